@@ -1,0 +1,1 @@
+"""Local code memory: chunks, index, search and activation for a source tree."""

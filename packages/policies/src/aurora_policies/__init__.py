@@ -1,0 +1,1 @@
+"""YAML policies turned into typed decisions for running coding agents."""

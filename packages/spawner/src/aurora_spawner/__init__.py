@@ -1,0 +1,1 @@
+"""Durable, supervised parallel execution of agent processes."""
