@@ -1,0 +1,1 @@
+"""What a project is made of, told from its file names and its manifests."""
