@@ -1,0 +1,384 @@
+"""Drive one run: start what may start, collect what ends, write everything down first."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.errors import BackendError
+from aurora_spawner.evidence import judge
+from aurora_spawner.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.journal.facts import (
+    AttemptEnded,
+    AttemptIntended,
+    AttemptStarted,
+    Entry,
+    Fact,
+    RunEnding,
+    RunPaused,
+    RunUnpaused,
+    TaskCancelled,
+    TaskSettled,
+)
+from aurora_spawner.local import new_token
+from aurora_spawner.prompts import prompt_for, shorten
+from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
+from aurora_spawner.spool import attempt_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.backends.base import Backend
+    from aurora_spawner.executor import Executor, RunningAttempt
+    from aurora_spawner.graph import TaskGraph
+    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.scheduler import Scheduler
+    from aurora_spawner.task import SpawnTask
+
+JOURNAL_OUTPUT_LIMIT = 64_000
+"""Characters of an output that the journal keeps; the spool has the rest."""
+LOST_LIMIT = 3
+"""Attempts at a task whose supervisor may be killed from outside before the task fails."""
+_STEP_OF = {
+    TaskState.SUCCEEDED: TaskStep.SUCCEED,
+    TaskState.FAILED: TaskStep.FAIL,
+    TaskState.CANCELLED: TaskStep.CANCEL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a coordinator needs to know of its run."""
+
+    run_id: str
+    cwd: Path
+    spool: Path
+    """The run's own folder."""
+    default_agent: str
+    default_timeout_s: float | None
+    environ: Mapping[str, str]
+    """What agents inherit, before it is scrubbed."""
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Who does a task."""
+        return task.agent or self.default_agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """An attempt that an earlier coordinator left running, now ours."""
+
+    task_id: str
+    number: int
+    running: RunningAttempt
+
+
+class Coordinator:
+    """The one process that decides for a run, while it holds the run's lease."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        *,
+        graph: TaskGraph,
+        scheduler: Scheduler,
+        backends: Mapping[str, Backend],
+        executor: Executor,
+        writer: GroupWriter,
+        results: Mapping[str, SpawnResult],
+        attempts: Mapping[str, int],
+        on_event: Callable[[RunEvent], None] | None,
+    ) -> None:
+        self._assignment = assignment
+        self._graph = graph
+        self._scheduler = scheduler
+        self._backends = backends
+        self._executor = executor
+        self._writer = writer
+        self._on_event = on_event
+        self._positions = {task_id: number for number, task_id in enumerate(graph.tasks)}
+        self._attempts = dict(attempts)
+        """Attempts so far by task, those of earlier executions included."""
+        self._running: dict[str, RunningAttempt] = {}
+        self._cancelled: set[str] = set()
+        """Tasks that a user asked to end."""
+        self._finished = asyncio.Event()
+        self.results = dict(results)
+        self.ending: str | None = None
+        """Why the run was told to end early."""
+        self._at_once = False
+        self.paused = False
+        self.notices: list[str] = []
+
+    async def drive(self, adopted: list[OpenAttempt], *, paused: bool = False) -> None:
+        """Run the tasks to their ends, or to the end that was asked for.
+
+        Raises:
+            JournalError: The journal could not be written; every attempt has been ended before this is raised.
+        """
+        self.paused = paused
+        self._emit("run_started")
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for attempt in adopted:
+                    self._scheduler.begin(attempt.task_id)
+                    self._group.create_task(self._finish_adopted(attempt))
+                self._dispatch()
+                self._group.create_task(self._finished.wait())
+        except* Exception as failures:  # noqa: BLE001 -- whatever it is, no agent may be left running
+            await self._abandon()
+            raise failures.exceptions[0] from None
+
+    # Steering: callable at any time from the loop's thread.
+
+    def end(self, why: str, *, at_once: bool = False) -> None:
+        """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it."""
+        if self.ending is None:
+            self.ending = why
+            self._note(None, RunEnding(why=why, at_once=at_once))
+            self._emit("run_ending", message=why)
+        self._at_once = self._at_once or at_once
+        for running in self._running.values():
+            self._executor.cancel(running, at_once=self._at_once)
+        self._dispatch()
+
+    def cancel_task(self, task_id: str, *, by: str) -> None:
+        """End one task; its dependants are skipped."""
+        state = self._scheduler.states[task_id]
+        if state.settled:
+            return
+        self._cancelled.add(task_id)
+        self._note(task_id, TaskCancelled(by=by))
+        if task_id in self._running:
+            self._executor.cancel(self._running[task_id], at_once=False)
+        elif state is TaskState.PENDING:
+            self._group.create_task(self._settle(task_id, self._cancelled_result(task_id, "cancelled by the user")))
+
+    def pause(self, *, by: str) -> None:
+        """Start nothing more until `unpause`; what runs goes on."""
+        if not self.paused:
+            self.paused = True
+            self._note(None, RunPaused(by=by))
+            self._emit("run_paused")
+
+    def unpause(self, *, by: str) -> None:
+        """Go on after a pause."""
+        if self.paused:
+            self.paused = False
+            self._note(None, RunUnpaused(by=by))
+            self._emit("run_unpaused")
+            self._dispatch()
+
+    # The life of a task.
+
+    def _dispatch(self) -> None:
+        """Start what may start; notice the end."""
+        while self.ending is None and not self.paused and (task_id := self._scheduler.start_next()) is not None:
+            self._group.create_task(self._run_task(task_id))
+        if self._scheduler.done or (self.ending is not None and not self._scheduler.running):
+            self._finished.set()
+
+    async def _run_task(self, task_id: str) -> None:
+        """Attempt a task until it is settled."""
+        lost = 0
+        while True:
+            try:
+                end = await self._attempt(task_id)
+            except BackendError as error:
+                await self._settle(task_id, self._failed_result(task_id, str(error)))
+                return
+            lost += end.reason == "supervisor_lost"
+            if end.reason != "supervisor_lost" or lost >= LOST_LIMIT or self._stopping(task_id):
+                await self._settle(task_id, self._result_of(task_id, end))
+                return
+            self._emit("task_retried", task_id, message="its supervisor was killed")
+
+    async def _finish_adopted(self, attempt: OpenAttempt) -> None:
+        """Follow an attempt that runs already; go on as with one of our own."""
+        task_id = attempt.task_id
+        self._emit("task_started", task_id, message="adopted")
+        end = await self._follow(task_id, attempt.number, attempt.running)
+        if end.reason == "supervisor_lost" and not self._stopping(task_id):
+            await self._run_task(task_id)
+        else:
+            await self._settle(task_id, self._result_of(task_id, end))
+
+    async def _attempt(self, task_id: str) -> AttemptEnd:
+        number = self._attempts.get(task_id, 0) + 1
+        order = self._order(task_id, number)
+        self._attempts[task_id] = number
+        agent = self._agent(task_id)
+        await self._note(
+            task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
+        )
+        if self._stopping(task_id):
+            end = AttemptEnd(reason="voided")
+            self._note_end(task_id, number, end)
+            return end
+        try:
+            running = await self._executor.start(order)
+        except OSError as error:
+            raise BackendError(agent, f"no process could be started: {error.strerror or error}") from error
+        self._note(task_id, AttemptStarted(number=number, supervisor=asdict(running.supervisor)))
+        self._emit("task_started", task_id)
+        return await self._follow(task_id, number, running)
+
+    async def _follow(self, task_id: str, number: int, running: RunningAttempt) -> AttemptEnd:
+        self._running[task_id] = running
+        if self._stopping(task_id):
+            self._executor.cancel(running, at_once=self._at_once)
+        end = await self._executor.collect(running)
+        del self._running[task_id]
+        self._note_end(task_id, number, end)
+        return end
+
+    def _order(self, task_id: str, number: int) -> AttemptOrder:
+        task = self._graph.tasks[task_id]
+        backend = self._backends[self._agent(task_id)]
+        invocation = backend.invoke(task)
+        token = new_token()
+        names = {
+            TOKEN_VARIABLE: token,
+            "AURORA_RUN_ID": self._assignment.run_id,
+            "AURORA_TASK_ID": task_id,
+            "AURORA_ATTEMPT_NUMBER": str(number),
+        }
+        folder = attempt_folder(
+            self._assignment.spool, position=self._positions[task_id], task_id=task_id, number=number
+        )
+        before = [self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results]
+        return AttemptOrder(
+            run_id=self._assignment.run_id,
+            task_id=task_id,
+            number=number,
+            token=token,
+            folder=folder.path,
+            prompt=prompt_for(task, before),
+            command=invocation.command,
+            environment=agent_environment(
+                self._assignment.environ, keep=invocation.keep_env, extra={**invocation.env, **names}
+            ),
+            cwd=self._assignment.cwd,
+            deadline_s=task.timeout_s or backend.timeout_s or self._assignment.default_timeout_s,
+        )
+
+    async def _settle(self, task_id: str, result: SpawnResult) -> None:
+        """Make a result final: in memory, then what follows from it, then durably, then known to the watcher."""
+        self.results[task_id] = result
+        skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
+        facts = [Entry(run_id=self._assignment.run_id, task_id=task_id, fact=_settled(result))]
+        for skipped_id, cause in skipped:
+            self.results[skipped_id] = self._skipped_result(skipped_id, cause)
+            facts.append(
+                Entry(run_id=self._assignment.run_id, task_id=skipped_id, fact=_settled(self.results[skipped_id]))
+            )
+        written = self._writer.write(*facts)
+        self._dispatch()
+        await written
+        for settled_id in (task_id, *(each for each, _cause in skipped)):
+            self._emit("task_ended", settled_id, result=self.results[settled_id])
+
+    async def _abandon(self) -> None:
+        """End every attempt, when nothing can be written down any more."""
+        for running in self._running.values():
+            self._executor.cancel(running, at_once=False)
+        for running in self._running.values():
+            await self._executor.collect(running)
+
+    # Results.
+
+    def _agent(self, task_id: str) -> str:
+        return self._assignment.agent_of(self._graph.tasks[task_id])
+
+    def _stopping(self, task_id: str) -> bool:
+        return self.ending is not None or task_id in self._cancelled
+
+    def _result_of(self, task_id: str, end: AttemptEnd) -> SpawnResult:
+        task = self._graph.tasks[task_id]
+        reply = self._backends[self._agent(task_id)].read(end.stdout, end.stderr)
+        verdict = judge(end, reply, outputs=task.files, cwd=self._assignment.cwd)
+        state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
+        reason = None if end.reason == "exited" else end.reason
+        if end.reason in ("cancelled", "voided", "supervisor_lost") and self._stopping(task_id):
+            state = TaskState.CANCELLED
+            reason = "cancelled" if task_id in self._cancelled else self.ending
+        if end.survivors:
+            pids = ", ".join(map(str, end.survivors))
+            self.notices.append(f"task {task_id}: processes {pids} could not be ended")
+        return SpawnResult(
+            task_id=task_id,
+            agent=self._agent(task_id),
+            state=state,
+            output=reply.text,
+            error=verdict.error,
+            exit_code=end.exit_code,
+            retry_count=self._attempts.get(task_id, 1) - 1,
+            termination_reason=reason,
+            execution_time=end.duration_s,
+            started_at=end.started_at,
+            ended_at=end.ended_at,
+            output_bytes=end.stdout_bytes,
+            output_path=str(end.stdout_path) if end.stdout_path else None,
+        )
+
+    def _failed_result(self, task_id: str, error: str) -> SpawnResult:
+        return self._empty_result(task_id, TaskState.FAILED, error)
+
+    def _cancelled_result(self, task_id: str, error: str) -> SpawnResult:
+        return replace(self._empty_result(task_id, TaskState.CANCELLED, error), termination_reason="cancelled")
+
+    def _skipped_result(self, task_id: str, cause: str) -> SpawnResult:
+        state = self._scheduler.states[cause]
+        return self._empty_result(task_id, TaskState.SKIPPED, f"task {cause}, which it depends on, was {state}")
+
+    def _empty_result(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
+        return SpawnResult(
+            task_id=task_id, agent=self._agent(task_id), state=state, error=error, ended_at=time.time()
+        )
+
+    def unfinished_result(self, task_id: str) -> SpawnResult:
+        """For a task that the end of the run kept from starting."""
+        return replace(
+            self._empty_result(task_id, TaskState.CANCELLED, "the run was ended before it could start"),
+            termination_reason=self.ending,
+        )
+
+    # Telling.
+
+    def _note(self, task_id: str | None, fact: Fact) -> asyncio.Future[None]:
+        return self._writer.write(Entry(run_id=self._assignment.run_id, task_id=task_id, fact=fact))
+
+    def _note_end(self, task_id: str, number: int, end: AttemptEnd) -> None:
+        self._note(
+            task_id,
+            AttemptEnded(
+                number=number,
+                reason=end.reason,
+                exit_code=end.exit_code,
+                record=end.record,
+                survivors=list(end.survivors),
+            ),
+        )
+
+    def _emit(self, kind: str, task_id: str | None = None, **more: Any) -> None:
+        if self._on_event is None:
+            return
+        if task_id is not None:
+            more = {
+                "task_id": task_id,
+                "title": self._graph.tasks[task_id].headline,
+                "agent": self._agent(task_id),
+                "state": self._scheduler.states[task_id],
+                **more,
+            }
+        done, total = self._scheduler.settled, len(self._graph.tasks)
+        event = RunEvent(kind=kind, run_id=self._assignment.run_id, at=time.time(), done=done, total=total, **more)
+        self._on_event(event)
+
+
+def _settled(result: SpawnResult) -> TaskSettled:
+    return TaskSettled(result=replace(result, output=shorten(result.output, JOURNAL_OUTPUT_LIMIT)).to_json())

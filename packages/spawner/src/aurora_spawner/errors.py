@@ -1,0 +1,124 @@
+"""Everything this package raises.
+
+SpawnerError
+├── TaskError          a task that cannot be built: the field says which part
+├── TaskFileError      a task file that cannot be read: path and line
+├── GraphError         dependencies that cannot be satisfied: the task, and its line where it came from a file
+├── BackendError       an agent that no backend drives, or whose program is not there
+├── JournalError       the journal cannot be read or written
+│   ├── JournalLockedError    another process holds it longer than the wait
+│   └── JournalCorruptError   it is not a journal, or its hash chain is broken
+├── UnknownRunError    no run of that name in the journal
+├── RunHeldError       another living coordinator works on the run
+├── IllegalTransitionError    a state change that the table does not have; a defect of this package
+└── AttemptRecordError an attempt's folder holds something unreadable
+
+A failed agent is no exception: it is a `SpawnResult`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SpawnerError(Exception):
+    """The root of what this package raises."""
+
+
+class TaskError(SpawnerError):
+    """A task was given a value it cannot have."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TaskFileError(SpawnerError):
+    """A task file cannot be used; `line` counts from 1 and is None when the file as a whole is the matter."""
+
+    def __init__(self, path: Path | str, line: int | None, problem: str, *, field: str | None = None) -> None:
+        place = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{place}: {problem}")
+        self.path = path
+        self.line = line
+        self.field = field
+
+
+class GraphError(SpawnerError):
+    """Tasks that cannot be ordered: a duplicate id, an unknown dependency, or a cycle."""
+
+    def __init__(
+        self, task_id: str, problem: str, *, line: int | None = None, path: Path | str | None = None
+    ) -> None:
+        place = f"{path}:{line}: " if path and line else f"line {line}: " if line else ""
+        super().__init__(f"{place}task {task_id}: {problem}")
+        self.task_id = task_id
+        self.problem = problem
+        self.line = line
+        self.path = path
+
+
+class BackendError(SpawnerError):
+    """No backend drives the agent, or its program cannot be found."""
+
+    def __init__(self, agent: str, problem: str) -> None:
+        super().__init__(f"agent {agent}: {problem}")
+        self.agent = agent
+
+
+class JournalError(SpawnerError):
+    """The journal cannot be opened, read or written."""
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+
+
+class JournalLockedError(JournalError):
+    """Another process kept the journal locked for longer than the wait."""
+
+
+class JournalCorruptError(JournalError):
+    """The file is no journal, or what it says has been changed; `seq` is the first event that does not fit."""
+
+    def __init__(self, path: Path | str, problem: str, *, seq: int | None = None) -> None:
+        super().__init__(path, problem)
+        self.seq = seq
+
+
+class UnknownRunError(SpawnerError):
+    """The journal knows no run of that name."""
+
+    def __init__(self, run_id: str, known: tuple[str, ...] = ()) -> None:
+        newest = f"; the newest are {', '.join(known)}" if known else ""
+        super().__init__(f"no run named {run_id}{newest}")
+        self.run_id = run_id
+
+
+class RunHeldError(SpawnerError):
+    """Another coordinator, alive, works on this run."""
+
+    def __init__(self, run_id: str, holder: str) -> None:
+        super().__init__(f"run {run_id} is held by {holder}; wait for it or cancel it there")
+        self.run_id = run_id
+        self.holder = holder
+
+
+class IllegalTransitionError(SpawnerError):
+    """A state change that the transition table does not know."""
+
+    def __init__(self, state: object, event: object) -> None:
+        super().__init__(f"{event} is not possible in state {state}")
+        self.state = state
+        self.event = event
+
+
+class AttemptRecordError(SpawnerError):
+    """A claim or exit record of an attempt cannot be read."""
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path

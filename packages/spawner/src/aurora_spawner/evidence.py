@@ -1,0 +1,85 @@
+"""When a task counts as done: on evidence, not on an exit code alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aurora_spawner.backends.base import Reply
+    from aurora_spawner.executor import AttemptEnd
+
+STDERR_LINES = 5
+"""Final lines of stderr that go into the error of a failed attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether an attempt did its task; `error` says what is missing."""
+
+    success: bool
+    error: str | None = None
+
+
+def judge(end: AttemptEnd, reply: Reply, *, outputs: Sequence[str], cwd: Path) -> Verdict:
+    """Weigh an ended attempt.
+
+    Done means: it ended by itself, with a terminal success event or exit code 0, said something, did not itself
+    report a failure, and every declared output exists.
+    """
+    complaint = (
+        _ended_wrongly(end)
+        or reply.failure
+        or _exit_complaint(end, reply)
+        or (None if reply.text.strip() else "it exited without an answer")
+        or _missing_outputs(outputs, cwd)
+    )
+    return Verdict(success=complaint is None, error=complaint)
+
+
+def _ended_wrongly(end: AttemptEnd) -> str | None:
+    if end.reason == "deadline":
+        return f"it ran into its time limit after {end.duration_s:.1f} s"
+    if end.reason == "exec_failed":
+        problem = os.strerror(end.exec_errno or errno.ENOEXEC)
+        return f"its program could not be started: {problem}"
+    if end.reason == "supervisor_lost":
+        return "its supervisor was killed from outside, and what it said after that is lost"
+    return None if end.reason == "exited" else f"it was {end.reason}"
+
+
+def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:
+    if end.exit_code == 0 or reply.finished:
+        return None
+    code = end.exit_code
+    how = "ended without an exit code" if code is None else _exit_text(code)
+    tail = last_lines(end.stderr)
+    return f"it {how}: {tail}" if tail else f"it {how}"
+
+
+def _exit_text(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"
+
+
+def last_lines(text: str, count: int = STDERR_LINES) -> str:
+    """The final lines that say something."""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-count:])
+
+
+def _missing_outputs(outputs: Sequence[str], cwd: Path) -> str | None:
+    missing = [output for output in outputs if not _exists(output, cwd)]
+    return f"declared files are missing: {', '.join(missing)}" if missing else None
+
+
+def _exists(output: str, cwd: Path) -> bool:
+    if (cwd / output).exists():
+        return True
+    try:
+        return next(iter(cwd.glob(output)), None) is not None
+    except (ValueError, NotImplementedError):  # an absolute or empty pattern
+        return False

@@ -1,0 +1,78 @@
+"""The port through which attempts run: here on this machine, elsewhere on other ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aurora_spawner.identity import ProcessIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptOrder:
+    """One attempt to be run; run, task and number together are its key."""
+
+    run_id: str
+    task_id: str
+    number: int
+    token: str
+    folder: Path
+    prompt: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    cwd: Path
+    deadline_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningAttempt:
+    """An attempt that was started or adopted."""
+
+    token: str
+    folder: Path
+    supervisor: ProcessIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """How an attempt ended; nothing of it runs any more, but for the survivors."""
+
+    reason: str
+    """exited, cancelled, deadline, exec_failed, voided or supervisor_lost."""
+    exit_code: int | None = None
+    exec_errno: int = 0
+    started_at: float | None = None
+    ended_at: float | None = None
+    duration_s: float = 0.0
+    stdout: str = ""
+    stderr: str = ""
+    stdout_bytes: int = 0
+    stdout_path: Path | None = None
+    survivors: tuple[int, ...] = ()
+    record: dict[str, Any] | None = None
+
+
+class Executor(Protocol):
+    """Runs attempts. What it is told to start it starts at most once, whoever asks again."""
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        """Start an attempt whose intent is journalled."""
+        ...
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        """Wait until nothing of the attempt runs, and bring what it left."""
+        ...
+
+    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
+        """Ask for the end of an attempt; `collect` tells when it is reached."""
+        ...
+
+    async def adopt(
+        self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
+    ) -> RunningAttempt | AttemptEnd:
+        """Take over an attempt that another coordinator intended: running still, ended, or never begun (voided)."""
+        ...

@@ -1,0 +1,42 @@
+"""Signals to the coordinator: the first ends its run in order, the second SIGINT at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def end_on_signals(end: Callable[[str, bool], None]) -> Iterator[None]:
+    """While open, call `end(name of the signal, at once?)` for each ending signal.
+
+    Only the main thread can receive signals; elsewhere this changes nothing. The handlers of before come back after.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    interrupts = 0
+
+    def on_signal(number: signal.Signals) -> None:
+        nonlocal interrupts
+        interrupts += number is signal.SIGINT
+        end(number.name, interrupts > 1)
+
+    for number in ENDING_SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

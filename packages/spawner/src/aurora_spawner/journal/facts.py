@@ -1,0 +1,184 @@
+"""What can be written into the journal: one small class for each thing that happens to a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that happened, or (for intents and decisions) is about to.
+
+    The values of its fields are JSON values; the class is known by `kind` in the database, which never changes.
+    """
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCreated(Fact):
+    """A run exists; nothing of it has started."""
+
+    kind = "run_created"
+    run_kind: str
+    """What asked for it: spawn, soar, exec."""
+    cwd: str
+    spool: str
+    max_concurrent: int
+    default_agent: str
+    default_timeout_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksAdded(Fact):
+    """Tasks joined the run, in this order, after those that it has."""
+
+    kind = "tasks_added"
+    first_position: int
+    tasks: list[dict[str, Any]]
+    """As `task_to_json` gives them, with `content_hash` added."""
+    added_by: str | None = None
+    """The task whose result asked for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTaken(Fact):
+    """A coordinator holds the run from here on; every later fact of it carries this lease."""
+
+    kind = "run_taken"
+    lease: str
+    holder: dict[str, Any]
+    """A `ProcessIdentity`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptIntended(Fact):
+    """An attempt is about to be started; without a claim in its folder it never was."""
+
+    kind = "attempt_intended"
+    number: int
+    token: str
+    agent: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(Fact):
+    """The supervisor of an attempt runs as this process."""
+
+    kind = "attempt_started"
+    number: int
+    supervisor: dict[str, Any]
+    """A `ProcessIdentity`."""
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded(Fact):
+    """An attempt is over and nothing of it runs, but for the survivors named."""
+
+    kind = "attempt_ended"
+    number: int
+    reason: str
+    """exited, cancelled, deadline, exec_failed, voided (never began) or supervisor_lost."""
+    exit_code: int | None
+    record: dict[str, Any] | None
+    """The supervisor's exit record."""
+    survivors: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettled(Fact):
+    """The result of a task is known and final for this execution."""
+
+    kind = "task_settled"
+    result: dict[str, Any]
+    """A `SpawnResult`; a long output is cut here and whole in the spool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReopened(Fact):
+    """A settled task is to run again."""
+
+    kind = "task_reopened"
+    why: str
+    """interrupted, edited or retry_failed."""
+    task: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(Fact):
+    """No attempt starts until the run goes on; those that run are left alone."""
+
+    kind = "run_paused"
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUnpaused(Fact):
+    """The run goes on after a pause."""
+
+    kind = "run_unpaused"
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnding(Fact):
+    """The run was told to end before its tasks were done."""
+
+    kind = "run_ending"
+    why: str
+    at_once: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCancelled(Fact):
+    """A user asked for the end of one task; its settling follows."""
+
+    kind = "task_cancel_asked"
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Fact):
+    """The coordinator is done with the run and no longer holds it."""
+
+    kind = "run_ended"
+    state: str
+    notices: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCleaned(Fact):
+    """The user had the run's contents removed; its events keep their hashes and lose their payloads."""
+
+    kind = "run_cleaned"
+    events: int
+
+
+FACT_TYPES: dict[str, type[Fact]] = {each.kind: each for each in Fact.__subclasses__()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A fact and what it is about."""
+
+    run_id: str
+    task_id: str | None = None
+    fact: Fact
+
+
+_FIELD_NAMES: Final = {each: tuple(one.name for one in fields(each)) for each in FACT_TYPES.values()}
+
+
+def field_names(fact_type: type[Fact]) -> tuple[str, ...]:
+    """The names of a fact's fields, as its payload has them."""
+    return _FIELD_NAMES[fact_type]
+
+
+def payload_of(fact: Fact) -> str:
+    """The fact's fields as canonical JSON: sorted keys, no spaces, ASCII."""
+    values = {name: getattr(fact, name) for name in field_names(type(fact))}
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -1,0 +1,110 @@
+"""The tables `runs`, `tasks` and `attempts`, kept in step with the events in the same transaction.
+
+What each fact changes is a table of statements. They see `:run_id`, `:task_id`, `:at` and the fact's own fields by
+name, lists and objects among them as JSON. A fact that is not in the table changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.journal.facts import (
+    AttemptEnded,
+    AttemptIntended,
+    AttemptStarted,
+    Entry,
+    Fact,
+    RunCleaned,
+    RunCreated,
+    RunEnded,
+    RunPaused,
+    RunTaken,
+    RunUnpaused,
+    TaskReopened,
+    TasksAdded,
+    TaskSettled,
+    field_names,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
+    RunCreated: (
+        """
+        INSERT INTO runs (run_id, kind, state, created_at, cwd, spool, max_concurrent, default_agent,
+            default_timeout_s)
+        VALUES (:run_id, :run_kind, 'created', :at, :cwd, :spool, :max_concurrent, :default_agent,
+            :default_timeout_s)
+        """,
+    ),
+    TasksAdded: (
+        """
+        INSERT INTO tasks (run_id, task_id, position, state, content_hash, spec)
+        SELECT :run_id, json_extract(value, '$.id'), :first_position + key, 'pending',
+            json_extract(value, '$.content_hash'), value
+        FROM json_each(:tasks)
+        """,
+    ),
+    RunTaken: (
+        """
+        UPDATE runs SET state = 'running', started_at = COALESCE(started_at, :at), ended_at = NULL, lease = :lease,
+            holder = :holder
+        WHERE run_id = :run_id
+        """,
+    ),
+    RunPaused: ("UPDATE runs SET paused = 1 WHERE run_id = :run_id",),
+    RunUnpaused: ("UPDATE runs SET paused = 0 WHERE run_id = :run_id",),
+    RunEnded: ("UPDATE runs SET state = :state, ended_at = :at, lease = NULL, holder = NULL WHERE run_id = :run_id",),
+    RunCleaned: ("DELETE FROM runs WHERE run_id = :run_id",),
+    AttemptIntended: (
+        """
+        INSERT INTO attempts (run_id, task_id, number, state, token, agent, folder, intended_at)
+        VALUES (:run_id, :task_id, :number, 'intended', :token, :agent, :folder, :at)
+        """,
+        """
+        UPDATE tasks SET state = 'running', attempts = :number, started_at = COALESCE(started_at, :at)
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
+    AttemptStarted: (
+        """
+        UPDATE attempts SET state = 'started', supervisor = :supervisor, started_at = COALESCE(started_at, :at)
+        WHERE run_id = :run_id AND task_id = :task_id AND number = :number
+        """,
+    ),
+    AttemptEnded: (
+        """
+        UPDATE attempts SET state = 'ended', ended_at = :at, reason = :reason, exit_code = :exit_code
+        WHERE run_id = :run_id AND task_id = :task_id AND number = :number
+        """,
+    ),
+    TaskSettled: (
+        """
+        UPDATE tasks SET state = json_extract(:result, '$.state'), ended_at = :at, result = :result
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
+    TaskReopened: (
+        """
+        UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, spec = :task,
+            content_hash = json_extract(:task, '$.content_hash')
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
+}
+
+
+def project(entry: Entry, at: float, connection: sqlite3.Connection) -> None:
+    """Change the tables as a fact says; `at` is its Unix time."""
+    statements = CHANGES.get(type(entry.fact))
+    if not statements:
+        return
+    values = {"run_id": entry.run_id, "task_id": entry.task_id, "at": at}
+    for name in field_names(type(entry.fact)):
+        value = getattr(entry.fact, name)
+        values[name] = json.dumps(value) if isinstance(value, dict | list) else value
+    for statement in statements:
+        connection.execute(statement, values)

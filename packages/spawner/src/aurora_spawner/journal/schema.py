@@ -1,0 +1,101 @@
+"""The tables of the journal, as numbered steps; a step that was released is never edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+
+APPLICATION_ID: Final = 0x41555252
+"""Marks the file as ours ("AURR")."""
+
+_FIRST: Final = (
+    """
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        run_id TEXT NOT NULL,
+        task_id TEXT,
+        kind TEXT NOT NULL,
+        payload TEXT,
+        payload_hash BLOB,
+        hash BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX events_of_run ON events (run_id, seq)",
+    """
+    CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        paused INTEGER NOT NULL DEFAULT 0,
+        created_at REAL NOT NULL,
+        started_at REAL,
+        ended_at REAL,
+        cwd TEXT NOT NULL,
+        spool TEXT NOT NULL,
+        max_concurrent INTEGER NOT NULL,
+        default_agent TEXT NOT NULL,
+        default_timeout_s REAL,
+        lease TEXT,
+        holder TEXT
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE tasks (
+        run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+        task_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        spec TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        started_at REAL,
+        ended_at REAL,
+        result TEXT,
+        PRIMARY KEY (run_id, task_id)
+    )
+    """,
+    """
+    CREATE TABLE attempts (
+        run_id TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        token TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        folder TEXT NOT NULL,
+        supervisor TEXT,
+        intended_at REAL NOT NULL,
+        started_at REAL,
+        ended_at REAL,
+        reason TEXT,
+        exit_code INTEGER,
+        PRIMARY KEY (run_id, task_id, number),
+        FOREIGN KEY (run_id, task_id) REFERENCES tasks ON DELETE CASCADE
+    ) WITHOUT ROWID
+    """,
+    f"PRAGMA application_id = {APPLICATION_ID}",
+)
+
+MIGRATIONS: Final = (_FIRST,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to the newest shape, each step in a transaction of its own; twice does no harm."""
+    while (version := _version(connection)) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if _version(connection) == version:  # another process may have been faster
+                for statement in MIGRATIONS[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

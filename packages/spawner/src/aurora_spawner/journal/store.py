@@ -1,0 +1,176 @@
+"""The journal file: open it, append to it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Self
+
+from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
+from aurora_spawner.identity import ProcessIdentity
+from aurora_spawner.journal.chain import GENESIS, link, payload_digest
+from aurora_spawner.journal.facts import Entry, RunCreated, RunTaken, TasksAdded, payload_of
+from aurora_spawner.journal.projections import project
+from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+BUSY_WAIT_S = 30.0
+"""How long a write waits for another writer before it gives up."""
+
+
+class Journal:
+    """An open journal; one thread at a time may use it.
+
+    Raises:
+        JournalCorruptError: The file is something else.
+        JournalError: It cannot be opened or written; the message has the reason of the system.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], float] = time.time, busy_wait_s: float = BUSY_WAIT_S
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        with translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.connection = sqlite3.connect(
+                path, timeout=busy_wait_s, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self.connection.close()
+                raise
+
+    def _prepare(self) -> None:
+        found = self.connection.execute("PRAGMA application_id").fetchone()[0]
+        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
+        if found not in (0, APPLICATION_ID):
+            raise JournalCorruptError(self.path, "is the database of another program")
+        if version > len(MIGRATIONS):
+            raise JournalError(self.path, "was written by a newer version of this package; update it")
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = FULL")
+        self.connection.execute("PRAGMA foreign_keys = ON")
+        migrate(self.connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back; what was appended is durable already."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and no other writer in between."""
+        with translated(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def append(self, entries: Sequence[Entry], *, lease: str | None = None) -> None:
+        """Write facts and their projections durably, in one transaction.
+
+        Args:
+            lease: Of the run that all entries are about; nothing is written when somebody else has taken it.
+
+        Raises:
+            RunHeldError: The lease is no longer ours.
+            JournalError: Nothing was written.
+        """
+        with self.transaction() as connection:
+            if lease is not None and entries:
+                self._check_lease(entries[0].run_id, lease)
+            self._append(connection, entries)
+
+    def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+        last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        seq, head = last or (0, GENESIS)
+        rows = []
+        for entry in entries:
+            seq, at, payload = seq + 1, self._clock(), payload_of(entry.fact)
+            head = link(
+                head,
+                seq=seq,
+                at=at,
+                run_id=entry.run_id,
+                task_id=entry.task_id,
+                kind=entry.fact.kind,
+                payload_hash=payload_digest(payload),
+            )
+            rows.append((seq, at, entry.run_id, entry.task_id, entry.fact.kind, payload, head))
+            project(entry, at, connection)
+        connection.executemany(
+            "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+        )
+
+    def _check_lease(self, run_id: str, lease: str) -> None:
+        row = self.connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None or row[0] != lease:
+            holder = ProcessIdentity(**json.loads(row[1])) if row and row[1] else "nobody any more"
+            raise RunHeldError(run_id, str(holder))
+
+    def create_run(self, names: Iterable[str], created: RunCreated, tasks: Sequence[TasksAdded]) -> str:
+        """Write a new run with its tasks under the first of `names` that is free; returns that name."""
+        with self.transaction() as connection:
+            taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
+            run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
+            self._append(connection, [Entry(run_id=run_id, fact=fact) for fact in (created, *tasks)])
+        return run_id
+
+    def take(self, run_id: str, *, lease: str, holder: ProcessIdentity) -> None:
+        """Become the one coordinator of a run.
+
+        Raises:
+            UnknownRunError: There is no such run.
+            RunHeldError: Another coordinator has it and lives, or cannot be proven dead from here.
+        """
+        with self.transaction() as connection:
+            row = connection.execute("SELECT holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise UnknownRunError(run_id)
+            if row[0] is not None:
+                other = ProcessIdentity(**json.loads(row[0]))
+                if other.alive() or other.host != holder.host:
+                    raise RunHeldError(run_id, str(other))
+            taken = RunTaken(lease=lease, holder=asdict(holder))
+            self._append(connection, [Entry(run_id=run_id, fact=taken)])
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system raise into our errors."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _translate(path, error) from error
+    except OSError as error:
+        raise JournalError(path, f"cannot be used: {error.strerror or error}") from error
+
+
+def _translate(path: Path, error: sqlite3.DatabaseError) -> JournalError:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return JournalLockedError(path, "another process has locked the journal; see who holds it open and try again")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return JournalCorruptError(path, f"is damaged ({error}); move it away, or restore it from a copy")
+    if name.startswith("SQLITE_FULL"):
+        return JournalError(path, "the disk is full; make room and resume the run")
+    if name.startswith("SQLITE_READONLY"):
+        return JournalError(path, "cannot be written; check who owns the file and its folder")
+    return JournalError(path, f"cannot be used: {error}")

@@ -1,0 +1,183 @@
+"""What the journal knows, read for people and for a resume; readers never block the writer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aurora_spawner.errors import UnknownRunError
+from aurora_spawner.identity import ProcessIdentity
+from aurora_spawner.journal.store import translated
+from aurora_spawner.result import RunState, SpawnResult, TaskState, result_from_json
+from aurora_spawner.task import SpawnTask, task_from_json
+
+if TYPE_CHECKING:
+    from aurora_spawner.journal.store import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run as the journal has it."""
+
+    run_id: str
+    kind: str
+    state: RunState
+    paused: bool
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    cwd: Path
+    spool: Path
+    max_concurrent: int
+    default_agent: str
+    default_timeout_s: float | None
+    holder: ProcessIdentity | None
+    """The coordinator that works on it, or that died doing so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """A task as the journal has it."""
+
+    task_id: str
+    position: int
+    state: TaskState
+    content_hash: str
+    task: SpawnTask
+    attempts: int
+    started_at: float | None
+    ended_at: float | None
+    result: SpawnResult | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRow:
+    """One attempt at a task."""
+
+    task_id: str
+    number: int
+    state: str
+    """intended, started or ended."""
+    token: str
+    agent: str
+    folder: Path
+    supervisor: ProcessIdentity | None
+    intended_at: float
+    started_at: float | None
+    ended_at: float | None
+    reason: str | None
+    exit_code: int | None
+
+
+_RUN_COLUMNS = (
+    "run_id, kind, state, paused, created_at, started_at, ended_at, cwd, spool, max_concurrent, default_agent,"
+    " default_timeout_s, holder"
+)
+
+
+def list_runs(journal: Journal, *, limit: int | None = None) -> list[RunRow]:
+    """Runs, the newest first."""
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?",  # noqa: S608
+            (-1 if limit is None else limit,),
+        )
+        return [_run(row) for row in rows]
+
+
+def load_run(journal: Journal, run_id: str) -> RunRow:
+    """One run.
+
+    Raises:
+        UnknownRunError: There is none of that name.
+    """
+    with translated(journal.path):
+        row = journal.connection.execute(
+            f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?",  # noqa: S608
+            (run_id,),
+        ).fetchone()
+    if row is None:
+        raise UnknownRunError(run_id, tuple(run.run_id for run in list_runs(journal, limit=3)))
+    return _run(row)
+
+
+def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
+    """The tasks of a run in their order."""
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            "SELECT task_id, position, state, content_hash, spec, attempts, started_at, ended_at, result FROM tasks"
+            " WHERE run_id = ? ORDER BY position",
+            (run_id,),
+        )
+        return [_task(row) for row in rows]
+
+
+def load_attempts(journal: Journal, run_id: str, *, open_only: bool = False) -> list[AttemptRow]:
+    """The attempts of a run by task and number; `open_only` leaves out those that have ended."""
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            """
+            SELECT task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at,
+                reason, exit_code
+            FROM attempts WHERE run_id = ? AND (NOT ? OR state <> 'ended') ORDER BY intended_at, number
+            """,
+            (run_id, open_only),
+        )
+        return [_attempt(row) for row in rows]
+
+
+def _identity(stored: str | None) -> ProcessIdentity | None:
+    return ProcessIdentity(**json.loads(stored)) if stored else None
+
+
+def _run(row: tuple[Any, ...]) -> RunRow:
+    return RunRow(
+        run_id=row[0],
+        kind=row[1],
+        state=RunState(row[2]),
+        paused=bool(row[3]),
+        created_at=row[4],
+        started_at=row[5],
+        ended_at=row[6],
+        cwd=Path(row[7]),
+        spool=Path(row[8]),
+        max_concurrent=row[9],
+        default_agent=row[10],
+        default_timeout_s=row[11],
+        holder=_identity(row[12]),
+    )
+
+
+def _task(row: tuple[Any, ...]) -> TaskRow:
+    spec = json.loads(row[4])
+    spec.pop("content_hash")
+    return TaskRow(
+        task_id=row[0],
+        position=row[1],
+        state=TaskState(row[2]),
+        content_hash=row[3],
+        task=task_from_json(spec),
+        attempts=row[5],
+        started_at=row[6],
+        ended_at=row[7],
+        result=result_from_json(json.loads(row[8])) if row[8] else None,
+    )
+
+
+def _attempt(row: tuple[Any, ...]) -> AttemptRow:
+    return AttemptRow(
+        task_id=row[0],
+        number=row[1],
+        state=row[2],
+        token=row[3],
+        agent=row[4],
+        folder=Path(row[5]),
+        supervisor=_identity(row[6]),
+        intended_at=row[7],
+        started_at=row[8],
+        ended_at=row[9],
+        reason=row[10],
+        exit_code=row[11],
+    )

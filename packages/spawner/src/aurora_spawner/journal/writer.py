@@ -1,0 +1,100 @@
+"""Group commit: many facts of one coordinator share one durable transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import SpawnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.store import Journal
+
+GROUP_LIMIT = 1_000
+"""Facts in one transaction at most, so that a reader sees progress under load."""
+
+_Waiting = tuple["Sequence[Entry]", "asyncio.Future[None]"]
+
+
+class GroupWriter:
+    """Writes the facts of one run from a thread of its own, in the order given.
+
+    Facts that arrive while a transaction is on its way share the next one. After a failed write every later write
+    fails with the same error: facts must not reach the journal past a gap.
+    """
+
+    def __init__(self, journal: Journal, *, lease: str) -> None:
+        self._journal = journal
+        self._lease = lease
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._failure: SpawnerError | None = None
+        self._thread = threading.Thread(target=self._work, name="aurora-journal", daemon=True)
+        self._thread.start()
+
+    def write(self, *entries: Entry) -> asyncio.Future[None]:
+        """Hand over facts; the future is done once they are durable.
+
+        Whoever only needs the order kept may drop the future: the next one that is awaited reports a failure.
+        """
+        written = self._loop.create_future()
+        written.add_done_callback(_notice_failure)
+        self._waiting.put((entries, written))
+        return written
+
+    async def close(self) -> None:
+        """Write what is left and end the thread."""
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        while True:
+            group, last = self._collect()
+            if group:
+                self._commit(group)
+            if last:
+                return
+
+    def _collect(self) -> tuple[list[_Waiting], bool]:
+        group: list[_Waiting] = []
+        size = 0
+        while size < GROUP_LIMIT:
+            try:
+                item = self._waiting.get(block=not group)
+            except queue.Empty:
+                break
+            if item is None:
+                return group, True
+            group.append(item)
+            size += len(item[0])
+        return group, False
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        entries = [entry for some, _written in group for entry in some]
+        if self._failure is None:
+            try:
+                self._journal.append(entries, lease=self._lease)
+            except SpawnerError as error:
+                self._failure = error
+        self._loop.call_soon_threadsafe(_resolve, [written for _some, written in group], self._failure)
+
+
+def _resolve(futures: list[asyncio.Future[None]], failure: SpawnerError | None) -> None:
+    for future in futures:
+        if future.cancelled():
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)
+
+
+def _notice_failure(future: asyncio.Future[None]) -> None:
+    """Mark the exception as seen; the coordinator learns of it from the next write that it awaits."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,127 @@
+"""Attempts as supervised processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
+from aurora_spawner.identity import identify
+from aurora_spawner.processes import SupervisorOrder, signal_process, start_supervisor, wait_for_end
+from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, read_output
+from aurora_spawner.strays import end_strays
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.identity import ProcessIdentity
+
+GRACE_S = 5.0
+STDERR_LIMIT_BYTES = 64 << 10
+
+
+class LocalExecutor:
+    """Runs each attempt under a supervisor process of its own."""
+
+    def __init__(self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
+        self._grace_s = grace_s
+        self._cap_bytes = cap_bytes
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        """Prepare the folder and start a supervisor."""
+        AttemptFolder(path=order.folder).prepare(order.prompt)
+        supervisor = start_supervisor(
+            SupervisorOrder(
+                folder=order.folder,
+                token=order.token,
+                deadline_s=order.deadline_s,
+                grace_s=self._grace_s,
+                cap_bytes=self._cap_bytes,
+                cwd=order.cwd,
+                command=order.command,
+                environment=order.environment,
+            )
+        )
+        return RunningAttempt(token=order.token, folder=order.folder, supervisor=supervisor)
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        """Wait for the supervisor, which ends last, and read its record."""
+        await wait_for_end(attempt.supervisor)
+        return await self._harvest(attempt.folder, attempt.token)
+
+    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
+        """Signal the supervisor; it ends the agent and everything below."""
+        signal_process(attempt.supervisor, signal.SIGINT if at_once else signal.SIGTERM)
+
+    async def adopt(
+        self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
+    ) -> RunningAttempt | AttemptEnd:
+        """Find the supervisor, or else what it left, or else keep it from beginning."""
+        files = AttemptFolder(path=folder)
+        if supervisor is None or not supervisor.alive():
+            if not files.claim.exists() and files.void(token):
+                return AttemptEnd(reason="voided")
+            supervisor = self._claimed_by(files)
+        if supervisor is not None and supervisor.alive():
+            return RunningAttempt(token=token, folder=folder, supervisor=supervisor)
+        return await self._harvest(folder, token)
+
+    def _claimed_by(self, files: AttemptFolder) -> ProcessIdentity | None:
+        """The supervisor that claimed the attempt, if it still runs."""
+        try:
+            claim = files.read_claim()
+        except AttemptRecordError:
+            return None
+        process = identify(claim.get("pid", 0)) if claim.get("pid") else None
+        same_start = process is not None and claim.get("start_time") in (0, process.start_time)
+        same_boot = process is not None and claim.get("boot_id") in ("", process.boot_id)
+        return process if same_start and same_boot else None
+
+    async def _harvest(self, folder: Path, token: str) -> AttemptEnd:
+        """Read what an ended attempt left; where its supervisor was killed, end what that left running."""
+        files = AttemptFolder(path=folder)
+        try:
+            record = files.read_exit()
+        except AttemptRecordError:
+            record = None
+        if record is None:
+            return await asyncio.to_thread(self._clear_up, files, token)
+        return self._end_of(files, record)
+
+    def _end_of(self, files: AttemptFolder, record: ExitRecord) -> AttemptEnd:
+        return AttemptEnd(
+            reason=record.reason,
+            exit_code=record.exit_code,
+            exec_errno=record.exec_errno,
+            started_at=record.started_at,
+            ended_at=record.ended_at,
+            duration_s=record.duration_s,
+            stdout=read_output(files.stdout, total=record.stdout_bytes, cap=record.cap_bytes),
+            stderr=read_output(
+                files.stderr, total=record.stderr_bytes, cap=record.cap_bytes, limit=STDERR_LIMIT_BYTES
+            ),
+            stdout_bytes=record.stdout_bytes,
+            stdout_path=files.stdout,
+            survivors=record.survivors,
+            record=asdict(record),
+        )
+
+    def _clear_up(self, files: AttemptFolder, token: str) -> AttemptEnd:
+        survivors = end_strays(token, session=files.read_agent_pid())
+        kept = files.stdout.stat().st_size if files.stdout.exists() else 0
+        return AttemptEnd(
+            reason="supervisor_lost",
+            stdout=read_output(files.stdout, total=kept, cap=self._cap_bytes),
+            stdout_bytes=kept,
+            stdout_path=files.stdout,
+            survivors=tuple(survivors),
+        )
+
+
+def new_token() -> str:
+    """Names one attempt among all attempts of all machines."""
+    return os.urandom(12).hex()

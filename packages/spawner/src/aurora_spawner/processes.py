@@ -1,0 +1,110 @@
+"""Supervisor processes as the coordinator sees them: start, signal, wait for the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.identity import ProcessIdentity, identify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+POLL_S = 0.05
+"""Between two looks at a process on systems that cannot tell us when it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorOrder:
+    """What a supervisor is told on its command line; see supervisor.py."""
+
+    folder: Path
+    token: str
+    deadline_s: float | None
+    grace_s: float
+    cap_bytes: int
+    cwd: Path
+    command: Sequence[str]
+    environment: Mapping[str, str]
+
+    def argv(self) -> list[str]:
+        """The supervisor's command line."""
+        limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
+        launcher = [sys.executable, "-I", "-S", str(SUPERVISOR)]
+        return [*launcher, str(self.folder), self.token, *limits, str(self.cwd), "--", *self.command]
+
+
+def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:
+    """Start a supervisor in a session of its own; it goes on when we die.
+
+    Raises:
+        OSError: The system could not start it.
+    """
+    null = os.devnull
+    pid = os.posix_spawn(
+        sys.executable,
+        order.argv(),
+        order.environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, null, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, null, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
+    )
+    identity = identify(pid)
+    if identity is None:  # it ended already; the zombie keeps its pid until it is waited for
+        return ProcessIdentity(host="", boot_id="", namespace="", pid=pid, start_time=0)
+    return identity
+
+
+def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
+    """Signal exactly this process; False when it has ended."""
+    if not process.alive():
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+        return True
+    return False
+
+
+async def wait_for_end(process: ProcessIdentity) -> None:
+    """Return once the process has ended, ours or adopted; collects it if it is a child of ours."""
+    if hasattr(os, "pidfd_open"):
+        await _wait_by_descriptor(process)
+    else:
+        while process.alive():  # noqa: ASYNC110 -- this system tells nobody but the parent
+            await asyncio.sleep(POLL_S)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)  # noqa: ASYNC222 -- does not block
+
+
+async def _wait_by_descriptor(process: ProcessIdentity) -> None:
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    try:
+        if process.start_time and not process.alive():  # the pid may be somebody else's since
+            return
+        loop.add_reader(descriptor, _set_once, ended)
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _set_once(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

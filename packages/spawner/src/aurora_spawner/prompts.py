@@ -1,0 +1,62 @@
+"""What an agent reads: its task, and what the tasks before it found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_spawner.result import SpawnResult
+    from aurora_spawner.task import SpawnTask
+
+RESULTS_LIMIT = 32_000
+"""Characters that results of dependencies may add to a prompt, all together."""
+
+
+def prompt_for(task: SpawnTask, before: Sequence[SpawnResult], *, limit: int = RESULTS_LIMIT) -> str:
+    """The task's prompt with the results of its dependencies, each attributed, all within `limit` characters."""
+    if not before:
+        return task.prompt
+    shares = fair_shares([len(result.output) for result in before], limit)
+    answers = [shorten(result.output, share) for result, share in zip(before, shares, strict=True)]
+    if task.prompt_format == "json":
+        return _as_json(task, before, answers)
+    return _as_text(task, before, answers)
+
+
+def _as_json(task: SpawnTask, before: Sequence[SpawnResult], answers: Sequence[str]) -> str:
+    document = json.loads(task.prompt)
+    document["dependency_results"] = [
+        {"task_id": result.task_id, "agent": result.agent, "success": result.success, "output": answer}
+        for result, answer in zip(before, answers, strict=True)
+    ]
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _as_text(task: SpawnTask, before: Sequence[SpawnResult], answers: Sequence[str]) -> str:
+    parts = [task.prompt.rstrip(), "", "Results of the tasks before this one:"]
+    for result, answer in zip(before, answers, strict=True):
+        outcome = "" if result.success else f", {result.state}: {result.error}"
+        parts += ["", f"--- task {result.task_id} (agent {result.agent}{outcome}) ---", answer.rstrip()]
+    return "\n".join(parts) + "\n"
+
+
+def fair_shares(lengths: Sequence[int], limit: int) -> list[int]:
+    """Divide `limit` so that short ones fit whole and long ones get equal parts of the rest."""
+    shares = [0] * len(lengths)
+    left = limit
+    by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for rank, index in enumerate(by_length):
+        shares[index] = min(lengths[index], left // (len(lengths) - rank))
+        left -= shares[index]
+    return shares
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, or its head and tail around a note when it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[len(text) - half :]}"

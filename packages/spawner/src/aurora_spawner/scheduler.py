@@ -1,0 +1,150 @@
+"""Which task starts next: dataflow over dependencies, priorities, limits. Pure of time and processes."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_spawner.result import TaskState, TaskStep, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_spawner.graph import TaskGraph
+    from aurora_spawner.task import SpawnTask
+
+_Ranked = tuple[int, int, str]
+"""Negated priority, position, id: the smallest starts first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many attempts run at once."""
+
+    max_concurrent: int
+    per_agent: Mapping[str, int]
+
+
+class Scheduler:
+    """Knows every task's state and what may start; O(log n) for each decision.
+
+    Args:
+        agent_of: The agent that a task will run on, for the limits by agent.
+        states: Of tasks that an earlier execution has settled already.
+    """
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        *,
+        limits: Limits,
+        agent_of: Callable[[SpawnTask], str],
+        states: Mapping[str, TaskState],
+    ) -> None:
+        self._graph = graph
+        self._limits = limits
+        self._agent_of = agent_of
+        self._running = 0
+        self._running_by_agent: dict[str, int] = {}
+        self._ready: list[_Ranked] = []
+        self._parked: dict[str, list[_Ranked]] = {}
+        """Ready tasks whose agent is at its limit."""
+        self._position = {task_id: number for number, task_id in enumerate(graph.tasks)}
+        self.states = {task_id: states.get(task_id, TaskState.PENDING) for task_id in graph.tasks}
+        self._open = sum(not state.settled for state in self.states.values())
+        self._waits_for = {task_id: self._unmet(task) for task_id, task in graph.tasks.items()}
+        for task_id, unmet in self._waits_for.items():
+            if not unmet and self.states[task_id] is TaskState.PENDING:
+                heapq.heappush(self._ready, self._rank(task_id))
+
+    def _unmet(self, task: SpawnTask) -> int:
+        return sum(
+            dependency in self.states and not self._met(dependency) for dependency in dict.fromkeys(task.depends_on)
+        )
+
+    def _met(self, dependency: str) -> bool:
+        """Whether dependants of this task may start."""
+        state = self.states[dependency]
+        return state is TaskState.SUCCEEDED or (state.settled and not self._graph.tasks[dependency].critical)
+
+    def _rank(self, task_id: str) -> _Ranked:
+        return -self._graph.tasks[task_id].priority, self._position[task_id], task_id
+
+    @property
+    def running(self) -> int:
+        """Attempts that hold a slot."""
+        return self._running
+
+    @property
+    def settled(self) -> int:
+        """Tasks whose outcome is known."""
+        return len(self.states) - self._open
+
+    @property
+    def done(self) -> bool:
+        """Whether every task is settled."""
+        return not self._open
+
+    def start_next(self) -> str | None:
+        """Take the best task that may start now and count it as running; None when none may."""
+        while self._ready and self._running < self._limits.max_concurrent:
+            ranked = heapq.heappop(self._ready)
+            task_id = ranked[2]
+            if self.states[task_id] is not TaskState.PENDING:  # skipped or cancelled while it waited
+                continue
+            agent = self._agent_of(self._graph.tasks[task_id])
+            if self._running_by_agent.get(agent, 0) >= self._limits.per_agent.get(agent, self._limits.max_concurrent):
+                heapq.heappush(self._parked.setdefault(agent, []), ranked)
+                continue
+            self.begin(task_id)
+            return task_id
+        return None
+
+    def begin(self, task_id: str) -> None:
+        """Count a task as running, whatever the limits; for attempts that run already."""
+        self.states[task_id] = advance(self.states[task_id], TaskStep.BEGIN)
+        agent = self._agent_of(self._graph.tasks[task_id])
+        self._running += 1
+        self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
+
+    def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
+        """Record how a task ended; dependants become ready or are skipped.
+
+        Returns:
+            The tasks skipped in consequence, each with the task to blame, in order.
+        """
+        if self.states[task_id] is TaskState.RUNNING:
+            self._release(task_id)
+        self._close(task_id, step)
+        skipped = []
+        consequences = deque([task_id])
+        while consequences:
+            cause = consequences.popleft()
+            for dependant in self._graph.dependants.get(cause, ()):
+                if self.states[dependant] is not TaskState.PENDING:
+                    continue
+                if self._met(cause):
+                    self._free(dependant)
+                else:
+                    self._close(dependant, TaskStep.SKIP)
+                    skipped.append((dependant, cause))
+                    consequences.append(dependant)
+        return skipped
+
+    def _close(self, task_id: str, step: TaskStep) -> None:
+        self.states[task_id] = advance(self.states[task_id], step)
+        self._open -= 1
+
+    def _free(self, task_id: str) -> None:
+        self._waits_for[task_id] -= 1
+        if not self._waits_for[task_id]:
+            heapq.heappush(self._ready, self._rank(task_id))
+
+    def _release(self, task_id: str) -> None:
+        agent = self._agent_of(self._graph.tasks[task_id])
+        self._running -= 1
+        self._running_by_agent[agent] -= 1
+        if self._parked.get(agent):
+            heapq.heappush(self._ready, heapq.heappop(self._parked[agent]))

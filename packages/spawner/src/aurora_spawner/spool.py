@@ -1,0 +1,169 @@
+"""The folder of one attempt: what goes in, what comes out, and the records of its supervisor."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aurora_spawner.errors import AttemptRecordError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_CAP_BYTES = 64 << 20
+"""Kept of each stream of an attempt: half of it from the beginning, half from the end."""
+TEXT_LIMIT_BYTES = 4 << 20
+"""Of an output that is handed on as text; the spool has the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRecord:
+    """What the supervisor wrote when nothing of the attempt was left."""
+
+    token: str
+    reason: str
+    """exited, cancelled, deadline or exec_failed."""
+    exit_code: int | None
+    exec_errno: int
+    started_at: float
+    ended_at: float
+    duration_s: float
+    stdout_bytes: int
+    stderr_bytes: int
+    lost_bytes: int
+    """Could not be written, the disk being full."""
+    cap_bytes: int
+    strays_killed: int
+    survivors: tuple[int, ...]
+    """Descendants that SIGKILL did not end in time."""
+    cpu_s: float
+    max_rss_kib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFolder:
+    """Where the files of one attempt lie."""
+
+    path: Path
+
+    @property
+    def prompt(self) -> Path:
+        """Becomes the agent's stdin."""
+        return self.path / "prompt"
+
+    @property
+    def stdout(self) -> Path:
+        """What the agent printed, within the cap."""
+        return self.path / "stdout"
+
+    @property
+    def stderr(self) -> Path:
+        """What the agent complained, within the cap."""
+        return self.path / "stderr"
+
+    @property
+    def claim(self) -> Path:
+        """Who owns the attempt."""
+        return self.path / "claim"
+
+    @property
+    def exit(self) -> Path:
+        """The supervisor's last words."""
+        return self.path / "exit"
+
+    @property
+    def agent(self) -> Path:
+        """The pid of the agent."""
+        return self.path / "agent"
+
+    def prepare(self, prompt: str) -> None:
+        """Make the folder, readable by its owner alone, and put the prompt in."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.prompt, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(prompt.encode("utf-8", errors="surrogatepass"))
+
+    def void(self, token: str) -> bool:
+        """Claim the attempt so that no supervisor can begin it any more; False when one already has."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self.path / f"claim.void.{os.getpid()}"
+        draft.write_text(json.dumps({"pid": 0, "token": token, "voided": True}) + "\n", encoding="ascii")
+        try:
+            os.link(draft, self.claim)
+        except FileExistsError:
+            return bool(self.read_claim().get("voided"))
+        finally:
+            draft.unlink()
+        return True
+
+    def read_claim(self) -> dict[str, Any]:
+        """Who owns the attempt: pid, start_time, boot_id, token.
+
+        Raises:
+            AttemptRecordError: There is no claim, or it is damaged.
+        """
+        return _read_object(self.claim)
+
+    def read_exit(self) -> ExitRecord | None:
+        """The exit record, None while there is none.
+
+        Raises:
+            AttemptRecordError: It is damaged, as after a power cut.
+        """
+        if not self.exit.exists():
+            return None
+        stored = _read_object(self.exit)
+        stored.pop("version", None)
+        try:
+            return ExitRecord(**{**stored, "survivors": tuple(stored["survivors"])})
+        except (KeyError, TypeError) as error:
+            raise AttemptRecordError(self.exit, f"is not an exit record: {error}") from error
+
+    def read_agent_pid(self) -> int | None:
+        """The agent's pid, which is its session too; None while it has not begun."""
+        try:
+            return int(self.agent.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
+
+def attempt_folder(spool: Path, *, position: int, task_id: str, number: int) -> AttemptFolder:
+    """Where an attempt's files go; the name is for people, the position keeps it unique."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", task_id)[:40]
+    return AttemptFolder(path=spool / f"{position:05d}-{readable}-{number}")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AttemptRecordError(path, f"cannot be read: {error}") from error
+    if not isinstance(stored, dict):
+        raise AttemptRecordError(path, "is not a JSON object")
+    return stored
+
+
+def kept_bytes(path: Path, *, total: int, cap: int) -> bytes:
+    """What a spool kept of a stream, in order: all of it up to `cap`, else its head and its tail joined."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    if total <= cap:
+        return content
+    half = cap // 2
+    seam = half + (total - half) % half
+    return content[:half] + content[seam:] + content[half:seam]
+
+
+def read_output(path: Path, *, total: int, cap: int, limit: int = TEXT_LIMIT_BYTES) -> str:
+    r"""A stream as text, bytes that are no UTF-8 as \xNN; the middle of a long one is replaced by a note."""
+    content = kept_bytes(path, total=total, cap=cap)
+    if total <= limit and len(content) <= limit:
+        return content.decode("utf-8", errors="backslashreplace")
+    head, tail = content[: limit // 2], content[-(limit // 2) :]
+    note = f"\n[… {total - len(head) - len(tail)} of {total} bytes left out …]\n"
+    return head.decode("utf-8", errors="backslashreplace") + note + tail.decode("utf-8", errors="backslashreplace")

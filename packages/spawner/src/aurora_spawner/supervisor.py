@@ -1,0 +1,402 @@
+"""Run one attempt of an agent, keep what it says, and leave no process of it behind.
+
+This file runs alone, as `python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD -- COMMAND...`, one
+process an attempt. It imports only cheap parts of the standard library: a run of many short tasks pays this start-up
+for each of them. It outlives the coordinator that started it, and obeys signals: SIGTERM ends the attempt politely,
+SIGINT at once.
+
+FOLDER holds `prompt` (becomes the agent's stdin) and receives `claim` (who runs this attempt; whoever creates it owns
+the attempt), `agent` (the agent's pid), `stdout` and `stderr` (capped, see `Spool`), and at last `exit` (atomically).
+"""
+
+# pathlib would cost 4 ms of import:
+# ruff: noqa: PTH104, PTH108, PTH118, PTH123, PTH208
+from __future__ import annotations
+
+import _signal as signal  # type: ignore[import-not-found]  # the public module adds enums and 3.5 ms; the names and values are the same
+import errno
+import os
+import select
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+CHUNK_BYTES = 1 << 16
+KILL_PERIOD_S = 0.02
+"""How often the last sweep looks for descendants that were born during the sweep before."""
+KILL_LIMIT_S = 10.0
+"""A process that survives SIGKILL this long hangs in the kernel; it is named in the exit record."""
+EXIT_RECORD_BYTES = 4096
+"""Reserved before the agent starts, so that a full disk cannot keep the record from being written."""
+ALREADY_CLAIMED = 75
+"""Exit status when another supervisor owns the attempt."""
+
+
+class Order:
+    """What to run and within which limits, as given on the command line."""
+
+    def __init__(self, argv: list[str]) -> None:
+        self.folder, self.token, deadline, grace, cap, self.cwd, separator, *self.command = argv
+        if separator != "--" or not self.command:
+            raise SystemExit("usage: supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD -- COMMAND...")
+        self.deadline_s = float(deadline)
+        """Seconds from the start of the agent; 0 means no limit."""
+        self.grace_s = float(grace)
+        self.cap_bytes = int(cap)
+
+    def path(self, name: str) -> str:
+        """Of a file in the attempt's folder."""
+        return os.path.join(self.folder, name)
+
+
+class Spool:
+    """Keeps one output stream in a file of at most `cap` bytes: the first half as head, the last half as tail.
+
+    The second half of the file is a ring, so a stream that stays within the cap lies there byte for byte in order.
+    A longer one is put in order by its total, which the exit record holds.
+    """
+
+    def __init__(self, path: str, pipe: int, cap: int) -> None:
+        self.pipe = pipe
+        self.total = 0
+        self.lost = 0
+        self._half = cap // 2
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.set_blocking(pipe, False)
+
+    def drain(self) -> bool:
+        """Take what the pipe holds now; False once the other end is closed by all who had it."""
+        while True:
+            try:
+                piece = os.read(self.pipe, CHUNK_BYTES)
+            except BlockingIOError:
+                return True
+            if not piece:
+                return False
+            self._keep(piece)
+
+    def _keep(self, piece: bytes) -> None:
+        while piece:
+            position, room = self._place()
+            part = piece[:room]
+            try:
+                os.pwrite(self._file, part, position)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                self.lost += len(part)  # a full disk must not stop the agent; the record says what is missing
+            self.total += len(part)
+            piece = piece[room:]
+
+    def _place(self) -> tuple[int, int]:
+        """Where the next byte goes, and how many fit before the position jumps."""
+        if self.total < self._half:
+            return self.total, self._half - self.total
+        offset = (self.total - self._half) % self._half
+        return self._half + offset, self._half - offset
+
+
+def prctl(option: int, value: int) -> None:
+    """Set one of Linux's process options."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def become_subreaper() -> None:
+    """Make orphaned descendants children of this process, daemonised ones included (Linux)."""
+    if sys.platform == "linux":
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def process_stat(pid: int | str) -> list[str]:
+    """What /proc/PID/stat has after the command's name: [0] state, [1] parent, [2] group, [19] start in ticks."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def process_table() -> dict[int, tuple[int, int]]:
+    """Every process that lives: pid → (parent, group)."""
+    if sys.platform != "linux":
+        return process_table_of_ps()
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                fields = process_stat(name)
+            except OSError:
+                continue
+            if fields[0] not in "ZX":
+                table[int(name)] = (int(fields[1]), int(fields[2]))
+    return table
+
+
+def process_table_of_ps() -> dict[int, tuple[int, int]]:
+    """The same where there is no /proc."""
+    table = {}
+    with os.popen("ps -Ao pid=,ppid=,pgid=,stat=") as listing:  # noqa: S605 -- fixed words
+        for line in listing:
+            pid, parent, group, state = line.split(None, 3)
+            if not state.startswith("Z"):
+                table[int(pid)] = (int(parent), int(group))
+    return table
+
+
+def descendants(agent: int) -> list[int]:
+    """All living processes below this one, and those still in the agent's own group."""
+    table = process_table()
+    below = {os.getpid()}
+    grown = True
+    while grown:
+        born = {pid for pid, (parent, _group) in table.items() if parent in below and pid not in below}
+        grown = bool(born)
+        below |= born
+    below |= {pid for pid, (_parent, group) in table.items() if group == agent}
+    below.discard(os.getpid())
+    return sorted(below)
+
+
+def send(pids: list[int], number: int) -> None:
+    """Signal processes; those that ended meanwhile are no matter."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except OSError:
+            continue
+
+
+def boot_id() -> str:
+    """Of this start of the machine; empty where it has no such name."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def claim(order: Order) -> bool:
+    """Become the one supervisor of this attempt; False when somebody else already is, or the attempt was voided."""
+    draft = order.path(f"claim.{os.getpid()}")
+    start = process_stat("self")[19] if sys.platform == "linux" else "0"
+    with open(draft, "w", encoding="ascii") as file:
+        file.write(
+            f'{{"pid": {os.getpid()}, "start_time": {start}, "boot_id": "{boot_id()}", "token": "{order.token}"}}\n'
+        )
+    try:
+        os.link(draft, order.path("claim"))
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(draft)
+    return True
+
+
+def reserve_exit_record(order: Order) -> int:
+    """Take the room for the record while there is some."""
+    record = os.open(order.path("exit.draft"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.write(record, b" " * EXIT_RECORD_BYTES)
+    return record
+
+
+class Attempt:
+    """The life of one agent process and everything it starts."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.record = reserve_exit_record(order)
+        self.wake, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else os.pipe()
+        os.set_blocking(self.wake, False)
+        os.set_blocking(wake_writer, False)
+        signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+        self.polite_stop = False
+        self.hard_stop = False
+        signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGINT, self._on_int)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+        self.reason = "exited"
+        """Why the attempt ended: exited, cancelled, deadline or exec_failed."""
+        self.status: int | None = None
+        self.exec_errno = 0
+        self.usage_cpu_s = 0.0
+        self.usage_rss_kib = 0
+        self.strays = 0
+        """Descendants that had to be killed."""
+        self.survivors: list[int] = []
+        self.poller = select.poll()
+        self.spools: dict[int, Spool] = {}
+
+    def _on_term(self, *_: object) -> None:
+        self.polite_stop = True
+
+    def _on_int(self, *_: object) -> None:
+        self.polite_stop = self.hard_stop = True
+
+    def run(self) -> None:
+        """Start the agent, follow it to its end, end what it left, and write the record."""
+        self.started_at = time.time()
+        self.clock_zero = time.monotonic()
+        self._start()
+        self.poller.register(self.wake, select.POLLIN)
+        if self.exec_errno:
+            self.reason = "exec_failed"
+        self._follow_agent()
+        self._end_descendants()
+        for spool in self.spools.values():
+            spool.drain()
+        self._write_record()
+
+    def _start(self) -> None:
+        stdin = os.open(self.order.path("prompt"), os.O_RDONLY | os.O_CLOEXEC)
+        out_reader, out_writer = os.pipe()
+        err_reader, err_writer = os.pipe()
+        report_reader, report_writer = os.pipe()
+        supervisor = os.getpid()
+        self.agent = os.fork()
+        if not self.agent:
+            become_agent(self.order, supervisor, (stdin, out_writer, err_writer), report_writer)
+        for descriptor in (stdin, out_writer, err_writer, report_writer):
+            os.close(descriptor)
+        self._note_agent()
+        for name, reader in (("stdout", out_reader), ("stderr", err_reader)):
+            self.spools[reader] = Spool(self.order.path(name), reader, self.order.cap_bytes)
+            self.poller.register(reader, select.POLLIN)
+        failure = os.read(report_reader, 16)  # empty: the exec closed it, the agent runs
+        os.close(report_reader)
+        self.exec_errno = int(failure or 0)
+
+    def _note_agent(self) -> None:
+        with open(self.order.path("agent"), "w", encoding="ascii") as file:
+            file.write(f"{self.agent}\n")
+
+    def _follow_agent(self) -> None:
+        """Until the agent is reaped, asked to end, or out of time."""
+        while self.status is None and not self.polite_stop:
+            left = self._time_left()
+            if left is not None and left <= 0:
+                self.reason = "deadline"
+                return
+            self._wait(left)
+        if self.status is None:
+            self.reason = "cancelled"
+
+    def _time_left(self) -> float | None:
+        if not self.order.deadline_s:
+            return None
+        return self.clock_zero + self.order.deadline_s - time.monotonic()
+
+    def _end_descendants(self) -> None:
+        """SIGTERM, a grace, then SIGKILL until nothing is left; returns at once when nothing is left already."""
+        if not self._reap():
+            return
+        if self.status is None:
+            signal_group(self.agent, signal.SIGTERM)
+        else:
+            send(descendants(self.agent), signal.SIGTERM)
+        grace_end = time.monotonic() + self.order.grace_s
+        told_rest = self.status is not None
+        while not self.hard_stop and time.monotonic() < grace_end:
+            self._wait(grace_end - time.monotonic())
+            if not self._reap():
+                return
+            if self.status is not None and not told_rest:
+                send(descendants(self.agent), signal.SIGTERM)
+                told_rest = True
+        self._kill_descendants()
+
+    def _kill_descendants(self) -> None:
+        limit = time.monotonic() + KILL_LIMIT_S
+        killed: set[int] = set()
+        while self._reap():
+            living = descendants(self.agent)
+            if time.monotonic() > limit:
+                self.survivors = living
+                break
+            killed.update(living)
+            send(living, signal.SIGKILL)
+            self._wait(KILL_PERIOD_S)
+        self.strays = len(killed - {self.agent})
+
+    def _wait(self, timeout_s: float | None) -> None:
+        """Sleep until output, a signal, the end of a child, or the time given; take what there is."""
+        for descriptor, _events in self.poller.poll(None if timeout_s is None else max(1, int(timeout_s * 1000))):
+            if descriptor == self.wake:
+                os.read(self.wake, 512)
+            elif not self.spools[descriptor].drain():
+                self.poller.unregister(descriptor)
+        self._reap()
+
+    def _reap(self) -> bool:
+        """Collect ended children; False when there is no descendant left (with a subreaper: none at all)."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return sys.platform != "linux" and bool(descendants(self.agent))
+            if not pid:
+                return True
+            self.usage_cpu_s += usage.ru_utime + usage.ru_stime
+            self.usage_rss_kib = max(self.usage_rss_kib, usage.ru_maxrss)
+            if pid == self.agent:
+                self.status = os.waitstatus_to_exitcode(status)
+
+    def _write_record(self) -> None:
+        out, err = self.spools.values()
+        text = (
+            f'{{"version": 1, "token": "{self.order.token}", "reason": "{self.reason}", '
+            f'"exit_code": {"null" if self.status is None else self.status}, "exec_errno": {self.exec_errno}, '
+            f'"started_at": {self.started_at!r}, "ended_at": {time.time()!r}, '
+            f'"duration_s": {time.monotonic() - self.clock_zero!r}, '
+            f'"stdout_bytes": {out.total}, "stderr_bytes": {err.total}, "lost_bytes": {out.lost + err.lost}, '
+            f'"cap_bytes": {self.order.cap_bytes}, "strays_killed": {self.strays}, '
+            f'"survivors": {self.survivors[:100]}, '
+            f'"cpu_s": {self.usage_cpu_s:.6f}, "max_rss_kib": {self.usage_rss_kib}}}\n'
+        )
+        os.pwrite(self.record, text.encode("ascii"), 0)
+        os.ftruncate(self.record, len(text))
+        os.rename(self.order.path("exit.draft"), self.order.path("exit"))
+
+
+def signal_group(group: int, number: int) -> None:
+    """Signal a process group, and wake what is stopped in it so that the signal is seen."""
+    for each in (number, signal.SIGCONT):
+        try:
+            os.killpg(group, each)
+        except OSError:
+            return
+
+
+def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], report: int) -> None:
+    """In the forked child: own session, the three streams, the working folder, then the agent's program."""
+    try:
+        os.setsid()
+        if sys.platform == "linux":
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != supervisor:
+                os._exit(1)
+        for target, source in enumerate(streams):
+            os.dup2(source, target)
+        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        os.chdir(order.cwd)
+        os.execvpe(order.command[0], order.command, os.environ)  # noqa: S606 -- the agent, from a list
+    except OSError as error:
+        os.write(report, b"%d" % (error.errno or errno.ENOEXEC))
+    finally:
+        os._exit(127)
+
+
+def main(argv: list[str]) -> int:
+    """The exit status: 0 once the record is written."""
+    order = Order(argv)
+    become_subreaper()
+    if not claim(order):
+        return ALREADY_CLAIMED
+    Attempt(order).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
