@@ -1,0 +1,72 @@
+"""A chunk: a run of lines of one file that means something by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+__all__ = ["MAX_LINES", "Chunk", "ChunkKind", "SymbolType", "split_long"]
+
+MAX_LINES: Final = 150
+
+
+class ChunkKind(StrEnum):
+    """What a chunk is made of."""
+
+    CODE = "code"
+    KB = "kb"  # a section of a document written for readers, such as Markdown
+    DOC = "doc"  # plain text
+    REAS = "reas"  # an earlier answer, with its sources
+
+
+class SymbolType(StrEnum):
+    """What a chunk's name names."""
+
+    FUNCTION = "function"
+    METHOD = "method"
+    CLASS = "class"
+    MODULE = "module"
+    SECTION = "section"
+    PARAGRAPH = "paragraph"
+    REASONING = "reasoning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A run of lines.
+
+    Attributes:
+        name: qualified by what encloses it, as `Class.method`; a heading for a section.
+        line_start: first line, counted from 1.
+        line_end: last line, included.
+        content: those lines, as they stand.
+        signature: of a definition, up to its body, in one line; "" for anything else.
+    """
+
+    kind: ChunkKind
+    symbol_type: SymbolType
+    name: str
+    line_start: int
+    line_end: int
+    content: str
+    signature: str = ""
+
+
+def split_long(chunk: Chunk) -> list[Chunk]:
+    """The chunk, or its pieces of at most 150 lines; every piece keeps the name and the signature."""
+    lines = chunk.content.split("\n")
+    if len(lines) <= MAX_LINES:
+        return [chunk]
+    return [
+        Chunk(
+            kind=chunk.kind,
+            symbol_type=chunk.symbol_type,
+            name=chunk.name,
+            line_start=chunk.line_start + at,
+            line_end=chunk.line_start + at + len(lines[at : at + MAX_LINES]) - 1,
+            content="\n".join(lines[at : at + MAX_LINES]),
+            signature=chunk.signature,
+        )
+        for at in range(0, len(lines), MAX_LINES)
+    ]

@@ -1,0 +1,75 @@
+"""Documents → chunks: Markdown by section, other text by paragraph."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.chunking.chunk import Chunk, ChunkKind, SymbolType, split_long
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["chunk_markdown", "chunk_text"]
+
+_HEADING: Final = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
+_FENCE: Final = re.compile(r"^\s{0,3}(```|~~~)")
+# Paragraphs are joined until they have this many lines, so that a list of one-liners is one chunk.
+PARAGRAPH_LINES: Final = 12
+MAX_NAME: Final = 80
+
+
+def chunk_markdown(text: str, stem: str) -> list[Chunk]:
+    """A chunk for each heading with the text below it, up to the next heading of any level."""
+    lines = text.split("\n")
+    starts = list(_headings(lines))
+    if not starts or starts[0][0] > 0:
+        starts.insert(0, (0, stem))
+    chunks = []
+    for at, (first, name) in enumerate(starts):
+        last = starts[at + 1][0] - 1 if at + 1 < len(starts) else len(lines) - 1
+        chunks += _chunk(lines[first : last + 1], first, name, ChunkKind.KB)
+    return chunks
+
+
+def _headings(lines: list[str]) -> Iterator[tuple[int, str]]:
+    fence = ""
+    for row, line in enumerate(lines):
+        if match := _FENCE.match(line):
+            fence = "" if fence == match.group(1) else fence or match.group(1)
+        elif not fence and (heading := _HEADING.match(line)):
+            yield row, heading.group(2)[:MAX_NAME]
+
+
+def chunk_text(text: str, stem: str) -> list[Chunk]:
+    """Paragraphs, short neighbours joined."""
+    lines = text.split("\n")
+    chunks: list[Chunk] = []
+    first = 0
+    for row, line in enumerate(lines):
+        full = row - first + 1 >= PARAGRAPH_LINES and not line.strip()
+        if full or row == len(lines) - 1:
+            piece = lines[first : row + 1]
+            chunks += _chunk(piece, first, _title(piece, stem), ChunkKind.DOC)
+            first = row + 1
+    return chunks
+
+
+def _title(lines: list[str], stem: str) -> str:
+    return next((line.strip()[:MAX_NAME] for line in lines if any(c.isalnum() for c in line)), stem)
+
+
+def _chunk(lines: list[str], first: int, name: str, kind: ChunkKind) -> list[Chunk]:
+    """A run of lines, the first of which is `first`, without the blank ones around it."""
+    filled = [row for row, line in enumerate(lines) if line.strip()]
+    if not filled:
+        return []
+    chunk = Chunk(
+        kind=kind,
+        symbol_type=SymbolType.SECTION if kind is ChunkKind.KB else SymbolType.PARAGRAPH,
+        name=name,
+        line_start=first + filled[0] + 1,
+        line_end=first + filled[-1] + 1,
+        content="\n".join(lines[filled[0] : filled[-1] + 1]),
+    )
+    return split_long(chunk)

@@ -1,0 +1,78 @@
+"""What can go wrong in the memory, as types a caller may tell apart.
+
+AuroraCoreError
+├── ConfigError          a configuration file or variable says something that cannot be meant
+├── ProjectError         a folder cannot be a project, or a path is not in it
+└── StoreError           memory.db cannot be used
+├── StoreCorruptError    its bytes are damaged
+└── StoreBusyError       somebody else kept it locked for too long
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "AuroraCoreError",
+    "ConfigError",
+    "ProjectError",
+    "StoreBusyError",
+    "StoreCorruptError",
+    "StoreError",
+]
+
+
+class AuroraCoreError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class ConfigError(AuroraCoreError, ValueError):
+    """A setting that cannot be meant.
+
+    Attributes:
+        source: the file, or the environment variable's name.
+        line: counted from 1; None where a line makes no sense.
+        field: dotted key, "" for the whole file.
+    """
+
+    def __init__(self, source: Path | str, line: int | None, field: str, reason: str) -> None:
+        self.source = source
+        self.line = line
+        self.field = field
+        place = f"{source}:{line}" if line else f"{source}"
+        super().__init__(f"{place}: {field}: {reason}" if field else f"{place}: {reason}")
+
+
+class ProjectError(AuroraCoreError):
+    """A folder that cannot be used as asked.
+
+    Attributes:
+        path: the folder or file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class StoreError(AuroraCoreError):
+    """memory.db cannot be used.
+
+    Attributes:
+        path: the database.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class StoreCorruptError(StoreError):
+    """memory.db is damaged; everything in it but reasoning and accesses can be made again from the files."""
+
+
+class StoreBusyError(StoreError):
+    """Somebody else kept memory.db locked for longer than a writer waits."""

@@ -1,0 +1,1 @@
+"""The inverted index: postings in segments, and what they score."""

@@ -1,0 +1,383 @@
+"""The memory of one project: what `aurora_core` promises, in one class."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final, Self
+
+from aurora_core.activation import activation_score, base_level
+from aurora_core.chunking import Chunk, ChunkKind, SymbolType
+from aurora_core.errors import ProjectError
+from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
+from aurora_core.indexer import KINDS, IndexProgress, IndexReport, index_project, indexed_chunk
+from aurora_core.project import Project
+from aurora_core.search import Rarity, Searcher, by_file
+from aurora_core.store.accesses import read_history, record_accesses, symbol_of
+from aurora_core.store.database import connect, naming_failures, transaction
+from aurora_core.store.files import REASONING_FOLDER, chunks_by_id, chunks_named, counts, put_file, remove_file
+from aurora_core.store.schema import SCHEMA_VERSION
+from aurora_core.tokens import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from types import TracebackType
+
+    from aurora_core.store.files import StoredChunk
+
+__all__ = ["FileHit", "Hit", "Memory", "MemoryStats", "Reasoning", "Reference"]
+
+# Activation orders what matches about equally well; it never lifts a chunk that does not match.
+ACTIVATION_WEIGHT: Final = 0.1
+# So many chunks are looked at for the ranking of files, and of chunks before activation is added.
+FILE_POOL: Final = 400
+MAX_CALLER_CHUNKS: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A chunk that matches.
+
+    Attributes:
+        chunk_id: names the chunk until its file changes.
+        file: from the project's root, with forward slashes.
+        line_start: counted from 1.
+        line_end: included.
+        name: qualified, as `Class.method`; a heading for a section.
+        symbol_type: what the name names, as `SymbolType` has it.
+        content: the lines as they were indexed.
+        signature: of a definition, in one line; None for anything else.
+        bm25_score: share of the best match's, 0 to 1.
+        activation_score: 0 for what was never used, up to 1.
+        semantic_score: 0 where no vectors are there.
+        hybrid_score: what hits are ordered by: bm25_score + 0.1 · activation_score.
+    """
+
+    chunk_id: str
+    file: str
+    line_start: int
+    line_end: int
+    name: str
+    kind: ChunkKind
+    symbol_type: SymbolType
+    content: str
+    signature: str | None
+    bm25_score: float
+    activation_score: float
+    semantic_score: float
+    hybrid_score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileHit:
+    """A file that matches; score is the share of the best file's, 0 to 1."""
+
+    file: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A line that uses a symbol.
+
+    Attributes:
+        name: the definition that the line stands in.
+        text: the line without the white space around it.
+    """
+
+    file: str
+    line: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    """An earlier answer.
+
+    Attributes:
+        score: how good it was held to be, 0 to 1.
+        sources: places it rests on, as `file:line`.
+        run_id: the execution that gave it.
+    """
+
+    query: str
+    answer: str
+    score: float
+    sources: tuple[str, ...]
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryStats:
+    """What the memory holds.
+
+    Attributes:
+        by_kind: chunks by kind.
+        languages: files by the ending of their name.
+        last_indexed_at: Unix seconds; None before the first time.
+    """
+
+    files: int
+    chunks: int
+    by_kind: dict[str, int]
+    languages: dict[str, int]
+    database_bytes: int
+    schema_version: int
+    last_indexed_at: float | None
+
+
+class Memory:
+    """A project's memory. Use it in a `with` statement, from one thread at a time.
+
+    Other processes may read and index the same memory meanwhile; each sees whole changes only.
+    """
+
+    def __init__(self, project: Project, exclude: Sequence[str]) -> None:
+        self._project = project
+        self._exclude = tuple(exclude)
+        self._connection = connect(project.memory_db)
+        self._searcher = Searcher(self._connection)
+
+    @classmethod
+    def open(cls, project_dir: Path | str, *, exclude: Sequence[str] = ()) -> Memory:
+        """Open the memory of a folder, made where there is none.
+
+        Args:
+            exclude: patterns as in `.gitignore`, for files that are not to be indexed.
+
+        Raises:
+            ProjectError: the folder is not there or cannot be written.
+            StoreError: memory.db cannot be used.
+            StoreCorruptError: memory.db is damaged.
+        """
+        return cls(Project.init(Path(project_dir)), exclude)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database; the memory cannot be used afterwards."""
+        self._connection.close()
+
+    def index(
+        self, path: Path | str | None = None, *, on_progress: Callable[[IndexProgress], None] | None = None
+    ) -> IndexReport:
+        """Bring the memory up to date with the project's files.
+
+        Args:
+            path: a folder or file of the project, absolute or from its root; the rest is then left as it is.
+            on_progress: is told of every file.
+
+        Raises:
+            ProjectError: the path is not in the project.
+            StoreError: memory.db cannot be written.
+        """
+        below = self._below(path)
+        with naming_failures(self._project.memory_db):
+            return index_project(
+                self._connection,
+                self._project.root,
+                below=below,
+                exclude=self._exclude,
+                on_progress=on_progress or _ignore,
+            )
+
+    def _below(self, path: Path | str | None) -> str:
+        if path is None:
+            return ""
+        full = (self._project.root / path).resolve()
+        if not full.is_relative_to(self._project.root):
+            raise ProjectError(full, f"is not in the project {self._project.root}")
+        below = full.relative_to(self._project.root).as_posix()
+        return "" if below == "." else below
+
+    def search(
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        kinds: Collection[ChunkKind | str] | None = None,
+        min_score: float = 0.0,
+    ) -> list[Hit]:
+        """The chunks that match best, best first.
+
+        Args:
+            kinds: only chunks of these kinds; by default of all but earlier answers.
+            min_score: leave out hits whose hybrid_score is less.
+        """
+        wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
+        with naming_failures(self._project.memory_db):
+            scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
+            chunks = chunks_by_id(self._connection, [number for number, _ in scored])
+            best = scored[0][1] if scored else 1.0
+            hits = [self._hit(chunks[number], score / best) for number, score in scored if number in chunks]
+        hits.sort(key=lambda hit: -hit.hybrid_score)
+        return [hit for hit in hits if hit.hybrid_score >= min_score][:limit]
+
+    def _hit(self, chunk: StoredChunk, bm25: float) -> Hit:
+        history = read_history(self._connection, symbol_of(chunk.file, chunk.name))
+        activation = activation_score(base_level(history, time.time())) if history else 0.0
+        return Hit(
+            chunk_id=str(chunk.id),
+            file=chunk.file,
+            line_start=chunk.line_start,
+            line_end=chunk.line_end,
+            name=chunk.name,
+            kind=chunk.kind,
+            symbol_type=chunk.symbol_type,
+            content=chunk.content,
+            signature=chunk.signature or None,
+            bm25_score=bm25,
+            activation_score=activation,
+            semantic_score=0.0,
+            hybrid_score=bm25 + ACTIVATION_WEIGHT * activation,
+        )
+
+    def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
+        """The files that match best, best first, judged by all their chunks."""
+        with naming_failures(self._project.memory_db):
+            scored = self._searcher.scores(query, [KINDS[kind] for kind in _WITHOUT_REASONING], FILE_POOL)
+            files = dict(
+                self._connection.execute(
+                    f"SELECT chunks.id, path FROM chunks JOIN files ON files.id = file_id "  # noqa: S608 - marks only
+                    f"WHERE chunks.id IN ({','.join('?' * len(scored))})",
+                    [number for number, _ in scored],
+                )
+            )
+        ranked = by_file((files[number], score) for number, score in scored if number in files)
+        return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked[:limit]]
+
+    def definitions(self, name: str, limit: int = 10) -> list[Hit]:
+        """Chunks that define a symbol, given by its last component or its qualified name."""
+        with naming_failures(self._project.memory_db):
+            chunks = chunks_named(self._connection, name.rpartition(".")[2])
+        named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
+        first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
+        return [self._hit(c, 1.0) for c in named if first.get((c.file, c.name)) is c][:limit]
+
+    def callers(self, name: str, limit: int = 10) -> list[Reference]:
+        """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
+        name = name.rpartition(".")[2]
+        calls = re.compile(rf"(?<![\w]){re.escape(name)}\s*\(")
+        defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]*\)\s*)?{re.escape(name)}\b")
+        with naming_failures(self._project.memory_db):
+            ids = self._searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
+            chunks = chunks_by_id(self._connection, ids)
+        found = [
+            Reference(file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip())
+            for chunk in chunks.values()
+            if chunk.kind is ChunkKind.CODE
+            for row, line in enumerate(chunk.content.split("\n"))
+            if calls.search(line) and not defines.search(line) and not line.lstrip().startswith(_COMMENTS)
+        ]
+        return found[:limit]
+
+    def rarity(self, wanted: Iterable[str]) -> Rarity:
+        """How many chunks have each of some index terms (see `tokens.terms`)."""
+        with naming_failures(self._project.memory_db):
+            return self._searcher.rarity(wanted)
+
+    def record_access(self, chunk_ids: Iterable[str], *, now: float | None = None) -> None:
+        """Note that chunks were used; their activation rises.
+
+        Args:
+            now: Unix seconds; by default the clock's.
+        """
+        at = time.time() if now is None else now
+        with naming_failures(self._project.memory_db), transaction(self._connection):
+            chunks = chunks_by_id(self._connection, [int(number) for number in chunk_ids])
+            record_accesses(self._connection, {symbol_of(c.file, c.name) for c in chunks.values()}, at)
+
+    def remember(self, reasoning: Reasoning) -> str:
+        """Keep an answer, so that similar questions find it; returns its chunk's id.
+
+        The same question asked again replaces its earlier answer.
+        """
+        path = REASONING_FOLDER + hashlib.sha256(reasoning.query.encode()).hexdigest()[:16]
+        text = f"{reasoning.query}\n\n{reasoning.answer}"
+        chunk = Chunk(
+            kind=ChunkKind.REAS,
+            symbol_type=SymbolType.REASONING,
+            name=reasoning.query.split("\n")[0][:120],
+            line_start=1,
+            line_end=text.count("\n") + 1,
+            content=text,
+        )
+        with naming_failures(self._project.memory_db), transaction(self._connection):
+            row = self._connection.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
+            if row:
+                mark_dead(self._connection, remove_file(self._connection, row[0]))
+            (number,) = put_file(
+                self._connection, path, digest=b"", size=0, mtime_ns=time.time_ns(), text=text, chunks=[chunk]
+            )
+            write_segment(self._connection, [indexed_chunk(path, number, chunk)])
+            self._connection.execute(
+                """INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at)
+                   SELECT id, ?, ?, ?, ?, ? FROM files WHERE path = ?""",
+                (
+                    reasoning.query,
+                    reasoning.score,
+                    json.dumps(reasoning.sources),
+                    reasoning.run_id,
+                    time.time(),
+                    path,
+                ),
+            )
+            merge_if_needed(self._connection)
+        return str(number)
+
+    def stats(self) -> MemoryStats:
+        """What the memory holds."""
+        with naming_failures(self._project.memory_db):
+            paths = [
+                row[0]
+                for row in self._connection.execute(
+                    "SELECT path FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",)
+                )
+            ]
+            kinds = dict(counts(self._connection))
+            at = self._connection.execute("SELECT value FROM meta WHERE key = 'last_indexed_at'").fetchone()
+        endings: dict[str, int] = {}
+        for path in paths:
+            ending = PurePosixPath(path).suffix or PurePosixPath(path).name
+            endings[ending] = endings.get(ending, 0) + 1
+        database = self._project.memory_db
+        return MemoryStats(
+            files=len(paths),
+            chunks=sum(kinds.values()),
+            by_kind=kinds,
+            languages=dict(sorted(endings.items(), key=lambda item: (-item[1], item[0]))),
+            database_bytes=sum(p.stat().st_size for p in database.parent.glob(f"{database.name}*")),
+            schema_version=SCHEMA_VERSION,
+            last_indexed_at=float(at[0]) if at else None,
+        )
+
+    async def aindex(self, path: Path | str | None = None) -> IndexReport:
+        """`index` in a thread of its own; the memory must not be used meanwhile."""
+        return await asyncio.to_thread(self.index, path)
+
+    async def asearch(
+        self, query: str, limit: int = 10, *, kinds: Collection[ChunkKind | str] | None = None
+    ) -> list[Hit]:
+        """`search` in a thread of its own; the memory must not be used meanwhile."""
+        return await asyncio.to_thread(self.search, query, limit, kinds=kinds)
+
+
+def _ignore(progress: IndexProgress) -> None:
+    del progress
+
+
+_WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
+_DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
+_COMMENTS: Final = ("#", "//", "*", "/*", '"""')

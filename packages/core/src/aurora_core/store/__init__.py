@@ -1,0 +1,1 @@
+"""memory.db: its schema, and the rows of files, chunks and accesses."""

@@ -1,0 +1,68 @@
+"""memory.db: how it is opened, and how its failures are named."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.errors import StoreBusyError, StoreCorruptError, StoreError
+from aurora_core.store.schema import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["connect", "naming_failures", "transaction"]
+
+# A writer holds the lock for one batch of files; a second indexer waits for many of them.
+BUSY_TIMEOUT_S: Final = 60.0
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database, made and migrated where needed. Readers never wait for a writer (WAL).
+
+    Raises:
+        StoreError: it cannot be opened, or a newer Aurora wrote it.
+        StoreCorruptError: it is damaged.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise StoreError(path, f"cannot be opened ({error}); is the folder writable?") from error
+    try:
+        with naming_failures(path):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA mmap_size = 268435456")
+            migrate(connection, path)
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def naming_failures(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into the package's own."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise StoreBusyError(path, "is locked by another process; try again when it has finished") from error
+        raise StoreError(path, f"cannot be used ({error})") from error
+    except sqlite3.DatabaseError as error:
+        raise StoreCorruptError(path, f"is damaged ({error}); delete it and index again") from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of what happens inside, or nothing; one writer at a time."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -1,0 +1,160 @@
+"""Files and their chunks in the database."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.chunking import ChunkKind, SymbolType
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aurora_core.chunking import Chunk
+
+__all__ = [
+    "REASONING_FOLDER",
+    "KnownFile",
+    "StoredChunk",
+    "chunks_by_id",
+    "chunks_named",
+    "counts",
+    "known_files",
+    "put_file",
+    "remove_file",
+    "touch_file",
+]
+
+# Earlier answers are kept as files of their own under this name, which no walk ever yields.
+REASONING_FOLDER: Final = ".aurora/reasoning/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A file as it was indexed.
+
+    Attributes:
+        digest: of its bytes.
+    """
+
+    id: int
+    digest: bytes
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredChunk:
+    """A chunk with its file and its text."""
+
+    id: int
+    file: str
+    kind: ChunkKind
+    symbol_type: SymbolType
+    name: str
+    line_start: int
+    line_end: int
+    signature: str
+    content: str
+
+
+def known_files(connection: sqlite3.Connection) -> dict[str, KnownFile]:
+    """Every indexed file of the project by path; earlier answers are not among them."""
+    rows = connection.execute(
+        "SELECT path, id, digest, size, mtime_ns FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",)
+    )
+    return {
+        path: KnownFile(id=number, digest=digest, size=size, mtime_ns=mtime_ns)
+        for path, number, digest, size, mtime_ns in rows
+    }
+
+
+def put_file(
+    connection: sqlite3.Connection,
+    path: str,
+    *,
+    digest: bytes,
+    size: int,
+    mtime_ns: int,
+    text: str,
+    chunks: Sequence[Chunk],
+) -> list[int]:
+    """Add a file with its chunks; returns the chunks' ids, in their order. A file of that path must not be there."""
+    cursor = connection.execute(
+        "INSERT INTO files (path, digest, size, mtime_ns, text) VALUES (?, ?, ?, ?, ?)",
+        (path, digest, size, mtime_ns, zlib.compress(text.encode(), 6)),
+    )
+    ids = []
+    for chunk in chunks:
+        row = connection.execute(
+            """INSERT INTO chunks (file_id, kind, symbol_type, name, short_name, line_start, line_end, signature)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                cursor.lastrowid,
+                chunk.kind,
+                chunk.symbol_type,
+                chunk.name,
+                chunk.name.rpartition(".")[2],
+                chunk.line_start,
+                chunk.line_end,
+                chunk.signature,
+            ),
+        )
+        assert row.lastrowid is not None
+        ids.append(row.lastrowid)
+    return ids
+
+
+def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: int) -> None:
+    """Note that a file was written again with the same content."""
+    connection.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
+
+
+def remove_file(connection: sqlite3.Connection, file_id: int) -> list[int]:
+    """Remove a file and its chunks; returns the chunks' ids, which the index must forget too."""
+    ids = [row[0] for row in connection.execute("SELECT id FROM chunks WHERE file_id = ?", (file_id,))]
+    connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
+    return ids
+
+
+def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, StoredChunk]:
+    """Chunks with their text; ids that are gone are left out."""
+    marks = ",".join("?" * len(ids))
+    return _stored(connection, f"chunks.id IN ({marks})", ids)
+
+
+def chunks_named(connection: sqlite3.Connection, short_name: str) -> dict[int, StoredChunk]:
+    """Chunks whose name ends in a component, in the order of their ids."""
+    return _stored(connection, "chunks.short_name = ?", (short_name,))
+
+
+def _stored(connection: sqlite3.Connection, where: str, values: Iterable[object]) -> dict[int, StoredChunk]:
+    rows = connection.execute(
+        f"""SELECT chunks.id, file_id, path, kind, symbol_type, name, line_start, line_end, signature, text
+            FROM chunks JOIN files ON files.id = file_id WHERE {where} ORDER BY chunks.id""",  # noqa: S608 - fixed text
+        tuple(values),
+    )
+    lines: dict[int, list[str]] = {}
+    found: dict[int, StoredChunk] = {}
+    for number, file_id, path, kind, symbol_type, name, start, end, signature, text in rows:
+        if file_id not in lines:
+            lines[file_id] = zlib.decompress(text).decode().split("\n")
+        found[number] = StoredChunk(
+            id=number,
+            file=path,
+            kind=ChunkKind(kind),
+            symbol_type=SymbolType(symbol_type),
+            name=name,
+            line_start=start,
+            line_end=end,
+            signature=signature,
+            content="\n".join(lines[file_id][start - 1 : end]),
+        )
+    return found
+
+
+def counts(connection: sqlite3.Connection) -> Mapping[str, int]:
+    """How many chunks there are of each kind."""
+    return dict(connection.execute("SELECT kind, count(*) FROM chunks GROUP BY kind ORDER BY kind"))

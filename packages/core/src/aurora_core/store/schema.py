@@ -1,0 +1,103 @@
+"""The tables of memory.db, as numbered steps from an empty file; a step that was shipped is never edited."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.errors import StoreCorruptError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["SCHEMA_VERSION", "migrate"]
+
+_STEPS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        # text is the file as indexed, compressed; chunks are runs of its lines.
+        """CREATE TABLE files (
+            id INTEGER PRIMARY KEY,
+            path TEXT NOT NULL UNIQUE,
+            digest BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            mtime_ns INTEGER NOT NULL,
+            text BLOB NOT NULL
+        )""",
+        # AUTOINCREMENT: an id is never used again, so a dead posting cannot point at a new chunk.
+        """CREATE TABLE chunks (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            file_id INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            symbol_type TEXT NOT NULL,
+            name TEXT NOT NULL,
+            short_name TEXT NOT NULL,
+            line_start INTEGER NOT NULL,
+            line_end INTEGER NOT NULL,
+            signature TEXT NOT NULL
+        )""",
+        "CREATE INDEX chunks_by_file ON chunks (file_id)",
+        "CREATE INDEX chunks_by_short_name ON chunks (short_name)",
+        # ids, lengths, kinds and tests are parallel arrays, one element a chunk; dead marks removed ones.
+        """CREATE TABLE segments (
+            id INTEGER PRIMARY KEY,
+            ids BLOB NOT NULL,
+            lengths BLOB NOT NULL,
+            kinds BLOB NOT NULL,
+            tests BLOB NOT NULL,
+            dead BLOB NOT NULL
+        )""",
+        # entries: df little-endian int32 places in the segment, then df bytes of term frequency.
+        """CREATE TABLE postings (
+            term TEXT NOT NULL,
+            segment INTEGER NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
+            entries BLOB NOT NULL,
+            PRIMARY KEY (term, segment)
+        ) WITHOUT ROWID""",
+        # Keyed by symbol, so that an edit of the code keeps its history.
+        """CREATE TABLE accesses (
+            symbol TEXT PRIMARY KEY,
+            total INTEGER NOT NULL,
+            first_at REAL NOT NULL,
+            recent TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE reasoning (
+            file_id INTEGER PRIMARY KEY REFERENCES files (id) ON DELETE CASCADE,
+            query TEXT NOT NULL,
+            score REAL NOT NULL,
+            sources TEXT NOT NULL,
+            run_id TEXT NOT NULL,
+            created_at REAL NOT NULL
+        )""",
+    ),
+)
+SCHEMA_VERSION: Final = len(_STEPS)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a database to the newest schema, each step in one transaction; a second call changes nothing.
+
+    Raises:
+        StoreError: a newer Aurora wrote it.
+        StoreCorruptError: it is no database.
+    """
+    try:
+        version = _version(connection)
+        if version == SCHEMA_VERSION:
+            return
+        if version > SCHEMA_VERSION:
+            raise StoreError(path, f"has schema {version}, this Aurora knows {SCHEMA_VERSION}; update Aurora")
+        connection.execute("BEGIN IMMEDIATE")
+        for step in range(_version(connection), SCHEMA_VERSION):
+            for statement in _STEPS[step]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {step + 1}")
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise StoreCorruptError(path, f"is damaged ({error}); delete it and index again") from error
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
