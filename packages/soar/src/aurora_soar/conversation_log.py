@@ -1,0 +1,332 @@
+"""The conversation log: one Markdown file for each question, with everything that was done in one JSON block.
+
+Files lie in `.aurora/logs/conversations/YYYY/MM/` as `<two-keywords>-<date>[-n].md`. Keys of parts that are not
+there yet hold what is true of them: no tokens, no cost, no fallback.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.execution import Phase, PhaseTiming
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_core import Hit
+    from aurora_soar.execution import Execution
+    from aurora_soar.outputs import AgentOutput
+    from aurora_soar.phases.decompose import Decomposition
+
+__all__ = ["log_document", "write_log"]
+
+MAX_CONTENT: Final = 500
+_TRUNCATED: Final = "\n\n[... content truncated ...]"
+_LOCAL_COST_USD: Final = 0.0
+
+
+def write_log(execution: Execution, folder: Path) -> Path:
+    """Write the log of a finished execution to a new file; two executions at once never share one.
+
+    Args:
+        folder: the conversations' folder; year and month folders are made in it.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    started = execution.started_at
+    target = folder / f"{started:%Y}" / f"{started:%m}"
+    target.mkdir(parents=True, exist_ok=True)
+    stem = f"{_keywords(execution)}-{started:%Y-%m-%d}"
+    text = _text(execution)
+    for n in count(1):
+        path = target / (f"{stem}.md" if n == 1 else f"{stem}-{n}.md")
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("unreachable: count() does not end")
+
+
+def _keywords(execution: Execution) -> str:
+    words = [re.sub(r"[^a-z0-9]+", "", term.lower())[:24] for term in execution.question.terms]
+    return "-".join([word for word in words if word][:2]) or "question"
+
+
+def _text(execution: Execution) -> str:
+    query = " ".join(execution.question.text.split())
+    block = json.dumps(log_document(execution), indent=2, ensure_ascii=False)
+    return (
+        "# SOAR Conversation Log\n\n"
+        f"**Query ID**: {execution.query_id}\n"
+        f"**Timestamp**: {execution.started_at.isoformat()}\n"
+        f"**User Query**: {query}\n\n---\n\n"
+        "## Execution Summary\n\n"
+        f"- **Duration**: {execution.duration_ms}ms\n"
+        f"- **Overall Score**: {execution.confidence:.2f}\n"
+        f"- **Cached**: {execution.recorded.cached}\n"
+        f"- **Cost**: ${_LOCAL_COST_USD:.4f}\n"
+        "- **Tokens Used**: 0 input + 0 output\n\n"
+        f"## Metadata\n\n```json\n{block}\n```\n"
+    )
+
+
+def log_document(execution: Execution) -> dict[str, object]:
+    """Everything that the execution did, as JSON data."""
+    phases: dict[Phase, dict[str, object]] = {
+        Phase.ASSESS: _assess(execution),
+        Phase.RETRIEVE: _retrieve(execution),
+        Phase.DECOMPOSE: _decompose(execution),
+        Phase.VERIFY: _verify(execution),
+        Phase.COLLECT: _collect(execution),
+        Phase.SYNTHESIZE: _synthesize(execution),
+        Phase.RECORD: _record(execution),
+        Phase.RESPOND: {"verbosity": execution.verbosity.value, "formatted": True},
+    }
+    return {
+        "query_id": execution.query_id,
+        "query": execution.question.text,
+        "total_duration_ms": execution.duration_ms,
+        "total_cost_usd": _LOCAL_COST_USD,
+        "tokens_used": {"input": 0, "output": 0},
+        "budget_status": _budget(execution),
+        "phases": {phase.value: {**data, **_timing(execution, phase)} for phase, data in phases.items()},
+        "timestamp": execution.started_at.timestamp(),
+    }
+
+
+def _timing(execution: Execution, phase: Phase) -> dict[str, object]:
+    timing = execution.timings.get(phase, PhaseTiming())
+    return {"_timing_ms": timing.duration_ms, "_error": timing.error}
+
+
+def _span(execution: Execution, phase: Phase) -> dict[str, object]:
+    timing = execution.timings.get(phase, PhaseTiming())
+    ended = None if timing.started_at is None else timing.started_at + timing.duration_ms / 1e3
+    return {"duration_ms": timing.duration_ms, "started_at": timing.started_at, "completed_at": ended}
+
+
+def _budget(execution: Execution) -> dict[str, object]:
+    budget = execution.budget
+    percent = 100 * budget.consumed_usd / budget.limit_usd if budget.limit_usd else 0.0
+    return {
+        "period": budget.period,
+        "limit_usd": budget.limit_usd,
+        "consumed_usd": budget.consumed_usd,
+        "remaining_usd": budget.limit_usd - budget.consumed_usd,
+        "percent_consumed": percent,
+        "at_soft_limit": percent >= budget.warn_at_percent,
+        "at_hard_limit": budget.limit_usd > 0 and percent >= 100,
+        "total_entries": budget.total_entries,
+    }
+
+
+def _assess(execution: Execution) -> dict[str, object]:
+    a = execution.assessment
+    return {
+        "complexity": a.complexity.value,
+        "confidence": a.confidence,
+        "method": a.method,
+        "reasoning": a.reasoning,
+        "score": a.score,
+        "dimensions": dict(a.dimensions),
+        "intent": execution.question.intent.value,
+    }
+
+
+def _retrieve(execution: Execution) -> dict[str, object]:
+    context = execution.context
+    return {
+        "code_chunks": [_chunk(hit) for hit in context.code],
+        "reasoning_chunks": [_chunk(hit) for hit in context.reasoning],
+        "total_retrieved": context.total,
+        "chunks_retrieved": context.total,
+        "high_quality_count": context.high_quality,
+        "retrieval_time_ms": execution.timings[Phase.RETRIEVE].duration_ms,
+        "budget": context.budget,
+        "budget_used": len(context.code),
+    }
+
+
+def _chunk(hit: Hit) -> dict[str, object]:
+    long = len(hit.content) > MAX_CONTENT
+    return {
+        "chunk_id": hit.chunk_id,
+        "content": hit.content[:MAX_CONTENT] + _TRUNCATED if long else hit.content,
+        "bm25_score": hit.bm25_score,
+        "activation_score": hit.activation_score,
+        "semantic_score": hit.semantic_score,
+        "hybrid_score": hit.hybrid_score,
+        "metadata": {
+            "type": hit.kind.value,
+            "name": hit.name,
+            "file_path": hit.file,
+            "line_start": hit.line_start,
+            "line_end": hit.line_end,
+        },
+    }
+
+
+def _decompose(execution: Execution) -> dict[str, object]:
+    plan = execution.decomposition
+    return {
+        "decomposition": _plan(plan) if plan else None,
+        "cached": False,
+        "query_hash": plan.query_hash if plan else None,
+        "timing_ms": execution.timings.get(Phase.DECOMPOSE, PhaseTiming()).duration_ms,
+        "subgoals_total": len(plan.subgoals) if plan else 0,
+    }
+
+
+def _plan(plan: Decomposition) -> dict[str, object]:
+    return {
+        "goal": plan.goal,
+        "subgoals": [
+            {
+                "description": s.description,
+                "ideal_agent": s.ideal_agent,
+                "ideal_agent_desc": s.ideal_agent_desc,
+                "assigned_agent": s.assigned_agent,
+                "match_quality": s.match_quality.value,
+                "source_file": s.source_file,
+                "is_critical": s.is_critical,
+                "depends_on": list(s.depends_on),
+            }
+            for s in plan.subgoals
+        ],
+        "execution_order": [
+            {"phase": e.phase, "parallelizable": list(e.parallelizable), "sequential": list(e.sequential)}
+            for e in plan.execution_order
+        ],
+        "expected_tools": list(plan.expected_tools),
+    }
+
+
+def _verify(execution: Execution) -> dict[str, object]:
+    verification, plan = execution.verification, execution.decomposition
+    subgoals = plan.subgoals if plan else ()
+    return {
+        "final_verdict": verification.verdict.value if verification else None,
+        "score": verification.score if verification else None,
+        "quality": dict(verification.quality) if verification else {},
+        "agent_assignments": [{"index": i, "agent_id": s.assigned_agent} for i, s in enumerate(subgoals)],
+        "issues": list(verification.issues) if verification else [],
+        "subgoals_detailed": [
+            {
+                "index": index,
+                "description": s.description,
+                "agent": s.assigned_agent,
+                "is_critical": s.is_critical,
+                "depends_on": list(s.depends_on),
+                "is_spawn": s.ideal_agent != s.assigned_agent,
+                "match_quality": s.match_quality.value,
+                "ideal_agent": s.ideal_agent,
+                "ideal_agent_desc": s.ideal_agent_desc,
+            }
+            for index, s in enumerate(subgoals)
+        ],
+    }
+
+
+def _collect(execution: Execution) -> dict[str, object]:
+    outputs = execution.collected.outputs
+    failed = [output for output in outputs if not output.success]
+    timed_out = [output for output in failed if output.termination_reason == "timeout"]
+    return {
+        "agent_outputs": [_output(output, spawned=execution.run_id is not None) for output in outputs],
+        "execution_metadata": {
+            "run_id": execution.run_id,
+            "total_duration_ms": execution.collected.duration_ms,
+            "total_subgoals": len(outputs),
+            "failed_subgoals": len(failed),
+            "fallback_count": 0,
+            "circuit_blocked": [],
+            "circuit_blocked_count": 0,
+        },
+        "user_interactions": [],
+        "fallback_agents": [],
+        "agents_executed": len(outputs) if execution.run_id else 0,
+        "recovery_metrics": {
+            "total_failures": len(failed),
+            "early_terminations": 0,
+            "early_termination_details": [],
+            "circuit_breaker_blocks": 0,
+            "circuit_blocked_agents": [],
+            "circuit_blocked_details": [],
+            "timeout_count": len(timed_out),
+            "timeout_agents": [output.agent_id for output in timed_out],
+            "rate_limit_count": 0,
+            "rate_limit_agents": [],
+            "auth_failure_count": 0,
+            "auth_failed_agents": [],
+            "fallback_used_count": 0,
+            "fallback_agents": [],
+        },
+    }
+
+
+def _output(output: AgentOutput, *, spawned: bool) -> dict[str, object]:
+    return {
+        "subgoal_index": output.subgoal_index,
+        "agent_id": output.agent_id,
+        "success": output.success,
+        "summary": output.summary,
+        "data": output.evidence.model_dump(mode="json") if output.evidence else {},
+        "confidence": output.confidence,
+        "execution_metadata": {
+            "duration_ms": output.duration_ms,
+            "exit_code": output.exit_code,
+            "spawned": spawned,
+            "termination_reason": output.termination_reason,
+            "heartbeat": {"event_count": 0, "elapsed_s": output.duration_ms / 1e3, "idle_s": None},
+        },
+        "error": output.error,
+    }
+
+
+def _synthesize(execution: Execution) -> dict[str, object]:
+    s = execution.synthesis
+    subgoals = execution.decomposition.subgoals if execution.decomposition else ()
+    return {
+        "answer": s.answer,
+        "confidence": execution.confidence,
+        "traceability": [
+            {
+                "agent": o.agent_id,
+                "subgoal_id": o.subgoal_index,
+                "subgoal_description": subgoals[o.subgoal_index].description if subgoals else execution.question.text,
+            }
+            for o in execution.collected.outputs
+            if o.evidence and o.evidence.findings
+        ],
+        "sources": [{"file": source.file, "line": source.line} for source in s.sources],
+        "metadata": {
+            "retry_count": 0,
+            "verification_score": s.score,
+            "coherence": s.coherence,
+            "completeness": s.completeness,
+            "factuality": s.factuality,
+            "subgoals_completed": s.subgoals_completed,
+            "subgoals_partial": s.subgoals_partial,
+            "subgoals_failed": s.subgoals_failed,
+            "total_files_modified": 0,
+            "user_interactions_count": 0,
+        },
+        "timing": {**_span(execution, Phase.SYNTHESIZE), "input_tokens": 0, "output_tokens": 0},
+    }
+
+
+def _record(execution: Execution) -> dict[str, object]:
+    r = execution.recorded
+    return {
+        "cached": r.cached,
+        "reasoning_chunk_id": r.reasoning_chunk_id,
+        "pattern_marked": r.pattern_marked,
+        "activation_update": r.activation_update,
+        "timing": _span(execution, Phase.RECORD),
+    }

@@ -1,0 +1,1 @@
+"""The phases of SOAR, one module each: typed values in, one typed value out."""

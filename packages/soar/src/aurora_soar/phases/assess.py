@@ -1,0 +1,156 @@
+"""Phase 1: how much work does a question ask for?
+
+Five dimensions are read off the words: what is asked to be done (keywords), how far it reaches (scope), what
+must hold meanwhile (constraints), how the request is built (structure) and what is at stake (domain). Their
+weighted sum is the score; the score's place between the thresholds gives the complexity, and its distance to the
+nearest threshold the confidence. What endangers people, money or data is CRITICAL whatever the sum says.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.question import Intent
+from aurora_soar.wording import (
+    ANALYSE,
+    BUILD,
+    CHANGE,
+    CONSTRAINT,
+    DEMANDING,
+    LOOK_UP,
+    NARROW,
+    STAKE,
+    TOUCH,
+    WIDE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_soar.question import Question
+
+__all__ = ["Assessment", "Complexity", "assess"]
+
+
+class Complexity(StrEnum):
+    """The four sizes of a request; they set how much is retrieved and which phases run."""
+
+    SIMPLE = "SIMPLE"
+    MEDIUM = "MEDIUM"
+    COMPLEX = "COMPLEX"
+    CRITICAL = "CRITICAL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The verdict of the first phase.
+
+    Attributes:
+        complexity: one of the four sizes.
+        score: weighted sum of the dimensions, 0 to 1.
+        confidence: 0.5 (on a threshold) to 1 (far from any).
+        dimensions: each dimension's own share, 0 to 1.
+        reasoning: one sentence that names what decided.
+        method: "keyword"; no model was asked.
+    """
+
+    complexity: Complexity
+    score: float
+    confidence: float
+    dimensions: Mapping[str, float]
+    reasoning: str
+    method: str = "keyword"
+
+
+WEIGHTS: Final = {"keywords": 0.50, "scope": 0.18, "constraints": 0.12, "structure": 0.12, "domain": 0.08}
+MEDIUM_FROM: Final = 0.16
+COMPLEX_FROM: Final = 0.40
+
+
+_LIST_ITEM: Final = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s+")
+_JOINED: Final = re.compile(r"\b(?:and|then|also|plus|as well as|including|along with)\b|[;,]", re.IGNORECASE)
+
+
+def assess(question: Question) -> Assessment:
+    """Size a question from its words alone, in well under 30 ms."""
+    text = question.text
+    dimensions = {
+        "keywords": _keywords(question),
+        "scope": _scope(text),
+        "constraints": min(1.0, len(CONSTRAINT.findall(text)) / 2),
+        "structure": _structure(text),
+        "domain": min(1.0, len(DEMANDING.findall(text)) / 2),
+    }
+    score = sum(WEIGHTS[name] * value for name, value in dimensions.items())
+    if stake := _at_stake(question):
+        return Assessment(
+            complexity=Complexity.CRITICAL,
+            score=round(max(score, COMPLEX_FROM), 4),
+            confidence=0.9 if _acts(text) else 0.7,
+            dimensions=dimensions,
+            reasoning=f"{stake!r} puts security, money or data at stake",
+        )
+    complexity = _by_score(score)
+    strongest = max(dimensions, key=lambda name: WEIGHTS[name] * dimensions[name])
+    return Assessment(
+        complexity=complexity,
+        score=round(score, 4),
+        confidence=_confidence(score),
+        dimensions=dimensions,
+        reasoning=f"score {score:.2f}, mostly from {strongest}: {complexity.value.lower()}",
+    )
+
+
+def _at_stake(question: Question) -> str | None:
+    """The words that make a request critical; a mere explanation of how something works is not."""
+    match = STAKE.search(question.text)
+    if match is None:
+        return None
+    harmless = question.intent is Intent.EXPLAIN and not _acts(question.text)
+    return None if harmless else match.group(0)
+
+
+def _acts(text: str) -> bool:
+    return any(pattern.search(text) for pattern in (TOUCH, CHANGE, BUILD))
+
+
+def _keywords(question: Question) -> float:
+    text = question.text
+    if LOOK_UP.search(text):
+        return 0.15 if BUILD.search(text) and len(question.terms) > 6 else 0.0
+    if BUILD.search(text):
+        return 0.9
+    if question.intent is Intent.PLAN:
+        return 0.75
+    if ANALYSE.search(text):
+        return 0.5
+    if CHANGE.search(text):
+        return 0.55
+    return 0.35 if len(question.terms) > 3 else 0.2
+
+
+def _scope(text: str) -> float:
+    wide = min(1.0, len(WIDE.findall(text)) / 2)
+    return max(0.0, wide - (0.5 if NARROW.search(text) else 0.0))
+
+
+def _structure(text: str) -> float:
+    sentences = len([s for s in re.split(r"[.!?]\s", text) if s.strip()])
+    items = len(_LIST_ITEM.findall(text))
+    joined = len(_JOINED.findall(text))
+    return min(1.0, 0.2 * (sentences - 1) + 0.25 * items + 0.15 * joined + len(text.split()) / 80)
+
+
+def _by_score(score: float) -> Complexity:
+    if score < MEDIUM_FROM:
+        return Complexity.SIMPLE
+    return Complexity.MEDIUM if score < COMPLEX_FROM else Complexity.COMPLEX
+
+
+def _confidence(score: float) -> float:
+    """0.5 on a threshold, 1 at 0.2 or more from the nearest one."""
+    distance = min(abs(score - MEDIUM_FROM), abs(score - COMPLEX_FROM))
+    return round(0.5 + min(0.5, distance / 0.4), 3)

@@ -1,0 +1,144 @@
+"""Phase 5: agents run side by side under the spawner, each as soon as what it depends on is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_soar.errors import AgentOutputError
+from aurora_soar.evidence import Evidence, LocalRequest, parse_evidence
+from aurora_soar.outputs import AgentOutput
+from aurora_spawner import Run, SpawnTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_core import Project
+    from aurora_soar.extract.focus import Focus
+    from aurora_soar.phases.decompose import Decomposition, Subgoal
+    from aurora_soar.question import Question
+    from aurora_soar.registry import AgentRegistry
+    from aurora_spawner import RunEvent, RunReport, SpawnResult
+
+__all__ = ["CollectLimits", "Collected", "collect"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """All outputs, in the order of the subgoals.
+
+    Attributes:
+        run_id: the run's name in the journal; None when nothing had to be run.
+        interrupted: whether a signal ended the run before its work was done.
+    """
+
+    outputs: tuple[AgentOutput, ...]
+    run_id: str | None
+    duration_ms: float
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectLimits:
+    """What a run of agents may use.
+
+    Attributes:
+        max_concurrent: agents at once.
+        timeout_s: a single agent's time from start to end.
+    """
+
+    max_concurrent: int
+    timeout_s: float
+
+
+async def collect(
+    question: Question,
+    decomposition: Decomposition,
+    focus: Focus,
+    *,
+    project: Project,
+    registry: AgentRegistry,
+    limits: CollectLimits,
+    on_line: Callable[[str], None],
+) -> Collected:
+    """Run every subgoal's agent; a failed agent is an output without success, never an exception.
+
+    Args:
+        on_line: is told of each agent's end, as `[Agent 2/5] local: completed (0.3 s)`.
+    """
+    run = Run.create(
+        project.runs_db,
+        [_task(index, subgoal, question) for index, subgoal in enumerate(decomposition.subgoals)],
+        registry.backends,
+        default_agent=decomposition.subgoals[0].assigned_agent,
+        kind="soar",
+        max_concurrent=limits.max_concurrent,
+        default_timeout_s=limits.timeout_s,
+        cwd=project.root,
+        spool=project.aurora_dir / "runs",
+    )
+    report = await run.execute(on_event=_narrator(len(decomposition.subgoals), on_line))
+    return _collected(report, decomposition, focus)
+
+
+def _task(index: int, subgoal: Subgoal, question: Question) -> SpawnTask:
+    request = LocalRequest(question=question.text, aspect=subgoal.aspect, focus=subgoal.focus)
+    return SpawnTask(
+        request.model_dump_json(exclude={"dependency_results"}),
+        subgoal.assigned_agent,
+        id=str(index),
+        title=subgoal.description,
+        depends_on=tuple(map(str, subgoal.depends_on)),
+        critical=subgoal.is_critical,
+        prompt_format="json",
+    )
+
+
+def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent], None]:
+    done = 0
+
+    def narrate(event: RunEvent) -> None:
+        nonlocal done
+        if event.result is None:
+            return
+        done += 1
+        result = event.result
+        word = "completed" if result.success else result.state.value
+        on_line(f"[Agent {done}/{total}] {result.agent}: {word} ({result.execution_time:.1f} s)")
+
+    return narrate
+
+
+def _collected(report: RunReport, decomposition: Decomposition, focus: Focus) -> Collected:
+    results = [report.results[str(index)] for index in range(len(decomposition.subgoals))]
+    return Collected(
+        outputs=tuple(_output(index, result, focus) for index, result in enumerate(results)),
+        run_id=report.run_id,
+        duration_ms=report.duration_s * 1e3,
+        interrupted=report.interrupted,
+    )
+
+
+def _output(index: int, result: SpawnResult, focus: Focus) -> AgentOutput:
+    evidence, error = _read(result)
+    spoken = " ".join(term for f in evidence.findings for term in f.terms) if evidence else ""
+    return AgentOutput(
+        subgoal_index=index,
+        agent_id=result.agent,
+        success=evidence is not None,
+        evidence=evidence,
+        confidence=round(focus.coverage(spoken).share, 4),
+        duration_ms=result.execution_time * 1e3,
+        exit_code=result.exit_code,
+        termination_reason=result.termination_reason,
+        error=error,
+    )
+
+
+def _read(result: SpawnResult) -> tuple[Evidence | None, str | None]:
+    if not result.success:
+        return None, result.error or result.termination_reason or result.state.value
+    try:
+        return parse_evidence(result.agent, result.output), None
+    except AgentOutputError as error:
+        return None, str(error)

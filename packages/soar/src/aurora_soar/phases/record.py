@@ -1,0 +1,62 @@
+"""Phase 7: what is worth remembering, and how strongly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_core import Reasoning
+
+if TYPE_CHECKING:
+    from aurora_core import Memory
+    from aurora_soar.phases.synthesize import Synthesis
+    from aurora_soar.question import Question
+
+__all__ = ["Recorded", "record"]
+
+PATTERN_FROM: Final = 0.8
+LEARNT_FROM: Final = 0.5
+PATTERN_ACTIVATION: Final = 0.2
+LEARNT_ACTIVATION: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the memory kept.
+
+    Attributes:
+        reasoning_chunk_id: the answer's own chunk; None when it was not worth one.
+        pattern_marked: whether it was good enough to be reused as a pattern.
+        activation_update: what its use adds to its activation, 0 when it was skipped.
+    """
+
+    reasoning_chunk_id: str | None
+    pattern_marked: bool
+    activation_update: float
+
+    @property
+    def cached(self) -> bool:
+        """Whether the answer can be found again."""
+        return self.reasoning_chunk_id is not None
+
+
+def record(memory: Memory, question: Question, synthesis: Synthesis, run_id: str) -> Recorded:
+    """Remember a good answer with its sources, and note the use of every chunk it cites."""
+    if synthesis.score < LEARNT_FROM or not synthesis.sources:
+        return Recorded(reasoning_chunk_id=None, pattern_marked=False, activation_update=0.0)
+    memory.record_access(synthesis.chunk_ids)
+    pattern = synthesis.score >= PATTERN_FROM
+    chunk_id = memory.remember(
+        Reasoning(
+            query=question.text,
+            answer=synthesis.answer,
+            score=synthesis.score,
+            sources=tuple(f"{s.file}:{s.line}" for s in synthesis.sources),
+            run_id=run_id,
+        )
+    )
+    return Recorded(
+        reasoning_chunk_id=chunk_id,
+        pattern_marked=pattern,
+        activation_update=PATTERN_ACTIVATION if pattern else LEARNT_ACTIVATION,
+    )

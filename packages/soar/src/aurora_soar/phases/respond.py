@@ -1,0 +1,61 @@
+"""Phase 8: the answer in the form that was asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aurora_soar.conversation_log import log_document
+from aurora_soar.execution import Verbosity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aurora_soar.execution import Execution
+
+__all__ = ["render"]
+
+
+def render(execution: Execution, verbosity: Verbosity) -> str:
+    """The text to show; ends with a newline."""
+    match verbosity:
+        case Verbosity.JSON:
+            return json.dumps(log_document(execution), indent=2, ensure_ascii=False) + "\n"
+        case Verbosity.QUIET:
+            return execution.answer
+        case Verbosity.NORMAL:
+            return f"{execution.answer}\n---\n{_worth(execution)}\n"
+        case Verbosity.VERBOSE:
+            return f"{execution.answer}\n---\n{_worth(execution)}\n\n" + "\n".join(_story(execution)) + "\n"
+
+
+def _worth(execution: Execution) -> str:
+    s = execution.synthesis
+    return (
+        f"Confidence {execution.confidence:.2f} (coherence {s.coherence:.2f}, completeness {s.completeness:.2f}, "
+        f"factuality {s.factuality:.2f}) · {len(execution.sources)} sources · {_agents(execution)} · no model, $0.00"
+    )
+
+
+def _agents(execution: Execution) -> str:
+    if execution.run_id is None:
+        return "answered directly"
+    return f"{len(execution.collected.outputs)} agents in {execution.collected.duration_ms / 1e3:.1f} s"
+
+
+def _story(execution: Execution) -> Iterator[str]:
+    assessment = execution.assessment
+    yield f"assess: {assessment.complexity.value} ({assessment.reasoning}; confidence {assessment.confidence:.2f})"
+    context = execution.context
+    yield f"retrieve: {context.total} of {context.budget} chunks, {context.high_quality} of high quality"
+    for index, subgoal in enumerate(execution.decomposition.subgoals if execution.decomposition else ()):
+        after = f", after {', '.join(str(i + 1) for i in subgoal.depends_on)}" if subgoal.depends_on else ""
+        yield f"subgoal {index + 1}: {subgoal.description} (Agent: {subgoal.assigned_agent}{after})"
+    if execution.verification:
+        yield f"verify: {execution.verification.verdict.value} {execution.verification.score:.2f}"
+    for output in execution.collected.outputs:
+        found = len(output.evidence.findings) if output.evidence else 0
+        outcome = output.error or f"{found} findings"
+        yield f"agent {output.subgoal_index + 1}: {outcome} ({output.duration_ms / 1e3:.2f} s)"
+    for phase, timing in execution.timings.items():
+        yield f"{phase.value}: {timing.duration_ms:.1f} ms"

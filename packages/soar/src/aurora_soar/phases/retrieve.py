@@ -1,0 +1,71 @@
+"""Phase 2: what the memory knows about the question, more of it the harder the question is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_core import ChunkKind
+from aurora_soar.phases.assess import Complexity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_core import Hit, Memory
+    from aurora_soar.extract.focus import Focus
+    from aurora_soar.question import Question
+
+__all__ = ["CHUNKS_BY_COMPLEXITY", "RetrievedContext", "retrieve"]
+
+CHUNKS_BY_COMPLEXITY: Final[Mapping[Complexity, int]] = {
+    Complexity.SIMPLE: 5,
+    Complexity.MEDIUM: 10,
+    Complexity.COMPLEX: 15,
+    Complexity.CRITICAL: 20,
+}
+# A chunk that speaks of at least this share of the question's weight is of high quality.
+HIGH_QUALITY: Final = 0.6
+# An earlier answer is only worth reading again when it was about nearly the same words.
+SIMILAR_REASONING: Final = 0.6
+# Documents get what code leaves, but never less than this share of the budget where there are any.
+DOCUMENT_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedContext:
+    """Chunks for a question, best first.
+
+    Attributes:
+        code: code chunks, then documents.
+        reasoning: earlier answers to similar questions.
+        budget: how many chunks the question's complexity allows.
+        high_quality: how many of the code chunks speak of most of the question.
+    """
+
+    code: tuple[Hit, ...]
+    reasoning: tuple[Hit, ...]
+    budget: int
+    high_quality: int
+
+    @property
+    def total(self) -> int:
+        """How many chunks there are of both kinds."""
+        return len(self.code) + len(self.reasoning)
+
+
+def retrieve(memory: Memory, question: Question, focus: Focus, complexity: Complexity) -> RetrievedContext:
+    """Ask the memory: code first, then documents, and earlier reasoning only where it is similar."""
+    budget = CHUNKS_BY_COMPLEXITY[complexity]
+    documents = memory.search(question.text, limit=max(1, round(budget * DOCUMENT_SHARE)), kinds=_DOCUMENTS)
+    code = memory.search(question.text, limit=budget - len(documents), kinds=(ChunkKind.CODE,))
+    chunks = (*code, *documents)
+    earlier = memory.search(question.text, limit=budget, kinds=(ChunkKind.REAS,))
+    return RetrievedContext(
+        code=chunks,
+        reasoning=tuple(hit for hit in earlier if focus.coverage(hit.content).share >= SIMILAR_REASONING),
+        budget=budget,
+        high_quality=sum(focus.coverage(f"{h.name}\n{h.content}").share >= HIGH_QUALITY for h in chunks),
+    )
+
+
+_DOCUMENTS: Final = (ChunkKind.KB, ChunkKind.DOC)

@@ -1,0 +1,107 @@
+"""Phase 6: one answer from what the agents found, every sentence of it with its source.
+
+Nothing is written that no file says: each finding is held against its file first, and what does not hold is left
+out and lowers the score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_soar.answer import compose
+from aurora_soar.evidence import Finding, FindingKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aurora_soar.citations import CitationChecker
+    from aurora_soar.extract.focus import Focus
+    from aurora_soar.outputs import AgentOutput
+    from aurora_soar.question import Question
+
+__all__ = ["Source", "Synthesis", "synthesize"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A place that the answer cites.
+
+    Attributes:
+        line: counted from 1.
+        text: what stands there.
+    """
+
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesis:
+    """The answer and what it is worth.
+
+    Attributes:
+        answer: Markdown with `file:line` sources.
+        sources: each cited place once, in order of appearance.
+        chunk_ids: the memory's chunks that the answer used.
+        coherence: share of the findings whose files hang together with the main one's by calls, 0 to 1.
+        completeness: share of the question's weight that the findings speak of, 0 to 1.
+        factuality: share of the collected findings whose place says what they claim, 0 to 1.
+        subgoals_completed: agents that found something.
+        subgoals_partial: agents that succeeded and found nothing.
+        subgoals_failed: agents that did not succeed.
+    """
+
+    answer: str
+    sources: tuple[Source, ...]
+    chunk_ids: tuple[str, ...]
+    coherence: float
+    completeness: float
+    factuality: float
+    subgoals_completed: int
+    subgoals_partial: int
+    subgoals_failed: int
+
+    @property
+    def score(self) -> float:
+        """Mean of coherence, completeness and factuality; the answer's confidence."""
+        return round((self.coherence + self.completeness + self.factuality) / 3, 4)
+
+
+def synthesize(
+    question: Question, focus: Focus, outputs: Sequence[AgentOutput], citations: CitationChecker
+) -> Synthesis:
+    """Write the answer from the sound findings; with none it says that nothing was found."""
+    claimed = [f for o in outputs if o.evidence for f in o.evidence.findings]
+    sound = citations.sound(claimed)
+    answer = compose(question, focus, outputs, frozenset(sound))
+    return Synthesis(
+        answer=answer.text,
+        sources=tuple(dict.fromkeys(Source(file=f.file, line=f.line, text=f.text) for f in answer.used)),
+        chunk_ids=tuple(dict.fromkeys(f.chunk_id for f in answer.used if f.chunk_id)),
+        coherence=_coherence(sound),
+        completeness=focus.coverage(" ".join(term for f in sound for term in f.terms)).share,
+        factuality=len(sound) / len(claimed) if claimed else 0.0,
+        subgoals_completed=sum(o.success and bool(o.evidence and o.evidence.findings) for o in outputs),
+        subgoals_partial=sum(o.success and not (o.evidence and o.evidence.findings) for o in outputs),
+        subgoals_failed=sum(not o.success for o in outputs),
+    )
+
+
+def _coherence(findings: Sequence[Finding]) -> float:
+    """Findings in the main definition's file, or in one joined to it by calls, over all findings."""
+    if not findings:
+        return 0.0
+    lead = next((f for f in findings if f.kind is FindingKind.DEFINITION), findings[0])
+    joined = _joined_files(lead.file, findings)
+    return sum(f.file in joined for f in findings) / len(findings)
+
+
+def _joined_files(start: str, findings: Iterable[Finding]) -> set[str]:
+    home = {f.symbol: f.file for f in findings if f.kind is FindingKind.DEFINITION}
+    edges = [(home[f.about], f.file) for f in findings if f.about in home]
+    joined = {start}
+    while grown := {b for pair in edges for a, b in (pair, pair[::-1]) if a in joined} - joined:
+        joined |= grown
+    return joined

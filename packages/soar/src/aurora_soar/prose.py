@@ -1,0 +1,163 @@
+"""The natural language inside source code: docstrings, comments and Markdown, by sentence, with line numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Sentence", "docstring", "sentences"]
+
+MAX_SENTENCE: Final = 400
+MIN_WORDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence and where it starts.
+
+    Attributes:
+        line: line within the content it was read from, counted from 0.
+        text: the sentence in one line.
+    """
+
+    line: int
+    text: str
+
+
+_HASH: Final = re.compile(r"^\s*#+!?\s?(?P<text>.*)$")
+_SLASHES: Final = re.compile(r"^\s*//[/!]*\s?(?P<text>.*)$")
+_TRIPLE: Final = re.compile(r"""^\s*[rRbBuU]{0,2}("{3}|'{3})""")
+_STAR: Final = re.compile(r"^\s*\*?\s?(?P<text>.*)$")
+_END: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z`\"'(\[])")
+_FENCE: Final = re.compile(r"^\s*(?:```|~~~)")
+_NOISE: Final = re.compile(
+    r"^(?:noqa|type:|pylint|pragma|eslint|nolint|fmt:|-\*-|copyright|license|spdx"
+    r"|:param|:type|:return|:rtype|@param|@return|>>>|[=\-~^*#+_]{3,})",
+    re.IGNORECASE,
+)
+_LIST: Final = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
+HASH_SUFFIXES: Final = (".py", ".pyi", ".sh", ".rb", ".yaml", ".yml", ".toml")
+PROSE_SUFFIXES: Final = (".md", ".markdown", ".rst", ".txt")
+
+
+def sentences(content: str, file: str) -> list[Sentence]:
+    """Every sentence of prose in a piece of a file, in order; code itself is not prose."""
+    lines = content.split("\n")
+    if file.endswith(PROSE_SUFFIXES):
+        prose = _markdown_lines(lines)
+    elif file.endswith(HASH_SUFFIXES):
+        prose = _python_lines(lines)
+    else:
+        prose = _c_like_lines(lines)
+    return [sentence for block in _blocks(prose) for sentence in _split(block)]
+
+
+def docstring(content: str, file: str) -> str:
+    """The first sentence that documents a definition, or "".
+
+    In Python that is the docstring's; elsewhere the comment's that stands before the definition's first line.
+    """
+    lines = content.split("\n")
+    if file.endswith(HASH_SUFFIXES):
+        prose = [(number, text) for number, text, inside in _python_prose(lines) if inside]
+    else:
+        prose = _leading_comment(lines)
+    first = next((s for block in _blocks(iter(prose)) for s in _split(block)), None)
+    return first.text if first else ""
+
+
+def _leading_comment(lines: list[str]) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    for number, text in _c_like_lines(lines):
+        if number > len(found):
+            break
+        found.append((number, text))
+    return found
+
+
+def _markdown_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+    fenced = False
+    for number, line in enumerate(lines):
+        if _FENCE.match(line):
+            fenced = not fenced
+            yield number, ""
+        elif fenced or line.startswith(("    ", "\t")) or line.lstrip().startswith(("|", "#", "<", "..")):
+            yield number, ""
+        elif _LIST.match(line):
+            yield number, ""
+            yield number, _LIST.sub("", line)
+        else:
+            yield number, line
+
+
+def _python_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+    return ((number, text) for number, text, _ in _python_prose(lines))
+
+
+def _python_prose(lines: list[str]) -> Iterator[tuple[int, str, bool]]:
+    """(line, text, whether inside a docstring) for docstrings and comment lines."""
+    quote = ""
+    for number, line in enumerate(lines):
+        if quote:
+            text, closed = _until(line, quote)
+            yield number, text.strip(), True
+            quote = "" if closed else quote
+        elif opened := _TRIPLE.match(line):
+            text, closed = _until(line[opened.end() :], opened.group(1))
+            yield number, text.strip(), True
+            quote = "" if closed else opened.group(1)
+        elif comment := _HASH.match(line):
+            yield number, comment.group("text"), False
+
+
+def _c_like_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+    inside = False
+    for number, line in enumerate(lines):
+        stripped = line.strip()
+        if inside or stripped.startswith("/*"):
+            text, closed = _until(stripped.removeprefix("/*").lstrip("*!"), "*/")
+            inside = not closed
+            star = _STAR.match(text)
+            yield number, star.group("text") if star else text
+        elif comment := _SLASHES.match(line):
+            yield number, comment.group("text")
+
+
+def _until(text: str, end: str) -> tuple[str, bool]:
+    before, found, _ = text.partition(end)
+    return before, bool(found)
+
+
+def _blocks(prose: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    """Runs of neighbouring lines without a blank one between them."""
+    block: list[tuple[int, str]] = []
+    for number, text in prose:
+        ends = not text.strip() or (block and number > block[-1][0] + 1) or _NOISE.match(text.strip())
+        if ends and block:
+            yield block
+            block = []
+        if text.strip() and not _NOISE.match(text.strip()):
+            block.append((number, text.strip()))
+    if block:
+        yield block
+
+
+def _split(block: list[tuple[int, str]]) -> Iterator[Sentence]:
+    """Sentences of one block; each starts on the line that holds its first word."""
+    joined = " ".join(text for _, text in block)
+    starts: list[tuple[int, int]] = []
+    offset = 0
+    for number, text in block:
+        starts.append((offset, number))
+        offset += len(text) + 1
+    position = 0
+    for part in _END.split(joined):
+        at = joined.index(part, position)
+        position = at + len(part)
+        text = part.strip()
+        if len(text.split()) >= MIN_WORDS and len(text) <= MAX_SENTENCE:
+            yield Sentence(max(n for o, n in starts if o <= at), text)

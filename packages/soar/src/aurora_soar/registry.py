@@ -1,0 +1,56 @@
+"""The agents that a decomposition may be routed to."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner import CommandBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["LOCAL_AGENT", "Agent", "AgentRegistry"]
+
+LOCAL_AGENT: Final = "local"
+_LOCAL_DESCRIPTION: Final = (
+    "Answers from the project's own memory by extraction: definitions, signatures, documentation, callers and "
+    "tests, each with file and line. Needs no model and changes nothing."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An agent that can be given a subgoal.
+
+    Attributes:
+        id: its name in decompositions, logs and task files.
+        description: what it is good at, in a sentence or two.
+        source_file: the file that defines it; None for a built-in one.
+    """
+
+    id: str
+    description: str
+    source_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRegistry:
+    """Agents by id, and the backend that runs each."""
+
+    agents: Mapping[str, Agent]
+    backends: Mapping[str, CommandBackend]
+
+    @classmethod
+    def local(cls, project_root: Path, python: str = sys.executable) -> AgentRegistry:
+        """The registry of a machine with no agent installed: the local agent alone."""
+        command = (python, "-m", "aurora_soar.local_agent", "--project", str(project_root))
+        return cls(
+            agents={LOCAL_AGENT: Agent(id=LOCAL_AGENT, description=_LOCAL_DESCRIPTION)},
+            backends={LOCAL_AGENT: CommandBackend(name=LOCAL_AGENT, command=command)},
+        )
+
+    def __contains__(self, agent_id: object) -> bool:
+        return agent_id in self.agents

@@ -1,0 +1,50 @@
+"""What a caller of the orchestrator gets: news on the way, and the result at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_soar.conversation_log import log_document
+from aurora_soar.execution import Execution
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["SoarEvent", "SoarResult"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoarEvent:
+    """Something that happened during an execution.
+
+    Attributes:
+        phase: the phase's name in the log, for example `phase5_collect`.
+        kind: "started", "progress" or "finished".
+        message: one line for a person; empty when a phase starts.
+        elapsed_ms: since the execution began.
+    """
+
+    phase: str
+    kind: str
+    message: str
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoarResult(Execution):
+    """What `execute` returns: the execution, and how it was told and logged.
+
+    Attributes:
+        response: the answer in the form that was asked for; what phase 8 made.
+        log_path: the conversation log; None when it could not be written.
+        log_error: why it could not be written; None when it was.
+    """
+
+    response: str
+    log_path: Path | None
+    log_error: str | None
+
+    def to_dict(self) -> dict[str, object]:
+        """The conversation log's JSON block as plain data."""
+        return log_document(self)

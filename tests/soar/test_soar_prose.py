@@ -1,0 +1,87 @@
+"""Prose inside code is found with the line that it stands on."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora_soar.prose import docstring, sentences
+
+PYTHON = '''@decorated
+def tick(self):
+    """Run one iteration of the scheduler.
+
+    Executes one due task per call. The
+    delay is returned.
+    """
+    # Peek at the heap first.
+    x = 1  # trailing remarks are not sentences of their own
+    # noqa: this is for tools
+    return x
+'''
+
+GO = """// Next picks the task that runs next.
+// Ties are broken by priority.
+func Next() *Task {
+	/* The heap is never empty here. */
+	return heap.Pop()
+}
+"""
+
+MARKDOWN = """# Title
+
+The scheduler picks the next task. It never sleeps
+longer than needed.
+
+- Every tick looks at the heap.
+
+```python
+This is code. Not prose at all.
+```
+"""
+
+
+def test_python_docstrings_and_comments_are_read_with_their_lines() -> None:
+    found = [(s.line, s.text) for s in sentences(PYTHON, "beat.py")]
+    assert found == [
+        (2, "Run one iteration of the scheduler."),
+        (4, "Executes one due task per call."),
+        (4, "The delay is returned."),
+        (7, "Peek at the heap first."),
+    ]
+
+
+def test_c_like_comments_are_read() -> None:
+    found = [(s.line, s.text) for s in sentences(GO, "next.go")]
+    assert found == [
+        (0, "Next picks the task that runs next."),
+        (1, "Ties are broken by priority."),
+        (3, "The heap is never empty here."),
+    ]
+
+
+def test_markdown_leaves_headings_and_code_out() -> None:
+    found = [(s.line, s.text) for s in sentences(MARKDOWN, "guide.md")]
+    assert found == [
+        (2, "The scheduler picks the next task."),
+        (2, "It never sleeps longer than needed."),
+        (5, "Every tick looks at the heap."),
+    ]
+
+
+def test_the_first_sentence_documents_a_definition() -> None:
+    assert docstring(PYTHON, "beat.py") == "Run one iteration of the scheduler."
+    assert docstring(GO, "next.go") == "Next picks the task that runs next."
+
+
+def test_a_comment_in_a_body_does_not_document_the_definition() -> None:
+    assert docstring("func f() {\n\t// only for the inside of it\n}\n", "f.go") == ""
+    assert docstring("def f():\n    # only for the inside of it\n    return 1\n", "f.py") == ""
+
+
+@given(st.text(max_size=500), st.sampled_from(["a.py", "a.md", "a.rs", "a.txt", "noext"]))
+def test_any_text_gives_sentences_on_lines_that_exist(text: str, file: str) -> None:
+    count = len(text.splitlines())
+    for sentence in sentences(text, file):
+        assert 0 <= sentence.line < count
+        assert sentence.text.strip() == sentence.text

@@ -1,0 +1,78 @@
+"""A question is read once: its intent, its words, its code-like tokens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora_soar import EmptyQuestionError, Intent, read_question
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("How does the scheduler decide what runs next?", Intent.EXPLAIN),
+        ("What is a chunk?", Intent.EXPLAIN),
+        ("why is this test failing", Intent.DEBUG),
+        ("fix the off-by-one error in pagination", Intent.DEBUG),
+        ("the worker hangs on shutdown", Intent.DEBUG),
+        ("how does failover choose a replica", Intent.EXPLAIN),
+        ("add a --verbose flag", Intent.IMPLEMENT),
+        ("please refactor the storage layer", Intent.IMPLEMENT),
+        ("review the authentication code", Intent.REVIEW),
+        ("do a security audit of the api", Intent.REVIEW),
+        ("plan the move to a cluster", Intent.PLAN),
+        ("how should we restructure the plugin loader", Intent.PLAN),
+        ("what is the difference between Task and Job", Intent.COMPARE),
+        ("dijkstra vs bellman ford", Intent.COMPARE),
+    ],
+)
+def test_intent_is_read_from_the_words(text: str, intent: Intent) -> None:
+    assert read_question(text).intent is intent
+
+
+def test_terms_are_the_content_words_in_order_and_once() -> None:
+    question = read_question("How does the scheduler decide what the scheduler runs next?")
+    assert question.terms == ("scheduler", "decide", "runs", "next")
+    assert question.focus == "scheduler decide runs next"
+
+
+def test_code_like_tokens_are_kept_as_written() -> None:
+    question = read_question("where does `load_config` call Path.read_text() in src/app/config.py for HttpClient?")
+    assert question.identifiers == ("load_config", "src/app/config.py", "config.py", "Path.read_text", "HttpClient")
+
+
+def test_the_sides_of_a_comparison_are_phrases() -> None:
+    assert read_question("what is the difference between a Task and a Job?").sides == ("a Task", "a Job")
+    assert read_question("compare the lexer with the parser").sides == ("the lexer", "the parser")
+
+
+def test_a_comparison_with_an_empty_side_is_none() -> None:
+    assert read_question("what is the difference between it and retries?").sides == ()
+
+
+def test_a_question_of_stop_words_falls_back_to_its_longest_word() -> None:
+    assert read_question("how does this actually work").terms == ("actually",)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "-- ::", "a"])
+def test_a_question_without_words_is_refused(text: str) -> None:
+    with pytest.raises(EmptyQuestionError, match="ask about something by its name"):
+        read_question(text)
+
+
+def test_questions_about_tests_are_known() -> None:
+    assert read_question("which tests cover the parser").about_tests
+    assert not read_question("what is the latest release").about_tests
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        question = read_question(text)
+    except EmptyQuestionError:
+        return
+    assert question.terms
+    assert all(term == term.lower() for term in question.terms)
+    assert len(set(question.terms)) == len(question.terms)
