@@ -1,0 +1,72 @@
+"""The policies in force for one project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from aurora_policies.load import load_policies
+from aurora_policies.schema import Policies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryConfig:
+    """The limits of an agent's run, for whoever starts it.
+
+    Attributes:
+        timeout_seconds: a task's time from start to end.
+        max_timeout_seconds: the longest it may be extended to; 0 for no limit.
+        max_retries: further attempts after the first.
+        fallback_to_llm: whether a direct model call stands in for an agent that failed.
+    """
+
+    timeout_seconds: float
+    max_timeout_seconds: float
+    max_retries: int
+    fallback_to_llm: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoliciesEngine:
+    """Policies, and where they were read.
+
+    Attributes:
+        source: the file; None where the defaults are in force.
+    """
+
+    policies: Policies
+    source: Path | None
+
+    @classmethod
+    def load(cls, path: Path | None) -> PoliciesEngine:
+        """Read a project's policies; a missing file means the defaults.
+
+        Raises:
+            PolicyFileError: the file does not say what is allowed; nothing may run.
+        """
+        # A link to nowhere is not a missing file: somebody meant policies to be there.
+        if path is None or not (path.exists() or path.is_symlink()):
+            return cls(policies=Policies(), source=None)
+        return cls(policies=load_policies(path), source=path)
+
+    @property
+    def recovery(self) -> RecoveryConfig:
+        """The limits of an agent's run."""
+        found = self.policies.agent_recovery
+        return RecoveryConfig(
+            timeout_seconds=found.timeout_seconds,
+            max_timeout_seconds=found.max_timeout_seconds,
+            max_retries=found.max_retries,
+            fallback_to_llm=found.fallback_to_llm,
+        )
+
+
+def default_policies_yaml() -> str:
+    """The commented file that says what the defaults say; `aur init` writes it."""
+    return files("aurora_policies").joinpath("default_policies.yaml").read_text(encoding="utf-8")

@@ -1,0 +1,50 @@
+"""What can be wrong with a policy file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["PoliciesError", "PolicyFileError", "Problem"]
+
+
+class PoliciesError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        line: counted from 1; None where it is the file as a whole.
+        field: dotted path from the top, "" for the file as a whole.
+        reason: what is wrong and what would be right.
+    """
+
+    line: int | None
+    field: str
+    reason: str
+
+
+class PolicyFileError(PoliciesError, ValueError):
+    """A policy file that does not say what is allowed. Nothing may run under it.
+
+    Attributes:
+        path: the file.
+        problems: everything that is wrong with it, in the order of the lines; never empty.
+    """
+
+    def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
+        self.path = path
+        self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, p.field)))
+        super().__init__("\n".join(_shown(path, problem) for problem in self.problems))
+
+
+def _shown(path: Path, problem: Problem) -> str:
+    place = f"{path}:{problem.line}" if problem.line else f"{path}"
+    return f"{place}: {problem.field}: {problem.reason}" if problem.field else f"{place}: {problem.reason}"
