@@ -21,21 +21,23 @@ from aurora_spawner.journal.facts import (
     RunPaused,
     RunUnpaused,
     TaskCancelled,
+    TaskReopened,
     TaskSettled,
 )
 from aurora_spawner.local import new_token
 from aurora_spawner.prompts import prompt_for, shorten
 from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
+from aurora_spawner.resume import stored_task
 from aurora_spawner.spool import attempt_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import Executor, RunningAttempt
-    from aurora_spawner.graph import TaskGraph
     from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.resume import Standing
     from aurora_spawner.scheduler import Scheduler
     from aurora_spawner.task import SpawnTask
 
@@ -69,12 +71,12 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAttempt:
-    """An attempt that an earlier coordinator left running, now ours."""
+class FoundAttempt:
+    """An attempt that an earlier coordinator left open, and how it was found."""
 
     task_id: str
     number: int
-    running: RunningAttempt
+    found: RunningAttempt | AttemptEnd
 
 
 class Coordinator:
@@ -84,49 +86,48 @@ class Coordinator:
         self,
         assignment: Assignment,
         *,
-        graph: TaskGraph,
+        standing: Standing,
         scheduler: Scheduler,
         backends: Mapping[str, Backend],
         executor: Executor,
         writer: GroupWriter,
-        results: Mapping[str, SpawnResult],
-        attempts: Mapping[str, int],
         on_event: Callable[[RunEvent], None] | None,
     ) -> None:
         self._assignment = assignment
-        self._graph = graph
+        self._graph = standing.graph
         self._scheduler = scheduler
         self._backends = backends
         self._executor = executor
         self._writer = writer
         self._on_event = on_event
-        self._positions = {task_id: number for number, task_id in enumerate(graph.tasks)}
-        self._attempts = dict(attempts)
+        self._positions = standing.positions
+        self._attempts = dict(standing.attempts)
         """Attempts so far by task, those of earlier executions included."""
         self._running: dict[str, RunningAttempt] = {}
         self._cancelled: set[str] = set()
         """Tasks that a user asked to end."""
         self._finished = asyncio.Event()
-        self.results = dict(results)
+        self.results = dict(standing.results)
+        """Of settled tasks, and of those that the end of the run cut off."""
         self.ending: str | None = None
         """Why the run was told to end early."""
         self._at_once = False
         self.paused = False
         self.notices: list[str] = []
 
-    async def drive(self, adopted: list[OpenAttempt], *, paused: bool = False) -> None:
+    async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
         """Run the tasks to their ends, or to the end that was asked for.
 
         Raises:
             JournalError: The journal could not be written; every attempt has been ended before this is raised.
         """
-        self.paused = paused
         self._emit("run_started")
         try:
             async with asyncio.TaskGroup() as self._group:
-                for attempt in adopted:
+                for attempt in open_attempts:
                     self._scheduler.begin(attempt.task_id)
-                    self._group.create_task(self._finish_adopted(attempt))
+                    self._group.create_task(self._go_on(attempt))
+                self._write_skipped(self._scheduler.skip_hopeless())
                 self._dispatch()
                 self._group.create_task(self._finished.wait())
         except* Exception as failures:  # noqa: BLE001 -- whatever it is, no agent may be left running
@@ -184,28 +185,30 @@ class Coordinator:
 
     async def _run_task(self, task_id: str) -> None:
         """Attempt a task until it is settled."""
-        lost = 0
-        while True:
+        for lost in range(1, LOST_LIMIT + 1):
             try:
                 end = await self._attempt(task_id)
             except BackendError as error:
                 await self._settle(task_id, self._failed_result(task_id, str(error)))
                 return
-            lost += end.reason == "supervisor_lost"
-            if end.reason != "supervisor_lost" or lost >= LOST_LIMIT or self._stopping(task_id):
-                await self._settle(task_id, self._result_of(task_id, end))
+            if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self._stopping(task_id):
+                await self._close(task_id, end)
                 return
+            await self._note(task_id, self._ended(task_id, end))
             self._emit("task_retried", task_id, message="its supervisor was killed")
 
-    async def _finish_adopted(self, attempt: OpenAttempt) -> None:
-        """Follow an attempt that runs already; go on as with one of our own."""
-        task_id = attempt.task_id
-        self._emit("task_started", task_id, message="adopted")
-        end = await self._follow(task_id, attempt.number, attempt.running)
-        if end.reason == "supervisor_lost" and not self._stopping(task_id):
+    async def _go_on(self, attempt: FoundAttempt) -> None:
+        """See an attempt of an earlier coordinator to its end; start another if it never began or was lost."""
+        task_id, end = attempt.task_id, attempt.found
+        if not isinstance(end, AttemptEnd):
+            self._note(task_id, self._started(attempt.number, end, adopted=True))
+            self._emit("task_started", task_id, message="adopted")
+            end = await self._follow(task_id, end)
+        if end.reason in ("supervisor_lost", "voided") and not self._stopping(task_id):
+            await self._note(task_id, self._ended(task_id, end))
             await self._run_task(task_id)
         else:
-            await self._settle(task_id, self._result_of(task_id, end))
+            await self._close(task_id, end)
 
     async def _attempt(self, task_id: str) -> AttemptEnd:
         number = self._attempts.get(task_id, 0) + 1
@@ -216,24 +219,21 @@ class Coordinator:
             task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
         )
         if self._stopping(task_id):
-            end = AttemptEnd(reason="voided")
-            self._note_end(task_id, number, end)
-            return end
+            return AttemptEnd(reason="voided")
         try:
             running = await self._executor.start(order)
-        except OSError as error:
-            raise BackendError(agent, f"no process could be started: {error.strerror or error}") from error
-        self._note(task_id, AttemptStarted(number=number, supervisor=asdict(running.supervisor)))
+        except OSError as error:  # no process to be had, or no room for the prompt
+            return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
+        self._note(task_id, self._started(number, running))
         self._emit("task_started", task_id)
-        return await self._follow(task_id, number, running)
+        return await self._follow(task_id, running)
 
-    async def _follow(self, task_id: str, number: int, running: RunningAttempt) -> AttemptEnd:
+    async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         self._running[task_id] = running
         if self._stopping(task_id):
             self._executor.cancel(running, at_once=self._at_once)
         end = await self._executor.collect(running)
         del self._running[task_id]
-        self._note_end(task_id, number, end)
         return end
 
     def _order(self, task_id: str, number: int) -> AttemptOrder:
@@ -266,21 +266,39 @@ class Coordinator:
             deadline_s=task.timeout_s or backend.timeout_s or self._assignment.default_timeout_s,
         )
 
-    async def _settle(self, task_id: str, result: SpawnResult) -> None:
-        """Make a result final: in memory, then what follows from it, then durably, then known to the watcher."""
+    async def _close(self, task_id: str, end: AttemptEnd) -> None:
+        """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume."""
+        result = self._result_of(task_id, end)
+        if result.state is TaskState.CANCELLED and task_id not in self._cancelled:
+            self.results[task_id] = result
+            self._scheduler.reopen(task_id)
+            reopened = TaskReopened(why=str(self.ending), task=stored_task(self._graph.tasks[task_id]))
+            written = self._note(task_id, self._ended(task_id, end), reopened)
+            self._dispatch()
+            await written
+            self._emit("task_ended", task_id, result=result)
+        else:
+            await self._settle(task_id, result, self._ended(task_id, end))
+
+    async def _settle(self, task_id: str, result: SpawnResult, *before: Fact) -> None:
+        """Make a result final: in memory, then what follows from it, then durably, then known to the watcher.
+
+        Dependants are dispatched before the result is durable; their intents stand behind it in the journal.
+        """
         self.results[task_id] = result
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
-        facts = [Entry(run_id=self._assignment.run_id, task_id=task_id, fact=_settled(result))]
-        for skipped_id, cause in skipped:
-            self.results[skipped_id] = self._skipped_result(skipped_id, cause)
-            facts.append(
-                Entry(run_id=self._assignment.run_id, task_id=skipped_id, fact=_settled(self.results[skipped_id]))
-            )
-        written = self._writer.write(*facts)
+        written = self._note(task_id, *before, _settled(result))
+        self._write_skipped(skipped)
         self._dispatch()
         await written
-        for settled_id in (task_id, *(each for each, _cause in skipped)):
-            self._emit("task_ended", settled_id, result=self.results[settled_id])
+        self._emit("task_ended", task_id, result=result)
+        for skipped_id, _cause in skipped:
+            self._emit("task_ended", skipped_id, result=self.results[skipped_id])
+
+    def _write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
+        for task_id, cause in skipped:
+            self.results[task_id] = self._skipped_result(task_id, cause)
+            self._note(task_id, _settled(self.results[task_id]))
 
     async def _abandon(self) -> None:
         """End every attempt, when nothing can be written down any more."""
@@ -305,7 +323,7 @@ class Coordinator:
         reason = None if end.reason == "exited" else end.reason
         if end.reason in ("cancelled", "voided", "supervisor_lost") and self._stopping(task_id):
             state = TaskState.CANCELLED
-            reason = "cancelled" if task_id in self._cancelled else self.ending
+            reason = "task_cancelled" if task_id in self._cancelled else self.ending
         if end.survivors:
             pids = ", ".join(map(str, end.survivors))
             self.notices.append(f"task {task_id}: processes {pids} could not be ended")
@@ -329,7 +347,7 @@ class Coordinator:
         return self._empty_result(task_id, TaskState.FAILED, error)
 
     def _cancelled_result(self, task_id: str, error: str) -> SpawnResult:
-        return replace(self._empty_result(task_id, TaskState.CANCELLED, error), termination_reason="cancelled")
+        return replace(self._empty_result(task_id, TaskState.CANCELLED, error), termination_reason="task_cancelled")
 
     def _skipped_result(self, task_id: str, cause: str) -> SpawnResult:
         state = self._scheduler.states[cause]
@@ -349,19 +367,22 @@ class Coordinator:
 
     # Telling.
 
-    def _note(self, task_id: str | None, fact: Fact) -> asyncio.Future[None]:
-        return self._writer.write(Entry(run_id=self._assignment.run_id, task_id=task_id, fact=fact))
+    def _note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
+        """Write facts down together; awaited, they are durable."""
+        return self._writer.write(
+            *(Entry(run_id=self._assignment.run_id, task_id=task_id, fact=fact) for fact in facts)
+        )
 
-    def _note_end(self, task_id: str, number: int, end: AttemptEnd) -> None:
-        self._note(
-            task_id,
-            AttemptEnded(
-                number=number,
-                reason=end.reason,
-                exit_code=end.exit_code,
-                record=end.record,
-                survivors=list(end.survivors),
-            ),
+    def _started(self, number: int, running: RunningAttempt, *, adopted: bool = False) -> AttemptStarted:
+        return AttemptStarted(number=number, supervisor=asdict(running.supervisor), adopted=adopted)
+
+    def _ended(self, task_id: str, end: AttemptEnd) -> AttemptEnded:
+        return AttemptEnded(
+            number=self._attempts[task_id],
+            reason=end.reason,
+            exit_code=end.exit_code,
+            record=end.record,
+            survivors=list(end.survivors),
         )
 
     def _emit(self, kind: str, task_id: str | None = None, **more: Any) -> None:

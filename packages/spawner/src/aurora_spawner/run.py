@@ -5,46 +5,47 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from aurora_spawner.coordinator import Assignment, Coordinator
+from aurora_spawner.coordinator import Assignment, Coordinator, FoundAttempt
 from aurora_spawner.errors import BackendError, SpawnerError
+from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.graph import TaskGraph, build_graph
 from aurora_spawner.identity import own_identity
 from aurora_spawner.interrupts import end_on_signals
-from aurora_spawner.journal.facts import Entry, RunCreated, RunEnded, TasksAdded
+from aurora_spawner.journal.facts import AttemptEnded, Entry, RunCreated, RunEnded
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.local import LocalExecutor, new_token
 from aurora_spawner.result import RunReport
+from aurora_spawner.resume import Revision, Standing, find_standing, tasks_added
 from aurora_spawner.scheduler import Limits, Scheduler
-from aurora_spawner.task import task_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import Executor
+    from aurora_spawner.journal.views import AttemptRow
     from aurora_spawner.result import RunEvent, SpawnResult
     from aurora_spawner.task import SpawnTask
-
-TASKS_PER_EVENT = 500
-"""Keeps single events small where a run has very many tasks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run that the journal knows."""
+    """A run that the journal knows; `create` makes a new one, `resume` finds one that was begun."""
 
     run_id: str
     journal: Path
-    graph: TaskGraph
     backends: Mapping[str, Backend]
     assignment: Assignment
     limits: Limits
     executor: Executor
+    revision: Revision = field(default_factory=Revision)
 
     @classmethod
     def create(
@@ -94,18 +95,62 @@ class Run:
         return cls(
             run_id=run_id,
             journal=journal,
-            graph=graph,
             backends=backends,
-            assignment=Assignment(
-                run_id=run_id,
-                cwd=cwd.resolve(),
-                spool=spool.resolve() / run_id,
-                default_agent=default_agent,
-                default_timeout_s=default_timeout_s,
-                environ=dict(os.environ if environ is None else environ),
-            ),
+            assignment=_assignment(run_id, created, environ),
             limits=Limits(max_concurrent=max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
+        )
+
+    @classmethod
+    def resume(
+        cls,
+        journal: Path,
+        run_id: str,
+        backends: Mapping[str, Backend],
+        *,
+        tasks: Iterable[SpawnTask] | None = None,
+        retry_failed: bool = False,
+        max_concurrent: int | None = None,
+        agent_limits: Mapping[str, int] | None = None,
+        executor: Executor | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Find a run that was begun; `execute` then goes on where it stands.
+
+        Attempts that still run are adopted, those that ended meanwhile are harvested, finished tasks stay finished.
+
+        Args:
+            tasks: As they are now, when they may have been edited. A task whose content has changed runs again, a
+                new one joins, an unfinished one that is gone is left out. None takes them from the journal.
+            retry_failed: Also run what failed, was skipped or was cancelled.
+            max_concurrent: Instead of the run's own limit.
+
+        Raises:
+            UnknownRunError: The journal has no such run.
+            GraphError: The edited tasks do not fit together.
+            BackendError: A task's agent has no backend.
+        """
+        revision = Revision(tasks=None if tasks is None else tuple(tasks), retry_failed=retry_failed)
+        with Journal(journal) as store:
+            row = load_run(store, run_id)
+            standing = find_standing(load_tasks(store, run_id), (), revision)
+        _check_agents(standing.graph, backends, row.default_agent)
+        created = RunCreated(
+            run_kind=row.kind,
+            cwd=str(row.cwd),
+            spool=str(row.spool),
+            max_concurrent=max_concurrent or row.max_concurrent,
+            default_agent=row.default_agent,
+            default_timeout_s=row.default_timeout_s,
+        )
+        return cls(
+            run_id=run_id,
+            journal=journal,
+            backends=backends,
+            assignment=_assignment(run_id, created, environ),
+            limits=Limits(max_concurrent=created.max_concurrent, per_agent=agent_limits or {}),
+            executor=executor or LocalExecutor(),
+            revision=revision,
         )
 
     async def execute(self, on_event: Callable[[RunEvent], None] | None = None) -> RunReport:
@@ -113,7 +158,10 @@ class Run:
 
         SIGINT, SIGTERM and SIGHUP end the run in order (a second SIGINT at once), and so does the cancellation of the
         caller: agents are stopped with everything they started, the journal is written, then this returns, or raises
-        the cancellation.
+        the cancellation. Tasks that were cut off stay open for `resume`.
+
+        Args:
+            on_event: Called in the event loop for everything worth showing; results are durable by then.
 
         Raises:
             RunHeldError: Another coordinator works on this run.
@@ -122,9 +170,10 @@ class Run:
         with Journal(self.journal) as store:
             lease = new_token()
             store.take(self.run_id, lease=lease, holder=own_identity())
+            standing = self._standing(store)
             writer = GroupWriter(store, lease=lease)
             try:
-                return await self._execute(writer, on_event)
+                return await self._execute(standing, writer, on_event)
             finally:
                 await writer.close()
 
@@ -132,39 +181,68 @@ class Run:
         """`execute` for callers without an event loop."""
         return asyncio.run(self.execute(on_event))
 
-    async def _execute(self, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None) -> RunReport:
+    def _standing(self, store: Journal) -> Standing:
+        open_attempts = load_attempts(store, self.run_id, open_only=True)
+        return find_standing(load_tasks(store, self.run_id), open_attempts, self.revision)
+
+    async def _execute(
+        self, standing: Standing, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None
+    ) -> RunReport:
         started = time.monotonic()
-        coordinator = self._coordinator(writer, on_event)
-        driving = asyncio.ensure_future(coordinator.drive([]))
+        for task_id, fact in standing.changes:
+            writer.write(Entry(run_id=self.run_id, task_id=task_id, fact=fact))
+        coordinator = self._coordinator(standing, writer, on_event)
+        found = [await self._find(attempt) for attempt in standing.open_attempts]
+        for attempt in standing.outdated_attempts:
+            await self._end_outdated(attempt, writer)
+        driving = asyncio.ensure_future(coordinator.drive(found))
         with end_on_signals(lambda _name, at_once: coordinator.end("interrupted", at_once=at_once)):
             cancelled = await _see_through(driving, coordinator)
-        report = self._report(coordinator, time.monotonic() - started)
-        await writer.write(Entry(run_id=self.run_id, fact=RunEnded(state=report.state, notices=list(report.notices))))
+        report = self._report(standing.graph, coordinator, time.monotonic() - started)
+        ended = RunEnded(state=report.state, notices=list(report.notices))
+        await writer.write(Entry(run_id=self.run_id, fact=ended))
         if cancelled:
             raise asyncio.CancelledError
         return report
 
-    def _coordinator(self, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None) -> Coordinator:
-        scheduler = Scheduler(self.graph, limits=self.limits, agent_of=self.assignment.agent_of, states={})
+    async def _find(self, attempt: AttemptRow) -> FoundAttempt:
+        found = await self.executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
+        return FoundAttempt(task_id=attempt.task_id, number=attempt.number, found=found)
+
+    async def _end_outdated(self, attempt: AttemptRow, writer: GroupWriter) -> None:
+        """End an attempt at the old text of a task that has been edited or is gone."""
+        found = (await self._find(attempt)).found
+        if not isinstance(found, AttemptEnd):
+            self.executor.cancel(found, at_once=False)
+            found = await self.executor.collect(found)
+        ended = AttemptEnded(
+            number=attempt.number, reason="outdated", exit_code=None, record=None, survivors=list(found.survivors)
+        )
+        writer.write(Entry(run_id=self.run_id, task_id=attempt.task_id, fact=ended))
+
+    def _coordinator(
+        self, standing: Standing, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None
+    ) -> Coordinator:
+        scheduler = Scheduler(
+            standing.graph, limits=self.limits, agent_of=self.assignment.agent_of, states=standing.states
+        )
         return Coordinator(
             self.assignment,
-            graph=self.graph,
+            standing=standing,
             scheduler=scheduler,
             backends=self.backends,
             executor=self.executor,
             writer=writer,
-            results={},
-            attempts={},
             on_event=on_event,
         )
 
-    def _report(self, coordinator: Coordinator, duration_s: float) -> RunReport:
+    def _report(self, graph: TaskGraph, coordinator: Coordinator, duration_s: float) -> RunReport:
         def result_of(task_id: str) -> SpawnResult:
             return coordinator.results.get(task_id) or coordinator.unfinished_result(task_id)
 
         return RunReport(
             run_id=self.run_id,
-            results={task_id: result_of(task_id) for task_id in self.graph.tasks},
+            results={task_id: result_of(task_id) for task_id in graph.tasks},
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
@@ -185,22 +263,28 @@ async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) 
     return cancelled
 
 
+def _assignment(run_id: str, created: RunCreated, environ: Mapping[str, str] | None) -> Assignment:
+    return Assignment(
+        run_id=run_id,
+        cwd=Path(created.cwd),
+        spool=Path(created.spool) / run_id,
+        default_agent=created.default_agent,
+        default_timeout_s=created.default_timeout_s,
+        environ=dict(os.environ if environ is None else environ),
+    )
+
+
 def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], default_agent: str) -> None:
-    for agent in {task.agent or default_agent for task in graph.tasks.values()}:
+    for agent in sorted({task.agent or default_agent for task in graph.tasks.values()}):
         if agent not in backends:
+            close = get_close_matches(agent, backends, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
             known = ", ".join(sorted(backends)) or "none"
-            raise BackendError(agent, f"has no backend; there are: {known}")
+            raise BackendError(agent, f"has no backend; there are: {known}{hint}")
 
 
 def _write_new_run(store: Journal, created: RunCreated, graph: TaskGraph) -> str:
     """Find a free name by the time and write the run with its tasks, all in one transaction."""
     moment = int(time.time() * 1000)
-    stored = [{**task_to_json(task), "content_hash": task.content_hash} for task in graph.tasks.values()]
-    return store.create_run(
-        (f"{created.run_kind}-{moment + extra}" for extra in range(10_000)),
-        created,
-        [
-            TasksAdded(first_position=start, tasks=stored[start : start + TASKS_PER_EVENT])
-            for start in range(0, len(stored), TASKS_PER_EVENT)
-        ],
-    )
+    names = (f"{created.run_kind}-{moment + extra}" for extra in range(10_000))
+    return store.create_run(names, created, tasks_added(list(graph.tasks.values()), first_position=0))

@@ -32,7 +32,7 @@ class Scheduler:
 
     Args:
         agent_of: The agent that a task will run on, for the limits by agent.
-        states: Of tasks that an earlier execution has settled already.
+        states: Of tasks that an earlier execution has settled already; `skip_hopeless` does what follows from them.
     """
 
     def __init__(
@@ -109,6 +109,12 @@ class Scheduler:
         self._running += 1
         self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
 
+    def reopen(self, task_id: str) -> None:
+        """Give back a running task that was cut off; it may start again."""
+        self._release(task_id)
+        self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
+        heapq.heappush(self._ready, self._rank(task_id))
+
     def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
         """Record how a task ended; dependants become ready or are skipped.
 
@@ -118,6 +124,14 @@ class Scheduler:
         if self.states[task_id] is TaskState.RUNNING:
             self._release(task_id)
         self._close(task_id, step)
+        return self._propagate(task_id)
+
+    def skip_hopeless(self) -> list[tuple[str, str]]:
+        """Skip pending tasks whose dependencies failed in an earlier execution; returns them as `settle` does."""
+        failed = [task_id for task_id, state in self.states.items() if state.settled and not self._met(task_id)]
+        return [skipped for task_id in failed for skipped in self._propagate(task_id)]
+
+    def _propagate(self, task_id: str) -> list[tuple[str, str]]:
         skipped = []
         consequences = deque([task_id])
         while consequences:

@@ -1,0 +1,89 @@
+"""Whether the journal still says what was written, and whether its tables follow from its events."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aurora_spawner.journal.chain import GENESIS, link, payload_digest
+from aurora_spawner.journal.facts import FACT_TYPES, Entry
+from aurora_spawner.journal.projections import project
+from aurora_spawner.journal.schema import migrate
+from aurora_spawner.journal.store import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aurora_spawner.journal.store import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What an audit found."""
+
+    events: int
+    head: str
+    """Hash of the last event, hexadecimal. Who kept it elsewhere can tell a shortened journal from a whole one."""
+    problem: str | None = None
+    seq: int | None = None
+    """The first event that does not fit."""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing was changed."""
+        return self.problem is None
+
+
+def verify(journal: Journal) -> AuditReport:
+    """Recompute the hash chain, then the tables."""
+    head, count = GENESIS, 0
+    with translated(journal.path):
+        for row in _events(journal):
+            seq, at, run_id, task_id, kind, payload, payload_hash, stored = row
+            count += 1
+            problem = _fault(count, seq, payload, payload_hash)
+            digest = payload_digest(payload) if payload is not None else payload_hash or b""
+            head = link(head, seq=seq, at=at, run_id=run_id, task_id=task_id, kind=kind, payload_hash=digest)
+            if problem or head != stored:
+                problem = problem or "has been changed since it was written, or one before it"
+                return AuditReport(events=count, head=head.hex(), problem=f"event {seq} {problem}", seq=seq)
+        return AuditReport(events=count, head=head.hex(), problem=_table_fault(journal))
+
+
+def _events(journal: Journal) -> Iterator[tuple[Any, ...]]:
+    return iter(
+        journal.connection.execute(
+            "SELECT seq, at, run_id, task_id, kind, payload, payload_hash, hash FROM events ORDER BY seq"
+        )
+    )
+
+
+def _fault(expected: int, seq: int, payload: str | None, payload_hash: bytes | None) -> str | None:
+    if seq != expected:
+        return f"follows where event {expected} should be"
+    if payload is None and payload_hash is None:
+        return "has lost its content"
+    if payload is not None and not payload.isascii():
+        return "has been changed since it was written"
+    return None
+
+
+def _table_fault(journal: Journal) -> str | None:
+    """Replay the events into empty tables and compare."""
+    replica = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        replica.execute("PRAGMA foreign_keys = ON")
+        migrate(replica)
+        for _seq, at, run_id, task_id, kind, payload, _payload_hash, _hash in _events(journal):
+            if payload is not None and kind in FACT_TYPES:
+                fact = FACT_TYPES[kind](**json.loads(payload))
+                project(Entry(run_id=run_id, task_id=task_id, fact=fact), at, replica)
+        for table in ("runs", "tasks", "attempts"):
+            query = f"SELECT * FROM {table} ORDER BY 1, 2, 3"  # noqa: S608 -- a fixed word
+            if replica.execute(query).fetchall() != journal.connection.execute(query).fetchall():
+                return f"the table {table} does not follow from the events"
+    finally:
+        replica.close()
+    return None
