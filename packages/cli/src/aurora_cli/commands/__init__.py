@@ -1,0 +1,1 @@
+"""The commands of `aur`, one module each; a module's `command` is its click command."""

@@ -1,0 +1,77 @@
+"""Errors that the command line itself finds, each with its exit status and what to do next."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from aurora_cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+__all__ = ["CliError", "MissingPathError", "NoProjectError", "UnknownAgentError"]
+
+
+class CliError(Exception):
+    """The root of the errors of aurora_cli.
+
+    Attributes:
+        exit_code: what the process exits with.
+        hint: what to do next, one line; empty where the message says it.
+    """
+
+    exit_code = ExitCode.ENVIRONMENT
+    hint = ""
+
+
+class NoProjectError(CliError):
+    """The command needs a project and there is none here."""
+
+    hint = "run `aur init` in the project's folder first"
+
+    def __init__(self, start: Path) -> None:
+        self.start = start
+        super().__init__(f"no project at {start} or above it (there is no .aurora folder)")
+
+
+class MissingPathError(CliError):
+    """A path on the command line does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path = path
+        super().__init__(f"no such {kind}: {path}")
+        nearest = get_close_matches(path.name, _names_beside(path), n=1)
+        if nearest:
+            self.hint = f"did you mean {path.with_name(nearest[0])}?"
+
+
+class UnknownAgentError(CliError):
+    """A task or an option names an agent that nothing here can run.
+
+    Attributes:
+        agent: the name as it was written.
+        where: what names it, for example "tasks.md:12" or "--tool".
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, agent: str, where: str, known: Collection[str]) -> None:
+        self.agent = agent
+        self.where = where
+        super().__init__(f"{where}: no agent named {agent!r}")
+        nearest = get_close_matches(agent, known, n=1)
+        guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+        self.hint = (
+            f"{guess}known here: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
+        )
+
+
+def _names_beside(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return []

@@ -1,0 +1,81 @@
+"""Click commands that show examples, and groups that import a command only when it runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_cli.catalogue import Entry
+
+__all__ = ["AurCommand", "AurGroup", "Example"]
+
+Example = tuple[str, str]
+"""A command line as typed, and what it does."""
+
+
+class AurCommand(click.Command):
+    """A command whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[Example], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the examples below the options."""
+        _write_examples(self.examples, formatter)
+
+
+class AurGroup(click.Group):
+    """A group that knows its commands by the catalogue and loads the one that is asked for."""
+
+    def __init__(self, *args: Any, entries: Sequence[Entry], examples: Sequence[Example], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+        self.entries = {entry.name: entry for entry in entries}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the catalogue's order."""
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command's module and return its command."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(entry.module).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest ones, those inside groups included."""
+        name = args[0]
+        if name in self.entries or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise click.NoSuchCommand(name, possibilities=self._full_names(), ctx=ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the catalogue; no command is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(entry.name, entry.summary) for entry in self.entries.values()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the examples below the commands."""
+        _write_examples(self.examples, formatter)
+
+    def _full_names(self) -> list[str]:
+        nested = [f"{entry.name} {child.name}" for entry in self.entries.values() for child in entry.entries]
+        return [*self.entries, *nested]
+
+
+def _write_examples(examples: Sequence[Example], formatter: click.HelpFormatter) -> None:
+    with formatter.section("Examples"):
+        for line, meaning in examples:
+            formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+            formatter.write(f"{'':>{formatter.current_indent}}    {meaning}\n")

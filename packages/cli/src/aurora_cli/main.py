@@ -1,0 +1,110 @@
+"""The door of `aur`: arguments in, one command run, its exit status out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+from click.exceptions import Exit, NoArgsIsHelpError
+
+from aurora_cli.catalogue import CATALOGUE
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurGroup
+from aurora_cli.output import colour_setting, note, silence, tolerate_odd_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main", "root", "run"]
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"aur {version('aurora-aur')}")
+        ctx.exit()
+
+
+@click.group(
+    name="aur",
+    cls=AurGroup,
+    entries=CATALOGUE,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples=(
+        ('aur soar "How does the scheduler decide what runs next?"', "Ask about the code in this folder."),
+        ("aur spawn tasks.md --max-concurrent 8", "Run a task file, eight tasks at once."),
+        ("aur mem search retry backoff", "Find code and text by meaning and name."),
+    ),
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+@click.pass_context
+def root(ctx: click.Context) -> None:
+    """Plan and run coding agents with a local memory of your project.
+
+    Every command works with no network, no key and no model.
+    """
+    ctx.color = colour_setting(os.environ)
+
+
+def main() -> int:
+    """Run `aur` with the arguments and streams of this process; return its exit status."""
+    tolerate_odd_streams()
+    if "_AUR_COMPLETE" in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(root, {}, "aur", "_AUR_COMPLETE", os.environ["_AUR_COMPLETE"])
+    return run(sys.argv[1:])
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line; whatever goes wrong becomes a line on standard error and an exit status."""
+    try:
+        status = _invoke(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return ExitCode.DONE
+    except (KeyboardInterrupt, click.Abort):
+        note("interrupted")
+        return ExitCode.INTERRUPTED
+    except click.UsageError as error:
+        return _report_usage(error)
+    except Exception as error:  # noqa: BLE001 - the outermost door: every fault ends here, with a status
+        return _report(error)
+    return status
+
+
+def _invoke(args: Sequence[str]) -> int:
+    try:
+        with root.make_context("aur", list(args)) as ctx:
+            return int(root.invoke(ctx) or ExitCode.DONE)
+    except Exit as finished:
+        return finished.exit_code
+
+
+def _report_usage(error: click.UsageError) -> int:
+    if isinstance(error, NoArgsIsHelpError):
+        note(error.format_message())
+        return ExitCode.USAGE
+    note(f"aur: {error.format_message()}")
+    if error.ctx is not None:
+        note(f"  try: {error.ctx.command_path} --help")
+    return ExitCode.USAGE
+
+
+def _report(error: Exception) -> int:
+    from aurora_cli.diagnosis import diagnose
+
+    if os.environ.get("AURORA_DEBUG"):
+        note("".join(traceback.format_exception(error)).rstrip())
+    found = diagnose(error)
+    note(f"aur: {found.message}")
+    if found.hint:
+        note(f"  hint: {found.hint}")
+    return found.exit_code

@@ -1,0 +1,55 @@
+"""Options and argument types that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import click
+
+from aurora_cli.errors import MissingPathError
+
+Command = TypeVar("Command", bound="Callable[..., int]")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ExistingPath", "json_option", "max_concurrent_option"]
+
+
+class ExistingPath(click.ParamType[Path, str | Path]):
+    """A path that must be there; a mistyped one is an error that names its nearest neighbour."""
+
+    def __init__(self, kind: Literal["file", "folder", "path"]) -> None:
+        self.kind = kind
+        self.name = kind
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path as it was written.
+
+        Raises:
+            MissingPathError: nothing is there.
+            click.BadParameter: a file is there instead of a folder, or the other way round.
+        """
+        path = Path(value)
+        if not path.exists():
+            raise MissingPathError(path, "file or folder" if self.kind == "path" else self.kind)
+        if self.kind == "file" and path.is_dir():
+            self.fail(f"{path} is a folder, not a file", param, ctx)
+        if self.kind == "folder" and not path.is_dir():
+            self.fail(f"{path} is a file, not a folder", param, ctx)
+        return path
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(command)
+
+
+def max_concurrent_option(command: Command) -> Command:
+    """Add `--max-concurrent`."""
+    return click.option(
+        "--max-concurrent",
+        type=click.IntRange(1, 1000),
+        help="How many agents run at once; spawner.max_concurrent of the configuration if absent.",
+    )(command)

@@ -1,0 +1,69 @@
+"""Where words go: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+__all__ = ["colour_setting", "emit", "emit_json", "note", "silence", "tolerate_odd_streams"]
+
+
+def emit(text: str) -> None:
+    """Print a result. A reader that went away (`aur … | head`) ends the output, not the command."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        silence(sys.stdout)
+
+
+def emit_json(document: Mapping[str, object]) -> None:
+    """Print a result for programs: one JSON document, in ASCII where the stream is not UTF-8."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    emit(json.dumps(document, indent=2, ensure_ascii=not utf8))
+
+
+def note(text: str) -> None:
+    """Tell the person something that is not the result; that nobody can hear it stops nothing."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Point a stream that nobody reads at the null device, so that its last flush cannot fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, stream.fileno())
+    finally:
+        os.close(null)
+
+
+def tolerate_odd_streams() -> None:
+    """Let characters that a terminal cannot show come out escaped instead of as an error."""
+    if sys.__stdout__ is None or sys.__stderr__ is None:
+        _open_missing_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started with closed streams (`aur >&-`) somewhere to write."""
+    null = Path(os.devnull).open("w")  # noqa: SIM115 - it lives as long as the process
+    sys.stdout, sys.stderr = sys.__stdout__ or null, sys.__stderr__ or null
+
+
+def colour_setting(environ: Mapping[str, str]) -> bool | None:
+    """Return what click takes for colour: False where NO_COLOR forbids it, else None, by the stream."""
+    return False if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" else None

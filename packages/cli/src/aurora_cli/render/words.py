@@ -1,0 +1,35 @@
+"""Text from outside, made fit to print: no control characters, one line, bounded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["count", "one_line", "printable", "size"]
+
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+def printable(text: str) -> str:
+    """Spell control characters out, so that a file's or agent's text cannot steer the terminal."""
+    return text.translate(_CONTROL)
+
+
+def one_line(text: str, limit: int = 100) -> str:
+    """Join lines and runs of blanks; cut what is longer than `limit` characters."""
+    joined = printable(" ".join(text.split()))
+    return joined if len(joined) <= limit else joined[: limit - 1] + "…"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun, which takes an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size(number: int) -> str:
+    """Write a number of bytes in the unit that reads best."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

@@ -1,0 +1,134 @@
+"""What the tests of the command line share: a project of real files, and `aur` in this process or in its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, CompletedProcess, Popen
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+AUR = Path(sys.executable).with_name("aur")
+
+
+@pytest.fixture
+def aur(capfd: pytest.CaptureFixture[str]) -> Callable[..., CompletedProcess[str]]:
+    """Run `aur` in this process, through its door."""
+
+    def call(*args: str) -> CompletedProcess[str]:
+        capfd.readouterr()
+        status = run(args)
+        captured = capfd.readouterr()
+        return CompletedProcess(args, status, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def start_aur() -> Iterator[Callable[..., Popen[str]]]:
+    """Start the installed `aur` in a process group of its own, as a shell would; the test's end ends it."""
+    started = []
+
+    def start(*args: str, stdout: int = PIPE, **environ: str) -> Popen[str]:
+        process = Popen(
+            [AUR, *args],
+            env={**os.environ, **environ},
+            stdin=DEVNULL,
+            stdout=stdout,
+            stderr=PIPE,
+            text=True,
+            encoding="utf-8",
+            process_group=0,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def installed(start_aur: Callable[..., Popen[str]]) -> Callable[..., CompletedProcess[str]]:
+    """Run the installed `aur` to its end."""
+
+    def call(*args: str, **environ: str) -> CompletedProcess[str]:
+        process = start_aur(*args, **environ)
+        out, err = process.communicate(timeout=50)
+        return CompletedProcess(args, process.returncode, out, err)
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the tester's own settings and home out of every test."""
+    for name in [name for name in os.environ if name.startswith("AURORA_")]:
+        monkeypatch.delenv(name)
+    for name in ("NO_COLOR", "FORCE_COLOR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a small project that was never set up."""
+    root = tmp_path / "shop"
+    for name, text in SHOP.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(root)
+    return root
+
+
+TILL = '''\
+"""The till: adds prices up and takes money."""
+
+from shop.stock import price_of
+
+
+class Till:
+    """Adds up what a customer buys."""
+
+    def __init__(self) -> None:
+        self.total_cents = 0
+
+    def scan(self, article: str) -> int:
+        """Add one article's price to the total and return the total in cents."""
+        self.total_cents += price_of(article)
+        return self.total_cents
+
+
+def main() -> None:
+    """Sell one apple."""
+    print(Till().scan("apple"))
+'''
+STOCK = '''\
+"""The stock: what there is and what it costs."""
+
+PRICES = {"apple": 40, "pear": 55}
+
+
+def price_of(article: str) -> int:
+    """Look up an article's price in cents.
+
+    Raises:
+        KeyError: there is no such article.
+    """
+    return PRICES[article]
+'''
+SHOP = {
+    "pyproject.toml": '[project]\nname = "shop"\n[project.scripts]\nshop = "shop.till:main"\n[tool.pytest]\n',
+    "src/shop/till.py": TILL,
+    "src/shop/stock.py": STOCK,
+    "README.md": "# Shop\n\nSells things.\n\n## Prices\n\nPrices are whole cents.\n",
+}
