@@ -1,0 +1,47 @@
+"""`aur mem index`: bring the index up to date with the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import ExistingPath, json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.index import as_document, as_text, index_with_progress, skipped_lines
+
+__all__ = ["command"]
+
+
+@click.command(
+    "index",
+    cls=AurCommand,
+    examples=(
+        ("aur mem index", "Index what has changed in this project."),
+        ("aur mem index src/billing", "Look at one folder only; the rest of the index stays as it is."),
+        ("aur mem index --json", "The same, with the counts as JSON."),
+    ),
+)
+@click.argument(
+    "path", required=False, type=ExistingPath("path"), help="File or folder; the whole project if absent."
+)
+@json_option
+def command(*, path: Path | None, as_json: bool) -> int:
+    """Bring the index up to date with the files.
+
+    Only files whose content has changed are read again. Files that .gitignore names, binaries, vendored trees and
+    files over 600 kB are left out. A folder that was never set up is set up first.
+    """
+    project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
+    with wiring.open_memory(project, wiring.settings(project)) as memory:
+        report = index_with_progress(memory, path and path.absolute())
+    for line in skipped_lines(report):
+        note(line)
+    if as_json:
+        emit_json(as_document(report))
+    else:
+        emit(as_text(report))
+    return ExitCode.DONE

@@ -1,0 +1,65 @@
+"""`aur mem search`: find the chunks that fit a query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.hits import as_document, as_lines
+
+__all__ = ["command"]
+
+
+@click.command(
+    "search",
+    cls=AurCommand,
+    examples=(
+        ("aur mem search retry backoff", "The ten chunks that fit best."),
+        ("aur mem search Scheduler.tick --show-content", "With their text."),
+        ("aur mem search install --kind kb --limit 3", "Only in Markdown."),
+        ("aur mem search parse --min-score 0.5 --show-scores", "Only good matches, and how each part scored."),
+    ),
+)
+@click.argument("query", nargs=-1, required=True, help="Words, names or a path; no quotes needed.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many chunks at most.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["code", "kb", "doc", "reas"]),
+    help="Only chunks of this kind: source, Markdown, plain text, earlier reasoning. May be given again.",
+)
+@click.option("--min-score", type=float, default=0.0, help="Leave out chunks that score less.")
+@click.option("--show-scores", is_flag=True, help="Show the parts of each score.")
+@click.option("--show-content", is_flag=True, help="Show the text of each chunk.")
+@json_option
+def command(
+    *,
+    query: tuple[str, ...],
+    limit: int,
+    kinds: tuple[str, ...],
+    min_score: float,
+    show_scores: bool,
+    show_content: bool,
+    as_json: bool,
+) -> int:
+    """Find the chunks that fit a query, best first."""
+    words = " ".join(query)
+    project = wiring.project_at(Path.cwd())
+    with wiring.open_memory(project, wiring.settings(project)) as memory:
+        hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
+        empty = not hits and memory.stats().chunks == 0
+    if as_json:
+        emit_json(as_document(words, hits))
+    else:
+        for line in as_lines(hits, scores=show_scores, content=show_content):
+            emit(line)
+    if not hits:
+        note("the index is empty; run `aur mem index` first" if empty else f"nothing found for {words!r}")
+    return ExitCode.DONE

@@ -1,0 +1,37 @@
+"""`aur mem stats`: show what the memory holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json
+from aurora_cli.render.stats import as_document, as_text
+
+__all__ = ["command"]
+
+
+@click.command(
+    "stats",
+    cls=AurCommand,
+    examples=(
+        ("aur mem stats", "Files, chunks by kind, languages, size."),
+        ("aur mem stats --json", "The same for a program."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Show what the memory holds."""
+    project = wiring.project_at(Path.cwd())
+    with wiring.open_memory(project, wiring.settings(project)) as memory:
+        stats = memory.stats()
+    if as_json:
+        emit_json(as_document(stats))
+    else:
+        emit(as_text(stats))
+    return ExitCode.DONE

@@ -1,0 +1,63 @@
+"""How found chunks look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli.render.words import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_core import Hit
+
+__all__ = ["as_document", "as_lines"]
+
+
+def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[str]:
+    """Write each hit as its place and name, then a line of text, or all of it."""
+    for hit in hits:
+        place = click.style(f"{printable(hit.file)}:{hit.line_start}-{hit.line_end}", fg="cyan")
+        yield f"{place}  {click.style(one_line(hit.name), bold=True)}  ({hit.symbol_type}, {hit.hybrid_score:.3f})"
+        if scores:
+            yield (
+                f"    bm25 {hit.bm25_score:.3f}  activation {hit.activation_score:.3f}  "
+                f"semantic {hit.semantic_score:.3f}  hybrid {hit.hybrid_score:.3f}"
+            )
+        yield from _numbered(hit) if content else (f"    {_first_line(hit)}",)
+
+
+def as_document(query: str, hits: Sequence[Hit]) -> dict[str, object]:
+    """Return the hits for programs, best first."""
+    return {"query": query, "hits": [_row(hit) for hit in hits]}
+
+
+def _row(hit: Hit) -> dict[str, object]:
+    return {
+        "chunk_id": hit.chunk_id,
+        "file": hit.file,
+        "line_start": hit.line_start,
+        "line_end": hit.line_end,
+        "name": hit.name,
+        "kind": str(hit.kind.value),
+        "symbol_type": hit.symbol_type,
+        "signature": hit.signature,
+        "content": hit.content,
+        "bm25_score": hit.bm25_score,
+        "activation_score": hit.activation_score,
+        "semantic_score": hit.semantic_score,
+        "hybrid_score": hit.hybrid_score,
+    }
+
+
+def _first_line(hit: Hit) -> str:
+    text = hit.signature or next((line for line in hit.content.splitlines() if line.strip()), "")
+    return one_line(text)
+
+
+def _numbered(hit: Hit) -> Iterator[str]:
+    for number, line in enumerate(hit.content.splitlines(), start=hit.line_start):
+        yield f"{number:>7}  {printable(line)}"
+    yield ""

@@ -1,0 +1,57 @@
+"""How indexing looks: progress while it runs, counts at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.render.progress import progress
+from aurora_cli.render.words import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aurora_core import IndexReport, Memory
+
+__all__ = ["as_document", "as_text", "index_with_progress", "skipped_lines"]
+
+MAX_SKIPPED: Final = 5
+
+
+def index_with_progress(memory: Memory, path: Path | None = None) -> IndexReport:
+    """Index a project, or what lies under one path of it, and show how far it is."""
+    with progress() as report:
+        return memory.index(path, on_progress=lambda step: report(step.phase, step.done, step.total))
+
+
+def as_text(report: IndexReport) -> str:
+    """Say in one line what the index holds now and what this run changed."""
+    changed = f"{report.files_indexed} read, {report.files_unchanged} unchanged, {report.files_removed} removed"
+    return (
+        f"{report.files_seen} files ({changed}), {report.chunks_total} chunks "
+        f"(+{report.chunks_added} -{report.chunks_removed}) in {report.duration_s:.1f} s"
+    )
+
+
+def skipped_lines(report: IndexReport) -> Iterator[str]:
+    """Name the first files that could not be indexed, and count the rest."""
+    for skipped in report.files_skipped[:MAX_SKIPPED]:
+        yield f"skipped {one_line(str(skipped.path))}: {one_line(skipped.reason)}"
+    rest = len(report.files_skipped) - MAX_SKIPPED
+    if rest > 0:
+        yield f"skipped {rest} more files (--json names them all)"
+
+
+def as_document(report: IndexReport) -> dict[str, object]:
+    """Return the counts for programs."""
+    return {
+        "files_seen": report.files_seen,
+        "files_indexed": report.files_indexed,
+        "files_unchanged": report.files_unchanged,
+        "files_removed": report.files_removed,
+        "files_skipped": [{"path": str(skipped.path), "reason": skipped.reason} for skipped in report.files_skipped],
+        "chunks_added": report.chunks_added,
+        "chunks_removed": report.chunks_removed,
+        "chunks_total": report.chunks_total,
+        "duration_s": round(report.duration_s, 3),
+    }

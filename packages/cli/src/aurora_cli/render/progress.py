@@ -1,0 +1,100 @@
+"""Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aurora_cli.output import note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.progress import Progress, TaskID
+
+__all__ = ["PlainProgress", "Report", "progress"]
+
+QUIET_S: Final = 0.5
+"""Work that ends within this time shows nothing."""
+LINE_EVERY_S: Final = 2.0
+"""Time between two lines where there is no terminal."""
+
+
+class Report(Protocol):
+    """Takes the state of the work; cheap enough to be called for every file."""
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Say that `done` of `total` steps of a phase are finished; total 0 means unknown."""
+        ...
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """Show progress while the block runs; the bar is gone afterwards."""
+    if not sys.stderr.isatty():
+        yield PlainProgress()
+        return
+    bar = _Bar()
+    try:
+        yield bar
+    finally:
+        bar.stop()
+
+
+class PlainProgress:
+    """A line every two seconds, for logs and pipes.
+
+    Args:
+        clock: seconds from any origin, never going back.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, write: Callable[[str], None] = note) -> None:
+        self._clock, self._write = clock, write
+        self._next = clock() + LINE_EVERY_S
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Write a line if the last one is old enough."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + LINE_EVERY_S
+        self._write(f"{phase}: {done} of {total}" if total else f"{phase}: {done}")
+
+
+class _Bar:
+    """A rich bar that appears only once the work has taken a while."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        if self._progress is None:
+            if time.monotonic() - self._started < QUIET_S:
+                return
+            self._progress = _rich_progress()
+            self._task = self._progress.add_task(phase, total=total or None)
+        assert self._task is not None
+        self._progress.update(self._task, description=phase, completed=done, total=total or None)
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _rich_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    shown = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    shown.start()
+    return shown

@@ -1,0 +1,51 @@
+"""How the counts of a memory look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aurora_cli.render.words import size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_core import MemoryStats
+
+__all__ = ["as_document", "as_text"]
+
+
+def as_text(stats: MemoryStats) -> str:
+    """Write one line a fact."""
+    rows = (
+        ("files", f"{stats.files:,}"),
+        ("chunks", f"{stats.chunks:,}{_parts(stats.by_kind)}"),
+        ("languages", _parts(stats.languages).strip(" ()") or "none"),
+        ("database", f"{size(stats.database_bytes)}, schema {stats.schema_version}"),
+        ("last indexed", _when(stats.last_indexed_at)),
+    )
+    return "\n".join(f"{name:<13} {value}" for name, value in rows)
+
+
+def as_document(stats: MemoryStats) -> dict[str, object]:
+    """Return the counts for programs."""
+    return {
+        "files": stats.files,
+        "chunks": stats.chunks,
+        "by_kind": dict(stats.by_kind),
+        "languages": dict(stats.languages),
+        "database_bytes": stats.database_bytes,
+        "schema_version": stats.schema_version,
+        "last_indexed_at": stats.last_indexed_at,
+    }
+
+
+def _parts(counts: Mapping[str, int]) -> str:
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return f" ({', '.join(f'{name} {number:,}' for name, number in ranked)})" if ranked else ""
+
+
+def _when(timestamp: float | None) -> str:
+    if timestamp is None:
+        return "never"
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,150 @@
+"""The one module that builds real objects: project, configuration, memory, policies, agents."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.errors import NoProjectError
+from aurora_cli.output import note
+from aurora_core import Memory, Project, load_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aurora_cli.spawning import SpawnPlan
+    from aurora_core import Config
+    from aurora_policies import PoliciesEngine
+    from aurora_soar import SOAROrchestrator
+    from aurora_spawner import Backend, Run
+
+__all__ = [
+    "LOCAL_AGENT",
+    "backends_of",
+    "new_run",
+    "open_memory",
+    "orchestrator",
+    "policies_of",
+    "project_at",
+    "project_or_prospect",
+    "prospect",
+    "set_up",
+    "settings",
+    "spawn_plan",
+]
+
+LOCAL_AGENT: Final = "local"
+"""The agent that needs no model; as soar's registry names it."""
+
+
+def project_at(start: Path) -> Project:
+    """Find the project that a folder belongs to.
+
+    Raises:
+        NoProjectError: there is none.
+    """
+    project = Project.find(start)
+    if project is None:
+        raise NoProjectError(start)
+    return project
+
+
+def prospect(folder: Path) -> Project:
+    """Return the project that a folder is or would be, whatever lies above it; nothing is made."""
+    return Project(root=folder)
+
+
+def project_or_prospect(start: Path) -> Project:
+    """Find the project that a folder belongs to, or the one that it would be; nothing is made."""
+    return Project.find(start) or prospect(start)
+
+
+def set_up(project: Project) -> Project:
+    """Make a prospect a project, and say so; one that is there stays as it is."""
+    if not project.aurora_dir.exists():
+        note(f"setting up a project in {project.root} (.aurora/)")
+    return Project.init(project.root)
+
+
+def settings(project: Project, *, tool: str | None = None, max_concurrent: int | None = None) -> Config:
+    """Read the configuration; options of the command line that were given come before everything else."""
+    given = {"tool": tool, "spawner.max_concurrent": max_concurrent}
+    overrides = {key: value for key, value in given.items() if value is not None}
+    return load_config(project, environ=os.environ, overrides=overrides)
+
+
+def open_memory(project: Project, config: Config) -> Memory:
+    """Open the project's memory; the caller closes it."""
+    return Memory.open(project.root, exclude=config.exclude)
+
+
+def policies_of(project: Project) -> PoliciesEngine:
+    """Read the project's policies, or the defaults where it has none."""
+    from aurora_policies import PoliciesEngine
+
+    return PoliciesEngine.load(project.policies_file)
+
+
+def orchestrator(project: Project, memory: Memory, config: Config) -> SOAROrchestrator:
+    """Put together what answers questions about a project."""
+    from aurora_soar import AgentRegistry, SOAROrchestrator
+
+    return SOAROrchestrator(
+        project=project,
+        memory=memory,
+        policies=policies_of(project),
+        registry=AgentRegistry.local(project.root),
+        max_concurrent=config.max_concurrent,
+    )
+
+
+def spawn_plan(project: Project, config: Config, taskfile: Path) -> SpawnPlan:
+    """Read a task file and find the agents that its tasks name.
+
+    Raises:
+        TaskFileError, GraphError: the file makes no sense; with the line.
+        UnknownAgentError: a task names an agent that is not configured.
+    """
+    from aurora_cli.spawning import plan_spawn
+    from aurora_spawner import read_taskfile
+
+    engine = policies_of(project)
+    return plan_spawn(
+        read_taskfile(taskfile),
+        backends=backends_of(project, config),
+        default_agent=config.tool or LOCAL_AGENT,
+        default_from=f"tool ({config.origin('tool')})",
+        max_concurrent=config.max_concurrent,
+        timeout_s=float(engine.recovery.timeout_seconds),
+        policies=engine.source,
+    )
+
+
+def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
+    """Build the agents that tasks may name: the configured ones, and the local one."""
+    from aurora_soar import AgentRegistry
+    from aurora_spawner import CommandBackend
+
+    configured = {
+        name: CommandBackend(name=name, command=backend.command, env=backend.env, timeout_s=backend.timeout_s)
+        for name, backend in config.backends.items()
+    }
+    return {**AgentRegistry.local(project.root).backends, **configured}
+
+
+def new_run(project: Project, plan: SpawnPlan) -> Run:
+    """Write a run of the plan's tasks into the project's journal; nothing starts yet."""
+    from aurora_spawner import Run
+
+    return Run.create(
+        project.runs_db,
+        plan.file.tasks,
+        plan.backends,
+        default_agent=plan.default_agent,
+        kind="spawn",
+        max_concurrent=plan.max_concurrent,
+        default_timeout_s=plan.timeout_s,
+        cwd=project.root,
+        spool=project.aurora_dir / "runs",
+    )

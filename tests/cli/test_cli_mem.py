@@ -1,0 +1,187 @@
+"""`aur mem`: index, search and stats of a real project."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_cli.commands import mem_search
+from aurora_cli.exits import ExitCode
+from aurora_core import ChunkKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+    Aur = Callable[..., CompletedProcess[str]]
+
+
+def test_indexing_a_new_folder_sets_it_up_and_says_so(aur: Aur, shop: Path) -> None:
+    outcome = aur("mem", "index")
+    assert outcome.returncode == ExitCode.DONE
+    assert "setting up a project" in outcome.stderr
+    assert outcome.stdout.startswith("3 files (3 read, 0 unchanged, 0 removed)")
+    assert (shop / ".aurora" / "memory.db").exists()
+
+
+def test_a_second_index_reads_only_what_has_changed(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    (shop / "src/shop/till.py").write_text("def sell() -> None:\n    pass\n", encoding="utf-8")
+    (shop / "README.md").unlink()
+    document = json.loads(aur("mem", "index", "--json").stdout)
+    assert document["files_indexed"] == 1
+    assert document["files_unchanged"] == 1
+    assert document["files_removed"] == 1
+    assert document["files_skipped"] == []
+
+
+def test_indexing_works_from_a_folder_inside_the_project(
+    aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aur("mem", "index")
+    monkeypatch.chdir(shop / "src")
+    outcome = aur("mem", "index", "shop")
+    assert outcome.returncode == ExitCode.DONE
+    assert outcome.stderr == ""
+    assert not (shop / "src" / ".aurora").exists()
+
+
+def test_a_file_that_is_too_large_is_named_and_the_rest_is_indexed(aur: Aur, shop: Path) -> None:
+    (shop / "big.py").write_text("x = 1\n" * 200_000, encoding="utf-8")
+    outcome = aur("mem", "index")
+    assert outcome.returncode == ExitCode.DONE
+    assert "skipped big.py: larger than 600 kB" in outcome.stderr
+
+
+def test_many_skipped_files_are_counted(aur: Aur, shop: Path) -> None:
+    for number in range(8):
+        (shop / f"big{number}.py").write_text("x = 1\n" * 120_000, encoding="utf-8")
+    assert "skipped 3 more files" in aur("mem", "index").stderr
+
+
+def test_a_mistyped_folder_is_a_usage_error_that_names_the_nearest(aur: Aur, shop: Path) -> None:
+    outcome = aur("mem", "index", "scr")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "no such file or folder: scr" in outcome.stderr
+    assert "did you mean src?" in outcome.stderr
+    assert not (shop / ".aurora").exists()
+
+
+def test_a_folder_outside_the_project_is_refused(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    (shop.parent / "other").mkdir()
+    outcome = aur("mem", "index", "../other")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "other" in outcome.stderr
+
+
+def test_search_shows_place_name_and_first_line_best_first(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    outcome = aur("mem", "search", "price", "of", "article")
+    assert outcome.returncode == ExitCode.DONE
+    first, second = outcome.stdout.splitlines()[:2]
+    assert first.startswith("src/shop/stock.py:6-")
+    assert "price_of" in first
+    assert second == "    def price_of(article: str) -> int"
+
+
+def test_scores_and_content_are_shown_on_request(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    outcome = aur("mem", "search", "price_of", "--limit", "1", "--show-scores", "--show-content")
+    assert "bm25 " in outcome.stdout
+    assert "activation " in outcome.stdout
+    assert "      6  def price_of(article: str) -> int:" in outcome.stdout
+
+
+def test_a_kind_limits_the_search(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    document = json.loads(aur("mem", "search", "prices", "--kind", "kb", "--json").stdout)
+    assert document["query"] == "prices"
+    assert {hit["kind"] for hit in document["hits"]} == {"kb"}
+
+
+def test_a_minimal_score_leaves_out_what_is_below(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    every = json.loads(aur("mem", "search", "price", "--json").stdout)["hits"]
+    best = json.loads(aur("mem", "search", "price", "--min-score", "0.99", "--json").stdout)["hits"]
+    assert len(best) < len(every)
+    assert all(hit["hybrid_score"] >= 0.99 for hit in best)
+
+
+def test_the_keys_of_a_hit_are_stable(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    (hit,) = json.loads(aur("mem", "search", "price_of", "--limit", "1", "--json").stdout)["hits"]
+    assert set(hit) == {
+        "chunk_id", "file", "line_start", "line_end", "name", "kind", "symbol_type", "signature", "content",
+        "bm25_score", "activation_score", "semantic_score", "hybrid_score",
+    }  # fmt: skip
+    assert (hit["file"], hit["line_start"], hit["name"]) == ("src/shop/stock.py", 6, "price_of")
+
+
+def test_the_kinds_on_offer_are_those_of_the_memory() -> None:
+    (option,) = [parameter for parameter in mem_search.command.params if parameter.name == "kinds"]
+    assert list(option.type.choices) == [kind.value for kind in ChunkKind]  # type: ignore[attr-defined]
+
+
+def test_nothing_found_is_said_and_is_no_failure(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    outcome = aur("mem", "search", "zebra")
+    assert outcome.returncode == ExitCode.DONE
+    assert outcome.stdout == ""
+    assert "nothing found for 'zebra'" in outcome.stderr
+
+
+def test_an_empty_index_is_said(aur: Aur, shop: Path) -> None:
+    (shop / ".aurora").mkdir()
+    assert "run `aur mem index` first" in aur("mem", "search", "price").stderr
+
+
+def test_searching_where_there_is_no_project_is_an_error_with_a_way_out(aur: Aur, shop: Path) -> None:
+    outcome = aur("mem", "search", "price")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "aur init" in outcome.stderr
+    assert not (shop / ".aurora").exists()
+
+
+def test_stats_tell_what_the_memory_holds(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    text = aur("mem", "stats").stdout
+    assert "files         3" in text
+    document = json.loads(aur("mem", "stats", "--json").stdout)
+    assert document["files"] == 3
+    assert document["chunks"] == sum(document["by_kind"].values())
+    assert document["database_bytes"] > 0
+
+
+def test_stats_of_an_unindexed_project_say_never(aur: Aur, shop: Path) -> None:
+    (shop / ".aurora").mkdir()
+    assert "last indexed  never" in aur("mem", "stats").stdout
+
+
+@pytest.mark.parametrize("words", [["mem", "search", "price"], ["mem", "stats"], ["mem", "index"]])
+def test_a_corrupt_database_is_named_with_the_way_out(aur: Aur, shop: Path, words: list[str]) -> None:
+    aur("mem", "index")
+    database = shop / ".aurora" / "memory.db"
+    for file in database.parent.glob("memory.db*"):
+        file.unlink()
+    database.write_bytes(b"no database at all, but long enough to look like one " * 100)
+    outcome = aur(*words)
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "memory.db" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("tool: [", "config.yaml:1"), ("spawner:\n  max_concurent: 3\n", "config.yaml:2")]
+)
+def test_a_configuration_that_makes_no_sense_is_a_usage_error_with_its_line(
+    aur: Aur, shop: Path, text: str, place: str
+) -> None:
+    (shop / ".aurora").mkdir()
+    (shop / ".aurora" / "config.yaml").write_text(text, encoding="utf-8")
+    outcome = aur("mem", "index")
+    assert outcome.returncode == ExitCode.USAGE
+    assert place in outcome.stderr
