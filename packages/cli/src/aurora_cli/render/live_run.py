@@ -1,0 +1,77 @@
+"""A run on a terminal: ended tasks scroll by, running ones stand in a table below them with a bar."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from aurora_cli.render.board import Board, ended_line
+from aurora_cli.render.words import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import RenderableType
+
+    from aurora_spawner import RunEvent
+
+__all__ = ["LiveRun", "live_run"]
+
+MAX_ROWS: Final = 12
+_STYLES: Final = {"succeeded": "green", "failed": "red", "skipped": "yellow", "cancelled": "yellow"}
+
+
+@contextmanager
+def live_run(total: int) -> Iterator[Callable[[RunEvent], None]]:
+    """Keep the table current on standard error while the block lasts."""
+    console = Console(stderr=True)
+    run = LiveRun(total, console)
+    with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True):
+        yield run.follow
+
+
+class LiveRun:
+    """Draws a run.
+
+    Args:
+        clock: Unix time, as the events have it.
+    """
+
+    def __init__(self, total: int, console: Console, *, clock: Callable[[], float] = time.time) -> None:
+        self._board = Board(total)
+        self._console = console
+        self._clock = clock
+
+    def follow(self, event: RunEvent) -> None:
+        """Take in one event; a task's end is printed above the table."""
+        self._board.take(event)
+        if event.kind == "task_ended" and event.result is not None:
+            line = ended_line(self._board.done, self._board.total, event.title or "", event.result)
+            self._console.print(Text(line, style=_STYLES.get(event.result.state.value, "")))
+        elif event.message:
+            self._console.print(Text(one_line(event.message, 200), style="yellow"))
+
+    def render(self) -> RenderableType:
+        """Draw the table of the tasks that run now, and how far the run is."""
+        running = list(self._board.running.values())
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for task in running[:MAX_ROWS]:
+            seconds = max(0.0, self._clock() - task.since)
+            words = (one_line(task.task_id), one_line(task.title, 60), one_line(task.agent), f"{seconds:.0f} s")
+            table.add_row(Text("running", style="cyan"), *map(Text, words))
+        if len(running) > MAX_ROWS:
+            table.add_row("", "", f"and {len(running) - MAX_ROWS} more", "", "")
+        return Group(table, self._progress())
+
+    def _progress(self) -> RenderableType:
+        line = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(self._board.total, 1), completed=self._board.done, width=40)
+        line.add_row(bar, f"{self._board.done}/{self._board.total}", f"{len(self._board.running)} running")
+        return line

@@ -1,0 +1,62 @@
+"""What a run would do, before it does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_cli.render.words import count, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aurora_cli.spawning import SpawnPlan
+    from aurora_spawner import SpawnTask
+
+__all__ = ["as_document", "as_text"]
+
+
+def as_text(plan: SpawnPlan) -> str:
+    """Write a line a task, then the limits."""
+    return "\n".join(_lines(plan))
+
+
+def as_document(plan: SpawnPlan) -> dict[str, object]:
+    """Return the plan for programs, tasks in the order of the file."""
+    return {
+        "file": str(plan.file.path),
+        "max_concurrent": plan.max_concurrent,
+        "policies": str(plan.policies) if plan.policies else None,
+        "done": list(plan.file.done),
+        "tasks": [
+            {
+                "id": task.id,
+                "title": task.headline,
+                "agent": plan.agent_of(task),
+                "depends_on": list(task.depends_on),
+                "timeout_s": plan.timeout_of(task),
+                "priority": task.priority,
+                "critical": task.critical,
+                "files": list(task.files),
+            }
+            for task in plan.file.tasks
+        ],
+    }
+
+
+def _lines(plan: SpawnPlan) -> Iterator[str]:
+    done = f", {len(plan.file.done)} done already" if plan.file.done else ""
+    yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}"
+    width = max((len(one_line(task.id or "")) for task in plan.file.tasks), default=0)
+    for task in plan.file.tasks:
+        yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"
+    policies = plan.policies or "the default policies"
+    yield f"{plan.max_concurrent} at once; limits from {policies}"
+
+
+def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
+    terms = [f"@{one_line(plan.agent_of(task))}", f"at most {plan.timeout_of(task):.0f} s"]
+    if task.depends_on:
+        terms.append(f"after {one_line(', '.join(task.depends_on), 60)}")
+    if not task.critical:
+        terms.append("not critical")
+    return f"({', '.join(terms)})"

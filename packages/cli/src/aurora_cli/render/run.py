@@ -1,0 +1,93 @@
+"""A run as it happens: a live table on a terminal, a line a task elsewhere; and its result."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aurora_cli.output import note
+from aurora_cli.render.board import Board, ended_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from aurora_spawner import RunEvent, RunReport, SpawnResult
+
+__all__ = ["PlainRun", "as_document", "summary", "watch"]
+
+
+@contextmanager
+def watch(total: int) -> Iterator[Callable[[RunEvent], None]]:
+    """Show a run of `total` tasks on standard error while the block lasts."""
+    if not sys.stderr.isatty():
+        yield PlainRun(total)
+        return
+    from aurora_cli.render.live_run import live_run
+
+    with live_run(total) as follow:
+        yield follow
+
+
+class PlainRun:
+    """A line for each task that ends, and for each thing that happens to the run as a whole."""
+
+    def __init__(self, total: int, *, write: Callable[[str], None] = note) -> None:
+        self._board = Board(total)
+        self._write = write
+
+    def __call__(self, event: RunEvent) -> None:
+        """Follow one event."""
+        self._board.take(event)
+        if event.kind == "task_ended" and event.result is not None:
+            self._write(ended_line(self._board.done, self._board.total, event.title or "", event.result))
+        elif event.message:
+            self._write(event.message)
+
+
+def summary(report: RunReport) -> str:
+    """Say in one line how the run ended."""
+    counts = ", ".join(f"{number} {state}" for state, number in _counts(report).items() if number)
+    return f"{report.run_id}: {counts or 'nothing to do'} in {report.duration_s:.1f} s"
+
+
+def as_document(report: RunReport, titles: Mapping[str, str]) -> dict[str, object]:
+    """Return the run for programs; `titles` by task id. A run that was not needed has no id."""
+    return {
+        "run_id": report.run_id or None,
+        "ok": report.ok,
+        "interrupted": report.interrupted,
+        "duration_s": round(report.duration_s, 3),
+        "counts": _counts(report),
+        "tasks": [_row(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
+        "notices": list(report.notices),
+    }
+
+
+def _counts(report: RunReport) -> dict[str, int]:
+    return {
+        "succeeded": report.succeeded,
+        "failed": report.failed,
+        "skipped": report.skipped,
+        "cancelled": report.cancelled,
+    }
+
+
+def _row(result: SpawnResult, title: str) -> dict[str, object]:
+    return {
+        "id": result.task_id,
+        "title": title,
+        "agent": result.agent,
+        "state": result.state.value,
+        "output": result.output,
+        "output_path": result.output_path,
+        "error": result.error,
+        "exit_code": result.exit_code,
+        "termination_reason": result.termination_reason,
+        "retry_count": result.retry_count,
+        "fallback": result.fallback,
+        "original_agent": result.original_agent,
+        "execution_time_s": round(result.execution_time, 3),
+        "started_at": result.started_at,
+        "ended_at": result.ended_at,
+    }

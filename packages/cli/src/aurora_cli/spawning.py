@@ -1,0 +1,119 @@
+"""A task file on its way to a run: which agent does what within which limits, and whose box is ticked."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.errors import UnknownAgentError
+from aurora_spawner import TaskFileError, tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aurora_spawner import Backend, RunEvent, SpawnTask, TaskFile
+
+__all__ = ["SpawnPlan", "Ticker", "plan_spawn"]
+
+TICK_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnPlan:
+    """What a run of a task file will do.
+
+    Attributes:
+        backends: all that tasks may name, by name.
+        default_agent: does the tasks that name none.
+        timeout_s: of an attempt whose task and backend set none.
+        policies: the file that the limits come from; None for the defaults.
+    """
+
+    file: TaskFile
+    backends: Mapping[str, Backend]
+    default_agent: str
+    max_concurrent: int
+    timeout_s: float
+    policies: Path | None
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Name the agent that does a task."""
+        return task.agent or self.default_agent
+
+    def timeout_of(self, task: SpawnTask) -> float:
+        """Return the limit of one attempt at a task, in seconds."""
+        return task.timeout_s or self.backends[self.agent_of(task)].timeout_s or self.timeout_s
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents that have something to do, by name."""
+        return tuple(sorted({self.agent_of(task) for task in self.file.tasks}))
+
+
+def plan_spawn(
+    file: TaskFile,
+    *,
+    backends: Mapping[str, Backend],
+    default_agent: str,
+    default_from: str,
+    max_concurrent: int,
+    timeout_s: float,
+    policies: Path | None,
+) -> SpawnPlan:
+    """Match the open tasks of a file with agents; nothing is started.
+
+    Args:
+        default_from: what named the default agent, for the error.
+
+    Raises:
+        UnknownAgentError: a task, or the default, names an agent that is not among the backends.
+    """
+    plan = SpawnPlan(
+        file=file,
+        backends=backends,
+        default_agent=default_agent,
+        max_concurrent=max_concurrent,
+        timeout_s=timeout_s,
+        policies=policies,
+    )
+    for task in file.tasks:
+        if plan.agent_of(task) not in backends:
+            where = f"{file.path}:{file.line_of(task.id or '')}" if task.agent else default_from
+            raise UnknownAgentError(plan.agent_of(task), where, backends.keys())
+    return plan
+
+
+class Ticker:
+    """Ticks boxes as tasks succeed, a few at a time, so that a large file is not rewritten for each.
+
+    Attributes:
+        notices: a sentence for each box that could not be ticked.
+    """
+
+    def __init__(self, file: TaskFile, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file = file
+        self._clock = clock
+        self._waiting: set[str] = set()
+        self._next = clock() + TICK_EVERY_S
+        self.notices: list[str] = []
+
+    def follow(self, event: RunEvent) -> None:
+        """Take in one event of the run."""
+        if event.result is not None and event.result.success:
+            self._waiting.add(event.result.task_id)
+        if self._waiting and self._clock() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tick what waits. A file that cannot be read or written now becomes a notice, not the end of the run."""
+        began = self._clock()
+        finished, self._waiting = self._waiting, set()
+        try:
+            if finished:
+                self.notices.extend(tick(self._file, finished).left_alone)
+        except TaskFileError as error:
+            self.notices.append(str(error))
+        took = self._clock() - began
+        self._next = self._clock() + max(TICK_EVERY_S, 20 * took)

@@ -1,0 +1,132 @@
+"""A run is shown as lines off a terminal and as a live table on one; both follow the same events."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from aurora_cli.render.board import Board, ended_line
+from aurora_cli.render.live_run import MAX_ROWS, LiveRun
+from aurora_cli.render.run import PlainRun, as_document, summary
+from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
+
+
+def started(task_id: str, *, title: str = "Read", agent: str = "local", at: float = 100.0) -> RunEvent:
+    return RunEvent(kind="task_started", run_id="spawn-1", at=at, task_id=task_id, title=title, agent=agent)
+
+
+def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED, *, error: str | None = None) -> RunEvent:
+    result = SpawnResult(
+        task_id=task_id,
+        agent="local",
+        state=state,
+        error=error,
+        execution_time=0.12,
+        started_at=100.0,
+        ended_at=100.12,
+    )
+    return RunEvent(kind="task_ended", run_id="spawn-1", at=101.0, task_id=task_id, title="Read", result=result)
+
+
+def report(*results: SpawnResult, interrupted: bool = False) -> RunReport:
+    return RunReport(
+        run_id="spawn-1",
+        results={result.task_id: result for result in results},
+        duration_s=1.25,
+        interrupted=interrupted,
+    )
+
+
+def test_the_board_knows_who_runs_and_how_many_ended_how() -> None:
+    board = Board(3)
+    for event in (started("1"), started("2"), ended("1"), ended("3", TaskState.SKIPPED)):
+        board.take(event)
+    assert list(board.running) == ["2"]
+    assert board.ended == {"succeeded": 1, "skipped": 1}
+    assert board.done == 2
+
+
+def test_off_a_terminal_each_end_is_a_line_with_its_place_in_the_run() -> None:
+    lines: list[str] = []
+    view = PlainRun(2, write=lines.append)
+    for event in (started("1.1"), ended("1.1"), ended("1.2", TaskState.FAILED, error="it broke\nbadly")):
+        view(event)
+    assert lines == [
+        "[1/2] 1.1 Read: succeeded (0.1 s)",
+        "[2/2] 1.2 Read: failed (0.1 s): it broke badly",
+    ]
+
+
+def test_what_happens_to_the_run_as_a_whole_is_told() -> None:
+    lines: list[str] = []
+    PlainRun(2, write=lines.append)(RunEvent(kind="run_ending", run_id="spawn-1", at=1.0, message="stopping agents"))
+    assert lines == ["stopping agents"]
+
+
+def test_a_task_that_never_started_has_no_time() -> None:
+    result = SpawnResult(task_id="2", agent="local", state=TaskState.SKIPPED)
+    assert ended_line(1, 2, "Write", result) == "[1/2] 2 Write: skipped"
+
+
+def test_words_of_agents_and_titles_cannot_steer_the_terminal() -> None:
+    result = SpawnResult(task_id="2", agent="local", state=TaskState.FAILED, error="\x1b[2Jgone")
+    assert "\x1b" not in ended_line(1, 2, "\x1b]0;title\x07", result)
+
+
+def drawn(events: list[RunEvent], *, total: int, now: float = 103.0) -> tuple[str, str]:
+    """Return what was printed above the table, and the table."""
+    above, table = io.StringIO(), io.StringIO()
+    run = LiveRun(total, Console(file=above, width=100), clock=lambda: now)
+    for event in events:
+        run.follow(event)
+    Console(file=table, width=100).print(run.render())
+    return above.getvalue(), table.getvalue()
+
+
+def test_the_table_shows_running_tasks_and_ended_ones_scroll_above_it() -> None:
+    above, table = drawn([started("1"), started("2", title="Write [b]x[/b]"), ended("1")], total=3)
+    assert above == "[1/3] 1 Read: succeeded (0.1 s)\n"
+    assert "Write [b]x[/b]" in table
+    assert "3 s" in table
+    assert "1/3" in table
+    assert "1 running" in table
+
+
+def test_the_table_stays_short_with_many_running_tasks() -> None:
+    _, table = drawn([started(str(number)) for number in range(MAX_ROWS + 5)], total=50)
+    assert "and 5 more" in table
+    assert len(table.splitlines()) == MAX_ROWS + 2
+
+
+@pytest.mark.parametrize("kind", ["run_paused", "run_ending"])
+def test_the_table_tells_what_happens_to_the_run(kind: str) -> None:
+    above, _ = drawn([RunEvent(kind=kind, run_id="spawn-1", at=1.0, message="waiting")], total=1)
+    assert above == "waiting\n"
+
+
+def test_the_summary_counts_only_what_there_is() -> None:
+    done = SpawnResult(task_id="1", agent="local", state=TaskState.SUCCEEDED)
+    lost = SpawnResult(task_id="2", agent="local", state=TaskState.FAILED)
+    assert summary(report(done, lost)) == "spawn-1: 1 succeeded, 1 failed in 1.2 s"
+    assert summary(report()) == "spawn-1: nothing to do in 1.2 s"
+
+
+def test_the_document_has_every_task_in_order_and_stable_keys() -> None:
+    done = SpawnResult(task_id="1", agent="local", state=TaskState.SUCCEEDED, output="yes", exit_code=0)
+    lost = SpawnResult(task_id="2", agent="local", state=TaskState.CANCELLED, termination_reason="interrupted")
+    document = as_document(report(done, lost, interrupted=True), {"1": "Read"})
+    assert document["ok"] is False
+    assert document["interrupted"] is True
+    assert document["counts"] == {"succeeded": 1, "failed": 0, "skipped": 0, "cancelled": 1}
+    tasks = document["tasks"]
+    assert isinstance(tasks, list)
+    assert [(task["id"], task["title"], task["state"]) for task in tasks] == [
+        ("1", "Read", "succeeded"),
+        ("2", "", "cancelled"),
+    ]
+    assert set(tasks[0]) == {
+        "id", "title", "agent", "state", "output", "output_path", "error", "exit_code", "termination_reason",
+        "retry_count", "fallback", "original_agent", "execution_time_s", "started_at", "ended_at",
+    }  # fmt: skip

@@ -1,0 +1,109 @@
+"""On a terminal there are colour, a live table and a question before agents start; NO_COLOR takes the colour away."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import sys
+from pathlib import Path
+from subprocess import Popen
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import CompletedProcess
+
+    Aur = Callable[..., CompletedProcess[str]]
+
+AUR = Path(sys.executable).with_name("aur")
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
+
+def on_terminal(*args: str, typed: str = "", **environ: str) -> tuple[int, str]:
+    """Run the installed `aur` on a terminal of its own; return its status and all that it wrote there."""
+    ours, its = pty.openpty()
+    settings = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", **environ}
+    with Popen([AUR, *args], stdin=its, stdout=its, stderr=its, env={**os.environ, **settings}) as process:
+        os.close(its)
+        os.write(ours, typed.encode())
+        written = read_all(ours)
+    os.close(ours)
+    return process.returncode, written
+
+
+def read_all(terminal: int) -> str:
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
+@pytest.fixture
+def indexed(aur: Aur, shop: Path) -> Path:
+    aur("mem", "index")
+    return shop
+
+
+def test_results_have_colour_on_a_terminal(indexed: Path) -> None:
+    status, written = on_terminal("mem", "search", "price")
+    assert status == ExitCode.DONE
+    assert COLOUR.search(written)
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_there_is_no_colour_where_it_is_not_wanted(indexed: Path, environ: dict[str, str]) -> None:
+    _, written = on_terminal("mem", "search", "price", **environ)
+    assert "price_of" in written
+    assert not COLOUR.search(written)
+
+
+def test_there_is_no_colour_off_a_terminal(indexed: Path, aur: Aur) -> None:
+    assert "\x1b" not in aur("mem", "search", "price").stdout
+
+
+@pytest.fixture
+def echoing(shop: Path) -> Path:
+    (shop / ".aurora").mkdir()
+    config = 'backends:\n  echo: {kind: command, command: ["sh", "-c", "sleep 0.3; cat"]}\n'
+    (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
+    (shop / "tasks.md").write_text("- [ ] 1 Say hello\n  - Agent: echo\n", encoding="utf-8")
+    return shop
+
+
+def test_a_run_is_asked_for_first_and_shown_live(echoing: Path) -> None:
+    status, written = on_terminal("spawn", "tasks.md", typed="y\n")
+    assert status == ExitCode.DONE
+    assert "Start? [Y/n]" in written
+    assert "1 running" in written
+    assert "[1/1] 1 Say hello: succeeded" in COLOUR.sub("", written)
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h"), "the cursor is shown again"
+
+
+def test_a_no_starts_nothing(echoing: Path) -> None:
+    status, written = on_terminal("spawn", "tasks.md", typed="n\n")
+    assert status == ExitCode.NOT_REACHED
+    assert "Start? [Y/n]" in written
+    assert not (echoing / ".aurora" / "runs.db").exists()
+
+
+def test_yes_asks_nothing(echoing: Path) -> None:
+    status, written = on_terminal("spawn", "tasks.md", "--yes")
+    assert status == ExitCode.DONE
+    assert "Start?" not in written
+
+
+def test_an_end_of_input_at_the_question_starts_nothing(echoing: Path) -> None:
+    status, _ = on_terminal("spawn", "tasks.md", typed="\x04")
+    assert status == ExitCode.INTERRUPTED
+    assert not (echoing / ".aurora" / "runs.db").exists()
