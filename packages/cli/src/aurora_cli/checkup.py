@@ -1,0 +1,161 @@
+"""Whether everything Aurora needs is there and sound: one finding a check, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from aurora_core import AuroraCoreError, Memory, Project, load_config
+from aurora_policies import PoliciesEngine, PolicyFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["Finding", "Level", "examine"]
+
+PACKAGES: Final = ("aurora-aur", "aurora-core", "aurora-policies", "aurora-soar", "aurora-spawner")
+OLDEST_PYTHON: Final = (3, 11)
+LOW_DISK_BYTES: Final = 200_000_000
+
+
+class Level(StrEnum):
+    """How bad a finding is; only `fail` keeps Aurora from working."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        check: a short stable name.
+        says: what was found.
+        advice: what to do, empty where nothing is to be done.
+    """
+
+    check: str
+    level: Level
+    says: str
+    advice: str = ""
+
+
+def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Run every check for the folder `start`; no check stops the next one."""
+    yield _python()
+    yield _packages()
+    yield _machine()
+    yield _git()
+    project = Project.find(start)
+    if project is None:
+        yield Finding(
+            check="project", level=Level.WARN, says=f"none at {start} or above", advice="run `aur init` in its folder"
+        )
+        yield _writable("folder", start)
+        return
+    yield Finding(check="project", level=Level.OK, says=str(project.root))
+    yield _writable("folder", project.aurora_dir)
+    yield _configuration(project, environ)
+    yield _policies(project)
+    yield _memory(project)
+
+
+def _python() -> Finding:
+    says = f"{platform.python_version()} ({sys.executable}), SQLite {sqlite3.sqlite_version}"
+    if sys.version_info >= OLDEST_PYTHON:
+        return Finding(check="python", level=Level.OK, says=says)
+    return Finding(check="python", level=Level.FAIL, says=says, advice="Aurora needs Python 3.11 or later")
+
+
+def _packages() -> Finding:
+    versions = {name: _version(name) for name in PACKAGES}
+    says = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
+    if None in versions.values():
+        return Finding(check="packages", level=Level.FAIL, says=says, advice="install aurora-aur again")
+    if len(set(versions.values())) > 1:
+        return Finding(
+            check="packages",
+            level=Level.FAIL,
+            says=says,
+            advice="the five belong together: install one version of all",
+        )
+    return Finding(check="packages", level=Level.OK, says=says)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _machine() -> Finding:
+    return Finding(check="machine", level=Level.OK, says=f"{platform.system()}, {os.cpu_count() or 1} CPUs")
+
+
+def _git() -> Finding:
+    advice = "install git: history improves ranking, and isolated agents need it"
+    try:
+        answer = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(check="git", level=Level.WARN, says=f"not usable: {error}", advice=advice)
+    return Finding(check="git", level=Level.OK, says=answer.stdout.strip())
+
+
+def _writable(check: str, folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Finding(
+            check=check, level=Level.FAIL, says=f"{folder} is not writable", advice="give yourself write permission"
+        )
+    if free < LOW_DISK_BYTES:
+        return Finding(
+            check=check,
+            level=Level.WARN,
+            says=f"{free / 1e6:.0f} MB free at {folder}",
+            advice="make room on the disk",
+        )
+    return Finding(check=check, level=Level.OK, says=f"{folder} is writable, {free / 1e9:.1f} GB free")
+
+
+def _configuration(project: Project, environ: Mapping[str, str]) -> Finding:
+    try:
+        load_config(project, environ=environ)
+    except (AuroraCoreError, OSError) as error:
+        return Finding(check="config", level=Level.FAIL, says=str(error), advice=f"correct {project.config_file}")
+    there = project.config_file.exists()
+    return Finding(check="config", level=Level.OK, says=str(project.config_file) if there else "none, all defaults")
+
+
+def _policies(project: Project) -> Finding:
+    try:
+        engine = PoliciesEngine.load(project.policies_file)
+    except (PolicyFileError, OSError) as error:
+        return Finding(check="policies", level=Level.FAIL, says=str(error), advice=f"correct {project.policies_file}")
+    return Finding(check="policies", level=Level.OK, says=str(engine.source or "none, the defaults are in force"))
+
+
+def _memory(project: Project) -> Finding:
+    if not project.memory_db.exists():
+        return Finding(check="memory", level=Level.WARN, says="not indexed yet", advice="run `aur mem index`")
+    try:
+        with Memory.open(project.root) as memory:
+            stats = memory.stats()
+    except (AuroraCoreError, OSError) as error:
+        return Finding(check="memory", level=Level.FAIL, says=str(error), advice="run `aur mem rebuild`")
+    return Finding(
+        check="memory",
+        level=Level.OK,
+        says=f"{stats.files:,} files, {stats.chunks:,} chunks, schema {stats.schema_version}",
+    )

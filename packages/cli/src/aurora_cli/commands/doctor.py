@@ -1,0 +1,42 @@
+"""`aur doctor`: check that everything Aurora needs is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from aurora_cli.checkup import Level, examine
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json
+from aurora_cli.render.findings import as_document, as_lines
+
+__all__ = ["command"]
+
+
+@click.command(
+    "doctor",
+    cls=AurCommand,
+    examples=(
+        ("aur doctor", "Check this machine and this project."),
+        ("aur doctor --json", "The same for a program."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Check that everything Aurora needs is there.
+
+    Looks at Python, the packages, git, the folder, the configuration, the policies and the memory. Each line says
+    ok, warn or fail, and what to do about it. The exit status is 4 if something fails.
+    """
+    findings = tuple(examine(Path.cwd(), os.environ))
+    if as_json:
+        emit_json(as_document(findings))
+    else:
+        for line in as_lines(findings):
+            emit(line)
+    failed = any(finding.level is Level.FAIL for finding in findings)
+    return ExitCode.ENVIRONMENT if failed else ExitCode.DONE

@@ -1,0 +1,66 @@
+"""`aur init`: set up a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import ExistingPath, json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.index import as_document, as_text, index_with_progress, skipped_lines
+from aurora_cli.starting_files import write_missing
+
+if TYPE_CHECKING:
+    from aurora_core import IndexReport, Project
+
+__all__ = ["command"]
+
+
+@click.command(
+    "init",
+    cls=AurCommand,
+    examples=(
+        ("aur init", "Set up this folder and index it."),
+        ("aur init ~/src/shop --no-index", "Set up another folder, index it later."),
+    ),
+)
+@click.argument("path", required=False, type=ExistingPath("folder"), help="The folder; this one if absent.")
+@click.option("--index/--no-index", "index", default=True, help="Index the folder's files too (the default).")
+@json_option
+def command(*, path: Path | None, index: bool, as_json: bool) -> int:
+    """Set up a folder: configuration, policies, index.
+
+    Makes .aurora/ with config.yaml and policies.yaml (all defaults, explained) and project.md, which says what the
+    project is made of and is yours to edit. Nothing that is there is overwritten; a second run says what was there.
+    """
+    project = wiring.set_up(wiring.prospect((path or Path.cwd()).absolute()))
+    files = write_missing(project)
+    report = _index(project) if index else None
+    if as_json:
+        emit_json(
+            {
+                "root": str(project.root),
+                "made": [file.path.name for file in files if file.made],
+                "kept": [file.path.name for file in files if not file.made],
+                "index": as_document(report) if report else None,
+            }
+        )
+        return ExitCode.DONE
+    for file in files:
+        emit(f"{'made' if file.made else 'kept'}  {file.path}")
+    if report:
+        emit(as_text(report))
+    return ExitCode.DONE
+
+
+def _index(project: Project) -> IndexReport:
+    with wiring.open_memory(project, wiring.settings(project)) as memory:
+        report = index_with_progress(memory)
+    for line in skipped_lines(report):
+        note(line)
+    return report

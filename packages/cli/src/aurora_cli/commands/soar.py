@@ -1,0 +1,70 @@
+"""`aur soar`: answer a question from the project, with sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option, max_concurrent_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.answer import as_text, narrator
+from aurora_cli.render.index import index_with_progress
+
+if TYPE_CHECKING:
+    from aurora_soar import SoarResult
+
+__all__ = ["command"]
+
+
+@click.command(
+    "soar",
+    cls=AurCommand,
+    examples=(
+        ('aur soar "How does the scheduler decide what runs next?"', "Ask; the answer names file and line."),
+        ('aur soar "Compare the two cache backends" --verbosity verbose', "See what each phase and agent did."),
+        ('aur soar "Where are retries limited?" --json', "The whole execution as JSON."),
+    ),
+)
+@click.argument("query", nargs=-1, required=True, help="The question. Quote it, or your shell may read the `?`.")
+@click.option(
+    "--verbosity",
+    type=click.Choice(["quiet", "normal", "verbose"]),
+    default="normal",
+    show_default=True,
+    help="The answer alone, with what it is worth, or with everything that was done.",
+)
+@click.option("--no-index", is_flag=True, help="Answer from the index as it stands; do not look for changed files.")
+@max_concurrent_option
+@json_option
+def command(query: tuple[str, ...], verbosity: str, no_index: bool, max_concurrent: int | None, as_json: bool) -> int:
+    """Answer a question from the project, with sources.
+
+    The question is assessed, cut into subgoals and answered by agents that run side by side; every line of the
+    answer names the file and line that it rests on. A folder that was never set up is set up first. The exit status
+    is 1 when no answer with a source was found.
+    """
+    project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
+    config = wiring.settings(project, max_concurrent=max_concurrent)
+    with wiring.open_memory(project, config) as memory:
+        if not no_index:
+            index_with_progress(memory)
+        orchestrator = wiring.orchestrator(project, memory, config)
+        result = orchestrator.execute(" ".join(query), on_event=narrator(verbosity))
+    if result.log_error:
+        note(result.log_error)
+    if as_json:
+        emit_json(result.to_dict())
+    else:
+        emit(as_text(result, verbosity))
+    return _status(result)
+
+
+def _status(result: SoarResult) -> ExitCode:
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE if result.ok else ExitCode.NOT_REACHED

@@ -1,0 +1,78 @@
+"""The files that `aur init` gives a project; none is ever overwritten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.survey.document import as_markdown
+from aurora_cli.survey.listing import list_files
+from aurora_cli.survey.look import look_at
+from aurora_policies import default_policies_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aurora_core import Project
+
+__all__ = ["CONFIG_YAML", "StartingFile", "write_missing"]
+
+CONFIG_YAML: Final = """\
+# Settings of this project. Options of the command line and AURORA_… variables come before this file,
+# ~/.config/aurora/config.yaml comes after it. Lines that begin with # are examples and defaults.
+
+# The agent for tasks that name none. Without it: the local agent, which needs no model.
+# tool: reviewer
+
+# Agents of your own: any program that takes its prompt on standard input and prints its answer.
+# backends:
+#   reviewer:
+#     kind: command
+#     command: ["python3", "tools/review.py"]
+#     timeout_s: 300
+#     env: {REVIEW_STYLE: strict}
+
+# spawner:
+#   max_concurrent: 4
+
+# Files that the memory leaves out, as lines of a .gitignore.
+# memory:
+#   exclude: ["generated/", "*.min.js"]
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartingFile:
+    """A file that belongs into a new project; `made` is false where it was there before."""
+
+    path: Path
+    made: bool
+
+
+def write_missing(project: Project) -> tuple[StartingFile, ...]:
+    """Write configuration, policies and the page about the project where they are not there yet.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    return (
+        _write_new(project.config_file, lambda: CONFIG_YAML),
+        _write_new(project.policies_file, default_policies_yaml),
+        _write_new(project.aurora_dir / "project.md", lambda: _project_page(project.root)),
+    )
+
+
+def _project_page(root: Path) -> str:
+    return as_markdown(look_at(root, list_files(root)))
+
+
+def _write_new(path: Path, text: Callable[[], str]) -> StartingFile:
+    if path.exists():
+        return StartingFile(path=path, made=False)
+    try:
+        with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text())
+    except FileExistsError:
+        return StartingFile(path=path, made=False)
+    return StartingFile(path=path, made=True)

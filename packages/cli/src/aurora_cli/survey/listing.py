@@ -1,0 +1,42 @@
+"""The files of a project: what git would track, or, without git, what is not plainly made by tools."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["list_files"]
+
+GIT_TIMEOUT_S: Final = 30
+_TOOLS: Final = frozenset([".git", ".hg", ".svn", ".aurora", ".venv", "venv", ".tox", ".nox", "__pycache__"])
+_MADE: Final = frozenset(["site-packages", "node_modules", "target", "dist", "build"])
+PRUNED: Final = _TOOLS | _MADE
+
+
+def list_files(root: Path) -> list[str]:
+    """List files as paths with slashes relative to `root`, sorted; ignored ones are left out where git can tell."""
+    found = _by_git(root) or _by_walking(root)
+    return sorted(file for file in found if not PRUNED.intersection(file.split("/")[:-1]))
+
+
+def _by_git(root: Path) -> list[str]:
+    """Return nothing where there is no repository, no git, or where an outer repository ignores the folder."""
+    # A folder that came with a .git of its own must not get to run the monitor that it names.
+    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        answer = subprocess.run(command, cwd=root, capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [os.fsdecode(name) for name in answer.stdout.split(b"\0") if name]
+
+
+def _by_walking(root: Path) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in PRUNED]
+        inside = Path(folder).relative_to(root)
+        yield from ((inside / name).as_posix() for name in names)
