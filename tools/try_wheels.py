@@ -1,0 +1,100 @@
+"""Install the built wheels as a user would, and use them.
+
+    python tools/try_wheels.py DIST
+
+All five go into one empty environment, in which `aur` answers a question about a folder made on the spot; then the
+three that promise to be useful alone each go into an environment of their own, with nothing but what they declare.
+Third-party packages come at their pinned versions.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = Path(sys.executable).with_name("uv")
+ALONE = {"aurora-core": "aurora_core", "aurora-policies": "aurora_policies", "aurora-spawner": "aurora_spawner"}
+QUESTION = "How is a discount computed?"
+SAMPLE = '''"""Prices."""
+
+
+def discount(price: float, customer_years: int) -> float:
+    """Compute the discount for a customer: one percent of the price a year, at most ten."""
+    return price * min(customer_years, 10) / 100
+
+
+def total(price: float, customer_years: int) -> float:
+    """What the customer pays after the discount."""
+    return price - discount(price, customer_years)
+'''
+
+
+def main(dist: Path) -> None:
+    """Try every wheel; ends with a non-zero status at the first that fails."""
+    wheels = {wheel.name.split("-")[0].replace("_", "-"): wheel for wheel in sorted(dist.glob("*.whl"))}
+    if len(wheels) != 5:
+        sys.exit(f"{dist}: expected five wheels, found {sorted(wheels)}")
+    with tempfile.TemporaryDirectory(prefix="aurora-wheels-") as folder:
+        work = Path(folder)
+        whole = environment(work / "all", list(wheels.values()), work)
+        use_aur(whole, work)
+        for name, module in ALONE.items():
+            alone = environment(work / name, [wheels[name]], work)
+            run([alone / "python", "-c", ONLY_ITSELF.format(module=module)], work)
+            sys.stdout.write(f"{name}: imports alone\n")
+
+
+# Importing one package must not find another of ours.
+ONLY_ITSELF = """
+import importlib.util, {module}
+others = {{"aurora_cli", "aurora_core", "aurora_policies", "aurora_soar", "aurora_spawner"}} - {{"{module}"}}
+found = [name for name in others if importlib.util.find_spec(name)]
+assert not found, found
+assert {module}.__all__
+"""
+
+
+def environment(path: Path, wheels: list[Path], work: Path) -> Path:
+    """An empty environment with some wheels and what they declare; returns its folder of programs."""
+    run([UV, "venv", "--quiet", "--python", sys.executable, path], work)
+    pins = work / "pins.txt"
+    pins.write_text(
+        "\n".join(re.findall(r"^[\w.\-]+==[^\\\n]*", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    )
+    run([UV, "pip", "install", "--quiet", "--python", path, "--constraint", pins, *wheels], work)
+    return path / "bin"
+
+
+def use_aur(programs: Path, work: Path) -> None:
+    """Ask a question in a folder that was never set up, and hold the answer's places against the files."""
+    project = work / "shop"
+    project.mkdir()
+    (project / "prices.py").write_text(SAMPLE)
+    sys.stdout.write(run([programs / "aur", "--version"], work))
+    answer = run([programs / "aur", "soar", QUESTION], project)
+    places = re.findall(r"`([^`\s]+):(\d+)`", answer)
+    if not places:
+        sys.exit(f"aur soar cited nothing:\n{answer}")
+    for file, line in places:
+        if int(line) > len((project / file).read_text().splitlines()):
+            sys.exit(f"aur soar cited {file}:{line}, which does not exist")
+    sys.stdout.write(f"aur soar: {len(places)} places cited, all exist\n")
+
+
+def run(command: list[str | Path], folder: Path) -> str:
+    """Run a command outside of the checkout; its failure ends everything."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    environ |= {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    done = subprocess.run(command, cwd=folder, env=environ, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
