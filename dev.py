@@ -16,7 +16,7 @@ once. Nothing outside the clone is changed.
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 - this file must say so itself on an older one
     sys.exit(f"Aurora needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: python3.11 dev.py")
 
 import hashlib
@@ -76,7 +76,7 @@ def replace_by(program, *arguments):
     sys.stdout.flush()
     if os.name == "nt":
         sys.exit(subprocess.run([path, *arguments], check=False).returncode)
-    os.execv(path, [str(path), *arguments])
+    os.execv(path, [str(path), *arguments])  # noqa: S606 - the caller's own words, no shell
 
 
 def check():
@@ -149,7 +149,7 @@ def read(path):
 def usable(environment):
     """Whether an environment was made by this interpreter's version and still starts."""
     python = environment / BIN / "python"
-    code = "import sys; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
+    code = f"import sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
     try:
         return subprocess.run([python, "-c", code], check=False, capture_output=True).returncode == 0
     except OSError:
