@@ -179,6 +179,10 @@ def field_names(fact_type: type[Fact]) -> tuple[str, ...]:
 
 
 def payload_of(fact: Fact) -> str:
-    """The fact's fields as canonical JSON: sorted keys, no spaces, ASCII."""
-    values = {name: getattr(fact, name) for name in field_names(type(fact))}
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """The fact's fields as canonical JSON."""
+    return canonical_json({name: getattr(fact, name) for name in field_names(type(fact))})
+
+
+def canonical_json(value: object) -> str:
+    """The one way to write a value: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

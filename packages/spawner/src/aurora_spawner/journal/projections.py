@@ -6,7 +6,6 @@ name, lists and objects among them as JSON. A fact that is not in the table chan
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.facts import (
@@ -24,6 +23,7 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TasksAdded,
     TaskSettled,
+    canonical_json,
     field_names,
 )
 
@@ -105,6 +105,6 @@ def project(entry: Entry, at: float, connection: sqlite3.Connection) -> None:
     values = {"run_id": entry.run_id, "task_id": entry.task_id, "at": at}
     for name in field_names(type(entry.fact)):
         value = getattr(entry.fact, name)
-        values[name] = json.dumps(value) if isinstance(value, dict | list) else value
+        values[name] = canonical_json(value) if isinstance(value, dict | list) else value
     for statement in statements:
         connection.execute(statement, values)

@@ -1,0 +1,80 @@
+"""A coordinator that is run as a program by the crash tests, and kills itself where it is told to.
+
+    python faulty_coordinator.py FOLDER TASKS GRACE_S
+    AURORA_FAULT=before:7   SIGKILL to itself just before its 7th write to the journal; `after:7` just after it
+
+It begins a run in FOLDER, or resumes the one that is there.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.local import LocalExecutor
+
+AGENT = """
+echo started >> starts.$AURORA_TASK_ID
+sleep 0.0$((AURORA_TASK_ID % 7 + 3))
+i=0
+while [ $i -lt 40 ]; do echo "task $AURORA_TASK_ID line $i"; i=$((i + 1)); done
+"""
+
+
+def expected_output(task_id: str) -> str:
+    return "".join(f"task {task_id} line {number}\n" for number in range(40))
+
+
+def tasks(count: int) -> list[SpawnTask]:
+    """Independent ones, and every third one depending on the two before it."""
+    return [
+        SpawnTask("go", id=str(n), depends_on=(str(n - 1), str(n - 2)) if n % 3 == 0 else ())
+        for n in range(1, count + 1)
+    ]
+
+
+def arm(fault: str) -> None:
+    """Make the journal kill this process around its n-th write."""
+    moment, number = fault.split(":")
+    append, writes = Journal.append, 0
+
+    def append_or_die(self: Journal, *args: object, **kwargs: object) -> None:
+        nonlocal writes
+        writes += 1
+        if moment == "before" and writes == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+        append(self, *args, **kwargs)  # type: ignore[arg-type]
+        if moment == "after" and writes == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Journal.append = append_or_die  # type: ignore[method-assign]
+
+
+def main(folder: Path, count: int, grace_s: float) -> int:
+    if fault := os.environ.get("AURORA_FAULT"):
+        arm(fault)
+    backends = {"sh": CommandBackend("sh", ("sh", "-c", AGENT))}
+    journal, executor = folder / "runs.db", LocalExecutor(grace_s=grace_s)
+    name = folder / "run_id"
+    if name.exists():
+        run = Run.resume(journal, name.read_text(), backends, executor=executor)
+    else:
+        run = Run.create(
+            journal,
+            tasks(count),
+            backends,
+            default_agent="sh",
+            max_concurrent=6,
+            cwd=folder,
+            spool=folder / "runs",
+            executor=executor,
+        )
+        name.write_text(run.run_id)
+    report = run.execute_sync()
+    return 0 if report.ok else 130 if report.interrupted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
