@@ -45,6 +45,7 @@ def start_aur() -> Iterator[Callable[..., Popen[str]]]:
             stderr=PIPE,
             text=True,
             encoding="utf-8",
+            errors="replace",
             process_group=0,
         )
         started.append(process)

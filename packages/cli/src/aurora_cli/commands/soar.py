@@ -48,13 +48,16 @@ def command(query: tuple[str, ...], verbosity: str, no_index: bool, max_concurre
     answer names the file and line that it rests on. A folder that was never set up is set up first. The exit status
     is 1 when no answer with a source was found.
     """
+    from aurora_soar import read_question
+
+    question = read_question(" ".join(query)).text  # an empty one is refused before anything is set up
     project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
     config = wiring.settings(project, max_concurrent=max_concurrent)
     with wiring.open_memory(project, config) as memory:
+        orchestrator = wiring.orchestrator(project, memory, config)
         if not no_index:
             index_with_progress(memory)
-        orchestrator = wiring.orchestrator(project, memory, config)
-        result = orchestrator.execute(" ".join(query), on_event=narrator(verbosity))
+        result = orchestrator.execute(question, on_event=narrator(verbosity))
     if result.log_error:
         note(result.log_error)
     if as_json:

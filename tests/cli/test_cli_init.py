@@ -1,0 +1,134 @@
+"""`aur init` sets a folder up once, never overwrites, and says what it did."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aurora_cli.exits import ExitCode
+from aurora_cli.starting_files import CONFIG_YAML
+from aurora_cli.survey.listing import list_files
+from aurora_core import Project, load_config
+from aurora_policies import PoliciesEngine, default_policies_yaml
+
+Aur = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_a_new_folder_gets_configuration_policies_page_and_index(aur: Aur, shop: Path) -> None:
+    outcome = aur("init")
+    assert outcome.returncode == ExitCode.DONE
+    made = {file.name for file in (shop / ".aurora").iterdir()}
+    assert {"config.yaml", "policies.yaml", "project.md", "memory.db", ".gitignore"} <= made
+    assert "3 files" in outcome.stdout
+    assert outcome.stdout.count("made  ") == 3
+
+
+def test_the_page_tells_what_the_project_is_made_of(aur: Aur, shop: Path) -> None:
+    aur("init", "--no-index")
+    page = (shop / ".aurora" / "project.md").read_text(encoding="utf-8")
+    assert "- Python: 2 files" in page
+    assert "`shop` → `shop.till:main`" in page
+    assert "- test: `pytest`" in page
+
+
+def test_a_second_run_overwrites_nothing_and_says_what_was_there(aur: Aur, shop: Path) -> None:
+    aur("init", "--no-index")
+    for name in ("config.yaml", "project.md"):
+        (shop / ".aurora" / name).write_text("# mine\n", encoding="utf-8")
+    document = json.loads(aur("init", "--no-index", "--json").stdout)
+    assert document == {
+        "root": str(shop),
+        "made": [],
+        "kept": ["config.yaml", "policies.yaml", "project.md"],
+        "index": None,
+    }
+    assert (shop / ".aurora" / "project.md").read_text(encoding="utf-8") == "# mine\n"
+
+
+def test_another_folder_is_set_up_by_its_path(aur: Aur, shop: Path) -> None:
+    aur("init", "src", "--no-index")
+    assert (shop / "src" / ".aurora").is_dir()
+    assert not (shop / ".aurora").exists()
+
+
+def test_a_mistyped_folder_is_an_error_and_nothing_is_made(aur: Aur, shop: Path) -> None:
+    outcome = aur("init", "sorc")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "no such folder: sorc" in outcome.stderr
+
+
+def test_a_file_cannot_be_set_up(aur: Aur, shop: Path) -> None:
+    outcome = aur("init", "README.md")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "is a file, not a folder" in outcome.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_folder_that_cannot_be_written_is_an_environment_error(aur: Aur, shop: Path) -> None:
+    shop.chmod(0o500)
+    try:
+        outcome = aur("init")
+    finally:
+        shop.chmod(0o700)
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "permission" in outcome.stderr.lower()
+
+
+def test_a_file_in_the_way_of_the_folder_is_an_environment_error(aur: Aur, shop: Path) -> None:
+    (shop / ".aurora").write_text("", encoding="utf-8")
+    outcome = aur("init")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert ".aurora" in outcome.stderr
+
+
+def test_the_starting_files_mean_the_defaults(aur: Aur, shop: Path) -> None:
+    aur("init", "--no-index")
+    project = Project(root=shop)
+    assert load_config(project, environ={}) == load_config(None, environ={})
+    assert PoliciesEngine.load(project.policies_file).policies == PoliciesEngine.load(None).policies
+    assert project.policies_file.read_text(encoding="utf-8") == default_policies_yaml()
+
+
+def test_every_example_in_the_configuration_can_be_used(shop: Path) -> None:
+    project = Project.init(shop)
+    lines = CONFIG_YAML.splitlines()
+    examples = [line.removeprefix("# ") for line in lines if line.startswith("# ") and not line.endswith((".", ","))]
+    project.config_file.write_text("\n".join(examples), encoding="utf-8")
+    config = load_config(project, environ={})
+    assert config.tool == "reviewer"
+    assert config.backends["reviewer"].command == ("python3", "tools/review.py")
+    assert config.max_concurrent == 4
+    assert config.exclude == ("generated/", "*.min.js")
+
+
+def test_files_are_listed_without_what_git_ignores(shop: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=shop, check=True)
+    (shop / ".gitignore").write_text("*.log\n", encoding="utf-8")
+    (shop / "noise.log").write_text("", encoding="utf-8")
+    files = list_files(shop)
+    assert "src/shop/till.py" in files
+    assert "noise.log" not in files
+
+
+def test_files_are_listed_without_git_but_not_what_tools_make(shop: Path) -> None:
+    for name in ("node_modules/x/y.js", ".venv/z.py", "build/out.js"):
+        (shop / name).parent.mkdir(parents=True)
+        (shop / name).write_text("", encoding="utf-8")
+    assert list_files(shop) == ["README.md", "pyproject.toml", "src/shop/stock.py", "src/shop/till.py"]
+
+
+def test_a_folder_that_an_outer_repository_ignores_is_listed_all_the_same(shop: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=shop.parent, check=True)
+    (shop.parent / ".gitignore").write_text("shop/\n", encoding="utf-8")
+    assert "src/shop/till.py" in list_files(shop)
+
+
+def test_a_repository_cannot_have_its_monitor_run(shop: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "ran"
+    subprocess.run(["git", "init", "-q"], cwd=shop, check=True)
+    subprocess.run(["git", "config", "core.fsmonitor", f"touch {proof}"], cwd=shop, check=True)
+    list_files(shop)
+    assert not proof.exists()

@@ -1,0 +1,93 @@
+"""`aur soar`: a question, answered from a folder that nobody set up."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from aurora_cli.exits import ExitCode
+
+Aur = Callable[..., CompletedProcess[str]]
+QUESTION = "How does the till add up prices?"
+
+
+def test_a_folder_that_was_never_set_up_is_set_up_and_answered(aur: Aur, shop: Path) -> None:
+    outcome = aur("soar", QUESTION)
+    assert outcome.returncode == ExitCode.DONE
+    assert "setting up a project" in outcome.stderr
+    assert "src/shop/till.py:" in outcome.stdout
+    assert "Confidence" in outcome.stdout
+    assert list((shop / ".aurora" / "logs" / "conversations").rglob("*.md"))
+
+
+def test_words_need_no_quotes(aur: Aur, shop: Path) -> None:
+    document = json.loads(aur("soar", "where", "is", "price_of", "--json").stdout)
+    assert document["query"] == "where is price_of"
+
+
+def test_quiet_tells_the_answer_alone(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    outcome = aur("soar", QUESTION, "--verbosity", "quiet")
+    assert outcome.stderr == ""
+    assert "Confidence" not in outcome.stdout
+
+
+def test_normal_tells_each_agents_end(aur: Aur, shop: Path) -> None:
+    outcome = aur("soar", QUESTION)
+    assert "[Agent 1/" in outcome.stderr
+    assert "phase1_assess" not in outcome.stderr
+
+
+def test_verbose_tells_the_phases_too(aur: Aur, shop: Path) -> None:
+    outcome = aur("soar", QUESTION, "--verbosity", "verbose")
+    assert "phase1_assess: " in outcome.stderr
+    assert "phase8_respond: " in outcome.stderr
+
+
+def test_json_is_the_conversation_logs_document(aur: Aur, shop: Path) -> None:
+    document = json.loads(aur("soar", QUESTION, "--json").stdout)
+    assert document["query"] == QUESTION
+    assert set(document["phases"]) >= {"phase1_assess", "phase5_collect", "phase8_respond"}
+
+
+def test_changed_files_are_seen_unless_told_otherwise(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    code = 'def walnut_discount() -> int:\n    """Take a tenth off walnuts."""\n    return 10\n'
+    (shop / "src/shop/discount.py").write_text(code, encoding="utf-8")
+    assert "discount.py" not in aur("soar", "where is walnut_discount", "--no-index").stdout
+    assert "discount.py:1" in aur("soar", "where is walnut_discount").stdout
+
+
+def test_no_answer_with_a_source_is_a_goal_not_reached(aur: Aur, shop: Path) -> None:
+    assert aur("soar", "zebra quantum flux").returncode == ExitCode.NOT_REACHED
+
+
+@pytest.mark.parametrize("question", ["", "   ", "??"])
+def test_a_question_without_a_word_is_refused_before_anything_is_made(aur: Aur, shop: Path, question: str) -> None:
+    outcome = aur("soar", question)
+    assert outcome.returncode == ExitCode.USAGE
+    assert not (shop / ".aurora").exists()
+
+
+def test_no_question_at_all_is_a_usage_error(aur: Aur, shop: Path) -> None:
+    outcome = aur("soar")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "QUERY" in outcome.stderr
+
+
+def test_policies_that_make_no_sense_stop_it_with_file_line_and_field(aur: Aur, shop: Path) -> None:
+    aur("init", "--no-index")
+    (shop / ".aurora" / "policies.yaml").write_text(
+        "budget:\n  monthly_limit_usd: much\n  warn: 3\n", encoding="utf-8"
+    )
+    outcome = aur("soar", QUESTION)
+    assert outcome.returncode == ExitCode.USAGE
+    assert "policies.yaml:2: budget.monthly_limit_usd" in outcome.stderr
+    assert "policies.yaml:3: budget.warn" in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_more_agents_at_once_than_make_sense_is_a_usage_error(aur: Aur, shop: Path) -> None:
+    assert aur("soar", QUESTION, "--max-concurrent", "0").returncode == ExitCode.USAGE
