@@ -86,6 +86,12 @@ def test_the_preview_names_tasks_agents_limits_and_dependencies(tasks: Path) -> 
     assert "4 at once; limits from the default policies" in text
 
 
+def test_a_long_preview_is_cut_and_says_so(tasks: Path) -> None:
+    text = preview.as_text(plan(tasks), limit=1)
+    assert "… and 2 more (--dry-run shows all)" in text
+    assert "Review it" not in text
+
+
 def test_the_preview_for_programs_has_every_task(tasks: Path) -> None:
     document = preview.as_document(plan(tasks))
     assert document["done"] == ["1"]

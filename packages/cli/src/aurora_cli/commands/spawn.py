@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from aurora_spawner import RunEvent, RunReport
 
 __all__ = ["command"]
+
+SHOWN_TASKS: Final = 40
+"""More would scroll the question about them off the screen."""
 
 
 @click.command(
@@ -58,7 +61,7 @@ def command(
         return ExitCode.DONE
     if not plan.file.tasks:
         return _nothing_to_run(plan, as_json=as_json)
-    note(preview.as_text(plan))
+    note(preview.as_text(plan, limit=SHOWN_TASKS))
     if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not click.confirm("Start?", default=True, err=True):
         return ExitCode.NOT_REACHED
     report, notices = _run(project, config, plan)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aurora_cli.spawning import SpawnPlan
     from aurora_spawner import SpawnTask
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["as_document", "as_text"]
 
 
-def as_text(plan: SpawnPlan) -> str:
-    """Write a line a task, then the limits."""
-    return "\n".join(_lines(plan))
+def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
+    """Write a line a task, those beyond `limit` as a count, then the limits in force."""
+    return "\n".join(_lines(plan, plan.file.tasks[:limit]))
 
 
 def as_document(plan: SpawnPlan) -> dict[str, object]:
@@ -43,12 +43,14 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
     }
 
 
-def _lines(plan: SpawnPlan) -> Iterator[str]:
+def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
     done = f", {len(plan.file.done)} done already" if plan.file.done else ""
     yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}"
-    width = max((len(one_line(task.id or "")) for task in plan.file.tasks), default=0)
-    for task in plan.file.tasks:
+    width = max((len(one_line(task.id or "")) for task in shown), default=0)
+    for task in shown:
         yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"
+    if len(shown) < len(plan.file.tasks):
+        yield f"  … and {len(plan.file.tasks) - len(shown)} more (--dry-run shows all)"
     policies = plan.policies or "the default policies"
     yield f"{plan.max_concurrent} at once; limits from {policies}"
 

@@ -12,12 +12,8 @@ from aurora_cli.output import note
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.progress import Progress, TaskID
-
 __all__ = ["PlainProgress", "Report", "progress"]
 
-QUIET_S: Final = 0.5
-"""Work that ends within this time shows nothing."""
 LINE_EVERY_S: Final = 2.0
 """Time between two lines where there is no terminal."""
 
@@ -36,7 +32,9 @@ def progress() -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield PlainProgress()
         return
-    bar = _Bar()
+    from aurora_cli.render.bar import Bar
+
+    bar = Bar()
     try:
         yield bar
     finally:
@@ -60,41 +58,3 @@ class PlainProgress:
             return
         self._next = self._clock() + LINE_EVERY_S
         self._write(f"{phase}: {done} of {total}" if total else f"{phase}: {done}")
-
-
-class _Bar:
-    """A rich bar that appears only once the work has taken a while."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        if self._progress is None:
-            if time.monotonic() - self._started < QUIET_S:
-                return
-            self._progress = _rich_progress()
-            self._task = self._progress.add_task(phase, total=total or None)
-        assert self._task is not None
-        self._progress.update(self._task, description=phase, completed=done, total=total or None)
-
-    def stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-
-def _rich_progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    shown = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    shown.start()
-    return shown

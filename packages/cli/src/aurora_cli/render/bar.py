@@ -1,0 +1,56 @@
+"""A progress bar on a terminal, for work that takes a while."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Task
+
+__all__ = ["Bar"]
+
+QUIET_S: Final = 0.5
+"""Work that ends within this time shows nothing."""
+
+
+class Bar:
+    """A bar that appears only once the work has taken a while, and is gone when it stops."""
+
+    def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._appears_at = clock() + QUIET_S
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=console or Console(stderr=True),
+            transient=True,
+            get_time=clock,
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Show how far the work is."""
+        self._progress.update(self._task, description=phase, completed=done, total=total or None)
+        if self._clock() >= self._appears_at:
+            self._progress.start()
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+
+class _Rate(ProgressColumn):
+    """Steps a second, once there is something to measure."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
