@@ -19,6 +19,7 @@ import pytest
 
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.testing import processes_of_run
 
 COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
 TASKS = 30
@@ -39,20 +40,6 @@ def begin(folder: Path, fault: str | None = None) -> subprocess.Popen[bytes]:
 def finish(folder: Path) -> None:
     with begin(folder) as coordinator:
         assert coordinator.wait(timeout=50) == 0
-
-
-def processes_of(folder: Path) -> list[int]:
-    """Living processes that an attempt of the run in this folder started, or that supervise one."""
-    mark = f"AURORA_RUN_ID={(folder / 'run_id').read_text()}".encode()
-    found = []
-    for each in Path("/proc").iterdir():
-        if each.name.isdigit():
-            try:
-                if mark in (each / "environ").read_bytes().split(b"\0"):
-                    found.append(int(each.name))
-            except OSError:
-                continue
-    return found
 
 
 def rows(folder: Path, query: str) -> list[tuple[str, ...]]:
@@ -81,7 +68,7 @@ def check_everything_done_once(folder: Path) -> None:
     assert {name: output_of(folder, name) for name in names} == lines
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
-    assert processes_of(folder) == []
+    assert processes_of_run((folder / "run_id").read_text()) == []
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -262,8 +262,8 @@ def test_a_signal_ends_the_run_without_leftovers(tmp_path: Path, number: signal.
     assert reasons == [("cancelled",), ("cancelled",)]
 
 
-async def test_spawn_needs_no_journal(tmp_path: Path) -> None:
-    result = await spawn(SpawnTask("hello"), backends=BACKENDS, cwd=tmp_path)
+def test_spawn_needs_no_journal(tmp_path: Path) -> None:
+    result = asyncio.run(spawn(SpawnTask("hello"), backends=BACKENDS, cwd=tmp_path))
     assert result.output == "hello"
     assert not list(tmp_path.iterdir())
 

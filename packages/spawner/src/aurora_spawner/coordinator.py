@@ -198,13 +198,13 @@ class Coordinator:
             self._emit("task_retried", task_id, message="its supervisor was killed")
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
-        """See an attempt of an earlier coordinator to its end; start another if it never began or was lost."""
+        """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
         if not isinstance(end, AttemptEnd):
             self._note(task_id, self._started(attempt.number, end, adopted=True))
             self._emit("task_started", task_id, message="adopted")
             end = await self._follow(task_id, end)
-        if end.reason in ("supervisor_lost", "voided") and not self._stopping(task_id):
+        if end.reason in ("supervisor_lost", "voided", "cancelled") and not self._stopping(task_id):
             await self._note(task_id, self._ended(task_id, end))
             await self._run_task(task_id)
         else:

@@ -20,7 +20,7 @@ from aurora_spawner.journal.facts import AttemptEnded, Entry, RunCreated, RunEnd
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
-from aurora_spawner.local import LocalExecutor, new_token
+from aurora_spawner.local import LocalExecutor
 from aurora_spawner.result import RunReport
 from aurora_spawner.resume import Revision, Standing, find_standing, tasks_added
 from aurora_spawner.scheduler import Limits, Scheduler
@@ -167,9 +167,7 @@ class Run:
             RunHeldError: Another coordinator works on this run.
             JournalError: The journal could not be written; the agents have been stopped.
         """
-        with Journal(self.journal) as store:
-            lease = new_token()
-            store.take(self.run_id, lease=lease, holder=own_identity())
+        with Journal(self.journal) as store, store.hold(self.run_id, holder=own_identity()) as lease:
             standing = self._standing(store)
             writer = GroupWriter(store, lease=lease)
             try:

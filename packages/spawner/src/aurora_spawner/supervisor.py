@@ -79,15 +79,15 @@ class Spool:
     def _keep(self, piece: bytes) -> None:
         while piece:
             position, room = self._place()
-            part = piece[:room]
+            taken = min(room, len(piece))
             try:
-                os.pwrite(self._file, part, position)
+                taken = os.pwrite(self._file, piece[:taken], position)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                     raise
-                self.lost += len(part)  # a full disk must not stop the agent; the record says what is missing
-            self.total += len(part)
-            piece = piece[room:]
+                self.lost += taken  # a full disk must not stop the agent; the record says what is missing
+            self.total += taken
+            piece = piece[taken:]
 
     def _place(self) -> tuple[int, int]:
         """Where the next byte goes, and how many fit before the position jumps."""

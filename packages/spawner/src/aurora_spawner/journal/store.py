@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
 from aurora_spawner.identity import ProcessIdentity
@@ -32,15 +33,13 @@ class Journal:
         JournalError: It cannot be opened or written; the message has the reason of the system.
     """
 
-    def __init__(
-        self, path: Path, *, clock: Callable[[], float] = time.time, busy_wait_s: float = BUSY_WAIT_S
-    ) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
         with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.connection = sqlite3.connect(
-                path, timeout=busy_wait_s, isolation_level=None, check_same_thread=False
+                path, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False
             )
             try:
                 self._prepare()
@@ -133,23 +132,40 @@ class Journal:
             self._append(connection, [Entry(run_id=run_id, fact=fact) for fact in (created, *tasks)])
         return run_id
 
-    def take(self, run_id: str, *, lease: str, holder: ProcessIdentity) -> None:
-        """Become the one coordinator of a run.
+    @contextmanager
+    def hold(self, run_id: str, *, holder: ProcessIdentity) -> Iterator[str]:
+        """Be the one coordinator of a run while this is open; gives the lease for `append`.
 
         Raises:
             UnknownRunError: There is no such run.
             RunHeldError: Another coordinator has it and lives, or cannot be proven dead from here.
         """
+        lease = os.urandom(12).hex()
         with self.transaction() as connection:
-            row = connection.execute("SELECT holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            row = connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
                 raise UnknownRunError(run_id)
-            if row[0] is not None:
-                other = ProcessIdentity(**json.loads(row[0]))
-                if other.alive() or other.host != holder.host:
+            if row[1] is not None:
+                other = ProcessIdentity(**json.loads(row[1]))
+                if _holds(other, row[0], holder):
                     raise RunHeldError(run_id, str(other))
-            taken = RunTaken(lease=lease, holder=asdict(holder))
-            self._append(connection, [Entry(run_id=run_id, fact=taken)])
+            self._append(connection, [Entry(run_id=run_id, fact=RunTaken(lease=lease, holder=asdict(holder)))])
+        _LEASES_HERE.add(lease)
+        try:
+            yield lease
+        finally:
+            _LEASES_HERE.discard(lease)
+
+
+_LEASES_HERE: Final[set[str]] = set()
+"""Leases that this process holds now: one that it had to give up unwritten, the disk being full, is free again."""
+
+
+def _holds(other: ProcessIdentity, lease: str, asking: ProcessIdentity) -> bool:
+    """Whether the holder on record has the run still, as far as can be known from here."""
+    if other == asking:
+        return lease in _LEASES_HERE
+    return other.alive() or other.host != asking.host
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+"""For tests of programs that use this package: an executor without processes, and a look for processes left over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from aurora_spawner.executor import AttemptEnd, RunningAttempt
+from aurora_spawner.identity import own_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_spawner.executor import AttemptOrder
+    from aurora_spawner.identity import ProcessIdentity
+
+
+def echo(order: AttemptOrder) -> AttemptEnd:
+    """An agent that answers with its prompt at once."""
+    return AttemptEnd(reason="exited", exit_code=0, stdout=order.prompt, stdout_bytes=len(order.prompt))
+
+
+@dataclass(slots=True, kw_only=True)
+class SimulatedExecutor:
+    """Runs attempts in the imagination: no process, no file.
+
+    It adopts nothing: what another coordinator started never began.
+    """
+
+    agent: Callable[[AttemptOrder], AttemptEnd] = echo
+    """Decides how an attempt ends."""
+    duration_s: float = 0.0
+    """Of every attempt; 0 ends it in the next turn of the loop."""
+    orders: list[AttemptOrder] = field(default_factory=list)
+    """What was started, in order; empty when `remember` is false."""
+    remember: bool = True
+    _ends: dict[str, asyncio.Future[AttemptEnd]] = field(default_factory=dict)
+    _self: ProcessIdentity = field(default_factory=own_identity)
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        """Let the attempt end after its duration."""
+        if self.remember:
+            self.orders.append(order)
+        loop = asyncio.get_running_loop()
+        end = self._ends[order.token] = loop.create_future()
+        if self.duration_s:
+            loop.call_later(self.duration_s, _finish, end, self.agent, order)
+        else:
+            _finish(end, self.agent, order)
+        return RunningAttempt(token=order.token, folder=order.folder, supervisor=self._self)
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        """Wait for its end."""
+        try:
+            return await self._ends[attempt.token]
+        finally:
+            del self._ends[attempt.token]
+
+    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:  # noqa: ARG002 -- the port's signature
+        """End the attempt now."""
+        end = self._ends.get(attempt.token)
+        if end is not None and not end.done():
+            end.set_result(AttemptEnd(reason="cancelled"))
+
+    async def adopt(  # noqa: D102 -- as in the port
+        self,
+        *,
+        token: str,  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+        supervisor: ProcessIdentity | None,  # noqa: ARG002
+    ) -> RunningAttempt | AttemptEnd:
+        return AttemptEnd(reason="voided")
+
+
+def _finish(
+    end: asyncio.Future[AttemptEnd], agent: Callable[[AttemptOrder], AttemptEnd], order: AttemptOrder
+) -> None:
+    if not end.done():
+        end.set_result(agent(order))
+
+
+def processes_of_run(run_id: str) -> list[int]:
+    """Living processes that attempts of a run started, or that supervise them, by their environment."""
+    mark = f"AURORA_RUN_ID={run_id}".encode()
+    return [pid for pid in psutil.pids() if pid != os.getpid() and mark in _environment(pid)]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []

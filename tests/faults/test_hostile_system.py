@@ -1,0 +1,179 @@
+"""A system that does not help: full disks, locks, stopped processes, other runs beside."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import CommandBackend, JournalError, JournalLockedError, Run, RunHeldError, SpawnTask
+from aurora_spawner.journal import store
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import list_runs
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.testing import SimulatedExecutor, processes_of_run
+
+COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
+
+
+def make_run(folder: Path, script: str, count: int = 1, **options: object) -> Run:
+    return Run.create(
+        folder / "runs.db",
+        [SpawnTask("go") for _ in range(count)],
+        {"sh": CommandBackend("sh", ("sh", "-c", script))},
+        default_agent="sh",
+        cwd=folder,
+        spool=folder / "runs",
+        **{"executor": LocalExecutor(grace_s=0.5), **options},  # type: ignore[arg-type]
+    )
+
+
+def begin(folder: Path, count: int = 12, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(COORDINATOR), str(folder), str(count), "0.5"]
+    return subprocess.Popen(command, env={**os.environ, **environment})
+
+
+@contextmanager
+def locked(journal: Path, statement: str) -> Iterator[None]:
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute(statement)
+        other.execute("SELECT count(*) FROM events").fetchall()
+        yield
+
+
+def test_a_reader_in_a_long_transaction_holds_nothing_up(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "echo done", 5)
+    with locked(tmp_path / "runs.db", "BEGIN"):
+        assert run.execute_sync().ok
+
+
+def test_a_writer_in_a_long_transaction_is_waited_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "echo done", 5)
+    other = sqlite3.connect(tmp_path / "runs.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.4, other.execute, ["ROLLBACK"])
+    release.start()
+    assert run.execute_sync().ok
+    release.join()
+    other.close()
+
+
+def test_a_lock_that_does_not_end_ends_the_run_and_its_agents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_WAIT_S", 0.2)
+    run = make_run(tmp_path, "touch started; sleep 0.5; echo done", 3, max_concurrent=2)
+    lock = sqlite3.connect(tmp_path / "runs.db", isolation_level=None, check_same_thread=False)
+
+    def lock_once_started() -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.005)
+        time.sleep(0.1)
+        lock.execute("BEGIN IMMEDIATE")
+
+    locker = threading.Thread(target=lock_once_started)
+    locker.start()
+    with pytest.raises(JournalLockedError, match="another process has locked"):
+        run.execute_sync()
+    locker.join()
+    lock.close()
+    assert processes_of_run(run.run_id) == []
+    assert Run.resume(tmp_path / "runs.db", run.run_id, run.backends).execute_sync().ok
+
+
+def test_a_full_disk_ends_the_run_in_order_and_a_resume_finishes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite is given no more pages, which is how it learns of a full disk."""
+    run = make_run(tmp_path, "i=0; while [ $i -lt 900 ]; do echo line $i; i=$((i+1)); done", 20)
+    with Journal(tmp_path / "runs.db") as journal:
+        pages = journal.connection.execute("PRAGMA page_count").fetchone()[0]
+    prepare = Journal._prepare
+
+    def prepare_small(self: Journal) -> None:
+        prepare(self)
+        self.connection.execute(f"PRAGMA max_page_count = {pages + 10}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_prepare", prepare_small)
+        with pytest.raises(JournalError, match="the disk is full; make room and resume"):
+            run.execute_sync()
+    assert processes_of_run(run.run_id) == []
+    assert Run.resume(tmp_path / "runs.db", run.run_id, run.backends).execute_sync().ok
+    with Journal(tmp_path / "runs.db") as journal:
+        assert verify(journal).ok
+
+
+def test_a_stopped_coordinator_goes_on_where_it_was(tmp_path: Path) -> None:
+    with begin(tmp_path) as coordinator:
+        while not (tmp_path / "run_id").exists():
+            time.sleep(0.005)
+        coordinator.send_signal(signal.SIGSTOP)
+        time.sleep(float(os.environ.get("AURORA_FAULT_STOP_S", "1")))
+        coordinator.send_signal(signal.SIGCONT)
+        assert coordinator.wait(timeout=50) == 0
+
+
+def test_a_stopped_coordinator_keeps_its_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "sleep 0.3; echo done", 2)
+    held: list[RunHeldError] = []
+
+    def try_to_take(event: object) -> None:
+        other = Run.resume(tmp_path / "runs.db", run.run_id, run.backends)
+        with pytest.raises(RunHeldError) as caught, ThreadPoolExecutor() as threads:
+            threads.submit(other.execute_sync).result()
+        held.append(caught.value)
+
+    assert run.execute_sync(try_to_take).ok
+    assert f"process {os.getpid()} on" in str(held[0])
+
+
+def test_a_stopped_supervisor_is_only_late(tmp_path: Path) -> None:
+    stop = "kill -STOP $PPID; (sleep 0.4; kill -CONT $PPID) & wait; echo done"
+    assert make_run(tmp_path, stop).execute_sync().ok
+
+
+def test_no_place_for_temporary_files_is_needed(tmp_path: Path) -> None:
+    with begin(tmp_path, TMPDIR="/nonexistent", TMP="/nonexistent", TEMP="/nonexistent") as coordinator:
+        assert coordinator.wait(timeout=50) == 0
+
+
+def test_three_runs_at_once_in_one_project(tmp_path: Path) -> None:
+    """Three coordinators, one journal, one chain."""
+    program = """
+import sys
+from pathlib import Path
+from aurora_spawner import CommandBackend, Run, SpawnTask
+folder = Path(sys.argv[1])
+sh = {"sh": CommandBackend("sh", ("sh", "-c", "sleep 0.05; echo done"))}
+tasks = [SpawnTask("go") for _ in range(15)]
+run = Run.create(folder / "runs.db", tasks, sh, default_agent="sh", cwd=folder, spool=folder / "runs")
+sys.exit(0 if run.execute_sync().ok else 1)
+"""
+    coordinators = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(3)]
+    assert [coordinator.wait(timeout=50) for coordinator in coordinators] == [0, 0, 0]
+    with Journal(tmp_path / "runs.db") as journal:
+        assert verify(journal).ok
+        assert [run.state for run in list_runs(journal)] == ["succeeded"] * 3
+
+
+def test_clock_jumps_change_no_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wall clock is only written down; limits and durations use one that cannot be set."""
+    moments = iter([1e9, 2e9, 5e8, 1.5e9, 3e9, 1.0] * 100)
+    init = Journal.__init__
+    monkeypatch.setattr(Journal, "__init__", lambda self, path: init(self, path, clock=lambda: next(moments)))
+    run = make_run(tmp_path, "echo done", 5, executor=SimulatedExecutor(duration_s=0.01))
+    report = run.execute_sync()
+    assert report.ok
+    assert 0 < report.duration_s < 30
+    with Journal(tmp_path / "runs.db") as journal:
+        assert verify(journal).ok

@@ -1,0 +1,131 @@
+"""kill -9 of the supervisor: its agent goes with it, the task is tried again, nothing is recorded twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner.identity import identify
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_attempts, load_tasks
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.strays import end_strays, find_strays
+from aurora_spawner.testing import processes_of_run
+
+COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
+TASKS = 30
+
+
+def begin(folder: Path) -> subprocess.Popen[bytes]:
+    coordinator = subprocess.Popen([sys.executable, str(COORDINATOR), str(folder), str(TASKS), "0.5"])
+    while not (folder / "run_id").exists():
+        time.sleep(0.005)
+    return coordinator
+
+
+def supervisors(folder: Path) -> list[int]:
+    run_id = (folder / "run_id").read_text()
+    found = []
+    for pid in processes_of_run(run_id):
+        with suppress(psutil.Error):
+            if any("supervisor.py" in word for word in psutil.Process(pid).cmdline()):
+                found.append(pid)
+    return found
+
+
+def kill(pids: list[int]) -> int:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(pids)
+
+
+def check(folder: Path, kills: int) -> None:
+    run_id = (folder / "run_id").read_text()
+    with Journal(folder / "runs.db") as journal:
+        assert verify(journal).problem is None
+        tasks = load_tasks(journal, run_id)
+    assert {task.state for task in tasks} == {"succeeded"}
+    starts = [len((folder / f"starts.{task.task_id}").read_text().split()) for task in tasks]
+    assert sum(starts) <= TASKS + kills
+    assert processes_of_run(run_id) == []
+
+
+def test_the_coordinator_tries_again_when_supervisors_are_killed(tmp_path: Path) -> None:
+    with begin(tmp_path) as coordinator:
+        time.sleep(0.1)
+        kills = kill(supervisors(tmp_path)[:3])
+        assert coordinator.wait(timeout=50) == 0
+    check(tmp_path, kills)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.15])
+def test_both_killed_at_once(tmp_path: Path, delay_s: float) -> None:
+    with begin(tmp_path) as coordinator:
+        time.sleep(delay_s)
+        coordinator.kill()
+    kills = kill(supervisors(tmp_path))
+    with begin(tmp_path) as coordinator:
+        assert coordinator.wait(timeout=50) == 0
+    check(tmp_path, kills)
+
+
+def test_a_task_whose_supervisor_is_always_killed_fails_in_the_end(tmp_path: Path) -> None:
+    """The agent kills its own supervisor."""
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"sh": CommandBackend("sh", ("sh", "-c", "echo partial; sleep 0.1; kill -9 $PPID; sleep 299"))},
+        default_agent="sh",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        executor=LocalExecutor(grace_s=0.5),
+    )
+    result = run.execute_sync().results["1"]
+    assert result.termination_reason == "supervisor_lost"
+    assert result.retry_count == 2
+    assert result.output == "partial\n"
+    assert processes_of_run(run.run_id) == []
+    with Journal(tmp_path / "runs.db") as journal:
+        assert [attempt.reason for attempt in load_attempts(journal, run.run_id)] == ["supervisor_lost"] * 3
+
+
+def test_daemons_of_a_killed_supervisor_are_swept_up(tmp_path: Path) -> None:
+    """They left group and session, and are found by the token in their environment."""
+    script = "setsid -f sh -c 'echo $$ >>daemons; sleep 299'; sleep 0.1; kill -9 $PPID; sleep 299"
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"sh": CommandBackend("sh", ("sh", "-c", script))},
+        default_agent="sh",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+    )
+    run.execute_sync()
+    daemons = (tmp_path / "daemons").read_text().split()
+    assert len(daemons) == 3
+    assert not [pid for pid in daemons if identify(int(pid))]
+
+
+def test_strays_are_told_from_others(tmp_path: Path) -> None:
+    """By token; and by session only where nobody else has that pid now."""
+    mine = {**os.environ, "AURORA_ATTEMPT": "a" * 24}
+    other = {**os.environ, "AURORA_ATTEMPT": "b" * 24}
+    with (
+        subprocess.Popen(["sleep", "299"], env=mine, start_new_session=True) as stray,
+        subprocess.Popen(["sleep", "299"], env=other, start_new_session=True) as bystander,
+    ):
+        assert find_strays("a" * 24, session=None) == [stray.pid]
+        assert find_strays("a" * 24, session=bystander.pid) == [stray.pid]
+        assert end_strays("a" * 24, session=None) == []
+        assert stray.wait(timeout=5) == -signal.SIGKILL
+        assert bystander.poll() is None
+        bystander.kill()
