@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import AuroraCoreError, Memory, Project, load_config
+from aurora_core import AuroraCoreError, Memory, Project, StoreCorruptError, load_config
 from aurora_policies import PoliciesEngine, PolicyFileError
 
 if TYPE_CHECKING:
@@ -152,8 +152,12 @@ def _memory(project: Project) -> Finding:
     try:
         with Memory.open(project.root) as memory:
             stats = memory.stats()
+    except StoreCorruptError as error:
+        advice = "delete it and run `aur mem index`; what it remembered of earlier answers is lost"
+        return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
     except (AuroraCoreError, OSError) as error:
-        return Finding(check="memory", level=Level.FAIL, says=str(error), advice="run `aur mem rebuild`")
+        advice = "check that .aurora is writable and that the disk has room"
+        return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
     return Finding(
         check="memory",
         level=Level.OK,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import CliError
@@ -65,36 +65,29 @@ def _of_the_system(error: OSError) -> Diagnosis:
 
 
 def _of_a_library(error: Exception) -> Diagnosis | None:
-    exit_code = next((code for kind, code in _library_errors() if isinstance(error, kind)), None)
-    if exit_code is None:
-        return None
-    if isinstance(error.__cause__, OSError):  # a file that is fine, on a machine that is not
-        hint = _OS_HINTS.get(error.__cause__.errno or 0, "")
-        return Diagnosis(exit_code=ExitCode.ENVIRONMENT, message=_text(error), hint=hint)
-    return Diagnosis(exit_code=exit_code, message=_text(error))
+    for kinds, exit_code, hint in _library_errors():
+        if isinstance(error, kinds):
+            if isinstance(error.__cause__, OSError):  # a file that is fine, on a machine that is not
+                return replace(_of_the_system(error.__cause__), message=_text(error))
+            return Diagnosis(exit_code=exit_code, message=_text(error), hint=hint)
+    return None
 
 
-def _library_errors() -> tuple[tuple[type[Exception], ExitCode], ...]:
-    """Return what the libraries' errors mean, the special ones before their roots."""
-    from aurora_core import AuroraCoreError, ConfigError, ProjectError
+def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str], ...]:
+    """Return what the libraries' errors mean, and a hint where they give none; special ones before their roots."""
+    from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_soar import EmptyQuestionError, SoarError
     from aurora_spawner import GraphError, SpawnerError, TaskError, TaskFileError, UnknownRunError
 
-    wrong_input = (
-        ConfigError,
-        ProjectError,
-        PolicyFileError,
-        EmptyQuestionError,
-        GraphError,
-        TaskError,
-        TaskFileError,
-        UnknownRunError,
-    )
-    roots = (AuroraCoreError, PoliciesError, SoarError, SpawnerError)
+    wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError)
+    wrong_words = (ProjectError, EmptyQuestionError, UnknownRunError)
     return (
-        *((kind, ExitCode.USAGE) for kind in wrong_input),
-        *((kind, ExitCode.ENVIRONMENT) for kind in roots),
+        ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
+        ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
+        ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur is writing there; try again when it is done"),
+        ((StoreError,), ExitCode.ENVIRONMENT, "check that .aurora is writable and that the disk has room"),
+        ((AuroraCoreError, PoliciesError, SoarError, SpawnerError), ExitCode.ENVIRONMENT, ""),
     )
 
 

@@ -70,9 +70,13 @@ def _project_page(root: Path) -> str:
 def _write_new(path: Path, text: Callable[[], str]) -> StartingFile:
     if path.exists():
         return StartingFile(path=path, made=False)
+    content = text().encode("utf-8", errors="backslashreplace")
     try:
-        with path.open("x", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text())
+        with path.open("xb") as stream:
+            stream.write(content)
     except FileExistsError:
         return StartingFile(path=path, made=False)
+    except OSError as error:  # half a file would be kept by the next run
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return StartingFile(path=path, made=True)
