@@ -14,7 +14,9 @@ __all__ = ["terms"]
 MAX_TERM: Final = 64
 
 _IDENTIFIER: Final = re.compile(r"[^\W_]\w*|_\w+", re.UNICODE)
-_PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+", re.UNICODE)
+_PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+# Outside of ASCII, case is no sure sign of a new word.
+_WORD: Final = re.compile(r"[^\W\d_]+|\d+", re.UNICODE)
 # A stemmer is not safe to share between threads.
 _local: Final = threading.local()
 
@@ -22,7 +24,7 @@ _local: Final = threading.local()
 def terms(text: str) -> list[str]:
     """The terms of a text in order, repeats included.
 
-    `loadConfig` and `load_config` both give `load`, `config` and themselves in lower case (`loadconfig`,
+    `loadConfig` and `load_config` both give `load`, `config` and, last, themselves in lower case (`loadconfig`,
     `load_config`), so that a query in words finds an identifier and an identifier finds itself first.
     """
     found: list[str] = []
@@ -33,10 +35,11 @@ def terms(text: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def _terms_of(identifier: str) -> tuple[str, ...]:
-    parts = [part.lower() for part in _PART.findall(identifier)]
+    pattern = _PART if identifier.isascii() else _WORD
+    parts = [part.lower() for part in pattern.findall(identifier)]
     if len(parts) == 1 and parts[0] == identifier.lower():
         return (_stem(parts[0]),)
-    whole = identifier.lower().strip("_")[:MAX_TERM]
+    whole = _stem(identifier.lower().strip("_"))
     stems = [_stem(part) for part in parts if len(part) > 1 or part.isdigit()]
     return tuple(dict.fromkeys([*stems, whole])) if whole else tuple(stems)
 
@@ -45,5 +48,6 @@ def _stem(word: str) -> str:
     stemmer = getattr(_local, "stemmer", None)
     if stemmer is None:
         stemmer = _local.stemmer = Stemmer.Stemmer("porter")
-    stem: str = stemmer.stemWord(word)
+    # Of a lone "s" the stemmer leaves nothing.
+    stem: str = stemmer.stemWord(word) or word
     return stem[:MAX_TERM]

@@ -155,7 +155,7 @@ def _flow_text(finding: Finding) -> str:
 
 def _other_text(finding: Finding) -> str:
     if finding.kind is FindingKind.STATEMENT:
-        return f"{_quoted(finding.text)} — `{finding.symbol}`"
+        return _quoted(finding.text) + (f" — `{finding.symbol}`" if finding.symbol else "")
     if finding.kind is FindingKind.RAISE:
         return f"`{finding.symbol}`: `{finding.text}`"
     return f"`{finding.symbol}`" + (f": {finding.detail}" if finding.detail else "")

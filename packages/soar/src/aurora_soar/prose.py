@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Sentence", "docstring", "sentences"]
+__all__ = ["Sentence", "code_rows", "docstring", "sentences"]
 
 MAX_SENTENCE: Final = 400
 MIN_WORDS: Final = 3
@@ -28,7 +28,7 @@ class Sentence:
     text: str
 
 
-_HASH: Final = re.compile(r"^\s*#+!?\s?(?P<text>.*)$")
+_HASH: Final = re.compile(r"^\s*#+[!:]?\s?(?P<text>.*)$")
 _SLASHES: Final = re.compile(r"^\s*//[/!]*\s?(?P<text>.*)$")
 _TRIPLE: Final = re.compile(r"""^\s*[rRbBuU]{0,2}("{3}|'{3})""")
 _STAR: Final = re.compile(r"^\s*\*?\s?(?P<text>.*)$")
@@ -68,6 +68,16 @@ def docstring(content: str, file: str) -> str:
         prose = _leading_comment(lines)
     first = next((s for block in _blocks(iter(prose)) for s in _split(block)), None)
     return first.text if first else ""
+
+
+def code_rows(content: str, file: str) -> list[tuple[int, str]]:
+    """The lines that are neither blank nor prose, with their rows from 0."""
+    lines = content.split("\n")
+    if file.endswith(HASH_SUFFIXES):
+        prose = {row for row, _, _ in _python_prose(lines)}
+    else:
+        prose = {row for row, _ in _c_like_lines(lines)}
+    return [(row, line) for row, line in enumerate(lines) if line.strip() and row not in prose]
 
 
 def _leading_comment(lines: list[str]) -> list[tuple[int, str]]:

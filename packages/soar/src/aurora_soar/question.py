@@ -36,7 +36,7 @@ class Question:
     Attributes:
         text: the words as they were given, surrounding white space removed.
         intent: what kind of work answers it.
-        terms: content words in order of appearance, lower-case, each once; never empty.
+        terms: content words in order, each once, lower-case but for what looks like code; never empty.
         identifiers: the tokens that look like code (`snake_case`, `CamelCase`, `a.b`, `f()`), as written.
         sides: for a comparison the two things compared, as phrases; else empty.
         about_tests: whether the question asks for tests themselves.
@@ -106,10 +106,13 @@ def _identifiers(text: str) -> tuple[str, ...]:
 def _terms(text: str, identifiers: tuple[str, ...]) -> tuple[str, ...]:
     """Content words in order; a question of stop words only falls back to its longest word."""
     words = [m.group(0).removesuffix("()") for m in _WORD.finditer(text)]
-    wanted = [w.lower() for w in words if _is_content(w, identifiers)]
+    wanted = [w for w in words if _is_content(w, identifiers)]
     if not wanted:
-        wanted = [max(words, key=len).lower()] if any(len(w) > 2 for w in words) else []
-    return tuple(dict.fromkeys(wanted))[:MAX_TERMS]
+        wanted = [max(words, key=len)] if any(len(w) > 2 for w in words) else []
+    distinct: dict[str, str] = {}
+    for word in wanted:
+        distinct.setdefault(word.lower(), word if word in identifiers else word.lower())
+    return tuple(distinct.values())[:MAX_TERMS]
 
 
 def _is_content(word: str, identifiers: tuple[str, ...]) -> bool:

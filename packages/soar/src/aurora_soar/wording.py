@@ -44,7 +44,7 @@ STOP_WORDS: Final = _words_of("""
     a about above across after again against all also although am an and another any anybody anything are aren't
     as at be because been before being below between both but by can can't cannot come could couldn't did didn't
     do does doesn't doing don't done down during each either else ever every everything few for from further get
-    gets give gives given go goes going got had has hasn't have having he her here hers him his however i if in
+    gets give gives given go goes going got had has hasn't have having he her here hers him his how however i if in
     instead into is isn't it it's its itself just let like many may me might more most much must my need needs
     neither never no nor not nothing now of off on once one only onto or other others our ours out over own part
     per please quite rather really same say see shall she should since so some somebody something still such
@@ -83,7 +83,8 @@ ASKS_DEBUG: Final = _any_of(r"""
     flaky
     wrong (?:result|order|value|answer|output)s?
     (?:not|doesn't|isn't|stopped) work(?:ing)?
-    raises? an? \w*error
+    rais(?:e|es|ed|ing) (?:an? )?\w*(?:error|exception)
+    (?:raise|throw)s? (?:an? )?[a-z]+(?:[A-Z][a-z]+)+
     (?:the|an?) \w+(?:Error|Exception)
 """)
 

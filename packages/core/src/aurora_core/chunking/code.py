@@ -108,7 +108,7 @@ def _definition(
         last_row=outer.end_point.row - (outer.end_point.column == 0 and outer.end_point.row > outer.start_point.row),
         name=inside.name_of(_name(node)),
         symbol_type=symbol_type,
-        signature=_signature(node),
+        signature=_signature(node, grammar),
         members=members,
     )
 
@@ -164,12 +164,28 @@ def _receiver(node: Node) -> str:
     return receiver.text.decode("utf-8", "replace").strip("() ").split(" ")[-1].lstrip("*").split("[")[0]
 
 
-def _signature(node: Node) -> str:
+def _signature(node: Node, grammar: Grammar) -> str:
+    """A definition up to its body, comments left out, in one line."""
     value = node.child_by_field_name("value")
     body = (value or node).child_by_field_name("body")
     end = body.start_byte if body is not None else node.end_byte
-    text = (node.text or b"")[: end - node.start_byte].decode("utf-8", "replace")
-    return " ".join(text.split())[:MAX_SIGNATURE].rstrip(" {:=")
+    text, at = b"", node.start_byte
+    for comment in _comments(node, grammar, end):
+        text += (node.text or b"")[at - node.start_byte : comment.start_byte - node.start_byte]
+        at = comment.end_byte
+    text += (node.text or b"")[at - node.start_byte : end - node.start_byte]
+    return " ".join(text.decode("utf-8", "replace").split())[:MAX_SIGNATURE].rstrip(" {:=")
+
+
+def _comments(node: Node, grammar: Grammar, end: int) -> Iterator[Node]:
+    """Comments inside a node that start before a byte, in order."""
+    for child in node.children:
+        if child.start_byte >= end:
+            return
+        if child.type in grammar.leading:
+            yield child
+        else:
+            yield from _comments(child, grammar, end)
 
 
 def _with_remainders(definition: _Definition, lines: list[str]) -> Iterator[Chunk]:

@@ -6,35 +6,64 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence import Finding, FindingKind
-from aurora_soar.prose import docstring
+from aurora_soar.prose import code_rows, docstring, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aurora_core import Hit
-    from aurora_soar.extract.focus import Focus
+    from aurora_soar.extract.focus import Coverage, Focus
 
 __all__ = ["NAMED_SYMBOLS", "definition_line", "find_definitions", "find_steps"]
 
 NAMED_SYMBOLS: Final = frozenset({"function", "method", "class"})
 STEPS_EACH: Final = 3
 # A line that speaks of less than this share of the question's weight is there by chance.
-STEP_THRESHOLD: Final = 0.15
+STEP_THRESHOLD: Final = 0.25
 MAX_SIGNATURE: Final = 200
+# What decides a definition's place beside the memory's own score: the share of the question that it speaks of
+# anywhere scales that score; what its name says, and what the most telling sentence in it says, is added.
+COVERAGE_WEIGHT: Final = 0.6
+NAME_WEIGHT: Final = 0.5
+SENTENCE_WEIGHT: Final = 0.5
 
+# A line that does something: calls, assigns, decides, repeats or returns.
+_DOES: Final = re.compile(r"[(=\[]|\b(?:return|if|for|while|match|yield)\b")
+# What is left of line breaks inside of brackets.
+_BRACKET_SPACE: Final = re.compile(r"(?<=[(\[]) | (?=[)\]])")
 _NOT_CODE: Final = re.compile(r"""^\s*(?:#|//|/\*|\*|@|"{3}|'{3}|import\b|from\b|use\b|package\b|$)""")
 
 
 def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """Definitions among the hits, in the memory's order, those that share no word with the question left out."""
-    found = [_definition(hit, focus) for hit in hits if hit.symbol_type in NAMED_SYMBOLS]
-    distinct = {(f.file, f.symbol): f for f in reversed(found) if f.terms}
-    kept = [f for f in found if distinct.get((f.file, f.symbol)) is f]
-    return kept[:limit]
+    """Definitions among the hits, best first; those that share no word with the question are left out.
+
+    A long definition that repeats one word of the question can score high in the memory; one that has all the words,
+    best of all in its name or in one sentence of its documentation, is the likelier answer.
+    """
+    named = [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS]
+    distinct: dict[tuple[str, str], Finding] = {}
+    for hit in sorted(named, key=lambda hit: -_place(hit, focus)):
+        finding = _definition(hit, focus)
+        if finding.terms:
+            distinct.setdefault((finding.file, finding.symbol), finding)
+    return list(distinct.values())[:limit]
+
+
+def _place(hit: Hit, focus: Focus) -> float:
+    said = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
+    return (
+        hit.hybrid_score * (1 - COVERAGE_WEIGHT + COVERAGE_WEIGHT * _coverage(hit, focus).share)
+        + NAME_WEIGHT * focus.coverage(hit.name).share
+        + SENTENCE_WEIGHT * said
+    )
+
+
+def _coverage(hit: Hit, focus: Focus) -> Coverage:
+    return focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
 
 
 def _definition(hit: Hit, focus: Focus) -> Finding:
-    coverage = focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
+    coverage = _coverage(hit, focus)
     line = definition_line(hit)
     return Finding(
         kind=FindingKind.DEFINITION,
@@ -52,7 +81,7 @@ def _definition(hit: Hit, focus: Focus) -> Finding:
 
 def signature(hit: Hit) -> str:
     """The definition's own first line, in one line and without what follows it."""
-    text = " ".join((hit.signature or _line_of(hit)).split())
+    text = _BRACKET_SPACE.sub("", " ".join((hit.signature or _line_of(hit)).split())).replace(",)", ")")
     return text[:MAX_SIGNATURE].rstrip(" {:")
 
 
@@ -82,21 +111,15 @@ def find_steps(hits: Sequence[Hit], focus: Focus) -> list[Finding]:
 def _steps(hit: Hit, focus: Focus) -> list[Finding]:
     first = _offset(hit) + 1
     candidates = []
-    for number, line in enumerate(hit.content.split("\n")):
-        if (
-            number < first
-            or _NOT_CODE.match(line)
-            or not re.search(r"[(=\[]|\breturn\b|\bif\b|\bfor\b|\bwhile\b", line)
-        ):
-            continue
+    for number, line in code_rows(hit.content, hit.file):
         coverage = focus.coverage(line)
-        if coverage.share >= STEP_THRESHOLD:
-            candidates.append(_step(hit, number, line.strip(), coverage.words, coverage.share))
+        if number >= first and _DOES.search(line) and coverage.share >= STEP_THRESHOLD:
+            candidates.append(_step(hit, number, line.strip(), coverage))
     best = sorted(candidates, key=lambda f: (-f.relevance, f.line))[:STEPS_EACH]
     return sorted(best, key=lambda f: f.line)
 
 
-def _step(hit: Hit, number: int, text: str, words: tuple[str, ...], share: float) -> Finding:
+def _step(hit: Hit, number: int, text: str, coverage: Coverage) -> Finding:
     line = hit.line_start + number
     return Finding(
         kind=FindingKind.STEP,
@@ -105,7 +128,7 @@ def _step(hit: Hit, number: int, text: str, words: tuple[str, ...], share: float
         line_end=line,
         symbol=hit.name,
         text=text,
-        terms=words,
-        relevance=share,
+        terms=coverage.words,
+        relevance=coverage.share,
         chunk_id=hit.chunk_id,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core import is_test_file
 from aurora_soar.evidence import Finding, FindingKind
 from aurora_soar.extract.definitions import NAMED_SYMBOLS, definition_line, signature
-from aurora_soar.prose import docstring
+from aurora_soar.prose import code_rows, docstring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["find_flow"]
 
 CALLERS_EACH: Final = 4
+MAX_REFERENCES: Final = 200
 CALLEES_EACH: Final = 5
 # A name with more definitions than this (get, run, …) does not tell which one is meant.
 MAX_DEFINITIONS: Final = 3
+# A method's name at least this long, or with an underscore, is hardly given twice by chance.
+DISTINCTIVE: Final = 12
+
+_OWN_RECEIVERS: Final = frozenset({"", "self", "cls", "this"})
 
 _CALL: Final = re.compile(r"(?P<before>[\w.]*?)\b(?P<name>[^\W\d]\w*)\s*\(")
 _DEFINES: Final = re.compile(r"\b(?:def|class|func|fn|function)\s+$")
@@ -122,11 +127,17 @@ def _short(name: str) -> str:
 
 
 def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
+    """Lines that call the definition. Where others have its name too, only those in its own file are surely meant."""
     name = _short(hit.name)
-    if len(memory.definitions(name, limit=MAX_DEFINITIONS + 1)) > MAX_DEFINITIONS:
-        return
-    references = memory.callers(name, limit=CALLERS_EACH * 4)
-    ours = [r for r in references if not is_test_file(r.file) and not _inside(r.file, r.line, hit)]
+    shared = len(memory.definitions(name, limit=2)) > 1
+    references = memory.callers(name, limit=MAX_REFERENCES)
+    ours = [
+        reference
+        for reference in references
+        if not is_test_file(reference.file)
+        and not _inside(reference.file, reference.line, hit)
+        and (reference.file == hit.file or not shared)
+    ]
     for reference in ours[:CALLERS_EACH]:
         coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
         yield Finding(
@@ -161,14 +172,20 @@ def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:
 def _called_names(hit: Hit) -> list[str]:
     own = _short(hit.name)
     names = []
-    for line in hit.content.split("\n"):
-        if line.lstrip().startswith(("#", "//", "*", "@", '"')):
-            continue
+    for _, line in code_rows(hit.content, hit.file):
         for call in _CALL.finditer(line):
             name = call.group("name")
-            if name not in _KEYWORDS and name != own and not _DEFINES.search(line[: call.start("name")]):
+            if name != own and _tells(name, call.group("before")) and not _DEFINES.search(line[: call.start("name")]):
                 names.append(name)
     return list(dict.fromkeys(names))
+
+
+def _tells(name: str, before: str) -> bool:
+    """Whether a call names what it calls: `self.pop()` does, `anything.pop()` could be a method of any type."""
+    if name in _KEYWORDS:
+        return False
+    receiver = before.rstrip(".")
+    return receiver in _OWN_RECEIVERS or "_" in name.strip("_") or len(name) >= DISTINCTIVE
 
 
 def _the_one(definitions: Sequence[Hit], caller: Hit) -> Hit | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aurora_core import SymbolType
 from aurora_soar.evidence import Finding, FindingKind
 from aurora_soar.prose import Sentence, sentences
 
@@ -43,7 +44,8 @@ def _statement(hit: Hit, sentence: Sentence, focus: Focus, rank: float) -> Findi
         file=hit.file,
         line=line,
         line_end=line,
-        symbol=hit.name,
+        # A paragraph has no name of its own, only its first words.
+        symbol="" if hit.symbol_type is SymbolType.PARAGRAPH else hit.name,
         text=sentence.text,
         terms=coverage.words,
         relevance=share,

@@ -1,0 +1,136 @@
+"""Settings come in layers, each value knows where it came from, and nonsense is named with its line."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aurora_core import ConfigError, Project, load_config
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project.init(root)
+
+
+def environ(tmp_path: Path, **variables: str) -> dict[str, str]:
+    return {"HOME": str(tmp_path / "home"), **variables}
+
+
+def write_user_config(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "home" / ".config" / "aurora" / "config.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_without_any_file_the_defaults_hold(project: Project, tmp_path: Path) -> None:
+    config = load_config(project, environ=environ(tmp_path))
+    assert (config.tool, config.max_concurrent, config.exclude, dict(config.backends)) == (None, 4, (), {})
+    assert config.origin("spawner.max_concurrent") == "default"
+    assert load_config(None, environ={}) == config
+
+
+def test_each_layer_overrules_the_one_before(project: Project, tmp_path: Path) -> None:
+    user = write_user_config(tmp_path, "tool: user\nspawner: {max_concurrent: 2}\n")
+    project.config_file.write_text("tool: project\n")
+    plain = load_config(project, environ=environ(tmp_path))
+    assert (plain.tool, plain.max_concurrent) == ("project", 2)
+    assert plain.origin("tool") == str(project.config_file)
+    assert plain.origin("spawner.max_concurrent") == str(user)
+
+    variables = environ(
+        tmp_path, AURORA_TOOL="variable", AURORA_SPAWNER_MAX_CONCURRENT="3", AURORA_MEMORY_EXCLUDE="a/, b/"
+    )
+    set_by_environment = load_config(project, environ=variables)
+    assert (set_by_environment.tool, set_by_environment.max_concurrent) == ("variable", 3)
+    assert set_by_environment.exclude == ("a/", "b/")
+    assert set_by_environment.origin("tool") == "environment AURORA_TOOL"
+
+    flagged = load_config(project, environ=variables, overrides={"tool": "flag", "spawner.max_concurrent": 9})
+    assert (flagged.tool, flagged.max_concurrent) == ("flag", 9)
+    assert flagged.origin("tool") == "flag"
+
+
+def test_backends_of_all_files_are_joined_by_name(project: Project, tmp_path: Path) -> None:
+    write_user_config(
+        tmp_path, "backends:\n  one: {kind: command, command: [a]}\n  two: {kind: command, command: [b]}\n"
+    )
+    project.config_file.write_text(
+        "backends:\n  two: {kind: command, command: [c, d], timeout_s: 1.5, env: {X: '1'}}\n"
+    )
+    config = load_config(project, environ=environ(tmp_path))
+    assert config.backends["one"].command == ("a",)
+    assert config.backends["two"].command == ("c", "d")
+    assert (config.backends["two"].timeout_s, config.backends["two"].env) == (1.5, {"X": "1"})
+    assert config.origin("backends.two") == str(project.config_file)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field", "said"),
+    [
+        ("toool: x\n", 1, "toool", "did you mean tool?"),
+        ("spawner:\n  max_concurent: 3\n", 2, "spawner.max_concurent", "did you mean max_concurrent?"),
+        ("spawner:\n  max_concurrent: 0\n", 2, "spawner.max_concurrent", "greater than or equal to 1"),
+        ("spawner:\n  max_concurrent: '3'\n", 2, "spawner.max_concurrent", "integer"),
+        ("tool: 3\n", 1, "tool", "string"),
+        ("backends:\n  a: {kind: magic, command: [x]}\n", 2, "backends.a.kind", "command"),
+        ("backends:\n  a: {kind: command, command: []}\n", 2, "backends.a.command", "at least 1"),
+        ("backends:\n  a: {kind: command}\n", 2, "backends.a.command", "required"),
+        ("tool: a\ntool: b\n", 2, "tool", "twice"),
+        ("- a\n", 1, "", "mapping"),
+        ("tool: [\n", 2, "", "YAML"),
+    ],
+)
+def test_nonsense_is_named(project: Project, tmp_path: Path, text: str, line: int, field: str, said: str) -> None:
+    project.config_file.write_text(text)
+    with pytest.raises(ConfigError, match=r".") as caught:
+        load_config(project, environ=environ(tmp_path))
+    assert (caught.value.source, caught.value.line, caught.value.field) == (project.config_file, line, field)
+    assert said in str(caught.value)
+
+
+def test_a_variable_that_is_no_number_is_named(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"AURORA_SPAWNER_MAX_CONCURRENT: .*'many' is not a whole number"):
+        load_config(project, environ=environ(tmp_path, AURORA_SPAWNER_MAX_CONCURRENT="many"))
+
+
+def test_an_unknown_override_is_refused(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean tool"):
+        load_config(project, environ=environ(tmp_path), overrides={"tol": "x"})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_no_bytes_raise_anything_else(project: Project, tmp_path: Path, content: bytes) -> None:
+    project.config_file.write_bytes(content)
+    with suppress(ConfigError):
+        load_config(project, environ=environ(tmp_path))
+
+
+def test_a_project_is_found_from_inside_and_home_is_none(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = project.root / "a" / "b"
+    inner.mkdir(parents=True)
+    found = Project.find(inner)
+    assert found == project
+    home = tmp_path / "home"
+    (home / ".aurora").mkdir(parents=True)
+    (home / "work").mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    assert Project.find(home / "work") is None
+    assert Project.find(home) == Project(root=home.resolve())
+
+
+def test_making_a_project_twice_changes_nothing(project: Project) -> None:
+    ignore = project.aurora_dir / ".gitignore"
+    ignore.write_text("mine\n")
+    Project.init(project.root)
+    assert ignore.read_text() == "mine\n"
