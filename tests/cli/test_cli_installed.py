@@ -1,6 +1,7 @@
 """The installed `aur` as a shell sees it: streams, pipes, encodings, signals, statuses."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -70,15 +71,16 @@ def test_closed_streams_are_no_fault(shop: Path) -> None:
     assert outcome.returncode == ExitCode.DONE
 
 
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on(
-    start_aur: Callable[..., subprocess.Popen[str]], installed: Installed, shop: Path
+    ending: signal.Signals, start_aur: Callable[..., subprocess.Popen[str]], installed: Installed, shop: Path
 ) -> None:
     for number in range(3000):
         (shop / f"m{number}.py").write_text(f"def f{number}() -> int:\n    return {number}\n", encoding="utf-8")
     process = start_aur("mem", "index")
     while not (shop / ".aurora" / "memory.db").exists():
         assert process.poll() is None
-    process.send_signal(2)
+    process.send_signal(ending)
     _, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in err

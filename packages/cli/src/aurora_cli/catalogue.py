@@ -40,5 +40,6 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="mem", module="aurora_cli.commands.mem", summary="Index and search the project's memory.", entries=MEM
     ),
+    Entry(name="completion", module="aurora_cli.commands.completion", summary="Let your shell complete aur's words."),
     Entry(name="doctor", module="aurora_cli.commands.doctor", summary="Check that everything Aurora needs is there."),
 )

@@ -10,6 +10,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
     from aurora_cli.catalogue import Entry
 
 __all__ = ["AurCommand", "AurGroup", "Example"]
@@ -64,6 +66,14 @@ class AurGroup(click.Group):
         """Write the catalogue; no command is imported for it."""
         with formatter.section("Commands"):
             formatter.write_dl([(entry.name, entry.summary) for entry in self.entries.values()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the catalogue's names; no command is imported for it."""
+        from click.shell_completion import CompletionItem
+
+        named = [entry for entry in self.entries.values() if entry.name.startswith(incomplete)]
+        offered = [CompletionItem(entry.name, help=entry.summary) for entry in named]
+        return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the examples below the commands."""

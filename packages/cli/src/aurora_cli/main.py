@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ def root(ctx: click.Context) -> None:
 def main() -> int:
     """Run `aur` with the arguments and streams of this process; return its exit status."""
     tolerate_odd_streams()
+    _end_in_order_on(signal.SIGTERM, signal.SIGHUP)
     if "_AUR_COMPLETE" in os.environ:
         from click.shell_completion import shell_complete
 
@@ -78,6 +80,13 @@ def run(args: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost door: every fault ends here, with a status
         return _report(error)
     return status
+
+
+def _end_in_order_on(*signals: signal.Signals) -> None:
+    """Let these signals do what Ctrl-C does, so that terminals are left in order; `nohup` stays in force."""
+    for number in signals:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _invoke(args: Sequence[str]) -> int:

@@ -14,6 +14,8 @@ Command = TypeVar("Command", bound="Callable[..., int]")
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
 __all__ = ["ExistingPath", "json_option", "max_concurrent_option"]
 
 
@@ -39,6 +41,12 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         if self.kind == "folder" and not path.is_dir():
             self.fail(f"{path} is a file, not a folder", param, ctx)
         return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """Let the shell complete file names."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
 
 
 def json_option(command: Command) -> Command:

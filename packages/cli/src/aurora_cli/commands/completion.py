@@ -1,0 +1,34 @@
+"""`aur completion`: let a shell complete aur's words."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.output import emit
+
+__all__ = ["command"]
+
+
+@click.command(
+    "completion",
+    cls=AurCommand,
+    examples=(
+        ("aur completion bash >> ~/.bashrc", "For bash, from the next shell on."),
+        ("aur completion zsh >> ~/.zshrc", "For zsh."),
+        ("aur completion fish > ~/.config/fish/completions/aur.fish", "For fish."),
+    ),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="Your shell.")
+@click.pass_context
+def command(ctx: click.Context, *, shell: str) -> int:
+    """Let your shell complete aur's words.
+
+    Prints the lines that your shell's start-up file needs.
+    """
+    completion = get_completion_class(shell)
+    assert completion is not None
+    emit(completion(ctx.find_root().command, {}, "aur", "_AUR_COMPLETE").source())
+    return ExitCode.DONE
