@@ -20,7 +20,15 @@ from aurora_core.project import Project
 from aurora_core.search import Rarity, Searcher, by_file
 from aurora_core.store.accesses import read_history, record_accesses, symbol_of
 from aurora_core.store.database import connect, naming_failures, transaction
-from aurora_core.store.files import REASONING_FOLDER, chunks_by_id, chunks_named, counts, put_file, remove_file
+from aurora_core.store.files import (
+    REASONING_FOLDER,
+    chunks_by_id,
+    chunks_named,
+    counts,
+    file_text,
+    put_file,
+    remove_file,
+)
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.tokens import terms
 
@@ -282,6 +290,11 @@ class Memory:
             if calls.search(line) and not defines.search(line) and not line.lstrip().startswith(_COMMENTS)
         ]
         return found[:limit]
+
+    def text(self, file: str) -> str | None:
+        """A file as it was indexed, by its path from the root; None where it is not in the memory."""
+        with naming_failures(self._project.memory_db):
+            return file_text(self._connection, file)
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
         """How many chunks have each of some index terms (see `tokens.terms`)."""

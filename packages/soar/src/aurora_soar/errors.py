@@ -16,7 +16,7 @@ class EmptyQuestionError(SoarError, ValueError):
         self.text = text
         super().__init__(
             f"the question {text[:60]!r} holds no word to look for; ask about something by its name, "
-            'for example "How does the scheduler decide what runs next?"'
+            'for example "Where are retries limited?"'
         )
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "chunks_by_id",
     "chunks_named",
     "counts",
+    "file_text",
     "known_files",
     "put_file",
     "remove_file",
@@ -117,6 +118,12 @@ def remove_file(connection: sqlite3.Connection, file_id: int) -> list[int]:
     ids = [row[0] for row in connection.execute("SELECT id FROM chunks WHERE file_id = ?", (file_id,))]
     connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
     return ids
+
+
+def file_text(connection: sqlite3.Connection, path: str) -> str | None:
+    """A file's text as it was indexed; None where it is not known."""
+    row = connection.execute("SELECT text FROM files WHERE path = ?", (path,)).fetchone()
+    return zlib.decompress(row[0]).decode() if row else None
 
 
 def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, StoredChunk]:

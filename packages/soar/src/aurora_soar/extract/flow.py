@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 from aurora_core import is_test_file
 from aurora_soar.evidence import Finding, FindingKind
 from aurora_soar.extract.definitions import NAMED_SYMBOLS, definition_line, signature
+from aurora_soar.extract.imports import reaches
 from aurora_soar.prose import code_rows, docstring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit, Memory, Reference
     from aurora_soar.extract.focus import Focus
 
 __all__ = ["find_flow"]
@@ -127,77 +128,100 @@ def _short(name: str) -> str:
 
 
 def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
-    """Lines that call the definition. Where others have its name too, only those in its own file are surely meant."""
+    """Lines that surely call the definition."""
     name = _short(hit.name)
+    if name.startswith("__"):
+        return
     shared = len(memory.definitions(name, limit=2)) > 1
-    references = memory.callers(name, limit=MAX_REFERENCES)
-    ours = [
-        reference
-        for reference in references
-        if not is_test_file(reference.file)
-        and not _inside(reference.file, reference.line, hit)
-        and (reference.file == hit.file or not shared)
-    ]
-    for reference in ours[:CALLERS_EACH]:
-        coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
-        yield Finding(
-            kind=FindingKind.CALLER,
-            file=reference.file,
-            line=reference.line,
-            line_end=reference.line,
-            symbol=reference.name,
-            text=reference.text,
-            about=hit.name,
-            terms=coverage.words,
-            relevance=coverage.share,
-        )
+    found = 0
+    for reference in memory.callers(name, limit=MAX_REFERENCES):
+        if found == CALLERS_EACH:
+            return
+        if not is_test_file(reference.file) and _calls(memory, reference, hit, shared=shared):
+            found += 1
+            yield _caller(reference, hit, focus)
 
 
-def _inside(file: str, line: int, hit: Hit) -> bool:
-    return file == hit.file and hit.line_start <= line <= hit.line_end
+def _calls(memory: Memory, reference: Reference, hit: Hit, *, shared: bool) -> bool:
+    """Whether a line that names the definition means it; a method shared by classes is only sure in its own file."""
+    if reference.file == hit.file:
+        return not hit.line_start <= reference.line <= hit.line_end
+    name = _short(hit.name)
+    before = next((m.group("before") for m in _CALL.finditer(reference.text) if m.group("name") == name), "")
+    if hit.symbol_type == "method":
+        return not shared and _tells(name, before)
+    return reaches(
+        name,
+        receiver=before.rstrip("."),
+        caller=reference.file,
+        caller_text=memory.text(reference.file) or "",
+        definition=hit.file,
+    )
+
+
+def _caller(reference: Reference, hit: Hit, focus: Focus) -> Finding:
+    coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
+    return Finding(
+        kind=FindingKind.CALLER,
+        file=reference.file,
+        line=reference.line,
+        line_end=reference.line,
+        symbol=reference.name,
+        text=reference.text,
+        about=hit.name,
+        terms=coverage.words,
+        relevance=coverage.share,
+    )
 
 
 def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:
     """Project definitions that the body calls, in the order of the calls."""
-    found: list[Finding] = []
-    for name in _called_names(hit):
-        definition = _the_one(memory.definitions(name, limit=MAX_DEFINITIONS + 1), hit)
+    text = memory.text(hit.file) or ""
+    found: dict[str, Finding] = {}
+    for name, receiver in _called(hit):
+        if name in found:
+            continue
+        definition = _meant(memory.definitions(name, limit=MAX_DEFINITIONS + 1), name, receiver, hit, text)
         if definition is not None:
-            found.append(_callee(definition, hit, focus))
+            found[name] = _callee(definition, hit, focus)
         if len(found) == CALLEES_EACH:
             break
-    return found
+    return list(found.values())
 
 
-def _called_names(hit: Hit) -> list[str]:
+def _called(hit: Hit) -> Iterator[tuple[str, str]]:
+    """(name, receiver) of the calls in a body, in their order; comments and docstrings call nothing."""
     own = _short(hit.name)
-    names = []
     for _, line in code_rows(hit.content, hit.file):
         for call in _CALL.finditer(line):
-            name = call.group("name")
-            if name != own and _tells(name, call.group("before")) and not _DEFINES.search(line[: call.start("name")]):
-                names.append(name)
-    return list(dict.fromkeys(names))
+            name, before = call.group("name"), call.group("before")
+            if name != own and _tells(name, before) and not _DEFINES.search(line[: call.start("name")]):
+                yield name, before.rstrip(".")
 
 
 def _tells(name: str, before: str) -> bool:
     """Whether a call names what it calls: `self.pop()` does, `anything.pop()` could be a method of any type."""
     if name in _KEYWORDS:
         return False
-    receiver = before.rstrip(".")
-    return receiver in _OWN_RECEIVERS or "_" in name.strip("_") or len(name) >= DISTINCTIVE
+    return before.rstrip(".") in _OWN_RECEIVERS or "_" in name.strip("_") or len(name) >= DISTINCTIVE
 
 
-def _the_one(definitions: Sequence[Hit], caller: Hit) -> Hit | None:
-    """The definition that a call most likely means: one in the same file, else the only one there is."""
+def _meant(definitions: Sequence[Hit], name: str, receiver: str, caller: Hit, text: str) -> Hit | None:
+    """The definition that a call surely means: the only one in its own file, else the only one that it reaches."""
     named = [d for d in definitions if d.symbol_type in NAMED_SYMBOLS and not is_test_file(d.file)]
+    local = [d for d in named if d.file == caller.file]
+    if local:
+        return local[0] if len(local) == 1 and local[0].chunk_id != caller.chunk_id else None
     if len(definitions) > MAX_DEFINITIONS:
-        named = [d for d in named if d.file == caller.file]
-    named.sort(key=lambda d: d.file != caller.file)
-    local = [d for d in named if d.file == caller.file and d.chunk_id != caller.chunk_id]
-    if len(local) == 1:
-        return local[0]
-    return named[0] if len(named) == 1 and named[0].chunk_id != caller.chunk_id else None
+        return None
+    reached = [d for d in named if _reached(d, name, receiver, caller, text)]
+    return reached[0] if len(reached) == 1 else None
+
+
+def _reached(definition: Hit, name: str, receiver: str, caller: Hit, text: str) -> bool:
+    if definition.symbol_type == "method":
+        return bool(receiver) and "_" in name.strip("_")
+    return reaches(name, receiver=receiver, caller=caller.file, caller_text=text, definition=definition.file)
 
 
 def _callee(definition: Hit, caller: Hit, focus: Focus) -> Finding:
