@@ -23,8 +23,8 @@ from aurora_spawner.testing import processes_of_run
 
 COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
 TASKS = 30
-RANDOM_KILLS = int(os.environ.get("AURORA_FAULT_KILLS", "24"))
-STRIDE = int(os.environ.get("AURORA_FAULT_STRIDE", "9"))
+RANDOM_KILLS = int(os.environ.get("AURORA_FAULT_KILLS", "64"))
+STRIDE = int(os.environ.get("AURORA_FAULT_STRIDE", "5"))
 WRITES = 75
 """A run of 30 tasks makes about as many writes to the journal."""
 

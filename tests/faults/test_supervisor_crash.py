@@ -36,7 +36,7 @@ def supervisors(folder: Path) -> list[int]:
     found = []
     for pid in processes_of_run(run_id):
         with suppress(psutil.Error):
-            if any("supervisor.py" in word for word in psutil.Process(pid).cmdline()):
+            if any("supervisor." in word for word in psutil.Process(pid).cmdline()):
                 found.append(pid)
     return found
 

@@ -31,7 +31,7 @@ from aurora_spawner.resume import stored_task
 from aurora_spawner.spool import attempt_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend
@@ -112,6 +112,7 @@ class Coordinator:
         self.ending: str | None = None
         """Why the run was told to end early."""
         self._at_once = False
+        self._broken = False
         self.paused = False
         self.notices: list[str] = []
 
@@ -126,7 +127,7 @@ class Coordinator:
             async with asyncio.TaskGroup() as self._group:
                 for attempt in open_attempts:
                     self._scheduler.begin(attempt.task_id)
-                    self._group.create_task(self._go_on(attempt))
+                    self._begin(self._go_on(attempt))
                 self._write_skipped(self._scheduler.skip_hopeless())
                 self._dispatch()
                 self._group.create_task(self._finished.wait())
@@ -157,7 +158,7 @@ class Coordinator:
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
         elif state is TaskState.PENDING:
-            self._group.create_task(self._settle(task_id, self._cancelled_result(task_id, "cancelled by the user")))
+            self._begin(self._settle(task_id, self._cancelled_result(task_id, "cancelled by the user")))
 
     def pause(self, *, by: str) -> None:
         """Start nothing more until `unpause`; what runs goes on."""
@@ -178,10 +179,25 @@ class Coordinator:
 
     def _dispatch(self) -> None:
         """Start what may start; notice the end."""
-        while self.ending is None and not self.paused and (task_id := self._scheduler.start_next()) is not None:
-            self._group.create_task(self._run_task(task_id))
+        while (
+            self.ending is None
+            and not (self.paused or self._broken)
+            and (task_id := self._scheduler.start_next()) is not None
+        ):
+            self._begin(self._run_task(task_id))
         if self._scheduler.done or (self.ending is not None and not self._scheduler.running):
             self._finished.set()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        self._group.create_task(self._guard(work))
+
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """Where one piece of work fails, begin no other: the group that would own it is closing."""
+        try:
+            await work
+        except BaseException:
+            self._broken = True
+            raise
 
     async def _run_task(self, task_id: str) -> None:
         """Attempt a task until it is settled."""
@@ -221,12 +237,21 @@ class Coordinator:
         if self._stopping(task_id):
             return AttemptEnd(reason="voided")
         try:
-            running = await self._executor.start(order)
+            running = await self._start(task_id, order)
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
         self._note(task_id, self._started(number, running))
         self._emit("task_started", task_id)
         return await self._follow(task_id, running)
+
+    async def _start(self, task_id: str, order: AttemptOrder) -> RunningAttempt:
+        """Start an attempt, and know it as running even if this is cancelled half-way."""
+        starting = asyncio.ensure_future(self._executor.start(order))
+        try:
+            await asyncio.shield(starting)
+        finally:
+            self._running[task_id] = await starting
+        return self._running[task_id]
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         self._running[task_id] = running

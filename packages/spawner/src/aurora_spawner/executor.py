@@ -71,6 +71,10 @@ class Executor(Protocol):
         """Ask for the end of an attempt; `collect` tells when it is reached."""
         ...
 
+    def close(self) -> None:
+        """The run is over: let go of what the executor keeps for itself."""
+        ...
+
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:

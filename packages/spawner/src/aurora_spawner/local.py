@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.identity import identify
-from aurora_spawner.processes import SupervisorOrder, signal_process, start_supervisor, wait_for_end
+from aurora_spawner.nursery import Nursery
+from aurora_spawner.processes import SupervisorOrder, signal_process, wait_for_end
 from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, read_output
 from aurora_spawner.strays import end_strays
 
@@ -30,11 +31,14 @@ class LocalExecutor:
     def __init__(self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
         self._grace_s = grace_s
         self._cap_bytes = cap_bytes
+        self._nursery: Nursery | None = None
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Prepare the folder and start a supervisor."""
         AttemptFolder(path=order.folder).prepare(order.prompt)
-        supervisor = start_supervisor(
+        if self._nursery is None:
+            self._nursery = Nursery()
+        supervisor = await self._nursery.start(
             SupervisorOrder(
                 folder=order.folder,
                 token=order.token,
@@ -47,6 +51,12 @@ class LocalExecutor:
             )
         )
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=supervisor)
+
+    def close(self) -> None:
+        """Let go of what the executor keeps for itself; attempts stay as they are."""
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
         """Wait for the supervisor, which ends last, and read its record."""

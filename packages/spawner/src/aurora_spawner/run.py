@@ -173,6 +173,7 @@ class Run:
             try:
                 return await self._execute(standing, writer, on_event)
             finally:
+                self.executor.close()
                 await writer.close()
 
     def execute_sync(self, on_event: Callable[[RunEvent], None] | None = None) -> RunReport:

@@ -7,6 +7,9 @@ SIGINT at once.
 
 FOLDER holds `prompt` (becomes the agent's stdin) and receives `claim` (who runs this attempt; whoever creates it owns
 the attempt), `agent` (the agent's pid), `stdout` and `stderr` (capped, see `Spool`), and at last `exit` (atomically).
+
+Called as `supervisor.py --nursery` it stays and forks such supervisors on order (see `serve_orders`): a fork costs a
+tenth of a new interpreter.
 """
 
 # pathlib would cost 4 ms of import:
@@ -36,7 +39,8 @@ ALREADY_CLAIMED = 75
 class Order:
     """What to run and within which limits, as given on the command line."""
 
-    def __init__(self, argv: list[str]) -> None:
+    def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
+        self.environment = os.environ if environment is None else environment
         self.folder, self.token, deadline, grace, cap, self.cwd, separator, *self.command = argv
         if separator != "--" or not self.command:
             raise SystemExit("usage: supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD -- COMMAND...")
@@ -381,16 +385,94 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
         for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(order.cwd)
-        os.execvpe(order.command[0], order.command, os.environ)  # noqa: S606 -- the agent, from a list
+        os.execvpe(order.command[0], order.command, order.environment)  # noqa: S606 -- the agent, from a list
     except OSError as error:
         os.write(report, b"%d" % (error.errno or errno.ENOEXEC))
     finally:
         os._exit(127)
 
 
-def main(argv: list[str]) -> int:
+NURSERY_SOCKET = 3
+"""The descriptor on which a nursery finds its coordinator."""
+
+
+def serve_orders() -> int:
+    """Fork a supervisor for each order until the coordinator closes the socket or dies.
+
+    An order is its length in 8 bytes and then, separated by NUL: the number of arguments, the arguments of a
+    supervisor, and `NAME=value` for the agent's whole environment. The answer is one line: the pid and start time.
+    """
+    import ctypes  # noqa: F401 -- loaded once, here, for all that are forked
+
+    wake, wake_writer = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(wake_writer, False)
+    signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends with its coordinator, whose business these are
+    poller = select.poll()
+    poller.register(NURSERY_SOCKET, select.POLLIN)
+    poller.register(wake, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _events in poller.poll()}
+        if wake in ready:
+            os.read(wake, 512)
+        if NURSERY_SOCKET in ready:
+            order = receive_order()
+            if order is None:
+                return 0
+            answer = fork_supervisor(order, (wake, wake_writer))
+            os.write(NURSERY_SOCKET, answer)
+        collect_children()
+
+
+def receive_order() -> bytes | None:
+    """The next order; None when the coordinator is gone."""
+    header = receive(8)
+    return receive(int.from_bytes(header, "big")) if header else None
+
+
+def receive(size: int) -> bytes | None:
+    """Exactly so many bytes, None at the end."""
+    content = b""
+    while len(content) < size:
+        piece = os.read(NURSERY_SOCKET, size - len(content))
+        if not piece:
+            return None
+        content += piece
+    return content
+
+
+def fork_supervisor(order: bytes, descriptors: tuple[int, ...]) -> bytes:
+    """In the nursery: the answer. In the fork: the whole life of a supervisor."""
+    pid = os.fork()
+    if pid:
+        start = process_stat(pid)[19] if sys.platform == "linux" else "0"
+        return f"{pid} {start}\n".encode("ascii")
+    status = 1
+    try:
+        os.setsid()
+        for descriptor in (NURSERY_SOCKET, *descriptors):
+            os.close(descriptor)
+        count, *words = os.fsdecode(order).split("\0")
+        environment = dict(word.split("=", 1) for word in words[int(count) :])
+        status = supervise(Order(words[: int(count)], environment))
+    finally:
+        os._exit(status)
+
+
+def collect_children() -> None:
+    """Reap supervisors that have ended; after the answer, so that a pid we name cannot be another's yet."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def supervise(order: Order) -> int:
     """The exit status: 0 once the record is written."""
-    order = Order(argv)
     become_subreaper()
     if not claim(order):
         return ALREADY_CLAIMED
@@ -399,4 +481,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(serve_orders() if sys.argv[1:] == ["--nursery"] else supervise(Order(sys.argv[1:])))

@@ -67,6 +67,9 @@ class SimulatedExecutor:
         if end is not None and not end.done():
             end.set_result(AttemptEnd(reason="cancelled"))
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     async def adopt(  # noqa: D102 -- as in the port
         self,
         *,

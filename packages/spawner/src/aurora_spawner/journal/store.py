@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
 from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import Entry, RunCreated, RunTaken, TasksAdded, payload_of
+from aurora_spawner.journal.facts import Entry, RunCleaned, RunCreated, RunTaken, TasksAdded, payload_of
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 
@@ -117,6 +117,18 @@ class Journal:
         connection.executemany(
             "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
         )
+
+    def redact(self, run_id: str) -> None:
+        """Remove what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
+        with self.transaction() as connection:
+            rows = connection.execute(
+                "SELECT seq, payload FROM events WHERE run_id = ? AND payload IS NOT NULL", (run_id,)
+            ).fetchall()
+            connection.executemany(
+                "UPDATE events SET payload = NULL, payload_hash = ? WHERE seq = ?",
+                [(payload_digest(payload), seq) for seq, payload in rows],
+            )
+            self._append(connection, [Entry(run_id=run_id, fact=RunCleaned(events=len(rows)))])
 
     def _check_lease(self, run_id: str, lease: str) -> None:
         row = self.connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()

@@ -114,16 +114,29 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
         return [_task(row) for row in rows]
 
 
-def load_attempts(journal: Journal, run_id: str, *, open_only: bool = False) -> list[AttemptRow]:
-    """The attempts of a run by task and number; `open_only` leaves out those that have ended."""
+def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
+    """How many tasks of a run are in each state; states without tasks are left out."""
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            "SELECT state, count(*) FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
+        )
+        return {TaskState(state): count for state, count in rows}
+
+
+def load_attempts(
+    journal: Journal, run_id: str, *, task_id: str | None = None, open_only: bool = False
+) -> list[AttemptRow]:
+    """The attempts of a run, or of one of its tasks, as they came; `open_only` leaves out those that have ended."""
     with translated(journal.path):
         rows = journal.connection.execute(
             """
             SELECT task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at,
                 reason, exit_code
-            FROM attempts WHERE run_id = ? AND (NOT ? OR state <> 'ended') ORDER BY intended_at, number
+            FROM attempts WHERE run_id = ? AND (NOT ? OR state <> 'ended')
+                AND (? IS NULL OR task_id = ?)
+            ORDER BY intended_at, number
             """,
-            (run_id, open_only),
+            (run_id, open_only, task_id, task_id),
         )
         return [_attempt(row) for row in rows]
 
