@@ -36,7 +36,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     entries=CATALOGUE,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     examples=(
-        ('aur soar "How does the scheduler decide what runs next?"', "Ask about the code in this folder."),
+        ('aur soar "Where are retries limited?"', "Ask about the code in this folder."),
         ("aur spawn tasks.md --max-concurrent 8", "Run a task file, eight tasks at once."),
         ("aur mem search retry backoff", "Find code and text by meaning and name."),
     ),
