@@ -25,7 +25,7 @@ __all__ = ["command"]
     "soar",
     cls=AurCommand,
     examples=(
-        ('aur soar "How does the scheduler decide what runs next?"', "Ask; the answer names file and line."),
+        ('aur soar "Where is the configuration read?"', "Ask; the answer names file and line."),
         ('aur soar "Compare the two cache backends" --verbosity verbose', "See what each phase and agent did."),
         ('aur soar "Where are retries limited?" --json', "The whole execution as JSON."),
     ),
