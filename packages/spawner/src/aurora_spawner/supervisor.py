@@ -25,6 +25,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CHUNK_BYTES = 1 << 16
 KILL_PERIOD_S = 0.02
 """How often the last sweep looks for descendants that were born during the sweep before."""
@@ -219,6 +220,7 @@ class Attempt:
         signal.signal(signal.SIGINT, self._on_int)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
         self.reason = "exited"
         """Why the attempt ended: exited, cancelled, deadline or exec_failed."""
@@ -409,8 +411,9 @@ def serve_orders() -> int:
     os.set_blocking(wake_writer, False)
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends with its coordinator, whose business these are
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it ends with its coordinator, whose business signals are
+    # Blocked, not ignored: a signal to a supervisor that was forked a moment ago waits until its handlers stand.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     poller = select.poll()
     poller.register(NURSERY_SOCKET, select.POLLIN)
     poller.register(wake, select.POLLIN)
