@@ -7,14 +7,16 @@ import io
 import pytest
 from rich.console import Console
 
-from aurora_cli.render.board import Board, ended_line
+from aurora_cli.render.board import Board
 from aurora_cli.render.live_run import MAX_ROWS, LiveRun
 from aurora_cli.render.run import PlainRun, as_document, summary
 from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
 
 
-def started(task_id: str, *, title: str = "Read", agent: str = "local", at: float = 100.0) -> RunEvent:
-    return RunEvent(kind="task_started", run_id="spawn-1", at=at, task_id=task_id, title=title, agent=agent)
+def started(task_id: str, *, title: str = "Read", agent: str = "local", total: int = 3) -> RunEvent:
+    return RunEvent(
+        kind="task_started", run_id="spawn-1", at=100.0, task_id=task_id, title=title, agent=agent, total=total
+    )
 
 
 def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED, *, error: str | None = None) -> RunEvent:
@@ -27,7 +29,26 @@ def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED, *, error: str | 
         started_at=100.0,
         ended_at=100.12,
     )
-    return RunEvent(kind="task_ended", run_id="spawn-1", at=101.0, task_id=task_id, title="Read", result=result)
+    return of_result(result)
+
+
+def of_result(result: SpawnResult, *, title: str = "Read") -> RunEvent:
+    return RunEvent(
+        kind="task_ended",
+        run_id="spawn-1",
+        at=101.0,
+        task_id=result.task_id,
+        title=title,
+        state=result.state,
+        result=result,
+        total=3,
+    )
+
+
+def line(event: RunEvent) -> str | None:
+    board = Board()
+    board.take(event)
+    return line_of(event, board)
 
 
 def report(*results: SpawnResult, interrupted: bool = False) -> RunReport:
@@ -40,45 +61,63 @@ def report(*results: SpawnResult, interrupted: bool = False) -> RunReport:
 
 
 def test_the_board_knows_who_runs_and_how_many_ended_how() -> None:
-    board = Board(3)
+    board = Board()
     for event in (started("1"), started("2"), ended("1"), ended("3", TaskState.SKIPPED)):
         board.take(event)
     assert list(board.running) == ["2"]
-    assert board.ended == {"succeeded": 1, "skipped": 1}
-    assert board.done == 2
+    assert (board.done, board.total) == (2, 3)
+
+
+def test_a_resumed_run_counts_on_from_what_was_done() -> None:
+    board = Board()
+    board.take(RunEvent(kind="run_started", run_id="spawn-1", at=1.0, done=7, total=9))
+    board.take(ended("8"))
+    assert (board.done, board.total) == (8, 9)
 
 
 def test_off_a_terminal_each_end_is_a_line_with_its_place_in_the_run() -> None:
     lines: list[str] = []
-    view = PlainRun(2, write=lines.append)
+    view = PlainRun(write=lines.append)
     for event in (started("1.1"), ended("1.1"), ended("1.2", TaskState.FAILED, error="it broke\nbadly")):
         view(event)
     assert lines == [
-        "[1/2] 1.1 Read: succeeded (0.1 s)",
-        "[2/2] 1.2 Read: failed (0.1 s): it broke badly",
+        "[1/3] 1.1 Read: succeeded (0.1 s)",
+        "[2/3] 1.2 Read: failed (0.1 s): it broke badly",
     ]
 
 
 def test_what_happens_to_the_run_as_a_whole_is_told() -> None:
     lines: list[str] = []
-    PlainRun(2, write=lines.append)(RunEvent(kind="run_ending", run_id="spawn-1", at=1.0, message="stopping agents"))
+    PlainRun(write=lines.append)(RunEvent(kind="run_ending", run_id="spawn-1", at=1.0, message="stopping agents"))
     assert lines == ["stopping agents"]
 
 
 def test_a_task_that_never_started_has_no_time() -> None:
-    result = SpawnResult(task_id="2", agent="local", state=TaskState.SKIPPED)
-    assert ended_line(1, 2, "Write", result) == "[1/2] 2 Write: skipped"
+    assert (
+        line(of_result(SpawnResult(task_id="2", agent="local", state=TaskState.SKIPPED))) == "[1/3] 2 Read: skipped"
+    )
 
 
 def test_words_of_agents_and_titles_cannot_steer_the_terminal() -> None:
     result = SpawnResult(task_id="2", agent="local", state=TaskState.FAILED, error="\x1b[2Jgone")
-    assert "\x1b" not in ended_line(1, 2, "\x1b]0;title\x07", result)
+    assert "\x1b" not in (line(of_result(result, title="\x1b]0;title\x07")) or "")
 
 
-def drawn(events: list[RunEvent], *, total: int, now: float = 103.0) -> tuple[str, str]:
+def test_a_routine_start_is_no_line_but_an_adopted_one_is() -> None:
+    assert line(started("1")) is None
+    adopted = RunEvent(kind="task_started", run_id="r", at=1.0, task_id="1", title="Read", message="adopted")
+    assert line(adopted) == "1 Read: adopted"
+
+
+def test_a_pause_is_told() -> None:
+    assert (line(RunEvent(kind="run_paused", run_id="r", at=1.0)) or "").startswith("paused")
+    assert line(RunEvent(kind="run_ended", run_id="r", at=1.0)) is None
+
+
+def drawn(events: list[RunEvent], *, now: float = 103.0) -> tuple[str, str]:
     """Return what was printed above the table, and the table."""
     above, table = io.StringIO(), io.StringIO()
-    run = LiveRun(total, Console(file=above, width=100), clock=lambda: now)
+    run = LiveRun(Console(file=above, width=100), clock=lambda: now)
     for event in events:
         run.follow(event)
     Console(file=table, width=100).print(run.render())
@@ -86,7 +125,7 @@ def drawn(events: list[RunEvent], *, total: int, now: float = 103.0) -> tuple[st
 
 
 def test_the_table_shows_running_tasks_and_ended_ones_scroll_above_it() -> None:
-    above, table = drawn([started("1"), started("2", title="Write [b]x[/b]"), ended("1")], total=3)
+    above, table = drawn([started("1"), started("2", title="Write [b]x[/b]"), ended("1")])
     assert above == "[1/3] 1 Read: succeeded (0.1 s)\n"
     assert "Write [b]x[/b]" in table
     assert "3 s" in table
@@ -95,14 +134,14 @@ def test_the_table_shows_running_tasks_and_ended_ones_scroll_above_it() -> None:
 
 
 def test_the_table_stays_short_with_many_running_tasks() -> None:
-    _, table = drawn([started(str(number)) for number in range(MAX_ROWS + 5)], total=50)
+    _, table = drawn([started(str(number)) for number in range(MAX_ROWS + 5)])
     assert "and 5 more" in table
     assert len(table.splitlines()) == MAX_ROWS + 2
 
 
 @pytest.mark.parametrize("kind", ["run_paused", "run_ending"])
 def test_the_table_tells_what_happens_to_the_run(kind: str) -> None:
-    above, _ = drawn([RunEvent(kind=kind, run_id="spawn-1", at=1.0, message="waiting")], total=1)
+    above, _ = drawn([RunEvent(kind=kind, run_id="spawn-1", at=1.0, message="waiting")])
     assert above == "waiting\n"
 
 

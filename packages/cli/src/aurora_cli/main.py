@@ -78,8 +78,17 @@ def run(args: Sequence[str]) -> int:
     except click.UsageError as error:
         return _report_usage(error)
     except Exception as error:  # noqa: BLE001 - the outermost door: every fault ends here, with a status
+        _drop_what_cannot_be_written()
         return _report(error)
     return status
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Let go of output that a full disk refuses; the interpreter would try again and end with a status of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
 
 
 def _end_in_order_on(*signals: signal.Signals) -> None:

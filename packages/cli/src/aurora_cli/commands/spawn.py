@@ -80,7 +80,7 @@ def _run(project: Project, config: Config, plan: SpawnPlan) -> tuple[RunReport, 
         with wiring.open_memory(project, config) as memory:
             index_with_progress(memory)
     ticker = Ticker(plan.file)
-    with watch(len(plan.file.tasks)) as show:
+    with watch() as show:
 
         def follow(event: RunEvent) -> None:
             show(event)

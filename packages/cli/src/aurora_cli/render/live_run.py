@@ -12,11 +12,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aurora_cli.render.board import Board, ended_line
+from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.words import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import RenderableType
 
@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["LiveRun", "live_run"]
 
 MAX_ROWS: Final = 12
-_STYLES: Final = {"succeeded": "green", "failed": "red", "skipped": "yellow", "cancelled": "yellow"}
+_STYLES: Final[Mapping[str, str]] = {
+    "succeeded": "green",
+    "failed": "red",
+    "skipped": "yellow",
+    "cancelled": "yellow",
+}
 
 
 @contextmanager
-def live_run(total: int) -> Iterator[Callable[[RunEvent], None]]:
+def live_run() -> Iterator[Callable[[RunEvent], None]]:
     """Keep the table current on standard error while the block lasts."""
     console = Console(stderr=True)
-    run = LiveRun(total, console)
+    run = LiveRun(console)
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True):
         yield run.follow
 
@@ -44,19 +49,17 @@ class LiveRun:
         clock: Unix time, as the events have it.
     """
 
-    def __init__(self, total: int, console: Console, *, clock: Callable[[], float] = time.time) -> None:
-        self._board = Board(total)
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.time) -> None:
+        self._board = Board()
         self._console = console
         self._clock = clock
 
     def follow(self, event: RunEvent) -> None:
         """Take in one event; a task's end is printed above the table."""
         self._board.take(event)
-        if event.kind == "task_ended" and event.result is not None:
-            line = ended_line(self._board.done, self._board.total, event.title or "", event.result)
-            self._console.print(Text(line, style=_STYLES.get(event.result.state.value, "")))
-        elif event.message:
-            self._console.print(Text(one_line(event.message, 200), style="yellow"))
+        line = line_of(event, self._board)
+        if line:
+            self._console.print(Text(line, style=_STYLES.get(event.state or "", "")))
 
     def render(self) -> RenderableType:
         """Draw the table of the tasks that run now, and how far the run is."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aurora_cli.output import note
-from aurora_cli.render.board import Board, ended_line
+from aurora_cli.render.board import Board, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,31 +18,30 @@ __all__ = ["PlainRun", "as_document", "summary", "watch"]
 
 
 @contextmanager
-def watch(total: int) -> Iterator[Callable[[RunEvent], None]]:
-    """Show a run of `total` tasks on standard error while the block lasts."""
+def watch() -> Iterator[Callable[[RunEvent], None]]:
+    """Show a run on standard error while the block lasts."""
     if not sys.stderr.isatty():
-        yield PlainRun(total)
+        yield PlainRun()
         return
     from aurora_cli.render.live_run import live_run
 
-    with live_run(total) as follow:
+    with live_run() as follow:
         yield follow
 
 
 class PlainRun:
     """A line for each task that ends, and for each thing that happens to the run as a whole."""
 
-    def __init__(self, total: int, *, write: Callable[[str], None] = note) -> None:
-        self._board = Board(total)
+    def __init__(self, *, write: Callable[[str], None] = note) -> None:
+        self._board = Board()
         self._write = write
 
     def __call__(self, event: RunEvent) -> None:
         """Follow one event."""
         self._board.take(event)
-        if event.kind == "task_ended" and event.result is not None:
-            self._write(ended_line(self._board.done, self._board.total, event.title or "", event.result))
-        elif event.message:
-            self._write(event.message)
+        line = line_of(event, self._board)
+        if line:
+            self._write(line)
 
 
 def summary(report: RunReport) -> str:
