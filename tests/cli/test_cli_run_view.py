@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from aurora_cli.render.board import Board
+from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.live_run import MAX_ROWS, LiveRun
 from aurora_cli.render.run import PlainRun, as_document, summary
 from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
