@@ -102,9 +102,9 @@ def test_the_agent_dies_with_its_supervisor(tmp_path: Path) -> None:
 
 
 def test_the_agent_has_a_session_of_its_own_and_default_signals(tmp_path: Path) -> None:
-    script = "ps -o pid=,sid=,pgid= -p $$; grep -E 'Sig(Ign|Blk)' /proc/$$/status"
+    script = "ps -o pid=,sid=,pgid= -p $$; exec grep -E 'Sig(Ign|Blk)' /proc/self/status"
     supervise(tmp_path, script)
-    identity, ignored, blocked = sorted((tmp_path / "stdout").read_text().splitlines())
+    identity, blocked, ignored = sorted((tmp_path / "stdout").read_text().splitlines())
     assert len(set(identity.split())) == 1
     assert int(blocked.split()[1], 16) == 0
     assert int(ignored.split()[1], 16) == 0

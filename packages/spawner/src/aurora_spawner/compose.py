@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.errors import TaskError
 from aurora_spawner.graph import name_tasks
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(?P<body>.*?)\n\s*```", re.DOTALL)
-_TASK_KEYS = frozenset({"id", "prompt", "agent", "title", "depends_on", "priority", "timeout_s", "critical", "model"})
+_OPTIONS: Final = {
+    "agent": str,
+    "title": str,
+    "priority": int,
+    "timeout_s": int | float,
+    "critical": bool,
+    "model": str,
+}
+_TASK_KEYS: Final = {"id", "prompt", "depends_on", *_OPTIONS}
 
 
 def sequential(tasks: Iterable[SpawnTask]) -> list[SpawnTask]:
@@ -96,7 +104,10 @@ def _task(entry: object, number: int, prefix: str, known: set[str]) -> SpawnTask
     if not isinstance(needs, list):
         raise TaskError(f"task {number} of the answer: depends_on must be a list", field="depends_on")
     dependencies = tuple(f"{prefix}/{each}" if str(each) in known else str(each) for each in needs)
-    options = {name: entry[name] for name in entry.keys() - {"id", "prompt", "depends_on"}}
+    options = {name: entry[name] for name in entry.keys() & _OPTIONS.keys()}
+    for name, value in options.items():
+        if not isinstance(value, _OPTIONS[name]):
+            raise TaskError(f"task {number} of the answer: {name} cannot be {value!r}", field=name)
     return SpawnTask(entry["prompt"], id=f"{prefix}/{entry.get('id', number)}", depends_on=dependencies, **options)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
-from aurora_spawner.errors import BackendError
-from aurora_spawner.evidence import judge
-from aurora_spawner.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.errors import BackendError, SpawnerError
+from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.growth import grow
 from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
@@ -24,50 +24,29 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TaskSettled,
 )
-from aurora_spawner.local import new_token
-from aurora_spawner.prompts import prompt_for, shorten
+from aurora_spawner.outcome import TASK_CANCELLED, for_journal, result_of, without_attempt
 from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
-from aurora_spawner.resume import stored_task
-from aurora_spawner.spool import attempt_folder
+from aurora_spawner.resume import stored_task, tasks_added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
-    from pathlib import Path
 
+    from aurora_spawner.assignment import Assignment
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.executor import Executor, RunningAttempt
+    from aurora_spawner.executor import AttemptOrder, Executor, RunningAttempt
+    from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.pacing import TokenBucket
     from aurora_spawner.resume import Standing
     from aurora_spawner.scheduler import Scheduler
-    from aurora_spawner.task import SpawnTask
 
-JOURNAL_OUTPUT_LIMIT = 64_000
-"""Characters of an output that the journal keeps; the spool has the rest."""
-LOST_LIMIT = 3
+LOST_LIMIT: Final = 3
 """Attempts at a task whose supervisor may be killed from outside before the task fails."""
-_STEP_OF = {
+_STEP_OF: Final = {
     TaskState.SUCCEEDED: TaskStep.SUCCEED,
     TaskState.FAILED: TaskStep.FAIL,
     TaskState.CANCELLED: TaskStep.CANCEL,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """What a coordinator needs to know of its run."""
-
-    run_id: str
-    cwd: Path
-    spool: Path
-    """The run's own folder."""
-    default_agent: str
-    default_timeout_s: float | None
-    environ: Mapping[str, str]
-    """What agents inherit, before it is scrubbed."""
-
-    def agent_of(self, task: SpawnTask) -> str:
-        """Who does a task."""
-        return task.agent or self.default_agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +56,18 @@ class FoundAttempt:
     task_id: str
     number: int
     found: RunningAttempt | AttemptEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """How a run is to be driven."""
+
+    pace: TokenBucket | None = None
+    """Spaces the starts of tasks."""
+    expand: Expansion | None = None
+    """Adds tasks when one succeeds."""
+    max_added: int = 0
+    """Tasks that may be added in all."""
 
 
 class Coordinator:
@@ -91,6 +82,7 @@ class Coordinator:
         backends: Mapping[str, Backend],
         executor: Executor,
         writer: GroupWriter,
+        conduct: Conduct,
         on_event: Callable[[RunEvent], None] | None,
     ) -> None:
         self._assignment = assignment
@@ -99,8 +91,10 @@ class Coordinator:
         self._backends = backends
         self._executor = executor
         self._writer = writer
+        self._conduct = conduct
         self._on_event = on_event
-        self._positions = standing.positions
+        self._positions = dict(standing.positions)
+        self._room = conduct.max_added - standing.added
         self._attempts = dict(standing.attempts)
         """Attempts so far by task, those of earlier executions included."""
         self._running: dict[str, RunningAttempt] = {}
@@ -113,6 +107,8 @@ class Coordinator:
         """Why the run was told to end early."""
         self._at_once = False
         self._broken = False
+        self._alarm: asyncio.TimerHandle | None = None
+        """Set while the next start waits for its time."""
         self.paused = False
         self.notices: list[str] = []
 
@@ -158,7 +154,8 @@ class Coordinator:
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
         elif state is TaskState.PENDING:
-            self._begin(self._settle(task_id, self._cancelled_result(task_id, "cancelled by the user")))
+            error = "cancelled by the user before it could start"
+            self._begin(self._settle(task_id, self._without_attempt(task_id, TaskState.CANCELLED, error)))
 
     def pause(self, *, by: str) -> None:
         """Start nothing more until `unpause`; what runs goes on."""
@@ -175,18 +172,42 @@ class Coordinator:
             self._emit("run_unpaused")
             self._dispatch()
 
+    def knows(self, task_id: str) -> bool:
+        """Whether the run has a task of that id."""
+        return task_id in self._graph.tasks
+
+    def status(self) -> dict[str, Any]:
+        """How the run stands, as JSON values."""
+        counts = Counter(self._scheduler.states.values())
+        return {
+            "run_id": self._assignment.run_id,
+            "paused": self.paused,
+            "ending": self.ending,
+            "tasks": {str(state): count for state, count in counts.items()},
+            "running": sorted(self._running),
+        }
+
     # The life of a task.
 
     def _dispatch(self) -> None:
         """Start what may start; notice the end."""
-        while (
-            self.ending is None
-            and not (self.paused or self._broken)
-            and (task_id := self._scheduler.start_next()) is not None
-        ):
+        while self._may_start() and (task_id := self._scheduler.start_next()) is not None:
             self._begin(self._run_task(task_id))
         if self._scheduler.done or (self.ending is not None and not self._scheduler.running):
             self._finished.set()
+
+    def _may_start(self) -> bool:
+        """Whether the run wants a task now; when it only wants it later, it is asked again then."""
+        if self.ending is not None or self.paused or self._broken or not self._scheduler.startable:
+            return False
+        delay_s = self._conduct.pace.delay_s(time.monotonic()) if self._conduct.pace else 0.0
+        if delay_s and self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._wake)
+        return not delay_s
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self._dispatch()
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         self._group.create_task(self._guard(work))
@@ -205,7 +226,7 @@ class Coordinator:
             try:
                 end = await self._attempt(task_id)
             except BackendError as error:
-                await self._settle(task_id, self._failed_result(task_id, str(error)))
+                await self._settle(task_id, self._without_attempt(task_id, TaskState.FAILED, str(error)))
                 return
             if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self._stopping(task_id):
                 await self._close(task_id, end)
@@ -263,32 +284,12 @@ class Coordinator:
 
     def _order(self, task_id: str, number: int) -> AttemptOrder:
         task = self._graph.tasks[task_id]
-        backend = self._backends[self._agent(task_id)]
-        invocation = backend.invoke(task)
-        token = new_token()
-        names = {
-            TOKEN_VARIABLE: token,
-            "AURORA_RUN_ID": self._assignment.run_id,
-            "AURORA_TASK_ID": task_id,
-            "AURORA_ATTEMPT_NUMBER": str(number),
-        }
-        folder = attempt_folder(
-            self._assignment.spool, position=self._positions[task_id], task_id=task_id, number=number
-        )
-        before = [self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results]
-        return AttemptOrder(
-            run_id=self._assignment.run_id,
-            task_id=task_id,
+        return self._assignment.order(
+            task,
             number=number,
-            token=token,
-            folder=folder.path,
-            prompt=prompt_for(task, before),
-            command=invocation.command,
-            environment=agent_environment(
-                self._assignment.environ, keep=invocation.keep_env, extra={**invocation.env, **names}
-            ),
-            cwd=self._assignment.cwd,
-            deadline_s=task.timeout_s or backend.timeout_s or self._assignment.default_timeout_s,
+            position=self._positions[task_id],
+            backend=self._backends[self._agent(task_id)],
+            before=[self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results],
         )
 
     async def _close(self, task_id: str, end: AttemptEnd) -> None:
@@ -303,7 +304,35 @@ class Coordinator:
             await written
             self._emit("task_ended", task_id, result=result)
         else:
-            await self._settle(task_id, result, self._ended(task_id, end))
+            result, growth = self._expand(result)
+            await self._settle(task_id, result, self._ended(task_id, end), *growth)
+
+    def _expand(self, result: SpawnResult) -> tuple[SpawnResult, Sequence[Fact]]:
+        """Add the tasks that a result asks for; a result that asks for what cannot be is a failure."""
+        if self._conduct.expand is None or not result.success:
+            return result, ()
+        parent = self._graph.tasks[result.task_id]
+        try:
+            wanted = self._conduct.expand(parent, result)
+            if not wanted:
+                return result, ()
+            growth = grow(self._graph, parent, wanted, open_tasks=self._scheduler.pending, room=self._room)
+            for task in growth.added:
+                self._check_agent(task.agent)
+        except SpawnerError as error:
+            return replace(result, state=TaskState.FAILED, error=str(error)), ()
+        self._graph = growth.graph
+        self._room -= len(growth.added)
+        first = max(self._positions.values()) + 1
+        self._positions |= {str(task.id): first + offset for offset, task in enumerate(growth.added)}
+        self._scheduler.grow(growth.graph)
+        return result, tasks_added(
+            growth.added, first_position=first, added_by=result.task_id, rewired=growth.rewired
+        )
+
+    def _check_agent(self, agent: str | None) -> None:
+        if agent is not None and agent not in self._backends:
+            raise BackendError(agent, f"has no backend; there are: {', '.join(sorted(self._backends))}")
 
     async def _settle(self, task_id: str, result: SpawnResult, *before: Fact) -> None:
         """Make a result final: in memory, then what follows from it, then durably, then known to the watcher.
@@ -312,7 +341,7 @@ class Coordinator:
         """
         self.results[task_id] = result
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
-        written = self._note(task_id, *before, _settled(result))
+        written = self._note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
         self._write_skipped(skipped)
         self._dispatch()
         await written
@@ -322,8 +351,9 @@ class Coordinator:
 
     def _write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         for task_id, cause in skipped:
-            self.results[task_id] = self._skipped_result(task_id, cause)
-            self._note(task_id, _settled(self.results[task_id]))
+            error = f"task {cause}, which it depends on, was {self._scheduler.states[cause]}"
+            self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
+            self._note(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
 
     async def _abandon(self) -> None:
         """End every attempt, when nothing can be written down any more."""
@@ -341,54 +371,31 @@ class Coordinator:
         return self.ending is not None or task_id in self._cancelled
 
     def _result_of(self, task_id: str, end: AttemptEnd) -> SpawnResult:
-        task = self._graph.tasks[task_id]
-        reply = self._backends[self._agent(task_id)].read(end.stdout, end.stderr)
-        verdict = judge(end, reply, outputs=task.files, cwd=self._assignment.cwd)
-        state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
-        reason = None if end.reason == "exited" else end.reason
-        if end.reason in ("cancelled", "voided", "supervisor_lost") and self._stopping(task_id):
-            state = TaskState.CANCELLED
-            reason = "task_cancelled" if task_id in self._cancelled else self.ending
         if end.survivors:
             pids = ", ".join(map(str, end.survivors))
             self.notices.append(f"task {task_id}: processes {pids} could not be ended")
-        return SpawnResult(
-            task_id=task_id,
-            agent=self._agent(task_id),
-            state=state,
-            output=reply.text,
-            error=verdict.error,
-            exit_code=end.exit_code,
-            retry_count=self._attempts.get(task_id, 1) - 1,
-            termination_reason=reason,
-            execution_time=end.duration_s,
-            started_at=end.started_at,
-            ended_at=end.ended_at,
-            output_bytes=end.stdout_bytes,
-            output_path=str(end.stdout_path) if end.stdout_path else None,
+        agent = self._agent(task_id)
+        return result_of(
+            self._graph.tasks[task_id],
+            end,
+            agent=agent,
+            backend=self._backends[agent],
+            cwd=self._assignment.cwd,
+            retries=self._attempts.get(task_id, 1) - 1,
+            stopped=TASK_CANCELLED if task_id in self._cancelled else self.ending,
         )
 
-    def _failed_result(self, task_id: str, error: str) -> SpawnResult:
-        return self._empty_result(task_id, TaskState.FAILED, error)
+    def _without_attempt(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
+        reason = TASK_CANCELLED if task_id in self._cancelled else None
+        return without_attempt(self._graph.tasks[task_id], state, error, agent=self._agent(task_id), reason=reason)
 
-    def _cancelled_result(self, task_id: str, error: str) -> SpawnResult:
-        return replace(self._empty_result(task_id, TaskState.CANCELLED, error), termination_reason="task_cancelled")
+    def all_results(self) -> dict[str, SpawnResult]:
+        """By task in their order; tasks that the end of the run kept from starting are cancelled."""
+        return {task_id: self.results.get(task_id) or self._unfinished(task_id) for task_id in self._graph.tasks}
 
-    def _skipped_result(self, task_id: str, cause: str) -> SpawnResult:
-        state = self._scheduler.states[cause]
-        return self._empty_result(task_id, TaskState.SKIPPED, f"task {cause}, which it depends on, was {state}")
-
-    def _empty_result(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
-        return SpawnResult(
-            task_id=task_id, agent=self._agent(task_id), state=state, error=error, ended_at=time.time()
-        )
-
-    def unfinished_result(self, task_id: str) -> SpawnResult:
-        """For a task that the end of the run kept from starting."""
-        return replace(
-            self._empty_result(task_id, TaskState.CANCELLED, "the run was ended before it could start"),
-            termination_reason=self.ending,
-        )
+    def _unfinished(self, task_id: str) -> SpawnResult:
+        error = "the run was ended before it could start"
+        return replace(self._without_attempt(task_id, TaskState.CANCELLED, error), termination_reason=self.ending)
 
     # Telling.
 
@@ -424,7 +431,3 @@ class Coordinator:
         done, total = self._scheduler.settled, len(self._graph.tasks)
         event = RunEvent(kind=kind, run_id=self._assignment.run_id, at=time.time(), done=done, total=total, **more)
         self._on_event(event)
-
-
-def _settled(result: SpawnResult) -> TaskSettled:
-    return TaskSettled(result=replace(result, output=shorten(result.output, JOURNAL_OUTPUT_LIMIT)).to_json())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -130,8 +129,3 @@ class LocalExecutor:
             stdout_path=files.stdout,
             survivors=tuple(survivors),
         )
-
-
-def new_token() -> str:
-    """Names one attempt among all attempts of all machines."""
-    return os.urandom(12).hex()

@@ -40,6 +40,8 @@ class Standing:
     """Of settled tasks."""
     results: Mapping[str, SpawnResult]
     positions: Mapping[str, int]
+    added: int
+    """Tasks that results of others added."""
     attempts: Mapping[str, int]
     """How many attempts each task has had."""
     open_attempts: tuple[AttemptRow, ...]
@@ -55,13 +57,20 @@ def stored_task(task: SpawnTask) -> dict[str, object]:
     return {**task_to_json(task), "content_hash": task.content_hash}
 
 
-def tasks_added(tasks: Sequence[SpawnTask], *, first_position: int, added_by: str | None = None) -> list[TasksAdded]:
+def tasks_added(
+    tasks: Sequence[SpawnTask],
+    *,
+    first_position: int,
+    added_by: str | None = None,
+    rewired: Sequence[SpawnTask] = (),
+) -> list[TasksAdded]:
     """Facts that add tasks, none of them very large."""
     return [
         TasksAdded(
             first_position=first_position + start,
             tasks=[stored_task(task) for task in tasks[start : start + TASKS_PER_EVENT]],
             added_by=added_by,
+            rewired=[stored_task(task) for task in rewired] if not start else [],
         )
         for start in range(0, len(tasks), TASKS_PER_EVENT)
     ]
@@ -95,6 +104,7 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
             **{row.task_id: row.position for row in rows},
             **{str(task.id): position for position, task in enumerate(new, start=first_position)},
         },
+        added=sum(row.added_by is not None for row in rows),
         attempts={row.task_id: row.attempts for row in rows},
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
@@ -110,7 +120,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
     wanted = {}
     for task_id, row in by_id.items():
         if task_id not in revised:
-            if row.state.settled:
+            if row.state.settled or row.added_by is not None:
                 wanted[task_id] = row.task
             continue
         task = _with_met_dependencies(revised.pop(task_id).with_id(task_id), row, by_id)
@@ -119,13 +129,17 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
 
 
 def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, TaskRow]) -> SpawnTask:
-    """Put back dependencies that a task file leaves out because they are ticked."""
+    """Put back dependencies that a task file leaves out: they are ticked, or results of others added them."""
     met = [
         each
         for each in row.task.depends_on
-        if each not in task.depends_on and each in by_id and by_id[each].state is TaskState.SUCCEEDED
+        if each not in task.depends_on and each in by_id and _left_out(by_id[each])
     ]
     return replace(task, depends_on=(*task.depends_on, *met))
+
+
+def _left_out(row: TaskRow) -> bool:
+    return row.state is TaskState.SUCCEEDED or row.added_by is not None
 
 
 def _reopened(

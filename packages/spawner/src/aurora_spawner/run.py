@@ -10,10 +10,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from aurora_spawner.coordinator import Assignment, Coordinator, FoundAttempt
+from aurora_spawner.assignment import Assignment
+from aurora_spawner.control import listening
+from aurora_spawner.coordinator import Conduct, Coordinator, FoundAttempt
 from aurora_spawner.errors import BackendError, SpawnerError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.graph import TaskGraph, build_graph
+from aurora_spawner.growth import DEFAULT_MAX_ADDED
 from aurora_spawner.identity import own_identity
 from aurora_spawner.interrupts import end_on_signals
 from aurora_spawner.journal.facts import AttemptEnded, Entry, RunCreated, RunEnded
@@ -21,6 +24,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.local import LocalExecutor
+from aurora_spawner.pacing import TokenBucket
 from aurora_spawner.result import RunReport
 from aurora_spawner.resume import Revision, Standing, find_standing, tasks_added
 from aurora_spawner.scheduler import Limits, Scheduler
@@ -30,8 +34,9 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import Executor
+    from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.views import AttemptRow
-    from aurora_spawner.result import RunEvent, SpawnResult
+    from aurora_spawner.result import RunEvent
     from aurora_spawner.task import SpawnTask
 
 
@@ -45,6 +50,7 @@ class Run:
     assignment: Assignment
     limits: Limits
     executor: Executor
+    conduct: Conduct = field(default_factory=Conduct)
     revision: Revision = field(default_factory=Revision)
 
     @classmethod
@@ -61,6 +67,9 @@ class Run:
         default_timeout_s: float | None = None,
         cwd: Path,
         spool: Path,
+        start_rate_per_s: float | None = None,
+        expand: Expansion | None = None,
+        max_added: int = DEFAULT_MAX_ADDED,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -71,6 +80,10 @@ class Run:
             backends: By agent name; every task's agent must be among them.
             agent_limits: How many attempts of an agent run at once, where fewer than `max_concurrent`.
             spool: Folder under which the run gets its own.
+            start_rate_per_s: Spaces the starts of tasks; None starts them as they come.
+            expand: Called with each task that succeeded and its result; the tasks it returns join the run, and what
+                waits for the task waits for them, too.
+            max_added: How many tasks may join in all.
             environ: What agents inherit; that of this process when None.
 
         Raises:
@@ -99,6 +112,7 @@ class Run:
             assignment=_assignment(run_id, created, environ),
             limits=Limits(max_concurrent=max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
+            conduct=_conduct(start_rate_per_s, expand, max_added),
         )
 
     @classmethod
@@ -112,6 +126,9 @@ class Run:
         retry_failed: bool = False,
         max_concurrent: int | None = None,
         agent_limits: Mapping[str, int] | None = None,
+        start_rate_per_s: float | None = None,
+        expand: Expansion | None = None,
+        max_added: int = DEFAULT_MAX_ADDED,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -124,6 +141,7 @@ class Run:
                 new one joins, an unfinished one that is gone is left out. None takes them from the journal.
             retry_failed: Also run what failed, was skipped or was cancelled.
             max_concurrent: Instead of the run's own limit.
+            start_rate_per_s: As in `create`; so are `expand` and `max_added`.
 
         Raises:
             UnknownRunError: The journal has no such run.
@@ -150,6 +168,7 @@ class Run:
             assignment=_assignment(run_id, created, environ),
             limits=Limits(max_concurrent=created.max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
+            conduct=_conduct(start_rate_per_s, expand, max_added),
             revision=revision,
         )
 
@@ -196,8 +215,9 @@ class Run:
             await self._end_outdated(attempt, writer)
         driving = asyncio.ensure_future(coordinator.drive(found))
         with end_on_signals(lambda _name, at_once: coordinator.end("interrupted", at_once=at_once)):
-            cancelled = await _see_through(driving, coordinator)
-        report = self._report(standing.graph, coordinator, time.monotonic() - started)
+            async with listening(coordinator, self.assignment.spool):
+                cancelled = await _see_through(driving, coordinator)
+        report = self._report(coordinator, time.monotonic() - started)
         ended = RunEnded(state=report.state, notices=list(report.notices))
         await writer.write(Entry(run_id=self.run_id, fact=ended))
         if cancelled:
@@ -232,16 +252,14 @@ class Run:
             backends=self.backends,
             executor=self.executor,
             writer=writer,
+            conduct=self.conduct,
             on_event=on_event,
         )
 
-    def _report(self, graph: TaskGraph, coordinator: Coordinator, duration_s: float) -> RunReport:
-        def result_of(task_id: str) -> SpawnResult:
-            return coordinator.results.get(task_id) or coordinator.unfinished_result(task_id)
-
+    def _report(self, coordinator: Coordinator, duration_s: float) -> RunReport:
         return RunReport(
             run_id=self.run_id,
-            results={task_id: result_of(task_id) for task_id in graph.tasks},
+            results=coordinator.all_results(),
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
@@ -260,6 +278,11 @@ async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) 
             coordinator.end("interrupted")
     driving.result()
     return cancelled
+
+
+def _conduct(rate_per_s: float | None, expand: Expansion | None, max_added: int) -> Conduct:
+    pace = None if rate_per_s is None else TokenBucket(rate_per_s)
+    return Conduct(pace=pace, expand=expand, max_added=max_added)
 
 
 def _assignment(run_id: str, created: RunCreated, environ: Mapping[str, str] | None) -> Assignment:

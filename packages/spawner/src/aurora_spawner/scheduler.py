@@ -87,13 +87,37 @@ class Scheduler:
         """Whether every task is settled."""
         return not self._open
 
+    @property
+    def pending(self) -> set[str]:
+        """Tasks that have not begun."""
+        return {task_id for task_id, state in self.states.items() if state is TaskState.PENDING}
+
+    @property
+    def startable(self) -> bool:
+        """Whether `start_next` may find one; cheap, and wrong only where all that are ready are held up."""
+        return bool(self._ready) and self._running < self._limits.max_concurrent
+
+    def grow(self, graph: TaskGraph) -> None:
+        """Go on with a larger graph: new tasks, and pending ones that wait for more than before."""
+        changed = [task_id for task_id, task in graph.tasks.items() if task is not self._graph.tasks.get(task_id)]
+        self._graph = graph
+        for task_id in changed:
+            if task_id not in self.states:
+                self._position[task_id] = len(self._position)
+                self.states[task_id] = TaskState.PENDING
+                self._open += 1
+        for task_id in changed:
+            self._waits_for[task_id] = self._unmet(graph.tasks[task_id])
+            if not self._waits_for[task_id] and self.states[task_id] is TaskState.PENDING:
+                heapq.heappush(self._ready, self._rank(task_id))
+
     def start_next(self) -> str | None:
         """Take the best task that may start now and count it as running; None when none may."""
         while self._ready and self._running < self._limits.max_concurrent:
             ranked = heapq.heappop(self._ready)
             task_id = ranked[2]
-            if self.states[task_id] is not TaskState.PENDING:  # skipped or cancelled while it waited
-                continue
+            if self.states[task_id] is not TaskState.PENDING or self._waits_for[task_id]:
+                continue  # skipped, cancelled or given more to wait for since
             agent = self._agent_of(self._graph.tasks[task_id])
             if self._running_by_agent.get(agent, 0) >= self._limits.per_agent.get(agent, self._limits.max_concurrent):
                 heapq.heappush(self._parked.setdefault(agent, []), ranked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Final
 
 
@@ -41,6 +41,8 @@ class TasksAdded(Fact):
     """As `task_to_json` gives them, with `content_hash` added."""
     added_by: str | None = None
     """The task whose result asked for them."""
+    rewired: list[dict[str, Any]] = field(default_factory=list)
+    """Tasks that now depend on these as well, as they are now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

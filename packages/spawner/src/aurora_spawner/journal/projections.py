@@ -42,10 +42,15 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     ),
     TasksAdded: (
         """
-        INSERT INTO tasks (run_id, task_id, position, state, content_hash, spec)
+        INSERT INTO tasks (run_id, task_id, position, state, content_hash, spec, added_by)
         SELECT :run_id, json_extract(value, '$.id'), :first_position + key, 'pending',
-            json_extract(value, '$.content_hash'), value
+            json_extract(value, '$.content_hash'), value, :added_by
         FROM json_each(:tasks)
+        """,
+        """
+        UPDATE tasks SET spec = new.value, content_hash = json_extract(new.value, '$.content_hash')
+        FROM json_each(:rewired) AS new
+        WHERE run_id = :run_id AND task_id = json_extract(new.value, '$.id')
         """,
     ),
     RunTaken: (

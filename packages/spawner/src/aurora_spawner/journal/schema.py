@@ -50,6 +50,7 @@ _FIRST: Final = (
         state TEXT NOT NULL,
         content_hash TEXT NOT NULL,
         spec TEXT NOT NULL,
+        added_by TEXT,
         attempts INTEGER NOT NULL DEFAULT 0,
         started_at REAL,
         ended_at REAL,

@@ -46,6 +46,8 @@ class TaskRow:
     state: TaskState
     content_hash: str
     task: SpawnTask
+    added_by: str | None
+    """The task whose result asked for this one."""
     attempts: int
     started_at: float | None
     ended_at: float | None
@@ -107,8 +109,8 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """The tasks of a run in their order."""
     with translated(journal.path):
         rows = journal.connection.execute(
-            "SELECT task_id, position, state, content_hash, spec, attempts, started_at, ended_at, result FROM tasks"
-            " WHERE run_id = ? ORDER BY position",
+            "SELECT task_id, position, state, content_hash, spec, attempts, started_at, ended_at, result, added_by"
+            " FROM tasks WHERE run_id = ? ORDER BY position",
             (run_id,),
         )
         return [_task(row) for row in rows]
@@ -176,6 +178,7 @@ def _task(row: tuple[Any, ...]) -> TaskRow:
         started_at=row[6],
         ended_at=row[7],
         result=result_from_json(json.loads(row[8])) if row[8] else None,
+        added_by=row[9],
     )
 
 

@@ -1,0 +1,167 @@
+"""Resume: what is done stays done, what changed runs again, what is open goes on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import GraphError, Run, RunReport, SpawnTask, TaskState, UnknownRunError
+from aurora_spawner.backends.command import CommandBackend
+from aurora_spawner.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_run, load_tasks
+from aurora_spawner.result import RunState
+from aurora_spawner.testing import SimulatedExecutor, echo
+
+BACKENDS = {"cat": CommandBackend("cat", ("cat",))}
+TASKS = [
+    SpawnTask("one", id="1"),
+    SpawnTask("two", id="2", depends_on=("1",)),
+    SpawnTask("three", id="3", depends_on=("2",)),
+    SpawnTask("four", id="4"),
+]
+
+
+def create(folder: Path, executor: SimulatedExecutor, tasks: list[SpawnTask] | None = None) -> Run:
+    return Run.create(
+        folder / "runs.db",
+        TASKS if tasks is None else tasks,
+        BACKENDS,
+        default_agent="cat",
+        cwd=folder,
+        spool=folder / "runs",
+        executor=executor,
+    )
+
+
+def resume(folder: Path, run_id: str, **options: object) -> tuple[RunReport, list[str]]:
+    """The report, and the tasks that ran."""
+    executor = SimulatedExecutor()
+    run = Run.resume(folder / "runs.db", run_id, BACKENDS, executor=executor, **options)  # type: ignore[arg-type]
+    report = run.execute_sync()
+    with Journal(folder / "runs.db") as journal:
+        assert verify(journal).problem is None
+    return report, sorted(order.task_id for order in executor.orders)
+
+
+def failing(*task_ids: str) -> SimulatedExecutor:
+    def agent(order: AttemptOrder) -> AttemptEnd:
+        return AttemptEnd(reason="exited", exit_code=1) if order.task_id in task_ids else echo(order)
+
+    return SimulatedExecutor(agent=agent)
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
+    first = create(tmp_path, SimulatedExecutor()).execute_sync()
+    report, ran = resume(tmp_path, first.run_id)
+    assert ran == []
+    assert report.ok
+    assert {task_id: result.output for task_id, result in report.results.items()} == {
+        task_id: result.output for task_id, result in first.results.items()
+    }
+
+
+def test_an_edited_task_runs_again_and_an_unchanged_one_does_not(tmp_path: Path) -> None:
+    first = create(tmp_path, SimulatedExecutor()).execute_sync()
+    edited = [replace(task, prompt="other") if task.id == "4" else task for task in TASKS]
+    report, ran = resume(tmp_path, first.run_id, tasks=edited)
+    assert ran == ["4"]
+    assert report.results["4"].output == "other"
+
+
+def test_a_new_title_is_no_edit(tmp_path: Path) -> None:
+    first = create(tmp_path, SimulatedExecutor()).execute_sync()
+    renamed = [replace(task, title="other", priority=3) for task in TASKS]
+    assert resume(tmp_path, first.run_id, tasks=renamed)[1] == []
+
+
+def test_new_tasks_join_and_may_build_on_old_results(tmp_path: Path) -> None:
+    first = create(tmp_path, SimulatedExecutor()).execute_sync()
+    more = [*TASKS, SpawnTask("five", id="5", depends_on=("3",))]
+    report, ran = resume(tmp_path, first.run_id, tasks=more)
+    assert ran == ["5"]
+    assert "three" in report.results["5"].output
+
+
+def test_failed_tasks_run_again_only_on_demand(tmp_path: Path) -> None:
+    first = create(tmp_path, failing("2")).execute_sync()
+    assert first.results["3"].state is TaskState.SKIPPED
+    report, ran = resume(tmp_path, first.run_id)
+    assert (ran, report.failed, report.skipped) == ([], 1, 1)
+    report, ran = resume(tmp_path, first.run_id, retry_failed=True)
+    assert ran == ["2", "3"]
+    assert report.ok
+    assert report.results["2"].retry_count == 1
+
+
+def test_an_edited_failure_runs_again_with_what_it_had_skipped(tmp_path: Path) -> None:
+    first = create(tmp_path, failing("1")).execute_sync()
+    edited = [replace(task, prompt="better") if task.id == "1" else task for task in TASKS]
+    report, ran = resume(tmp_path, first.run_id, tasks=edited)
+    assert ran == ["1", "2", "3"]
+    assert report.ok
+
+
+def test_ticked_tasks_may_be_left_out(tmp_path: Path) -> None:
+    """A task file leaves out what is ticked, and dependencies on it."""
+    first = create(tmp_path, failing("3")).execute_sync()
+    rest = [replace(TASKS[2], depends_on=())]
+    report, ran = resume(tmp_path, first.run_id, tasks=rest, retry_failed=True)
+    assert ran == ["3"]
+    assert "two" in report.results["3"].output
+    assert list(report.results) == ["1", "2", "3", "4"]
+
+
+def test_an_open_task_that_is_gone_is_left_out(tmp_path: Path) -> None:
+    run = create(tmp_path, SimulatedExecutor())
+    report, ran = resume(tmp_path, run.run_id, tasks=[TASKS[0], TASKS[3]])
+    assert ran == ["1", "4"]
+    assert list(report.results) == ["1", "4"]
+
+
+def test_tasks_that_do_not_fit_together_are_refused_at_once(tmp_path: Path) -> None:
+    run = create(tmp_path, SimulatedExecutor())
+    with pytest.raises(GraphError, match="depends on 9"):
+        resume(tmp_path, run.run_id, tasks=[SpawnTask("x", id="1", depends_on=("9",))])
+
+
+def test_an_unknown_run_is_named_with_the_newest(tmp_path: Path) -> None:
+    run = create(tmp_path, SimulatedExecutor())
+    with pytest.raises(UnknownRunError, match=run.run_id):
+        resume(tmp_path, "spawn-0")
+
+
+def test_a_new_task_below_an_old_failure_is_skipped(tmp_path: Path) -> None:
+    first = create(tmp_path, failing("4")).execute_sync()
+    report, ran = resume(tmp_path, first.run_id, tasks=[*TASKS, SpawnTask("x", id="5", depends_on=("4",))])
+    assert ran == []
+    assert report.results["5"].state is TaskState.SKIPPED
+
+
+def test_an_interrupted_run_goes_on_with_what_was_cut_off(tmp_path: Path) -> None:
+    executor = SimulatedExecutor(duration_s=30)
+    run = create(tmp_path, executor)
+
+    async def interrupt() -> RunReport:
+        import asyncio
+
+        started = asyncio.Event()
+        task = asyncio.create_task(run.execute(lambda event: started.set() if event.kind == "task_started" else None))
+        await started.wait()
+        task.cancel()
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise InterruptedError from None
+
+    import asyncio
+
+    with pytest.raises(InterruptedError):
+        asyncio.run(interrupt())
+    with Journal(tmp_path / "runs.db") as journal:
+        assert load_run(journal, run.run_id).state is RunState.INTERRUPTED
+        assert {task.state for task in load_tasks(journal, run.run_id)} == {TaskState.PENDING}
+    report, ran = resume(tmp_path, run.run_id)
+    assert ran == ["1", "2", "3", "4"]
+    assert report.ok
