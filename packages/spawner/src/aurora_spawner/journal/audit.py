@@ -43,11 +43,12 @@ def verify(journal: Journal) -> AuditReport:
         for row in _events(journal):
             seq, at, run_id, task_id, kind, payload, payload_hash, stored = row
             count += 1
-            problem = _fault(count, seq, payload, payload_hash)
-            digest = payload_digest(payload) if payload is not None else payload_hash or b""
-            head = link(head, seq=seq, at=at, run_id=run_id, task_id=task_id, kind=kind, payload_hash=digest)
-            if problem or head != stored:
-                problem = problem or "has been changed since it was written, or one before it"
+            problem = _fault(count, row)
+            if problem is None:
+                digest = payload_hash if payload is None else payload_digest(payload)
+                head = link(head, seq=seq, at=at, run_id=run_id, task_id=task_id, kind=kind, payload_hash=digest)
+                problem = None if head == stored else "has been changed since it was written, or one before it"
+            if problem is not None:
                 return AuditReport(events=count, head=head.hex(), problem=f"event {seq} {problem}", seq=seq)
         return AuditReport(events=count, head=head.hex(), problem=_table_fault(journal))
 
@@ -60,14 +61,16 @@ def _events(journal: Journal) -> Iterator[tuple[Any, ...]]:
     )
 
 
-def _fault(expected: int, seq: int, payload: str | None, payload_hash: bytes | None) -> str | None:
+def _fault(expected: int, row: tuple[Any, ...]) -> str | None:
+    """What is wrong with an event by itself."""
+    seq, at, run_id, task_id, kind, payload, payload_hash, stored = row
     if seq != expected:
         return f"follows where event {expected} should be"
-    if payload is None and payload_hash is None:
+    if payload is None and not isinstance(payload_hash, bytes):
         return "has lost its content"
-    if payload is not None and not payload.isascii():
-        return "has been changed since it was written"
-    return None
+    texts = [run_id, kind, *(each for each in (task_id, payload) if each is not None)]
+    sound = all(isinstance(text, str) for text in texts) and isinstance(at, float) and isinstance(stored, bytes)
+    return None if sound and (payload is None or payload.isascii()) else "has been changed since it was written"
 
 
 def _table_fault(journal: Journal) -> str | None:

@@ -160,7 +160,26 @@ class RunCleaned(Fact):
     events: int
 
 
-FACT_TYPES: dict[str, type[Fact]] = {each.kind: each for each in Fact.__subclasses__()}
+FACT_TYPES: Final[dict[str, type[Fact]]] = {
+    each.kind: each
+    for each in (
+        RunCreated,
+        TasksAdded,
+        RunTaken,
+        AttemptIntended,
+        AttemptStarted,
+        AttemptEnded,
+        TaskSettled,
+        TaskReopened,
+        TaskCancelled,
+        RunPaused,
+        RunUnpaused,
+        RunEnding,
+        RunEnded,
+        RunCleaned,
+    )
+}
+"""By the name that the database has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

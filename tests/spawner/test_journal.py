@@ -1,0 +1,271 @@
+"""The journal: durable in order, provable, and readable while it is written."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora_spawner import JournalCorruptError, JournalError, RunHeldError, SpawnTask
+from aurora_spawner.identity import ProcessIdentity, own_identity
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.facts import (
+    FACT_TYPES,
+    Entry,
+    RunCreated,
+    RunPaused,
+    RunUnpaused,
+    TaskSettled,
+    payload_of,
+)
+from aurora_spawner.journal.schema import MIGRATIONS, migrate
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import list_runs, load_run, load_tasks
+from aurora_spawner.journal.writer import GroupWriter
+from aurora_spawner.result import SpawnResult, TaskState
+from aurora_spawner.resume import tasks_added
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "runs.db") as opened:
+        yield opened
+
+
+def create(journal: Journal, name: str = "spawn-1") -> str:
+    created = RunCreated(
+        run_kind="spawn", cwd="/", spool="/", max_concurrent=4, default_agent="a", default_timeout_s=None
+    )
+    return journal.create_run([name], created, tasks_added([SpawnTask("x", id="1")], first_position=0))
+
+
+def pause(run_id: str = "spawn-1") -> Entry:
+    return Entry(run_id=run_id, fact=RunPaused(by="test"))
+
+
+def test_a_fact_and_what_follows_from_it_are_written_together(journal: Journal) -> None:
+    create(journal)
+    journal.append([pause()])
+    assert load_run(journal, "spawn-1").paused
+    journal.append([Entry(run_id="spawn-1", fact=RunUnpaused(by="test"))])
+    assert not load_run(journal, "spawn-1").paused
+    assert verify(journal).events == 4
+
+
+def test_a_failed_append_writes_nothing(journal: Journal) -> None:
+    create(journal)
+    twice = tasks_added([SpawnTask("x", id="1")], first_position=1)[0]
+    with pytest.raises(JournalError, match="cannot be used"):
+        journal.append([pause(), Entry(run_id="spawn-1", fact=twice)])
+    assert not load_run(journal, "spawn-1").paused
+    assert verify(journal).problem is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET payload = replace(payload, 'test', 'tost') WHERE seq = 3",
+        "UPDATE events SET at = at + 1 WHERE seq = 2",
+        "UPDATE events SET kind = 'run_unpaused' WHERE seq = 3",
+        "UPDATE events SET run_id = 'other' WHERE seq = 3",
+        "UPDATE events SET payload = 7 WHERE seq = 3",
+        "UPDATE events SET task_id = x'00' WHERE seq = 3",
+        "UPDATE events SET hash = 'x' WHERE seq = 3",
+        "UPDATE events SET payload = NULL WHERE seq = 3",
+        "UPDATE events SET payload = 'ä' WHERE seq = 3",
+        "DELETE FROM events WHERE seq = 3",
+        "UPDATE events SET seq = 9 WHERE seq = 4",
+    ],
+)
+def test_a_change_to_an_event_is_found(journal: Journal, change: str) -> None:
+    create(journal)
+    journal.append([pause(), pause()])
+    assert verify(journal).ok
+    journal.connection.execute(change)
+    report = verify(journal)
+    assert not report.ok
+    assert report.seq in (2, 3, 4, 9)
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE tasks SET state = 'succeeded'", "UPDATE runs SET paused = 1", "DELETE FROM tasks"]
+)
+def test_a_change_to_a_table_is_found(journal: Journal, change: str) -> None:
+    create(journal)
+    journal.connection.execute(change)
+    assert "does not follow from the events" in str(verify(journal).problem)
+
+
+def test_events_taken_off_the_end_are_found_by_who_kept_the_head(journal: Journal) -> None:
+    create(journal)
+    head = verify(journal).head
+    journal.append([pause()])
+    assert verify(journal).head != head
+    journal.connection.execute("DELETE FROM events WHERE seq = 3")
+    assert verify(journal).head == head
+
+
+def test_a_cleaned_run_loses_its_content_and_the_chain_holds(journal: Journal) -> None:
+    create(journal, "spawn-1")
+    create(journal, "spawn-2")
+    journal.append([pause("spawn-2")])
+    journal.redact("spawn-1")
+    assert verify(journal).problem is None
+    assert [run.run_id for run in list_runs(journal)] == ["spawn-2"]
+    contents = journal.connection.execute("SELECT payload FROM events WHERE run_id = 'spawn-1'").fetchall()
+    assert contents[:-1] == [(None,), (None,)]
+
+
+def test_a_run_has_one_holder(journal: Journal) -> None:
+    create(journal)
+    me = own_identity()
+    with (
+        journal.hold("spawn-1", holder=me),
+        pytest.raises(RunHeldError, match=f"held by process {me.pid}"),
+        journal.hold("spawn-1", holder=me),
+    ):
+        pass
+
+
+def test_the_dead_hold_nothing(journal: Journal) -> None:
+    """A coordinator that was killed did not say so; another process with its pid is somebody else."""
+    create(journal)
+    me = own_identity()
+    dead = ProcessIdentity(
+        host=me.host, boot_id=me.boot_id, namespace=me.namespace, pid=me.pid, start_time=me.start_time - 1
+    )
+    with journal.hold("spawn-1", holder=dead) as old_lease, journal.hold("spawn-1", holder=me) as lease:
+        journal.append([pause()], lease=lease)
+        with pytest.raises(RunHeldError):
+            journal.append([pause()], lease=old_lease)
+
+
+def test_another_machine_cannot_be_proven_dead(journal: Journal) -> None:
+    create(journal)
+    me = own_identity()
+    other = ProcessIdentity(host="elsewhere", boot_id="b", namespace="", pid=1, start_time=1)
+    with (
+        journal.hold("spawn-1", holder=other),
+        pytest.raises(RunHeldError, match="process 1 on elsewhere"),
+        journal.hold("spawn-1", holder=me),
+    ):
+        pass
+
+
+async def test_facts_that_come_together_share_a_transaction(tmp_path: Path) -> None:
+    with Journal(tmp_path / "runs.db") as journal:
+        create(journal)
+        sizes: list[int] = []
+        append = journal.append
+
+        def append_counted(entries: Sequence[Entry], *, lease: str | None = None) -> None:
+            sizes.append(len(entries))
+            append(entries, lease=lease)
+
+        journal.append = append_counted  # type: ignore[method-assign]
+        with journal.hold("spawn-1", holder=own_identity()) as lease:
+            writer = GroupWriter(journal, lease=lease)
+            await asyncio.gather(*(writer.write(pause()) for _ in range(500)))
+            await writer.close()
+        assert sum(sizes) == 500
+        assert len(sizes) < 50
+        assert verify(journal).ok
+
+
+async def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path) -> None:
+    """A gap in the record would be worse than its end."""
+    with Journal(tmp_path / "runs.db") as journal:
+        create(journal)
+        writer = GroupWriter(journal, lease="nobody's")
+        for _ in range(2):
+            with pytest.raises(RunHeldError):
+                await writer.write(pause())
+        await writer.close()
+        assert verify(journal).events == 2
+
+
+def test_the_journal_is_durable_and_does_not_block_readers(journal: Journal) -> None:
+    assert journal.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal.connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + b"\xff" * 2000, b"x" * 5000])
+def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "runs.db"
+    path.write_bytes(content)
+    with pytest.raises(JournalCorruptError, match="is damaged"):
+        Journal(path)
+    assert path.read_bytes() == content
+
+
+def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA application_id = 77")
+    with pytest.raises(JournalCorruptError, match="another program"):
+        Journal(path)
+
+
+def test_a_newer_journal_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Journal(path) as journal:
+        journal.connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(JournalError, match="newer version"):
+        Journal(path)
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="cannot be used"):
+        Journal(tmp_path / "file" / "runs.db")
+
+
+def test_migrating_twice_changes_nothing(journal: Journal) -> None:
+    def tables() -> list[tuple[str]]:
+        return journal.connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+
+    before = tables()
+    migrate(journal.connection)
+    assert tables() == before
+
+
+@given(st.text(st.characters(), max_size=100), st.text(min_size=1, max_size=20))
+def test_any_text_survives_the_journal(output: str, task_id: str) -> None:
+    result = SpawnResult(task_id=task_id, agent="a", state=TaskState.SUCCEEDED, output=output)
+    payload = payload_of(TaskSettled(result=result.to_json()))
+    assert payload.isascii()
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(connection):
+        connection.execute("CREATE TABLE t (payload TEXT)")
+        connection.execute("INSERT INTO t VALUES (?)", (payload,))
+        assert connection.execute("SELECT payload FROM t").fetchone() == (payload,)
+
+
+def test_every_kind_of_fact_has_its_own_name() -> None:
+    assert len(FACT_TYPES) == 14
+    assert "task_settled" in FACT_TYPES
+
+
+def test_tasks_come_back_as_they_were(journal: Journal) -> None:
+    task = SpawnTask(
+        '{"a": 1}',
+        "agent",
+        id="x/1 ü",
+        depends_on=("1",),
+        title="t",
+        priority=-3,
+        timeout_s=2.5,
+        critical=False,
+        files=("a", "b/*"),
+        model="m",
+        prompt_format="json",
+    )
+    create(journal)
+    journal.append([Entry(run_id="spawn-1", fact=fact) for fact in tasks_added([task], first_position=1)])
+    row = load_tasks(journal, "spawn-1")[1]
+    assert row.task == task
+    assert row.content_hash == task.content_hash

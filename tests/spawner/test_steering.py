@@ -1,0 +1,288 @@
+"""Watch and steer a run from outside of its process."""
+
+import json
+import os
+import socket
+import stat
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import CommandBackend, Run, SpawnTask, UnknownRunError
+from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
+from aurora_spawner.errors import SpawnerError
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.logs import follow_log, read_log
+from aurora_spawner.steering import (
+    NotRunningError,
+    cancel_run,
+    detach,
+    pause_run,
+    run_status,
+    unpause_run,
+    wait_until_held,
+)
+from aurora_spawner.testing import processes_of_run
+
+BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
+
+COORDINATOR = """
+    import sys
+    from pathlib import Path
+    from aurora_spawner import CommandBackend, Run
+    from aurora_spawner.local import LocalExecutor
+    run = Run.resume(
+        Path(sys.argv[1]), sys.argv[2], {"sh": CommandBackend("sh", ("sh",))}, executor=LocalExecutor(grace_s=0.3)
+    )
+    print(run.execute_sync().state)
+"""
+
+
+class Detached:
+    """A run in the background, and what there is to ask of it."""
+
+    def __init__(self, folder: Path, tasks: list[SpawnTask], max_concurrent: int = 2) -> None:
+        self.folder = folder
+        self.journal = folder / "runs.db"
+        run = Run.create(
+            self.journal,
+            tasks,
+            BACKENDS,
+            default_agent="sh",
+            cwd=folder,
+            spool=folder / "runs",
+            max_concurrent=max_concurrent,
+        )
+        self.run_id = run.run_id
+        command = [sys.executable, "-c", textwrap.dedent(COORDINATOR), str(self.journal), self.run_id]
+        self.pid = detach(command, log=folder / "log")
+        assert wait_until_held(self.journal, self.run_id, pid=self.pid)
+
+    def states(self) -> dict[str, int]:
+        tasks = run_status(self.journal, self.run_id)["tasks"]
+        assert isinstance(tasks, dict)
+        return tasks
+
+    def wait(self, reached: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not reached():
+            assert time.monotonic() < end, (self.folder / "log").read_text()
+            time.sleep(0.01)
+
+    def wait_for_end(self) -> str:
+        self.wait(lambda: run_status(self.journal, self.run_id)["pid"] is None)
+        os.waitpid(self.pid, 0)
+        assert processes_of_run(self.run_id) == []
+        with Journal(self.journal) as journal:
+            assert verify(journal).problem is None
+        return str(run_status(self.journal, self.run_id)["state"])
+
+
+@pytest.fixture
+def detached(tmp_path: Path) -> Iterator[Callable[..., Detached]]:
+    runs: list[Detached] = []
+
+    def start(*args: object, **options: int) -> Detached:
+        runs.append(Detached(tmp_path, *args, **options))  # type: ignore[arg-type]
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run_status(run.journal, run.run_id)["pid"] is not None:
+            cancel_run(run.journal, run.run_id, at_once=True)
+            run.wait_for_end()
+
+
+GATE = "touch begun.$AURORA_TASK_ID; while [ ! -e open ]; do sleep 0.02; done; echo done"
+
+
+def test_a_detached_run_has_a_session_of_its_own_and_finishes(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1")])
+    assert os.getsid(run.pid) == run.pid
+    status = run_status(run.journal, run.run_id)
+    assert (status["state"], status["pid"]) == ("running", run.pid)
+    (run.folder / "open").touch()
+    assert run.wait_for_end() == "succeeded"
+    assert (run.folder / "log").read_text() == "succeeded\n"
+
+
+def test_a_paused_run_starts_nothing_and_goes_on_after(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1"), SpawnTask(GATE, id="2")], max_concurrent=1)
+    run.wait((run.folder / "begun.1").exists)
+    pause_run(run.journal, run.run_id)
+    (run.folder / "open").touch()
+    run.wait(lambda: run.states().get("succeeded") == 1)
+    run.wait(lambda: bool(run_status(run.journal, run.run_id)["paused"]))
+    assert not (run.folder / "begun.2").exists()
+    unpause_run(run.journal, run.run_id)
+    assert run.wait_for_end() == "succeeded"
+
+
+def test_one_task_is_cancelled_and_the_others_go_on(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1"), SpawnTask(GATE, id="2"), SpawnTask("x", id="3", depends_on=("1",))])
+    run.wait((run.folder / "begun.1").exists)
+    cancel_run(run.journal, run.run_id, task_id="1")
+    run.wait(lambda: run.states().get("cancelled") == 1)
+    (run.folder / "open").touch()
+    assert run.wait_for_end() == "failed"
+    assert run.states() == {"cancelled": 1, "succeeded": 1, "skipped": 1}
+
+
+def test_a_cancelled_run_can_be_resumed(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1"), SpawnTask(GATE, id="2")], max_concurrent=1)
+    run.wait((run.folder / "begun.1").exists)
+    cancel_run(run.journal, run.run_id)
+    assert run.wait_for_end() == "cancelled"
+    assert run.states() == {"pending": 2}
+    (run.folder / "open").touch()
+    assert Run.resume(run.journal, run.run_id, BACKENDS).execute_sync().ok
+
+
+def test_a_crashed_run_is_ended_through_the_journal(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1")])
+    run.wait((run.folder / "begun.1").exists)
+    os.kill(run.pid, 9)
+    os.waitpid(run.pid, 0)
+    assert run_status(run.journal, run.run_id)["state"] == "crashed"
+    assert processes_of_run(run.run_id)
+    with pytest.raises(NotRunningError, match="is not running"):
+        pause_run(run.journal, run.run_id)
+    cancel_run(run.journal, run.run_id)
+    assert processes_of_run(run.run_id) == []
+    assert run_status(run.journal, run.run_id)["state"] == "cancelled"
+
+
+def test_a_log_is_followed_to_its_end(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(f"echo first; {GATE}", id="1")])
+    run.wait((run.folder / "begun.1").exists)
+    with Journal(run.journal) as journal:
+        pieces = follow_log(journal, run.run_id, "1", sleep=lambda _s: (run.folder / "open").touch())
+        assert b"".join(pieces) == b"first\ndone\n"
+        assert read_log(journal, run.run_id, "1") == b"first\ndone\n"
+        assert read_log(journal, run.run_id, "1", stream="stderr") == b""
+    run.wait_for_end()
+
+
+def test_the_socket_is_for_its_owner_alone(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1")])
+    pointer = run.folder / "runs" / run.run_id / "control.path"
+    run.wait(pointer.exists)
+    mode = Path(pointer.read_text()).stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+    (run.folder / "open").touch()
+    run.wait_for_end()
+    assert not pointer.exists()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "error"),
+    [
+        (b"nonsense\n", "not JSON"),
+        (b"[]\n", "says what to do"),
+        (b'{"do": "explode"}\n', "says what to do"),
+        (b'{"do": ["cancel"]}\n', "says what to do"),
+        (b'{"do": "cancel", "task": "9"}\n', "no task 9"),
+        (b'{"do": "cancel", "task": 9}\n', "no task 9"),
+        (b"[" * 60_000 + b"\n", "not JSON"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(
+    detached: Callable[..., Detached], request_line: bytes, error: str
+) -> None:
+    run = detached([SpawnTask(GATE, id="1")])
+    pointer = run.folder / "runs" / run.run_id / "control.path"
+    run.wait(lambda: pointer.exists() and bool(pointer.read_text()))
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(pointer.read_text())
+        line.sendall(request_line)
+        answer = json.loads(line.makefile("rb").readline())
+    assert not answer["ok"]
+    assert error in answer["error"]
+    with pytest.raises(SpawnerError, match="has no task 9"):
+        cancel_run(run.journal, run.run_id, task_id="9")
+
+
+def finished_run(folder: Path, *scripts: str) -> Run:
+    run = Run.create(
+        folder / "runs.db",
+        [SpawnTask(script) for script in scripts],
+        BACKENDS,
+        default_agent="sh",
+        cwd=folder,
+        spool=folder / "runs",
+        executor=LocalExecutor(grace_s=0.3),
+    )
+    run.execute_sync()
+    return run
+
+
+def test_runs_are_listed_with_what_is_left(tmp_path: Path) -> None:
+    assert list_checkpoints(tmp_path / "runs.db") == []
+    first = finished_run(tmp_path, "echo a")
+    second = finished_run(tmp_path, "echo a", "exit 1")
+    newest, oldest = list_checkpoints(tmp_path / "runs.db")
+    assert (newest.run.run_id, newest.resumable, newest.total) == (second.run_id, True, 2)
+    assert (oldest.run.run_id, oldest.resumable) == (first.run_id, False)
+    assert newest.counts == {"succeeded": 1, "failed": 1}
+
+
+def test_a_run_is_exported_as_a_checkpoint(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "echo a", "exit 1")
+    path = export_checkpoint(tmp_path / "runs.db", run.run_id, tmp_path / "checkpoints")
+    assert path == tmp_path / "checkpoints" / f"{run.run_id}.json"
+    document = json.loads(path.read_text())
+    assert (document["execution_id"], document["interrupted"]) == (run.run_id, False)
+    assert set(document) == {"execution_id", "started_at", "interrupted", "tasks"}
+    done, failed = document["tasks"]
+    assert (done["id"], done["description"], done["agent"]) == ("1", "echo a", "sh")
+    assert (done["status"], done["result"], done["error"]) == ("completed", "a\n", None)
+    assert (failed["status"], failed["result"]) == ("failed", None)
+    assert "exited with code 1" in failed["error"]
+    assert done["started_at"] < done["completed_at"]
+
+
+def test_old_runs_are_cleaned_away_and_new_ones_kept(tmp_path: Path) -> None:
+    old = finished_run(tmp_path, "echo old")
+    journal = tmp_path / "runs.db"
+    assert clean_checkpoints(journal, older_than_days=1).removed == ()
+    report = clean_checkpoints(journal, older_than_days=1, now=time.time() + 2 * 86_400)
+    assert report.removed == (old.run_id,)
+    assert not (tmp_path / "runs" / old.run_id).exists()
+    assert list_checkpoints(journal) == []
+    with Journal(journal) as store:
+        assert verify(store).problem is None
+    with pytest.raises(UnknownRunError):
+        export_checkpoint(journal, old.run_id, tmp_path)
+
+
+def test_a_run_that_works_is_not_cleaned_away(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1")])
+    run.wait((run.folder / "begun.1").exists)
+    report = clean_checkpoints(run.journal, older_than_days=1, now=time.time() + 2 * 86_400)
+    assert (report.removed, report.kept_running) == ((), (run.run_id,))
+
+
+def test_the_socket_finds_a_place_when_the_path_is_long(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    run = Detached(folder, [SpawnTask(GATE, id="1")])
+    run.wait((folder / "begun.1").exists)
+    pause_run(run.journal, run.run_id)
+    cancel_run(run.journal, run.run_id, at_once=True)
+    assert run.wait_for_end() == "cancelled"
+
+
+def test_a_coordinator_that_cannot_start_is_noticed(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "echo a")
+    with Journal(tmp_path / "runs.db") as journal:
+        journal.connection.execute("UPDATE runs SET started_at = NULL")
+    pid = detach([sys.executable, "-c", "raise SystemExit(3)"], log=tmp_path / "log")
+    assert not wait_until_held(tmp_path / "runs.db", run.run_id, pid=pid)
+    os.waitpid(pid, 0)
