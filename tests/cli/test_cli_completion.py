@@ -27,7 +27,7 @@ def test_an_unknown_shell_is_a_usage_error(aur: Aur) -> None:
 
 def test_commands_are_completed_from_the_catalogue() -> None:
     context = click.Context(root, info_name="aur")
-    assert [item.value for item in root.shell_complete(context, "s")] == ["soar", "spawn"]
+    assert [item.value for item in root.shell_complete(context, "s")] == ["soar", "spawn", "status"]
     assert "--version" in [item.value for item in root.shell_complete(context, "--")]
 
 

@@ -34,8 +34,8 @@ def boom(monkeypatch: pytest.MonkeyPatch) -> Boom:
         def command() -> None:
             raise error
 
-        monkeypatch.setitem(sys.modules, "boom_command", SimpleNamespace(command=command))
-        monkeypatch.setitem(root.entries, "boom", Entry(name="boom", module="boom_command", summary="Raise."))
+        monkeypatch.setitem(sys.modules, "aurora_cli.commands.boom", SimpleNamespace(command=command))
+        monkeypatch.setitem(root.entries, "boom", Entry(name="boom", module="boom", summary="Raise."))
 
     return add
 

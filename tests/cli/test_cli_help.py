@@ -115,7 +115,7 @@ def test_the_manual_describes_every_command_and_every_option(path: tuple[str, ..
     section = manual_section(" ".join(("aur", *path)))
     for parameter in load(path).params:
         for name in (*parameter.opts, *parameter.secondary_opts):
-            shown = name if name.startswith("-") else parameter.human_readable_name.upper()
+            shown = name if name.startswith("-") else metavar(parameter)
             assert shown in section, f"docs/cli.md does not describe {shown} of {' '.join(path)}"
 
 
@@ -131,6 +131,12 @@ def test_the_manual_names_no_option_that_does_not_exist(path: tuple[str, ...]) -
 
 def test_no_more_commands_than_a_person_can_survey() -> None:
     assert len(CATALOGUE) <= 35
+
+
+def metavar(parameter: click.Parameter) -> str:
+    """An argument's name as usage lines have it, without the marks of an optional one."""
+    shown = parameter.metavar or parameter.human_readable_name.upper()
+    return shown.removeprefix("[").removesuffix("]") if shown.startswith("[") else shown
 
 
 def manual_section(command: str) -> str:

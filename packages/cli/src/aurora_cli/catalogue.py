@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["CATALOGUE", "MEM", "Entry"]
+__all__ = ["AUDIT", "CATALOGUE", "CHECKPOINT", "MEM", "RUNS", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Entry:
 
     Attributes:
         name: as it is typed after its group's name.
-        module: the module whose attribute `command` is the click command.
+        module: of aurora_cli.commands; its attribute `command` is the click command.
         summary: its line in the help of its group.
         entries: the commands below it, for a group.
     """
@@ -26,20 +26,43 @@ class Entry:
 
 
 MEM: Final[tuple[Entry, ...]] = (
-    Entry(name="index", module="aurora_cli.commands.mem_index", summary="Bring the index up to date with the files."),
-    Entry(name="search", module="aurora_cli.commands.mem_search", summary="Find the chunks that fit a query."),
-    Entry(name="stats", module="aurora_cli.commands.mem_stats", summary="Show what the memory holds."),
+    Entry(name="index", module="mem_index", summary="Bring the index up to date with the files."),
+    Entry(name="search", module="mem_search", summary="Find the chunks that fit a query."),
+    Entry(name="stats", module="mem_stats", summary="Show what the memory holds."),
+)
+
+RUNS: Final[tuple[Entry, ...]] = (
+    Entry(name="list", module="runs_list", summary="List runs, the newest first."),
+    Entry(name="show", module="runs_show", summary="Show a run and what came of its tasks."),
+    Entry(name="clean", module="runs_clean", summary="Remove what old runs left behind."),
+)
+
+CHECKPOINT: Final[tuple[Entry, ...]] = (
+    Entry(name="export", module="checkpoint_export", summary="Write a run as a JSON file."),
+)
+
+AUDIT: Final[tuple[Entry, ...]] = (
+    Entry(name="verify", module="audit_verify", summary="Check that the journal is as written."),
 )
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
-    Entry(name="init", module="aurora_cli.commands.init", summary="Set up a folder: configuration, policies, index."),
+    Entry(name="init", module="init", summary="Set up a folder: configuration, policies, index."),
+    Entry(name="soar", module="soar", summary="Answer a question from the project, with sources."),
+    Entry(name="spawn", module="spawn", summary="Run the tasks of a task file side by side."),
+    Entry(name="mem", module="mem", summary="Index and search the project's memory.", entries=MEM),
+    Entry(name="runs", module="runs", summary="List, show and clean runs.", entries=RUNS),
+    Entry(name="status", module="status", summary="Show what runs now."),
+    Entry(name="logs", module="logs", summary="Show what a task's agent prints."),
+    Entry(name="pause", module="pause", summary="Let a run start nothing more for now."),
+    Entry(name="resume", module="resume", summary="Go on with a run that was paused or cut off."),
+    Entry(name="cancel", module="cancel", summary="End a run, or one of its tasks."),
     Entry(
-        name="soar", module="aurora_cli.commands.soar", summary="Answer a question from the project, with sources."
+        name="checkpoint",
+        module="checkpoint",
+        summary="Take a run's state out of the journal.",
+        entries=CHECKPOINT,
     ),
-    Entry(name="spawn", module="aurora_cli.commands.spawn", summary="Run the tasks of a task file side by side."),
-    Entry(
-        name="mem", module="aurora_cli.commands.mem", summary="Index and search the project's memory.", entries=MEM
-    ),
-    Entry(name="completion", module="aurora_cli.commands.completion", summary="Let your shell complete aur's words."),
-    Entry(name="doctor", module="aurora_cli.commands.doctor", summary="Check that everything Aurora needs is there."),
+    Entry(name="audit", module="audit", summary="Check the journal of runs.", entries=AUDIT),
+    Entry(name="completion", module="completion", summary="Let your shell complete aur's words."),
+    Entry(name="doctor", module="doctor", summary="Check that everything Aurora needs is there."),
 )

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-__all__ = ["CliError", "MissingPathError", "NoProjectError", "UnknownAgentError"]
+__all__ = [
+    "CliError",
+    "CoordinatorLostError",
+    "MissingPathError",
+    "NoProjectError",
+    "UnknownAgentError",
+    "UnknownTaskError",
+]
 
 
 class CliError(Exception):
@@ -68,6 +75,34 @@ class UnknownAgentError(CliError):
         self.hint = (
             f"{guess}known here: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
         )
+
+
+class UnknownTaskError(CliError):
+    """A run has no task of that name."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, run_id: str, task_id: str, known: Collection[str]) -> None:
+        self.run_id = run_id
+        self.task_id = task_id
+        super().__init__(f"run {run_id} has no task {task_id!r}")
+        nearest = get_close_matches(task_id, known, n=1)
+        guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+        self.hint = f"{guess}`aur runs show {run_id}` names them"
+
+
+class CoordinatorLostError(CliError):
+    """The process that should have gone on with a run in the background ended at once.
+
+    Attributes:
+        log: what it said.
+    """
+
+    def __init__(self, run_id: str, log: Path) -> None:
+        self.run_id = run_id
+        self.log = log
+        super().__init__(f"run {run_id} did not start in the background")
+        self.hint = f"see {log}; or run it here: aur resume {run_id}"
 
 
 def _names_beside(path: Path) -> list[str]:

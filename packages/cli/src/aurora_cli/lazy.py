@@ -49,7 +49,7 @@ class AurGroup(click.Group):
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
-        command = import_module(entry.module).command
+        command = import_module(f"aurora_cli.commands.{entry.module}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["ExistingPath", "json_option", "max_concurrent_option"]
+__all__ = ["ExistingPath", "json_option", "max_concurrent_option", "run_argument", "target_argument"]
 
 
 class ExistingPath(click.ParamType[Path, str | Path]):
@@ -61,3 +61,13 @@ def max_concurrent_option(command: Command) -> Command:
         type=click.IntRange(1, 1000),
         help="How many agents run at once; spawner.max_concurrent of the configuration if absent.",
     )(command)
+
+
+def run_argument(command: Command) -> Command:
+    """Add the argument RUN."""
+    return click.argument("run_id", metavar="RUN", help="A run's name, as `aur runs list` shows it.")(command)
+
+
+def target_argument(command: Command) -> Command:
+    """Add the argument RUN[/TASK]."""
+    return click.argument("target", metavar="RUN[/TASK]", help="A run, or one task of it.")(command)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from aurora_spawner import Backend, RunEvent, SpawnTask, TaskFile
+    from aurora_spawner import Backend, RunEvent, SpawnResult, SpawnTask, TaskFile
 
 __all__ = ["SpawnPlan", "Ticker", "plan_spawn"]
 
@@ -27,7 +27,7 @@ class SpawnPlan:
     Attributes:
         backends: all that tasks may name, by name.
         default_agent: does the tasks that name none.
-        timeout_s: of an attempt whose task and backend set none.
+        timeout_s: of an attempt whose task and backend set none; None for no limit.
         policies: the file that the limits come from; None for the defaults.
     """
 
@@ -35,15 +35,15 @@ class SpawnPlan:
     backends: Mapping[str, Backend]
     default_agent: str
     max_concurrent: int
-    timeout_s: float
+    timeout_s: float | None
     policies: Path | None
 
     def agent_of(self, task: SpawnTask) -> str:
         """Name the agent that does a task."""
         return task.agent or self.default_agent
 
-    def timeout_of(self, task: SpawnTask) -> float:
-        """Return the limit of one attempt at a task, in seconds."""
+    def timeout_of(self, task: SpawnTask) -> float | None:
+        """Return the limit of one attempt at a task, in seconds; None for no limit."""
         return task.timeout_s or self.backends[self.agent_of(task)].timeout_s or self.timeout_s
 
     @property
@@ -59,7 +59,7 @@ def plan_spawn(
     default_agent: str,
     default_from: str,
     max_concurrent: int,
-    timeout_s: float,
+    timeout_s: float | None,
     policies: Path | None,
 ) -> SpawnPlan:
     """Match the open tasks of a file with agents; nothing is started.
@@ -105,6 +105,11 @@ class Ticker:
             self._waiting.add(event.result.task_id)
         if self._waiting and self._clock() >= self._next:
             self.flush()
+
+    def finish(self, results: Mapping[str, SpawnResult]) -> None:
+        """Tick what is left, those included that an earlier execution finished and had no time to tick."""
+        self._waiting.update(task_id for task_id, result in results.items() if result.success)
+        self.flush()
 
     def flush(self) -> None:
         """Tick what waits. A file that cannot be read or written now becomes a notice, not the end of the run."""

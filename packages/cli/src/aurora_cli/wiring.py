@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
     from aurora_core import Config
     from aurora_policies import PoliciesEngine
@@ -29,6 +30,8 @@ __all__ = [
     "project_at",
     "project_or_prospect",
     "prospect",
+    "resumed_run",
+    "resumption",
     "set_up",
     "settings",
     "spawn_plan",
@@ -99,8 +102,11 @@ def orchestrator(project: Project, memory: Memory, config: Config) -> SOAROrches
     )
 
 
-def spawn_plan(project: Project, config: Config, taskfile: Path) -> SpawnPlan:
+def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: bool = False) -> SpawnPlan:
     """Read a task file and find the agents that its tasks name.
+
+    Args:
+        background: nobody waits for such a run, so only its tasks and agents limit its time.
 
     Raises:
         TaskFileError, GraphError: the file makes no sense; with the line.
@@ -116,7 +122,7 @@ def spawn_plan(project: Project, config: Config, taskfile: Path) -> SpawnPlan:
         default_agent=config.tool or LOCAL_AGENT,
         default_from=f"tool ({config.origin('tool')})",
         max_concurrent=config.max_concurrent,
-        timeout_s=float(engine.recovery.timeout_seconds),
+        timeout_s=None if background else float(engine.recovery.timeout_seconds),
         policies=engine.source,
     )
 
@@ -133,12 +139,19 @@ def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
     return {**AgentRegistry.local(project.root).backends, **configured}
 
 
-def new_run(project: Project, plan: SpawnPlan) -> Run:
-    """Write a run of the plan's tasks into the project's journal; nothing starts yet."""
+def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_in: Path | None = None) -> Run:
+    """Write a run of the plan's tasks into a journal; nothing starts yet.
+
+    Args:
+        stagger_s: time between two starts; 0 for none.
+        keep_in: the folder of journal and outputs; the project's if None.
+    """
+    from aurora_cli.resuming import remember_taskfile
     from aurora_spawner import Run
 
-    return Run.create(
-        project.runs_db,
+    folder = keep_in or project.aurora_dir
+    run = Run.create(
+        folder / project.runs_db.name,
         plan.file.tasks,
         plan.backends,
         default_agent=plan.default_agent,
@@ -146,5 +159,54 @@ def new_run(project: Project, plan: SpawnPlan) -> Run:
         max_concurrent=plan.max_concurrent,
         default_timeout_s=plan.timeout_s,
         cwd=project.root,
-        spool=project.aurora_dir / "runs",
+        spool=folder / "runs",
+        start_rate_per_s=1 / stagger_s if stagger_s else None,
+    )
+    remember_taskfile(folder / "runs" / run.run_id, plan.file)
+    return run
+
+
+def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> Resumption:
+    """Find a run that was begun, and its task file as it is now.
+
+    Args:
+        taskfile: instead of the file that the run was made from.
+
+    Raises:
+        UnknownRunError: there is none of that name.
+        TaskFileError, GraphError: the file makes no sense now.
+    """
+    from aurora_cli.journal import find_run
+    from aurora_cli.resuming import Resumption, find_taskfile
+    from aurora_spawner import read_taskfile
+
+    run, tasks = find_run(project, run_id)
+    file = read_taskfile(taskfile) if taskfile else find_taskfile(run.spool / run_id)
+    return Resumption(run=run, tasks=tasks, file=file)
+
+
+def resumed_run(
+    project: Project,
+    config: Config,
+    found: Resumption,
+    *,
+    max_concurrent: int | None = None,
+    stagger_s: float = 0.0,
+    retry_failed: bool = False,
+) -> Run:
+    """Take a run up where it stands; nothing starts yet.
+
+    Raises:
+        BackendError: a task's agent is not configured any more.
+    """
+    from aurora_spawner import Run
+
+    return Run.resume(
+        project.runs_db,
+        found.run.run_id,
+        backends_of(project, config),
+        tasks=found.file.tasks if found.file else None,
+        retry_failed=retry_failed,
+        max_concurrent=max_concurrent,
+        start_rate_per_s=1 / stagger_s if stagger_s else None,
     )

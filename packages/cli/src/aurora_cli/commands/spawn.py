@@ -3,30 +3,71 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli import wiring
+from aurora_cli import driving, journal, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option, max_concurrent_option
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.render import preview
-from aurora_cli.render.index import index_with_progress
-from aurora_cli.render.run import as_document, summary, watch
-from aurora_cli.spawning import Ticker
+from aurora_cli.render import preview, runs
 
 if TYPE_CHECKING:
     from aurora_cli.spawning import SpawnPlan
-    from aurora_core import Config, Project
-    from aurora_spawner import RunEvent, RunReport
+    from aurora_core import Project
 
 __all__ = ["command"]
 
 SHOWN_TASKS: Final = 40
 """More would scroll the question about them off the screen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The options of one call, as they were given."""
+
+    taskfile: Path | None
+    max_concurrent: int | None
+    sequential: bool
+    stagger_s: float
+    tool: str | None
+    dry_run: bool
+    yes: bool
+    background: bool
+    no_checkpoint: bool
+    resume: str | None
+    retry_failed: bool
+    list_checkpoints: bool
+    clean_days: float | None
+    as_json: bool
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            click.UsageError: they do.
+        """
+        doing = [self.resume is not None, self.list_checkpoints, self.clean_days is not None]
+        if sum(doing) > 1:
+            raise click.UsageError("--resume, --list-checkpoints and --clean-checkpoints exclude each other")
+        if self.taskfile is None and not any(doing):
+            raise click.UsageError("name a task file: aur spawn tasks.md")
+        if self.sequential and self.max_concurrent not in (None, 1):
+            raise click.UsageError("--sequential and --max-concurrent exclude each other")
+        if self.no_checkpoint and (self.background or self.resume):
+            raise click.UsageError("--no-checkpoint leaves nothing that --bg or --resume could go on with")
+        if self.retry_failed and not self.resume:
+            raise click.UsageError("--retry-failed needs --resume")
+
+    @property
+    def at_once(self) -> int | None:
+        """How many tasks at once; None leaves it to the configuration."""
+        return 1 if self.sequential else self.max_concurrent
 
 
 @click.command(
@@ -36,59 +77,137 @@ SHOWN_TASKS: Final = 40
         ("aur spawn tasks.md --dry-run", "Show what would run."),
         ("aur spawn tasks.md --max-concurrent 8", "Run it, eight tasks at once."),
         ("aur spawn tasks.md --tool reviewer --yes", "Let one agent do the tasks that name none; do not ask."),
-        ("aur spawn tasks.md --json > result.json", "Keep the results for a program."),
+        ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` tell how it goes."),
+        ("aur spawn --list-checkpoints", "The runs that were cut off."),
+        ("aur spawn --resume spawn-1763690000000", "Go on with one of them."),
     ),
 )
-@click.argument("taskfile", type=ExistingPath("file"), help="A Markdown file with lines like `- [ ] 1.2 Text`.")
+@click.argument(
+    "taskfile",
+    required=False,
+    type=ExistingPath("file"),
+    help="A Markdown file with lines like `- [ ] 1.2 Text`; with --resume the run's own if absent.",
+)
 @max_concurrent_option
+@click.option("--sequential", is_flag=True, help="One task after the other, in the order of the file.")
+@click.option(
+    "--stagger-delay",
+    "stagger_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Time between two starts; none by default.",
+)
 @click.option("--tool", metavar="NAME", help="The agent for tasks that name none.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before starting. Off a terminal nobody is asked.")
+@click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
+@click.option("--no-checkpoint", is_flag=True, help="Leave no trace in the journal; such a run cannot be resumed.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that was cut off.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: also what failed, was skipped or was cancelled.")
+@click.option("--list-checkpoints", is_flag=True, help="List the runs that can be resumed.")
+@click.option(
+    "--clean-checkpoints",
+    "clean_days",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Remove what runs older than so many days left behind.",
+)
 @json_option
-def command(
-    *, taskfile: Path, max_concurrent: int | None, tool: str | None, dry_run: bool, yes: bool, as_json: bool
-) -> int:
+def command(**given: object) -> int:
     """Run the tasks of a task file side by side.
 
     Each open task starts as soon as what it depends on is done. Boxes are ticked as tasks succeed. The exit status
-    is 1 if a task failed or was skipped.
+    is 1 if a task failed or was skipped. A run that was cut off can be resumed: what is finished stays finished.
     """
+    options = _Options(**given)  # type: ignore[arg-type]
+    options.check()
+    if options.list_checkpoints:
+        return _list_checkpoints(options)
+    if options.clean_days is not None:
+        return _clean_checkpoints(options.clean_days, as_json=options.as_json)
+    if options.resume is not None:
+        return _resume(options.resume, options)
+    return _spawn(options)
+
+
+def _spawn(options: _Options) -> ExitCode:
+    assert options.taskfile is not None
     project = wiring.project_or_prospect(Path.cwd())
-    config = wiring.settings(project, tool=tool, max_concurrent=max_concurrent)
-    plan = wiring.spawn_plan(project, config, taskfile)
-    if dry_run:
-        _show_plan(plan, as_json=as_json)
-        return ExitCode.DONE
+    config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
+    plan = wiring.spawn_plan(project, config, options.taskfile, background=options.background)
+    if options.dry_run:
+        return _show_plan(plan, as_json=options.as_json)
     if not plan.file.tasks:
-        return _nothing_to_run(plan, as_json=as_json)
+        return _nothing_to_run(plan, as_json=options.as_json)
     note(preview.as_text(plan, limit=SHOWN_TASKS))
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty() and not click.confirm("Start?", default=True, err=True):
+    if not _wanted(options):
         return ExitCode.NOT_REACHED
-    report, notices = _run(project, config, plan)
-    for notice in notices:
-        note(notice)
-    _show_report(plan, report, as_json=as_json)
-    if report.interrupted:
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE if report.ok else ExitCode.NOT_REACHED
+    driving.refresh_memory(wiring.set_up(project), config, plan.agents)
+    return _run(project, plan, options)
 
 
-def _run(project: Project, config: Config, plan: SpawnPlan) -> tuple[RunReport, list[str]]:
-    """Run the plan; return what came of it and what the person should know besides."""
-    wiring.set_up(project)
-    if wiring.LOCAL_AGENT in plan.agents:
-        with wiring.open_memory(project, config) as memory:
-            index_with_progress(memory)
-    ticker = Ticker(plan.file)
-    with watch() as show:
+def _run(project: Project, plan: SpawnPlan, options: _Options) -> ExitCode:
+    titles = {line.id: line.title for line in plan.file.lines}
+    if options.no_checkpoint:
+        with TemporaryDirectory(prefix="aurora-") as folder:
+            run = wiring.new_run(project, plan, stagger_s=options.stagger_s, keep_in=Path(folder))
+            return driving.drive(run, plan.file, titles, as_json=options.as_json)
+    run = wiring.new_run(project, plan, stagger_s=options.stagger_s)
+    if options.background:
+        return _in_background(project, run.run_id, options)
+    return driving.drive(run, plan.file, titles, as_json=options.as_json)
 
-        def follow(event: RunEvent) -> None:
-            show(event)
-            ticker.follow(event)
 
-        report = wiring.new_run(project, plan).execute_sync(follow)
-    ticker.flush()
-    return report, [*report.notices, *ticker.notices]
+def _resume(run_id: str, options: _Options) -> ExitCode:
+    project = wiring.project_at(Path.cwd())
+    if options.background:
+        return _in_background(project, run_id, options)
+    config = wiring.settings(project)
+    return driving.resume(
+        project,
+        config,
+        wiring.resumption(project, run_id, options.taskfile),
+        max_concurrent=options.at_once,
+        stagger_s=options.stagger_s,
+        retry_failed=options.retry_failed,
+        as_json=options.as_json,
+    )
+
+
+def _in_background(project: Project, run_id: str, options: _Options) -> ExitCode:
+    more = [f"--stagger-delay={options.stagger_s}"]
+    more += ["--retry-failed"] if options.retry_failed else []
+    more += [f"--max-concurrent={options.at_once}"] if options.at_once else []
+    return driving.in_background(project, run_id, more=more, as_json=options.as_json)
+
+
+def _wanted(options: _Options) -> bool:
+    """Ask whether to start, where there is somebody to ask."""
+    if options.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    return click.confirm("Start?", default=True, err=True)
+
+
+def _list_checkpoints(options: _Options) -> ExitCode:
+    found = journal.list_resumable(wiring.project_at(Path.cwd()))
+    if options.as_json:
+        emit_json(runs.as_document(found))
+        return ExitCode.DONE
+    for line in runs.as_lines(found):
+        emit(line)
+    if not found:
+        note("no run was cut off")
+    return ExitCode.DONE
+
+
+def _clean_checkpoints(days: float, *, as_json: bool) -> ExitCode:
+    report = journal.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
+    if as_json:
+        emit_json(runs.cleaned_document(report))
+    else:
+        runs.show_cleaned(report)
+    return ExitCode.DONE
 
 
 def _nothing_to_run(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
@@ -96,19 +215,13 @@ def _nothing_to_run(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
 
     note(f"{plan.file.path}: every box is ticked, nothing to run")
     if as_json:
-        emit_json(as_document(RunReport(run_id="", results={}, duration_s=0.0), {}))
+        driving.tell(RunReport(run_id="", results={}, duration_s=0.0), {}, as_json=True)
     return ExitCode.DONE
 
 
-def _show_plan(plan: SpawnPlan, *, as_json: bool) -> None:
+def _show_plan(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
     if as_json:
         emit_json(preview.as_document(plan))
     else:
         emit(preview.as_text(plan))
-
-
-def _show_report(plan: SpawnPlan, report: RunReport, *, as_json: bool) -> None:
-    if as_json:
-        emit_json(as_document(report, {line.id: line.title for line in plan.file.lines}))
-    else:
-        emit(summary(report))
+    return ExitCode.DONE

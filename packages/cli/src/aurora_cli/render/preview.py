@@ -56,7 +56,8 @@ def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
 
 
 def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
-    terms = [f"@{one_line(plan.agent_of(task))}", f"at most {plan.timeout_of(task):.0f} s"]
+    limit = plan.timeout_of(task)
+    terms = [f"@{one_line(plan.agent_of(task))}", f"at most {limit:.0f} s" if limit else "no time limit"]
     if task.depends_on:
         terms.append(f"after {one_line(', '.join(task.depends_on), 60)}")
     if not task.critical:

@@ -1,0 +1,20 @@
+"""`aur audit`: the group of the commands about the journal's truth."""
+
+from __future__ import annotations
+
+import click
+
+from aurora_cli.catalogue import AUDIT
+from aurora_cli.lazy import AurGroup
+
+__all__ = ["command"]
+
+
+@click.group(
+    name="audit",
+    cls=AurGroup,
+    entries=AUDIT,
+    examples=(("aur audit verify", "Check the journal's hash chain."),),
+)
+def command() -> None:
+    """Check the journal of runs."""

@@ -1,0 +1,37 @@
+"""`aur cancel`: end a run, or one of its tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import journal, wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import target_argument
+from aurora_cli.output import note
+
+__all__ = ["command"]
+
+
+@click.command(
+    "cancel",
+    cls=AurCommand,
+    examples=(
+        ("aur cancel spawn-1763690000000", "End the run and every process of it."),
+        ("aur cancel spawn-1763690000000/1.2", "End one task; the others go on."),
+        ("aur cancel spawn-1763690000000 --at-once", "Do not wait for agents to end by themselves."),
+    ),
+)
+@target_argument
+@click.option("--at-once", is_flag=True, help="Kill agents instead of asking them to end.")
+def command(*, target: str, at_once: bool) -> int:
+    """End a run, or one of its tasks, with all its processes.
+
+    Works from any shell, also where the run's coordinator has died. Unfinished tasks can be resumed later.
+    """
+    run_id, _, task_id = target.partition("/")
+    journal.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
+    note(f"{target} is being ended")
+    return ExitCode.DONE

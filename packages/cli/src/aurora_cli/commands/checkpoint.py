@@ -1,0 +1,20 @@
+"""`aur checkpoint`: the group of the commands about checkpoints."""
+
+from __future__ import annotations
+
+import click
+
+from aurora_cli.catalogue import CHECKPOINT
+from aurora_cli.lazy import AurGroup
+
+__all__ = ["command"]
+
+
+@click.group(
+    name="checkpoint",
+    cls=AurGroup,
+    entries=CHECKPOINT,
+    examples=(("aur checkpoint export spawn-1763690000000", "Write the run to .aurora/checkpoints/."),),
+)
+def command() -> None:
+    """Take a run's state out of the journal."""

@@ -1,0 +1,31 @@
+"""`aur pause`: let a run start nothing more for now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import journal, wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import run_argument
+from aurora_cli.output import note
+
+__all__ = ["command"]
+
+
+@click.command(
+    "pause",
+    cls=AurCommand,
+    examples=(("aur pause spawn-1763690000000", "Tasks that run go on; no other starts until `aur resume`."),),
+)
+@run_argument
+def command(*, run_id: str) -> int:
+    """Let a run start nothing more for now.
+
+    Works from any shell on a run that goes on, in the background or in another terminal.
+    """
+    journal.pause_run(wiring.project_at(Path.cwd()), run_id)
+    note(f"{run_id} is paused; go on with: aur resume {run_id}")
+    return ExitCode.DONE

@@ -1,0 +1,42 @@
+"""`aur runs clean`: remove what old runs left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import journal, wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit_json
+from aurora_cli.render.runs import cleaned_document, show_cleaned
+
+__all__ = ["command"]
+
+
+@click.command(
+    "clean",
+    cls=AurCommand,
+    examples=(
+        ("aur runs clean --older-than 30", "Forget what ended more than a month ago."),
+        ("aur runs clean --older-than 0", "Forget everything that does not run now."),
+    ),
+)
+@click.option(
+    "--older-than", "days", type=click.FloatRange(min=0), required=True, metavar="DAYS", help="Age in days at least."
+)
+@json_option
+def command(*, days: float, as_json: bool) -> int:
+    """Remove what old runs left behind.
+
+    Their prompts, outputs and results go; such a run cannot be resumed or shown any more. That they ran, and the
+    journal's hash chain, stay. A run of which something is still alive is kept.
+    """
+    report = journal.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
+    if as_json:
+        emit_json(cleaned_document(report))
+    else:
+        show_cleaned(report)
+    return ExitCode.DONE

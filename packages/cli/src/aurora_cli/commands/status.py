@@ -1,0 +1,40 @@
+"""`aur status`: show what runs now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import journal, wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.runs import status_document, status_lines
+
+__all__ = ["command"]
+
+
+@click.command(
+    "status",
+    cls=AurCommand,
+    examples=(
+        ("aur status", "The runs that go on now, and those that were cut off."),
+        ("aur status spawn-1763690000000 --json", "One run, for a program."),
+    ),
+)
+@click.argument("run_id", metavar="[RUN]", required=False, help="A run's name; all that are not over if absent.")
+@json_option
+def command(*, run_id: str | None, as_json: bool) -> int:
+    """Show what runs now: each run that is not over, how far it is, and what its agents do."""
+    found = journal.run_statuses(wiring.project_at(Path.cwd()), run_id)
+    if as_json:
+        emit_json(status_document(found))
+        return ExitCode.DONE
+    for status in found:
+        for line in status_lines(status):
+            emit(line)
+    if not found:
+        note("nothing runs now, and nothing was cut off")
+    return ExitCode.DONE

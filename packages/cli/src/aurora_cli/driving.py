@@ -1,0 +1,106 @@
+"""Drive a run to its end: shown as it happens, boxes ticked, its result told, its exit status returned."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from aurora_cli import wiring
+from aurora_cli.errors import CoordinatorLostError
+from aurora_cli.exits import ExitCode
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.index import index_with_progress
+from aurora_cli.render.run import as_document, summary, watch
+from aurora_cli.spawning import Ticker
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from aurora_cli.resuming import Resumption
+    from aurora_core import Config, Project
+    from aurora_spawner import Run, RunEvent, RunReport, TaskFile
+
+__all__ = ["drive", "in_background", "refresh_memory", "resume", "tell"]
+
+
+def refresh_memory(project: Project, config: Config, agents: Collection[str]) -> None:
+    """Bring the memory up to date where the local agent, which answers from it, has something to do."""
+    if wiring.LOCAL_AGENT in agents:
+        with wiring.open_memory(project, config) as memory:
+            index_with_progress(memory)
+
+
+def drive(run: Run, file: TaskFile | None, titles: Mapping[str, str], *, as_json: bool) -> ExitCode:
+    """Execute a run, and tick the boxes of its task file if it has one.
+
+    Args:
+        titles: what people call the tasks, by id.
+    """
+    ticker = Ticker(file) if file else None
+    with watch() as show:
+
+        def follow(event: RunEvent) -> None:
+            show(event)
+            if ticker:
+                ticker.follow(event)
+
+        report = run.execute_sync(follow)
+    if ticker:
+        ticker.finish(report.results)
+    for notice in (*report.notices, *(ticker.notices if ticker else ())):
+        note(notice)
+    return tell(report, titles, as_json=as_json)
+
+
+def resume(
+    project: Project,
+    config: Config,
+    found: Resumption,
+    *,
+    max_concurrent: int | None = None,
+    stagger_s: float = 0.0,
+    retry_failed: bool = False,
+    as_json: bool = False,
+) -> ExitCode:
+    """Go on with a run in this process."""
+    run = wiring.resumed_run(
+        project, config, found, max_concurrent=max_concurrent, stagger_s=stagger_s, retry_failed=retry_failed
+    )
+    refresh_memory(project, config, found.agents)
+    note(f"going on with {found.run.run_id}")
+    return drive(run, found.file, found.titles, as_json=as_json)
+
+
+def in_background(project: Project, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
+    """Let a process of its own go on with a run; return once it has taken it.
+
+    Args:
+        more: options for that process's `aur spawn --resume`.
+
+    Raises:
+        CoordinatorLostError: the process ended before it took the run.
+    """
+    from aurora_spawner.steering import detach, wait_until_held
+
+    log = project.aurora_dir / "runs" / run_id / "coordinator.log"
+    command = [sys.executable, "-m", "aurora_cli", "spawn", "--resume", run_id, *more]
+    pid = detach(command, log=log, cwd=project.root)
+    if not wait_until_held(project.runs_db, run_id, pid=pid):
+        raise CoordinatorLostError(run_id, log)
+    if as_json:
+        emit_json({"run_id": run_id, "pid": pid, "log": str(log)})
+    else:
+        emit(run_id)
+        note(f"it runs in the background: aur status {run_id}, aur logs {run_id}, aur cancel {run_id}")
+    return ExitCode.DONE
+
+
+def tell(report: RunReport, titles: Mapping[str, str], *, as_json: bool) -> ExitCode:
+    """Print what came of a run, and return its exit status."""
+    if as_json:
+        emit_json(as_document(report, titles))
+    else:
+        emit(summary(report))
+    if report.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE if report.ok else ExitCode.NOT_REACHED

@@ -1,0 +1,140 @@
+"""What commands ask of a project's journal of runs; a project where nothing has run yet has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.errors import UnknownTaskError
+from aurora_spawner import RunState, UnknownRunError, steering
+from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
+from aurora_spawner.journal.audit import AuditReport, verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_run, load_tasks
+from aurora_spawner.logs import follow_log, read_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any, Literal
+
+    from aurora_core import Project
+    from aurora_spawner.checkpoints import CleanReport, RunSummary
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+__all__ = [
+    "audit",
+    "cancel_run",
+    "clean_runs",
+    "export_run",
+    "find_run",
+    "is_held",
+    "list_resumable",
+    "list_runs",
+    "log_pieces",
+    "pause_run",
+    "run_statuses",
+    "unpause_run",
+]
+
+
+_UNFINISHED: Final = (RunState.CREATED, RunState.RUNNING, RunState.INTERRUPTED)
+
+
+def list_runs(project: Project, *, limit: int | None = None) -> list[RunSummary]:
+    """Return the newest runs."""
+    return list_checkpoints(project.runs_db, limit=limit)
+
+
+def find_run(project: Project, run_id: str) -> tuple[RunRow, list[TaskRow]]:
+    """Return a run and its tasks.
+
+    Raises:
+        UnknownRunError: there is none of that name.
+    """
+    with Journal(_journal_with(project, run_id)) as store:
+        return load_run(store, run_id), load_tasks(store, run_id)
+
+
+def is_held(project: Project, run_id: str) -> bool:
+    """Whether a living process works on a run.
+
+    Raises:
+        UnknownRunError: there is none of that name.
+    """
+    run, _ = find_run(project, run_id)
+    return run.holder is not None and run.holder.alive()
+
+
+def list_resumable(project: Project) -> list[RunSummary]:
+    """Return the runs of task files that `aur spawn --resume` can go on with, the newest first."""
+    return [summary for summary in list_runs(project) if summary.resumable and summary.run.kind == "spawn"]
+
+
+def clean_runs(project: Project, *, older_than_days: float) -> CleanReport:
+    """Remove the contents of old runs."""
+    return clean_checkpoints(project.runs_db, older_than_days=older_than_days)
+
+
+def export_run(project: Project, run_id: str, folder: Path | None) -> Path:
+    """Write a run as a JSON file into a folder, by default the project's; return its path."""
+    target = folder or project.aurora_dir / "checkpoints"
+    return export_checkpoint(_journal_with(project, run_id), run_id, target)
+
+
+def audit(project: Project) -> AuditReport:
+    """Hold the journal against its hashes; a journal that is not there yet has no event."""
+    if not project.runs_db.exists():
+        return AuditReport(events=0, head="")
+    with Journal(project.runs_db) as store:
+        return verify(store)
+
+
+def run_statuses(project: Project, run_id: str | None) -> list[dict[str, Any]]:
+    """Tell how one run stands, or every run that goes on or was cut off."""
+    if run_id is not None:
+        return [steering.run_status(_journal_with(project, run_id), run_id)]
+    unfinished = [summary for summary in list_runs(project) if summary.held or summary.run.state in _UNFINISHED]
+    return [steering.run_status(project.runs_db, summary.run.run_id) for summary in unfinished]
+
+
+def pause_run(project: Project, run_id: str) -> None:
+    """Let a run start nothing more."""
+    steering.pause_run(_journal_with(project, run_id), run_id)
+
+
+def unpause_run(project: Project, run_id: str) -> None:
+    """Let a paused run go on."""
+    steering.unpause_run(_journal_with(project, run_id), run_id)
+
+
+def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> None:
+    """End a run or one of its tasks."""
+    steering.cancel_run(_journal_with(project, run_id), run_id, task_id=task_id, at_once=at_once)
+
+
+def log_pieces(project: Project, run_id: str, task_id: str | None, *, follow: bool, errors: bool) -> Iterator[bytes]:
+    """Give what a task's agent has printed, or what all of a run's tasks have, each below its name.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: there is none of that name.
+    """
+    stream: Literal["stdout", "stderr"] = "stderr" if errors else "stdout"
+    _, tasks = find_run(project, run_id)
+    titles = {row.task_id: row.task.headline for row in tasks}
+    if task_id is not None and task_id not in titles:
+        raise UnknownTaskError(run_id, task_id, titles)
+    with Journal(project.runs_db) as store:
+        if task_id is None:
+            for each, title in titles.items():
+                yield f"== {each} {title}\n".encode(errors="replace")
+                yield read_log(store, run_id, each, stream=stream)
+        elif follow:
+            yield from follow_log(store, run_id, task_id, stream=stream)
+        else:
+            yield read_log(store, run_id, task_id, stream=stream)
+
+
+def _journal_with(project: Project, run_id: str) -> Path:
+    if not project.runs_db.exists():
+        raise UnknownRunError(run_id)
+    return project.runs_db

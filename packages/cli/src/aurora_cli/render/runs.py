@@ -1,0 +1,150 @@
+"""How runs of the past and of now look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aurora_cli.output import emit, note
+from aurora_cli.render.words import count, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aurora_spawner.checkpoints import CleanReport, RunSummary
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+__all__ = [
+    "as_detail",
+    "as_detail_document",
+    "as_document",
+    "as_lines",
+    "cleaned_document",
+    "show_cleaned",
+    "status_document",
+    "status_lines",
+]
+
+_COLOURS: Final[Mapping[str, str]] = {
+    "succeeded": "green",
+    "failed": "red",
+    "running": "cyan",
+    "crashed": "red",
+    "skipped": "yellow",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+}
+
+
+_STATES: Final = ("succeeded", "failed", "skipped", "cancelled", "running", "pending")
+
+
+def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
+    """Write a line a run."""
+    for summary in runs:
+        run = summary.run
+        hint = "  can be resumed" if summary.resumable else ""
+        yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(run.state)}  {_counts(summary.counts)}{hint}"
+
+
+def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
+    """Return runs for programs, the newest first."""
+    return {"runs": [_run_row(summary.run) | _summary_row(summary) for summary in runs]}
+
+
+def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
+    """Write a run and a line a task."""
+    yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(run.state)}"
+    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} at once"
+    for row in tasks:
+        seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
+        name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
+        agent = one_line(row.task.agent or run.default_agent)
+        yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
+        if row.result and row.result.error:
+            yield f"      {one_line(row.result.error, 200)}"
+
+
+def as_detail_document(run: RunRow, tasks: Sequence[TaskRow]) -> dict[str, object]:
+    """Return a run and its tasks for programs."""
+    return _run_row(run) | {"tasks": [_task_row(run, row) for row in tasks]}
+
+
+def cleaned_document(report: CleanReport) -> dict[str, object]:
+    """Return what a clean-up did, for programs."""
+    return {"removed": list(report.removed), "kept_running": list(report.kept_running)}
+
+
+def show_cleaned(report: CleanReport) -> None:
+    """Tell what a clean-up did."""
+    for run_id in report.kept_running:
+        note(f"{run_id} is kept: something of it still runs")
+    emit(f"removed {count(len(report.removed), 'run')}")
+
+
+def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Write how a run stands, and a line for each task that runs."""
+    state = "paused" if status["paused"] and status["state"] == "running" else status["state"]
+    process = f"  (process {status['pid']})" if status["pid"] else ""
+    yield f"{status['run_id']}  {_coloured(state)}  {_counts(status['tasks'])}{process}"
+    for task in status["running"]:
+        yield f"  {one_line(task['task'])}  @{one_line(task['agent'])}  attempt {task['attempt']}"
+
+
+def status_document(statuses: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """Return how runs stand, for programs."""
+    return {"runs": [dict(status) for status in statuses]}
+
+
+def _run_row(run: RunRow) -> dict[str, object]:
+    return {
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "state": str(run.state),
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "cwd": str(run.cwd),
+        "max_concurrent": run.max_concurrent,
+    }
+
+
+def _summary_row(summary: RunSummary) -> dict[str, object]:
+    return {
+        "counts": {str(state): number for state, number in summary.counts.items()},
+        "held": summary.held,
+        "resumable": summary.resumable,
+    }
+
+
+def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
+    result = row.result
+    return {
+        "id": row.task_id,
+        "title": row.task.headline,
+        "agent": row.task.agent or run.default_agent,
+        "state": str(row.state),
+        "attempts": row.attempts,
+        "depends_on": list(row.task.depends_on),
+        "output": result.output if result else None,
+        "error": result.error if result else None,
+        "exit_code": result.exit_code if result else None,
+        "execution_time_s": round(result.execution_time, 3) if result else None,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def _counts(counts: Mapping[Any, int]) -> str:
+    by_state = {str(state): number for state, number in counts.items()}
+    return ", ".join(f"{by_state[state]} {state}" for state in _STATES if by_state.get(state)) or "no tasks"
+
+
+def _coloured(state: str) -> str:
+    return click.style(str(state), fg=_COLOURS.get(str(state)))
+
+
+def _moment(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S")

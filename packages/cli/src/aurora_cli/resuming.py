@@ -1,0 +1,63 @@
+"""Go on with a run that was cut off: its task file as it is now, its agents, its place in the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner import read_taskfile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_spawner import TaskFile
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+__all__ = ["Resumption", "find_taskfile", "remember_taskfile"]
+
+_POINTER: Final = "taskfile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """A run that can go on.
+
+    Attributes:
+        file: its task file as it is now; None where it has none any more, and the journal's tasks hold.
+    """
+
+    run: RunRow
+    tasks: Sequence[TaskRow]
+    file: TaskFile | None
+
+    @property
+    def agents(self) -> frozenset[str]:
+        """The agents of the tasks, done ones included."""
+        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
+        return frozenset(task.agent or self.run.default_agent for task in tasks)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What people call the tasks, by id."""
+        from_journal = {row.task_id: row.task.headline for row in self.tasks}
+        return from_journal | {line.id: line.title for line in (self.file.lines if self.file else ())}
+
+
+def remember_taskfile(spool: Path, file: TaskFile) -> None:
+    """Note beside a run's outputs which file its tasks come from."""
+    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (spool / _POINTER).write_text(str(file.path.absolute()), encoding="utf-8", errors="surrogateescape")
+
+
+def find_taskfile(spool: Path) -> TaskFile | None:
+    """Read the file that a run's tasks came from; None if it came from none, or the file is gone.
+
+    Raises:
+        TaskFileError, GraphError: the file makes no sense now.
+    """
+    try:
+        path = Path((spool / _POINTER).read_text(encoding="utf-8", errors="surrogateescape"))
+    except FileNotFoundError:
+        return None
+    return read_taskfile(path) if path.is_file() else None

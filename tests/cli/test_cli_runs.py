@@ -1,0 +1,300 @@
+"""Runs of the past: listed, shown, cleaned, exported, verified, resumed."""
+
+import itertools
+import json
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aurora_cli.exits import ExitCode
+
+Aur = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+CONFIG = """\
+tool: echo
+backends:
+  echo: {kind: command, command: ["cat"]}
+  broken: {kind: command, command: ["sh", "-c", "echo no luck >&2; exit 7"]}
+  slow: {kind: command, command: ["sh", "-c", "echo begun; sleep 27.1828"]}
+  gated: {kind: command, command: ["sh", "-c", "until [ -e go ]; do sleep 0.05; done; echo gone"]}
+"""
+
+
+@pytest.fixture
+def works(shop: Path) -> Path:
+    """Configure agents in the project and return its task file's path."""
+    (shop / ".aurora").mkdir()
+    (shop / ".aurora" / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    return shop / "tasks.md"
+
+
+def write_tasks(path: Path, *tasks: str) -> None:
+    path.write_text("".join(f"- [ ] {task}\n" for task in tasks), encoding="utf-8")
+
+
+def spawned(aur: Aur, *options: str) -> str:
+    """Run the task file and return the run's name."""
+    run_id = json.loads(aur("spawn", "tasks.md", "--json", *options).stdout)["run_id"]
+    assert isinstance(run_id, str)
+    return run_id
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_list_has_the_newest_first_and_counts(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    first = spawned(aur)
+    write_tasks(works, "1 Break\n  - Agent: broken", "2 Say more")
+    second = spawned(aur)
+    lines = aur("runs", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [second, first]
+    assert "1 succeeded, 1 failed" in lines[0]
+    rows = json.loads(aur("runs", "list", "--limit", "1", "--json").stdout)["runs"]
+    assert [(row["run_id"], row["state"], row["held"]) for row in rows] == [(second, "failed", False)]
+    assert rows[0]["counts"] == {"succeeded": 1, "failed": 1}
+
+
+def test_a_project_without_runs_says_so_and_makes_no_journal(aur: Aur, works: Path) -> None:
+    assert "nothing has run" in aur("runs", "list").stderr
+    assert "nothing runs now" in aur("status").stderr
+    assert "no run was cut off" in aur("spawn", "--list-checkpoints").stderr
+    assert "nothing to check" in aur("audit", "verify").stderr
+    assert aur("runs", "clean", "--older-than", "1").stdout == "removed 0 runs\n"
+    assert not (works.parent / ".aurora" / "runs.db").exists()
+
+
+def test_a_run_is_shown_task_by_task(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Break\n  - Agent: broken", "2 Say more")
+    run_id = spawned(aur)
+    text = aur("runs", "show", run_id).stdout
+    assert text.splitlines()[0].startswith(run_id)
+    assert "  1  Break  @broken  failed" in text
+    assert "no luck" in text
+    document = json.loads(aur("runs", "show", run_id, "--json").stdout)
+    assert [(task["id"], task["state"]) for task in document["tasks"]] == [("1", "failed"), ("2", "succeeded")]
+    assert document["tasks"][1]["output"].strip() == "Say more"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs", "show"),
+        ("status",),
+        ("logs",),
+        ("pause",),
+        ("resume",),
+        ("cancel",),
+        ("checkpoint", "export"),
+        ("spawn", "--resume"),
+    ],
+)
+@pytest.mark.parametrize("journal", ["there", "not there"])
+def test_an_unknown_run_is_a_usage_error(aur: Aur, works: Path, words: tuple[str, ...], journal: str) -> None:
+    if journal == "there":
+        write_tasks(works, "1 Say hello")
+        spawned(aur)
+    outcome = aur(*words, "spawn-1")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "no run named spawn-1" in outcome.stderr
+
+
+def test_old_runs_are_cleaned_and_the_journal_still_verifies(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    run_id = spawned(aur)
+    assert json.loads(aur("runs", "clean", "--older-than", "1", "--json").stdout)["removed"] == []
+    assert json.loads(aur("spawn", "--clean-checkpoints", "0", "--json").stdout)["removed"] == [run_id]
+    assert not (works.parent / ".aurora" / "runs" / run_id).exists()
+    assert aur("audit", "verify").returncode == ExitCode.DONE
+
+
+def test_a_run_is_exported_as_a_file(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    run_id = spawned(aur)
+    path = Path(aur("checkpoint", "export", run_id).stdout.strip())
+    assert path == works.parent / ".aurora" / "checkpoints" / f"{run_id}.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["execution_id"] == run_id
+    assert document["tasks"][0]["status"] == "completed"
+    other = Path(aur("checkpoint", "export", run_id, "--output", "backup").stdout.strip())
+    assert json.loads(other.read_text(encoding="utf-8")) == document
+
+
+def test_a_journal_that_was_changed_is_found_out(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    spawned(aur)
+    sound = aur("audit", "verify")
+    assert sound.returncode == ExitCode.DONE
+    assert "none of them changed" in sound.stdout
+    with sqlite3.connect(works.parent / ".aurora" / "runs.db") as connection:
+        connection.execute("UPDATE events SET payload = replace(payload, 'hello', 'howdy') WHERE seq = 2")
+    connection.close()
+    changed = aur("audit", "verify", "--json")
+    assert changed.returncode == ExitCode.ENVIRONMENT
+    document = json.loads(changed.stdout)
+    assert document["ok"] is False
+    assert "event 2" in document["problem"]
+    assert "was changed" in aur("audit", "verify").stdout
+
+
+def test_what_an_agent_printed_is_shown_byte_for_byte(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Break\n  - Agent: broken", "2 Say ünïcode")
+    run_id = spawned(aur)
+    assert aur("logs", f"{run_id}/2").stdout == "Say ünïcode"
+    assert aur("logs", f"{run_id}/1", "--stderr").stdout == "no luck\n"
+    whole = aur("logs", run_id).stdout
+    assert "== 1 Break\n" in whole
+    assert "== 2 Say ünïcode\nSay ünïcode" in whole
+    assert aur("logs", f"{run_id}/2", "-f").stdout == "Say ünïcode"
+
+
+@pytest.mark.parametrize("more", [[], ["-f"]])
+def test_an_unknown_task_names_the_nearest(aur: Aur, works: Path, more: list[str]) -> None:
+    write_tasks(works, "1.10 Say hello")
+    run_id = spawned(aur)
+    outcome = aur("logs", f"{run_id}/1.1", *more)
+    assert outcome.returncode == ExitCode.USAGE
+    assert f"run {run_id} has no task '1.1'" in outcome.stderr
+    assert "did you mean '1.10'?" in outcome.stderr
+
+
+def test_following_needs_a_task(aur: Aur, works: Path) -> None:
+    outcome = aur("logs", "spawn-1", "-f")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "RUN/TASK" in outcome.stderr
+
+
+def test_a_run_without_a_checkpoint_leaves_no_trace(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    outcome = aur("spawn", "tasks.md", "--no-checkpoint", "--json")
+    assert outcome.returncode == ExitCode.DONE
+    assert json.loads(outcome.stdout)["tasks"][0]["output"].strip() == "Say hello"
+    assert "- [x] 1 Say hello" in works.read_text(encoding="utf-8")
+    assert not (works.parent / ".aurora" / "runs.db").exists()
+
+
+def test_one_after_the_other_and_spaced_out(aur: Aur, works: Path) -> None:
+    write_tasks(works, *(f"{number} Say it" for number in range(1, 4)))
+    tasks = json.loads(aur("spawn", "tasks.md", "--sequential", "--json").stdout)["tasks"]
+    assert all(before["ended_at"] <= after["started_at"] for before, after in itertools.pairwise(tasks))
+    write_tasks(works, *(f"{number} Say it" for number in range(1, 4)))
+    tasks = json.loads(aur("spawn", "tasks.md", "--stagger-delay", "0.3", "--json").stdout)["tasks"]
+    starts = sorted(task["started_at"] for task in tasks)
+    assert starts[2] - starts[0] >= 0.5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--resume", "spawn-1", "--list-checkpoints"],
+        ["tasks.md", "--sequential", "--max-concurrent", "3"],
+        ["tasks.md", "--no-checkpoint", "--bg"],
+        ["tasks.md", "--retry-failed"],
+        [],
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(aur: Aur, works: Path, options: list[str]) -> None:
+    write_tasks(works, "1 Say hello")
+    assert aur("spawn", *options).returncode == ExitCode.USAGE
+    assert not (works.parent / ".aurora" / "runs.db").exists()
+
+
+def test_failed_tasks_are_tried_again_on_request(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Look\n  - Agent: broken", "2 Say more\n  - Depends: 1", "3 Say hello")
+    run_id = spawned(aur)
+    assert json.loads(aur("spawn", "--list-checkpoints", "--json").stdout)["runs"][0]["run_id"] == run_id
+    config = works.parent / ".aurora" / "config.yaml"
+    config.write_text(CONFIG.replace("exit 7", "cat"), encoding="utf-8")
+    outcome = aur("resume", run_id, "--retry-failed", "--json")
+    assert outcome.returncode == ExitCode.DONE
+    document = json.loads(outcome.stdout)
+    assert document["run_id"] == run_id
+    assert document["counts"]["succeeded"] == 3
+    assert works.read_text(encoding="utf-8").count("- [x]") == 3
+
+
+def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello", "2 Wait\n  - Agent: gated\n  - Depends: 1", "3 Say more\n  - Depends: 2")
+    process = start_aur("spawn", "tasks.md")
+    wait_for(lambda: "2  @gated" in aur("status").stdout)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    listed = aur("status").stdout
+    run_id = listed.split()[0]
+    assert "crashed" in listed
+    (works.parent / "go").touch()
+    works.write_text(works.read_text(encoding="utf-8").replace("Say more", "Say even more"), encoding="utf-8")
+    document = json.loads(aur("spawn", "--resume", run_id, "--json").stdout)
+    assert document["counts"]["succeeded"] == 3
+    shown = json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"]
+    assert [task["attempts"] for task in shown] == [1, 1, 1]
+    assert "even more" in shown[2]["output"]
+    assert works.read_text(encoding="utf-8").count("- [x]") == 3
+
+
+def test_a_run_whose_file_is_gone_goes_on_from_the_journal(start_aur: Start, aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Wait\n  - Agent: gated", "2 Say more\n  - Depends: 1")
+    process = start_aur("spawn", "tasks.md")
+    wait_for(lambda: "1  @gated" in aur("status").stdout)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    works.unlink()
+    (works.parent / "go").touch()
+    (run,) = json.loads(aur("spawn", "--list-checkpoints", "--json").stdout)["runs"]
+    assert run["state"] == "interrupted"
+    outcome = aur("resume", run["run_id"], "--json")
+    assert outcome.returncode == ExitCode.DONE
+    assert json.loads(outcome.stdout)["counts"]["succeeded"] == 2
+
+
+def test_a_run_in_the_background_is_watched_and_steered_from_elsewhere(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Wait\n  - Agent: gated", "2 Say more\n  - Depends: 1")
+    started = json.loads(aur("spawn", "tasks.md", "--bg", "--json").stdout)
+    run_id = started["run_id"]
+    wait_for(lambda: "1  @gated" in aur("status", run_id).stdout)
+    assert aur("pause", run_id).returncode == ExitCode.DONE
+    wait_for(lambda: "paused" in aur("status").stdout)
+    (works.parent / "go").touch()
+    wait_for(lambda: json.loads(aur("status", run_id, "--json").stdout)["runs"][0]["tasks"].get("succeeded") == 1)
+    assert aur("resume", run_id).returncode == ExitCode.DONE
+    wait_for(lambda: not psutil.pid_exists(started["pid"]) or is_zombie(started["pid"]))
+    assert "2 succeeded" in aur("runs", "list").stdout
+    assert works.read_text(encoding="utf-8").count("- [x]") == 2
+    assert "2 succeeded" in Path(started["log"]).read_text(encoding="utf-8")
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_task_and_then_its_run_are_cancelled_from_elsewhere(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Sleep\n  - Agent: slow", "2 Sleep too\n  - Agent: slow")
+    run_id = aur("spawn", "tasks.md", "--bg").stdout.strip()
+    wait_for(lambda: "begun" in aur("logs", f"{run_id}/2").stdout)
+    assert aur("cancel", f"{run_id}/1").returncode == ExitCode.DONE
+    wait_for(lambda: "1 cancelled" in aur("status", run_id).stdout)
+    assert aur("cancel", run_id, "--at-once").returncode == ExitCode.DONE
+    wait_for(lambda: aur("status").stdout == "")
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "27.1828" in " ".join(p.info["cmdline"] or ())]
+
+
+def test_pausing_what_does_not_run_is_an_error_with_a_way_out(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    run_id = spawned(aur)
+    outcome = aur("pause", run_id)
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "is not running" in outcome.stderr
