@@ -58,7 +58,7 @@ def test_a_fact_and_what_follows_from_it_are_written_together(journal: Journal) 
 
 def test_a_failed_append_writes_nothing(journal: Journal) -> None:
     create(journal)
-    twice = tasks_added([SpawnTask("x", id="1")], first_position=1)[0]
+    (twice,) = tasks_added([SpawnTask("x", id="1")], first_position=1)
     with pytest.raises(JournalError, match="cannot be used"):
         journal.append([pause(), Entry(run_id="spawn-1", fact=twice)])
     assert not load_run(journal, "spawn-1").paused

@@ -23,6 +23,7 @@ from aurora_spawner import (
     TaskState,
     spawn,
     spawn_parallel,
+    spawn_sequential,
 )
 from aurora_spawner.local import LocalExecutor
 
@@ -272,3 +273,23 @@ async def test_spawn_parallel_answers_in_the_order_of_the_tasks(tmp_path: Path) 
     tasks = [SpawnTask("sleep 0.1; echo slow", "sh"), SpawnTask("echo fast", "sh")]
     results = await spawn_parallel(tasks, backends=BACKENDS, cwd=tmp_path)
     assert [result.output for result in results] == ["slow\n", "fast\n"]
+
+
+async def test_spawn_sequential_passes_results_on_and_goes_past_failures(tmp_path: Path) -> None:
+    tasks = [SpawnTask("first"), SpawnTask("exit 1", "sh"), SpawnTask("third")]
+    first, second, third = await spawn_sequential(tasks, backends=BACKENDS, cwd=tmp_path)
+    assert (first.success, second.success, third.success) == (True, False, True)
+    assert "task 2 (agent sh, failed" in third.output
+
+
+async def test_spawn_sequential_stops_on_demand(tmp_path: Path) -> None:
+    tasks = [SpawnTask("exit 1", "sh"), SpawnTask("second")]
+    results = await spawn_sequential(tasks, backends=BACKENDS, cwd=tmp_path, stop_on_failure=True)
+    assert [result.state for result in results] == [TaskState.FAILED, TaskState.SKIPPED]
+
+
+async def test_spawn_sequential_may_keep_results_apart(tmp_path: Path) -> None:
+    results = await spawn_sequential(
+        [SpawnTask("first"), SpawnTask("second")], backends=BACKENDS, cwd=tmp_path, pass_context=False
+    )
+    assert [result.output for result in results] == ["first", "second"]

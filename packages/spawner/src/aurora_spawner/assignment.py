@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
@@ -32,6 +33,7 @@ class Assignment:
     default_timeout_s: float | None
     environ: Mapping[str, str]
     """What agents inherit, before it is scrubbed."""
+    _scrubbed: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Who does a task."""
@@ -67,12 +69,22 @@ class Assignment:
             folder=attempt_folder(self.spool, position=position, task_id=task_id, number=number).path,
             prompt=prompt_for(task, before),
             command=invocation.command,
-            environment=agent_environment(self.environ, keep=invocation.keep_env, extra={**invocation.env, **names}),
+            environment={**self._inherited(invocation.keep_env), **invocation.env, **names},
             cwd=self.cwd,
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
         )
 
+    def _inherited(self, keep: tuple[str, ...]) -> dict[str, str]:
+        """The environment for agents that need these; worked out once for each kind."""
+        if keep not in self._scrubbed:
+            self._scrubbed[keep] = agent_environment(self.environ, keep=keep)
+        return self._scrubbed[keep]
+
+
+_PROCESS_TOKEN: Final = os.urandom(10).hex()
+_COUNTER: Final = itertools.count()
+
 
 def new_token() -> str:
     """Names one attempt among all attempts of all machines."""
-    return os.urandom(12).hex()
+    return f"{_PROCESS_TOKEN}{os.getpid():x}-{next(_COUNTER):x}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import BackendError, SpawnerError
@@ -137,7 +137,7 @@ class Coordinator:
         """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it."""
         if self.ending is None:
             self.ending = why
-            self._note(None, RunEnding(why=why, at_once=at_once))
+            self._jot(None, RunEnding(why=why, at_once=at_once))
             self._emit("run_ending", message=why)
         self._at_once = self._at_once or at_once
         for running in self._running.values():
@@ -150,7 +150,7 @@ class Coordinator:
         if state.settled:
             return
         self._cancelled.add(task_id)
-        self._note(task_id, TaskCancelled(by=by))
+        self._jot(task_id, TaskCancelled(by=by))
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
         elif state is TaskState.PENDING:
@@ -161,14 +161,14 @@ class Coordinator:
         """Start nothing more until `unpause`; what runs goes on."""
         if not self.paused:
             self.paused = True
-            self._note(None, RunPaused(by=by))
+            self._jot(None, RunPaused(by=by))
             self._emit("run_paused")
 
     def unpause(self, *, by: str) -> None:
         """Go on after a pause."""
         if self.paused:
             self.paused = False
-            self._note(None, RunUnpaused(by=by))
+            self._jot(None, RunUnpaused(by=by))
             self._emit("run_unpaused")
             self._dispatch()
 
@@ -238,7 +238,7 @@ class Coordinator:
         """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
         if not isinstance(end, AttemptEnd):
-            self._note(task_id, self._started(attempt.number, end, adopted=True))
+            self._jot(task_id, self._started(attempt.number, end, adopted=True))
             self._emit("task_started", task_id, message="adopted")
             end = await self._follow(task_id, end)
         if end.reason in ("supervisor_lost", "voided", "cancelled") and not self._stopping(task_id):
@@ -258,21 +258,12 @@ class Coordinator:
         if self._stopping(task_id):
             return AttemptEnd(reason="voided")
         try:
-            running = await self._start(task_id, order)
+            running = self._running[task_id] = await self._executor.start(order)
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
-        self._note(task_id, self._started(number, running))
+        self._jot(task_id, self._started(number, running))
         self._emit("task_started", task_id)
         return await self._follow(task_id, running)
-
-    async def _start(self, task_id: str, order: AttemptOrder) -> RunningAttempt:
-        """Start an attempt, and know it as running even if this is cancelled half-way."""
-        starting = asyncio.ensure_future(self._executor.start(order))
-        try:
-            await asyncio.shield(starting)
-        finally:
-            self._running[task_id] = await starting
-        return self._running[task_id]
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         self._running[task_id] = running
@@ -326,9 +317,8 @@ class Coordinator:
         first = max(self._positions.values()) + 1
         self._positions |= {str(task.id): first + offset for offset, task in enumerate(growth.added)}
         self._scheduler.grow(growth.graph)
-        return result, tasks_added(
-            growth.added, first_position=first, added_by=result.task_id, rewired=growth.rewired
-        )
+        facts = tasks_added(growth.added, first_position=first, added_by=result.task_id, rewired=growth.rewired)
+        return result, list(facts)
 
     def _check_agent(self, agent: str | None) -> None:
         if agent is not None and agent not in self._backends:
@@ -353,7 +343,7 @@ class Coordinator:
         for task_id, cause in skipped:
             error = f"task {cause}, which it depends on, was {self._scheduler.states[cause]}"
             self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
-            self._note(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
+            self._jot(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
 
     async def _abandon(self) -> None:
         """End every attempt, when nothing can be written down any more."""
@@ -405,8 +395,13 @@ class Coordinator:
             *(Entry(run_id=self._assignment.run_id, task_id=task_id, fact=fact) for fact in facts)
         )
 
+    def _jot(self, task_id: str | None, *facts: Fact) -> None:
+        """Write facts down in order, without asking when they are durable."""
+        run_id = self._assignment.run_id
+        self._writer.post(*(Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in facts))
+
     def _started(self, number: int, running: RunningAttempt, *, adopted: bool = False) -> AttemptStarted:
-        return AttemptStarted(number=number, supervisor=asdict(running.supervisor), adopted=adopted)
+        return AttemptStarted(number=number, supervisor=running.supervisor.to_json(), adopted=adopted)
 
     def _ended(self, task_id: str, end: AttemptEnd) -> AttemptEnded:
         return AttemptEnded(

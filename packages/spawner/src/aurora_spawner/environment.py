@@ -59,18 +59,14 @@ MODEL_KEYS: Final = (
 """Keys of model providers, which an agent does need."""
 
 
-def agent_environment(
-    inherited: Mapping[str, str], *, keep: Iterable[str] = (), extra: Mapping[str, str]
-) -> dict[str, str]:
-    """The variables for an agent.
+def agent_environment(inherited: Mapping[str, str], *, keep: Iterable[str] = ()) -> dict[str, str]:
+    """What an agent inherits.
 
     Args:
         keep: Names or patterns of variables to pass on though they look like a nested session or a secret.
-        extra: Set in any case, over what is inherited.
     """
     kept = tuple(keep)
-    passed = {name: value for name, value in inherited.items() if _matches(name, kept) or not _withheld(name)}
-    return {**passed, **extra}
+    return {name: value for name, value in inherited.items() if _matches(name, kept) or not _withheld(name)}
 
 
 def _withheld(name: str) -> bool:

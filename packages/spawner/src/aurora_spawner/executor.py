@@ -60,7 +60,7 @@ class Executor(Protocol):
     """Runs attempts. What it is told to start it starts at most once, whoever asks again."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Start an attempt whose intent is journalled."""
+        """Start an attempt whose intent is journalled; cancelled on the way, it leaves nothing running."""
         ...
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:

@@ -27,6 +27,16 @@ class ProcessIdentity:
     start_time: int
     """Clock ticks since boot (Linux), else milliseconds since 1970."""
 
+    def to_json(self) -> dict[str, str | int]:
+        """All fields as JSON values."""
+        return {
+            "host": self.host,
+            "boot_id": self.boot_id,
+            "namespace": self.namespace,
+            "pid": self.pid,
+            "start_time": self.start_time,
+        }
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 

@@ -34,6 +34,16 @@ class LocalExecutor:
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Prepare the folder and start a supervisor."""
+        launching = asyncio.ensure_future(self._launch(order))
+        try:
+            return await asyncio.shield(launching)
+        except asyncio.CancelledError:
+            running = await launching
+            self.cancel(running, at_once=True)
+            await self.collect(running)
+            raise
+
+    async def _launch(self, order: AttemptOrder) -> RunningAttempt:
         AttemptFolder(path=order.folder).prepare(order.prompt)
         if self._nursery is None:
             self._nursery = Nursery()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,7 +104,10 @@ class SpawnResult:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values, and `success`."""
-        return {**asdict(self), "success": self.success}
+        return {**{name: getattr(self, name) for name in _RESULT_FIELDS}, "success": self.success}
+
+
+_RESULT_FIELDS: Final = tuple(each.name for each in fields(SpawnResult))
 
 
 def result_from_json(stored: dict[str, Any]) -> SpawnResult:
@@ -129,7 +132,7 @@ class RunReport:
     """What came of a run."""
 
     run_id: str
-    results: Mapping[str, SpawnResult]
+    results: Mapping[str, SpawnResult] = field(repr=False)
     """By task id, in the order of the tasks."""
     duration_s: float
     interrupted: bool = False

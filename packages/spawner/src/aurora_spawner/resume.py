@@ -11,7 +11,7 @@ from aurora_spawner.result import TaskState
 from aurora_spawner.task import task_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from aurora_spawner.journal.views import AttemptRow, TaskRow
     from aurora_spawner.result import SpawnResult
@@ -43,7 +43,7 @@ class Standing:
     added: int
     """Tasks that results of others added."""
     attempts: Mapping[str, int]
-    """How many attempts each task has had."""
+    """How many attempts each task has had, where any."""
     open_attempts: tuple[AttemptRow, ...]
     """Intended or started, and nobody knows yet how they ended."""
     outdated_attempts: tuple[AttemptRow, ...]
@@ -63,17 +63,15 @@ def tasks_added(
     first_position: int,
     added_by: str | None = None,
     rewired: Sequence[SpawnTask] = (),
-) -> list[TasksAdded]:
-    """Facts that add tasks, none of them very large."""
-    return [
-        TasksAdded(
+) -> Iterator[TasksAdded]:
+    """Facts that add tasks, none of them very large, made one at a time."""
+    for start in range(0, len(tasks), TASKS_PER_EVENT):
+        yield TasksAdded(
             first_position=first_position + start,
             tasks=[stored_task(task) for task in tasks[start : start + TASKS_PER_EVENT]],
             added_by=added_by,
             rewired=[stored_task(task) for task in rewired] if not start else [],
         )
-        for start in range(0, len(tasks), TASKS_PER_EVENT)
-    ]
 
 
 def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision) -> Standing:
@@ -105,7 +103,7 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
             **{str(task.id): position for position, task in enumerate(new, start=first_position)},
         },
         added=sum(row.added_by is not None for row in rows),
-        attempts={row.task_id: row.attempts for row in rows},
+        attempts={row.task_id: row.attempts for row in rows if row.attempts},
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
         changes=tuple(changes),

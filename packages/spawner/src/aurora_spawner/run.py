@@ -208,7 +208,7 @@ class Run:
     ) -> RunReport:
         started = time.monotonic()
         for task_id, fact in standing.changes:
-            writer.write(Entry(run_id=self.run_id, task_id=task_id, fact=fact))
+            writer.post(Entry(run_id=self.run_id, task_id=task_id, fact=fact))
         coordinator = self._coordinator(standing, writer, on_event)
         found = [await self._find(attempt) for attempt in standing.open_attempts]
         for attempt in standing.outdated_attempts:
@@ -237,7 +237,7 @@ class Run:
         ended = AttemptEnded(
             number=attempt.number, reason="outdated", exit_code=None, record=None, survivors=list(found.survivors)
         )
-        writer.write(Entry(run_id=self.run_id, task_id=attempt.task_id, fact=ended))
+        writer.post(Entry(run_id=self.run_id, task_id=attempt.task_id, fact=ended))
 
     def _coordinator(
         self, standing: Standing, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None

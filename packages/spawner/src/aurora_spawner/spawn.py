@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aurora_spawner.compose import sequential
 from aurora_spawner.run import Run
 
 if TYPE_CHECKING:
@@ -67,3 +68,33 @@ async def spawn_parallel(
     with tempfile.TemporaryDirectory(prefix="aurora-") as folder:
         report = await run_in(Path(folder) / "runs.db")
     return [replace(result, output_path=None) for result in report.results.values()]
+
+
+async def spawn_sequential(
+    tasks: Sequence[SpawnTask],
+    *,
+    backends: Mapping[str, Backend],
+    pass_context: bool = True,
+    stop_on_failure: bool = False,
+    default_timeout_s: float | None = None,
+    cwd: Path | None = None,
+    journal: Path | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+) -> list[SpawnResult]:
+    """Run tasks one after the other; the other arguments are those of `spawn_parallel`.
+
+    Args:
+        pass_context: Each task reads the result of the one before it.
+        stop_on_failure: What comes after a failed task is skipped.
+    """
+    chained = pass_context or stop_on_failure
+    ordered = [replace(task, critical=stop_on_failure) for task in (sequential(tasks) if chained else tasks)]
+    return await spawn_parallel(
+        ordered,
+        backends=backends,
+        max_concurrent=1,
+        default_timeout_s=default_timeout_s,
+        cwd=cwd,
+        journal=journal,
+        on_event=on_event,
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from aurora_spawner.backends.base import Invocation, Reply
 from aurora_spawner.executor import AttemptEnd, RunningAttempt
 from aurora_spawner.identity import own_identity
 
@@ -18,11 +19,28 @@ if TYPE_CHECKING:
 
     from aurora_spawner.executor import AttemptOrder
     from aurora_spawner.identity import ProcessIdentity
+    from aurora_spawner.task import SpawnTask
 
 
 def echo(order: AttemptOrder) -> AttemptEnd:
     """An agent that answers with its prompt at once."""
     return AttemptEnd(reason="exited", exit_code=0, stdout=order.prompt, stdout_bytes=len(order.prompt))
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBackend:
+    """An agent of which nothing exists but its name."""
+
+    name: str
+    timeout_s: float | None = None
+
+    def invoke(self, task: SpawnTask) -> Invocation:  # noqa: ARG002 -- the port's signature
+        """A command that nobody runs."""
+        return Invocation(command=(self.name,), env={})
+
+    def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
+        """All of stdout is the answer."""
+        return Reply(text=stdout)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
+
 GENESIS = bytes(32)
 """Stands before the first event."""
 
@@ -21,5 +23,5 @@ def link(
 
     The payload enters by its own hash, so that a cleaned run can lose its payloads and the chain still holds.
     """
-    head = json.dumps([seq, at, run_id, task_id, kind], separators=(",", ":"))
+    head = _ENCODER.encode([seq, at, run_id, task_id, kind])
     return hashlib.sha256(before + payload_hash + head.encode("ascii")).digest()

@@ -206,4 +206,7 @@ def payload_of(fact: Fact) -> str:
 
 def canonical_json(value: object) -> str:
     """The one way to write a value: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _ENCODER.encode(value)
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -7,7 +7,6 @@ import os
 import sqlite3
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Self
 
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
@@ -136,12 +135,14 @@ class Journal:
             holder = ProcessIdentity(**json.loads(row[1])) if row and row[1] else "nobody any more"
             raise RunHeldError(run_id, str(holder))
 
-    def create_run(self, names: Iterable[str], created: RunCreated, tasks: Sequence[TasksAdded]) -> str:
+    def create_run(self, names: Iterable[str], created: RunCreated, tasks: Iterable[TasksAdded]) -> str:
         """Write a new run with its tasks under the first of `names` that is free; returns that name."""
         with self.transaction() as connection:
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
-            self._append(connection, [Entry(run_id=run_id, fact=fact) for fact in (created, *tasks)])
+            self._append(connection, [Entry(run_id=run_id, fact=created)])
+            for fact in tasks:
+                self._append(connection, [Entry(run_id=run_id, fact=fact)])
         return run_id
 
     @contextmanager
@@ -161,7 +162,7 @@ class Journal:
                 other = ProcessIdentity(**json.loads(row[1]))
                 if _holds(other, row[0], holder):
                     raise RunHeldError(run_id, str(other))
-            self._append(connection, [Entry(run_id=run_id, fact=RunTaken(lease=lease, holder=asdict(holder)))])
+            self._append(connection, [Entry(run_id=run_id, fact=RunTaken(lease=lease, holder=holder.to_json()))])
         _LEASES_HERE.add(lease)
         try:
             yield lease

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GROUP_LIMIT = 1_000
 """Facts in one transaction at most, so that a reader sees progress under load."""
 
-_Waiting = tuple["Sequence[Entry]", "asyncio.Future[None]"]
+_Waiting = tuple["Sequence[Entry]", "asyncio.Future[None] | None"]
 
 
 class GroupWriter:
@@ -38,14 +38,14 @@ class GroupWriter:
         self._thread.start()
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Hand over facts; the future is done once they are durable.
-
-        Whoever only needs the order kept may drop the future: the next one that is awaited reports a failure.
-        """
+        """Hand over facts; the future is done once they are durable."""
         written = self._loop.create_future()
-        written.add_done_callback(_notice_failure)
         self._waiting.put((entries, written))
         return written
+
+    def post(self, *entries: Entry) -> None:
+        """Hand over facts that only need their place in the order; a failure shows at the next `write`."""
+        self._waiting.put((entries, None))
 
     async def close(self) -> None:
         """Write what is left and end the thread."""
@@ -81,7 +81,9 @@ class GroupWriter:
                 self._journal.append(entries, lease=self._lease)
             except SpawnerError as error:
                 self._failure = error
-        self._loop.call_soon_threadsafe(_resolve, [written for _some, written in group], self._failure)
+        futures = [written for _some, written in group if written is not None]
+        if futures:
+            self._loop.call_soon_threadsafe(_resolve, futures, self._failure)
 
 
 def _resolve(futures: list[asyncio.Future[None]], failure: SpawnerError | None) -> None:
@@ -92,9 +94,3 @@ def _resolve(futures: list[asyncio.Future[None]], failure: SpawnerError | None) 
             future.set_result(None)
         else:
             future.set_exception(failure)
-
-
-def _notice_failure(future: asyncio.Future[None]) -> None:
-    """Mark the exception as seen; the coordinator learns of it from the next write that it awaits."""
-    if not future.cancelled():
-        future.exception()
