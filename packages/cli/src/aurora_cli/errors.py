@@ -16,6 +16,7 @@ __all__ = [
     "CoordinatorLostError",
     "MissingPathError",
     "NoProjectError",
+    "NotResumableError",
     "UnknownAgentError",
     "UnknownTaskError",
 ]
@@ -89,6 +90,17 @@ class UnknownTaskError(CliError):
         nearest = get_close_matches(task_id, known, n=1)
         guess = f"did you mean {nearest[0]!r}? " if nearest else ""
         self.hint = f"{guess}`aur runs show {run_id}` names them"
+
+
+class NotResumableError(CliError):
+    """A run whose results are part of something larger cannot go on by itself."""
+
+    exit_code = ExitCode.USAGE
+    hint = 'ask the question again: aur soar "…"'
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id} answered a question; only runs of task files can be resumed")
 
 
 class CoordinatorLostError(CliError):

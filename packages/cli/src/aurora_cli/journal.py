@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import RunRow, TaskRow
 
 __all__ = [
+    "TASKFILE_RUN",
     "audit",
+    "can_resume",
     "cancel_run",
     "clean_runs",
     "export_run",
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 
+TASKFILE_RUN: Final = "spawn"
+"""The kind of the runs that `aur spawn` makes."""
 _UNFINISHED: Final = (RunState.CREATED, RunState.RUNNING, RunState.INTERRUPTED)
 
 
@@ -67,7 +71,12 @@ def is_held(project: Project, run_id: str) -> bool:
 
 def list_resumable(project: Project) -> list[RunSummary]:
     """Return the runs of task files that `aur spawn --resume` can go on with, the newest first."""
-    return [summary for summary in list_runs(project) if summary.resumable and summary.run.kind == "spawn"]
+    return [summary for summary in list_runs(project) if can_resume(summary)]
+
+
+def can_resume(summary: RunSummary) -> bool:
+    """Whether something of a task file's run is left to do and nobody does it."""
+    return summary.resumable and summary.run.kind == TASKFILE_RUN
 
 
 def clean_runs(project: Project, *, older_than_days: float) -> CleanReport:

@@ -48,7 +48,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def root(ctx: click.Context) -> None:
     """Plan and run coding agents with a local memory of your project.
 
-    Every command works with no network, no key and no model.
+    Every command works with no network, no key and no model. Exit status: 0 done, 1 the run did not reach its goal,
+    2 usage, 3 refused by policy or budget, 4 environment, 130 interrupted.
     """
     ctx.color = colour_setting(os.environ)
 

@@ -21,7 +21,7 @@ __all__ = ["colour_setting", "emit", "emit_json", "note", "silence", "tolerate_o
 def emit(text: str) -> None:
     """Print a result. A reader that went away (`aur … | head`) ends the output, not the command."""
     try:
-        click.echo(text)
+        click.echo(text, file=sys.stdout)  # without it click writes UTF-8 to ASCII streams
     except BrokenPipeError:
         silence(sys.stdout)
 
@@ -35,7 +35,7 @@ def emit_json(document: Mapping[str, object]) -> None:
 def note(text: str) -> None:
     """Tell the person something that is not the result; that nobody can hear it stops nothing."""
     try:
-        click.echo(text, err=True)
+        click.echo(text, file=sys.stderr)
     except OSError:
         silence(sys.stderr)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -47,7 +48,7 @@ class Resumption:
 def remember_taskfile(spool: Path, file: TaskFile) -> None:
     """Note beside a run's outputs which file its tasks come from."""
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (spool / _POINTER).write_text(str(file.path.absolute()), encoding="utf-8", errors="surrogateescape")
+    (spool / _POINTER).write_bytes(os.fsencode(file.path.absolute()))
 
 
 def find_taskfile(spool: Path) -> TaskFile | None:
@@ -57,7 +58,7 @@ def find_taskfile(spool: Path) -> TaskFile | None:
         TaskFileError, GraphError: the file makes no sense now.
     """
     try:
-        path = Path((spool / _POINTER).read_text(encoding="utf-8", errors="surrogateescape"))
+        path = Path(os.fsdecode((spool / _POINTER).read_bytes()))
     except FileNotFoundError:
         return None
     return read_taskfile(path) if path.is_file() else None

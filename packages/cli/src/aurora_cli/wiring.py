@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.errors import NoProjectError
+from aurora_cli.errors import NoProjectError, NotResumableError
 from aurora_cli.output import note
 from aurora_core import Memory, Project, load_config
 
@@ -146,6 +146,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         stagger_s: time between two starts; 0 for none.
         keep_in: the folder of journal and outputs; the project's if None.
     """
+    from aurora_cli.journal import TASKFILE_RUN
     from aurora_cli.resuming import remember_taskfile
     from aurora_spawner import Run
 
@@ -155,7 +156,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         plan.file.tasks,
         plan.backends,
         default_agent=plan.default_agent,
-        kind="spawn",
+        kind=TASKFILE_RUN,
         max_concurrent=plan.max_concurrent,
         default_timeout_s=plan.timeout_s,
         cwd=project.root,
@@ -174,13 +175,16 @@ def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> R
 
     Raises:
         UnknownRunError: there is none of that name.
+        NotResumableError: it is no run of a task file.
         TaskFileError, GraphError: the file makes no sense now.
     """
-    from aurora_cli.journal import find_run
+    from aurora_cli.journal import TASKFILE_RUN, find_run
     from aurora_cli.resuming import Resumption, find_taskfile
     from aurora_spawner import read_taskfile
 
     run, tasks = find_run(project, run_id)
+    if run.kind != TASKFILE_RUN:
+        raise NotResumableError(run_id)
     file = read_taskfile(taskfile) if taskfile else find_taskfile(run.spool / run_id)
     return Resumption(run=run, tasks=tasks, file=file)
 

@@ -25,7 +25,7 @@ def emit_bytes(pieces: Iterable[bytes]) -> None:
     if sys.stdout.isatty():
         decoder = codecs.getincrementaldecoder("utf-8")(errors="backslashreplace")
         for piece in pieces:
-            click.echo(printable(decoder.decode(piece)), nl=False)
+            click.echo(printable(decoder.decode(piece)), file=sys.stdout, nl=False)
         return
     for piece in pieces:
         sys.stdout.buffer.write(piece)

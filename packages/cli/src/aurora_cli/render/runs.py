@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aurora_cli.journal import can_resume
 from aurora_cli.output import emit, note
 from aurora_cli.render.words import count, one_line
 
@@ -45,7 +46,7 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
     """Write a line a run."""
     for summary in runs:
         run = summary.run
-        hint = "  can be resumed" if summary.resumable else ""
+        hint = "  can be resumed" if can_resume(summary) else ""
         yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(run.state)}  {_counts(summary.counts)}{hint}"
 
 
@@ -115,7 +116,7 @@ def _summary_row(summary: RunSummary) -> dict[str, object]:
     return {
         "counts": {str(state): number for state, number in summary.counts.items()},
         "held": summary.held,
-        "resumable": summary.resumable,
+        "resumable": can_resume(summary),
     }
 
 

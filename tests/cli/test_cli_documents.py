@@ -1,0 +1,78 @@
+"""What programs read: the shape of every `--json` document is held by the files in `shapes/`.
+
+After a wanted change: `UPDATE_GOLDEN=1 pytest tests/cli/test_cli_documents.py`. Keys are added, never renamed.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Aur = Callable[..., subprocess.CompletedProcess[str]]
+SHAPES = Path(__file__).parent / "shapes"
+
+COMMANDS = {
+    "init": ["init", "--json"],
+    "mem_index": ["mem", "index", "--json"],
+    "mem_search": ["mem", "search", "price", "--limit", "2", "--json"],
+    "mem_stats": ["mem", "stats", "--json"],
+    "spawn": ["spawn", "tasks.md", "--json"],
+    "spawn_dry_run": ["spawn", "tasks.md", "--dry-run", "--json"],
+    "spawn_nothing": ["spawn", "done.md", "--json"],
+    "spawn_list_checkpoints": ["spawn", "--list-checkpoints", "--json"],
+    "spawn_clean_checkpoints": ["spawn", "--clean-checkpoints", "0", "--json"],
+    "runs_list": ["runs", "list", "--json"],
+    "runs_show": ["runs", "show", "RUN", "--json"],
+    "runs_clean": ["runs", "clean", "--older-than", "9", "--json"],
+    "status": ["status", "RUN", "--json"],
+    "audit_verify": ["audit", "verify", "--json"],
+    "doctor": ["doctor", "--json"],
+}
+
+
+def shape(value: object) -> object:
+    """The keys and types of a document; a list has the shape of its first member."""
+    if isinstance(value, dict):
+        return {key: shape(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+@pytest.fixture
+def run_before(aur: Aur, shop: Path) -> str:
+    """A project with a run that did not reach its goal; returns the run's name."""
+    (shop / ".aurora").mkdir()
+    config = 'backends:\n  echo: {kind: command, command: ["cat"]}\n  bad: {kind: command, command: ["false"]}\n'
+    (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
+    tasks = "- [x] 1 Done\n- [ ] 2 Say it\n  - Agent: echo\n  - Depends: 1\n- [ ] 3 Fail\n  - Agent: bad\n"
+    (shop / "tasks.md").write_text(tasks, encoding="utf-8")
+    (shop / "done.md").write_text("- [x] 1 Done\n", encoding="utf-8")
+    aur("mem", "index")
+    run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]
+    (shop / "tasks.md").write_text(tasks, encoding="utf-8")
+    assert isinstance(run_id, str)
+    return run_id
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_shape_of_a_document_is_stable(name: str, run_before: str, aur: Aur) -> None:
+    words = [run_before if word == "RUN" else word for word in COMMANDS[name]]
+    found = shape(json.loads(aur(*words).stdout))
+    file = SHAPES / f"{name}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    assert found == json.loads(file.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_document_is_all_there_is_on_standard_output(name: str, run_before: str, aur: Aur) -> None:
+    words = [run_before if word == "RUN" else word for word in COMMANDS[name]]
+    outcome = aur(*words)
+    assert outcome.stdout.startswith("{\n")
+    assert outcome.stdout.endswith("}\n")
+    json.loads(outcome.stdout)

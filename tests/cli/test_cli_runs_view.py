@@ -1,0 +1,117 @@
+"""How runs of the past and of now are told."""
+
+from pathlib import Path
+
+import click
+
+from aurora_cli.render import runs
+from aurora_spawner import RunState, SpawnResult, SpawnTask, TaskState
+from aurora_spawner.checkpoints import CleanReport, RunSummary
+from aurora_spawner.journal.views import RunRow, TaskRow
+
+
+def run_row(*, kind: str = "spawn", state: RunState = RunState.FAILED) -> RunRow:
+    return RunRow(
+        run_id=f"{kind}-1",
+        kind=kind,
+        state=state,
+        paused=False,
+        created_at=1_000_000_000.0,
+        started_at=1_000_000_000.5,
+        ended_at=None,
+        cwd=Path("/shop"),
+        spool=Path("/shop/.aurora/runs"),
+        max_concurrent=4,
+        default_agent="local",
+        default_timeout_s=None,
+        holder=None,
+    )
+
+
+def task_row(task: SpawnTask, result: SpawnResult | None) -> TaskRow:
+    return TaskRow(
+        task_id=str(task.id),
+        position=0,
+        state=result.state if result else TaskState.PENDING,
+        content_hash="",
+        task=task,
+        added_by=None,
+        attempts=1 if result else 0,
+        started_at=None,
+        ended_at=None,
+        result=result,
+    )
+
+
+def summary(run: RunRow, **counts: int) -> RunSummary:
+    return RunSummary(run=run, counts={TaskState(state): number for state, number in counts.items()}, held=False)
+
+
+def plain(lines: object) -> list[str]:
+    return [click.unstyle(line) for line in lines]  # type: ignore[attr-defined]
+
+
+def test_a_run_in_a_list_is_a_line_with_counts_in_a_fixed_order() -> None:
+    (line,) = plain(runs.as_lines([summary(run_row(), pending=1, failed=2, succeeded=3)]))
+    assert line == "spawn-1  2001-09-09 01:46:40  failed  3 succeeded, 2 failed, 1 pending  can be resumed"
+
+
+def test_only_runs_of_task_files_can_be_resumed() -> None:
+    (line,) = plain(runs.as_lines([summary(run_row(kind="soar"), failed=1)]))
+    assert "resumed" not in line
+
+
+def test_a_run_without_tasks_says_so() -> None:
+    (line,) = plain(runs.as_lines([summary(run_row(state=RunState.SUCCEEDED))]))
+    assert line.endswith("succeeded  no tasks")
+
+
+def test_a_shown_run_has_a_line_a_task_and_its_reason_below() -> None:
+    failed = SpawnResult(
+        task_id="1", agent="wc", state=TaskState.FAILED, error="no\nluck", execution_time=2.5, started_at=1.0
+    )
+    rows = [task_row(SpawnTask("Count it", "wc", id="1"), failed), task_row(SpawnTask("Say it", id="2"), None)]
+    assert plain(runs.as_detail(run_row(), rows)) == [
+        "spawn-1  2001-09-09 01:46:40  failed",
+        "in /shop, 4 at once",
+        "  1  Count it  @wc  failed  2.5 s",
+        "      no luck",
+        "  2  Say it  @local  pending",
+    ]
+
+
+def test_a_task_without_a_result_is_null_for_programs() -> None:
+    document = runs.as_detail_document(run_row(), [task_row(SpawnTask("Say it", id="2"), None)])
+    tasks = document["tasks"]
+    assert isinstance(tasks, list)
+    assert (tasks[0]["state"], tasks[0]["output"], tasks[0]["execution_time_s"]) == ("pending", None, None)
+
+
+def status(**changed: object) -> dict[str, object]:
+    running = [{"task": "2", "agent": "wc", "attempt": 1, "since": 1.0}]
+    values = {
+        "run_id": "spawn-1",
+        "state": "running",
+        "paused": False,
+        "pid": 7,
+        "tasks": {"running": 1},
+        "running": running,
+    }
+    return values | changed
+
+
+def test_a_status_tells_the_process_and_what_its_agents_do() -> None:
+    assert plain(runs.status_lines(status())) == [
+        "spawn-1  running  1 running  (process 7)",
+        "  2  @wc  attempt 1",
+    ]
+
+
+def test_a_paused_run_is_called_so_only_while_it_runs() -> None:
+    assert "paused" in plain(runs.status_lines(status(paused=True)))[0]
+    assert "crashed" in plain(runs.status_lines(status(paused=True, state="crashed", pid=None)))[0]
+
+
+def test_a_clean_up_tells_what_it_kept_and_how_many_it_removed() -> None:
+    report = CleanReport(removed=("spawn-1",), kept_running=("spawn-2",))
+    assert runs.cleaned_document(report) == {"removed": ["spawn-1"], "kept_running": ["spawn-2"]}
