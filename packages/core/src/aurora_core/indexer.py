@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.chunking import ChunkKind, chunk_file
-from aurora_core.index.bm25 import chunk_frequencies
+from aurora_core.index.bm25 import path_frequencies
+from aurora_core.index.history import refresh_history
 from aurora_core.index.segments import IndexedChunk, mark_dead, merge_if_needed, write_segment
 from aurora_core.places import is_test_file
 from aurora_core.store.database import transaction
 from aurora_core.store.files import known_files, put_file, remove_file, touch_file
+from aurora_core.tokens import terms
 from aurora_core.walk import FoundFile, SkippedFile, is_generated, is_text, walk
 
 if TYPE_CHECKING:
@@ -125,6 +128,7 @@ def index_project(
         on_progress(IndexProgress(phase="index", done=len(changed), total=len(changed), file=""))
     with transaction(connection):
         merge_if_needed(connection)
+        refresh_history(connection, root)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_indexed_at', ?)", (str(time.time()),))
     total = connection.execute("SELECT count(*) FROM chunks").fetchone()[0]
     return IndexReport(
@@ -191,7 +195,7 @@ def _write(connection: sqlite3.Connection, prepared: Sequence[_Prepared], tally:
                 tally.unchanged += 1
                 continue
             dead += remove_file(connection, known[path].id)
-        ids = put_file(
+        file_id, ids = put_file(
             connection,
             path,
             digest=file.digest,
@@ -200,7 +204,7 @@ def _write(connection: sqlite3.Connection, prepared: Sequence[_Prepared], tally:
             text=file.text,
             chunks=file.chunks,
         )
-        fresh += [indexed_chunk(path, number, chunk) for number, chunk in zip(ids, file.chunks, strict=True)]
+        fresh += [indexed_chunk(path, file_id, number, chunk) for number, chunk in zip(ids, file.chunks, strict=True)]
         tally.indexed += 1
     mark_dead(connection, dead)
     write_segment(connection, fresh)
@@ -208,13 +212,14 @@ def _write(connection: sqlite3.Connection, prepared: Sequence[_Prepared], tally:
     tally.removed_chunks += len(dead)
 
 
-def indexed_chunk(path: str, number: int, chunk: Chunk) -> IndexedChunk:
+def indexed_chunk(path: str, file_id: int, number: int, chunk: Chunk) -> IndexedChunk:
     """What the index needs of a chunk of a file."""
-    frequencies = chunk_frequencies(path, chunk.name, chunk.content)
     return IndexedChunk(
         id=number,
-        frequencies=frequencies,
-        length=frequencies.total(),
+        file=file_id,
+        body=Counter(terms(chunk.content)),
+        path=path_frequencies(path),
+        name=Counter(terms(chunk.name)),
         kind=KINDS[chunk.kind],
         test=is_test_file(path),
     )

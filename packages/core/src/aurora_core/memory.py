@@ -17,7 +17,7 @@ from aurora_core.errors import ProjectError
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexer import KINDS, IndexProgress, IndexReport, index_project, indexed_chunk
 from aurora_core.project import Project
-from aurora_core.search import Rarity, Searcher, by_file
+from aurora_core.search import Rarity, Searcher
 from aurora_core.store.accesses import read_history, record_accesses, symbol_of
 from aurora_core.store.database import connect, naming_failures, transaction
 from aurora_core.store.files import (
@@ -42,8 +42,6 @@ __all__ = ["FileHit", "Hit", "Memory", "MemoryStats", "Reasoning", "Reference"]
 
 # Activation orders what matches about equally well; it never lifts a chunk that does not match.
 ACTIVATION_WEIGHT: Final = 0.1
-# So many chunks are looked at for the ranking of files, and of chunks before activation is added.
-FILE_POOL: Final = 400
 MAX_CALLER_CHUNKS: Final = 400
 
 
@@ -63,7 +61,7 @@ class Hit:
         bm25_score: share of the best match's, 0 to 1.
         activation_score: 0 for what was never used, up to 1.
         semantic_score: 0 where no vectors are there.
-        hybrid_score: what hits are ordered by: bm25_score + 0.1 · activation_score.
+        hybrid_score: what hits are ordered by: bm25_score + 0.2 · its file's share + 0.1 · activation_score.
     """
 
     chunk_id: str
@@ -227,13 +225,12 @@ class Memory:
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
         with naming_failures(self._project.memory_db):
             scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
-            chunks = chunks_by_id(self._connection, [number for number, _ in scored])
-            best = scored[0][1] if scored else 1.0
-            hits = [self._hit(chunks[number], score / best) for number, score in scored if number in chunks]
+            chunks = chunks_by_id(self._connection, [number for number, _, _ in scored])
+            hits = [self._hit(chunks[number], own, score) for number, own, score in scored if number in chunks]
         hits.sort(key=lambda hit: -hit.hybrid_score)
         return [hit for hit in hits if hit.hybrid_score >= min_score][:limit]
 
-    def _hit(self, chunk: StoredChunk, bm25: float) -> Hit:
+    def _hit(self, chunk: StoredChunk, bm25: float, score: float) -> Hit:
         history = read_history(self._connection, symbol_of(chunk.file, chunk.name))
         activation = activation_score(base_level(history, time.time())) if history else 0.0
         return Hit(
@@ -249,22 +246,14 @@ class Memory:
             bm25_score=bm25,
             activation_score=activation,
             semantic_score=0.0,
-            hybrid_score=bm25 + ACTIVATION_WEIGHT * activation,
+            hybrid_score=score + ACTIVATION_WEIGHT * activation,
         )
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """The files that match best, best first, judged by all their chunks."""
         with naming_failures(self._project.memory_db):
-            scored = self._searcher.scores(query, [KINDS[kind] for kind in _WITHOUT_REASONING], FILE_POOL)
-            files = dict(
-                self._connection.execute(
-                    f"SELECT chunks.id, path FROM chunks JOIN files ON files.id = file_id "  # noqa: S608 - marks only
-                    f"WHERE chunks.id IN ({','.join('?' * len(scored))})",
-                    [number for number, _ in scored],
-                )
-            )
-        ranked = by_file((files[number], score) for number, score in scored if number in files)
-        return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked[:limit]]
+            ranked = self._searcher.files(query, limit)
+        return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked]
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Chunks that define a symbol, given by its last component or its qualified name."""
@@ -272,7 +261,7 @@ class Memory:
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
         named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
         first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
-        return [self._hit(c, 1.0) for c in named if first.get((c.file, c.name)) is c][:limit]
+        return [self._hit(c, 1.0, 1.0) for c in named if first.get((c.file, c.name)) is c][:limit]
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
@@ -331,10 +320,10 @@ class Memory:
             row = self._connection.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
             if row:
                 mark_dead(self._connection, remove_file(self._connection, row[0]))
-            (number,) = put_file(
+            file_id, (number,) = put_file(
                 self._connection, path, digest=b"", size=0, mtime_ns=time.time_ns(), text=text, chunks=[chunk]
             )
-            write_segment(self._connection, [indexed_chunk(path, number, chunk)])
+            write_segment(self._connection, [indexed_chunk(path, file_id, number, chunk)])
             self._connection.execute(
                 """INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at)
                    SELECT id, ?, ?, ?, ?, ? FROM files WHERE path = ?""",

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aurora_core.index.bm25 import choose_terms, idf, query_weights, term_scores
+from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
+from aurora_core.index.history import neighbours, read_history
 from aurora_core.index.segments import read_postings, read_segments
-from aurora_core.tokens import terms
+from aurora_core.places import is_document, is_test_file
+from aurora_core.ranking import (
+    DOCUMENT_WEIGHT,
+    TEST_WEIGHT,
+    WEIGHTS,
+    FileParts,
+    PartWeights,
+    best_of,
+    combined,
+    in_rank_order,
+    shares,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,13 +30,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aurora_core.index.history import CommitIndex
     from aurora_core.index.segments import Segment
 
-__all__ = ["Rarity", "Searcher", "by_file"]
+__all__ = ["Rarity", "Searcher"]
 
-# Tests repeat the words of what they test; unless tests are asked for, the tested code matters more.
-TEST_WEIGHT: Final = 0.4
-_TEST_TERMS: Final = frozenset(terms("test tests testing unittest pytest spec"))
+# Of a chunk's score, how much the standing of its whole file counts.
+FILE_WEIGHT: Final = 0.2
+# "test" alone says nothing: many projects are about testing, and most issues mention a test.
+_ASKS_FOR_TESTS: Final = re.compile(
+    r"\b(?:add|fix|update|write|flaky|failing|which|what|missing|find|show)\s+(?:\w+\s+)?tests?\b"
+    r"|\btests? (?:for|of|that|which)\b|\bunit ?tests?\b|^\W*tests?\b",
+    re.IGNORECASE,
+)
+_ASKS_FOR_DOCUMENTS: Final = re.compile(
+    r"\b(?:docs?|documentation|document(?:s|ed)?|changelog|readme|guide|tutorial)\b", re.IGNORECASE
+)
+_CODE_LIKE: Final = re.compile(
+    r"\b(?:\w+_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)\b|\b\w+(?=\(\))|(?<=`)\w+(?=[`(])"
+)
+_PATH_LIKE: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)+|\b[\w-]+\.\w{1,5}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,33 +73,61 @@ class Rarity:
         return self.containing.get(term, 0) == 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrays:
-    """All segments' arrays one after another; `starts` says where each segment begins."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunks:
+    """All segments' arrays one after another; `starts` says where each segment begins.
+
+    Attributes:
+        files: (n,) places in `paths`.
+        paths: of the files, by place.
+        tests: (n_files,) whether it is a test's.
+        prose: (n_files,) whether it is a document.
+        recency: (n_files,) 1 for what the newest commit changed, halved for every 90 days before it.
+        places: of the files, by path.
+    """
 
     generation: int
     starts: Mapping[int, int]
     ids: NDArray[np.int64]
-    lengths: NDArray[np.int32]
+    files: NDArray[np.int64]
+    bodies: NDArray[np.float32]
+    heads: NDArray[np.float32]
     kinds: NDArray[np.uint8]
-    tests: NDArray[np.uint8]
     alive: NDArray[np.bool_]
-    mean_length: float
+    paths: Sequence[str]
+    tests: NDArray[np.bool_]
+    prose: NDArray[np.bool_]
+    recency: NDArray[np.float32]
+    places: Mapping[str, int]
+    commits: CommitIndex
 
     @property
     def documents(self) -> int:
         return int(self.alive.sum())
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One term of a query in all chunks: its weight times idf, and parallel arrays."""
+
+    weight: float
+    at: NDArray[np.int64]
+    body: NDArray[np.float32]
+    path: NDArray[np.float32]
+    name: NDArray[np.float32]
+
+
 class Searcher:
-    """Scores chunks; keeps the index's small arrays between queries and reads them again after a change."""
+    """Scores chunks and files; keeps the index's small arrays between queries and reads them again after a change."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._arrays: _Arrays | None = None
+        self._arrays: _Chunks | None = None
 
-    def scores(self, query: str, kinds: Collection[int], limit: int) -> list[tuple[int, float]]:
-        """The best chunks as (id, BM25F score), best first; equal scores in the order of their ids.
+    def scores(self, query: str, kinds: Collection[int], limit: int) -> list[tuple[int, float, float]]:
+        """The best chunks as (id, BM25F as a share of the best, score), best first; equal ones in order of their ids.
+
+        The score adds the standing of the chunk's file.
 
         Args:
             kinds: places in `ChunkKind` of the kinds wanted.
@@ -82,30 +135,82 @@ class Searcher:
         arrays = self._current()
         if not arrays.documents:
             return []
-        weights = query_weights(query)
-        total = self._sum(arrays, weights)
-        if not _TEST_TERMS & set(weights):
-            total = np.where(arrays.tests == 1, total * np.float32(TEST_WEIGHT), total)
-        total = np.where(arrays.alive & np.isin(arrays.kinds, list(kinds)), total, np.float32(0))
-        return _best(arrays.ids, total, limit)
+        found = self._found(arrays, query)
+        wanted = arrays.alive & np.isin(arrays.kinds, list(kinds))
+        own = np.where(wanted, _chunk_scores(arrays, found, CHUNK), np.float32(0))
+        own = shares(own * _standing(arrays, query)[arrays.files])
+        files = shares(self._file_scores(arrays, query, found, WEIGHTS))
+        total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[arrays.files], np.float32(0))
+        return [(int(arrays.ids[at]), float(own[at]), float(total[at])) for at in _best(total, limit)]
 
-    def _sum(self, arrays: _Arrays, weights: Mapping[str, float]) -> NDArray[np.float32]:
-        postings = {term: list(read_postings(self._connection, term)) for term in weights}
-        idfs = {term: idf(arrays.documents, sum(len(p) for _, p, _ in found)) for term, found in postings.items()}
-        total = np.zeros(len(arrays.ids), dtype=np.float32)
-        for term in choose_terms(weights, idfs):
-            for segment, places, frequencies in postings[term]:
-                at = places + arrays.starts[segment]
-                gain = term_scores(frequencies, arrays.lengths[at], arrays.mean_length)
-                total[at] += np.float32(weights[term] * idfs[term]) * gain
+    def files(self, query: str, limit: int, weights: PartWeights = WEIGHTS) -> list[tuple[str, float]]:
+        """The best files as (path, score), best first."""
+        arrays = self._current()
+        if not arrays.documents:
+            return []
+        total = self._file_scores(arrays, query, self._found(arrays, query), weights)
+        return [(arrays.paths[at], float(total[at])) for at in _best(total, limit)]
+
+    def _found(self, arrays: _Chunks, query: str) -> list[_Found]:
+        weights = query_weights(query)
+        postings = {term: read_postings(self._connection, term) for term in weights}
+        documents = arrays.documents
+        idfs = {term: idf(documents, sum(len(p.places) for _, p in parts)) for term, parts in postings.items()}
+        return [
+            _Found(
+                weight=weights[term] * idfs[term],
+                at=np.concatenate([p.places + arrays.starts[s] for s, p in postings[term]]).astype(np.int64),
+                body=np.concatenate([p.body for _, p in postings[term]]).astype(np.float32),
+                path=np.concatenate([p.path for _, p in postings[term]]).astype(np.float32),
+                name=np.concatenate([p.name for _, p in postings[term]]).astype(np.float32),
+            )
+            for term in choose_terms(weights, idfs)
+            if postings[term]
+        ]
+
+    def _file_scores(
+        self, arrays: _Chunks, query: str, found: Sequence[_Found], weights: PartWeights
+    ) -> NDArray[np.float32]:
+        count = len(arrays.paths)
+        balanced = np.where(arrays.alive, _chunk_scores(arrays, found, BALANCED), np.float32(0))
+        single = np.where(arrays.alive, _chunk_scores(arrays, found, SINGLE), np.float32(0))
+        ranked = in_rank_order(balanced, arrays.files, count)
+        parts = FileParts(
+            ranked=ranked,
+            best=best_of(single, arrays.files, count),
+            history=self._history(arrays, query),
+            recency=arrays.recency,
+            symbol=self._symbols(arrays, query),
+            path=_path_mentions(arrays, query),
+        )
+        matches = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
+        total = np.where(matches, combined(parts, weights), np.float32(0))
+        return total * _standing(arrays, query)
+
+    def _history(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
+        total = np.zeros(len(arrays.paths), dtype=np.float32)
+        for path, score in neighbours(self._connection, query, arrays.commits).items():
+            if path in arrays.places:
+                total[arrays.places[path]] = score
+        return total
+
+    def _symbols(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
+        """Σ 1/√(files that define it) over the code-like words of the query."""
+        total = np.zeros(len(arrays.paths), dtype=np.float32)
+        for word in set(_CODE_LIKE.findall(query)):
+            rows = self._connection.execute(
+                "SELECT DISTINCT path FROM chunks JOIN files ON files.id = file_id WHERE short_name = ?", (word,)
+            ).fetchall()
+            for (path,) in rows:
+                total[arrays.places[path]] += len(rows) ** -0.5
         return total
 
     def containing(self, term: str) -> list[int]:
         """Ids of the chunks that have a term, ascending."""
         arrays = self._current()
         found: list[int] = []
-        for segment, places, _ in read_postings(self._connection, term):
-            at = places + arrays.starts[segment]
+        for segment, postings in read_postings(self._connection, term):
+            at = postings.places + arrays.starts[segment]
             found += arrays.ids[at][arrays.alive[at]].tolist()
         return sorted(found)
 
@@ -116,51 +221,87 @@ class Searcher:
             containing={term: len(self.containing(term)) for term in wanted},
         )
 
-    def _current(self) -> _Arrays:
+    def _current(self) -> _Chunks:
         generation = self._connection.execute("PRAGMA data_version").fetchone()[0] * 1_000_003
         generation += self._connection.total_changes
         if self._arrays is None or self._arrays.generation != generation:
-            self._arrays = _joined(read_segments(self._connection), generation)
+            paths = self._connection.execute("SELECT id, path FROM files ORDER BY id").fetchall()
+            history = read_history(self._connection)
+            self._arrays = _joined(read_segments(self._connection), paths, history, generation)
         return self._arrays
 
 
-def _joined(segments: Sequence[Segment], generation: int) -> _Arrays:
+def _joined(
+    segments: Sequence[Segment], paths: Sequence[tuple[int, str]], commits: CommitIndex, generation: int
+) -> _Chunks:
     starts: dict[int, int] = {}
     at = 0
     for segment in segments:
         starts[segment.id] = at
         at += len(segment.ids)
-    empty = [np.zeros(0, dtype=np.int64)]
-    lengths = np.concatenate([s.lengths for s in segments] or empty).astype(np.int32)
-    alive = np.concatenate([s.dead for s in segments] or empty) == 0
-    return _Arrays(
+    none = [np.zeros(0, dtype=np.int64)]
+    ids = np.array([number for number, _ in paths] or [0], dtype=np.int64)
+    files = np.concatenate([s.files for s in segments] or none)
+    # Files of dead chunks may be gone; any place will do for them, they never score.
+    places = np.minimum(np.searchsorted(ids, files), max(len(paths) - 1, 0))
+    return _Chunks(
         generation=generation,
         starts=starts,
-        ids=np.concatenate([s.ids for s in segments] or empty),
-        lengths=lengths,
-        kinds=np.concatenate([s.kinds for s in segments] or empty).astype(np.uint8),
-        tests=np.concatenate([s.tests for s in segments] or empty).astype(np.uint8),
-        alive=alive,
-        mean_length=float(lengths[alive].mean()) if alive.any() else 1.0,
+        ids=np.concatenate([s.ids for s in segments] or none),
+        files=places.astype(np.int64),
+        bodies=np.concatenate([s.bodies for s in segments] or none).astype(np.float32),
+        heads=np.concatenate([s.heads for s in segments] or none).astype(np.float32),
+        kinds=np.concatenate([s.kinds for s in segments] or none).astype(np.uint8),
+        alive=np.concatenate([s.dead for s in segments] or none) == 0,
+        paths=tuple(path for _, path in paths),
+        tests=np.array([is_test_file(path) for _, path in paths], dtype=np.bool_),
+        prose=np.array([is_document(path) for _, path in paths], dtype=np.bool_),
+        recency=np.array([commits.recency(path) for _, path in paths], dtype=np.float32),
+        places={path: at for at, (_, path) in enumerate(paths)},
+        commits=commits,
     )
 
 
-def _best(ids: NDArray[np.int64], total: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
+def _chunk_scores(arrays: _Chunks, found: Sequence[_Found], weights: FieldWeights) -> NDArray[np.float32]:
+    """BM25F of every chunk, dead ones included."""
+    total = np.zeros(len(arrays.ids), dtype=np.float32)
+    head = np.float32((weights.path + weights.name) / 2)
+    lengths = arrays.bodies + head * arrays.heads
+    mean = float(lengths[arrays.alive].mean())
+    for term in found:
+        frequencies = np.float32(weights.path) * term.path + np.float32(weights.name) * term.name + term.body
+        total[term.at] += np.float32(term.weight) * saturated(frequencies, lengths[term.at], mean, weights.b)
+    return total
+
+
+def _standing(arrays: _Chunks, query: str) -> NDArray[np.float32]:
+    """What each file's score is multiplied by, unless the query's first line asks for its like: tests, documents."""
+    title = query.strip().partition("\n")[0]
+    factor = np.ones(len(arrays.paths), dtype=np.float32)
+    if not _ASKS_FOR_TESTS.search(title):
+        factor[arrays.tests] *= np.float32(TEST_WEIGHT)
+    if not _ASKS_FOR_DOCUMENTS.search(title):
+        factor[arrays.prose] *= np.float32(DOCUMENT_WEIGHT)
+    return factor
+
+
+def _path_mentions(arrays: _Chunks, query: str) -> NDArray[np.float32]:
+    """Half for each time that the query names the file by its path or by its own name, at most 1."""
+    mentioned = _PATH_LIKE.findall(query)
+    total = np.zeros(len(arrays.paths), dtype=np.float32)
+    if not mentioned:
+        return total
+    for at, path in enumerate(arrays.paths):
+        times = sum(path == m or path.endswith(f"/{m}") or m.endswith(f"/{path}") for m in mentioned)
+        total[at] = min(times, 2) / 2
+    return total
+
+
+def _best(total: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
+    """Places of the largest positive values, largest first, equal ones in order."""
     positive = np.flatnonzero(total > 0)
     if len(positive) > limit:
         threshold = np.partition(total[positive], len(positive) - limit)[len(positive) - limit]
         positive = positive[total[positive] >= threshold]
-    order = np.lexsort((ids[positive], -total[positive]))[:limit]
-    return [(int(ids[p]), float(total[p])) for p in positive[order]]
-
-
-def by_file(scored: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Files from their chunks' scores, best first: Σ 2^-rank · score over a file's chunks in falling order."""
-    found: dict[str, list[float]] = defaultdict(list)
-    for file, score in scored:
-        found[file].append(score)
-    totals = {
-        file: sum(score * 0.5**rank for rank, score in enumerate(sorted(scores, reverse=True)))
-        for file, scores in found.items()
-    }
-    return sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+    order = np.lexsort((positive, -total[positive]))[:limit]
+    return positive[order]

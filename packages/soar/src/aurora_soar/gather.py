@@ -32,7 +32,7 @@ def gather(memory: Memory, request: LocalRequest) -> Evidence:
     """Search the memory for the request's focus and extract what its aspect asks for."""
     question = read_question(request.focus)
     focus = Focus.of(memory, question.terms)
-    query = f"{request.focus} test" if request.aspect is Aspect.TESTS else request.focus
+    query = f"tests for {request.focus}" if request.aspect is Aspect.TESTS else request.focus
     kinds = _WRITTEN if request.aspect is Aspect.STATEMENTS else (ChunkKind.CODE,)
     hits = memory.search(query, limit=POOL, kinds=kinds)
     if request.aspect is not Aspect.TESTS and not question.about_tests:

@@ -1,13 +1,16 @@
-"""BM25F over the segments: one score for every chunk that shares a term with the query.
+"""BM25F: the frequencies of a term in a chunk's fields, folded and saturated.
 
 Robertson and Zaragoza 2009, with the fields folded into one frequency before saturation:
-tf = 5·path + 5·name + body, k1 = 1.2, b = 0.5, idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
+tf = w_path * path + w_name * name + body,
+score = idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length)),
+idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,14 +22,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["choose_terms", "chunk_frequencies", "idf", "query_weights", "term_scores"]
+__all__ = [
+    "BALANCED",
+    "CHUNK",
+    "SINGLE",
+    "FieldWeights",
+    "choose_terms",
+    "idf",
+    "path_frequencies",
+    "query_weights",
+    "saturated",
+]
 
 K1: Final = 1.2
-B: Final = 0.5
-PATH_WEIGHT: Final = 5
-NAME_WEIGHT: Final = 5
-MAX_QUERY_TERMS: Final = 40
-MAX_QUERY_FREQUENCY: Final = 3
+MAX_QUERY_TERMS: Final = 20
+MAX_QUERY_FREQUENCY: Final = 2
+TITLE_WEIGHT: Final = 6
 
 _STOP: Final = frozenset(
     terms(
@@ -37,26 +48,44 @@ _STOP: Final = frozenset(
 )
 
 
-def chunk_frequencies(path: str, name: str, content: str) -> Counter[str]:
-    """Weighted term frequencies of a chunk; the file's own name counts twice within the path."""
-    frequencies: Counter[str] = Counter(terms(content))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldWeights:
+    """How much a word counts by where it stands; in the body it counts 1.
+
+    Attributes:
+        b: how much long chunks are held back, 0 to 1.
+    """
+
+    path: float
+    name: float
+    b: float
+
+
+# Among chunks the name tells most; all chunks of a file share its path.
+CHUNK: Final = FieldWeights(path=3, name=8, b=0.6)
+# For the ranking of files.
+BALANCED: Final = FieldWeights(path=5, name=5, b=0.5)
+# For the one best chunk of a file, where a long chunk has more chances by its length alone.
+SINGLE: Final = FieldWeights(path=4, name=2, b=0.75)
+
+
+def path_frequencies(path: str) -> Counter[str]:
+    """Terms of a path; the file's own name counts twice."""
     stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    for term in terms(f"{path} {stem}"):
-        frequencies[term] += PATH_WEIGHT
-    for term in terms(name):
-        frequencies[term] += NAME_WEIGHT
-    return frequencies
+    return Counter(terms(f"{path} {stem}"))
 
 
 def query_weights(query: str) -> Mapping[str, float]:
-    """How often each term of a query counts; its first line, as a title, twice, and none more than three times.
+    """How often each term of a query counts: in its first line, the title, as six times, below it at most twice.
 
-    Stop words are left out, unless the query has nothing else.
+    A title sums a request up; an issue's body repeats versions, paths and output. Stop words are left out, unless the
+    query has nothing else.
     """
     title, _, body = query.partition("\n")
-    counts = Counter(terms(title)) + Counter(terms(title)) + Counter(terms(body))
-    kept = {term: min(count, MAX_QUERY_FREQUENCY) for term, count in counts.items() if term not in _STOP}
-    return kept or {term: min(count, MAX_QUERY_FREQUENCY) for term, count in counts.items()}
+    counts = {term: float(min(count, MAX_QUERY_FREQUENCY)) for term, count in Counter(terms(body)).items()}
+    for term, count in Counter(terms(title)).items():
+        counts[term] = min(counts.get(term, 0) + TITLE_WEIGHT * count, TITLE_WEIGHT + MAX_QUERY_FREQUENCY)
+    return {term: count for term, count in counts.items() if term not in _STOP} or counts
 
 
 def idf(documents: int, containing: int) -> float:
@@ -65,14 +94,12 @@ def idf(documents: int, containing: int) -> float:
     return math.log(1 + (documents - containing + 0.5) / (containing + 0.5))
 
 
-def term_scores(
-    frequencies: NDArray[np.uint8], lengths: NDArray[np.int32], mean_length: float
+def saturated(
+    frequencies: NDArray[np.float32], lengths: NDArray[np.float32], mean_length: float, b: float
 ) -> NDArray[np.float32]:
-    """Saturated frequencies of one term in the chunks that have it; times idf, they are its BM25F scores."""
-    tf = frequencies.astype(np.float32)
-    norm = K1 * (1 - B + B * lengths.astype(np.float32) / np.float32(mean_length))
-    scores: NDArray[np.float32] = (tf * np.float32(K1 + 1) / (tf + norm)).astype(np.float32)
-    return scores
+    """Saturated frequencies of one term; times idf, they are its scores."""
+    norm = np.float32(K1) * (np.float32(1 - b) + np.float32(b / mean_length) * lengths)
+    return (frequencies * np.float32(K1 + 1) / (frequencies + norm)).astype(np.float32, copy=False)
 
 
 def choose_terms(weights: Mapping[str, float], idfs: Mapping[str, float]) -> Sequence[str]:

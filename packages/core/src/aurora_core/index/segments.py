@@ -1,14 +1,17 @@
 """The inverted index inside SQLite: immutable segments of postings, and bits for what died in them.
 
-Each batch of changes writes one segment. A posting list is `df` places (int32) followed by `df` weighted term
-frequencies (uint8); a place is an index into the segment's arrays. Removed chunks are marked dead and leave when
-segments are merged.
+Each batch of changes writes one segment. A posting list is `df` places (int32), `df` frequencies in the body (uint8)
+and `df` frequencies in the head (uint8: path times 16 plus name, each at most 15); a place is an index into the
+segment's arrays. Fields are kept apart so that they can be weighed differently for different questions. Removed
+chunks are marked dead and leave when segments are merged.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    _Integers = Sequence[int] | NDArray[np.int32] | NDArray[np.uint8]
+
 __all__ = [
     "IndexedChunk",
+    "Postings",
     "Segment",
     "mark_dead",
     "merge_if_needed",
@@ -31,7 +37,8 @@ __all__ = [
 
 MAX_SEGMENTS: Final = 8
 MAX_DEAD_SHARE: Final = 0.2
-MAX_FREQUENCY: Final = 255
+MAX_BODY: Final = 255
+MAX_HEAD: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +46,19 @@ class IndexedChunk:
     """What the index needs of a chunk.
 
     Attributes:
-        frequencies: weighted term frequency by term.
-        length: weighted count of all its terms.
+        body: frequency in the content, by term.
+        path: frequency in the file's path, by term.
+        name: frequency in the name, by term.
+        file: the file's id.
         kind: place of its kind in `ChunkKind`.
         test: whether its file is a test's.
     """
 
     id: int
-    frequencies: Mapping[str, int]
-    length: int
+    file: int
+    body: Mapping[str, int]
+    path: Mapping[str, int]
+    name: Mapping[str, int]
     kind: int
     test: bool
 
@@ -58,7 +69,9 @@ class Segment:
 
     Attributes:
         ids: (n,) int64, chunk ids, ascending.
-        lengths: (n,) int32, weighted lengths.
+        files: (n,) int64, file ids.
+        bodies: (n,) int32, terms in the content.
+        heads: (n,) int32, terms in path and name.
         kinds: (n,) uint8.
         tests: (n,) uint8, 1 for a test file's chunk.
         dead: (n,) uint8, 1 for a removed chunk.
@@ -66,44 +79,72 @@ class Segment:
 
     id: int
     ids: NDArray[np.int64]
-    lengths: NDArray[np.int32]
+    files: NDArray[np.int64]
+    bodies: NDArray[np.int32]
+    heads: NDArray[np.int32]
     kinds: NDArray[np.uint8]
     tests: NDArray[np.uint8]
     dead: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """One term in one segment; parallel arrays.
+
+    Attributes:
+        places: (df,) int32, indexes into the segment's arrays, ascending.
+        body: (df,) uint8.
+        path: (df,) uint8.
+        name: (df,) uint8.
+    """
+
+    places: NDArray[np.int32]
+    body: NDArray[np.uint8]
+    path: NDArray[np.uint8]
+    name: NDArray[np.uint8]
+
+
 def read_segments(connection: sqlite3.Connection) -> list[Segment]:
     """All segments, oldest first."""
-    rows = connection.execute("SELECT id, ids, lengths, kinds, tests, dead FROM segments ORDER BY id")
+    rows = connection.execute("SELECT id, ids, files, bodies, heads, kinds, tests, dead FROM segments ORDER BY id")
     return [
         Segment(
             id=number,
             ids=np.frombuffer(ids, dtype="<i8"),
-            lengths=np.frombuffer(lengths, dtype="<i4"),
+            files=np.frombuffer(files, dtype="<i8"),
+            bodies=np.frombuffer(bodies, dtype="<i4"),
+            heads=np.frombuffer(heads, dtype="<i4"),
             kinds=np.frombuffer(kinds, dtype=np.uint8),
             tests=np.frombuffer(tests, dtype=np.uint8),
             dead=np.frombuffer(dead, dtype=np.uint8).copy(),
         )
-        for number, ids, lengths, kinds, tests, dead in rows
+        for number, ids, files, bodies, heads, kinds, tests, dead in rows
     ]
 
 
-def read_postings(
-    connection: sqlite3.Connection, term: str
-) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.uint8]]]:
-    """For each segment that has a term: the segment's id, places and frequencies."""
+def read_postings(connection: sqlite3.Connection, term: str) -> list[tuple[int, Postings]]:
+    """For each segment that has a term: the segment's id and the postings."""
     rows = connection.execute("SELECT segment, entries FROM postings WHERE term = ? ORDER BY segment", (term,))
-    for segment, entries in rows:
-        yield segment, *_unpack(entries)
+    return [(segment, _unpacked(entries)) for segment, entries in rows]
 
 
-def _unpack(entries: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    count = len(entries) // 5
-    return np.frombuffer(entries, dtype="<i4", count=count), np.frombuffer(entries, dtype=np.uint8, offset=4 * count)
+def _unpacked(entries: bytes) -> Postings:
+    places, body, head = _split(entries)
+    return Postings(places, body, (head >> 4).astype(np.uint8), (head & 15).astype(np.uint8))
 
 
-def _pack(places: Sequence[int] | NDArray[np.int32], frequencies: Sequence[int] | NDArray[np.uint8]) -> bytes:
-    return np.asarray(places, dtype="<i4").tobytes() + np.asarray(frequencies, dtype=np.uint8).tobytes()
+def _split(entries: bytes) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8]]:
+    count = len(entries) // 6
+    return (
+        np.frombuffer(entries, dtype="<i4", count=count),
+        np.frombuffer(entries, dtype=np.uint8, count=count, offset=4 * count),
+        np.frombuffer(entries, dtype=np.uint8, offset=5 * count),
+    )
+
+
+def _pack(places: _Integers, body: _Integers, head: _Integers) -> bytes:
+    packed = (np.asarray(places, dtype="<i4"), np.asarray(body, dtype=np.uint8), np.asarray(head, dtype=np.uint8))
+    return b"".join(array.tobytes() for array in packed)
 
 
 def write_segment(connection: sqlite3.Connection, chunks: Sequence[IndexedChunk]) -> None:
@@ -112,33 +153,33 @@ def write_segment(connection: sqlite3.Connection, chunks: Sequence[IndexedChunk]
         return
     segment = _insert_segment(
         connection,
-        np.array([c.id for c in chunks], dtype="<i8"),
-        np.array([c.length for c in chunks], dtype="<i4"),
-        np.array([c.kind for c in chunks], dtype=np.uint8),
-        np.array([c.test for c in chunks], dtype=np.uint8),
+        ids=np.array([c.id for c in chunks], dtype="<i8"),
+        files=np.array([c.file for c in chunks], dtype="<i8"),
+        bodies=np.array([sum(c.body.values()) for c in chunks], dtype="<i4"),
+        heads=np.array([sum(c.path.values()) + sum(c.name.values()) for c in chunks], dtype="<i4"),
+        kinds=np.array([c.kind for c in chunks], dtype=np.uint8),
+        tests=np.array([c.test for c in chunks], dtype=np.uint8),
     )
-    places: dict[str, list[int]] = defaultdict(list)
-    frequencies: dict[str, list[int]] = defaultdict(list)
+    gathered: dict[str, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
     for place, chunk in enumerate(chunks):
-        for term, frequency in chunk.frequencies.items():
-            places[term].append(place)
-            frequencies[term].append(min(frequency, MAX_FREQUENCY))
+        for term in chunk.body.keys() | chunk.path.keys() | chunk.name.keys():
+            places, body, head = gathered[term]
+            places.append(place)
+            body.append(min(chunk.body.get(term, 0), MAX_BODY))
+            head.append(min(chunk.path.get(term, 0), MAX_HEAD) << 4 | min(chunk.name.get(term, 0), MAX_HEAD))
     connection.executemany(
         "INSERT INTO postings (term, segment, entries) VALUES (?, ?, ?)",
-        ((term, segment, _pack(places[term], frequencies[term])) for term in sorted(places)),
+        ((term, segment, _pack(*gathered[term])) for term in sorted(gathered)),
     )
 
 
-def _insert_segment(
-    connection: sqlite3.Connection,
-    ids: NDArray[np.int64],
-    lengths: NDArray[np.int32],
-    kinds: NDArray[np.uint8],
-    tests: NDArray[np.uint8],
-) -> int:
+def _insert_segment(connection: sqlite3.Connection, **arrays: NDArray[np.generic]) -> int:
+    """Add a segment with nothing dead; returns its id."""
+    count = len(next(iter(arrays.values())))
+    columns = {**{name: array.tobytes() for name, array in arrays.items()}, "dead": bytes(count)}
     cursor = connection.execute(
-        "INSERT INTO segments (ids, lengths, kinds, tests, dead) VALUES (?, ?, ?, ?, ?)",
-        (ids.tobytes(), lengths.tobytes(), kinds.tobytes(), tests.tobytes(), bytes(len(ids))),
+        f"INSERT INTO segments ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608 - own names
+        tuple(columns.values()),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -169,13 +210,11 @@ def merge_if_needed(connection: sqlite3.Connection) -> bool:
 
 def _merge(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
     alive = [s.dead == 0 for s in segments]
-    new = _insert_segment(
-        connection,
-        np.concatenate([s.ids[keep] for s, keep in zip(segments, alive, strict=True)]),
-        np.concatenate([s.lengths[keep] for s, keep in zip(segments, alive, strict=True)]),
-        np.concatenate([s.kinds[keep] for s, keep in zip(segments, alive, strict=True)]),
-        np.concatenate([s.tests[keep] for s, keep in zip(segments, alive, strict=True)]),
-    )
+    arrays = {
+        name: np.concatenate([getattr(s, name)[keep] for s, keep in zip(segments, alive, strict=True)])
+        for name in ("ids", "files", "bodies", "heads", "kinds", "tests")
+    }
+    new = _insert_segment(connection, **arrays)
     moved = _moved_places(segments, alive)
     connection.executemany(
         "INSERT INTO postings (term, segment, entries) VALUES (?, ?, ?)",
@@ -201,19 +240,16 @@ def _moved_places(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_]
 def _merged_postings(
     connection: sqlite3.Connection, moved: Mapping[int, NDArray[np.int32]]
 ) -> Iterator[tuple[str, bytes]]:
-    term = ""
-    places: list[NDArray[np.int32]] = []
-    frequencies: list[NDArray[np.uint8]] = []
     rows = connection.execute("SELECT term, segment, entries FROM postings ORDER BY term, segment")
-    for next_term, segment, entries in rows:
-        if next_term != term and places:
-            yield term, _pack(np.concatenate(places), np.concatenate(frequencies))
-            places, frequencies = [], []
-        term = next_term
-        old, found = _unpack(entries)
-        new = moved[segment][old]
-        if (new >= 0).any():
-            places.append(new[new >= 0])
-            frequencies.append(found[new >= 0])
-    if places:
-        yield term, _pack(np.concatenate(places), np.concatenate(frequencies))
+    for term, group in groupby(rows, key=itemgetter(0)):
+        parts = [_moved(entries, moved[segment]) for _, segment, entries in group]
+        places, body, head = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        if len(places):
+            yield term, _pack(places, body, head)
+
+
+def _moved(entries: bytes, moved: NDArray[np.int32]) -> tuple[_Integers, _Integers, _Integers]:
+    places, body, head = _split(entries)
+    new = moved[places]
+    keep = new >= 0
+    return new[keep], body[keep], head[keep]

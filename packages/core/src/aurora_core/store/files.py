@@ -81,8 +81,8 @@ def put_file(
     mtime_ns: int,
     text: str,
     chunks: Sequence[Chunk],
-) -> list[int]:
-    """Add a file with its chunks; returns the chunks' ids, in their order. A file of that path must not be there."""
+) -> tuple[int, list[int]]:
+    """Add a file with its chunks; returns its id and theirs, in their order. The path must not be there yet."""
     cursor = connection.execute(
         "INSERT INTO files (path, digest, size, mtime_ns, text) VALUES (?, ?, ?, ?, ?)",
         (path, digest, size, mtime_ns, zlib.compress(text.encode(), 6)),
@@ -105,7 +105,8 @@ def put_file(
         )
         assert row.lastrowid is not None
         ids.append(row.lastrowid)
-    return ids
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid, ids
 
 
 def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: int) -> None:

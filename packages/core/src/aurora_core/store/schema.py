@@ -38,22 +38,30 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         )""",
         "CREATE INDEX chunks_by_file ON chunks (file_id)",
         "CREATE INDEX chunks_by_short_name ON chunks (short_name)",
-        # ids, lengths, kinds and tests are parallel arrays, one element a chunk; dead marks removed ones.
+        # Parallel arrays, one element a chunk; dead marks removed ones.
         """CREATE TABLE segments (
             id INTEGER PRIMARY KEY,
             ids BLOB NOT NULL,
-            lengths BLOB NOT NULL,
+            files BLOB NOT NULL,
+            bodies BLOB NOT NULL,
+            heads BLOB NOT NULL,
             kinds BLOB NOT NULL,
             tests BLOB NOT NULL,
             dead BLOB NOT NULL
         )""",
-        # entries: df little-endian int32 places in the segment, then df bytes of term frequency.
+        # entries: df little-endian int32 places in the segment, df bytes of body and df bytes of head frequency.
         """CREATE TABLE postings (
             term TEXT NOT NULL,
             segment INTEGER NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
             entries BLOB NOT NULL,
             PRIMARY KEY (term, segment)
         ) WITHOUT ROWID""",
+        # What past commits say: postings over their messages, the files of each, and each file's last change.
+        "CREATE TABLE history_postings (term TEXT PRIMARY KEY, entries BLOB NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE history_files (
+            only INTEGER PRIMARY KEY CHECK (only = 1), lengths BLOB NOT NULL, files BLOB NOT NULL
+        )""",
+        "CREATE TABLE history_changes (path TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
         # Keyed by symbol, so that an edit of the code keeps its history.
         """CREATE TABLE accesses (
             symbol TEXT PRIMARY KEY,

@@ -1,0 +1,199 @@
+"""Past commits as neighbours: a query that reads like an old commit's message points at the files it changed.
+
+The newest commits of the repository around the project are read with one `git log`, only when HEAD has moved. Where
+there is no git, no repository or no commit, there is no history, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import zlib
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from aurora_core.index.bm25 import idf, query_weights, saturated
+from aurora_core.tokens import terms
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Commit", "CommitIndex", "neighbours", "read_commits", "read_history", "refresh_history"]
+
+MAX_COMMITS: Final = 6000
+# A commit that touches more files than this says nothing about any of them.
+MAX_FILES: Final = 12
+NEIGHBOURS: Final = 30
+GIT_TIMEOUT_S: Final = 60
+HALF_LIFE_S: Final = 90 * 86_400.0
+_TITLE_WEIGHT: Final = 2
+_LENGTH_B: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit.
+
+    Attributes:
+        at: committed, Unix seconds.
+        files: paths from the project's root.
+    """
+
+    at: int
+    message: str
+    files: tuple[str, ...]
+
+
+def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
+    """Read the history again if HEAD has moved; inside the caller's transaction. Says whether it was read."""
+    head = _git(root, "rev-parse", "HEAD").strip()
+    known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
+    if (known[0] if known else "") == head:
+        return False
+    commits = read_commits(root) if head else []
+    _write(connection, commits)
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('history_head', ?)", (head,))
+    return True
+
+
+def read_commits(root: Path) -> list[Commit]:
+    """The newest commits that touch the project, newest first; none where there is no repository."""
+    # Messages may hold anything but NUL, names anything but NUL: only a mark made up now cannot be in either.
+    mark = secrets.token_hex(8)
+    shape = f"--format=%x00{mark}%ct%n%B%x00"
+    log = _git(root, "log", f"-n{MAX_COMMITS}", "--no-merges", "--name-only", "-z", "--relative", shape)
+    return [_commit(record) for record in log.split(f"\0{mark}")[1:]]
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git says, "" where it says nothing or is not there."""
+    # A hook or an editor may have set these for another repository.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-C", str(root), "-c", "core.quotepath=off", "-c", "log.showSignature=false", *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, check=False, timeout=GIT_TIMEOUT_S, stdin=subprocess.DEVNULL, env=environ
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else ""
+
+
+def _commit(record: str) -> Commit:
+    head, _, names = record.partition("\0")
+    stamp, _, message = head.partition("\n")
+    files = [name.removeprefix("\n") for name in names.split("\0")]
+    return Commit(at=int(stamp), message=message.strip(), files=tuple(name for name in files if name))
+
+
+def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
+    """Replace the history: one blob of postings for each term of the messages, and when each file last changed."""
+    connection.execute("DELETE FROM history_postings")
+    connection.execute("DELETE FROM history_files")
+    connection.execute("DELETE FROM history_changes")
+    telling = [commit for commit in commits if 1 <= len(commit.files) <= MAX_FILES]
+    gathered: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    lengths = []
+    for place, commit in enumerate(telling):
+        frequencies = _frequencies(commit.message)
+        lengths.append(frequencies.total())
+        for term, count in frequencies.items():
+            gathered[term][0].append(place)
+            gathered[term][1].append(min(count, 255))
+    connection.executemany(
+        "INSERT INTO history_postings VALUES (?, ?)",
+        ((term, _packed(places, counts)) for term, (places, counts) in gathered.items()),
+    )
+    files = "\x01".join("\0".join(commit.files) for commit in telling)
+    connection.execute(
+        "INSERT INTO history_files VALUES (1, ?, ?)",
+        (np.array(lengths, dtype="<i4").tobytes(), zlib.compress(files.encode())),
+    )
+    changed: dict[str, int] = {}
+    for commit in commits:
+        for file in commit.files:
+            changed[file] = max(changed.get(file, 0), commit.at)
+    connection.executemany("INSERT INTO history_changes VALUES (?, ?)", changed.items())
+
+
+def _frequencies(message: str) -> Counter[str]:
+    title, _, body = message.partition("\n")
+    counts = Counter(terms(body))
+    for term in terms(title):
+        counts[term] += _TITLE_WEIGHT
+    return counts
+
+
+def _packed(places: Sequence[int], counts: Sequence[int]) -> bytes:
+    return np.array(places, dtype="<i4").tobytes() + np.array(counts, dtype=np.uint8).tobytes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitIndex:
+    """The history without its postings.
+
+    Attributes:
+        lengths: (n,) float32, terms in each telling commit's message.
+        files: what each of them changed.
+        changed: when each file was last changed, Unix seconds.
+        newest: the last change of all.
+    """
+
+    lengths: NDArray[np.float32]
+    files: Sequence[Sequence[str]]
+    changed: Mapping[str, int]
+    newest: int
+
+    def recency(self, path: str) -> float:
+        """1 for a file of the newest commit, halved for every 90 days before it, 0 without a commit.
+
+        Counted from the newest commit and not from today, so that a project at rest keeps its order.
+        """
+        at = self.changed.get(path)
+        return 0.0 if at is None else 0.5 ** ((self.newest - at) / HALF_LIFE_S)
+
+
+def read_history(connection: sqlite3.Connection) -> CommitIndex:
+    """What the memory knows of past commits."""
+    row = connection.execute("SELECT lengths, files FROM history_files").fetchone() or (b"", b"")
+    files = zlib.decompress(row[1]).decode().split("\x01") if row[0] else []
+    changed = dict(connection.execute("SELECT path, at FROM history_changes"))
+    return CommitIndex(
+        lengths=np.frombuffer(row[0], dtype="<i4").astype(np.float32),
+        files=tuple(names.split("\0") for names in files),
+        changed=changed,
+        newest=max(changed.values(), default=0),
+    )
+
+
+def neighbours(connection: sqlite3.Connection, query: str, commits: CommitIndex) -> Mapping[str, float]:
+    """Files of the commits that read most like a query: for each, the sum of s² / √(files of the commit).
+
+    s is the commit's BM25 score as a share of the best one's; only the nearest commits count.
+    """
+    total = np.zeros(len(commits.lengths), dtype=np.float32)
+    mean = float(commits.lengths.mean()) if len(total) else 1.0
+    for term, weight in query_weights(query).items():
+        found = connection.execute("SELECT entries FROM history_postings WHERE term = ?", (term,)).fetchone()
+        if found is None:
+            continue
+        count = len(found[0]) // 5
+        places = np.frombuffer(found[0], dtype="<i4", count=count)
+        frequencies = np.frombuffer(found[0], dtype=np.uint8, offset=4 * count).astype(np.float32)
+        gain = saturated(frequencies, commits.lengths[places], mean, _LENGTH_B)
+        total[places] += np.float32(weight * idf(len(total), count)) * gain
+    nearest = np.argsort(-total, kind="stable")[:NEIGHBOURS]
+    scores: dict[str, float] = defaultdict(float)
+    for place in nearest[total[nearest] > 0]:
+        share = float(total[place] / total[nearest[0]])
+        for name in commits.files[place]:
+            scores[name] += share**2 / len(commits.files[place]) ** 0.5
+    return scores

@@ -1,0 +1,109 @@
+"""Past commits point at the files that similar commits changed; without git nothing is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from aurora_core import Memory
+from aurora_core.index.history import read_commits
+
+
+def git(root: Path, *arguments: str, at: int = 1_700_000_000) -> None:
+    stamp = f"{at} +0000"
+    environ = {**os.environ, "GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp, "GIT_CONFIG_GLOBAL": os.devnull}
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.invalid")
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True, env=environ)
+
+
+def commit(root: Path, message: str, *files: str, at: int = 1_700_000_000) -> None:
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(path.read_text() + "x = 1\n" if path.exists() else f"def {path.stem}():\n    pass\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", message, at=at)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    root.mkdir()
+    git(root, "init", "-q")
+    commit(root, "Start", "alpha.py", "beta.py", "gamma.py")
+    commit(root, "Make uploads survive a dropped connection\n\nRetry twice.", "beta.py")
+    commit(root, "Spell names", "gamma.py")
+    return root
+
+
+def test_a_query_like_an_old_message_finds_what_that_commit_changed(repository: Path) -> None:
+    with Memory.open(repository) as memory:
+        memory.index()
+        assert [hit.file for hit in memory.search_files("a dropped connection breaks uploads")][:1] == ["beta.py"]
+
+
+def test_a_new_commit_is_noticed_and_a_second_index_reads_nothing(repository: Path) -> None:
+    with Memory.open(repository) as memory:
+        memory.index()
+        commit(repository, "Rotate zeppelins", "alpha.py")
+        memory.index()
+        assert [hit.file for hit in memory.search_files("zeppelins rotate")][:1] == ["alpha.py"]
+
+
+def test_lately_changed_files_come_first_among_equals(repository: Path) -> None:
+    commit(repository, "One", "one/same.py", at=1_600_000_000)
+    commit(repository, "Two", "two/same.py", at=1_700_100_000)
+    with Memory.open(repository) as memory:
+        memory.index()
+        assert [hit.file for hit in memory.search_files("same")][:2] == ["two/same.py", "one/same.py"]
+
+
+def test_only_a_project_below_the_repository_s_top_is_read(repository: Path) -> None:
+    commit(repository, "Add inner", "inner/part.py")
+    commits = read_commits(repository / "inner")
+    assert [c.files for c in commits if c.files] == [("part.py",)]
+
+
+def test_odd_names_and_messages_survive(repository: Path) -> None:
+    name = "odd näme\nwith newline.py"
+    commit(repository, "Odd \x01 message\n\nwith lines", name)
+    newest = read_commits(repository)[0]
+    assert newest.files == (name,)
+    assert newest.message.startswith("Odd")
+
+
+def test_large_commits_say_nothing_about_their_files(repository: Path) -> None:
+    commit(repository, "Reformat zeppelins", *(f"many/m{i}.py" for i in range(13)))
+    with Memory.open(repository) as memory:
+        memory.index()
+        assert memory.search_files("reformat zeppelins") == []
+
+
+@pytest.mark.parametrize("state", ["no repository", "no commit", "broken"])
+def test_without_a_history_the_memory_works(tmp_path: Path, state: str) -> None:
+    (tmp_path / "a.py").write_text("def discount():\n    pass\n")
+    if state != "no repository":
+        git(tmp_path, "init", "-q")
+    if state == "broken":
+        (tmp_path / ".git" / "HEAD").write_text("garbage\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert memory.search("discount")[0].file == "a.py"
+        assert memory.search_files("discount")[0].file == "a.py"
+
+
+def test_without_git_the_memory_works(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with Memory.open(repository) as memory:
+        memory.index()
+        assert memory.search("beta")[0].file == "beta.py"
+
+
+def test_a_shallow_clone_has_the_history_that_it_has(repository: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", "shallow")
+    with Memory.open(tmp_path / "shallow") as memory:
+        memory.index()
+        assert memory.search_files("spell names")
