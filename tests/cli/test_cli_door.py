@@ -51,7 +51,7 @@ def test_aur_alone_shows_the_help_on_standard_error_as_a_usage_error(aur: Aur) -
     outcome = aur()
     assert outcome.returncode == ExitCode.USAGE
     assert outcome.stdout == ""
-    assert "Commands:" in outcome.stderr
+    assert "Ask and work:" in outcome.stderr
 
 
 def test_a_mistyped_command_is_an_error_that_names_the_nearest(aur: Aur) -> None:

@@ -5,6 +5,7 @@ import json
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -238,7 +239,7 @@ def test_the_run_of_an_answer_is_shown_and_cannot_be_resumed(aur: Aur, works: Pa
 def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, works: Path) -> None:
     write_tasks(works, "1 Say hello", "2 Wait\n  - Agent: gated\n  - Depends: 1", "3 Say more\n  - Depends: 2")
     process = start_aur("spawn", "tasks.md")
-    wait_for(lambda: "2  @gated" in aur("status").stdout)
+    wait_for(lambda: "2  Wait  @gated" in aur("status").stdout)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     listed = aur("status").stdout
@@ -257,7 +258,7 @@ def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, wo
 def test_a_run_whose_file_is_gone_goes_on_from_the_journal(start_aur: Start, aur: Aur, works: Path) -> None:
     write_tasks(works, "1 Wait\n  - Agent: gated", "2 Say more\n  - Depends: 1")
     process = start_aur("spawn", "tasks.md")
-    wait_for(lambda: "1  @gated" in aur("status").stdout)
+    wait_for(lambda: "1  Wait  @gated" in aur("status").stdout)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     works.unlink()
@@ -273,7 +274,7 @@ def test_a_run_in_the_background_is_watched_and_steered_from_elsewhere(aur: Aur,
     write_tasks(works, "1 Wait\n  - Agent: gated", "2 Say more\n  - Depends: 1")
     started = json.loads(aur("spawn", "tasks.md", "--bg", "--json").stdout)
     run_id = started["run_id"]
-    wait_for(lambda: "1  @gated" in aur("status", run_id).stdout)
+    wait_for(lambda: "1  Wait  @gated" in aur("status", run_id).stdout)
     assert aur("pause", run_id).returncode == ExitCode.DONE
     wait_for(lambda: "paused" in aur("status").stdout)
     (works.parent / "go").touch()
@@ -290,6 +291,17 @@ def is_zombie(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def test_a_coordinator_that_dies_at_once_is_an_error_with_its_log(
+    aur: Aur, works: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tasks(works, "1 Say hello")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    outcome = aur("spawn", "tasks.md", "--bg")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "did not start in the background" in outcome.stderr
+    assert "coordinator.log" in outcome.stderr
 
 
 def test_a_task_and_then_its_run_are_cancelled_from_elsewhere(aur: Aur, works: Path) -> None:

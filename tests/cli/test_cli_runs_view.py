@@ -100,16 +100,22 @@ def status(**changed: object) -> dict[str, object]:
     return values | changed
 
 
+def told(**changed: object) -> list[str]:
+    return plain(runs.status_lines(status(**changed), {"2": "Count it"}, now=61.0))
+
+
 def test_a_status_tells_the_process_and_what_its_agents_do() -> None:
-    assert plain(runs.status_lines(status())) == [
-        "spawn-1  running  1 running  (process 7)",
-        "  2  @wc  attempt 1",
-    ]
+    assert told() == ["spawn-1  running  1 running  (process 7)", "  2  Count it  @wc  60 s"]
+
+
+def test_a_later_attempt_is_told_and_one_that_has_not_begun_has_no_time() -> None:
+    task = {"task": "2", "agent": "wc", "attempt": 3, "since": None}
+    assert told(running=[task])[1] == "  2  Count it  @wc  attempt 3"
 
 
 def test_a_paused_run_is_called_so_only_while_it_runs() -> None:
-    assert "paused" in plain(runs.status_lines(status(paused=True)))[0]
-    assert "crashed" in plain(runs.status_lines(status(paused=True, state="crashed", pid=None)))[0]
+    assert "paused" in told(paused=True)[0]
+    assert "crashed" in told(paused=True, state="crashed", pid=None)[0]
 
 
 def test_a_clean_up_tells_what_it_kept_and_how_many_it_removed() -> None:

@@ -90,6 +90,13 @@ def test_a_run_is_asked_for_first_and_shown_live(echoing: Path) -> None:
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h"), "the cursor is shown again"
 
 
+def test_a_terminal_that_cannot_draw_gets_lines(echoing: Path) -> None:
+    status, written = on_terminal("spawn", "tasks.md", "--yes", TERM="dumb")
+    assert status == ExitCode.DONE
+    assert "\x1b" not in written
+    assert "[1/1] 1 Say hello: succeeded" in written
+
+
 def test_a_no_starts_nothing(echoing: Path) -> None:
     status, written = on_terminal("spawn", "tasks.md", typed="n\n")
     assert status == ExitCode.NOT_REACHED

@@ -16,12 +16,14 @@ class Entry:
         name: as it is typed after its group's name.
         module: of aurora_cli.commands; its attribute `command` is the click command.
         summary: its line in the help of its group.
+        section: the heading above it in the help of its group.
         entries: the commands below it, for a group.
     """
 
     name: str
     module: str
     summary: str
+    section: str = "Commands"
     entries: tuple[Entry, ...] = ()
 
 
@@ -46,23 +48,55 @@ AUDIT: Final[tuple[Entry, ...]] = (
 )
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
-    Entry(name="init", module="init", summary="Set up a folder: configuration, policies, index."),
-    Entry(name="soar", module="soar", summary="Answer a question from the project, with sources."),
-    Entry(name="spawn", module="spawn", summary="Run the tasks of a task file side by side."),
-    Entry(name="mem", module="mem", summary="Index and search the project's memory.", entries=MEM),
-    Entry(name="runs", module="runs", summary="List, show and clean runs.", entries=RUNS),
-    Entry(name="status", module="status", summary="Show what runs now."),
-    Entry(name="logs", module="logs", summary="Show what a task's agent prints."),
-    Entry(name="pause", module="pause", summary="Let a run start nothing more for now."),
-    Entry(name="resume", module="resume", summary="Go on with a run that was paused or cut off."),
-    Entry(name="cancel", module="cancel", summary="End a run, or one of its tasks."),
+    Entry(
+        name="soar",
+        module="soar",
+        summary="Answer a question from the project, with sources.",
+        section="Ask and work",
+    ),
+    Entry(
+        name="spawn",
+        module="spawn",
+        summary="Run the tasks of a task file side by side.",
+        section="Ask and work",
+    ),
+    Entry(
+        name="mem",
+        module="mem",
+        summary="Index and search the project's memory.",
+        section="Ask and work",
+        entries=MEM,
+    ),
+    Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
+    Entry(name="logs", module="logs", summary="Show what a task's agent prints.", section="Runs"),
+    Entry(name="pause", module="pause", summary="Let a run start nothing more for now.", section="Runs"),
+    Entry(name="resume", module="resume", summary="Go on with a run that was paused or cut off.", section="Runs"),
+    Entry(name="cancel", module="cancel", summary="End a run, or one of its tasks.", section="Runs"),
+    Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",
         module="checkpoint",
         summary="Take a run's state out of the journal.",
+        section="Runs",
         entries=CHECKPOINT,
     ),
-    Entry(name="audit", module="audit", summary="Check the journal of runs.", entries=AUDIT),
-    Entry(name="completion", module="completion", summary="Let your shell complete aur's words."),
-    Entry(name="doctor", module="doctor", summary="Check that everything Aurora needs is there."),
+    Entry(name="audit", module="audit", summary="Check the journal of runs.", section="Runs", entries=AUDIT),
+    Entry(
+        name="init",
+        module="init",
+        summary="Set up a folder: configuration, policies, index.",
+        section="Set up",
+    ),
+    Entry(
+        name="doctor",
+        module="doctor",
+        summary="Check that everything Aurora needs is there.",
+        section="Set up",
+    ),
+    Entry(
+        name="completion",
+        module="completion",
+        summary="Let your shell complete aur's words.",
+        section="Set up",
+    ),
 )

@@ -35,6 +35,7 @@ __all__ = [
     "log_pieces",
     "pause_run",
     "run_statuses",
+    "titles_of",
     "unpause_run",
 ]
 
@@ -57,6 +58,12 @@ def find_run(project: Project, run_id: str) -> tuple[RunRow, list[TaskRow]]:
     """
     with Journal(_journal_with(project, run_id)) as store:
         return load_run(store, run_id), load_tasks(store, run_id)
+
+
+def titles_of(project: Project, run_id: str) -> dict[str, str]:
+    """Return what people call the tasks of a run, by id."""
+    _, tasks = find_run(project, run_id)
+    return {row.task_id: row.task.headline for row in tasks}
 
 
 def is_held(project: Project, run_id: str) -> bool:
@@ -128,8 +135,7 @@ def log_pieces(project: Project, run_id: str, task_id: str | None, *, follow: bo
         UnknownRunError, UnknownTaskError: there is none of that name.
     """
     stream: Literal["stdout", "stderr"] = "stderr" if errors else "stdout"
-    _, tasks = find_run(project, run_id)
-    titles = {row.task_id: row.task.headline for row in tasks}
+    titles = titles_of(project, run_id)
     if task_id is not None and task_id not in titles:
         raise UnknownTaskError(run_id, task_id, titles)
     with Journal(project.runs_db) as store:

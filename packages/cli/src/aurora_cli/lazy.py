@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,9 +65,11 @@ class AurGroup(click.Group):
         raise click.NoSuchCommand(name, possibilities=self._full_names(), ctx=ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the catalogue; no command is imported for it."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(entry.name, entry.summary) for entry in self.entries.values()])
+        """Write the catalogue, section by section; no command is imported for it."""
+        width = max(map(len, self.entries))
+        for section, entries in groupby(self.entries.values(), key=attrgetter("section")):
+            with formatter.section(section):
+                formatter.write_dl([(f"{entry.name:<{width}}", entry.summary) for entry in entries])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the catalogue's names; no command is imported for it."""

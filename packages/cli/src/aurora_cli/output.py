@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-__all__ = ["colour_setting", "emit", "emit_json", "note", "silence", "tolerate_odd_streams"]
+__all__ = ["colour_setting", "emit", "emit_json", "is_lively", "note", "silence", "tolerate_odd_streams"]
 
 
 def emit(text: str) -> None:
@@ -38,6 +38,11 @@ def note(text: str) -> None:
         click.echo(text, file=sys.stderr)
     except OSError:
         silence(sys.stderr)
+
+
+def is_lively() -> bool:
+    """Whether standard error is a terminal on which lines can be drawn anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def silence(stream: TextIO) -> None:

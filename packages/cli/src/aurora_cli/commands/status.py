@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -28,12 +29,14 @@ __all__ = ["command"]
 @json_option
 def command(*, run_id: str | None, as_json: bool) -> int:
     """Show what runs now: each run that is not over, how far it is, and what its agents do."""
-    found = journal.run_statuses(wiring.project_at(Path.cwd()), run_id)
+    project = wiring.project_at(Path.cwd())
+    found = journal.run_statuses(project, run_id)
     if as_json:
         emit_json(status_document(found))
         return ExitCode.DONE
     for status in found:
-        for line in status_lines(status):
+        titles = journal.titles_of(project, status["run_id"])
+        for line in status_lines(status, titles, now=time.time()):
             emit(line)
     if not found:
         note("nothing runs now, and nothing was cut off")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aurora_cli.output import note
+from aurora_cli.output import is_lively, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ class Report(Protocol):
 @contextmanager
 def progress() -> Iterator[Report]:
     """Show progress while the block runs; the bar is gone afterwards."""
-    if not sys.stderr.isatty():
+    if not is_lively():
         yield PlainProgress()
         return
     from aurora_cli.render.bar import Bar

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aurora_cli.output import note
+from aurora_cli.output import is_lively, note
 from aurora_cli.render.board import Board, line_of
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ __all__ = ["PlainRun", "as_document", "summary", "watch"]
 @contextmanager
 def watch() -> Iterator[Callable[[RunEvent], None]]:
     """Show a run on standard error while the block lasts."""
-    if not sys.stderr.isatty():
+    if not is_lively():
         yield PlainRun()
         return
     from aurora_cli.render.live_run import live_run

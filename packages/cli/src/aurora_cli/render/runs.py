@@ -85,13 +85,21 @@ def show_cleaned(report: CleanReport) -> None:
     emit(f"removed {count(len(report.removed), 'run')}")
 
 
-def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
-    """Write how a run stands, and a line for each task that runs."""
+def status_lines(status: Mapping[str, Any], titles: Mapping[str, str], *, now: float) -> Iterator[str]:
+    """Write how a run stands, and a line for each task that runs.
+
+    Args:
+        titles: what people call the tasks, by id.
+        now: Unix time.
+    """
     state = "paused" if status["paused"] and status["state"] == "running" else status["state"]
     process = f"  (process {status['pid']})" if status["pid"] else ""
     yield f"{status['run_id']}  {_coloured(state)}  {_counts(status['tasks'])}{process}"
     for task in status["running"]:
-        yield f"  {one_line(task['task'])}  @{one_line(task['agent'])}  attempt {task['attempt']}"
+        title = one_line(titles.get(task["task"], ""), 60)
+        again = f"  attempt {task['attempt']}" if task["attempt"] > 1 else ""
+        since = f"  {max(0.0, now - task['since']):.0f} s" if task["since"] else ""
+        yield f"  {one_line(task['task'])}  {title}  @{one_line(task['agent'])}{since}{again}"
 
 
 def status_document(statuses: Sequence[Mapping[str, Any]]) -> dict[str, object]:
