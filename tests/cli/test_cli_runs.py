@@ -293,6 +293,29 @@ def is_zombie(pid: int) -> bool:
         return True
 
 
+@pytest.mark.parametrize("words", [["resume"], ["spawn", "--resume"]])
+@pytest.mark.parametrize("name", ["spawn-1", "../../outside"])
+def test_an_unknown_run_is_refused_before_anything_goes_to_the_background(
+    aur: Aur, works: Path, words: list[str], name: str
+) -> None:
+    write_tasks(works, "1 Say hello")
+    spawned(aur)
+    before = sorted(works.parent.parent.rglob("*"))
+    outcome = aur(*words, name, "--bg")
+    assert outcome.returncode == ExitCode.USAGE
+    assert f"no run named {name}" in outcome.stderr
+    assert sorted(works.parent.parent.rglob("*")) == before
+
+
+def test_another_task_file_goes_along_into_the_background(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Break\n  - Agent: broken")
+    run_id = spawned(aur)
+    other = works.parent / "-other.md"
+    write_tasks(other, "1 Mend it\n  - Agent: echo")
+    assert aur("spawn", "--resume", run_id, "--bg", "--", "-other.md").returncode == ExitCode.DONE
+    wait_for(lambda: "- [x] 1 Mend it" in other.read_text(encoding="utf-8"))
+
+
 def test_a_coordinator_that_dies_at_once_is_an_error_with_its_log(
     aur: Aur, works: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

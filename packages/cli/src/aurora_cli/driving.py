@@ -75,13 +75,15 @@ def in_background(project: Project, run_id: str, *, more: Sequence[str] = (), as
     """Let a process of its own go on with a run; return once it has taken it.
 
     Args:
-        more: options for that process's `aur spawn --resume`.
+        more: words for that process's `aur spawn --resume`.
 
     Raises:
+        UnknownRunError, NotResumableError: there is nothing to go on with.
         CoordinatorLostError: the process ended before it took the run.
     """
     from aurora_spawner.steering import detach, wait_until_held
 
+    wiring.resumption(project, run_id)  # what is wrong is told here, not in the log of a process that died
     log = project.aurora_dir / "runs" / run_id / "coordinator.log"
     command = [sys.executable, "-m", "aurora_cli", "spawn", "--resume", run_id, *more]
     pid = detach(command, log=log, cwd=project.root)

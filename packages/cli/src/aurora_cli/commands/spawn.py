@@ -179,6 +179,7 @@ def _in_background(project: Project, run_id: str, options: _Options) -> ExitCode
     more = [f"--stagger-delay={options.stagger_s}"]
     more += ["--retry-failed"] if options.retry_failed else []
     more += [f"--max-concurrent={options.at_once}"] if options.at_once else []
+    more += ["--", str(options.taskfile.absolute())] if options.taskfile else []
     return driving.in_background(project, run_id, more=more, as_json=options.as_json)
 
 
