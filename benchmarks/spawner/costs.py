@@ -75,6 +75,7 @@ def order(folder: Path, script: str = "true") -> SupervisorOrder:
         grace_s=5,
         cap_bytes=64 << 20,
         cwd=folder,
+        cgroup=None,
         command=("sh", "-c", script) if script != "true" else ("true",),
         environment=dict(os.environ),
     )

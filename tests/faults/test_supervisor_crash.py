@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner.cgroups import own_cgroup
 from aurora_spawner.identity import identify
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -129,3 +130,25 @@ def test_strays_are_told_from_others(tmp_path: Path) -> None:
         assert stray.wait(timeout=5) == -signal.SIGKILL
         assert bystander.poll() is None
         bystander.kill()
+
+
+@pytest.mark.skipif(own_cgroup() is None, reason="this process may not make cgroups")
+def test_what_hides_from_every_sweep_is_in_the_cgroup(tmp_path: Path) -> None:
+    """It has left the session, cleared its environment, and its supervisor is killed."""
+    hidden = "env -i setsid -f sh -c 'echo $$ >>daemons; sleep 299'"
+    script = f"sleep 0.2; {hidden}; sleep 0.2; kill -9 $PPID; sleep 299"
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"sh": CommandBackend("sh", ("sh", "-c", script))},
+        default_agent="sh",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+    )
+    run.execute_sync()
+    daemons = (tmp_path / "daemons").read_text().split()
+    assert len(daemons) == 3
+    assert not [pid for pid in daemons if identify(int(pid))]
+    base = own_cgroup()
+    assert base is not None
+    assert not list(base.glob("aurora-*"))

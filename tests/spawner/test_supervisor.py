@@ -1,6 +1,7 @@
 """The supervisor as a program of its own, without any coordinator."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from aurora_spawner import supervisor
 from aurora_spawner.processes import SUPERVISOR
+from aurora_spawner.spool import kept_bytes
 
 COMMAND = [sys.executable, "-I", "-S", str(SUPERVISOR)]
 
@@ -21,7 +24,7 @@ def arguments(
     folder.mkdir(exist_ok=True)
     (folder / "prompt").write_text("prompt")
     limits = [str(deadline_s), str(grace_s), str(cap_bytes)]
-    return [*COMMAND, str(folder), "token", *limits, str(folder), "--", "sh", "-c", script]
+    return [*COMMAND, str(folder), "token", *limits, str(folder), "-", "--", "sh", "-c", script]
 
 
 def supervise(folder: Path, script: str, **limits: Any) -> dict[str, Any]:
@@ -133,7 +136,7 @@ def test_a_missing_program_is_told_by_its_error(tmp_path: Path) -> None:
 
 
 def test_a_wrong_call_says_how_to_call_it() -> None:
-    called = subprocess.run([*COMMAND, "a", "b", "0", "0", "0", "/", "sh"], capture_output=True, check=False)
+    called = subprocess.run([*COMMAND, "a", "b", "0", "0", "0", "/", "-", "sh"], capture_output=True, check=False)
     assert called.returncode == 1
     assert b"usage: supervisor.py FOLDER" in called.stderr
 
@@ -143,3 +146,33 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
     program = f"import sys, runpy; runpy.run_path({str(SUPERVISOR)!r}); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     assert not {"asyncio", "subprocess", "json", "psutil"} & set(ran.stdout.split())
+
+
+def test_processes_are_seen_without_proc_as_well() -> None:
+    """Where there is no /proc, `ps` tells the same: who lives, whose child, in which group."""
+    with subprocess.Popen(["sleep", "299"], start_new_session=True) as child:
+        for table in (supervisor.process_table(), supervisor.process_table_of_ps()):
+            assert table[child.pid] == (os.getpid(), child.pid)
+            assert table[os.getpid()] == (os.getppid(), os.getpgrp())
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        for table in (supervisor.process_table(), supervisor.process_table_of_ps()):
+            assert child.pid not in table, "the dead are not listed"
+
+
+def test_head_and_tail_are_kept_whatever_the_pieces(tmp_path: Path) -> None:
+    """Against the plain definition, for totals around every seam of the ring."""
+    cap = 8
+    for total in range(40):
+        content = bytes(range(65, 65 + total))
+        reader, writer = os.pipe()
+        path = tmp_path / str(total)
+        spool = supervisor.Spool(str(path), reader, cap)
+        for start in range(0, total, 3):
+            os.write(writer, content[start : start + 3])
+            assert spool.drain()
+        os.close(writer)
+        assert not spool.drain()
+        os.close(reader)
+        expected = content if total <= cap else content[: cap // 2] + content[-cap // 2 :]
+        assert kept_bytes(path, total=spool.total, cap=cap) == expected

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.cgroups import cgroup_for, end_cgroup
+from aurora_spawner.errors import AttemptRecordError, SpawnerError
 from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.identity import identify
 from aurora_spawner.nursery import Nursery
@@ -25,9 +27,15 @@ STDERR_LIMIT_BYTES = 64 << 10
 
 
 class LocalExecutor:
-    """Runs each attempt under a supervisor process of its own."""
+    """Runs each attempt under a supervisor process of its own.
+
+    Raises:
+        SpawnerError: This system has no process groups to supervise with.
+    """
 
     def __init__(self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
+        if os.name != "posix":
+            raise SpawnerError("agents can be supervised on Linux and macOS only; on Windows, use WSL")
         self._grace_s = grace_s
         self._cap_bytes = cap_bytes
         self._nursery: Nursery | None = None
@@ -55,6 +63,7 @@ class LocalExecutor:
                 grace_s=self._grace_s,
                 cap_bytes=self._cap_bytes,
                 cwd=order.cwd,
+                cgroup=cgroup_for(order.token),
                 command=order.command,
                 environment=order.environment,
             )
@@ -70,11 +79,17 @@ class LocalExecutor:
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
         """Wait for the supervisor, which ends last, and read its record."""
         await wait_for_end(attempt.supervisor)
+        files = AttemptFolder(path=attempt.folder)
+        owner = None if files.exit.exists() else self._claimed_by(files)
+        if owner is not None:  # the nursery died before its answer: what we followed had come second
+            await wait_for_end(owner)
         return await self._harvest(attempt.folder, attempt.token)
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
         """Signal the supervisor; it ends the agent and everything below."""
-        signal_process(attempt.supervisor, signal.SIGINT if at_once else signal.SIGTERM)
+        number = signal.SIGINT if at_once else signal.SIGTERM
+        owner = self._claimed_by(AttemptFolder(path=attempt.folder)) or attempt.supervisor
+        signal_process(owner, number)
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
@@ -130,7 +145,9 @@ class LocalExecutor:
         )
 
     def _clear_up(self, files: AttemptFolder, token: str) -> AttemptEnd:
-        survivors = end_strays(token, session=files.read_agent_pid())
+        cgroup = cgroup_for(token)
+        survivors = end_cgroup(cgroup) if cgroup else []
+        survivors += end_strays(token, session=files.read_agent_pid())
         kept = files.stdout.stat().st_size if files.stdout.exists() else 0
         return AttemptEnd(
             reason="supervisor_lost",

@@ -35,13 +35,15 @@ class SupervisorOrder:
     grace_s: float
     cap_bytes: int
     cwd: Path
+    cgroup: Path | None
+    """To be made for the agent; None for no cgroup."""
     command: Sequence[str]
     environment: Mapping[str, str]
 
     def arguments(self) -> list[str]:
         """The supervisor's command line, without the program."""
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
-        return [str(self.folder), self.token, *limits, str(self.cwd), "--", *self.command]
+        return [str(self.folder), self.token, *limits, str(self.cwd), str(self.cgroup or "-"), "--", *self.command]
 
 
 @cache
