@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aurora_cli.exits import ExitCode
@@ -85,3 +86,30 @@ def test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on(
     assert process.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in err
     assert "3003 files" in installed("mem", "index").stdout
+
+
+def test_an_interrupt_while_agents_answer_leaves_none_of_them(
+    start_aur: Callable[..., subprocess.Popen[str]], installed: Installed, shop: Path
+) -> None:
+    for number in range(400):
+        (shop / f"m{number}.py").write_text(f"def till{number}() -> int:\n    return {number}\n", encoding="utf-8")
+    installed("mem", "index")
+    process = start_aur("soar", "How does the till add up prices?", "--max-concurrent", "1")
+    while not agents(shop):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "Traceback" not in err
+    assert agents(shop) == []
+
+
+def agents(shop: Path) -> list[int]:
+    """Local agents of this project that are alive."""
+    command = ["aurora_soar.local_agent", str(shop)]
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if all(word in (process.info["cmdline"] or ()) for word in command)
+        and process.status() != psutil.STATUS_ZOMBIE
+    ]

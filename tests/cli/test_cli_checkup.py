@@ -1,0 +1,106 @@
+"""Each check finds its own trouble and says what to do about it."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from aurora_cli import checkup
+from aurora_cli.checkup import Finding, Level, examine
+from aurora_core import Memory, Project
+
+
+def found(start: Path, check: str) -> Finding:
+    return next(finding for finding in examine(start, {}) if finding.check == check)
+
+
+def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
+    Project.init(shop)
+    names = [finding.check for finding in examine(shop, {})]
+    assert names == ["python", "packages", "machine", "git", "project", "folder", "config", "policies", "memory"]
+
+
+def test_without_a_project_its_files_are_not_looked_for(shop: Path) -> None:
+    names = [finding.check for finding in examine(shop, {})]
+    assert names == ["python", "packages", "machine", "git", "project", "folder"]
+
+
+def test_whatever_is_not_ok_comes_with_advice(shop: Path) -> None:
+    Project.init(shop)
+    (shop / ".aurora" / "config.yaml").write_text("tol: x\n", encoding="utf-8")
+    for finding in examine(shop, {}):
+        assert (finding.level is Level.OK) == (not finding.advice)
+
+
+def test_a_missing_package_is_named(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "PACKAGES", ("aurora-aur", "aurora-that-is-not-there"))
+    finding = found(shop, "packages")
+    assert finding.level is Level.FAIL
+    assert "aurora-that-is-not-there missing" in finding.says
+
+
+def test_packages_of_different_versions_do_not_belong_together(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "PACKAGES", ("aurora-aur", "click"))
+    finding = found(shop, "packages")
+    assert finding.level is Level.FAIL
+    assert "one version of all" in finding.advice
+
+
+def test_an_old_python_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkup, "OLDEST_PYTHON", (99, 0))
+    assert found(shop, "python").level is Level.FAIL
+
+
+def test_a_git_that_fails_is_a_warning(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop / "bin").mkdir()
+    fake = shop / "bin" / "git"
+    fake.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shop / 'bin'}:{os.environ['PATH']}")
+    assert found(shop, "git").level is Level.WARN
+
+
+class Usage(NamedTuple):
+    """What `shutil.disk_usage` returns."""
+
+    total: int
+    used: int
+    free: int
+
+
+def test_a_disk_that_is_nearly_full_is_a_warning(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**9, 10**9 - 10**8, 10**8))
+    finding = found(shop, "folder")
+    assert finding.level is Level.WARN
+    assert "100 MB free" in finding.says
+
+
+def test_a_folder_that_cannot_be_written_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    assert found(shop, "folder").level is Level.FAIL
+
+
+def test_defaults_are_called_defaults(shop: Path) -> None:
+    Project.init(shop)
+    assert "defaults" in found(shop, "config").says
+    assert "defaults" in found(shop, "policies").says
+
+
+def test_a_variable_that_makes_no_sense_fails_the_configuration(shop: Path) -> None:
+    Project.init(shop)
+    environ = {"AURORA_SPAWNER_MAX_CONCURRENT": "many"}
+    finding = next(finding for finding in examine(shop, environ) if finding.check == "config")
+    assert finding.level is Level.FAIL
+    assert "AURORA_SPAWNER_MAX_CONCURRENT" in finding.says
+
+
+def test_an_indexed_memory_is_counted(shop: Path) -> None:
+    Project.init(shop)
+    assert found(shop, "memory").level is Level.WARN
+    with Memory.open(shop) as memory:
+        memory.index()
+    finding = found(shop, "memory")
+    assert finding.level is Level.OK
+    assert finding.says.startswith("3 files, ")

@@ -1,0 +1,82 @@
+"""Groups know their commands by the catalogue and import one only when it is asked for."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+
+import click
+import pytest
+
+from aurora_cli.catalogue import CATALOGUE, Entry
+from aurora_cli.lazy import AurCommand, AurGroup
+from aurora_cli.main import root
+
+
+def leaves(entries: Sequence[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        yield entry
+        yield from leaves(entry.entries)
+
+
+ENTRIES = list(leaves(CATALOGUE))
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.module)
+def test_every_entry_has_its_module_and_the_command_its_name(entry: Entry) -> None:
+    command = import_module(f"aurora_cli.commands.{entry.module}").command
+    assert isinstance(command, AurGroup if entry.entries else AurCommand)
+    assert command.name == entry.name
+
+
+def test_every_module_of_a_command_is_in_the_catalogue() -> None:
+    import pkgutil
+
+    import aurora_cli.commands
+
+    modules = {module.name for module in pkgutil.iter_modules(aurora_cli.commands.__path__)}
+    assert modules == {entry.module for entry in ENTRIES}
+
+
+def test_summaries_fit_a_line_and_end_as_sentences() -> None:
+    for entry in ENTRIES:
+        assert len(entry.summary) <= 60
+        assert entry.summary.endswith(".")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["mem", "--help"], ["spwn"]])
+def test_what_needs_no_library_imports_none(words: list[str]) -> None:
+    code = (
+        "import sys; from aurora_cli.main import run; run(sys.argv[1:]);"
+        "heavy = {'aurora_core', 'aurora_soar', 'aurora_spawner', 'aurora_policies', 'numpy', 'pydantic', 'rich'};"
+        "sys.exit(len(heavy & set(sys.modules)) + 50)"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 50, outcome.stderr
+
+
+def test_sections_stand_together() -> None:
+    sections = [entry.section for entry in CATALOGUE]
+    assert [s for i, s in enumerate(sections) if i == 0 or sections[i - 1] != s] == list(dict.fromkeys(sections))
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("inti", "init"), ("doctr", "doctor"), ("index", "mem index"), ("verify", "audit verify")]
+)
+def test_a_slip_finds_the_nearest_at_any_depth(typed: str, nearest: str) -> None:
+    with pytest.raises(click.NoSuchCommand) as raised:
+        root.resolve_command(click.Context(root, info_name="aur"), [typed])
+    assert nearest in (raised.value.possibilities or [])
+
+
+def test_nothing_near_is_nothing_suggested() -> None:
+    with pytest.raises(click.NoSuchCommand) as raised:
+        root.resolve_command(click.Context(root, info_name="aur"), ["xyzzy"])
+    assert raised.value.possibilities == []
+
+
+def test_python_m_is_the_same_as_aur() -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-m", "aurora_cli", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (outcome.returncode, outcome.stdout) == (0, "aur 0.1.0\n")
