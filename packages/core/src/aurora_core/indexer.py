@@ -14,13 +14,13 @@ from aurora_core.index.history import refresh_history
 from aurora_core.index.segments import IndexedChunk, mark_dead, merge_if_needed, write_segment
 from aurora_core.places import is_test_file
 from aurora_core.store.database import transaction
-from aurora_core.store.files import known_files, put_file, remove_file, touch_file
+from aurora_core.store.files import KnownFile, known_file, known_files, put_file, remove_file, touch_file
 from aurora_core.tokens import terms
 from aurora_core.walk import FoundFile, SkippedFile, is_generated, is_text, walk
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from aurora_core.chunking import Chunk
@@ -108,8 +108,8 @@ def index_project(
         else:
             found.append(entry)
     on_progress(IndexProgress(phase="scan", done=len(found), total=len(found), file=""))
-    _remove_gone(connection, {f.path for f in found}, below, tally)
     known = known_files(connection)
+    _remove_gone(connection, known, {f.path for f in found}, below, tally)
     changed = [
         f
         for f in found
@@ -130,6 +130,9 @@ def index_project(
         merge_if_needed(connection)
         refresh_history(connection, root)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_indexed_at', ?)", (str(time.time()),))
+    if changed or tally.removed:
+        # A script runs the pragma to its end; a single step would give back one page only.
+        connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
     total = connection.execute("SELECT count(*) FROM chunks").fetchone()[0]
     return IndexReport(
         files_seen=len(found),
@@ -144,14 +147,14 @@ def index_project(
     )
 
 
-def _remove_gone(connection: sqlite3.Connection, present: set[str], below: str, tally: _Tally) -> None:
+def _remove_gone(
+    connection: sqlite3.Connection, known: Mapping[str, KnownFile], present: set[str], below: str, tally: _Tally
+) -> None:
     """Forget files that are no longer there; renamed ones come back under their new name."""
+    gone = [file.id for path, file in known.items() if path not in present and _is_below(path, below)]
+    if not gone:
+        return
     with transaction(connection):
-        gone = [
-            known.id
-            for path, known in known_files(connection).items()
-            if path not in present and _is_below(path, below)
-        ]
         dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]
         mark_dead(connection, dead)
     tally.removed += len(gone)
@@ -184,17 +187,17 @@ def _prepare(root: Path, found: FoundFile, tally: _Tally) -> Iterator[_Prepared]
 
 def _write(connection: sqlite3.Connection, prepared: Sequence[_Prepared], tally: _Tally) -> None:
     """Replace changed files inside the caller's transaction; another indexer may have done some of them meanwhile."""
-    known = known_files(connection)
     dead: list[int] = []
     fresh: list[IndexedChunk] = []
     for file in prepared:
         path = file.found.path
-        if path in known:
-            if known[path].digest == file.digest:
-                touch_file(connection, path, file.found.size, file.found.mtime_ns)
-                tally.unchanged += 1
-                continue
-            dead += remove_file(connection, known[path].id)
+        known = known_file(connection, path)
+        if known is not None and known.digest == file.digest:
+            touch_file(connection, path, file.found.size, file.found.mtime_ns)
+            tally.unchanged += 1
+            continue
+        if known is not None:
+            dead += remove_file(connection, known.id)
         file_id, ids = put_file(
             connection,
             path,

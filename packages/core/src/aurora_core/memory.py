@@ -18,7 +18,7 @@ from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexer import KINDS, IndexProgress, IndexReport, index_project, indexed_chunk
 from aurora_core.project import Project
 from aurora_core.search import Rarity, Searcher
-from aurora_core.store.accesses import read_history, record_accesses, symbol_of
+from aurora_core.store.accesses import read_histories, record_accesses, symbol_of
 from aurora_core.store.database import connect, naming_failures, transaction
 from aurora_core.store.files import (
     REASONING_FOLDER,
@@ -28,6 +28,7 @@ from aurora_core.store.files import (
     file_text,
     put_file,
     remove_file,
+    symbols_by_id,
 )
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.tokens import terms
@@ -225,29 +226,28 @@ class Memory:
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
         with naming_failures(self._project.memory_db):
             scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
-            chunks = chunks_by_id(self._connection, [number for number, _, _ in scored])
-            hits = [self._hit(chunks[number], own, score) for number, own, score in scored if number in chunks]
-        hits.sort(key=lambda hit: -hit.hybrid_score)
-        return [hit for hit in hits if hit.hybrid_score >= min_score][:limit]
+            activations = self._activations([number for number, _, _ in scored])
+            ranked = sorted(
+                (score + ACTIVATION_WEIGHT * activations[number], -at, number, own)
+                for at, (number, own, score) in enumerate(scored)
+                if number in activations
+            )[: -limit - 1 : -1]
+            chunks = chunks_by_id(self._connection, [number for _, _, number, _ in ranked])
+        return [
+            _hit(chunks[number], bm25=own, activation=activations[number], score=score)
+            for score, _, number, own in ranked
+            if score >= min_score and number in chunks
+        ]
 
-    def _hit(self, chunk: StoredChunk, bm25: float, score: float) -> Hit:
-        history = read_history(self._connection, symbol_of(chunk.file, chunk.name))
-        activation = activation_score(base_level(history, time.time())) if history else 0.0
-        return Hit(
-            chunk_id=str(chunk.id),
-            file=chunk.file,
-            line_start=chunk.line_start,
-            line_end=chunk.line_end,
-            name=chunk.name,
-            kind=chunk.kind,
-            symbol_type=chunk.symbol_type,
-            content=chunk.content,
-            signature=chunk.signature or None,
-            bm25_score=bm25,
-            activation_score=activation,
-            semantic_score=0.0,
-            hybrid_score=score + ACTIVATION_WEIGHT * activation,
-        )
+    def _activations(self, numbers: Sequence[int]) -> dict[int, float]:
+        """Activation of chunks that are still there, 0 for those that were never used."""
+        symbols = {n: symbol_of(*place) for n, place in symbols_by_id(self._connection, numbers).items()}
+        histories = read_histories(self._connection, symbols.values())
+        now = time.time()
+        return {
+            number: activation_score(base_level(histories[symbol], now)) if symbol in histories else 0.0
+            for number, symbol in symbols.items()
+        }
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """The files that match best, best first, judged by all their chunks."""
@@ -261,7 +261,9 @@ class Memory:
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
         named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
         first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
-        return [self._hit(c, 1.0, 1.0) for c in named if first.get((c.file, c.name)) is c][:limit]
+        chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
+        activations = self._activations([c.id for c in chosen])
+        return [_hit(c, bm25=1.0, activation=activations[c.id], score=1.0) for c in chosen]
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
@@ -374,6 +376,24 @@ class Memory:
     ) -> list[Hit]:
         """`search` in a thread of its own; the memory must not be used meanwhile."""
         return await asyncio.to_thread(self.search, query, limit, kinds=kinds)
+
+
+def _hit(chunk: StoredChunk, *, bm25: float, activation: float, score: float) -> Hit:
+    return Hit(
+        chunk_id=str(chunk.id),
+        file=chunk.file,
+        line_start=chunk.line_start,
+        line_end=chunk.line_end,
+        name=chunk.name,
+        kind=chunk.kind,
+        symbol_type=chunk.symbol_type,
+        content=chunk.content,
+        signature=chunk.signature or None,
+        bm25_score=bm25,
+        activation_score=activation,
+        semantic_score=0.0,
+        hybrid_score=score,
+    )
 
 
 def _ignore(progress: IndexProgress) -> None:

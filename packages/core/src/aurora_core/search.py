@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aurora_core.index.history import CommitIndex
-    from aurora_core.index.segments import Segment
+    from aurora_core.index.segments import Postings, Segment
 
 __all__ = ["Rarity", "Searcher"]
 
@@ -84,6 +84,7 @@ class _Chunks:
         prose: (n_files,) whether it is a document.
         recency: (n_files,) 1 for what the newest commit changed, halved for every 90 days before it.
         places: of the files, by path.
+        documents: living chunks; mean_body and mean_head are their mean lengths.
     """
 
     generation: int
@@ -100,21 +101,35 @@ class _Chunks:
     recency: NDArray[np.float32]
     places: Mapping[str, int]
     commits: CommitIndex
-
-    @property
-    def documents(self) -> int:
-        return int(self.alive.sum())
+    documents: int
+    mean_body: float
+    mean_head: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """One term of a query in all chunks: its weight times idf, and parallel arrays."""
+class _Term:
+    """One term of a query: its weight times idf, and parallel arrays over the matches that have it."""
 
     weight: float
     at: NDArray[np.int64]
     body: NDArray[np.float32]
     path: NDArray[np.float32]
     name: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matches:
+    """The living chunks that share a term with a query; all else costs nothing.
+
+    Attributes:
+        chunks: (n,) places in the arrays, ascending.
+        files: (n,) places of their files.
+        terms: the query's most telling terms.
+    """
+
+    chunks: NDArray[np.int64]
+    files: NDArray[np.int64]
+    terms: Sequence[_Term]
 
 
 class Searcher:
@@ -135,57 +150,61 @@ class Searcher:
         arrays = self._current()
         if not arrays.documents:
             return []
-        found = self._found(arrays, query)
-        wanted = arrays.alive & np.isin(arrays.kinds, list(kinds))
-        own = np.where(wanted, _chunk_scores(arrays, found, CHUNK), np.float32(0))
-        own = shares(own * _standing(arrays, query)[arrays.files])
-        files = shares(self._file_scores(arrays, query, found, WEIGHTS))
-        total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[arrays.files], np.float32(0))
-        return [(int(arrays.ids[at]), float(own[at]), float(total[at])) for at in _best(total, limit)]
+        matches = self._matches(arrays, query)
+        standing = _standing(arrays, query)
+        wanted = np.isin(arrays.kinds[matches.chunks], list(kinds))
+        own = np.where(wanted, _chunk_scores(arrays, matches, CHUNK), np.float32(0))
+        own = shares(own * standing[matches.files])
+        files = shares(self._file_scores(arrays, query, matches, WEIGHTS) * standing)
+        total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[matches.files], np.float32(0))
+        return [(int(arrays.ids[matches.chunks[at]]), float(own[at]), float(total[at])) for at in _best(total, limit)]
 
     def files(self, query: str, limit: int, weights: PartWeights = WEIGHTS) -> list[tuple[str, float]]:
         """The best files as (path, score), best first."""
         arrays = self._current()
         if not arrays.documents:
             return []
-        total = self._file_scores(arrays, query, self._found(arrays, query), weights)
+        scores = self._file_scores(arrays, query, self._matches(arrays, query), weights)
+        total = scores * _standing(arrays, query)
         return [(arrays.paths[at], float(total[at])) for at in _best(total, limit)]
 
-    def _found(self, arrays: _Chunks, query: str) -> list[_Found]:
+    def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
         postings = {term: read_postings(self._connection, term) for term in weights}
-        documents = arrays.documents
-        idfs = {term: idf(documents, sum(len(p.places) for _, p in parts)) for term, parts in postings.items()}
-        return [
-            _Found(
-                weight=weights[term] * idfs[term],
-                at=np.concatenate([p.places + arrays.starts[s] for s, p in postings[term]]).astype(np.int64),
-                body=np.concatenate([p.body for _, p in postings[term]]).astype(np.float32),
-                path=np.concatenate([p.path for _, p in postings[term]]).astype(np.float32),
-                name=np.concatenate([p.name for _, p in postings[term]]).astype(np.float32),
-            )
-            for term in choose_terms(weights, idfs)
-            if postings[term]
-        ]
+        idfs = {term: idf(arrays.documents, sum(len(p.places) for _, p in parts)) for term, parts in postings.items()}
+        chosen = [term for term in choose_terms(weights, idfs) if postings[term]]
+        places = [np.concatenate([p.places + arrays.starts[s] for s, p in postings[term]]) for term in chosen]
+        matched = np.zeros(len(arrays.ids), dtype=np.bool_)
+        for at in places:
+            matched[at] = True
+        chunks = np.flatnonzero(matched & arrays.alive)
+        local = np.full(len(arrays.ids), -1, dtype=np.int64)
+        local[chunks] = np.arange(len(chunks))
+        return _Matches(
+            chunks=chunks,
+            files=arrays.files[chunks],
+            terms=[
+                _term(weights[term] * idfs[term], local[at], [p for _, p in postings[term]])
+                for term, at in zip(chosen, places, strict=True)
+            ],
+        )
 
     def _file_scores(
-        self, arrays: _Chunks, query: str, found: Sequence[_Found], weights: PartWeights
+        self, arrays: _Chunks, query: str, matches: _Matches, weights: PartWeights
     ) -> NDArray[np.float32]:
+        """The files' scores, their standing not yet counted."""
         count = len(arrays.paths)
-        balanced = np.where(arrays.alive, _chunk_scores(arrays, found, BALANCED), np.float32(0))
-        single = np.where(arrays.alive, _chunk_scores(arrays, found, SINGLE), np.float32(0))
-        ranked = in_rank_order(balanced, arrays.files, count)
+        ranked = in_rank_order(_chunk_scores(arrays, matches, BALANCED), matches.files, count)
         parts = FileParts(
             ranked=ranked,
-            best=best_of(single, arrays.files, count),
+            best=best_of(_chunk_scores(arrays, matches, SINGLE), matches.files, count),
             history=self._history(arrays, query),
             recency=arrays.recency,
             symbol=self._symbols(arrays, query),
             path=_path_mentions(arrays, query),
         )
-        matches = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
-        total = np.where(matches, combined(parts, weights), np.float32(0))
-        return total * _standing(arrays, query)
+        worth = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
+        return np.where(worth, combined(parts, weights), np.float32(0))
 
     def _history(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
         total = np.zeros(len(arrays.paths), dtype=np.float32)
@@ -244,31 +263,48 @@ def _joined(
     files = np.concatenate([s.files for s in segments] or none)
     # Files of dead chunks may be gone; any place will do for them, they never score.
     places = np.minimum(np.searchsorted(ids, files), max(len(paths) - 1, 0))
+    bodies = np.concatenate([s.bodies for s in segments] or none).astype(np.float32)
+    heads = np.concatenate([s.heads for s in segments] or none).astype(np.float32)
+    alive = np.concatenate([s.dead for s in segments] or none) == 0
     return _Chunks(
         generation=generation,
         starts=starts,
         ids=np.concatenate([s.ids for s in segments] or none),
         files=places.astype(np.int64),
-        bodies=np.concatenate([s.bodies for s in segments] or none).astype(np.float32),
-        heads=np.concatenate([s.heads for s in segments] or none).astype(np.float32),
+        bodies=bodies,
+        heads=heads,
         kinds=np.concatenate([s.kinds for s in segments] or none).astype(np.uint8),
-        alive=np.concatenate([s.dead for s in segments] or none) == 0,
+        alive=alive,
         paths=tuple(path for _, path in paths),
         tests=np.array([is_test_file(path) for _, path in paths], dtype=np.bool_),
         prose=np.array([is_document(path) for _, path in paths], dtype=np.bool_),
         recency=np.array([commits.recency(path) for _, path in paths], dtype=np.float32),
         places={path: at for at, (_, path) in enumerate(paths)},
         commits=commits,
+        documents=int(alive.sum()),
+        mean_body=float(bodies[alive].mean()) if alive.any() else 1.0,
+        mean_head=float(heads[alive].mean()) if alive.any() else 1.0,
     )
 
 
-def _chunk_scores(arrays: _Chunks, found: Sequence[_Found], weights: FieldWeights) -> NDArray[np.float32]:
-    """BM25F of every chunk, dead ones included."""
-    total = np.zeros(len(arrays.ids), dtype=np.float32)
+def _term(weight: float, at: NDArray[np.int64], parts: Sequence[Postings]) -> _Term:
+    living = at >= 0
+    return _Term(
+        weight,
+        at[living],
+        np.concatenate([p.body for p in parts])[living].astype(np.float32),
+        np.concatenate([p.path for p in parts])[living].astype(np.float32),
+        np.concatenate([p.name for p in parts])[living].astype(np.float32),
+    )
+
+
+def _chunk_scores(arrays: _Chunks, matches: _Matches, weights: FieldWeights) -> NDArray[np.float32]:
+    """BM25F of every match."""
+    total = np.zeros(len(matches.chunks), dtype=np.float32)
     head = np.float32((weights.path + weights.name) / 2)
-    lengths = arrays.bodies + head * arrays.heads
-    mean = float(lengths[arrays.alive].mean())
-    for term in found:
+    lengths = arrays.bodies[matches.chunks] + head * arrays.heads[matches.chunks]
+    mean = arrays.mean_body + float(head) * arrays.mean_head
+    for term in matches.terms:
         frequencies = np.float32(weights.path) * term.path + np.float32(weights.name) * term.name + term.body
         total[term.at] += np.float32(term.weight) * saturated(frequencies, lengths[term.at], mean, weights.b)
     return total

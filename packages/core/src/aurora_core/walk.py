@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
@@ -76,46 +76,55 @@ def walk(root: Path, below: str = "", exclude: Sequence[str] = ()) -> Iterator[F
     """Files of a project in a stable order, those of one sub-folder or one file only if `below` names it.
 
     Links are not followed, so nothing outside the root is reached and no loop can arise. `.gitignore` files in every
-    folder and `.git/info/exclude` are honoured, an outer rule for a folder before an inner one for its files.
+    folder and `.git/info/exclude` are honoured; what an inner one says of a path overrules an outer one.
     """
-    rules = [_Rules("", GitIgnoreSpec.from_lines(exclude))] if exclude else []
-    rules += _read_rules(root / ".git" / "info" / "exclude", "")
-    below = PurePosixPath(below).as_posix().removeprefix(".").strip("/")
-    yield from _walk(root, "", rules, below)
+    rules: tuple[_Rules, ...] = (_Rules("", GitIgnoreSpec.from_lines(exclude)),) if exclude else ()
+    rules += _read_rules(f"{root}/.git/info/exclude", "")
+    below = below.strip("/")
+    folders = [("", rules)]
+    while folders:
+        folder, rules = folders.pop()
+        try:
+            entries = sorted(os.scandir(f"{root}/{folder}"), key=_name)
+        except OSError as error:
+            yield SkippedFile(path=_shown(folder), reason=f"cannot be read: {error.strerror}")
+            continue
+        if any(entry.name == ".gitignore" for entry in entries):
+            rules += _read_rules(f"{root}/{folder}/.gitignore", folder)
+        wanted = [(path, entry) for path, entry in _paths(folder, entries, below) if not entry.is_symlink()]
+        for path, entry in wanted:
+            if _is_source(entry.name) and entry.is_file(follow_symlinks=False) and not _ignored(path, rules):
+                yield _found(entry, path)
+        inner = [path for path, entry in wanted if _is_entered(entry) and not _ignored(f"{path}/", rules)]
+        folders += [(path, rules) for path in reversed(inner)]
 
 
-def _walk(root: Path, folder: str, rules: list[_Rules], below: str) -> Iterator[FoundFile | SkippedFile]:
-    rules = [*rules, *_read_rules(root / folder / ".gitignore", folder)]
-    try:
-        entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield SkippedFile(path=folder, reason=f"cannot be read: {error.strerror}")
-        return
+_name: Final = attrgetter("name")
+
+
+def _paths(folder: str, entries: Sequence[os.DirEntry[str]], below: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     for entry in entries:
         path = f"{folder}/{entry.name}" if folder else entry.name
-        if not _on_the_way(path, below) or entry.is_symlink():
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in SKIPPED_FOLDERS and not _ignored(f"{path}/", rules):
-                yield from _walk(root, path, rules, below)
-        elif _is_source(entry.name) and not _ignored(path, rules):
-            found = _found(entry, path)
-            if found is not None:
-                yield found
+        if not below or _on_the_way(path, below):
+            yield path, entry
+
+
+def _is_entered(entry: os.DirEntry[str]) -> bool:
+    return entry.name not in SKIPPED_FOLDERS and entry.is_dir(follow_symlinks=False)
 
 
 def _on_the_way(path: str, below: str) -> bool:
-    return not below or path == below or path.startswith(f"{below}/") or below.startswith(f"{path}/")
+    return path == below or path.startswith(f"{below}/") or below.startswith(f"{path}/")
 
 
 def _is_source(name: str) -> bool:
     lower = name.lower()
     if lower.endswith(_MINIFIED):
         return False
-    return PurePosixPath(lower).suffix in SOURCE_SUFFIXES or name in PLAIN_NAMES
+    return lower[lower.rfind(".") :] in SOURCE_SUFFIXES or name in PLAIN_NAMES
 
 
-def _ignored(path: str, rules: list[_Rules]) -> bool:
+def _ignored(path: str, rules: tuple[_Rules, ...]) -> bool:
     """The innermost rule that says something decides, as in git."""
     for rule in reversed(rules):
         verdict = rule.ignored(path)
@@ -124,27 +133,29 @@ def _ignored(path: str, rules: list[_Rules]) -> bool:
     return False
 
 
-def _read_rules(file: Path, base: str) -> list[_Rules]:
+def _read_rules(file: str, base: str) -> tuple[_Rules, ...]:
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return []
-    return [_Rules(base, GitIgnoreSpec.from_lines(lines))]
+        return ()
+    return (_Rules(base, GitIgnoreSpec.from_lines(lines)),)
 
 
-def _found(entry: os.DirEntry[str], path: str) -> FoundFile | SkippedFile | None:
+def _found(entry: os.DirEntry[str], path: str) -> FoundFile | SkippedFile:
     try:
-        status = entry.stat(follow_symlinks=False)
         path.encode("utf-8")
+        status = entry.stat(follow_symlinks=False)
     except OSError as error:
         return SkippedFile(path=path, reason=f"cannot be read: {error.strerror}")
     except UnicodeEncodeError:
-        return SkippedFile(path=os.fsencode(path).decode("utf-8", "replace"), reason="its name is not UTF-8")
-    if not stat.S_ISREG(status.st_mode):
-        return None
+        return SkippedFile(path=_shown(path), reason="its name is not UTF-8")
     if status.st_size > MAX_FILE_BYTES:
         return SkippedFile(path=path, reason=f"larger than {MAX_FILE_BYTES // 1000} kB")
     return FoundFile(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def is_text(content: bytes) -> bool:

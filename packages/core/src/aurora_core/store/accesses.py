@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-__all__ = ["read_history", "record_accesses", "symbol_of"]
+__all__ = ["read_histories", "record_accesses", "symbol_of"]
 
 
 def symbol_of(file: str, name: str) -> str:
@@ -21,16 +21,25 @@ def symbol_of(file: str, name: str) -> str:
 
 def record_accesses(connection: sqlite3.Connection, symbols: Iterable[str], now: float) -> None:
     """Note one access of each symbol, inside the caller's transaction."""
-    for symbol in symbols:
-        history = read_history(connection, symbol) or AccessHistory(total=0, first_at=now, recent=())
-        after = history.accessed(now)
+    wanted = set(symbols)
+    known = read_histories(connection, wanted)
+    for symbol in wanted:
+        after = known.get(symbol, AccessHistory(total=0, first_at=now, recent=())).accessed(now)
         connection.execute(
             "INSERT OR REPLACE INTO accesses VALUES (?, ?, ?, ?)",
             (symbol, after.total, after.first_at, json.dumps(after.recent)),
         )
 
 
-def read_history(connection: sqlite3.Connection, symbol: str) -> AccessHistory | None:
-    """A symbol's history; None where it was never used."""
-    row = connection.execute("SELECT total, first_at, recent FROM accesses WHERE symbol = ?", (symbol,)).fetchone()
-    return row and AccessHistory(total=row[0], first_at=row[1], recent=tuple(json.loads(row[2])))
+def read_histories(connection: sqlite3.Connection, symbols: Iterable[str]) -> dict[str, AccessHistory]:
+    """Histories of many symbols; those that were never used are left out."""
+    wanted = tuple(set(symbols))
+    marks = ",".join("?" * len(wanted))
+    rows = connection.execute(
+        f"SELECT symbol, total, first_at, recent FROM accesses WHERE symbol IN ({marks})",  # noqa: S608 - marks only
+        wanted,
+    )
+    return {
+        symbol: AccessHistory(total=total, first_at=first, recent=tuple(json.loads(recent)))
+        for symbol, total, first, recent in rows
+    }

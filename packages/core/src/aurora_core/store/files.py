@@ -22,9 +22,11 @@ __all__ = [
     "chunks_named",
     "counts",
     "file_text",
+    "known_file",
     "known_files",
     "put_file",
     "remove_file",
+    "symbols_by_id",
     "touch_file",
 ]
 
@@ -70,6 +72,12 @@ def known_files(connection: sqlite3.Connection) -> dict[str, KnownFile]:
         path: KnownFile(id=number, digest=digest, size=size, mtime_ns=mtime_ns)
         for path, number, digest, size, mtime_ns in rows
     }
+
+
+def known_file(connection: sqlite3.Connection, path: str) -> KnownFile | None:
+    """One indexed file; None where it is not known."""
+    row = connection.execute("SELECT id, digest, size, mtime_ns FROM files WHERE path = ?", (path,)).fetchone()
+    return row and KnownFile(id=row[0], digest=row[1], size=row[2], mtime_ns=row[3])
 
 
 def put_file(
@@ -131,6 +139,17 @@ def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int
     """Chunks with their text; ids that are gone are left out."""
     marks = ",".join("?" * len(ids))
     return _stored(connection, f"chunks.id IN ({marks})", ids)
+
+
+def symbols_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """(file, name) of chunks, without the cost of their text."""
+    marks = ",".join("?" * len(ids))
+    rows = connection.execute(
+        f"SELECT chunks.id, path, name FROM chunks JOIN files ON files.id = file_id "  # noqa: S608 - marks only
+        f"WHERE chunks.id IN ({marks})",
+        tuple(ids),
+    )
+    return {number: (path, name) for number, path, name in rows}
 
 
 def chunks_named(connection: sqlite3.Connection, short_name: str) -> dict[int, StoredChunk]:
