@@ -19,7 +19,10 @@ def found(start: Path, check: str) -> Finding:
 def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
     Project.init(shop)
     names = [finding.check for finding in examine(shop, {})]
-    assert names == ["python", "packages", "machine", "git", "project", "folder", "config", "policies", "memory"]
+    assert names == [
+        "python", "packages", "machine", "git", "project", "folder", "config", "agents", "policies", "memory",
+        "journal",
+    ]  # fmt: skip
 
 
 def test_without_a_project_its_files_are_not_looked_for(shop: Path) -> None:
@@ -104,3 +107,52 @@ def test_an_indexed_memory_is_counted(shop: Path) -> None:
     finding = found(shop, "memory")
     assert finding.level is Level.OK
     assert finding.says.startswith("3 files, ")
+
+
+def test_a_damaged_page_of_the_memory_fails(shop: Path) -> None:
+    Project.init(shop)
+    with Memory.open(shop) as memory:
+        memory.index()
+    database = shop / ".aurora" / "memory.db"
+    content = bytearray(database.read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 64] = b"\xff" * 64
+    for file in database.parent.glob("memory.db-*"):
+        file.unlink()
+    database.write_bytes(content)
+    finding = found(shop, "memory")
+    assert finding.level is Level.FAIL
+    assert "memory.db" in finding.says
+
+
+def test_agents_whose_program_is_missing_are_named(shop: Path) -> None:
+    Project.init(shop)
+    (shop / "tool.sh").write_text("#!/bin/sh\n", encoding="utf-8")
+    (shop / "tool.sh").chmod(0o755)
+    config = "backends:\n" + "".join(
+        f'  {name}: {{kind: command, command: ["{program}"]}}\n'
+        for name, program in {
+            "here": "./tool.sh",
+            "path": "sh",
+            "gone": "no-such-program",
+            "away": "./gone.sh",
+        }.items()
+    )
+    (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
+    finding = found(shop, "agents")
+    assert finding.level is Level.WARN
+    assert finding.says == "the program of gone, away is not there"
+
+
+def test_agents_are_not_looked_for_in_a_configuration_that_makes_no_sense(shop: Path) -> None:
+    Project.init(shop)
+    (shop / ".aurora" / "config.yaml").write_text("[", encoding="utf-8")
+    assert "agents" not in [finding.check for finding in examine(shop, {})]
+
+
+def test_a_journal_that_is_none_fails(shop: Path) -> None:
+    Project.init(shop)
+    (shop / ".aurora" / "runs.db").write_bytes(b"no journal, whatever its name says " * 200)
+    finding = found(shop, "journal")
+    assert finding.level is Level.FAIL
+    assert "runs.db" in finding.says

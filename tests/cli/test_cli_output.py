@@ -87,6 +87,8 @@ def test_an_agents_bytes_cannot_steer_a_terminal(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(sys, "stdout", terminal)
         emit_bytes([b"a\x1b[2J \xe2\x82", b"\xac \xff\n"])
         terminal.flush()
-        written = os.read(ours, 1000)
+        written = b""
+        while not written.endswith(b"\n"):
+            written += os.read(ours, 1000)
     os.close(ours)
     assert written.decode() == "a\\x1b[2J € \\xff\r\n"

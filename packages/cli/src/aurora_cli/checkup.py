@@ -8,17 +8,22 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
+from aurora_cli.journal import audit
 from aurora_core import AuroraCoreError, Memory, Project, StoreCorruptError, load_config
 from aurora_policies import PoliciesEngine, PolicyFileError
+from aurora_spawner import SpawnerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from aurora_core import Config
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -66,9 +71,10 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     yield Finding(check="project", level=Level.OK, says=str(project.root))
     yield _writable("folder", project.aurora_dir)
-    yield _configuration(project, environ)
+    yield from _configuration(project, environ)
     yield _policies(project)
     yield _memory(project)
+    yield _journal(project)
 
 
 def _python() -> Finding:
@@ -129,13 +135,28 @@ def _writable(check: str, folder: Path) -> Finding:
     return Finding(check=check, level=Level.OK, says=f"{folder} is writable, {free / 1e9:.1f} GB free")
 
 
-def _configuration(project: Project, environ: Mapping[str, str]) -> Finding:
+def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        load_config(project, environ=environ)
+        config = load_config(project, environ=environ)
     except (AuroraCoreError, OSError) as error:
-        return Finding(check="config", level=Level.FAIL, says=str(error), advice=f"correct {project.config_file}")
+        yield Finding(check="config", level=Level.FAIL, says=str(error), advice=f"correct {project.config_file}")
+        return
     there = project.config_file.exists()
-    return Finding(check="config", level=Level.OK, says=str(project.config_file) if there else "none, all defaults")
+    yield Finding(check="config", level=Level.OK, says=str(project.config_file) if there else "none, all defaults")
+    yield _agents(project, config)
+
+
+def _agents(project: Project, config: Config) -> Finding:
+    """Whether the programs of the configured agents are there; nothing is started."""
+    missing = [name for name, backend in config.backends.items() if not _program(project.root, backend.command[0])]
+    if missing:
+        says = f"the program of {', '.join(missing)} is not there"
+        return Finding(check="agents", level=Level.WARN, says=says, advice="install it, or correct its `command:`")
+    return Finding(check="agents", level=Level.OK, says=", ".join(sorted({"local", *config.backends})))
+
+
+def _program(root: Path, program: str) -> str | None:
+    return shutil.which(root / program if "/" in program else program)
 
 
 def _policies(project: Project) -> Finding:
@@ -152,6 +173,7 @@ def _memory(project: Project) -> Finding:
     try:
         with Memory.open(project.root) as memory:
             stats = memory.stats()
+        _check_pages(project.memory_db)
     except StoreCorruptError as error:
         advice = "delete it and run `aur mem index`; what it remembered of earlier answers is lost"
         return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
@@ -163,3 +185,31 @@ def _memory(project: Project) -> Finding:
         level=Level.OK,
         says=f"{stats.files:,} files, {stats.chunks:,} chunks, schema {stats.schema_version}",
     )
+
+
+def _check_pages(database: Path) -> None:
+    """Look at every page of an SQLite file.
+
+    Raises:
+        StoreCorruptError: one of them is damaged.
+    """
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise StoreCorruptError(database, f"is damaged ({error})") from error
+    if answer != "ok":
+        raise StoreCorruptError(database, f"is damaged ({answer})")
+
+
+def _journal(project: Project) -> Finding:
+    try:
+        report = audit(project)
+    except SpawnerError as error:
+        advice = "move it away to begin a new one; what it says of earlier runs cannot be trusted"
+        return Finding(check="journal", level=Level.FAIL, says=str(error), advice=advice)
+    if not report.ok:
+        advice = "somebody or something changed it; `aur audit verify` says where"
+        return Finding(check="journal", level=Level.FAIL, says=f"{project.runs_db}: {report.problem}", advice=advice)
+    says = f"{report.events:,} events, none of them changed" if report.events else "nothing has run yet"
+    return Finding(check="journal", level=Level.OK, says=says)
