@@ -48,9 +48,11 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         FROM json_each(:tasks)
         """,
         """
-        UPDATE tasks SET spec = new.value, content_hash = json_extract(new.value, '$.content_hash')
-        FROM json_each(:rewired) AS new
-        WHERE run_id = :run_id AND task_id = json_extract(new.value, '$.id')
+        UPDATE tasks SET (spec, content_hash) = (
+            SELECT value, json_extract(value, '$.content_hash') FROM json_each(:rewired)
+            WHERE json_extract(value, '$.id') = task_id
+        )
+        WHERE run_id = :run_id AND task_id IN (SELECT json_extract(value, '$.id') FROM json_each(:rewired))
         """,
     ),
     RunTaken: (

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+CACHE_KIB = 8 << 10
+"""Pages kept in memory, at most."""
 BUSY_WAIT_S = 30.0
 """How long a write waits for another writer before it gives up."""
 
@@ -56,6 +58,7 @@ class Journal:
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")
+        self.connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
         migrate(self.connection)
 
     def __enter__(self) -> Self:
