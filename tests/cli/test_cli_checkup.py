@@ -156,3 +156,25 @@ def test_a_journal_that_is_none_fails(shop: Path) -> None:
     finding = found(shop, "journal")
     assert finding.level is Level.FAIL
     assert "runs.db" in finding.says
+
+
+@pytest.mark.parametrize(
+    ("check", "part"), [("journal", "audit"), ("memory", "Memory"), ("policies", "PoliciesEngine")]
+)
+def test_a_check_that_cannot_be_made_is_a_failure_and_not_the_end(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, check: str, part: str
+) -> None:
+    class Locked:
+        def __call__(self, *_: object) -> object:
+            raise PermissionError(13, "Permission denied", str(shop / ".aurora"))
+
+        open = load = __call__
+
+    Project.init(shop)
+    with Memory.open(shop) as memory:
+        memory.index()
+    monkeypatch.setattr(checkup, part, Locked())
+    findings = {finding.check: finding for finding in examine(shop, {})}
+    assert findings[check].level is Level.FAIL
+    assert "Permission denied" in findings[check].says
+    assert list(findings)[-1] == "journal"

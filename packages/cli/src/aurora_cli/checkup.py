@@ -20,7 +20,7 @@ from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_spawner import SpawnerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from aurora_core import Config
@@ -67,14 +67,23 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             check="project", level=Level.WARN, says=f"none at {start} or above", advice="run `aur init` in its folder"
         )
-        yield _writable("folder", start)
+        yield _looked_at("folder", lambda: _writable(start))
         return
     yield Finding(check="project", level=Level.OK, says=str(project.root))
-    yield _writable("folder", project.aurora_dir)
+    yield _looked_at("folder", lambda: _writable(project.aurora_dir))
     yield from _configuration(project, environ)
-    yield _policies(project)
-    yield _memory(project)
-    yield _journal(project)
+    yield _looked_at("policies", lambda: _policies(project))
+    yield _looked_at("memory", lambda: _memory(project))
+    yield _looked_at("journal", lambda: _journal(project))
+
+
+def _looked_at(check: str, look: Callable[[], Finding]) -> Finding:
+    """Make a check; that it cannot even be made is a finding, too."""
+    try:
+        return look()
+    except OSError as error:
+        says = f"{error.filename or check}: {error.strerror or error}"
+        return Finding(check=check, level=Level.FAIL, says=says, advice="check the permissions of .aurora")
 
 
 def _python() -> Finding:
@@ -119,20 +128,15 @@ def _git() -> Finding:
     return Finding(check="git", level=Level.OK, says=answer.stdout.strip())
 
 
-def _writable(check: str, folder: Path) -> Finding:
+def _writable(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK | os.X_OK):
-        return Finding(
-            check=check, level=Level.FAIL, says=f"{folder} is not writable", advice="give yourself write permission"
-        )
+        advice = "give yourself write permission"
+        return Finding(check="folder", level=Level.FAIL, says=f"{folder} is not writable", advice=advice)
     if free < LOW_DISK_BYTES:
-        return Finding(
-            check=check,
-            level=Level.WARN,
-            says=f"{free / 1e6:.0f} MB free at {folder}",
-            advice="make room on the disk",
-        )
-    return Finding(check=check, level=Level.OK, says=f"{folder} is writable, {free / 1e9:.1f} GB free")
+        says = f"{free / 1e6:.0f} MB free at {folder}"
+        return Finding(check="folder", level=Level.WARN, says=says, advice="make room on the disk")
+    return Finding(check="folder", level=Level.OK, says=f"{folder} is writable, {free / 1e9:.1f} GB free")
 
 
 def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -162,7 +166,7 @@ def _program(root: Path, program: str) -> str | None:
 def _policies(project: Project) -> Finding:
     try:
         engine = PoliciesEngine.load(project.policies_file)
-    except (PolicyFileError, OSError) as error:
+    except PolicyFileError as error:
         return Finding(check="policies", level=Level.FAIL, says=str(error), advice=f"correct {project.policies_file}")
     return Finding(check="policies", level=Level.OK, says=str(engine.source or "none, the defaults are in force"))
 
@@ -177,7 +181,7 @@ def _memory(project: Project) -> Finding:
     except StoreCorruptError as error:
         advice = "delete it and run `aur mem index`; what it remembered of earlier answers is lost"
         return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
-    except (AuroraCoreError, OSError) as error:
+    except AuroraCoreError as error:
         advice = "check that .aurora is writable and that the disk has room"
         return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
     return Finding(
