@@ -134,6 +134,11 @@ def test_nothing_found_is_said_and_is_no_failure(aur: Aur, shop: Path) -> None:
     assert "nothing found for 'zebra'" in outcome.stderr
 
 
+def test_an_empty_query_is_a_usage_error(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    assert aur("mem", "search", " ").returncode == ExitCode.USAGE
+
+
 def test_an_empty_index_is_said(aur: Aur, shop: Path) -> None:
     (shop / ".aurora").mkdir()
     assert "run `aur mem index` first" in aur("mem", "search", "price").stderr

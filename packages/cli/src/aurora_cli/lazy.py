@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,10 +59,12 @@ class AurGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest ones, those inside groups included."""
+        """Find the command, or name the nearest ones, those inside groups included; a file is never run."""
         name = args[0]
         if name in self.entries or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
+        if Path(name).is_file():
+            raise click.UsageError(f"{name} is a file, not a command; to run its tasks: aur spawn {name}", ctx)
         raise click.NoSuchCommand(name, possibilities=self._full_names(), ctx=ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

@@ -50,7 +50,9 @@ def command(
     as_json: bool,
 ) -> int:
     """Find the chunks that fit a query, best first."""
-    words = " ".join(query)
+    words = " ".join(query).strip()
+    if not words:
+        raise click.UsageError("name something to look for")
     project = wiring.project_at(Path.cwd())
     with wiring.open_memory(project, wiring.settings(project)) as memory:
         hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
