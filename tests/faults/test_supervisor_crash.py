@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
-from aurora_spawner.cgroups import own_cgroup
+from aurora_spawner.cgroups import cgroup_for, own_cgroup
 from aurora_spawner.identity import identify
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -136,7 +136,7 @@ def test_strays_are_told_from_others(tmp_path: Path) -> None:
 def test_what_hides_from_every_sweep_is_in_the_cgroup(tmp_path: Path) -> None:
     """It has left the session, cleared its environment, and its supervisor is killed."""
     hidden = "env -i setsid -f sh -c 'echo $$ >>daemons; sleep 299'"
-    script = f"sleep 0.2; {hidden}; sleep 0.2; kill -9 $PPID; sleep 299"
+    script = f"sleep 0.5; {hidden}; sleep 0.2; kill -9 $PPID; sleep 299"
     run = Run.create(
         tmp_path / "runs.db",
         [SpawnTask("go")],
@@ -149,6 +149,7 @@ def test_what_hides_from_every_sweep_is_in_the_cgroup(tmp_path: Path) -> None:
     daemons = (tmp_path / "daemons").read_text().split()
     assert len(daemons) == 3
     assert not [pid for pid in daemons if identify(int(pid))]
-    base = own_cgroup()
-    assert base is not None
-    assert not list(base.glob("aurora-*"))
+    with Journal(tmp_path / "runs.db") as journal:
+        fences = [cgroup_for(attempt.token) for attempt in load_attempts(journal, run.run_id)]
+    assert len(fences) == 3
+    assert not [fence for fence in fences if fence is None or fence.exists()]

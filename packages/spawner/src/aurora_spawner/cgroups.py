@@ -49,15 +49,13 @@ def _lines(path: str) -> list[str]:
 def end_cgroup(path: Path, limit_s: float = END_LIMIT_S) -> list[int]:
     """SIGKILL all that is in a cgroup and remove it; returns what would not die within the limit."""
     end = time.monotonic() + limit_s
-    while members := _members(path):
-        if time.monotonic() > end:
-            return members
+    while path.exists() and time.monotonic() < end:
         with suppress(OSError):
             (path / "cgroup.kill").write_text("1")
+        with suppress(OSError):  # busy for a moment still, when its last process has just been killed
+            path.rmdir()
         time.sleep(END_PERIOD_S)
-    with suppress(OSError):
-        path.rmdir()
-    return []
+    return _members(path)
 
 
 def _members(path: Path) -> list[int]:

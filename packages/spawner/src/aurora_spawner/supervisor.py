@@ -33,6 +33,10 @@ KILL_PERIOD_S = 0.02
 """How often the last sweep looks for descendants that were born during the sweep before."""
 KILL_LIMIT_S = 10.0
 """A process that survives SIGKILL this long hangs in the kernel; it is named in the exit record."""
+FENCE_AFTER_S = 0.25
+"""An agent that lives longer gets a cgroup; a shorter one is not worth the 10 ms that the kernel may take for it."""
+NEVER_S = float("inf")
+LONGEST_WAIT_S = 3600.0
 EXIT_RECORD_BYTES = 4096
 """Reserved before the agent starts, so that a full disk cannot keep the record from being written."""
 ALREADY_CLAIMED = 75
@@ -274,7 +278,6 @@ class Attempt:
         for descriptor in (stdin, out_writer, err_writer, report_writer):
             os.close(descriptor)
         self._note_agent()
-        self._fence_agent()
         for name, reader in (("stdout", out_reader), ("stderr", err_reader)):
             self.spools[reader] = Spool(self.order.path(name), reader, self.order.cap_bytes)
             self.poller.register(reader, select.POLLIN)
@@ -287,17 +290,12 @@ class Attempt:
             file.write(f"{self.agent}\n")
 
     def _fence_agent(self) -> None:
-        """Move the agent into a cgroup of its own, if one was named ("-" names none) and may be made.
-
-        Not before its exec: the kernel may take 10 ms for it, and the agent need not wait. A process that the agent
-        starts sooner stays outside, and is held by the other means.
-        """
-        if self.order.cgroup == "-":
-            return
+        """Move the agent and what it has started into a cgroup of their own, if that may be made."""
         try:
             os.mkdir(self.order.cgroup)
-            with open(os.path.join(self.order.cgroup, "cgroup.procs"), "w", encoding="ascii") as file:
-                file.write(str(self.agent))
+            for pid in descendants(self.agent):
+                with open(os.path.join(self.order.cgroup, "cgroup.procs"), "w", encoding="ascii") as file:
+                    file.write(str(pid))
         except OSError:
             return
 
@@ -309,19 +307,19 @@ class Attempt:
 
     def _follow_agent(self) -> None:
         """Until the agent is reaped, asked to end, or out of time."""
+        fence_at = FENCE_AFTER_S if self.order.cgroup != "-" else NEVER_S
+        deadline = self.order.deadline_s or NEVER_S
         while self.status is None and not self.polite_stop:
-            left = self._time_left()
-            if left is not None and left <= 0:
+            age = time.monotonic() - self.clock_zero
+            if age >= deadline:
                 self.reason = "deadline"
                 return
-            self._wait(left)
+            if age >= fence_at:
+                self._fence_agent()
+                fence_at = NEVER_S
+            self._wait(min(fence_at - age, deadline - age, LONGEST_WAIT_S))
         if self.status is None:
             self.reason = "cancelled"
-
-    def _time_left(self) -> float | None:
-        if not self.order.deadline_s:
-            return None
-        return self.clock_zero + self.order.deadline_s - time.monotonic()
 
     def _end_descendants(self) -> None:
         """SIGTERM, a grace, then SIGKILL until nothing is left; returns at once when nothing is left already."""
@@ -355,9 +353,9 @@ class Attempt:
             self._wait(KILL_PERIOD_S)
         self.strays = len(killed - {self.agent})
 
-    def _wait(self, timeout_s: float | None) -> None:
+    def _wait(self, timeout_s: float) -> None:
         """Sleep until output, a signal, the end of a child, or the time given; take what there is."""
-        for descriptor, _events in self.poller.poll(None if timeout_s is None else max(1, int(timeout_s * 1000))):
+        for descriptor, _events in self.poller.poll(max(1, int(timeout_s * 1000))):
             if descriptor == self.wake:
                 os.read(self.wake, 512)
             elif not self.spools[descriptor].drain():
