@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -67,10 +69,10 @@ def test_only_the_most_telling_terms_are_asked() -> None:
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(tmp_path / "memory.db", isolation_level=None)
-    migrate(connection, tmp_path / "memory.db")
-    return connection
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(tmp_path / "memory.db", isolation_level=None)) as connection:
+        migrate(connection, tmp_path / "memory.db")
+        yield connection
 
 
 def chunk(number: int, words: list[str]) -> IndexedChunk:
@@ -95,7 +97,13 @@ BATCHES = st.lists(st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=4)
 
 @given(batches=BATCHES, data=st.data())
 def test_merging_changes_nothing_that_can_be_found(batches: list[list[list[str]]], data: st.DataObject) -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        assert_merging_changes_nothing(connection, batches, data)
+
+
+def assert_merging_changes_nothing(
+    connection: sqlite3.Connection, batches: list[list[list[str]]], data: st.DataObject
+) -> None:
     migrate(connection, Path("memory.db"))
     living: dict[int, list[str]] = {}
     numbers = count(1)
@@ -112,14 +120,12 @@ def test_merging_changes_nothing_that_can_be_found(batches: list[list[list[str]]
     for word in ("heap", "task", "queue"):
         found = {number: body for number, (body, _, _) in places_of(connection, word).items()}
         assert found == {number: words.count(word) for number, words in living.items() if word in words}
-    connection.close()
 
 
 def test_frequencies_are_capped_and_not_wrapped(connection: sqlite3.Connection) -> None:
     write_segment(connection, [chunk(1, ["heap"] * 1000)])
     assert places_of(connection, "heap") == {1: (255, 0, 0)}
     assert places_of(connection, "n") == {1: (0, 0, 15)}
-    connection.close()
 
 
 def test_a_file_s_later_chunks_count_half_as_much_each() -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def names(memory: Memory, query: str) -> list[str]:
 
 def contents(root: Path) -> list[tuple[object, ...]]:
     """What a memory knows, apart from ids and times."""
-    with sqlite3.connect(root / ".aurora" / "memory.db") as connection:
+    with closing(sqlite3.connect(root / ".aurora" / "memory.db")) as connection, connection:
         rows = connection.execute(
             """SELECT path, kind, symbol_type, name, line_start, line_end, signature, text
                FROM chunks JOIN files ON files.id = file_id ORDER BY path, line_start, name"""
@@ -244,7 +245,7 @@ def test_many_small_updates_are_merged(project: Path) -> None:
             write(project / "shop/prices.py", f"def discount_{number}(price):\n    return price * {number}\n")
             memory.index()
         assert memory.search("discount 29 price")[0].name == "discount_29"
-    with sqlite3.connect(project / ".aurora" / "memory.db") as connection:
+    with closing(sqlite3.connect(project / ".aurora" / "memory.db")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM segments").fetchone()[0] <= 8
     assert contents(project) == contents_of_fresh_copy(project)
 
@@ -292,7 +293,7 @@ def test_a_damaged_database_is_named(project: Path, damage: bytes) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(project: Path) -> None:
     Memory.open(project).close()
     database = project / ".aurora" / "memory.db"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("PRAGMA user_version = 999")
     with pytest.raises(StoreError, match="update Aurora"):
         Memory.open(project)
