@@ -1,0 +1,116 @@
+"""What an agent reads, and what of the environment it gets."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora_spawner import SpawnResult, SpawnTask, TaskError, TaskState
+from aurora_spawner.environment import agent_environment
+from aurora_spawner.prompts import fair_shares, prompt_for, shorten
+from aurora_spawner.task import task_from_json, task_to_json
+
+
+def result(task_id: str, output: str, state: TaskState = TaskState.SUCCEEDED) -> SpawnResult:
+    return SpawnResult(
+        task_id=task_id, agent="a", state=state, output=output, error="broken" if output == "" else None
+    )
+
+
+def test_a_task_without_dependencies_is_asked_as_it_is() -> None:
+    assert prompt_for(SpawnTask("  do it\n"), []) == "  do it\n"
+
+
+def test_results_are_attributed_and_failures_told() -> None:
+    prompt = prompt_for(SpawnTask("join"), [result("1", "fine"), result("2", "", TaskState.FAILED)])
+    assert "--- task 1 (agent a) ---\nfine" in prompt
+    assert "--- task 2 (agent a, failed: broken) ---" in prompt
+
+
+@given(st.lists(st.text(max_size=300), min_size=1, max_size=6), st.integers(0, 400))
+def test_results_stay_within_their_limit(outputs: list[str], limit: int) -> None:
+    before = [result(str(number), output) for number, output in enumerate(outputs)]
+    task = SpawnTask("{}", prompt_format="json")
+    found = json.loads(prompt_for(task, before, limit=limit))["dependency_results"]
+    note = len("\n[… 1000 characters left out …]\n")
+    assert sum(len(each["output"]) for each in found) <= limit + note * len(found)
+    assert [each["task_id"] for each in found] == [each.task_id for each in before]
+
+
+@given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, 300))
+def test_shares_are_fair(lengths: list[int], limit: int) -> None:
+    """Nothing is given away, and nobody is cut while another has more than the cut one got."""
+    shares = fair_shares(lengths, limit)
+    assert sum(shares) <= limit
+    assert sum(shares) == sum(lengths) or sum(shares) >= limit - len(lengths)
+    cut = [share for share, length in zip(shares, lengths, strict=True) if share < length]
+    assert all(share <= min(cut) + len(lengths) for share in shares if cut)
+
+
+def test_the_middle_of_a_long_text_is_left_out() -> None:
+    assert shorten("a" * 50 + "b" * 50, 20) == "a" * 10 + "\n[… 80 characters left out …]\n" + "b" * 10
+    assert shorten("short", 5) == "short"
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("prompt", {"prompt": " \n"}),
+        ("id", {"id": " "}),
+        ("timeout_s", {"timeout_s": 0}),
+        ("timeout_s", {"timeout_s": float("nan")}),
+        ("prompt_format", {"prompt_format": "xml"}),
+        ("prompt", {"prompt_format": "json"}),
+        ("prompt", {"prompt": "[1]", "prompt_format": "json"}),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused_with_its_field(field: str, options: dict[str, object]) -> None:
+    with pytest.raises(TaskError) as caught:
+        SpawnTask(**{"prompt": "x", **options})  # type: ignore[arg-type]
+    assert caught.value.field == field
+
+
+def test_the_content_of_a_task_is_what_changes_its_result() -> None:
+    task = SpawnTask("x", "a", id="1", depends_on=("b", "c"))
+    same = SpawnTask("x", "a", id="2", depends_on=("c", "b"), title="t", priority=9, critical=False, timeout_s=1)
+    assert same.content_hash == task.content_hash
+    others = [
+        SpawnTask("y", "a"),
+        SpawnTask("x", "b"),
+        SpawnTask("x", "a", model="m"),
+        SpawnTask("x", "a", files=("f",)),
+    ]
+    assert len({other.content_hash for other in [task, *others]}) == 5
+
+
+def test_a_task_survives_storage() -> None:
+    task = SpawnTask("x", "a", id="1", depends_on=("b",), files=("f",), timeout_s=1.5)
+    assert task_from_json(json.loads(json.dumps(task_to_json(task)))) == task
+
+
+def test_a_headline_is_one_short_line() -> None:
+    assert SpawnTask("first\nsecond").headline == "first"
+    assert SpawnTask("x", title="title").headline == "title"
+    assert len(SpawnTask("x" * 200).headline) == 80
+
+
+def test_agents_inherit_what_they_need_and_no_secrets() -> None:
+    inherited = {
+        "PATH": "/bin",
+        "HOME": "/root",
+        "ANTHROPIC_API_KEY": "k",
+        "GITHUB_TOKEN": "t",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "db_password": "p",
+        "CLAUDECODE": "1",
+        "CODEX_SANDBOX_NETWORK_DISABLED": "1",
+        "GIT_DIR": "/elsewhere",
+    }
+    assert set(agent_environment(inherited)) == {"PATH", "HOME", "ANTHROPIC_API_KEY"}
+    assert set(agent_environment(inherited, keep=("GITHUB_*",))) == {
+        "PATH",
+        "HOME",
+        "ANTHROPIC_API_KEY",
+        "GITHUB_TOKEN",
+    }
