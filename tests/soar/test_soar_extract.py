@@ -187,6 +187,11 @@ def test_the_local_agent_answers_plain_text(project: Path) -> None:
     assert "`queue/heap.py:9`" in done.stdout
 
 
+def test_the_local_agent_does_not_answer_what_earlier_tasks_found(project: Path) -> None:
+    prompt = "How do zeppelins fly?\n\nResults of the tasks before this one:\n\n--- task 1 ---\ndef take(self)\n"
+    assert local_agent(project, prompt).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("prompt", "status", "said"),
     [

@@ -63,6 +63,12 @@ def test_a_question_without_words_is_refused(text: str) -> None:
         read_question(text)
 
 
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    question = read_question("where is caf\udcff opened")
+    assert question.text == "where is caf? opened"
+    assert question.terms == ("caf", "opened")
+
+
 def test_questions_about_tests_are_known() -> None:
     assert read_question("which tests cover the parser").about_tests
     assert not read_question("what is the latest release").about_tests

@@ -18,6 +18,7 @@ from aurora_core import AuroraCoreError, Memory
 from aurora_soar.errors import SoarError
 from aurora_soar.evidence import LocalRequest
 from aurora_soar.gather import gather
+from aurora_spawner.prompts import RESULTS_HEADING
 
 __all__ = ["main"]
 
@@ -53,7 +54,9 @@ def _answer(memory: Memory, project: Path, prompt: str) -> int:
 def _answer_text(memory: Memory, project: Path, prompt: str) -> int:
     from aurora_soar.simple import answer_directly
 
-    synthesis = answer_directly(memory, project, prompt)
+    # What earlier tasks found is not what this one asks; it would be answered all the same.
+    question, _, _ = prompt.partition(f"\n{RESULTS_HEADING}\n")
+    synthesis = answer_directly(memory, project, question)
     if not synthesis.sources:
         sys.stderr.write(synthesis.answer)
         return 1

@@ -81,7 +81,8 @@ def read_question(text: str) -> Question:
     Raises:
         EmptyQuestionError: nothing in it can be looked up.
     """
-    text = text.strip()
+    # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
+    text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
     identifiers = _identifiers(text)
     terms = _terms(text, identifiers)
     if not terms:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
 
+RESULTS_HEADING = "Results of the tasks before this one:"
+"""The line between a task's own words and what its dependencies found."""
 RESULTS_LIMIT = 32_000
 """Characters that results of dependencies may add to a prompt, all together."""
 
@@ -36,7 +38,7 @@ def _as_json(task: SpawnTask, before: Sequence[SpawnResult], answers: Sequence[s
 
 
 def _as_text(task: SpawnTask, before: Sequence[SpawnResult], answers: Sequence[str]) -> str:
-    parts = [task.prompt.rstrip(), "", "Results of the tasks before this one:"]
+    parts = [task.prompt.rstrip(), "", RESULTS_HEADING]
     for result, answer in zip(before, answers, strict=True):
         outcome = "" if result.success else f", {result.state}: {result.error}"
         parts += ["", f"--- task {result.task_id} (agent {result.agent}{outcome}) ---", answer.rstrip()]
