@@ -151,6 +151,31 @@ def test_searching_where_there_is_no_project_is_an_error_with_a_way_out(aur: Aur
     assert not (shop / ".aurora").exists()
 
 
+def test_a_name_is_shown_with_its_text_and_its_callers(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    outcome = aur("mem", "show", "price_of")
+    assert outcome.returncode == ExitCode.DONE
+    lines = outcome.stdout.splitlines()
+    assert lines[0].startswith("src/shop/stock.py:6-")
+    assert "      6  def price_of(article: str) -> int:" in lines
+    assert "  src/shop/till.py:14  Till.scan: self.total_cents += price_of(article)" in lines
+
+
+def test_a_qualified_name_is_shown_to_programs(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    document = json.loads(aur("mem", "show", "Till.scan", "--json").stdout)
+    (definition,) = document["definitions"]
+    assert (definition["file"], definition["name"]) == ("src/shop/till.py", "Till.scan")
+    assert [caller["name"] for caller in document["callers"]] == ["main"]
+
+
+def test_a_name_that_nothing_defines_is_a_goal_not_reached(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    outcome = aur("mem", "show", "zebra")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "aur mem search zebra" in outcome.stderr
+
+
 def test_stats_tell_what_the_memory_holds(aur: Aur, shop: Path) -> None:
     aur("mem", "index")
     text = aur("mem", "stats").stdout

@@ -30,6 +30,7 @@ class Entry:
 MEM: Final[tuple[Entry, ...]] = (
     Entry(name="index", module="mem_index", summary="Bring the index up to date with the files."),
     Entry(name="search", module="mem_search", summary="Find the chunks that fit a query."),
+    Entry(name="show", module="mem_show", summary="Show what defines a name, and who calls it."),
     Entry(name="stats", module="mem_stats", summary="Show what the memory holds."),
 )
 

@@ -13,20 +13,32 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit
 
-__all__ = ["as_document", "as_lines"]
+__all__ = ["as_document", "as_lines", "heading", "numbered"]
 
 
 def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[str]:
     """Write each hit as its place and name, then a line of text, or all of it."""
     for hit in hits:
-        place = click.style(f"{printable(hit.file)}:{hit.line_start}-{hit.line_end}", fg="cyan")
-        yield f"{place}  {click.style(one_line(hit.name), bold=True)}  ({hit.symbol_type}, {hit.hybrid_score:.3f})"
+        yield f"{heading(hit)}  ({hit.symbol_type}, {hit.hybrid_score:.3f})"
         if scores:
             yield (
                 f"    bm25 {hit.bm25_score:.3f}  activation {hit.activation_score:.3f}  "
                 f"semantic {hit.semantic_score:.3f}  hybrid {hit.hybrid_score:.3f}"
             )
-        yield from _numbered(hit) if content else (f"    {_first_line(hit)}",)
+        yield from numbered(hit) if content else (f"    {_first_line(hit)}",)
+
+
+def heading(hit: Hit) -> str:
+    """Write where a chunk is and what it is called."""
+    place = click.style(f"{printable(hit.file)}:{hit.line_start}-{hit.line_end}", fg="cyan")
+    return f"{place}  {click.style(one_line(hit.name), bold=True)}"
+
+
+def numbered(hit: Hit) -> Iterator[str]:
+    """Write a chunk's text with its file's line numbers, and an empty line."""
+    for number, line in enumerate(hit.content.splitlines(), start=hit.line_start):
+        yield f"{number:>7}  {printable(line)}"
+    yield ""
 
 
 def as_document(query: str, hits: Sequence[Hit]) -> dict[str, object]:
@@ -55,9 +67,3 @@ def _row(hit: Hit) -> dict[str, object]:
 def _first_line(hit: Hit) -> str:
     text = hit.signature or next((line for line in hit.content.splitlines() if line.strip()), "")
     return one_line(text)
-
-
-def _numbered(hit: Hit) -> Iterator[str]:
-    for number, line in enumerate(hit.content.splitlines(), start=hit.line_start):
-        yield f"{number:>7}  {printable(line)}"
-    yield ""

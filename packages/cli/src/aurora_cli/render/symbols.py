@@ -1,0 +1,52 @@
+"""How a symbol looks: what defines it, then the lines that call it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli.render import hits
+from aurora_cli.render.words import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_core import Hit, Reference
+
+__all__ = ["as_document", "as_lines"]
+
+
+def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterator[str]:
+    """Write each definition with its text, then a line a call."""
+    for hit in definitions:
+        yield f"{hits.heading(hit)}  ({hit.symbol_type})"
+        yield from hits.numbered(hit)
+    if callers:
+        yield "called by"
+    for caller in callers:
+        place = click.style(f"{printable(caller.file)}:{caller.line}", fg="cyan")
+        yield f"  {place}  {one_line(caller.name)}: {one_line(caller.text)}"
+
+
+def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Reference]) -> dict[str, object]:
+    """Return a symbol for programs."""
+    return {
+        "name": name,
+        "definitions": [
+            {
+                "chunk_id": hit.chunk_id,
+                "file": hit.file,
+                "line_start": hit.line_start,
+                "line_end": hit.line_end,
+                "name": hit.name,
+                "symbol_type": hit.symbol_type,
+                "signature": hit.signature,
+                "content": hit.content,
+            }
+            for hit in definitions
+        ],
+        "callers": [
+            {"file": caller.file, "line": caller.line, "name": caller.name, "text": caller.text} for caller in callers
+        ],
+    }
