@@ -26,7 +26,7 @@ def test_an_unknown_shell_is_a_usage_error(aur: Aur) -> None:
 
 
 def test_commands_are_completed_from_the_catalogue() -> None:
-    context = click.Context(root, info_name="aur")
+    context = click.Context(root, info_name="aur", **root.context_settings)
     assert [item.value for item in root.shell_complete(context, "s")] == ["soar", "spawn", "status"]
     assert "--version" in [item.value for item in root.shell_complete(context, "--")]
 
@@ -40,5 +40,5 @@ def test_the_installed_aur_answers_a_shell(installed: Aur) -> None:
 @pytest.mark.parametrize(("kind", "offered"), [("file", "file"), ("path", "file"), ("folder", "dir")])
 def test_paths_are_left_to_the_shell(kind: str, offered: str) -> None:
     parameter = click.Argument(["path"], type=ExistingPath(kind))  # type: ignore[arg-type]
-    (item,) = parameter.type.shell_complete(click.Context(root), parameter, f"x{os.sep}")
+    (item,) = parameter.type.shell_complete(click.Context(root, **root.context_settings), parameter, f"x{os.sep}")
     assert (item.value, item.type) == (f"x{os.sep}", offered)

@@ -65,13 +65,13 @@ def test_sections_stand_together() -> None:
 )
 def test_a_slip_finds_the_nearest_at_any_depth(typed: str, nearest: str) -> None:
     with pytest.raises(click.NoSuchCommand) as raised:
-        root.resolve_command(click.Context(root, info_name="aur"), [typed])
+        root.resolve_command(click.Context(root, info_name="aur", **root.context_settings), [typed])
     assert nearest in (raised.value.possibilities or [])
 
 
 def test_nothing_near_is_nothing_suggested() -> None:
     with pytest.raises(click.NoSuchCommand) as raised:
-        root.resolve_command(click.Context(root, info_name="aur"), ["xyzzy"])
+        root.resolve_command(click.Context(root, info_name="aur", **root.context_settings), ["xyzzy"])
     assert raised.value.possibilities == []
 
 
