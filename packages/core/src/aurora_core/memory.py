@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import re
 import time
 from dataclasses import dataclass
@@ -12,24 +10,24 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Self
 
 from aurora_core.activation import activation_score, base_level
-from aurora_core.chunking import Chunk, ChunkKind, SymbolType
+from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.errors import ProjectError
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexer import KINDS, IndexProgress, IndexReport, index_project, indexed_chunk
 from aurora_core.project import Project
+from aurora_core.rebuild import Salvage, replace_database, salvage
 from aurora_core.search import Rarity, Searcher
 from aurora_core.store.accesses import read_histories, record_accesses, symbol_of
-from aurora_core.store.database import connect, naming_failures, transaction
+from aurora_core.store.database import connect, naming_failures, reading, transaction
 from aurora_core.store.files import (
     REASONING_FOLDER,
     chunks_by_id,
     chunks_named,
     counts,
     file_text,
-    put_file,
-    remove_file,
     symbols_by_id,
 )
+from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.tokens import terms
 
@@ -104,23 +102,6 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reasoning:
-    """An earlier answer.
-
-    Attributes:
-        score: how good it was held to be, 0 to 1.
-        sources: places it rests on, as `file:line`.
-        run_id: the execution that gave it.
-    """
-
-    query: str
-    answer: str
-    score: float
-    sources: tuple[str, ...]
-    run_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryStats:
     """What the memory holds.
 
@@ -145,10 +126,11 @@ class Memory:
     Other processes may read and index the same memory meanwhile; each sees whole changes only.
     """
 
-    def __init__(self, project: Project, exclude: Sequence[str]) -> None:
+    def __init__(self, project: Project, exclude: Sequence[str], *, database: Path | None = None) -> None:
         self._project = project
         self._exclude = tuple(exclude)
-        self._connection = connect(project.memory_db)
+        self._database = database or project.memory_db
+        self._connection = connect(self._database)
         self._searcher = Searcher(self._connection)
 
     @classmethod
@@ -164,6 +146,40 @@ class Memory:
             StoreCorruptError: memory.db is damaged.
         """
         return cls(Project.init(Path(project_dir)), exclude)
+
+    @classmethod
+    def rebuild(
+        cls,
+        project_dir: Path | str,
+        *,
+        exclude: Sequence[str] = (),
+        on_progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexReport:
+        """Make memory.db again from the files, whatever state it is in.
+
+        Accesses and earlier answers that can still be read are kept. The old database stays in place until the new
+        one is finished; no other process should have it open.
+
+        Raises:
+            ProjectError: the folder is not there or cannot be written.
+            StoreError: the new database cannot be written.
+        """
+        project = Project.init(Path(project_dir))
+        kept = salvage(project.memory_db)
+        fresh = project.memory_db.with_name("memory.db.new")
+        for left in project.aurora_dir.glob("memory.db.new*"):
+            left.unlink()
+        with cls(project, exclude, database=fresh) as memory:
+            report = memory.index(on_progress=on_progress)
+            memory._take_over(kept)
+        replace_database(fresh, project.memory_db)
+        return report
+
+    def _take_over(self, kept: Salvage) -> None:
+        with transaction(self._connection):
+            self._connection.executemany("INSERT OR REPLACE INTO accesses VALUES (?, ?, ?, ?)", kept.accesses)
+        for reasoning in kept.reasonings:
+            self.remember(reasoning)
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +207,7 @@ class Memory:
             StoreError: memory.db cannot be written.
         """
         below = self._below(path)
-        with naming_failures(self._project.memory_db):
+        with naming_failures(self._database):
             return index_project(
                 self._connection,
                 self._project.root,
@@ -224,7 +240,7 @@ class Memory:
             min_score: leave out hits whose hybrid_score is less.
         """
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
             activations = self._activations([number for number, _, _ in scored])
             ranked = sorted(
@@ -251,13 +267,13 @@ class Memory:
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """The files that match best, best first, judged by all their chunks."""
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             ranked = self._searcher.files(query, limit)
         return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked]
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Chunks that define a symbol, given by its last component or its qualified name."""
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
         named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
         first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
@@ -270,7 +286,7 @@ class Memory:
         name = name.rpartition(".")[2]
         calls = re.compile(rf"(?<![\w]){re.escape(name)}\s*\(")
         defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]*\)\s*)?{re.escape(name)}\b")
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             ids = self._searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
             chunks = chunks_by_id(self._connection, ids)
         found = [
@@ -284,12 +300,12 @@ class Memory:
 
     def text(self, file: str) -> str | None:
         """A file as it was indexed, by its path from the root; None where it is not in the memory."""
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             return file_text(self._connection, file)
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
         """How many chunks have each of some index terms (see `tokens.terms`)."""
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             return self._searcher.rarity(wanted)
 
     def record_access(self, chunk_ids: Iterable[str], *, now: float | None = None) -> None:
@@ -299,7 +315,7 @@ class Memory:
             now: Unix seconds; by default the clock's.
         """
         at = time.time() if now is None else now
-        with naming_failures(self._project.memory_db), transaction(self._connection):
+        with naming_failures(self._database), transaction(self._connection):
             chunks = chunks_by_id(self._connection, [int(number) for number in chunk_ids])
             record_accesses(self._connection, {symbol_of(c.file, c.name) for c in chunks.values()}, at)
 
@@ -308,42 +324,26 @@ class Memory:
 
         The same question asked again replaces its earlier answer.
         """
-        path = REASONING_FOLDER + hashlib.sha256(reasoning.query.encode()).hexdigest()[:16]
-        text = f"{reasoning.query}\n\n{reasoning.answer}"
-        chunk = Chunk(
-            kind=ChunkKind.REAS,
-            symbol_type=SymbolType.REASONING,
-            name=reasoning.query.split("\n")[0][:120],
-            line_start=1,
-            line_end=text.count("\n") + 1,
-            content=text,
-        )
-        with naming_failures(self._project.memory_db), transaction(self._connection):
-            row = self._connection.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
-            if row:
-                mark_dead(self._connection, remove_file(self._connection, row[0]))
-            file_id, (number,) = put_file(
-                self._connection, path, digest=b"", size=0, mtime_ns=time.time_ns(), text=text, chunks=[chunk]
-            )
-            write_segment(self._connection, [indexed_chunk(path, file_id, number, chunk)])
-            self._connection.execute(
-                """INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at)
-                   SELECT id, ?, ?, ?, ?, ? FROM files WHERE path = ?""",
-                (
-                    reasoning.query,
-                    reasoning.score,
-                    json.dumps(reasoning.sources),
-                    reasoning.run_id,
-                    time.time(),
-                    path,
-                ),
-            )
+        with naming_failures(self._database), transaction(self._connection):
+            put = put_reasoning(self._connection, reasoning)
+            mark_dead(self._connection, put.replaced)
+            write_segment(self._connection, [indexed_chunk(put.path, put.file_id, put.number, put.chunk)])
             merge_if_needed(self._connection)
-        return str(number)
+        return str(put.number)
+
+    def forget(self, chunk_id: str) -> bool:
+        """Remove an earlier answer by its chunk's id; False where there is none.
+
+        Code and documents cannot be forgotten: their files would be found again. Exclude them instead.
+        """
+        with naming_failures(self._database), transaction(self._connection):
+            gone = remove_reasoning(self._connection, int(chunk_id)) if chunk_id.isdecimal() else []
+            mark_dead(self._connection, gone)
+        return bool(gone)
 
     def stats(self) -> MemoryStats:
         """What the memory holds."""
-        with naming_failures(self._project.memory_db):
+        with reading(self._database):
             paths = [
                 row[0]
                 for row in self._connection.execute(
@@ -356,7 +356,7 @@ class Memory:
         for path in paths:
             ending = PurePosixPath(path).suffix or PurePosixPath(path).name
             endings[ending] = endings.get(ending, 0) + 1
-        database = self._project.memory_db
+        database = self._database
         return MemoryStats(
             files=len(paths),
             chunks=sum(kinds.values()),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["connect", "naming_failures", "transaction"]
+__all__ = ["connect", "naming_failures", "reading", "transaction"]
 
 # A writer holds the lock for one batch of files; a second indexer waits for many of them.
 BUSY_TIMEOUT_S: Final = 60.0
@@ -54,8 +56,19 @@ def naming_failures(path: Path) -> Iterator[None]:
         if "locked" in str(error) or "busy" in str(error):
             raise StoreBusyError(path, "is locked by another process; try again when it has finished") from error
         raise StoreError(path, f"cannot be used ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreCorruptError(path, f"is damaged ({error}); delete it and index again") from error
+    except (sqlite3.DatabaseError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreCorruptError(path, f"is damaged ({error}); run `aur mem rebuild`") from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """As `naming_failures`, for what only reads: values that cannot be what was written there mean damage too."""
+    try:
+        with naming_failures(path):
+            yield
+    except (IndexError, TypeError, ValueError) as error:
+        reason = f"holds what Aurora did not write ({type(error).__name__}: {error}); run `aur mem rebuild`"
+        raise StoreCorruptError(path, reason) from error
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     except sqlite3.DatabaseError as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise StoreCorruptError(path, f"is damaged ({error}); delete it and index again") from error
+        raise StoreCorruptError(path, f"is damaged ({error}); run `aur mem rebuild`") from error
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -1,0 +1,103 @@
+"""Earlier answers in the database: each a file of its own that no walk ever yields, with one chunk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_core.chunking import Chunk, ChunkKind, SymbolType
+from aurora_core.store.files import REASONING_FOLDER, put_file, remove_file
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Reasoning", "put_reasoning", "read_reasonings", "remove_reasoning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    """An earlier answer.
+
+    Attributes:
+        score: how good it was held to be, 0 to 1.
+        sources: places it rests on, as `file:line`.
+        run_id: the execution that gave it.
+    """
+
+    query: str
+    answer: str
+    score: float
+    sources: tuple[str, ...]
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutReasoning:
+    """An answer that was put in place, for the index.
+
+    Attributes:
+        number: its chunk's id.
+        replaced: ids of the earlier answer's chunks, which the index must forget.
+    """
+
+    path: str
+    file_id: int
+    number: int
+    chunk: Chunk
+    replaced: tuple[int, ...]
+
+
+def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutReasoning:
+    """Keep an answer in place of an earlier one to the same question; the caller indexes its chunk."""
+    path = REASONING_FOLDER + hashlib.sha256(reasoning.query.encode()).hexdigest()[:16]
+    text = f"{reasoning.query}\n\n{reasoning.answer}"
+    chunk = Chunk(
+        kind=ChunkKind.REAS,
+        symbol_type=SymbolType.REASONING,
+        name=reasoning.query.split("\n")[0][:120],
+        line_start=1,
+        line_end=text.count("\n") + 1,
+        content=text,
+    )
+    earlier = connection.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
+    replaced = remove_file(connection, earlier[0]) if earlier else []
+    file_id, (number,) = put_file(
+        connection, path, digest=b"", size=0, mtime_ns=time.time_ns(), text=text, chunks=[chunk]
+    )
+    connection.execute(
+        "INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (file_id, reasoning.query, reasoning.score, json.dumps(reasoning.sources), reasoning.run_id, time.time()),
+    )
+    return PutReasoning(path=path, file_id=file_id, number=number, chunk=chunk, replaced=tuple(replaced))
+
+
+def remove_reasoning(connection: sqlite3.Connection, number: int) -> list[int]:
+    """Remove an answer by its chunk's id; returns the ids that the index must forget, none where there is none."""
+    row = connection.execute(
+        """SELECT reasoning.file_id FROM reasoning JOIN chunks ON chunks.file_id = reasoning.file_id
+           WHERE chunks.id = ?""",
+        (number,),
+    ).fetchone()
+    return remove_file(connection, row[0]) if row else []
+
+
+def read_reasonings(connection: sqlite3.Connection) -> list[Reasoning]:
+    """Every answer, oldest first."""
+    rows = connection.execute(
+        """SELECT query, text, score, sources, run_id FROM reasoning JOIN files ON files.id = file_id
+           ORDER BY created_at, file_id"""
+    )
+    return [
+        Reasoning(
+            query=query,
+            answer=zlib.decompress(text).decode().removeprefix(f"{query}\n\n"),
+            score=score,
+            sources=tuple(json.loads(sources)),
+            run_id=run_id,
+        )
+        for query, text, score, sources, run_id in rows
+    ]
