@@ -293,3 +293,34 @@ async def test_spawn_sequential_may_keep_results_apart(tmp_path: Path) -> None:
         [SpawnTask("first"), SpawnTask("second")], backends=BACKENDS, cwd=tmp_path, pass_context=False
     )
     assert [result.output for result in results] == ["first", "second"]
+
+
+def test_a_watcher_that_raises_ends_the_run_and_its_agents(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [SpawnTask("echo $$ > pid; sleep 299", "sh")])
+
+    def raise_on_start(event: RunEvent) -> None:
+        if event.kind == "task_started":
+            read_when_there(tmp_path / "pid")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run.execute_sync(raise_on_start)
+    assert not alive((tmp_path / "pid").read_text().strip())
+
+
+def test_starts_are_spaced_and_agents_limited(tmp_path: Path) -> None:
+    begun: list[float] = []
+    running = most = 0
+
+    def watch(event: RunEvent) -> None:
+        nonlocal running, most
+        if event.kind == "task_started":
+            begun.append(time.monotonic())
+        running += {"task_started": 1, "task_ended": -1}.get(event.kind, 0)
+        most = max(most, running)
+
+    tasks = [SpawnTask("sleep 0.1; echo x", "sh") for _ in range(4)]
+    run = make_run(tmp_path, tasks, start_rate_per_s=20.0, agent_limits={"sh": 2})
+    assert run.execute_sync(watch).ok
+    assert most <= 2
+    assert begun[-1] - begun[0] >= 3 / 20 - 0.02

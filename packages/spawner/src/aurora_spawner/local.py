@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0
 STDERR_LIMIT_BYTES = 64 << 10
+INLINE_READ_BYTES = 256 << 10
+"""Output up to this is read in the event loop, where a thread would cost more than the reading."""
 
 
 class LocalExecutor:
@@ -124,6 +126,8 @@ class LocalExecutor:
             record = None
         if record is None:
             return await asyncio.to_thread(self._clear_up, files, token)
+        if record.stdout_bytes + record.stderr_bytes > INLINE_READ_BYTES:
+            return await asyncio.to_thread(self._end_of, files, record)
         return self._end_of(files, record)
 
     def _end_of(self, files: AttemptFolder, record: ExitRecord) -> AttemptEnd:

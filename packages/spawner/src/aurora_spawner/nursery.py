@@ -9,7 +9,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aurora_spawner.identity import ProcessIdentity, boot_id, host_name, pid_namespace
+from aurora_spawner.identity import ProcessIdentity, boot_id, host_name, identify, pid_namespace
 from aurora_spawner.processes import run_supervisor_program, start_supervisor
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class Nursery:
                 raise ConnectionResetError("the nursery is gone")
             answer += piece
         pid, start_time = map(int, answer.split())
-        return ProcessIdentity(
-            host=host_name(), boot_id=boot_id(), namespace=pid_namespace(), pid=pid, start_time=start_time
-        )
+        return _identity(pid, start_time)
 
     def _open(self, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
@@ -78,6 +76,14 @@ class Nursery:
         with theirs:
             self._pid = run_supervisor_program(["--nursery"], environment, socket=theirs.fileno())
         self._socket = ours
+
+
+def _identity(pid: int, start_time: int) -> ProcessIdentity:
+    """Of a supervisor that the nursery named; the nursery knows start times on Linux only (else 0)."""
+    named = ProcessIdentity(
+        host=host_name(), boot_id=boot_id(), namespace=pid_namespace(), pid=pid, start_time=start_time
+    )
+    return named if start_time else identify(pid) or named
 
 
 def encode_order(order: SupervisorOrder) -> bytes:

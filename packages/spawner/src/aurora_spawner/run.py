@@ -180,7 +180,8 @@ class Run:
         the cancellation. Tasks that were cut off stay open for `resume`.
 
         Args:
-            on_event: Called in the event loop for everything worth showing; results are durable by then.
+            on_event: Called in the event loop for everything worth showing; results are durable by then. What it
+                raises ends the run with all its agents, and is raised from here.
 
         Raises:
             RunHeldError: Another coordinator works on this run.

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import AttemptRecordError
 
@@ -116,11 +116,10 @@ class AttemptFolder:
         if not self.exit.exists():
             return None
         stored = _read_object(self.exit)
-        stored.pop("version", None)
-        try:
-            return ExitRecord(**{**stored, "survivors": tuple(stored["survivors"])})
-        except (KeyError, TypeError) as error:
-            raise AttemptRecordError(self.exit, f"is not an exit record: {error}") from error
+        for name, kind in _RECORD_TYPES.items():
+            if not isinstance(stored.get(name), kind):
+                raise AttemptRecordError(self.exit, f"is not an exit record: {name} is {stored.get(name)!r}")
+        return ExitRecord(**{**{name: stored[name] for name in _RECORD_TYPES}, "survivors": _pids(stored)})
 
     def read_agent_pid(self) -> int | None:
         """The agent's pid, which is its session too; None while it has not begun."""
@@ -128,6 +127,29 @@ class AttemptFolder:
             return int(self.agent.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+
+_RECORD_TYPES: Final = {
+    "token": str,
+    "reason": str,
+    "exit_code": int | None,
+    "exec_errno": int,
+    "started_at": float | int,
+    "ended_at": float | int,
+    "duration_s": float | int,
+    "stdout_bytes": int,
+    "stderr_bytes": int,
+    "lost_bytes": int,
+    "cap_bytes": int,
+    "strays_killed": int,
+    "survivors": list,
+    "cpu_s": float | int,
+    "max_rss_kib": int,
+}
+
+
+def _pids(stored: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(pid for pid in stored["survivors"] if isinstance(pid, int))
 
 
 def attempt_folder(spool: Path, *, position: int, task_id: str, number: int) -> AttemptFolder:
@@ -139,7 +161,7 @@ def attempt_folder(spool: Path, *, position: int, task_id: str, number: int) -> 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AttemptRecordError(path, f"cannot be read: {error}") from error
     if not isinstance(stored, dict):
         raise AttemptRecordError(path, "is not a JSON object")

@@ -57,8 +57,8 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     ),
     RunTaken: (
         """
-        UPDATE runs SET state = 'running', started_at = COALESCE(started_at, :at), ended_at = NULL, lease = :lease,
-            holder = :holder
+        UPDATE runs SET state = 'running', paused = 0, started_at = COALESCE(started_at, :at), ended_at = NULL,
+            lease = :lease, holder = :holder
         WHERE run_id = :run_id
         """,
     ),
