@@ -15,6 +15,7 @@ from aurora_core.errors import ProjectError
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexer import KINDS, IndexProgress, IndexReport, index_project, indexed_chunk
 from aurora_core.project import Project
+from aurora_core.ranking import WEIGHTS, PartWeights
 from aurora_core.rebuild import Salvage, replace_database, salvage
 from aurora_core.search import Rarity, Searcher
 from aurora_core.store.accesses import read_histories, record_accesses, symbol_of
@@ -267,9 +268,18 @@ class Memory:
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """The files that match best, best first, judged by all their chunks."""
-        with reading(self._database):
-            ranked = self._searcher.files(query, limit)
+        ranked = self.ranked_files(query, limit, WEIGHTS)
         return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked]
+
+    def ranked_files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
+        """`search_files` with other weights of the parts, and raw scores; for measuring what each part earns."""
+        with reading(self._database):
+            return self._searcher.files(query, limit, weights)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self._project.root
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Chunks that define a symbol, given by its last component or its qualified name."""

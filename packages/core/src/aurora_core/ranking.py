@@ -1,6 +1,6 @@
 """Parts → one score: how much each sign that a file matters counts.
 
-The weights were measured on real commits, issues and docstrings (docs/memory.md has the table of what each earns).
+The weights were measured on real commits and issues; benchmarks/retrieval/results.md says what each part earns.
 Each part is a share of the best file's, so that the weights compare parts and not their scales.
 """
 

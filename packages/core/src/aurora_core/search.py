@@ -159,7 +159,7 @@ class Searcher:
         total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[matches.files], np.float32(0))
         return [(int(arrays.ids[matches.chunks[at]]), float(own[at]), float(total[at])) for at in _best(total, limit)]
 
-    def files(self, query: str, limit: int, weights: PartWeights = WEIGHTS) -> list[tuple[str, float]]:
+    def files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
         """The best files as (path, score), best first."""
         arrays = self._current()
         if not arrays.documents:
