@@ -62,10 +62,7 @@ assert {module}.__all__
 def environment(path: Path, wheels: list[Path], work: Path) -> Path:
     """An empty environment with some wheels and what they declare; returns its folder of programs."""
     run([UV, "venv", "--quiet", "--python", sys.executable, path], work)
-    pins = work / "pins.txt"
-    pins.write_text(
-        "\n".join(re.findall(r"^[\w.\-]+==[^\\\n]*", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    )
+    pins = ROOT / "requirements.lock"
     run([UV, "pip", "install", "--quiet", "--python", path, "--constraint", pins, *wheels], work)
     return path / "bin"
 
