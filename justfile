@@ -3,6 +3,10 @@
 default:
     @just --list
 
+# Run `aur` in place.
+aur *arguments:
+    python3 dev.py aur {{arguments}}
+
 # Run the tests; arguments go to pytest.
 test *arguments:
     python3 dev.py test {{arguments}}
