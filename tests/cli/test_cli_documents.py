@@ -19,6 +19,8 @@ COMMANDS = {
     "mem_index": ["mem", "index", "--json"],
     "mem_search": ["mem", "search", "price", "--limit", "2", "--json"],
     "mem_show": ["mem", "show", "price_of", "--json"],
+    "mem_forget": ["mem", "forget", "1", "--json"],
+    "mem_rebuild": ["mem", "rebuild", "--json"],
     "mem_stats": ["mem", "stats", "--json"],
     "spawn": ["spawn", "tasks.md", "--json"],
     "spawn_dry_run": ["spawn", "tasks.md", "--dry-run", "--json"],

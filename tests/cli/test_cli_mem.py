@@ -204,6 +204,61 @@ def test_a_corrupt_database_is_named_with_the_way_out(aur: Aur, shop: Path, word
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.parametrize("content", [b"no database at all " * 400, b"", b"SQLite format 3\0" + b"\xff" * 9000])
+def test_a_memory_in_any_state_is_made_again(aur: Aur, shop: Path, content: bytes) -> None:
+    aur("mem", "index")
+    for file in (shop / ".aurora").glob("memory.db*"):
+        file.unlink()
+    (shop / ".aurora" / "memory.db").write_bytes(content)
+    assert json.loads(aur("mem", "rebuild", "--json").stdout)["files_indexed"] == 3
+    assert "price_of" in aur("mem", "search", "price").stdout
+    assert aur("doctor").returncode == ExitCode.DONE
+
+
+def test_a_damaged_memory_names_the_command_that_mends_it(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    (shop / ".aurora" / "memory.db").write_bytes(b"no database at all " * 400)
+    assert "aur mem rebuild" in aur("mem", "search", "price").stderr
+    assert "aur mem rebuild" in aur("doctor").stdout
+
+
+def test_rebuilding_keeps_earlier_answers_and_needs_a_project(aur: Aur, shop: Path) -> None:
+    assert aur("mem", "rebuild").returncode == ExitCode.ENVIRONMENT
+    remember(aur)
+    outcome = aur("mem", "rebuild")
+    assert outcome.stdout.startswith("3 files (3 read")
+    assert earlier_answers(aur)
+
+
+def remember(aur: Aur) -> None:
+    """Ask something, so that the answer is kept."""
+    aur("soar", "How does the till scan an article and add its price?")
+
+
+def earlier_answers(aur: Aur) -> list[str]:
+    hits = json.loads(aur("mem", "search", "till article price", "--kind", "reas", "--json").stdout)["hits"]
+    return [hit["chunk_id"] for hit in hits]
+
+
+def test_an_earlier_answer_is_forgotten_by_the_number_that_search_shows(aur: Aur, shop: Path) -> None:
+    remember(aur)
+    (chunk,) = earlier_answers(aur)
+    assert f"chunk {chunk})" in aur("mem", "search", "till article price", "--kind", "reas").stdout
+    outcome = aur("mem", "forget", chunk)
+    assert (outcome.returncode, outcome.stdout) == (ExitCode.DONE, "forgot 1 of 1\n")
+    assert earlier_answers(aur) == []
+
+
+@pytest.mark.parametrize("chunk", ["1", "999999", "x"])
+def test_what_is_no_earlier_answer_is_not_forgotten(aur: Aur, shop: Path, chunk: str) -> None:
+    aur("mem", "index")
+    before = json.loads(aur("mem", "stats", "--json").stdout)["chunks"]
+    outcome = aur("mem", "forget", chunk, "--json")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert json.loads(outcome.stdout) == {"forgotten": [], "unknown": [chunk]}
+    assert json.loads(aur("mem", "stats", "--json").stdout)["chunks"] == before
+
+
 @pytest.mark.parametrize(
     ("text", "place"), [("tool: [", "config.yaml:1"), ("spawner:\n  max_concurent: 3\n", "config.yaml:2")]
 )

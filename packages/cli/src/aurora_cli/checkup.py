@@ -179,7 +179,7 @@ def _memory(project: Project) -> Finding:
             stats = memory.stats()
         _check_pages(project.memory_db)
     except StoreCorruptError as error:
-        advice = "delete it and run `aur mem index`; what it remembered of earlier answers is lost"
+        advice = "run `aur mem rebuild`; what can still be read of earlier answers is kept"
         return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
     except AuroraCoreError as error:
         advice = "check that .aurora is writable and that the disk has room"

@@ -10,12 +10,12 @@ from aurora_cli.output import note
 from aurora_core import Memory, Project, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
-    from aurora_core import Config
+    from aurora_core import Config, IndexProgress, IndexReport
     from aurora_policies import PoliciesEngine
     from aurora_soar import SOAROrchestrator
     from aurora_spawner import Backend, Run
@@ -30,6 +30,7 @@ __all__ = [
     "project_at",
     "project_or_prospect",
     "prospect",
+    "rebuild_memory",
     "resumed_run",
     "resumption",
     "set_up",
@@ -80,6 +81,11 @@ def settings(project: Project, *, tool: str | None = None, max_concurrent: int |
 def open_memory(project: Project, config: Config) -> Memory:
     """Open the project's memory; the caller closes it."""
     return Memory.open(project.root, exclude=config.exclude)
+
+
+def rebuild_memory(project: Project, config: Config, on_progress: Callable[[IndexProgress], None]) -> IndexReport:
+    """Make the project's memory again from its files, whatever state it is in."""
+    return Memory.rebuild(project.root, exclude=config.exclude, on_progress=on_progress)
 
 
 def policies_of(project: Project) -> PoliciesEngine:

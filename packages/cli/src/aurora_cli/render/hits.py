@@ -19,7 +19,8 @@ __all__ = ["as_document", "as_lines", "heading", "numbered"]
 def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[str]:
     """Write each hit as its place and name, then a line of text, or all of it."""
     for hit in hits:
-        yield f"{heading(hit)}  ({hit.symbol_type}, {hit.hybrid_score:.3f})"
+        number = f", chunk {hit.chunk_id}" if hit.kind.value == "reas" else ""  # what `mem forget` takes
+        yield f"{heading(hit)}  ({hit.symbol_type}, {hit.hybrid_score:.3f}{number})"
         if scores:
             yield (
                 f"    bm25 {hit.bm25_score:.3f}  activation {hit.activation_score:.3f}  "

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.progress import progress
 from aurora_cli.render.words import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from aurora_core import IndexReport, Memory
+    from aurora_core import IndexProgress, IndexReport, Memory
 
-__all__ = ["as_document", "as_text", "index_with_progress", "skipped_lines"]
+__all__ = ["as_document", "as_text", "index_progress", "index_with_progress", "skipped_lines"]
 
 MAX_SKIPPED: Final = 5
 
 
+@contextmanager
+def index_progress() -> Iterator[Callable[[IndexProgress], None]]:
+    """Show how far indexing is while the block runs."""
+    with progress() as report:
+        yield lambda step: report(step.phase, step.done, step.total)
+
+
 def index_with_progress(memory: Memory, path: Path | None = None) -> IndexReport:
     """Index a project, or what lies under one path of it, and show how far it is."""
-    with progress() as report:
-        return memory.index(path, on_progress=lambda step: report(step.phase, step.done, step.total))
+    with index_progress() as on_progress:
+        return memory.index(path, on_progress=on_progress)
 
 
 def as_text(report: IndexReport) -> str:

@@ -1,0 +1,43 @@
+"""`aur mem rebuild`: make the memory again from the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.index import as_document, as_text, index_progress, skipped_lines
+
+__all__ = ["command"]
+
+
+@click.command(
+    "rebuild",
+    cls=AurCommand,
+    examples=(
+        ("aur mem rebuild", "After an error that says the memory is damaged."),
+        ("aur mem rebuild --json", "The same, with the counts as JSON."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Make the memory again from the files.
+
+    Works in whatever state the memory is. What it remembers of earlier answers and of use is kept as far as it can
+    still be read. The old memory stays in place until the new one is finished.
+    """
+    project = wiring.project_at(Path.cwd())
+    with index_progress() as on_progress:
+        report = wiring.rebuild_memory(project, wiring.settings(project), on_progress)
+    for line in skipped_lines(report):
+        note(line)
+    if as_json:
+        emit_json(as_document(report))
+    else:
+        emit(as_text(report))
+    return ExitCode.DONE
