@@ -93,7 +93,7 @@ class Coordinator:
         self._writer = writer
         self._conduct = conduct
         self._on_event = on_event
-        self._positions = dict(standing.positions)
+        self._positions = standing.positions
         self._room = conduct.max_added - standing.added
         self._attempts = dict(standing.attempts)
         """Attempts so far by task, those of earlier executions included."""

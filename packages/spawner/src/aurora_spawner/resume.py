@@ -39,7 +39,8 @@ class Standing:
     states: Mapping[str, TaskState]
     """Of settled tasks."""
     results: Mapping[str, SpawnResult]
-    positions: Mapping[str, int]
+    positions: dict[str, int]
+    """Of all tasks the run ever had; the coordinator enters those that join."""
     added: int
     """Tasks that results of others added."""
     attempts: Mapping[str, int]

@@ -244,7 +244,11 @@ class Run:
         self, standing: Standing, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None
     ) -> Coordinator:
         scheduler = Scheduler(
-            standing.graph, limits=self.limits, agent_of=self.assignment.agent_of, states=standing.states
+            standing.graph,
+            limits=self.limits,
+            agent_of=self.assignment.agent_of,
+            states=standing.states,
+            positions=standing.positions,
         )
         return Coordinator(
             self.assignment,

@@ -32,6 +32,8 @@ class Scheduler:
 
     Args:
         agent_of: The agent that a task will run on, for the limits by agent.
+        positions: Decide among tasks of equal priority; shared with the caller, who enters those that join. None
+            takes the order of the graph.
         states: Of tasks that an earlier execution has settled already; `skip_hopeless` does what follows from them.
     """
 
@@ -42,6 +44,7 @@ class Scheduler:
         limits: Limits,
         agent_of: Callable[[SpawnTask], str],
         states: Mapping[str, TaskState],
+        positions: dict[str, int] | None = None,
     ) -> None:
         self._graph = graph
         self._limits = limits
@@ -51,7 +54,9 @@ class Scheduler:
         self._ready: list[_Ranked] = []
         self._parked: dict[str, list[_Ranked]] = {}
         """Ready tasks whose agent is at its limit."""
-        self._position = {task_id: number for number, task_id in enumerate(graph.tasks)}
+        self._position = (
+            {task_id: number for number, task_id in enumerate(graph.tasks)} if positions is None else positions
+        )
         self.states = {task_id: states.get(task_id, TaskState.PENDING) for task_id in graph.tasks}
         self._open = sum(not state.settled for state in self.states.values())
         self._waits_for = {task_id: self._unmet(task) for task_id, task in graph.tasks.items()}
@@ -103,7 +108,7 @@ class Scheduler:
         self._graph = graph
         for task_id in changed:
             if task_id not in self.states:
-                self._position[task_id] = len(self._position)
+                self._position.setdefault(task_id, len(self._position))
                 self.states[task_id] = TaskState.PENDING
                 self._open += 1
         for task_id in changed:
