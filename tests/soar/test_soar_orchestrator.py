@@ -1,0 +1,134 @@
+"""The orchestrator as a library: every phase is timed and told of, and agents that fail lower an answer's worth."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aurora_core import Memory, Project
+from aurora_policies import PoliciesEngine
+from aurora_soar import AgentRegistry, Phase, SoarEvent, SOAROrchestrator, SoarResult, Verbosity
+from aurora_spawner import CommandBackend
+
+QUESTION = "How does the scheduler decide what runs next?"
+SOURCE = '''"""A queue."""
+
+
+class Scheduler:
+    """Runs tasks one by one."""
+
+    def decide_next(self):
+        """Decide what the scheduler runs next: the task with the lowest number."""
+        return min(self.tasks)
+'''
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "queue.py").write_text(SOURCE)
+    (tmp_path / "test_queue.py").write_text(
+        "def test_the_scheduler_decides():\n    assert Scheduler().decide_next()\n"
+    )
+    return Project.init(tmp_path)
+
+
+@pytest.fixture
+def memory(project: Project) -> Iterator[Memory]:
+    with Memory.open(project.root) as memory:
+        memory.index()
+        yield memory
+
+
+def soar(project: Project, memory: Memory, *command: str) -> SOAROrchestrator:
+    """An orchestrator whose local agent is the real one, or another command."""
+    registry = AgentRegistry.local(project.root)
+    if command:
+        registry = replace(registry, backends={"local": CommandBackend(name="local", command=command)})
+    policies = PoliciesEngine.load(None)
+    return SOAROrchestrator(project=project, memory=memory, policies=policies, registry=registry)
+
+
+def test_every_phase_runs_once_in_order_and_is_told(project: Project, memory: Memory) -> None:
+    events: list[SoarEvent] = []
+    result = soar(project, memory).execute(QUESTION, on_event=events.append)
+    assert result.ok
+    assert [e.phase for e in events if e.kind == "started"] == [phase.value for phase in Phase]
+    assert list(result.timings) == list(Phase)
+    assert [e.message for e in events if e.kind == "progress"][-1].startswith("[Agent 4/4] local: completed (")
+    assert sorted(e.elapsed_ms for e in events) == [e.elapsed_ms for e in events]
+
+
+def test_the_answer_is_right_and_remembered(project: Project, memory: Memory) -> None:
+    result = soar(project, memory).execute(QUESTION)
+    assert "`Scheduler.decide_next` (`queue.py:7`)" in result.answer.splitlines()[0]
+    assert 0.5 < result.confidence <= 1.0
+    assert result.recorded.cached
+    again = soar(project, memory).execute(QUESTION)
+    assert [hit.name for hit in again.context.reasoning] == [QUESTION]
+
+
+def test_a_simple_question_needs_no_processes(project: Project, memory: Memory) -> None:
+    result = soar(project, memory, "false").execute("where is decide_next defined?")
+    assert result.ok
+    assert result.run_id is None
+    assert result.to_dict()["phases"]["phase5_collect"]["agents_executed"] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("import sys; sys.exit(3)", "3"),
+        ("print('I think it is the heap.')", "output of agent local"),
+        ("", "without an answer"),
+    ],
+    ids=["fails", "answers in prose", "answers nothing"],
+)
+def test_agents_that_do_not_deliver_are_failures_with_their_reason(
+    project: Project, memory: Memory, script: str, said: str
+) -> None:
+    result = soar(project, memory, sys.executable, "-c", script).execute(QUESTION)
+    assert not result.ok
+    assert result.sources == ()
+    assert result.confidence == 0.0
+    assert not result.recorded.cached
+    assert all(said in (output.error or "") for output in result.collected.outputs if output.subgoal_index != 2)
+    assert "failed" in result.answer
+
+
+def test_an_agent_that_invents_places_is_not_believed(project: Project, memory: Memory) -> None:
+    script = (
+        "import json; print(json.dumps({'aspect': 'definitions', 'focus': 'x', 'searched': 1, 'findings': [{'kind':"
+        " 'step', 'file': 'queue.py', 'line': 9, 'line_end': 9, 'symbol': 'f', 'text': 'return heap.pop()'}]}))"
+    )
+    result = soar(project, memory, sys.executable, "-c", script).execute(QUESTION)
+    assert not result.ok
+    assert result.synthesis.factuality == 0.0
+    assert "heap.pop" not in result.answer
+
+
+@pytest.mark.parametrize("verbosity", list(Verbosity))
+def test_the_response_has_the_form_that_was_asked_for(project: Project, memory: Memory, verbosity: Verbosity) -> None:
+    response = soar(project, memory).execute(QUESTION, verbosity=verbosity).response
+    assert response.endswith("\n")
+    assert response.startswith("{") == (verbosity is Verbosity.JSON)
+    assert ("Confidence" in response) == (verbosity in (Verbosity.NORMAL, Verbosity.VERBOSE))
+    assert ("phase2_retrieve" in response) == (verbosity in (Verbosity.VERBOSE, Verbosity.JSON))
+
+
+def test_a_log_that_cannot_be_written_costs_no_answer(project: Project, memory: Memory) -> None:
+    (project.aurora_dir / "logs").write_text("in the way")
+    result = soar(project, memory).execute(QUESTION)
+    assert result.ok
+    assert result.log_path is None
+    assert "was not written" in (result.log_error or "")
+
+
+async def test_the_asynchronous_twin_does_the_same(project: Project, memory: Memory) -> None:
+    result: SoarResult = await soar(project, memory).aexecute(QUESTION)
+    assert result.ok
+    assert result.log_path is not None
+    assert result.log_path.name.startswith("scheduler-decide-")

@@ -1,0 +1,34 @@
+"""The examples of the packages' pages run as they stand, on a small project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGES = Path(__file__).parents[2] / "packages"
+
+
+@pytest.mark.parametrize("package", ["core", "soar"])
+def test_the_examples_run(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scheduler.py").write_text(
+        "def next_task(heap):\n    '''Decide which task the scheduler runs next.'''\n    return heap.pop()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    page = PACKAGES / package / "README.md"
+    examples = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert examples
+    for example in examples:
+        exec(compile(example, str(page), "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_soar_s_example_answers_with_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_the_examples_run("soar", tmp_path, monkeypatch, capsys)
+    (log,) = (tmp_path / ".aurora" / "logs" / "conversations").rglob("*.md")
+    assert "`scheduler.py:1`" in log.read_text()
