@@ -134,3 +134,6 @@ def test_making_a_project_twice_changes_nothing(project: Project) -> None:
     ignore.write_text("mine\n")
     Project.init(project.root)
     assert ignore.read_text() == "mine\n"
+    ignore.write_text("")
+    Project.init(project.root)
+    assert "memory.db*" in ignore.read_text(), "what a full disk left of an earlier try is completed"

@@ -88,5 +88,6 @@ def test_an_answer_can_be_forgotten_and_code_cannot(project: Path) -> None:
         assert not memory.forget(answer.chunk_id)
         assert not memory.forget(code.chunk_id)
         assert not memory.forget("not a number")
+        assert not memory.forget("9" * 20)
         assert memory.search("discount computed", kinds=["reas"]) == []
         assert memory.search("discount_7")[0].chunk_id == code.chunk_id

@@ -347,7 +347,7 @@ class Memory:
         Code and documents cannot be forgotten: their files would be found again. Exclude them instead.
         """
         with naming_failures(self._database), transaction(self._connection):
-            gone = remove_reasoning(self._connection, int(chunk_id)) if chunk_id.isdecimal() else []
+            gone = remove_reasoning(self._connection, int(chunk_id)) if _CHUNK_ID.fullmatch(chunk_id) else []
             mark_dead(self._connection, gone)
         return bool(gone)
 
@@ -412,4 +412,6 @@ def _ignore(progress: IndexProgress) -> None:
 
 _WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 _DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
+# Within SQLite's 64-bit integers.
+_CHUNK_ID: Final = re.compile(r"[0-9]{1,18}")
 _COMMENTS: Final = ("#", "//", "*", "/*", '"""')

@@ -54,7 +54,8 @@ class Project:
         ignore = project.aurora_dir / ".gitignore"
         try:
             project.aurora_dir.mkdir(exist_ok=True)
-            if not ignore.exists():
+            # An empty one is what a full disk left of an earlier try.
+            if not ignore.exists() or ignore.stat().st_size == 0:
                 ignore.write_text(_IGNORED, encoding="utf-8")
         except OSError as error:
             raise ProjectError(project.aurora_dir, f"cannot be made: {error.strerror}") from error
