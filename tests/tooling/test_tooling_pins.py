@@ -140,12 +140,11 @@ def wheel(folder: Path, name: str, version: str, *, requires: str = "", python: 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that uv takes for the only index."""
+    """A folder of wheels, which the workspace names as its only index; uv may not use a network."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    for name, value in {"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(folder)}.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_OFFLINE", "1")
     for version in ("1.0", "1.1"):
         wheel(folder, "upper", version, requires="Requires-Dist: lower\n")
         wheel(folder, "lower", version)
@@ -160,6 +159,7 @@ def workspace(tmp_path: Path, index: Path) -> Path:
     (root / "pyproject.toml").write_text(
         '[project]\nname = "all"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["one"]\n'
         "[dependency-groups]\ndev = []\n[tool.uv]\npackage = false\nconstraint-dependencies = []\n"
+        f'no-index = true\nfind-links = ["{index.as_posix()}"]\n'
         '[tool.uv.workspace]\nmembers = ["packages/*"]\n[tool.uv.sources]\none = { workspace = true }\n'
     )
     (root / "packages/one/pyproject.toml").write_text(
