@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aurora_core import Hit
     from aurora_soar.extract.focus import Coverage, Focus
 
-__all__ = ["NAMED_SYMBOLS", "definition_line", "find_definitions", "find_steps"]
+__all__ = ["NAMED_SYMBOLS", "definition_finding", "find_definitions", "find_steps"]
 
 NAMED_SYMBOLS: Final = frozenset({"function", "method", "class"})
 STEPS_EACH: Final = 3
@@ -43,7 +43,7 @@ def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Find
     named = [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS]
     distinct: dict[tuple[str, str], Finding] = {}
     for hit in sorted(named, key=lambda hit: -_place(hit, focus)):
-        finding = _definition(hit, focus)
+        finding = definition_finding(hit, FindingKind.DEFINITION, _coverage(hit, focus))
         if finding.terms:
             distinct.setdefault((finding.file, finding.symbol), finding)
     return list(distinct.values())[:limit]
@@ -62,16 +62,17 @@ def _coverage(hit: Hit, focus: Focus) -> Coverage:
     return focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
 
 
-def _definition(hit: Hit, focus: Focus) -> Finding:
-    coverage = _coverage(hit, focus)
+def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: str = "") -> Finding:
+    """A claim about a definition as a whole: its place is the line that names it."""
     line = definition_line(hit)
     return Finding(
-        kind=FindingKind.DEFINITION,
+        kind=kind,
         file=hit.file,
         line=line,
         line_end=max(line, hit.line_end),
         symbol=hit.name,
         text=signature(hit),
+        about=about,
         detail=docstring(hit.content, hit.file),
         terms=coverage.words,
         relevance=coverage.share,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import is_test_file
-from aurora_soar.evidence import Finding, FindingKind
-from aurora_soar.extract.definitions import NAMED_SYMBOLS, definition_line, signature
-from aurora_soar.prose import docstring
+from aurora_soar.evidence import FindingKind
+from aurora_soar.extract.definitions import NAMED_SYMBOLS, definition_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aurora_core import Hit
+    from aurora_soar.evidence import Finding
     from aurora_soar.extract.focus import Focus
 
 __all__ = ["find_exercises"]
@@ -32,19 +32,5 @@ def find_exercises(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Findin
         if coverage.share < THRESHOLD or taken.get(hit.file, 0) >= PER_FILE:
             continue
         taken[hit.file] = taken.get(hit.file, 0) + 1
-        line = definition_line(hit)
-        found.append(
-            Finding(
-                kind=FindingKind.TEST,
-                file=hit.file,
-                line=line,
-                line_end=max(line, hit.line_end),
-                symbol=hit.name,
-                text=signature(hit),
-                detail=docstring(hit.content, hit.file),
-                terms=coverage.words,
-                relevance=coverage.share,
-                chunk_id=hit.chunk_id,
-            )
-        )
+        found.append(definition_finding(hit, FindingKind.TEST, coverage))
     return found[:limit]

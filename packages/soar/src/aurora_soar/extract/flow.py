@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_core import is_test_file
 from aurora_soar.evidence import Finding, FindingKind
-from aurora_soar.extract.definitions import NAMED_SYMBOLS, definition_line, signature
+from aurora_soar.extract.definitions import NAMED_SYMBOLS, definition_finding
 from aurora_soar.extract.imports import reaches
-from aurora_soar.prose import code_rows, docstring
+from aurora_soar.prose import code_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -226,17 +226,4 @@ def _reached(definition: Hit, name: str, receiver: str, caller: Hit, text: str) 
 
 def _callee(definition: Hit, caller: Hit, focus: Focus) -> Finding:
     coverage = focus.coverage(f"{definition.name}\n{definition.content}")
-    line = definition_line(definition)
-    return Finding(
-        kind=FindingKind.CALLEE,
-        file=definition.file,
-        line=line,
-        line_end=max(line, definition.line_end),
-        symbol=definition.name,
-        text=signature(definition),
-        about=caller.name,
-        detail=docstring(definition.content, definition.file),
-        terms=coverage.words,
-        relevance=coverage.share,
-        chunk_id=definition.chunk_id,
-    )
+    return definition_finding(definition, FindingKind.CALLEE, coverage, about=caller.name)
