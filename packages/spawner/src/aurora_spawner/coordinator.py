@@ -127,7 +127,9 @@ class Coordinator:
                 self._write_skipped(self._scheduler.skip_hopeless())
                 self._dispatch()
                 self._group.create_task(self._finished.wait())
-        except* Exception as failures:  # noqa: BLE001 -- whatever it is, no agent may be left running
+        except BaseExceptionGroup as failures:
+            # Whatever it is, no agent may be left running. No `except*`: Pythons before 3.11.4 would wrap what is raised
+            # in it in a group again.
             await self._abandon()
             raise failures.exceptions[0] from None
 
