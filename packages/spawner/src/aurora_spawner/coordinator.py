@@ -128,8 +128,8 @@ class Coordinator:
                 self._dispatch()
                 self._group.create_task(self._finished.wait())
         except BaseExceptionGroup as failures:
-            # Whatever it is, no agent may be left running. No `except*`: Pythons before 3.11.4 would wrap what is raised
-            # in it in a group again.
+            # Whatever it is, no agent may be left running. No `except*`: Pythons before 3.11.4 wrap what is raised in
+            # it in a group again.
             await self._abandon()
             raise failures.exceptions[0] from None
 
