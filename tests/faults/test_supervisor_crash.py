@@ -1,5 +1,6 @@
 """kill -9 of the supervisor: its agent goes with it, the task is tried again, nothing is recorded twice."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -66,6 +67,42 @@ def test_the_coordinator_tries_again_when_supervisors_are_killed(tmp_path: Path)
         kills = kill(supervisors(tmp_path)[:3])
         assert coordinator.wait(timeout=50) == 0
     check(tmp_path, kills)
+
+
+async def test_the_end_of_the_first_supervisor_is_no_other_s_end(tmp_path: Path) -> None:
+    """All supervisors of a run may come from one process; a sweep for one's strays must leave the others alone."""
+    count = 8
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go", id=str(number)) for number in range(count)],
+        {"sh": CommandBackend("sh", ("sh", "-c", 'echo x >> "starts.$AURORA_TASK_ID"; sleep 0.7; echo done'))},
+        default_agent="sh",
+        max_concurrent=count,
+        cwd=tmp_path,
+        spool=tmp_path / "spool",
+    )
+    killing = asyncio.create_task(asyncio.to_thread(kill_the_first, tmp_path, run.run_id, count))
+    report = await run.execute()
+    first = await killing
+    assert report.ok
+    starts = started(tmp_path)
+    assert starts.pop(f"starts.{first}") == 2
+    assert set(starts.values()) == {1}
+
+
+def kill_the_first(folder: Path, run_id: str, count: int) -> str:
+    """End the first attempt's supervisor once all run; returns its task."""
+    while len(started(folder)) < count:
+        time.sleep(0.01)
+    with Journal(folder / "runs.db") as journal:
+        first = load_attempts(journal, run_id)[0]
+    assert first.supervisor is not None
+    os.kill(first.supervisor.pid, signal.SIGKILL)
+    return first.task_id
+
+
+def started(folder: Path) -> dict[str, int]:
+    return {path.name: len(path.read_text().split()) for path in folder.glob("starts.*")}
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.15])

@@ -9,6 +9,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from aurora_spawner.environment import TOKEN_VARIABLE
 from aurora_spawner.identity import ProcessIdentity, boot_id, host_name, identify, pid_namespace
 from aurora_spawner.processes import run_supervisor_program, start_supervisor
 
@@ -71,6 +72,9 @@ class Nursery:
         return _identity(pid, start_time)
 
     def _open(self, environment: Mapping[str, str]) -> None:
+        # What it forks shows the nursery's own environment to others. With the first attempt's token in it, a sweep
+        # for that attempt's strays would end every supervisor that was ever forked.
+        environment = {name: value for name, value in environment.items() if name != TOKEN_VARIABLE}
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
