@@ -117,6 +117,14 @@ def test_a_record_that_a_power_cut_has_damaged_counts_as_none(tmp_path: Path, re
     assert (found.reason, found.stdout) == ("supervisor_lost", "partial")
 
 
+@slow_fixture_is_fine
+@given(JSON, JSON)
+def test_any_claim_is_understood_or_counts_as_nobodys(tmp_path: Path, pid: object, start_time: object) -> None:
+    folder = AttemptFolder(path=tmp_path)
+    folder.claim.write_text(json.dumps({"pid": pid, "start_time": start_time, "boot_id": "x", "token": "t"}))
+    assert LocalExecutor()._claimed_by(folder) is None
+
+
 def test_a_living_process_is_known_and_its_pid_alone_is_not_enough() -> None:
     me = own_identity()
     assert me.alive()

@@ -112,7 +112,8 @@ class LocalExecutor:
             claim = files.read_claim()
         except AttemptRecordError:
             return None
-        process = identify(claim.get("pid", 0)) if claim.get("pid") else None
+        pid = claim.get("pid")
+        process = identify(pid) if isinstance(pid, int) and pid > 0 else None
         same_start = process is not None and claim.get("start_time") in (0, process.start_time)
         same_boot = process is not None and claim.get("boot_id") in ("", process.boot_id)
         return process if same_start and same_boot else None
