@@ -71,7 +71,10 @@ def main(folder: Path, count: int, grace_s: float) -> int:
             spool=folder / "runs",
             executor=executor,
         )
-        name.write_text(run.run_id)
+        # In one step: whoever kills us as soon as the name is there must find it whole.
+        written = folder / "run_id.new"
+        written.write_text(run.run_id)
+        written.replace(name)
     report = run.execute_sync()
     return 0 if report.ok else 130 if report.interrupted else 1
 
