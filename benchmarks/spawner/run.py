@@ -105,16 +105,18 @@ def curve(largest: int) -> str:
 
 def machine() -> str:
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    return f"{os.cpu_count()} cores, {platform.system()} {platform.release().split('-')[0]}, {versions}"
+    load = f"load before the start {os.getloadavg()[0]:.1f}"
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.release().split('-')[0]}, {versions}, {load}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--million", action="store_true", help="also the curve's last point")
     options = parser.parse_args()
+    written_on = machine()
     report = f"""# aurora_spawner, measured
 
-Written by `python benchmarks/spawner/run.py` on {machine()}. Medians of {REPEATS}, with the range.
+Written by `python benchmarks/spawner/run.py` on {written_on}. Medians of {REPEATS}, with the range.
 
 ## Wall time of short tasks, in seconds
 
