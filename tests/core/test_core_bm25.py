@@ -19,6 +19,7 @@ from rank_bm25 import BM25Okapi
 from aurora_core.index import bm25
 from aurora_core.index.segments import (
     IndexedChunk,
+    built_segment,
     mark_dead,
     merge_if_needed,
     read_postings,
@@ -75,10 +76,15 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def chunk(number: int, words: list[str]) -> IndexedChunk:
-    return IndexedChunk(
-        id=number, file=1, body=Counter(words), path=Counter(["p"]), name=Counter({"n": 20}), kind=0, test=False
+def write(connection: sqlite3.Connection, chunks: dict[int, list[str]]) -> None:
+    """A segment of chunks of one file, by id, with these words."""
+    built = built_segment(
+        [
+            IndexedChunk(body=Counter(words), path=Counter(["p"]), name=Counter({"n": 20}), kind=0, test=False)
+            for words in chunks.values()
+        ]
     )
+    write_segment(connection, built, ids=list(chunks), files=[1] * len(chunks))
 
 
 def places_of(connection: sqlite3.Connection, term: str) -> dict[int, tuple[int, int, int]]:
@@ -109,7 +115,7 @@ def assert_merging_changes_nothing(
     numbers = count(1)
     for batch in batches:
         added = {next(numbers): words for words in batch}
-        write_segment(connection, [chunk(number, words) for number, words in added.items()])
+        write(connection, added)
         living |= added
         gone: set[int] = data.draw(st.sets(st.sampled_from(sorted(living)), max_size=2)) if living else set()
         mark_dead(connection, gone)
@@ -123,7 +129,7 @@ def assert_merging_changes_nothing(
 
 
 def test_frequencies_are_capped_and_not_wrapped(connection: sqlite3.Connection) -> None:
-    write_segment(connection, [chunk(1, ["heap"] * 1000)])
+    write(connection, {1: ["heap"] * 1000})
     assert places_of(connection, "heap") == {1: (255, 0, 0)}
     assert places_of(connection, "n") == {1: (0, 0, 15)}
 

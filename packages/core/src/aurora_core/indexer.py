@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
+import sys
 import time
-from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.chunking import ChunkKind, chunk_file
-from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.history import refresh_history
-from aurora_core.index.segments import IndexedChunk, mark_dead, merge_if_needed, write_segment
-from aurora_core.places import is_test_file
+from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
+from aurora_core.prepare import Request, prepare
 from aurora_core.store.database import transaction
-from aurora_core.store.files import KnownFile, known_file, known_files, put_file, remove_file, touch_file
-from aurora_core.tokens import terms
-from aurora_core.walk import FoundFile, SkippedFile, is_generated, is_text, walk
+from aurora_core.store.files import known_file, known_files, put_file, remove_file, touch_file
+from aurora_core.walk import FoundFile, SkippedFile, walk
+from aurora_core.workers import workers
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from aurora_core.chunking import Chunk
+    from aurora_core.prepare import PreparedBatch
+    from aurora_core.store.files import KnownFile
 
-__all__ = ["KINDS", "IndexProgress", "IndexReport", "index_project", "indexed_chunk"]
+__all__ = ["IndexProgress", "IndexReport", "index_files", "index_project"]
 
-# One transaction, and one segment, for this many changed files: short enough for a second indexer to wait for.
-BATCH_FILES: Final = 500
-KINDS: Final = {kind: place for place, kind in enumerate(ChunkKind)}
+# One transaction, and one segment, for so much: short enough for a second indexer to wait for.
+BATCH_FILES: Final = 250
+BATCH_BYTES: Final = 2_000_000
+# Starting workers takes as long as preparing this much.
+WORTH_WORKERS_BYTES: Final = 3_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +66,11 @@ class IndexReport:
     duration_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """A file that was read and cut, ready to be written."""
-
-    found: FoundFile
-    digest: bytes
-    text: str
-    chunks: tuple[Chunk, ...]
-
-
 @dataclass(slots=True)
 class _Tally:
     """Counts that grow while indexing runs."""
 
+    seen: int = 0
     indexed: int = 0
     unchanged: int = 0
     removed: int = 0
@@ -101,57 +94,134 @@ def index_project(
     """
     started = time.perf_counter()
     tally = _Tally()
-    found: list[FoundFile] = []
-    for entry in walk(root, below, exclude):
-        if isinstance(entry, SkippedFile):
-            tally.skipped.append(entry)
-        else:
-            found.append(entry)
-    on_progress(IndexProgress(phase="scan", done=len(found), total=len(found), file=""))
-    known = known_files(connection)
-    _remove_gone(connection, known, {f.path for f in found}, below, tally)
-    changed = [
-        f
-        for f in found
-        if f.path not in known or (f.size, f.mtime_ns) != (known[f.path].size, known[f.path].mtime_ns)
-    ]
-    tally.unchanged = len(found) - len(changed)
-    for at in range(0, len(changed), BATCH_FILES):
-        batch = changed[at : at + BATCH_FILES]
-        prepared: list[_Prepared] = []
-        for number, file in enumerate(batch, start=at):
-            on_progress(IndexProgress(phase="index", done=number, total=len(changed), file=file.path))
-            prepared += _prepare(root, file, tally)
-        with transaction(connection):
-            _write(connection, prepared, tally)
-    if changed:
-        on_progress(IndexProgress(phase="index", done=len(changed), total=len(changed), file=""))
+    _bring_up_to_date(connection, _scanned(connection, root, [below], exclude, tally), on_progress, tally)
     with transaction(connection):
         merge_if_needed(connection)
         refresh_history(connection, root)
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_indexed_at', ?)", (str(time.time()),))
-    if changed or tally.removed:
+        _note_time(connection)
+    if tally.indexed > BATCH_FILES or tally.removed > BATCH_FILES:
         # A script runs the pragma to its end; a single step would give back one page only.
         connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
-    total = connection.execute("SELECT count(*) FROM chunks").fetchone()[0]
+    return _report(connection, tally, started)
+
+
+def index_files(
+    connection: sqlite3.Connection,
+    root: Path,
+    paths: Iterable[str],
+    *,
+    exclude: Sequence[str],
+    on_progress: Callable[[IndexProgress], None],
+) -> IndexReport:
+    """As `index_project`, for paths that are known to have changed; neither other files nor git are looked at."""
+    started = time.perf_counter()
+    tally = _Tally()
+    _bring_up_to_date(connection, _scanned(connection, root, sorted(set(paths)), exclude, tally), on_progress, tally)
+    with transaction(connection):
+        merge_if_needed(connection)
+        _note_time(connection)
+    return _report(connection, tally, started)
+
+
+def _note_time(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_indexed_at', ?)", (str(time.time()),))
+
+
+def _report(connection: sqlite3.Connection, tally: _Tally, started: float) -> IndexReport:
     return IndexReport(
-        files_seen=len(found),
+        files_seen=tally.seen,
         files_indexed=tally.indexed,
         files_unchanged=tally.unchanged,
         files_removed=tally.removed,
         files_skipped=tuple(tally.skipped),
         chunks_added=tally.added_chunks,
         chunks_removed=tally.removed_chunks,
-        chunks_total=total,
+        chunks_total=connection.execute("SELECT count(*) FROM chunks").fetchone()[0],
         duration_s=time.perf_counter() - started,
     )
 
 
-def _remove_gone(
-    connection: sqlite3.Connection, known: Mapping[str, KnownFile], present: set[str], below: str, tally: _Tally
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scan:
+    """What is there, and what the memory knew to be there."""
+
+    root: Path
+    found: Mapping[str, FoundFile]
+    known: Mapping[str, KnownFile]
+
+
+def _scanned(
+    connection: sqlite3.Connection, root: Path, paths: Iterable[str], exclude: Sequence[str], tally: _Tally
+) -> _Scan:
+    found: dict[str, FoundFile] = {}
+    known: dict[str, KnownFile] = {}
+    for below in paths:
+        known |= known_files(connection, below)
+        for entry in walk(root, below, exclude):
+            if isinstance(entry, SkippedFile):
+                tally.skipped.append(entry)
+            else:
+                found[entry.path] = entry
+    tally.seen = len(found)
+    return _Scan(root=root, found=found, known=known)
+
+
+def _bring_up_to_date(
+    connection: sqlite3.Connection, scan: _Scan, on_progress: Callable[[IndexProgress], None], tally: _Tally
 ) -> None:
+    on_progress(IndexProgress(phase="scan", done=tally.seen, total=tally.seen, file=""))
+    _remove_gone(connection, [file.id for path, file in scan.known.items() if path not in scan.found], tally)
+    changed = [file for file in scan.found.values() if not _is_known(file, scan.known.get(file.path))]
+    tally.unchanged = len(scan.found) - len(changed)
+    done = 0
+    with _preparing(changed) as prepared:
+        for batch in prepared(_requests(connection, scan.root, changed)):
+            with transaction(connection):
+                _write(connection, batch, tally)
+            for file in (*batch.same, *(f.found for f in batch.changed)):
+                done += 1
+                on_progress(IndexProgress(phase="index", done=done, total=len(changed), file=file.path))
+    if changed:
+        on_progress(IndexProgress(phase="index", done=len(changed), total=len(changed), file=""))
+
+
+def _is_known(found: FoundFile, known: KnownFile | None) -> bool:
+    return known is not None and (found.size, found.mtime_ns) == (known.size, known.mtime_ns)
+
+
+@contextmanager
+def _preparing(files: Sequence[FoundFile]) -> Iterator[Callable[[Iterable[Request]], Iterator[PreparedBatch]]]:
+    """In this process for a few files, in one worker a core for many."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if sum(file.size for file in files) < WORTH_WORKERS_BYTES or not sys.executable:
+        yield lambda requests: map(prepare, requests)
+    else:
+        with workers(cores) as prepared:
+            yield prepared
+
+
+def _requests(connection: sqlite3.Connection, root: Path, changed: Sequence[FoundFile]) -> Iterator[Request]:
+    """The changed files in batches, without those that another indexer has written by now."""
+    at = 0
+    while at < len(changed):
+        size, end = 0, at
+        while end < len(changed) and end - at < BATCH_FILES and size <= BATCH_BYTES:
+            size += changed[end].size
+            end += 1
+        known = {file.path: known_file(connection, file.path) for file in changed[at:end]}
+        yield Request(
+            root=str(root),
+            files=tuple((file, _digest(known[file.path])) for file in changed[at:end]),
+        )
+        at = end
+
+
+def _digest(known: KnownFile | None) -> bytes | None:
+    return None if known is None else known.digest
+
+
+def _remove_gone(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
     """Forget files that are no longer there; renamed ones come back under their new name."""
-    gone = [file.id for path, file in known.items() if path not in present and _is_below(path, below)]
     if not gone:
         return
     with transaction(connection):
@@ -161,68 +231,32 @@ def _remove_gone(
     tally.removed_chunks += len(dead)
 
 
-def _is_below(path: str, below: str) -> bool:
-    return not below or path == below or path.startswith(f"{below}/")
-
-
-def _prepare(root: Path, found: FoundFile, tally: _Tally) -> Iterator[_Prepared]:
-    """Read and cut a file. One that cannot be indexed is still written, without chunks, so that its old ones go."""
-    try:
-        content = (root / found.path).read_bytes()
-    except OSError as error:
-        tally.skipped.append(SkippedFile(path=found.path, reason=f"cannot be read: {error.strerror}"))
-        return
-    reason = "" if is_text(content) else "is binary"
-    reason = reason or ("is generated" if is_generated(content) else "")
-    if reason:
-        tally.skipped.append(SkippedFile(path=found.path, reason=reason))
-    text = "" if reason else content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    yield _Prepared(
-        found=found,
-        digest=hashlib.blake2b(content, digest_size=16).digest(),
-        text=text,
-        chunks=tuple(chunk_file(found.path, text)),
-    )
-
-
-def _write(connection: sqlite3.Connection, prepared: Sequence[_Prepared], tally: _Tally) -> None:
-    """Replace changed files inside the caller's transaction; another indexer may have done some of them meanwhile."""
+def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) -> None:
+    """Replace changed files, inside the caller's transaction."""
+    for found in batch.same:
+        touch_file(connection, found.path, found.size, found.mtime_ns)
     dead: list[int] = []
-    fresh: list[IndexedChunk] = []
-    for file in prepared:
-        path = file.found.path
-        known = known_file(connection, path)
-        if known is not None and known.digest == file.digest:
-            touch_file(connection, path, file.found.size, file.found.mtime_ns)
-            tally.unchanged += 1
-            continue
+    ids: list[int] = []
+    files: list[int] = []
+    for file in batch.changed:
+        known = known_file(connection, file.found.path)
         if known is not None:
             dead += remove_file(connection, known.id)
-        file_id, ids = put_file(
+        file_id, numbers = put_file(
             connection,
-            path,
+            file.found.path,
             digest=file.digest,
             size=file.found.size,
             mtime_ns=file.found.mtime_ns,
             text=file.text,
             chunks=file.chunks,
         )
-        fresh += [indexed_chunk(path, file_id, number, chunk) for number, chunk in zip(ids, file.chunks, strict=True)]
-        tally.indexed += 1
+        ids += numbers
+        files += [file_id] * len(numbers)
     mark_dead(connection, dead)
-    write_segment(connection, fresh)
-    tally.added_chunks += len(fresh)
+    write_segment(connection, batch.segment, ids=ids, files=files)
+    tally.unchanged += len(batch.same)
+    tally.indexed += len(batch.changed)
+    tally.skipped += batch.skipped
+    tally.added_chunks += len(ids)
     tally.removed_chunks += len(dead)
-
-
-def indexed_chunk(path: str, file_id: int, number: int, chunk: Chunk) -> IndexedChunk:
-    """What the index needs of a chunk of a file."""
-    return IndexedChunk(
-        id=number,
-        file=file_id,
-        body=Counter(terms(chunk.content)),
-        path=path_frequencies(path),
-        name=Counter(terms(chunk.name)),
-        kind=KINDS[chunk.kind],
-        test=is_test_file(path),
-    )

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Self
 from aurora_core.activation import activation_score, base_level
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.errors import ProjectError
-from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
-from aurora_core.indexer import KINDS, IndexProgress, IndexReport, index_project, indexed_chunk
+from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
+from aurora_core.indexer import IndexProgress, IndexReport, index_files, index_project
+from aurora_core.prepare import KINDS, indexed_chunk
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
 from aurora_core.rebuild import Salvage, replace_database, salvage
@@ -217,6 +218,22 @@ class Memory:
                 on_progress=on_progress or _ignore,
             )
 
+    def update(self, paths: Iterable[Path | str]) -> IndexReport:
+        """Bring files and folders that are known to have changed, come or gone up to date; nothing else is looked at.
+
+        Args:
+            paths: absolute or from the project's root.
+
+        Raises:
+            ProjectError: a path is not in the project.
+            StoreError: memory.db cannot be written.
+        """
+        below = [self._below(path) for path in paths]
+        with naming_failures(self._database):
+            return index_files(
+                self._connection, self._project.root, below, exclude=self._exclude, on_progress=_ignore
+            )
+
     def _below(self, path: Path | str | None) -> str:
         if path is None:
             return ""
@@ -241,7 +258,7 @@ class Memory:
             min_score: leave out hits whose hybrid_score is less.
         """
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
-        with reading(self._database):
+        with reading(self._connection, self._database):
             scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
             activations = self._activations([number for number, _, _ in scored])
             ranked = sorted(
@@ -273,7 +290,7 @@ class Memory:
 
     def ranked_files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
         """`search_files` with other weights of the parts, and raw scores; for measuring what each part earns."""
-        with reading(self._database):
+        with reading(self._connection, self._database):
             return self._searcher.files(query, limit, weights)
 
     @property
@@ -283,7 +300,7 @@ class Memory:
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Chunks that define a symbol, given by its last component or its qualified name."""
-        with reading(self._database):
+        with reading(self._connection, self._database):
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
         named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
         first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
@@ -296,7 +313,7 @@ class Memory:
         name = name.rpartition(".")[2]
         calls = re.compile(rf"(?<![\w]){re.escape(name)}\s*\(")
         defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]*\)\s*)?{re.escape(name)}\b")
-        with reading(self._database):
+        with reading(self._connection, self._database):
             ids = self._searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
             chunks = chunks_by_id(self._connection, ids)
         found = [
@@ -310,12 +327,12 @@ class Memory:
 
     def text(self, file: str) -> str | None:
         """A file as it was indexed, by its path from the root; None where it is not in the memory."""
-        with reading(self._database):
+        with reading(self._connection, self._database):
             return file_text(self._connection, file)
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
         """How many chunks have each of some index terms (see `tokens.terms`)."""
-        with reading(self._database):
+        with reading(self._connection, self._database):
             return self._searcher.rarity(wanted)
 
     def record_access(self, chunk_ids: Iterable[str], *, now: float | None = None) -> None:
@@ -337,7 +354,8 @@ class Memory:
         with naming_failures(self._database), transaction(self._connection):
             put = put_reasoning(self._connection, reasoning)
             mark_dead(self._connection, put.replaced)
-            write_segment(self._connection, [indexed_chunk(put.path, put.file_id, put.number, put.chunk)])
+            built = built_segment([indexed_chunk(put.path, put.chunk)])
+            write_segment(self._connection, built, ids=[put.number], files=[put.file_id])
             merge_if_needed(self._connection)
         return str(put.number)
 
@@ -353,7 +371,7 @@ class Memory:
 
     def stats(self) -> MemoryStats:
         """What the memory holds."""
-        with reading(self._database):
+        with reading(self._connection, self._database):
             paths = [
                 row[0]
                 for row in self._connection.execute(

@@ -23,6 +23,7 @@ from aurora_core.ranking import (
     in_rank_order,
     shares,
 )
+from aurora_core.store.database import generation
 
 if TYPE_CHECKING:
     import sqlite3
@@ -241,17 +242,16 @@ class Searcher:
         )
 
     def _current(self) -> _Chunks:
-        generation = self._connection.execute("PRAGMA data_version").fetchone()[0] * 1_000_003
-        generation += self._connection.total_changes
-        if self._arrays is None or self._arrays.generation != generation:
+        now = generation(self._connection)
+        if self._arrays is None or self._arrays.generation != now:
             paths = self._connection.execute("SELECT id, path FROM files ORDER BY id").fetchall()
             history = read_history(self._connection)
-            self._arrays = _joined(read_segments(self._connection), paths, history, generation)
+            self._arrays = _joined(read_segments(self._connection), paths, history, now)
         return self._arrays
 
 
 def _joined(
-    segments: Sequence[Segment], paths: Sequence[tuple[int, str]], commits: CommitIndex, generation: int
+    segments: Sequence[Segment], paths: Sequence[tuple[int, str]], commits: CommitIndex, at_generation: int
 ) -> _Chunks:
     starts: dict[int, int] = {}
     at = 0
@@ -267,7 +267,7 @@ def _joined(
     heads = np.concatenate([s.heads for s in segments] or none).astype(np.float32)
     alive = np.concatenate([s.dead for s in segments] or none) == 0
     return _Chunks(
-        generation=generation,
+        generation=at_generation,
         starts=starts,
         ids=np.concatenate([s.ids for s in segments] or none),
         files=places.astype(np.int64),

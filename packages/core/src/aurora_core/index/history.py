@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aurora_core.index.bm25 import idf, query_weights, saturated
+from aurora_core.store.database import note_change
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
     commits = read_commits(root) if head else []
     _write(connection, commits)
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('history_head', ?)", (head,))
+    note_change(connection)
     return True
 
 

@@ -3,7 +3,8 @@
 Each batch of changes writes one segment. A posting list is `df` places (int32), `df` frequencies in the body (uint8)
 and `df` frequencies in the head (uint8: path times 16 plus name, each at most 15); a place is an index into the
 segment's arrays. Fields are kept apart so that they can be weighed differently for different questions. Removed
-chunks are marked dead and leave when segments are merged.
+chunks are marked dead and leave when segments are merged: small segments with their like, so that a change of few
+files never rewrites the whole index.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from aurora_core.store.database import note_change
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
     _Integers = Sequence[int] | NDArray[np.int32] | NDArray[np.uint8]
 
 __all__ = [
+    "BuiltSegment",
     "IndexedChunk",
     "Postings",
     "Segment",
+    "built_segment",
     "mark_dead",
     "merge_if_needed",
     "read_postings",
@@ -36,6 +41,7 @@ __all__ = [
 ]
 
 MAX_SEGMENTS: Final = 8
+MERGED_AT_ONCE: Final = 4
 MAX_DEAD_SHARE: Final = 0.2
 MAX_BODY: Final = 255
 MAX_HEAD: Final = 15
@@ -49,18 +55,31 @@ class IndexedChunk:
         body: frequency in the content, by term.
         path: frequency in the file's path, by term.
         name: frequency in the name, by term.
-        file: the file's id.
         kind: place of its kind in `ChunkKind`.
         test: whether its file is a test's.
     """
 
-    id: int
-    file: int
     body: Mapping[str, int]
     path: Mapping[str, int]
     name: Mapping[str, int]
     kind: int
     test: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltSegment:
+    """A segment before its chunks have ids; a worker process can build it.
+
+    Attributes:
+        bodies, heads, kinds, tests: as in `Segment`, in the order of the chunks.
+        postings: (term, entries), in the order of the terms.
+    """
+
+    bodies: bytes
+    heads: bytes
+    kinds: bytes
+    tests: bytes
+    postings: Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +125,10 @@ class Postings:
 
 def read_segments(connection: sqlite3.Connection) -> list[Segment]:
     """All segments, oldest first."""
-    rows = connection.execute("SELECT id, ids, files, bodies, heads, kinds, tests, dead FROM segments ORDER BY id")
+    rows = connection.execute(
+        """SELECT id, ids, files, bodies, heads, kinds, tests, dead
+           FROM segments LEFT JOIN deaths ON segment = id ORDER BY id"""
+    )
     return [
         Segment(
             id=number,
@@ -116,7 +138,7 @@ def read_segments(connection: sqlite3.Connection) -> list[Segment]:
             heads=np.frombuffer(heads, dtype="<i4"),
             kinds=np.frombuffer(kinds, dtype=np.uint8),
             tests=np.frombuffer(tests, dtype=np.uint8),
-            dead=np.frombuffer(dead, dtype=np.uint8).copy(),
+            dead=np.frombuffer(dead or bytes(len(kinds)), dtype=np.uint8),
         )
         for number, ids, files, bodies, heads, kinds, tests, dead in rows
     ]
@@ -124,7 +146,11 @@ def read_segments(connection: sqlite3.Connection) -> list[Segment]:
 
 def read_postings(connection: sqlite3.Connection, term: str) -> list[tuple[int, Postings]]:
     """For each segment that has a term: the segment's id and the postings."""
-    rows = connection.execute("SELECT segment, entries FROM postings WHERE term = ? ORDER BY segment", (term,))
+    rows = connection.execute(
+        """SELECT segments.id, entries FROM segments JOIN postings ON segment = segments.id AND term = ?
+           ORDER BY segments.id""",
+        (term,),
+    )
     return [(segment, _unpacked(entries)) for segment, entries in rows]
 
 
@@ -147,19 +173,8 @@ def _pack(places: _Integers, body: _Integers, head: _Integers) -> bytes:
     return b"".join(array.tobytes() for array in packed)
 
 
-def write_segment(connection: sqlite3.Connection, chunks: Sequence[IndexedChunk]) -> None:
-    """Add a segment of chunks in ascending order of their ids; nothing is written for none."""
-    if not chunks:
-        return
-    segment = _insert_segment(
-        connection,
-        ids=np.array([c.id for c in chunks], dtype="<i8"),
-        files=np.array([c.file for c in chunks], dtype="<i8"),
-        bodies=np.array([sum(c.body.values()) for c in chunks], dtype="<i4"),
-        heads=np.array([sum(c.path.values()) + sum(c.name.values()) for c in chunks], dtype="<i4"),
-        kinds=np.array([c.kind for c in chunks], dtype=np.uint8),
-        tests=np.array([c.test for c in chunks], dtype=np.uint8),
-    )
+def built_segment(chunks: Sequence[IndexedChunk]) -> BuiltSegment:
+    """The index of chunks by themselves."""
     gathered: dict[str, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
     for place, chunk in enumerate(chunks):
         for term in chunk.body.keys() | chunk.path.keys() | chunk.name.keys():
@@ -167,16 +182,44 @@ def write_segment(connection: sqlite3.Connection, chunks: Sequence[IndexedChunk]
             places.append(place)
             body.append(min(chunk.body.get(term, 0), MAX_BODY))
             head.append(min(chunk.path.get(term, 0), MAX_HEAD) << 4 | min(chunk.name.get(term, 0), MAX_HEAD))
-    connection.executemany(
-        "INSERT INTO postings (term, segment, entries) VALUES (?, ?, ?)",
-        ((term, segment, _pack(*gathered[term])) for term in sorted(gathered)),
+    return BuiltSegment(
+        bodies=np.array([sum(c.body.values()) for c in chunks], dtype="<i4").tobytes(),
+        heads=np.array([sum(c.path.values()) + sum(c.name.values()) for c in chunks], dtype="<i4").tobytes(),
+        kinds=bytes(c.kind for c in chunks),
+        tests=bytes(c.test for c in chunks),
+        postings=[(term, _pack(*gathered[term])) for term in sorted(gathered)],
     )
 
 
-def _insert_segment(connection: sqlite3.Connection, **arrays: NDArray[np.generic]) -> int:
+def write_segment(
+    connection: sqlite3.Connection, built: BuiltSegment, *, ids: Sequence[int], files: Sequence[int]
+) -> None:
+    """Add a segment; nothing is written for no chunks.
+
+    Args:
+        ids: the chunks' ids, in the order in which they were built.
+        files: the ids of their files.
+    """
+    if not ids:
+        return
+    segment = _insert_segment(
+        connection,
+        ids=np.array(ids, dtype="<i8").tobytes(),
+        files=np.array(files, dtype="<i8").tobytes(),
+        bodies=built.bodies,
+        heads=built.heads,
+        kinds=built.kinds,
+        tests=built.tests,
+    )
+    connection.executemany(
+        "INSERT INTO postings (segment, term, entries) VALUES (?, ?, ?)",
+        ((segment, term, entries) for term, entries in built.postings),
+    )
+    note_change(connection)
+
+
+def _insert_segment(connection: sqlite3.Connection, **columns: bytes) -> int:
     """Add a segment with nothing dead; returns its id."""
-    count = len(next(iter(arrays.values())))
-    columns = {**{name: array.tobytes() for name, array in arrays.items()}, "dead": bytes(count)}
     cursor = connection.execute(
         f"INSERT INTO segments ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608 - own names
         tuple(columns.values()),
@@ -193,36 +236,56 @@ def mark_dead(connection: sqlite3.Connection, chunk_ids: Iterable[int]) -> None:
     for segment in read_segments(connection):
         hit = np.isin(segment.ids, gone)
         if hit.any():
-            segment.dead[hit] = 1
-            connection.execute("UPDATE segments SET dead = ? WHERE id = ?", (segment.dead.tobytes(), segment.id))
+            dead = (segment.dead | hit).astype(np.uint8).tobytes()
+            connection.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?)", (segment.id, dead))
+    note_change(connection)
 
 
 def merge_if_needed(connection: sqlite3.Connection) -> bool:
-    """Make one segment of all when there are many, or many dead chunks; say whether that was done."""
+    """Make one segment of several where there are many, or many dead chunks; say whether that was done.
+
+    A segment is only taken along when all that are smaller hold at least half as many chunks together. So a chunk is
+    moved about as often as its index has doubled, and a small change moves little.
+    """
     segments = read_segments(connection)
     total = sum(len(s.ids) for s in segments)
     dead = sum(int(s.dead.sum()) for s in segments)
-    if len(segments) <= MAX_SEGMENTS and dead <= MAX_DEAD_SHARE * max(total, 1):
+    if dead > MAX_DEAD_SHARE * total:
+        _merge(connection, segments)
+    elif len(segments) > MAX_SEGMENTS:
+        _merge(connection, _alike(segments))
+    else:
         return False
-    _merge(connection, segments)
     return True
+
+
+def _alike(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """The smallest segments, at least so many that few are left, oldest first."""
+    ordered = sorted(segments, key=lambda s: len(s.ids))
+    taken, size = ordered[:MERGED_AT_ONCE], sum(len(s.ids) for s in ordered[:MERGED_AT_ONCE])
+    for segment in ordered[MERGED_AT_ONCE:]:
+        if len(segment.ids) > 2 * size:
+            break
+        taken.append(segment)
+        size += len(segment.ids)
+    return sorted(taken, key=lambda s: s.id)
 
 
 def _merge(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
     alive = [s.dead == 0 for s in segments]
-    arrays = {
-        name: np.concatenate([getattr(s, name)[keep] for s, keep in zip(segments, alive, strict=True)])
+    columns = {
+        name: np.concatenate([getattr(s, name)[keep] for s, keep in zip(segments, alive, strict=True)]).tobytes()
         for name in ("ids", "files", "bodies", "heads", "kinds", "tests")
     }
-    new = _insert_segment(connection, **arrays)
+    new = _insert_segment(connection, **columns)
     moved = _moved_places(segments, alive)
+    # The rows are sorted before the first one comes, so what is added meanwhile is not read again.
     connection.executemany(
-        "INSERT INTO postings (term, segment, entries) VALUES (?, ?, ?)",
-        ((term, new, entries) for term, entries in list(_merged_postings(connection, moved))),
+        "INSERT INTO postings (segment, term, entries) VALUES (?, ?, ?)",
+        ((new, term, entries) for term, entries in _merged_postings(connection, moved)),
     )
-    old = [(s.id,) for s in segments]
-    connection.executemany("DELETE FROM postings WHERE segment = ?", old)
-    connection.executemany("DELETE FROM segments WHERE id = ?", old)
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(s.id,) for s in segments])
+    note_change(connection)
 
 
 def _moved_places(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_]]) -> dict[int, NDArray[np.int32]]:
@@ -240,7 +303,11 @@ def _moved_places(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_]
 def _merged_postings(
     connection: sqlite3.Connection, moved: Mapping[int, NDArray[np.int32]]
 ) -> Iterator[tuple[str, bytes]]:
-    rows = connection.execute("SELECT term, segment, entries FROM postings ORDER BY term, segment")
+    marks = ",".join("?" * len(moved))
+    rows = connection.execute(
+        f"SELECT term, segment, entries FROM postings WHERE segment IN ({marks}) ORDER BY term, segment",  # noqa: S608 - marks only
+        tuple(moved),
+    )
     for term, group in groupby(rows, key=itemgetter(0)):
         parts = [_moved(entries, moved[segment]) for _, segment, entries in group]
         places, body, head = (np.concatenate([part[i] for part in parts]) for i in range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import zlib
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["connect", "naming_failures", "reading", "transaction"]
+__all__ = ["connect", "generation", "naming_failures", "note_change", "reading", "transaction"]
 
 # A writer holds the lock for one batch of files; a second indexer waits for many of them.
 BUSY_TIMEOUT_S: Final = 60.0
@@ -24,10 +25,14 @@ BUSY_TIMEOUT_S: Final = 60.0
 def connect(path: Path) -> sqlite3.Connection:
     """Open the database, made and migrated where needed. Readers never wait for a writer (WAL).
 
+    On a disk that cannot be written it is opened for reading.
+
     Raises:
         StoreError: it cannot be opened, or a newer Aurora wrote it.
         StoreCorruptError: it is damaged.
     """
+    if path.exists() and not os.access(path.parent, os.W_OK):
+        return _connect_for_reading(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
@@ -47,6 +52,38 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a database that nobody can be writing to: SQLite then needs no files of its own beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise StoreError(path, "has changes in its log and cannot be written; search once where it can be")
+    uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise StoreError(path, f"cannot be opened ({error})") from error
+    try:
+        with naming_failures(path):
+            migrate(connection, path)
+    except StoreError:
+        connection.close()
+        raise
+    return connection
+
+
+def note_change(connection: sqlite3.Connection) -> None:
+    """Tell readers that what they keep of the index is old; inside the caller's transaction."""
+    connection.execute(
+        "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+    )
+
+
+def generation(connection: sqlite3.Connection) -> int:
+    """How often the index was changed so far."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+    return int(row[0]) if row else 0
+
+
 @contextmanager
 def naming_failures(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into the package's own."""
@@ -61,12 +98,17 @@ def naming_failures(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """As `naming_failures`, for what only reads: values that cannot be what was written there mean damage too."""
+def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All reads inside see one state of the database. Values that cannot be what was written there mean damage."""
     try:
         with naming_failures(path):
-            yield
-    except (IndexError, TypeError, ValueError) as error:
+            connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         reason = f"holds what Aurora did not write ({type(error).__name__}: {error}); run `aur mem rebuild`"
         raise StoreCorruptError(path, reason) from error
 

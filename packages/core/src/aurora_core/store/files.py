@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REASONING_FOLDER",
+    "ChunkRow",
     "KnownFile",
     "StoredChunk",
     "chunks_by_id",
@@ -24,6 +25,7 @@ __all__ = [
     "file_text",
     "known_file",
     "known_files",
+    "packed_text",
     "put_file",
     "remove_file",
     "symbols_by_id",
@@ -49,6 +51,30 @@ class KnownFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkRow:
+    """A chunk as its row holds it; its text is its file's."""
+
+    kind: ChunkKind
+    symbol_type: SymbolType
+    name: str
+    line_start: int
+    line_end: int
+    signature: str
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> ChunkRow:
+        """What a chunk's row says of it."""
+        return cls(
+            kind=chunk.kind,
+            symbol_type=chunk.symbol_type,
+            name=chunk.name,
+            line_start=chunk.line_start,
+            line_end=chunk.line_end,
+            signature=chunk.signature,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredChunk:
     """A chunk with its file and its text."""
 
@@ -63,11 +89,15 @@ class StoredChunk:
     content: str
 
 
-def known_files(connection: sqlite3.Connection) -> dict[str, KnownFile]:
-    """Every indexed file of the project by path; earlier answers are not among them."""
-    rows = connection.execute(
-        "SELECT path, id, digest, size, mtime_ns FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",)
-    )
+def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, KnownFile]:
+    """Every indexed file of the project by path, or those below a path; earlier answers are not among them."""
+    select = "SELECT path, id, digest, size, mtime_ns FROM files WHERE path NOT LIKE ?"
+    values = [f"{REASONING_FOLDER}%"]
+    if below:
+        # "0" is the character after "/".
+        select += " AND (path = ? OR path > ? AND path < ?)"
+        values += [below, f"{below}/", f"{below}0"]
+    rows = connection.execute(select, values)
     return {
         path: KnownFile(id=number, digest=digest, size=size, mtime_ns=mtime_ns)
         for path, number, digest, size, mtime_ns in rows
@@ -87,21 +117,30 @@ def put_file(
     digest: bytes,
     size: int,
     mtime_ns: int,
-    text: str,
-    chunks: Sequence[Chunk],
-) -> tuple[int, list[int]]:
-    """Add a file with its chunks; returns its id and theirs, in their order. The path must not be there yet."""
+    text: bytes,
+    chunks: Sequence[ChunkRow],
+) -> tuple[int, range]:
+    """Add a file with its chunks; returns its id and theirs, in their order. The path must not be there yet.
+
+    Args:
+        text: see `packed_text`.
+    """
     cursor = connection.execute(
         "INSERT INTO files (path, digest, size, mtime_ns, text) VALUES (?, ?, ?, ?, ?)",
-        (path, digest, size, mtime_ns, zlib.compress(text.encode(), 6)),
+        (path, digest, size, mtime_ns, text),
     )
-    ids = []
-    for chunk in chunks:
-        row = connection.execute(
-            """INSERT INTO chunks (file_id, kind, symbol_type, name, short_name, line_start, line_end, signature)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+    file_id = cursor.lastrowid
+    assert file_id is not None
+    # Nobody else can take an id before the caller's transaction ends.
+    last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
+    ids = range(last[0] + 1 if last else 1, (last[0] if last else 0) + len(chunks) + 1)
+    connection.executemany(
+        """INSERT INTO chunks (id, file_id, kind, symbol_type, name, short_name, line_start, line_end, signature)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
             (
-                cursor.lastrowid,
+                number,
+                file_id,
                 chunk.kind,
                 chunk.symbol_type,
                 chunk.name,
@@ -109,12 +148,16 @@ def put_file(
                 chunk.line_start,
                 chunk.line_end,
                 chunk.signature,
-            ),
-        )
-        assert row.lastrowid is not None
-        ids.append(row.lastrowid)
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid, ids
+            )
+            for number, chunk in zip(ids, chunks, strict=True)
+        ],
+    )
+    return file_id, ids
+
+
+def packed_text(text: str) -> bytes:
+    """A text as `put_file` takes it."""
+    return zlib.compress(text.encode(), 6)
 
 
 def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: int) -> None:

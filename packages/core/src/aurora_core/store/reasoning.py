@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_core.chunking import Chunk, ChunkKind, SymbolType
-from aurora_core.store.files import REASONING_FOLDER, put_file, remove_file
+from aurora_core.store.files import REASONING_FOLDER, ChunkRow, packed_text, put_file, remove_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,7 +66,13 @@ def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutRe
     earlier = connection.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()
     replaced = remove_file(connection, earlier[0]) if earlier else []
     file_id, (number,) = put_file(
-        connection, path, digest=b"", size=0, mtime_ns=time.time_ns(), text=text, chunks=[chunk]
+        connection,
+        path,
+        digest=b"",
+        size=0,
+        mtime_ns=time.time_ns(),
+        text=packed_text(text),
+        chunks=[ChunkRow.of(chunk)],
     )
     connection.execute(
         "INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at) VALUES (?, ?, ?, ?, ?, ?)",

@@ -78,6 +78,24 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
             created_at REAL NOT NULL
         )""",
     ),
+    (
+        # By segment first: a segment is written, merged and dropped as one run of pages.
+        """CREATE TABLE postings_by_segment (
+            segment INTEGER NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
+            term TEXT NOT NULL,
+            entries BLOB NOT NULL,
+            PRIMARY KEY (segment, term)
+        ) WITHOUT ROWID""",
+        "INSERT INTO postings_by_segment SELECT segment, term, entries FROM postings ORDER BY segment, term",
+        "DROP TABLE postings",
+        "ALTER TABLE postings_by_segment RENAME TO postings",
+        # Apart from the segments' arrays, which never change: a removed chunk costs one byte to write, not thirty.
+        """CREATE TABLE deaths (
+            segment INTEGER PRIMARY KEY REFERENCES segments (id) ON DELETE CASCADE, dead BLOB NOT NULL
+        )""",
+        "INSERT INTO deaths SELECT id, dead FROM segments",
+        "ALTER TABLE segments DROP COLUMN dead",
+    ),
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 
