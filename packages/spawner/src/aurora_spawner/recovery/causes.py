@@ -1,0 +1,78 @@
+"""The kinds of failure, and what exactly can have gone wrong."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ErrorCategory(StrEnum):
+    """What kind of failure it was."""
+
+    TRANSIENT = "transient"
+    """The same may well work in a while."""
+    PERMANENT = "permanent"
+    """The same cannot work until somebody changes something."""
+    TIMEOUT = "timeout"
+    RESOURCE = "resource"
+    """Something ran out here or there: memory, disk, quota, money."""
+    UNKNOWN = "unknown"
+
+
+class Cause(StrEnum):
+    """What exactly went wrong, as far as it can be known."""
+
+    RATE_LIMIT = "rate_limit"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    NETWORK = "network"
+    INTERRUPTED = "interrupted"
+    AUTHENTICATION = "authentication"
+    BILLING = "billing"
+    BAD_REQUEST = "bad_request"
+    TOO_LARGE = "too_large"
+    NOT_FOUND = "not_found"
+    NOT_STARTABLE = "not_startable"
+    BAD_USAGE = "bad_usage"
+    LIMIT_REACHED = "limit_reached"
+    DEADLINE = "deadline"
+    STALLED = "stalled"
+    API_TIMEOUT = "api_timeout"
+    MEMORY = "memory"
+    DISK = "disk"
+    PROCESSES = "processes"
+    CRASHED = "crashed"
+    NO_EVIDENCE = "no_evidence"
+
+
+CATEGORY_OF: Final[Mapping[Cause, ErrorCategory]] = {
+    Cause.RATE_LIMIT: ErrorCategory.TRANSIENT,
+    Cause.OVERLOADED: ErrorCategory.TRANSIENT,
+    Cause.SERVER_ERROR: ErrorCategory.TRANSIENT,
+    Cause.NETWORK: ErrorCategory.TRANSIENT,
+    Cause.INTERRUPTED: ErrorCategory.TRANSIENT,
+    Cause.AUTHENTICATION: ErrorCategory.PERMANENT,
+    Cause.BILLING: ErrorCategory.RESOURCE,
+    Cause.BAD_REQUEST: ErrorCategory.PERMANENT,
+    Cause.TOO_LARGE: ErrorCategory.PERMANENT,
+    Cause.NOT_FOUND: ErrorCategory.PERMANENT,
+    Cause.NOT_STARTABLE: ErrorCategory.PERMANENT,
+    Cause.BAD_USAGE: ErrorCategory.PERMANENT,
+    Cause.LIMIT_REACHED: ErrorCategory.RESOURCE,
+    Cause.DEADLINE: ErrorCategory.TIMEOUT,
+    Cause.STALLED: ErrorCategory.TIMEOUT,
+    Cause.API_TIMEOUT: ErrorCategory.TIMEOUT,
+    Cause.MEMORY: ErrorCategory.RESOURCE,
+    Cause.DISK: ErrorCategory.RESOURCE,
+    Cause.PROCESSES: ErrorCategory.RESOURCE,
+    Cause.CRASHED: ErrorCategory.UNKNOWN,
+    Cause.NO_EVIDENCE: ErrorCategory.UNKNOWN,
+}
+
+THROTTLING: Final = frozenset({Cause.RATE_LIMIT, Cause.OVERLOADED})
+"""The provider asks for patience: it is paused, and the task has lost no attempt."""
+OF_THE_TASK: Final = frozenset({Cause.BAD_REQUEST, Cause.TOO_LARGE, Cause.LIMIT_REACHED})
+"""The agent is sound; this task asks too much of it."""

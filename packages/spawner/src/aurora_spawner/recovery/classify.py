@@ -1,0 +1,229 @@
+"""What kind of failure it was, from the evidence that a failed attempt left.
+
+Evidence counts in this order: what its agent reported in structured events, how the attempt was ended, the status of
+its provider's answer, its exit code, and at last the final lines of its stderr. What a healthy agent says is never
+looked at, nor is the answer of a failed one.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import Final
+
+from aurora_spawner.recovery.causes import CATEGORY_OF, OF_THE_TASK, THROTTLING, Cause, ErrorCategory
+from aurora_spawner.recovery.events import ReportedFailure, final_failure
+from aurora_spawner.recovery.wordings import asks_to_wait_s, cause_of_text, is_final
+
+STDERR_LINES: Final = 30
+"""Final lines of stderr that are looked at."""
+LINE_LENGTH: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureEvidence:
+    """What a failed attempt left to judge by."""
+
+    reason: str = "exited"
+    """How it was ended: exited, deadline, stalled, cancelled, exec_failed, supervisor_lost."""
+    exit_code: int | None = None
+    """Negative: by that signal."""
+    exec_errno: int = 0
+    reported: ReportedFailure | None = None
+    """What the agent itself reported, where its backend understands its events."""
+    api_status: int | None = None
+    """Of the last answer of its provider, where that is known without events."""
+    stdout: str = ""
+    """Read for structured final events only."""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """A failure, understood."""
+
+    category: ErrorCategory
+    cause: Cause
+    evidence: str
+    """What it was seen by: ending, event, api_status, exit_code, stderr, none."""
+    retry_after_s: float | None = None
+    """What the provider asked to wait."""
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the provider asks everybody to wait."""
+        return self.cause in THROTTLING
+
+    @property
+    def stops_provider(self) -> bool:
+        """Whether no task of this provider can succeed until the user acts."""
+        return self.cause is Cause.AUTHENTICATION
+
+    @property
+    def blames_agent(self) -> bool:
+        """Whether it says something against the agent, and not only about the task or the provider's load."""
+        return not self.throttled and self.cause not in OF_THE_TASK
+
+
+class ErrorClassifier:
+    """Finds the category of a failure; pure."""
+
+    def classify(self, evidence: FailureEvidence) -> Classification:
+        """Weigh the evidence of an attempt that failed."""
+        return (
+            _by_report(evidence)
+            or _by_ending(evidence)
+            or _by_status(evidence.api_status, "api_status", None)
+            or _by_exit_code(evidence)
+            or _by_stderr(evidence.stderr)
+            or _found(Cause.CRASHED if _died_of_signal(evidence) else Cause.NO_EVIDENCE, "none")
+        )
+
+
+def _found(cause: Cause, evidence: str, retry_after_s: float | None = None) -> Classification:
+    return Classification(category=CATEGORY_OF[cause], cause=cause, evidence=evidence, retry_after_s=retry_after_s)
+
+
+_ENDINGS: Final = {
+    "deadline": Cause.DEADLINE,
+    "stalled": Cause.STALLED,
+    "supervisor_lost": Cause.INTERRUPTED,
+}
+_ERRNOS: Final = {
+    errno.EAGAIN: Cause.PROCESSES,
+    errno.ENOMEM: Cause.MEMORY,
+    errno.EMFILE: Cause.PROCESSES,
+    errno.ENFILE: Cause.PROCESSES,
+    errno.ENOSPC: Cause.DISK,
+    errno.EDQUOT: Cause.DISK,
+}
+
+
+def _by_ending(evidence: FailureEvidence) -> Classification | None:
+    if evidence.reason == "exec_failed":
+        return _found(_ERRNOS.get(evidence.exec_errno, Cause.NOT_STARTABLE), "ending")
+    cause = _ENDINGS.get(evidence.reason)
+    return _found(cause, "ending") if cause else None
+
+
+def _by_report(evidence: FailureEvidence) -> Classification | None:
+    reported = evidence.reported or final_failure(evidence.stdout)
+    if reported is None:
+        return None
+    cause = _CODES.get(reported.code.lower())
+    if cause is not None:
+        return _found(cause, "event", reported.retry_after_s)
+    by_status = _by_status(reported.status, "event", reported.retry_after_s)
+    if by_status is not None:
+        return by_status
+    by_text = cause_of_text(reported.message)
+    return _found(by_text, "event", reported.retry_after_s) if by_text else None
+
+
+_STATUSES: Final = {
+    400: Cause.BAD_REQUEST,
+    401: Cause.AUTHENTICATION,
+    402: Cause.BILLING,
+    403: Cause.AUTHENTICATION,
+    404: Cause.NOT_FOUND,
+    405: Cause.BAD_REQUEST,
+    408: Cause.API_TIMEOUT,
+    409: Cause.SERVER_ERROR,
+    413: Cause.TOO_LARGE,
+    422: Cause.BAD_REQUEST,
+    425: Cause.SERVER_ERROR,
+    429: Cause.RATE_LIMIT,
+    503: Cause.OVERLOADED,
+    504: Cause.API_TIMEOUT,
+    529: Cause.OVERLOADED,
+}
+
+
+def _by_status(status: int | None, seen_by: str, retry_after_s: float | None) -> Classification | None:
+    if status is None:
+        return None
+    cause = _STATUSES.get(status) or (Cause.SERVER_ERROR if 500 <= status <= 599 else None)
+    return _found(cause, seen_by, retry_after_s) if cause else None
+
+
+_CODES: Final = {
+    "rate_limit": Cause.RATE_LIMIT,
+    "rate_limit_error": Cause.RATE_LIMIT,
+    "rate_limit_exceeded": Cause.RATE_LIMIT,
+    "resource_exhausted": Cause.RATE_LIMIT,
+    "too_many_requests": Cause.RATE_LIMIT,
+    "overloaded": Cause.OVERLOADED,
+    "overloaded_error": Cause.OVERLOADED,
+    "unavailable": Cause.OVERLOADED,
+    "server_error": Cause.SERVER_ERROR,
+    "api_error": Cause.SERVER_ERROR,
+    "internal": Cause.SERVER_ERROR,
+    "authentication": Cause.AUTHENTICATION,
+    "authentication_failed": Cause.AUTHENTICATION,
+    "authentication_error": Cause.AUTHENTICATION,
+    "unauthenticated": Cause.AUTHENTICATION,
+    "permission_denied": Cause.AUTHENTICATION,
+    "permission_error": Cause.AUTHENTICATION,
+    "invalid_api_key": Cause.AUTHENTICATION,
+    "billing_error": Cause.BILLING,
+    "insufficient_quota": Cause.BILLING,
+    "quota_exceeded": Cause.BILLING,
+    "invalid_request_error": Cause.BAD_REQUEST,
+    "invalid_argument": Cause.BAD_REQUEST,
+    "context_length_exceeded": Cause.TOO_LARGE,
+    "request_too_large": Cause.TOO_LARGE,
+    "not_found_error": Cause.NOT_FOUND,
+    "model_not_found": Cause.NOT_FOUND,
+    "not_found": Cause.NOT_FOUND,
+    "error_max_turns": Cause.LIMIT_REACHED,
+    "error_max_budget_usd": Cause.LIMIT_REACHED,
+    "deadline_exceeded": Cause.API_TIMEOUT,
+    "aborted_tools": Cause.INTERRUPTED,
+    "aborted_streaming": Cause.INTERRUPTED,
+}
+"""What providers and agents call their errors, in lower case."""
+
+
+_EXITS: Final = {
+    41: Cause.AUTHENTICATION,  # Gemini CLI: no usable way to sign in
+    42: Cause.BAD_REQUEST,  # Gemini CLI: its input, an unknown session among it
+    53: Cause.LIMIT_REACHED,  # Gemini CLI: its own limit of turns
+    64: Cause.BAD_USAGE,  # sysexits: EX_USAGE, and so on
+    66: Cause.NOT_FOUND,
+    69: Cause.OVERLOADED,
+    71: Cause.PROCESSES,
+    75: Cause.SERVER_ERROR,
+    77: Cause.AUTHENTICATION,
+    124: Cause.DEADLINE,  # timeout(1)
+    126: Cause.NOT_STARTABLE,
+    127: Cause.NOT_STARTABLE,
+    130: Cause.INTERRUPTED,
+    137: Cause.MEMORY,  # SIGKILL that was not ours: mostly the kernel's lack of memory
+    143: Cause.INTERRUPTED,
+    145: Cause.AUTHENTICATION,  # Gemini CLI: 401 cut to a byte
+    173: Cause.RATE_LIMIT,  # the same of 429
+    -2: Cause.INTERRUPTED,
+    -9: Cause.MEMORY,
+    -15: Cause.INTERRUPTED,
+    -24: Cause.LIMIT_REACHED,  # SIGXCPU
+    -25: Cause.DISK,  # SIGXFSZ
+}
+
+
+def _by_exit_code(evidence: FailureEvidence) -> Classification | None:
+    cause = _EXITS.get(evidence.exit_code) if evidence.exit_code is not None else None
+    return _found(cause, "exit_code") if cause else None
+
+
+def _died_of_signal(evidence: FailureEvidence) -> bool:
+    return evidence.exit_code is not None and evidence.exit_code < 0
+
+
+def _by_stderr(stderr: str) -> Classification | None:
+    """The last line that says something decides: what came before it was overcome."""
+    lines = [line[:LINE_LENGTH] for line in stderr[-64_000:].splitlines() if line.strip()][-STDERR_LINES:]
+    for line in reversed(lines):
+        cause = cause_of_text(line) if is_final(line) else None
+        if cause is not None:
+            return _found(cause, "stderr", asks_to_wait_s(stderr))
+    return None

@@ -1,0 +1,382 @@
+"""The recovery of one task, and of all tasks of a run: every change of state goes through the table in states.py."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from aurora_spawner.errors import SpawnerError
+from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.causes import Cause, ErrorCategory
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.states import RecoveryState, RecoveryStep, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aurora_spawner.recovery.classify import Classification
+
+MODEL_AGENT = "model"
+"""What a direct call of a model is called as an agent."""
+LOCAL_AGENT = "local"
+"""The agent that needs no model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryStateTransition:
+    """One change of a task's state."""
+
+    task_id: str
+    from_state: RecoveryState
+    to_state: RecoveryState
+    step: RecoveryStep
+    at: float
+    """Unix time."""
+    agent: str
+    """Who has the task from here on."""
+    error: str | None = None
+    category: ErrorCategory | None = None
+    cause: Cause | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: str(value) if name in _WORDS and value is not None else value for name, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """What `to_dict` gave."""
+        words = {name: kind(stored[name]) for name, kind in _WORDS.items() if stored.get(name) is not None}
+        return cls(**{**stored, **words})
+
+
+_WORDS: Mapping[str, type] = {
+    "from_state": RecoveryState,
+    "to_state": RecoveryState,
+    "step": RecoveryStep,
+    "category": ErrorCategory,
+    "cause": Cause,
+}
+
+
+def _always(_agent: str) -> bool:
+    return True
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskRecoveryState:
+    """Where one task stands, how it came there, and what its policy allows next.
+
+    Every method that changes the state raises IllegalTransitionError where the table has no such change.
+    """
+
+    task_id: str
+    agent_id: str
+    """Who was asked first."""
+    policy: RecoveryPolicy = field(default_factory=RecoveryPolicy)
+    fallbacks: tuple[str, ...] = ()
+    """Who else may be asked, in order."""
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+    on_transition: Callable[[RecoveryStateTransition], None] | None = field(default=None, repr=False)
+    state: RecoveryState = RecoveryState.INITIAL
+    agent: str = ""
+    """Who has the task now."""
+    retries: int = 0
+    """Begun so far, on the first agent."""
+    deferrals: int = 0
+    """Attempts that cost nothing: rate limits, lost supervisors."""
+    transitions: list[RecoveryStateTransition] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.agent = self.agent or self.agent_id
+
+    # What happens to it.
+
+    def start(self) -> None:
+        """Its first attempt begins."""
+        self._take(RecoveryStep.START)
+
+    def succeed(self) -> None:
+        """The attempt under way did the task."""
+        self._take(RecoveryStep.SUCCEED)
+
+    def fail(
+        self, error: str, why: Classification | None = None, *, usable: Callable[[str], bool] = _always
+    ) -> RecoveryState:
+        """The attempt under way failed; what its policy says next.
+
+        Args:
+            why: What kind of failure it was; a permanent one is not retried.
+            usable: Whether an agent may be fallen back to now.
+
+        Returns:
+            RETRY_PENDING, FALLBACK_PENDING or FAILED.
+        """
+        retry_allowed = self.state is not RecoveryState.FALLBACK_EXECUTING and self.retries < self.policy.retries
+        if retry_allowed and (why is None or why.category is not ErrorCategory.PERMANENT):
+            return self._take(RecoveryStep.AWAIT_RETRY, error=error, why=why)
+        return self.next_agent(error, why, usable=usable)
+
+    def next_agent(
+        self, error: str, why: Classification | None = None, *, usable: Callable[[str], bool] = _always
+    ) -> RecoveryState:
+        """The agent that has the task cannot do it; the next of the chain gets it, or it has failed."""
+        agent = next(filter(usable, self.remaining), None)
+        if agent is None:
+            return self.give_up(error, why)
+        return self._take(RecoveryStep.AWAIT_FALLBACK, agent=agent, error=error, why=why)
+
+    def start_retry(self) -> None:
+        """The same agent is asked again."""
+        self.retries += 1
+        self._take(RecoveryStep.RETRY)
+
+    def start_fallback(self, *, usable: Callable[[str], bool] = _always) -> None:
+        """Another agent is asked; after `circuit_open`, the first usable one of the chain.
+
+        Raises:
+            SpawnerError: The chain has no usable agent left; `give_up` is what remains.
+        """
+        if self.state is not RecoveryState.CIRCUIT_OPEN:
+            self._take(RecoveryStep.FALL_BACK)
+            return
+        agent = next(filter(usable, self.remaining), None)
+        if agent is None:
+            raise SpawnerError(f"task {self.task_id} has no agent left to fall back to")
+        self._take(RecoveryStep.FALL_BACK, agent=agent)
+
+    def circuit_open(self, error: str = "") -> None:
+        """Its agent is left alone for now: the task never reaches it."""
+        self._take(RecoveryStep.OPEN_CIRCUIT, error=error or f"the circuit of agent {self.agent} is open")
+
+    def defer(self, why: Classification | None = None, *, error: str | None = None) -> None:
+        """The attempt under way cost nothing, and is as if it had never begun."""
+        if self.state is RecoveryState.RETRYING:
+            self.retries -= 1
+        self.deferrals += 1
+        self._take(RecoveryStep.DEFER, error=error, why=why)
+
+    def give_up(self, error: str, why: Classification | None = None) -> RecoveryState:
+        """Nothing is left to try."""
+        return self._take(RecoveryStep.GIVE_UP, error=error, why=why)
+
+    def _take(
+        self,
+        step: RecoveryStep,
+        *,
+        agent: str | None = None,
+        error: str | None = None,
+        why: Classification | None = None,
+    ) -> RecoveryState:
+        target = advance(self.state, step)
+        self.agent = agent or self.agent
+        transition = RecoveryStateTransition(
+            task_id=self.task_id,
+            from_state=self.state,
+            to_state=target,
+            step=step,
+            at=self.clock(),
+            agent=self.agent,
+            error=error,
+            category=why.category if why else None,
+            cause=why.cause if why else None,
+        )
+        self.state = target
+        self.transitions.append(transition)
+        if self.on_transition is not None:
+            self.on_transition(transition)
+        return target
+
+    def replay(self, transitions: Iterable[RecoveryStateTransition]) -> Self:
+        """Go through changes that were written down; returns this same object.
+
+        Raises:
+            IllegalTransitionError: They do not follow from each other by the table.
+        """
+        for each in transitions:
+            self.state = advance(self.state, each.step)
+            self.agent = each.agent
+            self.retries += each.step is RecoveryStep.RETRY
+            if each.step is RecoveryStep.DEFER:
+                self.deferrals += 1
+                self.retries -= each.from_state is RecoveryState.RETRYING
+            self.transitions.append(each)
+        return self
+
+    # How it stands.
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it succeeded or failed."""
+        return self.state.terminal
+
+    @property
+    def remaining(self) -> tuple[str, ...]:
+        """Who of the chain comes after the agent that has the task now."""
+        if self.agent not in self.fallbacks:
+            return self.fallbacks
+        return self.fallbacks[self.fallbacks.index(self.agent) + 1 :]
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether somebody else than the first agent has it."""
+        return self.agent != self.agent_id
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it succeeded after something had failed."""
+        failed = (RecoveryStep.AWAIT_RETRY, RecoveryStep.AWAIT_FALLBACK, RecoveryStep.OPEN_CIRCUIT)
+        return self.state is RecoveryState.SUCCEEDED and any(each.step in failed for each in self.transitions)
+
+    @property
+    def elapsed_time(self) -> float:
+        """Seconds from its first change to its last, or to now while it is not done."""
+        if not self.transitions:
+            return 0.0
+        end = self.transitions[-1].at if self.is_terminal else self.clock()
+        return max(0.0, end - self.transitions[0].at)
+
+    @property
+    def recovery_path(self) -> tuple[RecoveryState, ...]:
+        """The states it went through, the present one last."""
+        return (RecoveryState.INITIAL, *(each.to_state for each in self.transitions))
+
+    @property
+    def last_error(self) -> str | None:
+        """What went wrong last."""
+        return next((each.error for each in reversed(self.transitions) if each.error), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "task_id": self.task_id,
+            "agent_id": self.agent_id,
+            "agent": self.agent,
+            "state": str(self.state),
+            "recovery_path": [str(state) for state in self.recovery_path],
+            "retries": self.retries,
+            "deferrals": self.deferrals,
+            "fallback": self.fell_back,
+            "recovered": self.recovered,
+            "elapsed_time": self.elapsed_time,
+            "error": self.last_error if self.state is not RecoveryState.SUCCEEDED else None,
+            "transitions": [each.to_dict() for each in self.transitions],
+        }
+
+
+class RecoveryStateMachine:
+    """The recovery states of a run's tasks, and the circuit breakers of its agents.
+
+    Args:
+        clock: Unix time.
+        on_transition: Called with every change of every task.
+    """
+
+    def __init__(
+        self,
+        policy: RecoveryPolicy | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        on_transition: Callable[[RecoveryStateTransition], None] | None = None,
+    ) -> None:
+        self.policy = policy or RecoveryPolicy()
+        self._clock = clock
+        self._on_transition = on_transition
+        self._tasks: dict[str, TaskRecoveryState] = {}
+        self.breakers: dict[str, CircuitBreaker] = {}
+        self.adhoc: frozenset[str] = frozenset()
+        """Agents made up for this run, with which breakers have more patience."""
+
+    def create_task_state(
+        self, task_id: str, agent_id: str, *, fallbacks: tuple[str, ...] | None = None
+    ) -> TaskRecoveryState:
+        """Begin to follow a task.
+
+        Args:
+            fallbacks: Who may be asked instead, in order; None takes a model, where the policy falls back to one.
+
+        Raises:
+            SpawnerError: The task is followed already.
+        """
+        if task_id in self._tasks:
+            raise SpawnerError(f"the recovery of task {task_id} has begun already")
+        policy = self.policy.get_for_agent(agent_id)
+        if fallbacks is None:
+            fallbacks = (MODEL_AGENT,) if policy.fallback_to_llm else ()
+        state = TaskRecoveryState(
+            task_id=task_id,
+            agent_id=agent_id,
+            policy=policy,
+            fallbacks=fallbacks if policy.strategy.falls_back else (),
+            clock=self._clock,
+            on_transition=self._on_transition,
+        )
+        self._tasks[task_id] = state
+        return state
+
+    def get_task_state(self, task_id: str) -> TaskRecoveryState | None:
+        """The state of a task; None where it is not followed."""
+        return self._tasks.get(task_id)
+
+    def check_circuit_breaker(self, agent_id: str) -> bool:
+        """Whether the agent may be asked now; the first to ask an open one after its rest gets the one trial."""
+        if not self.policy.get_for_agent(agent_id).circuit_breaker_enabled:
+            return True
+        breaker = self.breakers.get(agent_id)
+        if breaker is None:
+            return True
+        allowed, after = breaker.ask(self._clock())
+        self.breakers[agent_id] = after
+        return allowed
+
+    def record_success(self, agent_id: str) -> bool:
+        """The agent did a task; whether that changed its breaker."""
+        before = self.breakers.get(agent_id)
+        if before is None or before.clear:
+            return False
+        self.breakers[agent_id] = before.succeeded()
+        return True
+
+    def record_failure(self, agent_id: str, why: Classification | None = None) -> bool:
+        """The agent failed; whether that changed its breaker. What says nothing against it does not count."""
+        policy = self.policy.get_for_agent(agent_id)
+        if not policy.circuit_breaker_enabled:
+            return False
+        before = self.breakers.get(agent_id)
+        if why is not None and not why.blames_agent:
+            if before is not None:
+                self.breakers[agent_id] = before.trial_ended()
+            return self.breakers.get(agent_id) != before
+        breaker = before or CircuitBreaker(agent=agent_id, policy=policy.breaker, adhoc=agent_id in self.adhoc)
+        permanent = why is not None and why.category is ErrorCategory.PERMANENT
+        self.breakers[agent_id] = breaker.failed(self._clock(), permanent=permanent)
+        return True
+
+    def restore_breaker(self, breaker: CircuitBreaker) -> None:
+        """Go on with a breaker as an earlier coordinator left it, under the policy of now."""
+        policy = self.policy.get_for_agent(breaker.agent).breaker
+        self.breakers[breaker.agent] = replace(breaker, policy=policy, adhoc=breaker.agent in self.adhoc)
+
+    def get_summary(self) -> dict[str, Any]:
+        """How many tasks stand where, and each of them, as JSON values.
+
+        `succeeded` counts all that succeeded, `recovered` those of them that something had failed for.
+        """
+        states = Counter(str(task.state) for task in self._tasks.values())
+        return {
+            "total": len(self._tasks),
+            "succeeded": states["succeeded"],
+            "recovered": sum(task.recovered for task in self._tasks.values()),
+            "failed": states["failed"],
+            "in_progress": len(self._tasks) - states["succeeded"] - states["failed"],
+            "states": dict(states),
+            "tasks": {task_id: task.to_dict() for task_id, task in self._tasks.items()},
+            "breakers": {agent: breaker.to_dict() for agent, breaker in self.breakers.items()},
+        }
+
+    def clear(self) -> None:
+        """Forget all tasks and breakers."""
+        self._tasks.clear()
+        self.breakers.clear()

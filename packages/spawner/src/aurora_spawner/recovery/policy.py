@@ -1,0 +1,456 @@
+"""How failures are met: how often, how long, by whom. Frozen values, and the presets that have names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from aurora_spawner.recovery.errors import RecoveryPolicyError
+
+RetryCallback = Callable[[str, int, str], Awaitable[None] | None]
+"""Given the agent, the number of the retry from 1, and the error that led to it."""
+FailureCallback = Callable[[str, str], Awaitable[None] | None]
+"""Given the agent and its error."""
+
+
+class RecoveryStrategy(StrEnum):
+    """What is tried after a failure, in which order."""
+
+    RETRY_SAME = "retry_same"
+    FALLBACK_ONLY = "fallback_only"
+    RETRY_THEN_FALLBACK = "retry_then_fallback"
+    NO_RECOVERY = "no_recovery"
+
+    @property
+    def retries(self) -> bool:
+        """Whether the same agent is asked again."""
+        return self in (RecoveryStrategy.RETRY_SAME, RecoveryStrategy.RETRY_THEN_FALLBACK)
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether other agents are asked."""
+        return self in (RecoveryStrategy.FALLBACK_ONLY, RecoveryStrategy.RETRY_THEN_FALLBACK)
+
+
+class Backoff(StrEnum):
+    """How waits before retries grow."""
+
+    IMMEDIATE = "immediate"
+    FIXED = "fixed"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+
+
+class TimeoutMode(StrEnum):
+    """How the time limit of an attempt is found."""
+
+    FIXED = "fixed"
+    PROGRESSIVE = "progressive"
+    ADAPTIVE = "adaptive"
+
+
+class BatchAction(StrEnum):
+    """What happens to the rest of a run in which too much fails."""
+
+    HOLD = "hold"
+    SKIP = "skip"
+
+
+def _check(holds: bool, name: str, problem: str) -> None:
+    if not holds:
+        raise RecoveryPolicyError(name, problem)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_seconds(owner: object, *names: str, zero: bool = True) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        least = "at least 0" if zero else "above 0"
+        sound = _number(value) and (value >= 0 if zero else value > 0)
+        _check(sound, name, f"must be a number of seconds {least}, not {value!r}")
+
+
+def _check_flags(owner: object, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        _check(isinstance(value, bool), name, f"must be true or false, not {value!r}")
+
+
+def _check_counts(owner: object, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        sound = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        _check(sound, name, f"must be a whole number of at least {least}, not {value!r}")
+
+
+def _check_kind(owner: object, name: str, kind: type) -> None:
+    value = getattr(owner, name)
+    known = ", ".join(kind) if issubclass(kind, StrEnum) else kind.__name__
+    _check(isinstance(value, kind), name, f"must be one of {known}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy:
+    """When an agent is left alone for a while, and when it is tried again.
+
+    Raises:
+        RecoveryPolicyError: A threshold below 1, a time below 0.
+    """
+
+    failure_threshold: int = 2
+    """Failures without a success between them, within the window, that open it."""
+    failure_window: float = 300.0
+    """Seconds."""
+    reset_timeout: float = 120.0
+    """Seconds after which an open one lets one trial through."""
+    fast_fail_threshold: int = 1
+    """The same for permanent errors."""
+    adhoc_failure_threshold: int = 4
+    """Instead of `failure_threshold`, for agents made up for one run."""
+
+    def __post_init__(self) -> None:
+        _check_counts(self, 1, "failure_threshold", "fast_fail_threshold", "adhoc_failure_threshold")
+        _check_seconds(self, "failure_window", "reset_timeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeoutPolicy:
+    """How long an attempt may take.
+
+    Raises:
+        RecoveryPolicyError: A time below 0, or a first limit above the last one.
+    """
+
+    mode: TimeoutMode = TimeoutMode.PROGRESSIVE
+    initial_s: float = 120.0
+    """From the start of the agent's process: the limit (fixed), or what is extended while there is activity."""
+    max_timeout_s: float = 600.0
+    """The most that activity or history may extend it to; 0 means no limit."""
+    idle_s: float = 0.0
+    """Without any activity for so long, the attempt ends; 0 leaves that to early detection."""
+    startup_s: float = 0.0
+    """Without a first sign of life for so long, the attempt ends; 0 means no such limit."""
+    margin: float = 1.5
+    """Adaptive: times the 95th percentile of the agent's successful attempts."""
+
+    def __post_init__(self) -> None:
+        _check_kind(self, "mode", TimeoutMode)
+        _check_seconds(self, "initial_s", zero=False)
+        _check_seconds(self, "max_timeout_s", "idle_s", "startup_s")
+        _check(_number(self.margin) and self.margin >= 1, "margin", f"must be at least 1, not {self.margin!r}")
+        problem = f"({self.max_timeout_s:g} s) is below initial_s ({self.initial_s:g} s)"
+        _check(not self.max_timeout_s or self.max_timeout_s >= self.initial_s, "max_timeout_s", problem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyDetection:
+    """When an attempt that shows no sign of life counts as stalled.
+
+    Raises:
+        RecoveryPolicyError: A time that is not above 0.
+    """
+
+    enabled: bool = True
+    threshold_s: float = 120.0
+    """Since the last event, output, work of the processor, or new child."""
+    checks: int = 2
+    """Looks in a row that must find nothing."""
+    terminate: bool = False
+    """Whether a stalled attempt is ended and recovered; else it is only told."""
+
+    def __post_init__(self) -> None:
+        _check_flags(self, "enabled", "terminate")
+        _check_seconds(self, "threshold_s", zero=False)
+        _check_counts(self, 1, "checks")
+
+
+_NO_OVERRIDES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+_PARTS: Final[Mapping[str, type[BreakerPolicy | TimeoutPolicy | EarlyDetection]]] = {
+    "breaker": BreakerPolicy,
+    "timeout": TimeoutPolicy,
+    "early_detection": EarlyDetection,
+}
+_WORDS: Final[Mapping[str, type[StrEnum]]] = {
+    "strategy": RecoveryStrategy,
+    "backoff": Backoff,
+    "on_batch_failure": BatchAction,
+    "mode": TimeoutMode,
+}
+"""Fields that are given as one of a few words."""
+_CALLBACKS: Final = ("on_retry", "on_fallback", "on_recovery_failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryPolicy:
+    """How the failures of a run are met; times in seconds.
+
+    Raises:
+        RecoveryPolicyError: A field has a value that it cannot have.
+    """
+
+    strategy: RecoveryStrategy = RecoveryStrategy.RETRY_THEN_FALLBACK
+    max_retries: int = 2
+    """Further attempts of the same agent after its first."""
+    fallback_to_llm: bool = True
+    """Whether a direct call of a model ends the chain of fallbacks."""
+    fallback_to_local: bool = False
+    """Whether the agent that needs no model comes last of all."""
+    base_delay: float = 1.0
+    """Wait before the first retry."""
+    max_delay: float = 30.0
+    backoff_factor: float = 2.0
+    backoff: Backoff = Backoff.EXPONENTIAL
+    jitter: bool = True
+    """Waits are drawn between a half and the whole of their length."""
+    circuit_breaker_enabled: bool = True
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    timeout: TimeoutPolicy | None = None
+    """None leaves limits to tasks, backends and the run."""
+    early_detection: EarlyDetection = field(default_factory=EarlyDetection)
+    max_failure_rate: float | None = None
+    """Share of settled tasks that may fail before the rest of the run is held or skipped; None for any."""
+    min_batch: int = 5
+    """Settled tasks before that share is looked at."""
+    on_batch_failure: BatchAction = BatchAction.HOLD
+    hedge_after: float | None = None
+    """A critical task gets a second attempt, on another agent, at so many times its agent's usual 95th percentile."""
+    adaptive: bool = False
+    """Retries, waits and fallback follow each agent's history where there is enough of it."""
+    track_metrics: bool = True
+    agent_overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _NO_OVERRIDES)
+    """Fields that are different for some agents, by agent."""
+    on_retry: RetryCallback | None = None
+    on_fallback: FailureCallback | None = None
+    on_recovery_failed: FailureCallback | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in (("strategy", RecoveryStrategy), ("backoff", Backoff), ("on_batch_failure", BatchAction)):
+            _check_kind(self, name, kind)
+        _check_counts(self, 0, "max_retries")
+        _check(self.max_retries <= 100, "max_retries", f"must be at most 100, not {self.max_retries}")
+        _check_counts(self, 1, "min_batch")
+        flags = ("fallback_to_llm", "fallback_to_local", "jitter", "circuit_breaker_enabled")
+        _check_flags(self, *flags, "track_metrics", "adaptive")
+        self._check_waits()
+        self._check_parts()
+        self._check_overrides()
+
+    def _check_waits(self) -> None:
+        _check_seconds(self, "base_delay", "max_delay")
+        problem = f"({self.max_delay:g} s) is below base_delay ({self.base_delay:g} s)"
+        _check(self.max_delay >= self.base_delay, "max_delay", problem)
+        factor = self.backoff_factor
+        _check(_number(factor) and factor >= 1, "backoff_factor", f"must be at least 1, not {factor!r}")
+        rate = self.max_failure_rate
+        sound = rate is None or (_number(rate) and 0 <= rate <= 1)
+        _check(sound, "max_failure_rate", f"must be from 0 to 1, not {rate!r}")
+        hedge = self.hedge_after
+        _check(hedge is None or (_number(hedge) and hedge > 0), "hedge_after", f"must be above 0, not {hedge!r}")
+
+    def _check_parts(self) -> None:
+        _check_kind(self, "breaker", BreakerPolicy)
+        _check_kind(self, "early_detection", EarlyDetection)
+        if self.timeout is not None:
+            _check_kind(self, "timeout", TimeoutPolicy)
+        for name in _CALLBACKS:
+            value = getattr(self, name)
+            _check(value is None or callable(value), name, f"must be callable, not {value!r}")
+
+    def _check_overrides(self) -> None:
+        _check(isinstance(self.agent_overrides, Mapping), "agent_overrides", "must be fields by agent")
+        for agent, given in self.agent_overrides.items():
+            place = f"agent_overrides.{agent}"
+            _check(isinstance(given, Mapping), place, f"must be fields of a policy, not {given!r}")
+            _check("agent_overrides" not in given, place, "cannot have overrides of its own")
+            self._overridden(agent, given)
+
+    @property
+    def retries(self) -> int:
+        """How often the same agent is asked again at most."""
+        return self.max_retries if self.strategy.retries else 0
+
+    def longest_path(self, fallbacks: int) -> int:
+        """States that a task can pass through at most, with so many agents to fall back to; deferrals not counted."""
+        return 3 + 2 * self.retries + (2 * fallbacks if self.strategy.falls_back else 0)
+
+    # By name, and by what a file says.
+
+    @classmethod
+    def from_name(cls, name: str) -> Self:
+        """A preset: default, aggressive_retry, fast_fallback, no_recovery or patient.
+
+        Raises:
+            RecoveryPolicyError: There is none of that name.
+        """
+        if name not in PRESETS:
+            raise RecoveryPolicyError("preset", f"{name!r} is unknown{_suggestion(name, PRESETS)}")
+        return cls(**PRESETS[name])
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+        """A policy from values as a file has them; `preset` names what the other fields change.
+
+        Raises:
+            RecoveryPolicyError: An unknown field, or a value of the wrong type or out of bounds.
+        """
+        if not isinstance(given, Mapping):
+            raise RecoveryPolicyError("recovery", f"must be fields of a policy, not {given!r}")
+        preset = given.get("preset", "default")
+        base = cls.from_name(preset) if isinstance(preset, str) else None
+        if base is None:
+            raise RecoveryPolicyError("preset", f"must be a name, not {preset!r}")
+        return base.changed({name: value for name, value in given.items() if name != "preset"})
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """A policy from a whole configuration: `spawner.recovery` over the `agent_recovery` of policies.
+
+        Both may be absent. Of `agent_recovery` it takes max_retries, fallback_to_llm, timeout_seconds and
+        max_timeout_seconds; a `preset` in `spawner.recovery` comes before the first two.
+
+        Raises:
+            RecoveryPolicyError: As `from_dict`; the field names the section.
+        """
+        section = _section(config, "spawner")
+        recovery = _section(section, "recovery", "spawner.")
+        limits = _section(config, "agent_recovery")
+        kept = ("max_retries", "fallback_to_llm")
+        base = {} if "preset" in recovery else {name: limits[name] for name in kept if name in limits}
+        try:
+            policy = cls.from_dict({**base, **recovery})
+        except RecoveryPolicyError as error:
+            raise RecoveryPolicyError(f"spawner.recovery.{error.field}", error.problem) from error
+        if policy.timeout is None and "timeout_seconds" in limits:
+            policy = replace(policy, timeout=_timeout_of(limits))
+        return policy
+
+    @classmethod
+    def default(cls) -> Self:
+        """Two retries, then fallback."""
+        return cls.from_name("default")
+
+    @classmethod
+    def aggressive_retry(cls) -> Self:
+        """Five quick retries, no fallback."""
+        return cls.from_name("aggressive_retry")
+
+    @classmethod
+    def fast_fallback(cls) -> Self:
+        """Fallback at once."""
+        return cls.from_name("fast_fallback")
+
+    @classmethod
+    def no_recovery(cls) -> Self:
+        """The first failure is the last."""
+        return cls.from_name("no_recovery")
+
+    @classmethod
+    def patient(cls) -> Self:
+        """Three retries with long waits, then fallback."""
+        return cls.from_name("patient")
+
+    def changed(self, given: Mapping[str, Any]) -> Self:
+        """This policy with some fields as a file has them.
+
+        Raises:
+            RecoveryPolicyError: As `from_dict`.
+        """
+        known = tuple(each.name for each in fields(self))
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            if name not in known:
+                raise RecoveryPolicyError(str(name), f"is not a field{_suggestion(str(name), known)}")
+            values[name] = self._part(name, value) if name in _PARTS else _word(name, value)
+        return replace(self, **values)
+
+    def _part(self, name: str, given: object) -> object:
+        """A group of fields, given as a whole or as the fields that differ."""
+        if not isinstance(given, Mapping):
+            return given
+        kind = _PARTS[name]
+        known = tuple(each.name for each in fields(kind))
+        for key in given:
+            if key not in known:
+                raise RecoveryPolicyError(f"{name}.{key}", f"is not a field{_suggestion(str(key), known)}")
+        try:
+            return replace(getattr(self, name) or kind(), **{key: _word(key, value) for key, value in given.items()})
+        except RecoveryPolicyError as error:
+            raise RecoveryPolicyError(f"{name}.{error.field}", error.problem) from error
+
+    # By agent.
+
+    def with_override(self, agent: str, **changes: Any) -> Self:
+        """A new policy in which some fields are different for one agent.
+
+        Raises:
+            RecoveryPolicyError: As `from_dict`.
+        """
+        merged = {**self.agent_overrides.get(agent, {}), **changes}
+        return replace(self, agent_overrides=MappingProxyType({**self.agent_overrides, agent: merged}))
+
+    def get_for_agent(self, agent: str) -> Self:
+        """The policy as it is for one agent."""
+        given = self.agent_overrides.get(agent)
+        return self if not given else self._overridden(agent, given)
+
+    def _overridden(self, agent: str, given: Mapping[str, Any]) -> Self:
+        try:
+            return replace(self, agent_overrides=_NO_OVERRIDES).changed(given)
+        except RecoveryPolicyError as error:
+            raise RecoveryPolicyError(f"agent_overrides.{agent}.{error.field}", error.problem) from error
+
+
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "default": {},
+    "aggressive_retry": {
+        "strategy": RecoveryStrategy.RETRY_SAME,
+        "max_retries": 5,
+        "fallback_to_llm": False,
+        "base_delay": 0.5,
+        "max_delay": 60.0,
+        "backoff_factor": 2.0,
+    },
+    "fast_fallback": {"strategy": RecoveryStrategy.FALLBACK_ONLY, "max_retries": 0},
+    "no_recovery": {"strategy": RecoveryStrategy.NO_RECOVERY, "max_retries": 0, "fallback_to_llm": False},
+    "patient": {"max_retries": 3, "base_delay": 2.0, "max_delay": 120.0, "backoff_factor": 3.0},
+}
+"""What each named policy changes of the defaults."""
+
+
+def _word(name: str, value: object) -> object:
+    kind = _WORDS.get(name)
+    if kind is None or not isinstance(value, str):
+        return value
+    try:
+        return kind(value.lower())
+    except ValueError:
+        raise RecoveryPolicyError(name, f"must be one of {', '.join(kind)}, not {value!r}") from None
+
+
+def _section(config: Mapping[str, Any], name: str, above: str = "") -> Mapping[str, Any]:
+    found = config.get(name, {})
+    if not isinstance(found, Mapping):
+        raise RecoveryPolicyError(above + name, f"must be a section, not {found!r}")
+    return found
+
+
+def _timeout_of(limits: Mapping[str, Any]) -> TimeoutPolicy:
+    """The limits of policies.yaml; one that starts above the maximum is not extended at all."""
+    initial, most = limits["timeout_seconds"], limits.get("max_timeout_seconds", 600.0)
+    try:
+        return TimeoutPolicy(initial_s=initial, max_timeout_s=most and max(most, initial))
+    except (RecoveryPolicyError, TypeError) as error:
+        raise RecoveryPolicyError("agent_recovery.timeout_seconds", str(error)) from error
+
+
+def _suggestion(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

@@ -1,0 +1,183 @@
+"""The gates of all providers of one user account, in a file that all runs share."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from aurora_spawner.recovery.errors import ProviderStateError
+from aurora_spawner.recovery.provider import GateAnswer, GateState, ProviderGate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FILE_NAME: Final = "providers.db"
+BUSY_WAIT_S: Final = 5.0
+"""How long a change waits for another process; changes take less than a millisecond."""
+_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS gates (provider TEXT PRIMARY KEY, gate TEXT NOT NULL) WITHOUT ROWID"
+
+
+def default_state_dir() -> Path:
+    """Where a user's own state is kept, whatever the project."""
+    return Path.home() / ".aurora"
+
+
+class ProviderStore:
+    """Asks and changes gates, each in one transaction; an open gate costs one look and no write.
+
+    Args:
+        folder: Where the file is kept; made when missing. None keeps the gates in memory, for this run alone.
+        clock: Unix time.
+        chance: From 0 to 1, for jitter.
+
+    Raises:
+        ProviderStateError: The file cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._path = Path(":memory:") if folder is None else folder / FILE_NAME
+        self._clock = clock
+        self._chance = chance
+        self._known: dict[str, ProviderGate] = {}
+        self._version: int | None = None
+        with self._translated():
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = sqlite3.connect(self._path, timeout=BUSY_WAIT_S, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._connection.close()
+
+    def ask(self, provider: str) -> GateAnswer:
+        """Whether an attempt may start at this provider now; yes takes its place."""
+        answer = GateAnswer(go=True)
+
+        def asked(gate: ProviderGate) -> ProviderGate:
+            nonlocal answer
+            answer, after = gate.ask(self._clock(), chance=self._chance())
+            return after
+
+        self._change(provider, asked)
+        return answer
+
+    def succeeded(self, provider: str) -> ProviderGate:
+        """The provider answered."""
+        return self._change(provider, lambda gate: gate.succeeded(self._clock()))
+
+    def limited(self, provider: str, *, began: float, retry_after_s: float | None, reason: str) -> ProviderGate:
+        """The provider asked for patience, of an attempt that began then."""
+        chance = self._chance()
+        return self._change(
+            provider,
+            lambda gate: gate.limited(
+                self._clock(), began=began, retry_after_s=retry_after_s, reason=reason, chance=chance
+            ),
+        )
+
+    def refused(self, provider: str, *, reason: str) -> ProviderGate:
+        """The provider does not accept who asks."""
+        return self._change(provider, lambda gate: gate.refused(self._clock(), reason=reason))
+
+    def unanswered(self, provider: str) -> ProviderGate:
+        """An attempt ended without a word from the provider."""
+        return self._change(provider, lambda gate: gate.unanswered())
+
+    def asked_anew(self, provider: str) -> ProviderGate:
+        """A new run begins."""
+        return self._change(provider, lambda gate: gate.asked_anew(self._clock()))
+
+    def open(self, provider: str) -> ProviderGate:
+        """The user says that all is well again."""
+        return self._change(provider, lambda gate: gate.opened(self._clock()))
+
+    def gate(self, provider: str) -> ProviderGate:
+        """How a provider stands."""
+        with self._translated():
+            self._refresh()
+            if provider not in self._known:
+                self._known[provider] = self._read(provider)
+        return self._known[provider]
+
+    def gates(self) -> list[ProviderGate]:
+        """All providers that are not simply open, by name."""
+        with self._translated():
+            rows = self._connection.execute("SELECT provider FROM gates ORDER BY provider").fetchall()
+        found = [self.gate(provider) for (provider,) in rows]
+        return [gate for gate in found if gate.state is not GateState.OPEN]
+
+    def _change(self, provider: str, change: Callable[[ProviderGate], ProviderGate]) -> ProviderGate:
+        before = self.gate(provider)
+        after = change(before)
+        if after is before:
+            return before
+        with self._translated(), self._transaction():
+            # Somebody may have been faster: what counts is how the gate stands now.
+            before = self._read(provider)
+            after = change(before)
+            if after is not before:
+                self._write(after)
+        self._known[provider] = after
+        return after
+
+    def _refresh(self) -> None:
+        """Forget what is known when another process has written since."""
+        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._known.clear()
+
+    def _read(self, provider: str) -> ProviderGate:
+        row = self._connection.execute("SELECT gate FROM gates WHERE provider = ?", (provider,)).fetchone()
+        if row is None:
+            return ProviderGate(provider=provider)
+        try:
+            return ProviderGate.from_dict(json.loads(row[0]))
+        except (ValueError, TypeError, KeyError):  # from another version: what it knew is out of date by now
+            return ProviderGate(provider=provider)
+
+    def _write(self, gate: ProviderGate) -> None:
+        stored: dict[str, Any] = gate.to_dict()
+        self._connection.execute(
+            "INSERT INTO gates VALUES (?, ?) ON CONFLICT DO UPDATE SET gate = excluded.gate",
+            (gate.provider, json.dumps(stored)),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise ProviderStateError(self._path, str(error)) from error
+        except OSError as error:
+            raise ProviderStateError(self._path, error.strerror or str(error)) from error

@@ -1,0 +1,215 @@
+"""What errors say of themselves in plain text: the last evidence, where nothing better is there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.recovery.causes import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STATUS: Final = r"\b(error|status|code|http)\W{0,10}(code\W{0,3})?"
+"""Introduces a number as the status of an answer."""
+
+_WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
+    Cause.BILLING: (
+        r"insufficient[_ ]quota",
+        r"exceeded your current quota",
+        r"credit balance is too low",
+        r"payment required",
+        r"billing (hard )?limit",
+        r"out of credits",
+        r"\b402\b(?=.*\b(payment|status|error)\b)",
+    ),
+    Cause.RATE_LIMIT: (
+        _STATUS + r"429\b",
+        r"\b429 too many",
+        r"too many requests",
+        r"rate[ _-]?limit(ed|ing)?\b(?!.{0,20}\b(config|setting|option|doc)s?\b)",
+        r"RESOURCE_EXHAUSTED",
+        r"usage limit reached",
+        r"\(429\)",
+    ),
+    Cause.OVERLOADED: (
+        r"overloaded",
+        _STATUS + r"(503|529)\b",
+        r"service unavailable",
+        r"high demand",
+        r"(?<!resource )temporarily unavailable",
+    ),
+    Cause.AUTHENTICATION: (
+        _STATUS + r"(401|403)\b",
+        r"\b401 unauthorized",
+        r"\b403 forbidden",
+        r"UNAUTHENTICATED",
+        r"PERMISSION_DENIED",
+        r"unauthorized\b",
+        r"authentication[ _](failed|error|required)",
+        r"(invalid|incorrect|missing|expired|no) (api[ _-]?key|auth method|credentials|access token)",
+        r"not (logged|signed) in",
+        r"please (log|sign) ?in",
+        r"(token|session|credentials?) (has |have )?expired",
+        r"invalid x-api-key",
+        r"bad auth\b",
+        r"login required",
+    ),
+    Cause.TOO_LARGE: (
+        r"context[ _](length|window)",
+        r"prompt is too long",
+        r"maximum context",
+        r"request (entity )?too large",
+        r"input is too long",
+        r"argument list too long",
+        r"\bE2BIG\b",
+    ),
+    Cause.NOT_FOUND: (
+        r"\b(model|deployment)\b.{0,80}\b(not found|does not exist|not supported|unknown)",
+        r"unknown model",
+        r"model_not_found",
+        r"\bno such model",
+    ),
+    Cause.MEMORY: (
+        r"out of memory",
+        r"\bOOM\b",
+        r"cannot allocate memory",
+        r"\bENOMEM\b",
+        r"heap limit",
+        r"MemoryError",
+        r"std::bad_alloc",
+        r"oom-kill",
+    ),
+    Cause.DISK: (
+        r"no space left",
+        r"\bENOSPC\b",
+        r"disk quota",
+        r"\bEDQUOT\b",
+        r"disk (is )?full",
+    ),
+    Cause.PROCESSES: (
+        r"too many open files",
+        r"\bEMFILE\b",
+        r"\bENFILE\b",
+        r"resource temporarily unavailable",
+        r"can't start new thread",
+        r"cannot fork",
+        r"fork: retry",
+    ),
+    Cause.API_TIMEOUT: (
+        r"\btimed[ -]?out\b",
+        r"\bETIMEDOUT\b",
+        r"\btimeout\b(?!s? (option|setting))",
+        r"deadline exceeded",
+        r"TimeoutError",
+        r"took too long",
+    ),
+    Cause.NETWORK: (
+        r"\bECONN(RESET|REFUSED|ABORTED)\b",
+        r"\bEPIPE\b",
+        r"\bENOTFOUND\b",
+        r"\bEAI_AGAIN\b",
+        r"\bENETUNREACH\b",
+        r"\bEHOSTUNREACH\b",
+        r"connection (was )?(reset|refused|closed|aborted|error|lost)",
+        r"socket hang up",
+        r"network (error|is unreachable)",
+        r"stream (disconnected|closed|ended)",
+        r"API Error: terminated",
+        r"fetch failed",
+        r"terminated by other side",
+        r"broken pipe",
+        r"other side closed",
+        r"temporary failure in name resolution",
+        r"name or service not known",
+        r"incomplete (chunked )?read",
+        r"premature close",
+        r"UND_ERR_SOCKET",
+        r"TLS handshake",
+        r"SSL.{0,20}error",
+        r"remote end closed",
+    ),
+    Cause.SERVER_ERROR: (
+        _STATUS + r"5\d\d\b",
+        r"internal server error",
+        r"bad gateway",
+        r"gateway time-?out",
+        r"\bstatus\W{0,3}INTERNAL\b",
+        r"server (had an )?error",
+        r"upstream (connect )?error",
+    ),
+    Cause.BAD_REQUEST: (
+        _STATUS + r"(400|422)\b",
+        r"invalid[_ ]request",
+        r"bad request",
+        r"INVALID_ARGUMENT",
+        r"malformed",
+        r"validation failed",
+        r"failed to parse",
+    ),
+    Cause.LIMIT_REACHED: (
+        r"max(imum)?[ _-](number of )?turns",
+        r"turn limit",
+        r"max[ _-]?budget",
+        r"budget (is )?(exceeded|exhausted)",
+        r"session limit",
+    ),
+    Cause.NOT_STARTABLE: (
+        r"command not found",
+        r"no such file or directory",
+        r"\bENOENT\b",
+        r"cannot find (module|package)",
+        r"ModuleNotFoundError",
+        r"ImportError",
+        r"permission denied",
+        r"\bEACCES\b",
+        r"not executable",
+        r"exec format error",
+    ),
+    Cause.BAD_USAGE: (
+        r"unknown (option|argument|flag|command|session|subcommand)",
+        r"unrecognized (option|argument|subcommand)s?",
+        r"unexpected argument",
+        r"^usage:",
+        r"invalid (option|argument|choice)",
+        r"missing (required )?(argument|option)",
+        r"(no|unknown) (conversation|session|rollout|thread)\b.{0,60}(found|exist)",
+        r"session .{0,60}(not found|in use)",
+        r"config(uration)? (file )?(error|invalid|is invalid)",
+        r"cannot be used with root",
+    ),
+    Cause.INTERRUPTED: (
+        r"interrupted",
+        r"operation cancell?ed",
+        r"cancell?ed by user",
+        r"\baborted\b",
+        r"KeyboardInterrupt",
+    ),
+}
+"""Patterns in any case of letters; the more telling causes first."""
+
+_PATTERNS: Final = tuple((re.compile("|".join(some), re.IGNORECASE), cause) for cause, some in _WORDINGS.items())
+
+_PASSED_OVER: Final = re.compile(r"\b(warn(ing)?|debug|info|deprecat\w+|retrying|falling back)\b", re.IGNORECASE)
+
+
+def is_final(line: str) -> bool:
+    """Whether a line can be why a program ended; false for those that say themselves that they are not."""
+    return not _PASSED_OVER.search(line)
+
+
+def cause_of_text(text: str) -> Cause | None:
+    """The cause that a text tells of, if any."""
+    return next((cause for pattern, cause in _PATTERNS if pattern.search(text)), None)
+
+
+_WAIT: Final = re.compile(
+    r"(?:retry[- _]after|(?:try|retry) again in|retry in)\W{0,4}(\d+(?:\.\d+)?)\s*(ms|m\b|min|h)?", re.IGNORECASE
+)
+_UNITS: Final = {"ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def asks_to_wait_s(text: str) -> float | None:
+    """The last wait that a text asks for, in seconds."""
+    found = _WAIT.findall(text[-64_000:])
+    return float(found[-1][0]) * _UNITS.get(found[-1][1].lower(), 1.0) if found else None
