@@ -96,8 +96,8 @@ def test_a_permanent_error_is_not_retried() -> None:
 
 def test_an_open_circuit_goes_to_the_first_usable_agent() -> None:
     state = task()
-    state.circuit_open()
-    state.start_fallback(usable=lambda agent: agent != "b")
+    state.circuit_open(usable=lambda agent: agent != "b")
+    state.start_fallback()
     assert state.agent == "model"
     state.succeed()
     assert state.recovery_path == (S.INITIAL, S.CIRCUIT_OPEN, S.FALLBACK_EXECUTING, S.SUCCEEDED)
@@ -278,10 +278,12 @@ class EveryPath(RuleBasedStateMachine):
         return self.task.state in states
 
     @precondition(lambda self: self.at(S.INITIAL))
-    @rule(blocked=st.booleans())
-    def first(self, blocked: bool) -> None:
+    @rule(blocked=st.booleans(), bad=st.sets(st.sampled_from("bcdm")))
+    def first(self, blocked: bool, bad: set[str]) -> None:
         if blocked:
-            self.task.circuit_open()
+            usable = [agent for agent in self.chain if agent not in bad]
+            self.task.circuit_open(usable=lambda agent: agent not in bad)
+            assert self.task.agent == (usable or ["a"])[0]
         else:
             self.task.start()
 
@@ -320,12 +322,12 @@ class EveryPath(RuleBasedStateMachine):
             self.task.start_fallback()
 
     @precondition(lambda self: self.at(S.CIRCUIT_OPEN))
-    @rule(bad=st.sets(st.sampled_from("bcdm")))
-    def around(self, bad: set[str]) -> None:
-        usable = [agent for agent in self.chain if agent not in bad]
-        if usable:
-            self.task.start_fallback(usable=lambda agent: agent not in bad)
-            assert self.task.agent == usable[0]
+    @rule(lost=st.booleans())
+    def around(self, lost: bool) -> None:
+        if lost:
+            self.task.next_agent("not usable any more")
+        elif self.task.fell_back:
+            self.task.start_fallback()
         else:
             self.task.give_up("nobody left")
 

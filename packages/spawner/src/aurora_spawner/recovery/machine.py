@@ -133,23 +133,21 @@ class TaskRecoveryState:
         self.retries += 1
         self._take(RecoveryStep.RETRY)
 
-    def start_fallback(self, *, usable: Callable[[str], bool] = _always) -> None:
-        """Another agent is asked; after `circuit_open`, the first usable one of the chain.
+    def start_fallback(self) -> None:
+        """Another agent is asked.
 
         Raises:
-            SpawnerError: The chain has no usable agent left; `give_up` is what remains.
+            SpawnerError: After an open circuit, nobody else is left; `give_up` is what remains.
         """
-        if self.state is not RecoveryState.CIRCUIT_OPEN:
-            self._take(RecoveryStep.FALL_BACK)
-            return
-        agent = next(filter(usable, self.remaining), None)
-        if agent is None:
+        if self.state is RecoveryState.CIRCUIT_OPEN and not self.fell_back:
             raise SpawnerError(f"task {self.task_id} has no agent left to fall back to")
-        self._take(RecoveryStep.FALL_BACK, agent=agent)
+        self._take(RecoveryStep.FALL_BACK)
 
-    def circuit_open(self, error: str = "") -> None:
-        """Its agent is left alone for now: the task never reaches it."""
-        self._take(RecoveryStep.OPEN_CIRCUIT, error=error or f"the circuit of agent {self.agent} is open")
+    def circuit_open(self, error: str = "", *, usable: Callable[[str], bool] = _always) -> None:
+        """Its agent is left alone for now: the task never reaches it, and is the next usable one's, if any."""
+        error = error or f"the circuit of agent {self.agent} is open"
+        agent = next(filter(usable, self.remaining), None)
+        self._take(RecoveryStep.OPEN_CIRCUIT, agent=agent, error=error)
 
     def defer(self, why: Classification | None = None, *, error: str | None = None) -> None:
         """The attempt under way cost nothing, and is as if it had never begun."""

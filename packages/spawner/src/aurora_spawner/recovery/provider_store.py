@@ -35,8 +35,7 @@ class ProviderStore:
         clock: Unix time.
         chance: From 0 to 1, for jitter.
 
-    Raises:
-        ProviderStateError: The file cannot be used.
+    Every method raises ProviderStateError where the file cannot be used.
     """
 
     def __init__(
@@ -46,18 +45,12 @@ class ProviderStore:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._path = Path(":memory:") if folder is None else folder / FILE_NAME
+        self._path = None if folder is None else folder / FILE_NAME
         self._clock = clock
         self._chance = chance
         self._known: dict[str, ProviderGate] = {}
         self._version: int | None = None
-        with self._translated():
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = sqlite3.connect(self._path, timeout=BUSY_WAIT_S, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(_SCHEMA)
+        self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +60,25 @@ class ProviderStore:
 
     def close(self) -> None:
         """Give the file back."""
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file, making it where it is missing: not before there is something to remember."""
+        if self._connection is None:
+            if self._path is not None:
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY_WAIT_S, isolation_level=None)
+            self._connection = connection
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_SCHEMA)
+        return self._connection
+
+    @property
+    def _anything_known(self) -> bool:
+        return self._connection is not None or (self._path is not None and self._path.exists())
 
     def ask(self, provider: str) -> GateAnswer:
         """Whether an attempt may start at this provider now; yes takes its place."""
@@ -114,6 +125,8 @@ class ProviderStore:
     def gate(self, provider: str) -> ProviderGate:
         """How a provider stands."""
         with self._translated():
+            if not self._anything_known:
+                return self._known.setdefault(provider, ProviderGate(provider=provider))
             self._refresh()
             if provider not in self._known:
                 self._known[provider] = self._read(provider)
@@ -122,7 +135,9 @@ class ProviderStore:
     def gates(self) -> list[ProviderGate]:
         """All providers that are not simply open, by name."""
         with self._translated():
-            rows = self._connection.execute("SELECT provider FROM gates ORDER BY provider").fetchall()
+            if not self._anything_known:
+                return []
+            rows = self._connect().execute("SELECT provider FROM gates ORDER BY provider").fetchall()
         found = [self.gate(provider) for (provider,) in rows]
         return [gate for gate in found if gate.state is not GateState.OPEN]
 
@@ -142,13 +157,13 @@ class ProviderStore:
 
     def _refresh(self) -> None:
         """Forget what is known when another process has written since."""
-        version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        version = self._connect().execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
             self._known.clear()
 
     def _read(self, provider: str) -> ProviderGate:
-        row = self._connection.execute("SELECT gate FROM gates WHERE provider = ?", (provider,)).fetchone()
+        row = self._connect().execute("SELECT gate FROM gates WHERE provider = ?", (provider,)).fetchone()
         if row is None:
             return ProviderGate(provider=provider)
         try:
@@ -158,26 +173,27 @@ class ProviderStore:
 
     def _write(self, gate: ProviderGate) -> None:
         stored: dict[str, Any] = gate.to_dict()
-        self._connection.execute(
+        self._connect().execute(
             "INSERT INTO gates VALUES (?, ?) ON CONFLICT DO UPDATE SET gate = excluded.gate",
             (gate.provider, json.dumps(stored)),
         )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        connection = self._connect()
+        connection.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        connection.execute("COMMIT")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise ProviderStateError(self._path, str(error)) from error
+            raise ProviderStateError(self._path or Path(":memory:"), str(error)) from error
         except OSError as error:
-            raise ProviderStateError(self._path, error.strerror or str(error)) from error
+            raise ProviderStateError(self._path or Path(":memory:"), error.strerror or str(error)) from error

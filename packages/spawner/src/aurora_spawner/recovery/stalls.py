@@ -7,10 +7,12 @@ it gets anywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aurora_spawner.recovery.policy import EarlyDetection
 
 BUSY_SHARE: Final = 0.02
@@ -28,13 +30,14 @@ class Signs:
     at: float
     """Seconds, on a clock that does not go back."""
     output_bytes: int = 0
+    output_at: float = 0.0
+    """When it last grew, on the same clock."""
     said_new: bool = False
     """Its output since the look before has a line that was not there before, numbers aside."""
     cpu_s: float = 0.0
     """Of all its processes so far, ended ones included."""
-    moved_bytes: int = 0
-    """Read and written so far by the processes that live."""
-    processes: frozenset[int] = frozenset()
+    moved_bytes: Mapping[int, int] = field(default_factory=dict)
+    """Read and written so far, by process."""
     commands: frozenset[str] = frozenset()
     """What its processes run."""
     tool: str | None = None
@@ -82,14 +85,15 @@ class Vigil:
 
     def look(self, signs: Signs) -> Vigil:
         """Take in what was seen."""
-        alive = self._shows_life(signs)
-        before = self.seen
+        works, before = self._works(signs), self.seen
+        alive = works or signs.said_new
+        sign = signs.at if works else max(self.last_sign, min(signs.at, signs.output_at))
         tool_since = self.tool_since if before and before.tool == signs.tool else signs.at
         printed = before is not None and signs.output_bytes > before.output_bytes
         return replace(
             self,
-            last_sign=signs.at if alive else self.last_sign,
-            signed=self.signed or (alive and before is not None),
+            last_sign=sign if alive else self.last_sign,
+            signed=self.signed or alive,
             misses=0 if alive else self.misses + 1,
             seen=signs,
             commands=self.commands | signs.commands,
@@ -97,15 +101,15 @@ class Vigil:
             repeats=not alive and (self.repeats or printed),
         )
 
-    def _shows_life(self, signs: Signs) -> bool:
+    def _works(self, signs: Signs) -> bool:
+        """Whether its processes did something between two looks, or since its start."""
         before = self.seen
-        if before is None:  # nothing to compare with: the first look counts only what was printed
-            return signs.said_new
+        if before is None:
+            return signs.cpu_s > max(signs.at - self.began, 0.001) * BUSY_SHARE
         took = max(signs.at - before.at, 0.001)
         return (
-            signs.said_new
-            or signs.cpu_s - before.cpu_s > took * BUSY_SHARE
-            or (signs.processes == before.processes and signs.moved_bytes - before.moved_bytes > BUSY_BYTES)
+            signs.cpu_s - before.cpu_s > took * BUSY_SHARE
+            or _moved(before, signs) > BUSY_BYTES
             or not signs.commands <= self.commands
         )
 
@@ -123,15 +127,19 @@ class Vigil:
         quiet_s, signs = max(0.0, now - self.last_sign), self.seen
         if signs is None:
             return f"no sign of life for {quiet_s:.0f} s"
-        if signs.tool and not signs.approval_wait:
-            return f"tool running: {signs.tool} {now - (self.tool_since or now):.0f} s"
         found = (
             (signs.approval_wait, "waiting for approval"),
+            (self.repeats, f"repeating itself for {quiet_s:.0f} s"),
+            (bool(signs.tool), f"tool running: {signs.tool} {now - (self.tool_since or now):.0f} s"),
             (signs.input_wait, f"waiting for input {quiet_s:.0f} s"),
             (signs.model_wait, f"waiting for the model {quiet_s:.0f} s"),
-            (self.repeats, f"repeating itself for {quiet_s:.0f} s"),
         )
         return next((reason for holds, reason in found if holds), f"no sign of life for {quiet_s:.0f} s")
+
+
+def _moved(before: Signs, after: Signs) -> int:
+    """What processes that were there at both looks read and wrote between them."""
+    return sum(total - before.moved_bytes.get(pid, total) for pid, total in after.moved_bytes.items())
 
 
 def looks_apart_s(detection: EarlyDetection) -> float:
@@ -139,11 +147,14 @@ def looks_apart_s(detection: EarlyDetection) -> float:
     return min(WIDEST_LOOKS_S, max(CLOSEST_LOOKS_S, detection.threshold_s / 8))
 
 
-def next_look(vigil: Vigil, detection: EarlyDetection, *, last_output: float, now: float) -> float:
-    """When to look: not before it has printed nothing for half the threshold, then closely.
+def next_look(vigil: Vigil, detection: EarlyDetection, *, now: float) -> float:
+    """When to look again: not soon after a sign of life, then closely."""
+    return max(vigil.last_sign + first_look_s(detection), now + looks_apart_s(detection))
 
-    Args:
-        last_output: When its output last grew, on the same clock.
+
+def first_look_s(detection: EarlyDetection) -> float:
+    """How long an attempt is left alone after a sign of life.
+
+    Work that ends within it is seen as lasting to its end, so a stall is told that much too late at most.
     """
-    quiet_from = max(vigil.began, last_output) + detection.threshold_s / 2
-    return max(quiet_from, now + looks_apart_s(detection))
+    return max(looks_apart_s(detection), detection.threshold_s / 8)

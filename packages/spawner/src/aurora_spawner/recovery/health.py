@@ -1,0 +1,72 @@
+"""How an agent is doing, in one word and with its reasons. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from aurora_spawner.recovery.breaker import BreakerState
+from aurora_spawner.recovery.provider import GateState
+
+if TYPE_CHECKING:
+    from aurora_spawner.recovery.breaker import CircuitBreaker
+    from aurora_spawner.recovery.history import AgentHistory
+    from aurora_spawner.recovery.provider import ProviderGate
+
+SHAKY_RATE = 0.25
+"""Share of failed attempts from which an agent counts as degraded."""
+
+
+class Health(StrEnum):
+    """Whether an agent can be relied on now."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentHealth:
+    """The state of one agent."""
+
+    agent: str
+    health: Health
+    reasons: tuple[str, ...] = ()
+    failures_per_min: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return {
+            "agent": self.agent,
+            "health": str(self.health),
+            "reasons": list(self.reasons),
+            "failures_per_min": self.failures_per_min,
+        }
+
+
+def health_of(
+    agent: str,
+    now: float,
+    *,
+    breaker: CircuitBreaker | None = None,
+    gate: ProviderGate | None = None,
+    history: AgentHistory | None = None,
+) -> AgentHealth:
+    """Weigh what is known of an agent; times are Unix times."""
+    down, shaky = [], []
+    if breaker is not None and breaker.state is BreakerState.OPEN:
+        down.append(f"its circuit is open for another {max(0.0, breaker.opens_until - now):.0f} s")
+    elif breaker is not None and not breaker.clear:
+        shaky.append(f"{len(breaker.failures)} failures since its last success")
+    if gate is not None and gate.state is GateState.STOPPED:
+        down.append(gate.reason)
+    elif gate is not None and gate.state is GateState.PAUSED:
+        down.append(f"its provider is paused for another {max(0.0, gate.until - now):.0f} s: {gate.reason}")
+    elif gate is not None and gate.state is not GateState.OPEN:
+        shaky.append(gate.describe())
+    if history is not None and history.failure_rate >= SHAKY_RATE and history.attempts >= 4:
+        shaky.append(f"{history.failed} of its last {history.attempts} attempts failed")
+    health = Health.UNAVAILABLE if down else Health.DEGRADED if shaky else Health.HEALTHY
+    velocity = breaker.velocity_per_min(now) if breaker else 0.0
+    return AgentHealth(agent=agent, health=health, reasons=(*down, *shaky), failures_per_min=velocity)

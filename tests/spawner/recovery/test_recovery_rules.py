@@ -1,0 +1,279 @@
+"""Limits of time, stalls, histories, health, batches and metrics: rules without processes."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora_spawner.recovery.batch import Batch
+from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.causes import Cause, ErrorCategory
+from aurora_spawner.recovery.classify import Classification
+from aurora_spawner.recovery.health import Health, health_of
+from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s, preset_for
+from aurora_spawner.recovery.machine import RecoveryStateMachine
+from aurora_spawner.recovery.metrics import RecoverySummary
+from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, TimeoutMode, TimeoutPolicy
+from aurora_spawner.recovery.provider import ProviderGate
+from aurora_spawner.recovery.stalls import Signs, Vigil
+from aurora_spawner.recovery.timeouts import judge_time, limits_of, percentile
+
+# Time limits.
+
+
+def test_what_the_task_asks_for_counts_as_it_is() -> None:
+    assert limits_of(TimeoutPolicy(), explicit_s=7.0).hard_s == 7
+    assert not limits_of(TimeoutPolicy(), explicit_s=7.0).watched
+    assert limits_of(None, explicit_s=None).hard_s is None
+
+
+def test_a_fixed_limit_is_not_extended() -> None:
+    limits = limits_of(TimeoutPolicy(mode=TimeoutMode.FIXED, initial_s=60), explicit_s=None)
+    assert limits.hard_s == 60
+    assert not limits.watched
+
+
+def test_a_progressive_limit_is_extended_while_there_is_activity() -> None:
+    limits = limits_of(TimeoutPolicy(initial_s=100, max_timeout_s=300), explicit_s=None)
+    assert limits.hard_s == 300
+    active = judge_time(limits, age_s=100, last_sign_s=99)
+    assert active.expired is None
+    assert active.next_look_s == 99 + limits.quiet_s
+    quiet = judge_time(limits, age_s=130, last_sign_s=99)
+    assert quiet.expired is not None
+    assert "quiet for 31 s" in quiet.expired
+
+
+def test_no_maximum_means_no_hard_limit() -> None:
+    assert limits_of(TimeoutPolicy(initial_s=10, max_timeout_s=0), explicit_s=None).hard_s is None
+
+
+def test_an_adaptive_limit_follows_the_agents_history() -> None:
+    policy = TimeoutPolicy(mode=TimeoutMode.ADAPTIVE, initial_s=100, max_timeout_s=600, margin=2)
+    history = [10.0] * 19 + [20.0]
+    known = limits_of(policy, explicit_s=None, durations_s=history)
+    assert known.hard_s == pytest.approx(2 * percentile(history, 0.95))
+    assert limits_of(policy, explicit_s=None, durations_s=[10.0] * 4).first_look_s == 100, "too little is known"
+    assert limits_of(policy, explicit_s=None, durations_s=[1e6] * 9).hard_s == 600
+
+
+def test_idle_and_start_up_limits_end_an_attempt_early() -> None:
+    limits = limits_of(TimeoutPolicy(initial_s=100, idle_s=20, startup_s=5), explicit_s=None)
+    assert judge_time(limits, age_s=4, last_sign_s=None).next_look_s == 5
+    assert "first 5 s" in str(judge_time(limits, age_s=5, last_sign_s=None).expired)
+    assert judge_time(limits, age_s=5, last_sign_s=1).expired is None
+    assert "idle for 20 s" in str(judge_time(limits, age_s=21, last_sign_s=1).expired)
+
+
+@given(
+    st.floats(1, 100),
+    st.floats(0, 500),
+    st.floats(0, 50),
+    st.floats(0, 50),
+    st.floats(0, 1000),
+    st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_looks_never_go_back_in_time(
+    initial: float, more: float, idle: float, startup: float, age: float, share: float | None
+) -> None:
+    policy = TimeoutPolicy(initial_s=initial, max_timeout_s=initial + more, idle_s=idle, startup_s=startup)
+    limits = limits_of(policy, explicit_s=None)
+    verdict = judge_time(limits, age_s=age, last_sign_s=None if share is None else age * share)
+    assert verdict.next_look_s is None or verdict.next_look_s >= age
+
+
+# Stalls.
+
+WATCH = EarlyDetection(threshold_s=10)
+
+
+def quiet(at: float, **seen: object) -> Signs:
+    return dataclasses.replace(Signs(at=at, cpu_s=0.1, commands=frozenset({"agent"})), **seen)  # type: ignore[arg-type]
+
+
+def after(*looks: Signs) -> Vigil:
+    vigil = Vigil.begin(0.0)
+    for signs in looks:
+        vigil = vigil.look(signs)
+    return vigil
+
+
+def test_two_looks_without_a_sign_after_the_threshold_are_a_stall() -> None:
+    vigil = after(quiet(8), quiet(9))
+    assert not vigil.verdict(WATCH, 9).stalled
+    verdict = vigil.look(quiet(10)).verdict(WATCH, 10)
+    assert verdict.stalled
+    assert verdict.reason == "no sign of life for 10 s"
+    assert not after(quiet(12)).verdict(WATCH, 12).stalled, "one look is not enough"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"said_new": True, "output_at": 9.0},
+        {"cpu_s": 0.2},
+        {"moved_bytes": {7: 10_000}},
+        {"commands": frozenset({"agent", "pytest"})},
+    ],
+)
+def test_any_sign_of_life_begins_the_wait_anew(sign: dict[str, object]) -> None:
+    vigil = after(quiet(8, moved_bytes={7: 0}), quiet(9, **sign))
+    assert not vigil.look(quiet(10)).look(quiet(18)).verdict(WATCH, 18).stalled
+
+
+def test_a_heartbeat_is_no_sign_of_life() -> None:
+    looks = [quiet(at, output_bytes=int(at) * 10, cpu_s=0.1 + at / 1000) for at in range(2, 13)]
+    verdict = after(*looks).verdict(WATCH, 12)
+    assert verdict.stalled
+    assert verdict.reason == "repeating itself for 10 s"
+
+
+def test_children_of_a_loop_are_no_sign_of_life() -> None:
+    looks = [quiet(at, commands=frozenset({"agent", "sleep #"}), moved_bytes={at: 9_000}) for at in range(2, 16)]
+    assert after(*looks).verdict(WATCH, 15).stalled
+
+
+def test_who_waits_for_approval_is_never_stalled() -> None:
+    vigil = after(quiet(8), quiet(50, approval_wait=True), quiet(99, approval_wait=True))
+    assert vigil.verdict(WATCH, 99) == dataclasses.replace(vigil.verdict(WATCH, 99), stalled=False)
+    assert vigil.waiting_for(99) == "waiting for approval"
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        ({"tool": "pytest"}, "tool running: pytest 80 s"),
+        ({"model_wait": True}, "waiting for the model 130 s"),
+        ({"input_wait": True}, "waiting for input 130 s"),
+        ({}, "no sign of life for 130 s"),
+    ],
+)
+def test_the_reason_is_exact(seen: dict[str, object], reason: str) -> None:
+    vigil = after(quiet(10), quiet(50, **seen), quiet(129, **seen))
+    assert vigil.waiting_for(130) == reason
+
+
+def test_detection_can_be_switched_off() -> None:
+    vigil = after(quiet(8), quiet(50), quiet(99))
+    assert vigil.verdict(WATCH, 99).stalled
+    assert not vigil.verdict(EarlyDetection(threshold_s=10, enabled=False), 99).stalled
+
+
+# Histories.
+
+
+def history(durations: int, **failures: int) -> AgentHistory:
+    return AgentHistory(
+        agent="a",
+        durations_s=tuple(float(n + 1) for n in range(durations)),
+        failures={ErrorCategory(kind): count for kind, count in failures.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "preset"),
+    [
+        (history(5), None),
+        (history(100, transient=2), None),
+        (history(10, permanent=20), "fast_fallback"),
+        (history(10, timeout=10), "patient"),
+        (history(30, transient=20), "aggressive_retry"),
+        (history(5, unknown=25), "fast_fallback"),
+    ],
+)
+def test_the_history_chooses_the_preset(known: AgentHistory, preset: str | None) -> None:
+    choice = preset_for(known)
+    assert (choice[0] if choice else None) == preset
+
+
+def test_only_an_adaptive_policy_adapts() -> None:
+    known = history(10, permanent=20)
+    assert adapted(RecoveryPolicy(), known) == RecoveryPolicy()
+    assert adapted(RecoveryPolicy(adaptive=True), known).max_retries == 0
+    assert adapted(RecoveryPolicy(adaptive=True), history(100)).max_retries == 2
+
+
+def test_a_hedge_begins_beyond_the_usual() -> None:
+    known = history(21)
+    assert known.usual_p95_s == 20
+    policy = RecoveryPolicy(hedge_after=1.5)
+    assert hedge_delay_s(policy, known, critical=True) == 30
+    assert hedge_delay_s(policy, known, critical=False) is None
+    assert hedge_delay_s(policy, history(4), critical=True) is None
+    assert hedge_delay_s(RecoveryPolicy(), known, critical=True) is None
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 1))
+def test_a_percentile_lies_among_its_values(values: list[float], share: float) -> None:
+    assert min(values) <= percentile(values, share) <= max(values) * (1 + 1e-9)
+
+
+# Health, batches, metrics.
+
+
+def test_health_says_why() -> None:
+    assert health_of("a", 0.0).health is Health.HEALTHY
+    opened = CircuitBreaker(agent="a").failed(0.0).failed(1.0)
+    down = health_of("a", 31.0, breaker=opened)
+    assert (down.health, down.reasons) == (Health.UNAVAILABLE, ("its circuit is open for another 90 s",))
+    shaky = health_of("a", 1.0, breaker=CircuitBreaker(agent="a").failed(0.0))
+    assert shaky.health is Health.DEGRADED
+    assert shaky.failures_per_min == pytest.approx(0.2)
+    gate = ProviderGate(provider="p").limited(0.0, began=0.0, retry_after_s=10, reason="429", chance=0)
+    assert health_of("a", 4.0, gate=gate).reasons == ("its provider is paused for another 6 s: 429",)
+    assert health_of("a", 4.0, gate=gate.refused(4.0, reason="401")).reasons == ("401",)
+    assert health_of("a", 0.0, history=history(10, unknown=10)).health is Health.DEGRADED
+
+
+def test_a_batch_trips_beyond_its_rate_and_not_before_enough_is_known() -> None:
+    policy = RecoveryPolicy(max_failure_rate=0.5, min_batch=4)
+    batch = Batch()
+    for success in (False, False, False):
+        batch = batch.settled(success=success)
+        assert not batch.tripped(policy)
+    batch = batch.settled(success=True)
+    assert batch.tripped(policy)
+    assert batch.describe(policy) == "3 of 4 tasks failed, more than 50%"
+    assert not batch.tripped(RecoveryPolicy())
+    assert not Batch(succeeded=2, failed=2).tripped(policy)
+
+
+def test_metrics_count_by_agent_and_kind() -> None:
+    now = [0.0]
+    machine = RecoveryStateMachine(RecoveryPolicy(max_retries=1), clock=lambda: now[0])
+    why = Classification(category=ErrorCategory.TRANSIENT, cause=Cause.NETWORK, evidence="test")
+    state = machine.create_task_state("1", "a", fallbacks=("b",))
+    state.start()
+    state.defer(why)
+    state.start()
+    now[0] = 10.0
+    state.fail("x", why)
+    state.start_retry()
+    state.fail("x", why)
+    state.start_fallback()
+    now[0] = 17.0
+    state.succeed()
+    plain = machine.create_task_state("2", "a")
+    plain.start()
+    plain.succeed()
+    blocked = machine.create_task_state("3", "a", fallbacks=())
+    blocked.circuit_open()
+    blocked.give_up("x")
+    summary = RecoverySummary.of([state, plain, blocked])
+    assert (summary.succeeded, summary.recovered, summary.failed) == (2, 1, 1)
+    counted = summary.to_dict()
+    assert counted["by_agent"]["a"] == {
+        "attempts": 3,
+        "successes": 1,
+        "failures": 2,
+        "deferred": 1,
+        "success_rate": 1 / 3,
+        "recovery_time_s": None,
+    }
+    assert counted["by_agent"]["b"]["recovery_time_s"] == 7
+    assert counted["recovery_time_by_category_s"] == {"transient": 7}
+    assert (counted["retries"], counted["fallbacks"], counted["circuit_blocks"]) == (1, 1, 1)
+    assert counted["by_cause"] == {"network": 2}
+    assert summary.tasks["1"].category is ErrorCategory.TRANSIENT
+    assert summary.tasks["1"].path == state.recovery_path
