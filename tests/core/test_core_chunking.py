@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_core.chunking import Chunk, ChunkKind, chunk_file
+from aurora_core.chunking import Chunk, ChunkKind, cut_file
 
 SOURCES = {
     "a.py": (
@@ -57,39 +57,39 @@ def places(chunks: list[Chunk]) -> list[tuple[str, str, int, int]]:
 
 @pytest.mark.parametrize("file", list(SOURCES))
 def test_definitions_are_chunks_of_their_own(file: str) -> None:
-    found = places(chunk_file(file, SOURCES[file]))
+    found = places(cut_file(file, SOURCES[file]).chunks)
     assert [place for place in EXPECTED[file] if place not in found] == []
 
 
 @pytest.mark.parametrize("file", list(SOURCES))
 def test_content_is_the_lines_it_says(file: str) -> None:
     lines = SOURCES[file].split("\n")
-    for chunk in chunk_file(file, SOURCES[file]):
+    for chunk in cut_file(file, SOURCES[file]).chunks:
         assert chunk.content == "\n".join(lines[chunk.line_start - 1 : chunk.line_end])
         assert chunk.kind is ChunkKind.CODE
 
 
 def test_what_is_between_definitions_is_kept() -> None:
-    found = places(chunk_file("a.py", SOURCES["a.py"]))
+    found = places(cut_file("a.py", SOURCES["a.py"]).chunks)
     assert ("module", "a", 1, 2) in found
     assert ("class", "A", 14, 14) in found, "an attribute after a method still belongs to its class"
 
 
 def test_signatures_are_one_line_without_body_or_comments() -> None:
     text = "def f(  # why\n    a: int,\n    b: str = 'x',\n) -> None:\n    '''Doc.'''\n    return None\n"
-    (chunk,) = chunk_file("m.py", text)
+    (chunk,) = cut_file("m.py", text).chunks
     assert chunk.signature == "def f( a: int, b: str = 'x', ) -> None"
 
 
 def test_long_definitions_are_split_and_keep_their_name() -> None:
     text = "def f():\n" + "    x = 1\n" * 400
-    chunks = chunk_file("m.py", text)
+    chunks = cut_file("m.py", text).chunks
     assert [(c.name, c.line_start, c.line_end) for c in chunks] == [("f", 1, 150), ("f", 151, 300), ("f", 301, 401)]
 
 
 def test_markdown_is_cut_by_heading_and_code_fences_are_no_headings() -> None:
     text = "intro\n\n# One\ntext\n```sh\n# no heading\n```\n## Two #\nmore\n"
-    found = [(c.name, c.line_start, c.line_end, c.kind) for c in chunk_file("guide.md", text)]
+    found = [(c.name, c.line_start, c.line_end, c.kind) for c in cut_file("guide.md", text).chunks]
     assert found == [
         ("guide", 1, 1, ChunkKind.KB),
         ("One", 3, 7, ChunkKind.KB),
@@ -99,19 +99,19 @@ def test_markdown_is_cut_by_heading_and_code_fences_are_no_headings() -> None:
 
 def test_plain_text_is_cut_by_paragraph() -> None:
     text = "\n\n".join(f"Paragraph {i}\n" + "line\n" * 12 for i in range(3))
-    chunks = chunk_file("notes.txt", text)
+    chunks = cut_file("notes.txt", text).chunks
     assert [c.name for c in chunks] == ["Paragraph 0", "Paragraph 1", "Paragraph 2"]
     assert {c.kind for c in chunks} == {ChunkKind.DOC}
 
 
 def test_broken_code_is_still_indexed() -> None:
-    chunks = chunk_file("m.py", "def f(:\n    retur\nclass\n\ndef good(a):\n    return a\n")
+    chunks = cut_file("m.py", "def f(:\n    retur\nclass\n\ndef good(a):\n    return a\n").chunks
     assert "return a" in "\n".join(c.content for c in chunks)
 
 
 def test_deep_nesting_ends() -> None:
     text = "{" * 5000 + "}" * 5000
-    assert chunk_file("m.js", text) is not None
+    assert cut_file("m.js", text).chunks is not None
 
 
 @given(
@@ -121,7 +121,7 @@ def test_deep_nesting_ends() -> None:
 def test_no_line_that_says_something_is_lost_or_doubled(text: str, file: str) -> None:
     lines = text.split("\n")
     covered: list[int] = []
-    for chunk in chunk_file(file, text):
+    for chunk in cut_file(file, text).chunks:
         assert chunk.content == "\n".join(lines[chunk.line_start - 1 : chunk.line_end])
         covered += range(chunk.line_start, chunk.line_end + 1)
     assert len(covered) == len(set(covered)), "no line is in two chunks"

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.index.graph import note_changes, put_links, refresh_graph
 from aurora_core.index.history import refresh_history
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.prepare import Request, prepare
 from aurora_core.store.database import transaction
-from aurora_core.store.files import known_file, known_files, put_file, remove_file, touch_file
+from aurora_core.store.files import known_file, known_files, put_file, remove_chunks, remove_file, touch_file
 from aurora_core.walk import FoundFile, SkippedFile, walk
 from aurora_core.workers import workers
 
@@ -98,6 +99,7 @@ def index_project(
     with transaction(connection):
         merge_if_needed(connection)
         refresh_history(connection, root)
+        refresh_graph(connection)
         _note_time(connection)
     if tally.indexed > BATCH_FILES or tally.removed > BATCH_FILES:
         # A script runs the pragma to its end; a single step would give back one page only.
@@ -227,6 +229,7 @@ def _remove_gone(connection: sqlite3.Connection, gone: Sequence[int], tally: _Ta
     with transaction(connection):
         dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]
         mark_dead(connection, dead)
+        note_changes(connection, len(gone))
     tally.removed += len(gone)
     tally.removed_chunks += len(dead)
 
@@ -241,7 +244,7 @@ def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) 
     for file in batch.changed:
         known = known_file(connection, file.found.path)
         if known is not None:
-            dead += remove_file(connection, known.id)
+            dead += remove_chunks(connection, known.id)
         file_id, numbers = put_file(
             connection,
             file.found.path,
@@ -251,10 +254,12 @@ def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) 
             text=file.text,
             chunks=file.chunks,
         )
+        put_links(connection, file_id, file.links)
         ids += numbers
         files += [file_id] * len(numbers)
     mark_dead(connection, dead)
     write_segment(connection, batch.segment, ids=ids, files=files)
+    note_changes(connection, len(batch.changed))
     tally.unchanged += len(batch.same)
     tally.indexed += len(batch.changed)
     tally.skipped += batch.skipped

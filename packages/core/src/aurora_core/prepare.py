@@ -9,8 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.chunking import ChunkKind, chunk_file
+from aurora_core.chunking import ChunkKind, SymbolType, cut_file
 from aurora_core.index.bm25 import path_frequencies
+from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, built_segment
 from aurora_core.places import is_test_file
 from aurora_core.store.files import ChunkRow, packed_text
@@ -30,6 +31,7 @@ KINDS: Final = {kind: place for place, kind in enumerate(ChunkKind)}
 RACY_NS: Final = 50_000_000
 UNSURE: Final = -1
 READ_ATTEMPTS: Final = 3
+_DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class PreparedFile:
     digest: bytes
     text: bytes
     chunks: tuple[ChunkRow, ...]
+    links: PackedLinks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +98,18 @@ def prepare(request: Request) -> PreparedBatch:
             same.append(found)
             continue
         text = "" if reason else content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-        chunks = chunk_file(file.path, text)
-        indexed += [indexed_chunk(file.path, chunk) for chunk in chunks]
-        rows = tuple(ChunkRow.of(chunk) for chunk in chunks)
-        changed.append(PreparedFile(found=found, digest=digest, text=packed_text(text), chunks=rows))
+        cut = cut_file(file.path, text)
+        indexed += [indexed_chunk(file.path, chunk) for chunk in cut.chunks]
+        defined = [chunk.name.rpartition(".")[2] for chunk in cut.chunks if chunk.symbol_type in _DEFINING]
+        changed.append(
+            PreparedFile(
+                found=found,
+                digest=digest,
+                text=packed_text(text),
+                chunks=tuple(ChunkRow.of(chunk) for chunk in cut.chunks),
+                links=packed_links(file.path, cut.links, defined),
+            )
+        )
     return PreparedBatch(
         changed=tuple(changed), same=tuple(same), skipped=tuple(skipped), segment=built_segment(indexed)
     )
@@ -133,7 +144,8 @@ def indexed_chunk(path: str, chunk: Chunk) -> IndexedChunk:
     return IndexedChunk(
         body=Counter(terms(chunk.content)),
         path=path_frequencies(path),
-        name=Counter(terms(chunk.name)),
+        # What a chunk itself is called tells more than what it stands in.
+        name=Counter([*terms(chunk.name), *terms(chunk.name.rpartition(".")[2])]),
         kind=KINDS[chunk.kind],
         test=is_test_file(path),
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.chunking.chunk import Chunk, ChunkKind, SymbolType, split_long
-from aurora_core.chunking.grammars import parser_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +48,14 @@ class _Scope:
         return f"{self.name}.{member}" if self.name else member
 
 
-def chunk_code(text: str, stem: str, grammar: Grammar) -> list[Chunk]:
+def chunk_code(text: str, root: Node, stem: str, grammar: Grammar) -> list[Chunk]:
     """Chunks that together hold every line that says something, in file order, none twice.
 
     Args:
+        root: the text's syntax tree.
         stem: the file's name without its ending; names what stands outside of definitions.
     """
-    source = text.encode()
-    tree = parser_for(grammar).parse(source)
-    definitions = list(_definitions(tree.root_node, grammar, _Scope("", in_type=False), 0))
+    definitions = list(_definitions(root, grammar, _Scope("", in_type=False), 0))
     lines = text.split("\n")
     module = _Definition(0, len(lines) - 1, stem, SymbolType.MODULE, "", tuple(definitions))
     chunks = _with_remainders(module, lines)

@@ -12,7 +12,7 @@ from tree_sitter import Language, Parser
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Grammar", "grammar_for", "parser_for"]
+__all__ = ["Grammar", "grammar_for", "language_of", "parser_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,13 @@ def grammar_for(suffix: str) -> Grammar | None:
 
 
 @cache
-def parser_for(grammar: Grammar) -> Parser:
-    """A parser; loading a grammar takes milliseconds, so each is loaded when its first file comes."""
+def language_of(grammar: Grammar) -> Language:
+    """A language; loading one takes milliseconds, so each is loaded when its first file comes."""
     module = importlib.import_module(grammar.module)
-    return Parser(Language(getattr(module, grammar.entry)()))
+    return Language(getattr(module, grammar.entry)())
+
+
+@cache
+def parser_for(grammar: Grammar) -> Parser:
+    """A parser of a language."""
+    return Parser(language_of(grammar))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ K1: Final = 1.2
 MAX_QUERY_TERMS: Final = 20
 MAX_QUERY_FREQUENCY: Final = 2
 TITLE_WEIGHT: Final = 6
+RELATED_WEIGHT: Final = 0.3
 
 _STOP: Final = frozenset(
     terms(
@@ -62,11 +64,11 @@ class FieldWeights:
 
 
 # Among chunks the name tells most; all chunks of a file share its path.
-CHUNK: Final = FieldWeights(path=3, name=8, b=0.6)
+CHUNK: Final = FieldWeights(path=3, name=5, b=0.6)
 # For the ranking of files.
-BALANCED: Final = FieldWeights(path=5, name=5, b=0.5)
+BALANCED: Final = FieldWeights(path=5, name=4, b=0.5)
 # For the one best chunk of a file, where a long chunk has more chances by its length alone.
-SINGLE: Final = FieldWeights(path=4, name=2, b=0.75)
+SINGLE: Final = FieldWeights(path=4, name=1, b=0.75)
 
 
 def path_frequencies(path: str) -> Counter[str]:
@@ -79,13 +81,21 @@ def query_weights(query: str) -> Mapping[str, float]:
     """How often each term of a query counts: in its first line, the title, as six times, below it at most twice.
 
     A title sums a request up; an issue's body repeats versions, paths and output. Stop words are left out, unless the
-    query has nothing else.
+    query has nothing else. A word brings its short forms along, and a short form its word, at a share of its weight.
     """
     title, _, body = query.partition("\n")
     counts = {term: float(min(count, MAX_QUERY_FREQUENCY)) for term, count in Counter(terms(body)).items()}
     for term, count in Counter(terms(title)).items():
         counts[term] = min(counts.get(term, 0) + TITLE_WEIGHT * count, TITLE_WEIGHT + MAX_QUERY_FREQUENCY)
-    return {term: count for term, count in counts.items() if term not in _STOP} or counts
+    return _with_related({term: count for term, count in counts.items() if term not in _STOP} or counts)
+
+
+def _with_related(counts: dict[str, float]) -> dict[str, float]:
+    related: dict[str, float] = {}
+    for term, count in counts.items():
+        for other in RELATED.get(term, ()):
+            related[other] = max(related.get(other, 0.0), RELATED_WEIGHT * count)
+    return {**related, **counts}
 
 
 def idf(documents: int, containing: int) -> float:

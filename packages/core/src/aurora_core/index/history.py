@@ -120,10 +120,15 @@ def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
         (np.array(lengths, dtype="<i4").tobytes(), zlib.compress(files.encode())),
     )
     changed: dict[str, int] = {}
+    times: Counter[str] = Counter()
     for commit in commits:
+        times.update(set(commit.files))
         for file in commit.files:
             changed[file] = max(changed.get(file, 0), commit.at)
-    connection.executemany("INSERT INTO history_changes VALUES (?, ?)", changed.items())
+    connection.executemany(
+        "INSERT INTO history_changes (path, at, commits) VALUES (?, ?, ?)",
+        ((path, at, times[path]) for path, at in changed.items()),
+    )
 
 
 def _frequencies(message: str) -> Counter[str]:

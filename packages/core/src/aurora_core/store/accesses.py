@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-__all__ = ["read_histories", "record_accesses", "symbol_of"]
+__all__ = ["last_symbols", "read_histories", "record_accesses", "restore_accesses", "symbol_of"]
 
 
 def symbol_of(file: str, name: str) -> str:
@@ -26,9 +26,26 @@ def record_accesses(connection: sqlite3.Connection, symbols: Iterable[str], now:
     for symbol in wanted:
         after = known.get(symbol, AccessHistory(total=0, first_at=now, recent=())).accessed(now)
         connection.execute(
-            "INSERT OR REPLACE INTO accesses VALUES (?, ?, ?, ?)",
-            (symbol, after.total, after.first_at, json.dumps(after.recent)),
+            "INSERT OR REPLACE INTO accesses (symbol, total, first_at, recent, last_at) VALUES (?, ?, ?, ?, ?)",
+            (symbol, after.total, after.first_at, json.dumps(after.recent), now),
         )
+
+
+def last_symbols(connection: sqlite3.Connection, *, since: float, limit: int) -> list[str]:
+    """The symbols that were used last, after a time in Unix seconds, newest first."""
+    rows = connection.execute(
+        "SELECT symbol FROM accesses WHERE last_at >= ? ORDER BY last_at DESC, symbol LIMIT ?", (since, limit)
+    )
+    return [symbol for (symbol,) in rows]
+
+
+def restore_accesses(connection: sqlite3.Connection, rows: Iterable[tuple[str, int, float, str]]) -> None:
+    """Put (symbol, total, first_at, recent) of another database in place, inside the caller's transaction."""
+    connection.executemany(
+        """INSERT OR REPLACE INTO accesses (symbol, total, first_at, recent, last_at)
+           VALUES (?1, ?2, ?3, ?4, coalesce(json_extract(?4, '$[#-1]'), ?3))""",
+        rows,
+    )
 
 
 def read_histories(connection: sqlite3.Connection, symbols: Iterable[str]) -> dict[str, AccessHistory]:

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["connect", "generation", "naming_failures", "note_change", "reading", "transaction"]
+__all__ = [
+    "BUSY_TIMEOUT_S",
+    "connect",
+    "generation",
+    "is_read_only",
+    "naming_failures",
+    "note_change",
+    "reading",
+    "transaction",
+]
 
 # A writer holds the lock for one batch of files; a second indexer waits for many of them.
 BUSY_TIMEOUT_S: Final = 60.0
@@ -64,11 +73,17 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
         raise StoreError(path, f"cannot be opened ({error})") from error
     try:
         with naming_failures(path):
+            connection.execute("PRAGMA query_only = ON")
             migrate(connection, path)
     except StoreError:
         connection.close()
         raise
     return connection
+
+
+def is_read_only(connection: sqlite3.Connection) -> bool:
+    """Whether the database lies where it cannot be written."""
+    return bool(connection.execute("PRAGMA query_only").fetchone()[0])
 
 
 def note_change(connection: sqlite3.Connection) -> None:

@@ -10,25 +10,28 @@ from aurora_core.chunking import ChunkKind, SymbolType
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aurora_core.chunking import Chunk
 
 __all__ = [
     "REASONING_FOLDER",
     "ChunkRow",
+    "DescribedChunk",
     "KnownFile",
     "StoredChunk",
     "chunks_by_id",
     "chunks_named",
     "counts",
+    "described_chunks",
+    "file_ids",
     "file_text",
     "known_file",
     "known_files",
     "packed_text",
     "put_file",
+    "remove_chunks",
     "remove_file",
-    "symbols_by_id",
     "touch_file",
 ]
 
@@ -89,6 +92,18 @@ class StoredChunk:
     content: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedChunk:
+    """A chunk's place and nature; commits counts those that changed its file."""
+
+    file_id: int
+    file: str
+    name: str
+    kind: ChunkKind
+    symbol_type: SymbolType
+    commits: int
+
+
 def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, KnownFile]:
     """Every indexed file of the project by path, or those below a path; earlier answers are not among them."""
     select = "SELECT path, id, digest, size, mtime_ns FROM files WHERE path NOT LIKE ?"
@@ -120,17 +135,20 @@ def put_file(
     text: bytes,
     chunks: Sequence[ChunkRow],
 ) -> tuple[int, range]:
-    """Add a file with its chunks; returns its id and theirs, in their order. The path must not be there yet.
+    """Add a file with its chunks; returns its id and theirs, in their order.
+
+    A file that was there keeps its id; its old chunks must have been removed.
 
     Args:
         text: see `packed_text`.
     """
-    cursor = connection.execute(
-        "INSERT INTO files (path, digest, size, mtime_ns, text) VALUES (?, ?, ?, ?, ?)",
+    (file_id,) = connection.execute(
+        """INSERT INTO files (path, digest, size, mtime_ns, text) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, size = excluded.size,
+               mtime_ns = excluded.mtime_ns, text = excluded.text
+           RETURNING id""",
         (path, digest, size, mtime_ns, text),
-    )
-    file_id = cursor.lastrowid
-    assert file_id is not None
+    ).fetchone()
     # Nobody else can take an id before the caller's transaction ends.
     last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
     ids = range(last[0] + 1 if last else 1, (last[0] if last else 0) + len(chunks) + 1)
@@ -165,9 +183,16 @@ def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: i
     connection.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
 
 
+def remove_chunks(connection: sqlite3.Connection, file_id: int) -> list[int]:
+    """Remove a file's chunks; returns their ids, which the index must forget too."""
+    ids = [row[0] for row in connection.execute("SELECT id FROM chunks WHERE file_id = ?", (file_id,))]
+    connection.execute("DELETE FROM chunks WHERE file_id = ?", (file_id,))
+    return ids
+
+
 def remove_file(connection: sqlite3.Connection, file_id: int) -> list[int]:
     """Remove a file and its chunks; returns the chunks' ids, which the index must forget too."""
-    ids = [row[0] for row in connection.execute("SELECT id FROM chunks WHERE file_id = ?", (file_id,))]
+    ids = remove_chunks(connection, file_id)
     connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
     return ids
 
@@ -184,15 +209,37 @@ def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int
     return _stored(connection, f"chunks.id IN ({marks})", ids)
 
 
-def symbols_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """(file, name) of chunks, without the cost of their text."""
+def described_chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, DescribedChunk]:
+    """Chunks without the cost of their text; ids that are gone are left out."""
     marks = ",".join("?" * len(ids))
     rows = connection.execute(
-        f"SELECT chunks.id, path, name FROM chunks JOIN files ON files.id = file_id "  # noqa: S608 - marks only
-        f"WHERE chunks.id IN ({marks})",
+        f"""SELECT chunks.id, file_id, files.path, name, kind, symbol_type, coalesce(commits, 0)
+            FROM chunks JOIN files ON files.id = file_id
+            LEFT JOIN history_changes ON history_changes.path = files.path
+            WHERE chunks.id IN ({marks})""",  # noqa: S608 - marks only
         tuple(ids),
     )
-    return {number: (path, name) for number, path, name in rows}
+    return {
+        number: DescribedChunk(
+            file_id=file_id,
+            file=path,
+            name=name,
+            kind=ChunkKind(kind),
+            symbol_type=SymbolType(symbol_type),
+            commits=commits,
+        )
+        for number, file_id, path, name, kind, symbol_type, commits in rows
+    }
+
+
+def file_ids(connection: sqlite3.Connection, paths: Collection[str]) -> list[int]:
+    """Ids of files, ascending; paths that are not known are left out."""
+    marks = ",".join("?" * len(paths))
+    rows = connection.execute(
+        f"SELECT id FROM files WHERE path IN ({marks}) ORDER BY id",  # noqa: S608 - marks only
+        tuple(paths),
+    )
+    return [number for (number,) in rows]
 
 
 def chunks_named(connection: sqlite3.Connection, short_name: str) -> dict[int, StoredChunk]:

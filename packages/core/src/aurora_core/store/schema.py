@@ -96,6 +96,28 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         "INSERT INTO deaths SELECT id, dead FROM segments",
         "ALTER TABLE segments DROP COLUMN dead",
     ),
+    (
+        # What a file mentions and offers, as arrays of little-endian uint32 keys, and the edges between files.
+        """CREATE TABLE links (
+            file_id INTEGER PRIMARY KEY REFERENCES files (id) ON DELETE CASCADE,
+            imports BLOB NOT NULL,
+            calls BLOB NOT NULL,
+            offers BLOB NOT NULL
+        )""",
+        """CREATE TABLE graph (
+            only INTEGER PRIMARY KEY CHECK (only = 1),
+            sources BLOB NOT NULL,
+            targets BLOB NOT NULL,
+            weights BLOB NOT NULL
+        )""",
+        "ALTER TABLE history_changes ADD COLUMN commits INTEGER NOT NULL DEFAULT 1",
+        "DELETE FROM meta WHERE key = 'history_head'",
+        "ALTER TABLE accesses ADD COLUMN last_at REAL NOT NULL DEFAULT 0",
+        "UPDATE accesses SET last_at = coalesce(json_extract(recent, '$[#-1]'), first_at)",
+        "CREATE INDEX accesses_by_last ON accesses (last_at)",
+        # Chunks are indexed with more than before, so every file is read again.
+        "UPDATE files SET digest = x'', mtime_ns = -1 WHERE path NOT LIKE '.aurora/reasoning/%'",
+    ),
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 

@@ -56,10 +56,12 @@ class RetrievedContext:
 def retrieve(memory: Memory, question: Question, focus: Focus, complexity: Complexity) -> RetrievedContext:
     """Ask the memory: code first, then documents, and earlier reasoning only where it is similar."""
     budget = CHUNKS_BY_COMPLEXITY[complexity]
-    documents = memory.search(question.text, limit=max(1, round(budget * DOCUMENT_SHARE)), kinds=_DOCUMENTS)
-    code = memory.search(question.text, limit=budget - len(documents), kinds=(ChunkKind.CODE,))
+    documents = memory.search(
+        question.text, limit=max(1, round(budget * DOCUMENT_SHARE)), kinds=_DOCUMENTS, record=False
+    )
+    code = memory.search(question.text, limit=budget - len(documents), kinds=(ChunkKind.CODE,), record=False)
     chunks = (*code, *documents)
-    earlier = memory.search(question.text, limit=budget, kinds=(ChunkKind.REAS,))
+    earlier = memory.search(question.text, limit=budget, kinds=(ChunkKind.REAS,), record=False)
     return RetrievedContext(
         code=chunks,
         reasoning=tuple(hit for hit in earlier if focus.coverage(hit.content).share >= SIMILAR_REASONING),
