@@ -246,7 +246,7 @@ def test_any_text_survives_the_journal(output: str, task_id: str) -> None:
 
 
 def test_every_kind_of_fact_has_its_own_name() -> None:
-    assert len(FACT_TYPES) == 14
+    assert len(FACT_TYPES) == 20
     assert "task_settled" in FACT_TYPES
 
 

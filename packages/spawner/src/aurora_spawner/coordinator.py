@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from aurora_spawner.journal.facts import (
     TaskSettled,
 )
 from aurora_spawner.outcome import TASK_CANCELLED, for_journal, result_of, without_attempt
+from aurora_spawner.recovering import Recovering
+from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
 from aurora_spawner.resume import stored_task, tasks_added
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.writer import GroupWriter
     from aurora_spawner.pacing import TokenBucket
+    from aurora_spawner.recovery.run_recovery import Next, RunRecovery
     from aurora_spawner.resume import Standing
     from aurora_spawner.scheduler import Scheduler
 
@@ -83,6 +87,7 @@ class Coordinator:
         executor: Executor,
         writer: GroupWriter,
         conduct: Conduct,
+        recovery: RunRecovery | None = None,
         on_event: Callable[[RunEvent], None] | None,
     ) -> None:
         self._assignment = assignment
@@ -111,6 +116,9 @@ class Coordinator:
         """Set while the next start waits for its time."""
         self.paused = False
         self.notices: list[str] = []
+        self._recovering = (
+            Recovering(recovery, host=self, scheduler=scheduler, executor=executor) if recovery else None
+        )
 
     async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
         """Run the tasks to their ends, or to the end that was asked for.
@@ -121,17 +129,23 @@ class Coordinator:
         self._emit("run_started")
         try:
             async with asyncio.TaskGroup() as self._group:
+                if self._recovering:
+                    attempted = {attempt.task_id for attempt in open_attempts}
+                    self._recovering.resume(list(self._graph.tasks.values()), attempted=attempted)
                 for attempt in open_attempts:
                     self._scheduler.begin(attempt.task_id)
-                    self._begin(self._go_on(attempt))
+                    self.begin(self._go_on(attempt))
                 self._write_skipped(self._scheduler.skip_hopeless())
-                self._dispatch()
+                self.dispatch()
                 self._group.create_task(self._finished.wait())
         except BaseExceptionGroup as failures:
             # Whatever it is, no agent may be left running. No `except*`: Pythons before 3.11.4 wrap what is raised in
             # it in a group again.
             await self._abandon()
             raise failures.exceptions[0] from None
+        finally:
+            if self._recovering:
+                self._recovering.close()
 
     # Steering: callable at any time from the loop's thread.
 
@@ -139,12 +153,12 @@ class Coordinator:
         """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it."""
         if self.ending is None:
             self.ending = why
-            self._jot(None, RunEnding(why=why, at_once=at_once))
+            self.jot(None, RunEnding(why=why, at_once=at_once))
             self._emit("run_ending", message=why)
         self._at_once = self._at_once or at_once
         for running in self._running.values():
             self._executor.cancel(running, at_once=self._at_once)
-        self._dispatch()
+        self.dispatch()
 
     def cancel_task(self, task_id: str, *, by: str) -> None:
         """End one task; its dependants are skipped."""
@@ -152,27 +166,29 @@ class Coordinator:
         if state.settled:
             return
         self._cancelled.add(task_id)
-        self._jot(task_id, TaskCancelled(by=by))
+        self.jot(task_id, TaskCancelled(by=by))
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
         elif state is TaskState.PENDING:
             error = "cancelled by the user before it could start"
-            self._begin(self._settle(task_id, self._without_attempt(task_id, TaskState.CANCELLED, error)))
+            self.begin(self._settle(task_id, self._without_attempt(task_id, TaskState.CANCELLED, error)))
 
     def pause(self, *, by: str) -> None:
         """Start nothing more until `unpause`; what runs goes on."""
         if not self.paused:
             self.paused = True
-            self._jot(None, RunPaused(by=by))
+            self.jot(None, RunPaused(by=by))
             self._emit("run_paused")
 
     def unpause(self, *, by: str) -> None:
         """Go on after a pause."""
         if self.paused:
             self.paused = False
-            self._jot(None, RunUnpaused(by=by))
+            if self._recovering:
+                self._recovering.go_on()
+            self.jot(None, RunUnpaused(by=by))
             self._emit("run_unpaused")
-            self._dispatch()
+            self.dispatch()
 
     def knows(self, task_id: str) -> bool:
         """Whether the run has a task of that id."""
@@ -187,16 +203,41 @@ class Coordinator:
             "ending": self.ending,
             "tasks": {str(state): count for state, count in counts.items()},
             "running": sorted(self._running),
+            **self._waiting(),
+        }
+
+    def _waiting(self) -> dict[str, Any]:
+        """What is waited for, where recovery knows: providers until when, and what quiet attempts wait for."""
+        if self._recovering is None:
+            return {}
+        found = {task_id: self._recovering.waiting_for(task_id) for task_id in sorted(self._running)}
+        return {
+            "providers": self._recovering.recovery.waiting(),
+            "waiting_for": {task_id: reason for task_id, reason in found.items() if reason},
         }
 
     # The life of a task.
 
-    def _dispatch(self) -> None:
+    def dispatch(self) -> None:
         """Start what may start; notice the end."""
         while self._may_start() and (task_id := self._scheduler.start_next()) is not None:
-            self._begin(self._run_task(task_id))
+            if self._enters(task_id):
+                self.begin(self._run_task(task_id))
+        if self._recovering:
+            self._recovering.set_alarms()
         if self._scheduler.done or (self.ending is not None and not self._scheduler.running):
             self._finished.set()
+
+    def _enters(self, task_id: str) -> bool:
+        """Whether a task that has taken its slot is attempted; recovery may give it to another agent, or to none."""
+        task = self._graph.tasks[task_id]
+        if self._recovering is None or self._recovering.enter(task):
+            return True
+        error = self._recovering.refusal(task)
+        if error is not None:
+            result = self._without_attempt(task_id, TaskState.FAILED, error)
+            self.begin(self._settle(task_id, result))
+        return False
 
     def _may_start(self) -> bool:
         """Whether the run wants a task now; when it only wants it later, it is asked again then."""
@@ -209,9 +250,10 @@ class Coordinator:
 
     def _wake(self) -> None:
         self._alarm = None
-        self._dispatch()
+        self.dispatch()
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        """Own a piece of work until it ends."""
         self._group.create_task(self._guard(work))
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
@@ -223,12 +265,13 @@ class Coordinator:
             raise
 
     async def _run_task(self, task_id: str) -> None:
-        """Attempt a task until it is settled."""
+        """Attempt a task until it is settled, or has to wait for its next attempt."""
         for lost in range(1, LOST_LIMIT + 1):
             try:
                 end = await self._attempt(task_id)
             except BackendError as error:
-                await self._settle(task_id, self._without_attempt(task_id, TaskState.FAILED, str(error)))
+                result = self._without_attempt(task_id, TaskState.FAILED, str(error))
+                await self._conclude(task_id, AttemptEnd(reason="exec_failed", exec_errno=errno.ENOENT), result)
                 return
             if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self._stopping(task_id):
                 await self._close(task_id, end)
@@ -240,12 +283,16 @@ class Coordinator:
         """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
         if not isinstance(end, AttemptEnd):
-            self._jot(task_id, self._started(attempt.number, end, adopted=True))
+            self.jot(task_id, self._started(attempt.number, end, adopted=True))
             self._emit("task_started", task_id, message="adopted")
             end = await self._follow(task_id, end)
         if end.reason in ("supervisor_lost", "voided", "cancelled") and not self._stopping(task_id):
+            if self._recovering:
+                self._recovering.recovery.cut_off(self._graph.tasks[task_id])
             await self._note(task_id, self._ended(task_id, end))
-            await self._run_task(task_id)
+            self._scheduler.postpone(task_id)
+            self._scheduler.requeue(task_id)
+            self.dispatch()
         else:
             await self._close(task_id, end)
 
@@ -263,7 +310,7 @@ class Coordinator:
             running = self._running[task_id] = await self._executor.start(order)
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
-        self._jot(task_id, self._started(number, running))
+        self.jot(task_id, self._started(number, running))
         self._emit("task_started", task_id)
         return await self._follow(task_id, running)
 
@@ -271,34 +318,75 @@ class Coordinator:
         self._running[task_id] = running
         if self._stopping(task_id):
             self._executor.cancel(running, at_once=self._at_once)
+        if self._recovering:
+            task = self._graph.tasks[task_id]
+            self._recovering.watch(task, running, explicit_s=self._explicit_limit(task_id))
         end = await self._executor.collect(running)
         del self._running[task_id]
-        return end
+        return self._recovering.unwatch(task_id, end) if self._recovering else end
 
     def _order(self, task_id: str, number: int) -> AttemptOrder:
         task = self._graph.tasks[task_id]
-        return self._assignment.order(
+        order = self._assignment.order(
             task,
             number=number,
             position=self._positions[task_id],
             backend=self._backends[self._agent(task_id)],
             before=[self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results],
         )
+        if self._recovering is None:
+            return order
+        return self._recovering.timed(task, order, explicit_s=self._explicit_limit(task_id))
+
+    def _explicit_limit(self, task_id: str) -> float | None:
+        """The time limit that a task or its agent asks for."""
+        return self._graph.tasks[task_id].timeout_s or self._backends[self._agent(task_id)].timeout_s
 
     async def _close(self, task_id: str, end: AttemptEnd) -> None:
         """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume."""
         result = self._result_of(task_id, end)
         if result.state is TaskState.CANCELLED and task_id not in self._cancelled:
             self.results[task_id] = result
+            if self._recovering:
+                self._recovering.recovery.cut_off(self._graph.tasks[task_id])
             self._scheduler.reopen(task_id)
             reopened = TaskReopened(why=str(self.ending), task=stored_task(self._graph.tasks[task_id]))
             written = self._note(task_id, self._ended(task_id, end), reopened)
-            self._dispatch()
+            self.dispatch()
             await written
             self._emit("task_ended", task_id, result=result)
         else:
-            result, growth = self._expand(result)
-            await self._settle(task_id, result, self._ended(task_id, end), *growth)
+            await self._conclude(task_id, end, result, self._ended(task_id, end))
+
+    async def _conclude(self, task_id: str, end: AttemptEnd, result: SpawnResult, *before: Fact) -> None:
+        """Settle a task by its last attempt, unless its recovery goes on."""
+        result, growth = self._expand(result)
+        if self._recovering is None:
+            await self._settle(task_id, result, *before, *growth)
+            return
+        recovery, task = self._recovering.recovery, self._graph.tasks[task_id]
+        result = self._recovering.in_words(task_id, end, result)
+        if result.success:
+            recovery.succeeded(task)
+        elif result.state is TaskState.CANCELLED:
+            recovery.cancelled(task, result.error or "cancelled")
+        else:
+            following = recovery.failed(task, end, result)
+            result = replace(result, error=following.error or result.error)
+            if following.again_after_s is not None:
+                await self._try_again(task_id, following, *before)
+                return
+        await self._settle(task_id, result, *before, *growth)
+
+    async def _try_again(self, task_id: str, following: Next, *before: Fact) -> None:
+        """Give back the slot of a task whose recovery goes on."""
+        if self._recovering is not None:
+            self._recovering.again(task_id, following)
+            written = self._note(task_id, *before)
+            self.dispatch()
+            await written
+            self._emit(following.kind, task_id, message=following.message)
+            self._recovering.call_back()
 
     def _expand(self, result: SpawnResult) -> tuple[SpawnResult, Sequence[Fact]]:
         """Add the tasks that a result asks for; a result that asks for what cannot be is a failure."""
@@ -331,21 +419,52 @@ class Coordinator:
 
         Dependants are dispatched before the result is durable; their intents stand behind it in the journal.
         """
+        result = self._recovered(task_id, result)
         self.results[task_id] = result
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
         written = self._note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
         self._write_skipped(skipped)
-        self._dispatch()
+        ended = [task_id, *(skipped_id for skipped_id, _cause in skipped), *self._stop_batch()]
+        self.dispatch()
         await written
-        self._emit("task_ended", task_id, result=result)
-        for skipped_id, _cause in skipped:
-            self._emit("task_ended", skipped_id, result=self.results[skipped_id])
+        for each in ended:
+            self._emit("task_ended", each, result=self.results[each])
+        if self._recovering:
+            self._recovering.call_back()
+
+    def _recovered(self, task_id: str, result: SpawnResult) -> SpawnResult:
+        """The result with what its recovery came to."""
+        if self._recovering is None:
+            return result
+        recovery = self._recovering.recovery
+        if result.state is TaskState.FAILED:
+            recovery.settled_as_failed()
+        elif result.state is TaskState.CANCELLED:
+            recovery.cancelled(self._graph.tasks[task_id], result.error or "cancelled")
+        return recovery.described(self._graph.tasks[task_id], result)
+
+    def _stop_batch(self) -> list[str]:
+        """Hold or skip the rest of the run where too much has failed for its policy; returns what is skipped."""
+        action = self._recovering.check_batch() if self._recovering else None
+        if self._recovering is None or action is None:
+            return []
+        if action is BatchAction.HOLD:
+            self.pause(by=f"batch breaker: {self._recovering.batch_stopped}")
+            return []
+        rest = sorted(self._scheduler.pending, key=self._positions.__getitem__)
+        error = f"skipped, because {self._recovering.batch_stopped}"
+        for task_id in rest:
+            if self._scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
+                self._scheduler.settle(task_id, TaskStep.SKIP)
+            self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
+            self.jot(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
+        return rest
 
     def _write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         for task_id, cause in skipped:
             error = f"task {cause}, which it depends on, was {self._scheduler.states[cause]}"
             self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
-            self._jot(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
+            self.jot(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
 
     async def _abandon(self) -> None:
         """End every attempt, when nothing can be written down any more."""
@@ -357,7 +476,9 @@ class Coordinator:
     # Results.
 
     def _agent(self, task_id: str) -> str:
-        return self._assignment.agent_of(self._graph.tasks[task_id])
+        """Who has a task now."""
+        task = self._graph.tasks[task_id]
+        return self._recovering.recovery.agent_of(task) if self._recovering else self._assignment.agent_of(task)
 
     def _stopping(self, task_id: str) -> bool:
         return self.ending is not None or task_id in self._cancelled
@@ -393,14 +514,30 @@ class Coordinator:
 
     def _note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
         """Write facts down together; awaited, they are durable."""
-        return self._writer.write(
-            *(Entry(run_id=self._assignment.run_id, task_id=task_id, fact=fact) for fact in facts)
-        )
+        return self._writer.write(*self._entries(task_id, facts))
 
-    def _jot(self, task_id: str | None, *facts: Fact) -> None:
+    def jot(self, task_id: str | None, *facts: Fact) -> None:
         """Write facts down in order, without asking when they are durable."""
+        self._writer.post(*self._entries(task_id, facts))
+
+    def _entries(self, task_id: str | None, facts: Sequence[Fact]) -> list[Entry]:
+        """Facts on their way, with what recovery has to say of the same task and of agents."""
         run_id = self._assignment.run_id
-        self._writer.post(*(Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in facts))
+        entries = [Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in facts]
+        if self._recovering is not None:
+            take = self._recovering.recovery.take_facts
+            if task_id is not None:
+                entries += [Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in take(task_id)]
+            entries += [Entry(run_id=run_id, fact=fact) for fact in take(None)]
+        return entries
+
+    def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
+        """Let the watcher of the run know."""
+        self._emit(kind, task_id, **more)
+
+    def attempt_number(self, task_id: str) -> int:
+        """Of a task's attempt that is under way."""
+        return self._attempts[task_id]
 
     def _started(self, number: int, running: RunningAttempt, *, adopted: bool = False) -> AttemptStarted:
         return AttemptStarted(number=number, supervisor=running.supervisor.to_json(), adopted=adopted)

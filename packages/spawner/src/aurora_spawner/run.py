@@ -25,6 +25,9 @@ from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.pacing import TokenBucket
+from aurora_spawner.recovery.run_recovery import RunRecovery
+from aurora_spawner.recovery.settings import RecoverySettings, settings_of
+from aurora_spawner.recovery.standing import load_standing
 from aurora_spawner.result import RunReport
 from aurora_spawner.resume import Revision, Standing, find_standing, tasks_added
 from aurora_spawner.scheduler import Limits, Scheduler
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from aurora_spawner.executor import Executor
     from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.views import AttemptRow
+    from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.result import RunEvent
     from aurora_spawner.task import SpawnTask
 
@@ -52,6 +56,7 @@ class Run:
     executor: Executor
     conduct: Conduct = field(default_factory=Conduct)
     revision: Revision = field(default_factory=Revision)
+    recovery: RecoverySettings | None = None
 
     @classmethod
     def create(
@@ -70,6 +75,7 @@ class Run:
         start_rate_per_s: float | None = None,
         expand: Expansion | None = None,
         max_added: int = DEFAULT_MAX_ADDED,
+        recovery: RecoverySettings | RecoveryPolicy | None = None,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -84,6 +90,7 @@ class Run:
             expand: Called with each task that succeeded and its result; the tasks it returns join the run, and what
                 waits for the task waits for them, too.
             max_added: How many tasks may join in all.
+            recovery: What is done about failures; None leaves each task its first failure.
             environ: What agents inherit; that of this process when None.
 
         Raises:
@@ -113,6 +120,7 @@ class Run:
             limits=Limits(max_concurrent=max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added),
+            recovery=settings_of(recovery),
         )
 
     @classmethod
@@ -129,6 +137,7 @@ class Run:
         start_rate_per_s: float | None = None,
         expand: Expansion | None = None,
         max_added: int = DEFAULT_MAX_ADDED,
+        recovery: RecoverySettings | RecoveryPolicy | None = None,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -141,7 +150,7 @@ class Run:
                 new one joins, an unfinished one that is gone is left out. None takes them from the journal.
             retry_failed: Also run what failed, was skipped or was cancelled.
             max_concurrent: Instead of the run's own limit.
-            start_rate_per_s: As in `create`; so are `expand` and `max_added`.
+            start_rate_per_s: As in `create`; so are `expand`, `max_added` and `recovery`.
 
         Raises:
             UnknownRunError: The journal has no such run.
@@ -169,6 +178,7 @@ class Run:
             limits=Limits(max_concurrent=created.max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added),
+            recovery=settings_of(recovery),
             revision=revision,
         )
 
@@ -188,10 +198,10 @@ class Run:
             JournalError: The journal could not be written; the agents have been stopped.
         """
         with Journal(self.journal) as store, store.hold(self.run_id, holder=own_identity()) as lease:
-            standing = self._standing(store)
+            standing, recovery = self._standing(store), self._recovery(store)
             writer = GroupWriter(store, lease=lease)
             try:
-                return await self._execute(standing, writer, on_event)
+                return await self._execute(standing, recovery, writer, on_event)
             finally:
                 self.executor.close()
                 await writer.close()
@@ -205,12 +215,16 @@ class Run:
         return find_standing(load_tasks(store, self.run_id), open_attempts, self.revision)
 
     async def _execute(
-        self, standing: Standing, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None
+        self,
+        standing: Standing,
+        recovery: RunRecovery | None,
+        writer: GroupWriter,
+        on_event: Callable[[RunEvent], None] | None,
     ) -> RunReport:
         started = time.monotonic()
         for task_id, fact in standing.changes:
             writer.post(Entry(run_id=self.run_id, task_id=task_id, fact=fact))
-        coordinator = self._coordinator(standing, writer, on_event)
+        coordinator = self._coordinator(standing, writer, recovery, on_event)
         found = [await self._find(attempt) for attempt in standing.open_attempts]
         for attempt in standing.outdated_attempts:
             await self._end_outdated(attempt, writer)
@@ -240,15 +254,30 @@ class Run:
         )
         writer.post(Entry(run_id=self.run_id, task_id=attempt.task_id, fact=ended))
 
+    def _recovery(self, store: Journal) -> RunRecovery | None:
+        if self.recovery is None:
+            return None
+        return RunRecovery(
+            self.recovery,
+            backends=self.backends,
+            agent_of=self.assignment.agent_of,
+            standing=load_standing(store, self.run_id, self.recovery.policy),
+        )
+
     def _coordinator(
-        self, standing: Standing, writer: GroupWriter, on_event: Callable[[RunEvent], None] | None
+        self,
+        standing: Standing,
+        writer: GroupWriter,
+        recovery: RunRecovery | None,
+        on_event: Callable[[RunEvent], None] | None,
     ) -> Coordinator:
         scheduler = Scheduler(
             standing.graph,
             limits=self.limits,
-            agent_of=self.assignment.agent_of,
+            agent_of=recovery.agent_of if recovery else self.assignment.agent_of,
             states=standing.states,
             positions=standing.positions,
+            admits=recovery.admits if recovery else None,
         )
         return Coordinator(
             self.assignment,
@@ -258,6 +287,7 @@ class Run:
             executor=self.executor,
             writer=writer,
             conduct=self.conduct,
+            recovery=recovery,
             on_event=on_event,
         )
 

@@ -34,6 +34,7 @@ class Scheduler:
         agent_of: The agent that a task will run on, for the limits by agent.
         positions: Decide among tasks of equal priority; shared with the caller, who enters those that join. None
             takes the order of the graph.
+        admits: Whether an agent may be asked now; one that may not is asked again after `release`.
         states: Of tasks that an earlier execution has settled already; `skip_hopeless` does what follows from them.
     """
 
@@ -45,15 +46,21 @@ class Scheduler:
         agent_of: Callable[[SpawnTask], str],
         states: Mapping[str, TaskState],
         positions: dict[str, int] | None = None,
+        admits: Callable[[str], bool] | None = None,
     ) -> None:
         self._graph = graph
         self._limits = limits
         self._agent_of = agent_of
+        self._admits = admits
         self._running = 0
         self._running_by_agent: dict[str, int] = {}
         self._ready: list[_Ranked] = []
         self._parked: dict[str, list[_Ranked]] = {}
-        """Ready tasks whose agent is at its limit."""
+        """Ready tasks whose agent is at its limit, or not admitted."""
+        self._slots: dict[str, str] = {}
+        """Running tasks, with the agent that they count for."""
+        self._later: set[str] = set()
+        """Postponed tasks that are not to start yet."""
         self._position = (
             {task_id: number for number, task_id in enumerate(graph.tasks)} if positions is None else positions
         )
@@ -121,20 +128,31 @@ class Scheduler:
         while self._ready and self._running < self._limits.max_concurrent:
             ranked = heapq.heappop(self._ready)
             task_id = ranked[2]
-            if self.states[task_id] is not TaskState.PENDING or self._waits_for[task_id]:
-                continue  # skipped, cancelled or given more to wait for since
+            if self.states[task_id] is not TaskState.PENDING or self._waits_for[task_id] or task_id in self._later:
+                # skipped, cancelled, postponed or given more to wait for since; others may have waited behind it
+                self.release(self._agent_of(self._graph.tasks[task_id]))
+                continue
             agent = self._agent_of(self._graph.tasks[task_id])
             if self._running_by_agent.get(agent, 0) >= self._limits.per_agent.get(agent, self._limits.max_concurrent):
                 heapq.heappush(self._parked.setdefault(agent, []), ranked)
                 continue
+            if self._admits is not None and not self._admits(agent):
+                heapq.heappush(self._parked.setdefault(agent, []), ranked)
+                continue
             self.begin(task_id)
+            self.release(agent)
             return task_id
         return None
+
+    def release(self, agent: str) -> None:
+        """Let the next of an agent's parked tasks ask again; the one after it asks when that one has started."""
+        if self._parked.get(agent):
+            heapq.heappush(self._ready, heapq.heappop(self._parked[agent]))
 
     def begin(self, task_id: str) -> None:
         """Count a task as running, whatever the limits; for attempts that run already."""
         self.states[task_id] = advance(self.states[task_id], TaskStep.BEGIN)
-        agent = self._agent_of(self._graph.tasks[task_id])
+        agent = self._slots[task_id] = self._agent_of(self._graph.tasks[task_id])
         self._running += 1
         self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
 
@@ -143,6 +161,19 @@ class Scheduler:
         self._release(task_id)
         self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
         heapq.heappush(self._ready, self._rank(task_id))
+
+    def postpone(self, task_id: str) -> None:
+        """Give back the slot of a running task, or keep back one that has not begun, until `requeue`."""
+        if self.states[task_id] is TaskState.RUNNING:
+            self._release(task_id)
+            self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
+        self._later.add(task_id)
+
+    def requeue(self, task_id: str) -> None:
+        """Let a postponed task start when there is room; one that was settled meanwhile is left alone."""
+        self._later.discard(task_id)
+        if self.states[task_id] is TaskState.PENDING and not self._waits_for[task_id]:
+            heapq.heappush(self._ready, self._rank(task_id))
 
     def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
         """Record how a task ended; dependants become ready or are skipped.
@@ -186,8 +217,7 @@ class Scheduler:
             heapq.heappush(self._ready, self._rank(task_id))
 
     def _release(self, task_id: str) -> None:
-        agent = self._agent_of(self._graph.tasks[task_id])
+        agent = self._slots.pop(task_id)
         self._running -= 1
         self._running_by_agent[agent] -= 1
-        if self._parked.get(agent):
-            heapq.heappush(self._ready, heapq.heappop(self._parked[agent]))
+        self.release(agent)

@@ -83,7 +83,7 @@ def _table_fault(journal: Journal) -> str | None:
             if payload is not None and kind in FACT_TYPES:
                 fact = FACT_TYPES[kind](**json.loads(payload))
                 project(Entry(run_id=run_id, task_id=task_id, fact=fact), at, replica)
-        for table in ("runs", "tasks", "attempts"):
+        for table in ("runs", "tasks", "attempts", "recoveries", "breakers"):
             query = f"SELECT * FROM {table} ORDER BY 1, 2, 3"  # noqa: S608 -- a fixed word
             if replica.execute(query).fetchall() != journal.connection.execute(query).fetchall():
                 return f"the table {table} does not follow from the events"

@@ -144,6 +144,70 @@ class TaskCancelled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryTransitioned(Fact):
+    """The recovery of a task went from one state to the next."""
+
+    kind = "recovery_transition"
+    change: dict[str, Any]
+    """A `RecoveryStateTransition`."""
+    due: float | None
+    """When a task that waits for its retry may start, Unix time."""
+    waits: bool
+    """The task holds no slot now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerMoved(Fact):
+    """The circuit breaker of an agent counted a failure, opened, gave out its trial, or closed."""
+
+    kind = "breaker_moved"
+    agent: str
+    breaker: dict[str, Any]
+    """A `CircuitBreaker`, as it is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderMoved(Fact):
+    """A provider was paused, probed, stopped or opened; the user's own file says how it stands now."""
+
+    kind = "provider_moved"
+    provider: str
+    gate: dict[str, Any]
+    """A `ProviderGate`, as it was then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStalled(Fact):
+    """An attempt shows no sign of life, or its time is up without one."""
+
+    kind = "attempt_stalled"
+    number: int
+    reason: str
+    """What it waits for."""
+    ended: bool
+    """Whether it is being ended for that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTripped(Fact):
+    """So much of the run has failed that the rest does not start."""
+
+    kind = "batch_tripped"
+    reason: str
+    action: str
+    """held, skipped, or continued because the user said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackFailed(Fact):
+    """A callback of the recovery policy raised; nothing else came of it."""
+
+    kind = "callback_failed"
+    callback: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Fact):
     """The coordinator is done with the run and no longer holds it."""
 
@@ -172,6 +236,12 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         TaskSettled,
         TaskReopened,
         TaskCancelled,
+        RecoveryTransitioned,
+        BreakerMoved,
+        ProviderMoved,
+        AttemptStalled,
+        BatchTripped,
+        CallbackFailed,
         RunPaused,
         RunUnpaused,
         RunEnding,

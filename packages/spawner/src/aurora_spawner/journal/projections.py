@@ -1,4 +1,4 @@
-"""The tables `runs`, `tasks` and `attempts`, kept in step with the events in the same transaction.
+"""The tables of runs, tasks, attempts and their recovery, kept in step with the events in the same transaction.
 
 What each fact changes is a table of statements. They see `:run_id`, `:task_id`, `:at` and the fact's own fields by
 name, lists and objects among them as JSON. A fact that is not in the table changes nothing.
@@ -12,8 +12,10 @@ from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
     AttemptStarted,
+    BreakerMoved,
     Entry,
     Fact,
+    RecoveryTransitioned,
     RunCleaned,
     RunCreated,
     RunEnded,
@@ -99,6 +101,30 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, spec = :task,
             content_hash = json_extract(:task, '$.content_hash')
         WHERE run_id = :run_id AND task_id = :task_id
+        """,
+        # What the end of a run cut off goes on where it was; anything else begins anew.
+        """
+        DELETE FROM recoveries
+        WHERE run_id = :run_id AND task_id = :task_id AND :why NOT IN ('interrupted', 'cancelled')
+        """,
+    ),
+    RecoveryTransitioned: (
+        """
+        INSERT INTO recoveries (run_id, task_id, state, agent, due, changes)
+        VALUES (:run_id, :task_id, json_extract(:change, '$.to_state'), json_extract(:change, '$.agent'), :due,
+            json_array(json(:change)))
+        ON CONFLICT DO UPDATE SET state = excluded.state, agent = excluded.agent, due = excluded.due,
+            changes = json_insert(changes, '$[#]', json(:change))
+        """,
+        """
+        UPDATE tasks SET state = 'pending'
+        WHERE :waits AND run_id = :run_id AND task_id = :task_id AND state = 'running'
+        """,
+    ),
+    BreakerMoved: (
+        """
+        INSERT INTO breakers (run_id, agent, at, breaker) VALUES (:run_id, :agent, :at, :breaker)
+        ON CONFLICT DO UPDATE SET at = excluded.at, breaker = excluded.breaker
         """,
     ),
 }

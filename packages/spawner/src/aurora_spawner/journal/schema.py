@@ -80,7 +80,31 @@ _FIRST: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 
-MIGRATIONS: Final = (_FIRST,)
+_RECOVERY: Final = (
+    """
+    CREATE TABLE recoveries (
+        run_id TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        due REAL,
+        changes TEXT NOT NULL,
+        PRIMARY KEY (run_id, task_id),
+        FOREIGN KEY (run_id, task_id) REFERENCES tasks ON DELETE CASCADE
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE breakers (
+        run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+        agent TEXT NOT NULL,
+        at REAL NOT NULL,
+        breaker TEXT NOT NULL,
+        PRIMARY KEY (run_id, agent)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

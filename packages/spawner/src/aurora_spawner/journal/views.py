@@ -143,6 +143,67 @@ def load_attempts(
         return [_attempt(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryRow:
+    """The recovery of a task as the journal has it."""
+
+    task_id: str
+    state: str
+    agent: str
+    due: float | None
+    """When it may be retried, Unix time, where it waits for that."""
+    changes: list[dict[str, Any]]
+    """Its changes of state since it began, or was opened again."""
+
+
+def load_recoveries(journal: Journal, run_id: str) -> list[RecoveryRow]:
+    """The recovery of every task of a run that has one, in the order of the tasks."""
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            """
+            SELECT recoveries.task_id, recoveries.state, recoveries.agent, due, changes
+            FROM recoveries JOIN tasks USING (run_id, task_id) WHERE run_id = ? ORDER BY position
+            """,
+            (run_id,),
+        )
+        return [
+            RecoveryRow(task_id=task_id, state=state, agent=agent, due=due, changes=json.loads(changes))
+            for task_id, state, agent, due, changes in rows
+        ]
+
+
+def load_breakers(journal: Journal) -> list[dict[str, Any]]:
+    """The circuit breaker of every agent as the last run that moved it left it."""
+    with translated(journal.path):
+        rows = journal.connection.execute("SELECT breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent")
+        return [json.loads(breaker) for breaker, _at in rows]
+
+
+def load_durations(journal: Journal, *, newest: int) -> list[tuple[str, float]]:
+    """Agent and duration in seconds of the newest tasks that succeeded, of all runs."""
+    with translated(journal.path):
+        return journal.connection.execute(
+            """
+            SELECT json_extract(result, '$.agent'), json_extract(result, '$.execution_time') FROM tasks
+            WHERE state = 'succeeded' ORDER BY ended_at DESC LIMIT ?
+            """,
+            (newest,),
+        ).fetchall()
+
+
+def load_failures(journal: Journal, *, newest: int) -> list[list[dict[str, Any]]]:
+    """The changes of state of the newest tasks of which something failed, of all runs."""
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            """
+            SELECT changes FROM recoveries JOIN tasks USING (run_id, task_id)
+            WHERE json_array_length(changes) > 2 OR recoveries.state = 'failed' ORDER BY ended_at DESC LIMIT ?
+            """,
+            (newest,),
+        )
+        return [json.loads(changes) for (changes,) in rows]
+
+
 def _identity(stored: str | None) -> ProcessIdentity | None:
     return ProcessIdentity(**json.loads(stored)) if stored else None
 

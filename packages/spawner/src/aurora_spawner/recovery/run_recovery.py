@@ -1,0 +1,435 @@
+"""The recovery of one run: asked by its coordinator before each attempt and after it.
+
+It decides and remembers; what has to be journalled it hands over as facts, which the coordinator writes together with
+its own, so that no attempt and its change of state can be torn apart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.journal.facts import BreakerMoved, Fact, ProviderMoved, RecoveryTransitioned
+from aurora_spawner.recovery.batch import Batch
+from aurora_spawner.recovery.chains import fallback_chain, provider_of
+from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
+from aurora_spawner.recovery.health import AgentHealth, health_of
+from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
+from aurora_spawner.recovery.machine import RecoveryStateMachine
+from aurora_spawner.recovery.metrics import RecoveryMetrics
+from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.recovery.states import RecoveryState
+from aurora_spawner.recovery.timeouts import TimeLimits, limits_of
+from aurora_spawner.recovery.waits import retry_wait_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aurora_spawner.backends.base import Backend
+    from aurora_spawner.executor import AttemptEnd
+    from aurora_spawner.recovery.breaker import CircuitBreaker
+    from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
+    from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy
+    from aurora_spawner.recovery.provider import ProviderGate
+    from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.recovery.standing import RecoveryStanding
+    from aurora_spawner.result import SpawnResult
+    from aurora_spawner.task import SpawnTask
+
+DEFERRAL_LIMIT: Final = 500
+"""Attempts at one task that may end in a rate limit before the next one counts: with pauses that grow, days."""
+
+Told = tuple["Callable[..., object]", tuple[object, ...]]
+"""A callback of the policy and what it is given."""
+
+
+class Entry(Enum):
+    """What becomes of a task that has just taken a slot."""
+
+    GO = "go"
+    MOVED = "moved"
+    """It is another agent's now, and has to be queued again."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """What follows an attempt that failed."""
+
+    again_after_s: float | None
+    """Wait before the task may start again, without a slot; None where it has failed for good."""
+    kind: str = ""
+    """task_retried, task_fell_back or task_deferred."""
+    message: str = ""
+    error: str | None = None
+    """What the task is told, where that is more than its own error."""
+
+
+class RunRecovery:
+    """Knows where every task of a run stands in the recovery machine, and what its agents and providers bear."""
+
+    def __init__(
+        self,
+        settings: RecoverySettings,
+        *,
+        backends: Mapping[str, Backend],
+        agent_of: Callable[[SpawnTask], str],
+        standing: RecoveryStanding,
+    ) -> None:
+        self.settings = settings
+        self.policy = settings.policy
+        self._backends = backends
+        self._first_agent = agent_of
+        self._standing = standing
+        self._clock = settings.clock
+        self.machine = RecoveryStateMachine(settings.policy, clock=settings.clock, on_transition=self._changed)
+        self.machine.adhoc = settings.adhoc
+        for breaker in standing.breakers:
+            self.machine.restore_breaker(breaker)
+        self.store = ProviderStore(settings.state_dir, clock=settings.clock, chance=settings.chance)
+        self.metrics = RecoveryMetrics()
+        self.batch = Batch()
+        self._classifier = ErrorClassifier()
+        self._policies: dict[str, RecoveryPolicy] = {}
+        self._chains: dict[str, tuple[str, ...]] = {}
+        self._providers: dict[str, str] = {}
+        self._facts: dict[str | None, list[Fact]] = defaultdict(list)
+        self._due: dict[str, float] = {}
+        self.told: list[Told] = []
+        """Callbacks that are to be called."""
+        self.held: dict[str, float] = {}
+        """Agents whose provider is paused: when to ask again, Unix time."""
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        self.store.close()
+
+    # Before an attempt.
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Who has a task now."""
+        state = self.machine.get_task_state(str(task.id))
+        return state.agent if state else self._first_agent(task)
+
+    def admits(self, agent: str) -> bool:
+        """Whether the agent's provider lets an attempt start now; a stopped one is dealt with in `enter`."""
+        answer = self.store.ask(self._provider(agent))
+        if answer.wait_until is None:
+            self.held.pop(agent, None)
+            return True
+        self.held[agent] = answer.wait_until
+        return False
+
+    def enter(self, task: SpawnTask) -> Entry:
+        """A task has taken a slot: begin an attempt, or hand the task to somebody else."""
+        state = self._state(task)
+        blocked = self._blocked(state)
+        if blocked is not None:
+            return self._around(state, blocked)
+        begin = {
+            RecoveryState.INITIAL: state.start,
+            RecoveryState.RETRY_PENDING: state.start_retry,
+            RecoveryState.FALLBACK_PENDING: state.start_fallback,
+            RecoveryState.CIRCUIT_OPEN: state.start_fallback,
+        }
+        begin[state.state]()
+        return Entry.GO
+
+    def _blocked(self, state: TaskRecoveryState) -> str | None:
+        """Why the task's agent cannot be asked; takes the trial of a breaker that has one to give."""
+        gate = self.store.gate(self._provider(state.agent))
+        if gate.ask(self._clock())[0].stopped:
+            return gate.reason
+        if state.state is RecoveryState.RETRY_PENDING:  # granted before; what opened the circuit may have been itself
+            return None
+        before = self.machine.breakers.get(state.agent)
+        allowed = self.machine.check_circuit_breaker(state.agent)
+        self._note_breaker(state.agent, before)
+        return None if allowed else f"agent {state.agent} is left alone after failures: its circuit is open"
+
+    def _around(self, state: TaskRecoveryState, why: str) -> Entry:
+        if state.state is RecoveryState.INITIAL:
+            state.circuit_open(why, usable=self._usable)
+            if not state.fell_back:
+                state.give_up(why)
+        else:
+            state.next_agent(why, usable=self._usable)
+        if state.is_terminal:
+            self._tell(self._policy(state.agent_id).on_recovery_failed, state.agent_id, why)
+            return Entry.FAILED
+        self._tell(self._policy(state.agent_id).on_fallback, state.agent, why)
+        return Entry.MOVED
+
+    def _usable(self, agent: str) -> bool:
+        """Whether an agent may be fallen back to, as far as can be seen without asking it."""
+        if self.store.gate(self._provider(agent)).ask(self._clock())[0].stopped:
+            return False
+        breaker = self.machine.breakers.get(agent)
+        enabled = self._policy(agent).circuit_breaker_enabled
+        return breaker is None or not enabled or breaker.would_allow(self._clock())
+
+    def limits(self, task: SpawnTask, *, explicit_s: float | None, default_s: float | None) -> TimeLimits:
+        """The time limits of the attempt that begins.
+
+        Args:
+            explicit_s: What the task or its agent asks for.
+            default_s: The run's limit, where neither they nor the policy have one.
+        """
+        agent = self.agent_of(task)
+        policy = self._policy(agent).timeout
+        asked = explicit_s if policy is not None else explicit_s or default_s
+        return limits_of(policy, explicit_s=asked, durations_s=self._history(agent).durations_s)
+
+    def detection(self, task: SpawnTask) -> EarlyDetection:
+        """How the attempt that begins is watched."""
+        return self._policy(self.agent_of(task)).early_detection
+
+    def hedge_after_s(self, task: SpawnTask) -> float | None:
+        """When a second attempt begins beside the one that has begun; None for never."""
+        agent = self.agent_of(task)
+        return hedge_delay_s(self._policy(agent), self._history(agent), critical=task.critical)
+
+    def hedge_agent(self, task: SpawnTask) -> str | None:
+        """Who makes the second attempt."""
+        state = self._state(task)
+        return next(filter(self._usable, state.remaining), None)
+
+    # After an attempt.
+
+    def succeeded(self, task: SpawnTask, agent: str | None = None) -> None:
+        """The attempt under way did its task; `agent` where a hedge did it."""
+        state = self._state(task)
+        worker = agent or state.agent
+        state.succeed()
+        self._did_well(worker)
+
+    def _did_well(self, worker: str) -> None:
+        before = self.machine.breakers.get(worker)
+        self.machine.record_success(worker)
+        self._note_breaker(worker, before)
+        self._gate_moved(worker, self.store.succeeded)
+        self.batch = self.batch.settled(success=True)
+
+    def failed(self, task: SpawnTask, end: AttemptEnd, result: SpawnResult) -> Next:
+        """The attempt under way failed; what follows."""
+        state = self._state(task)
+        why = self._classify(end)
+        error = result.error or "it failed"
+        if why.throttled and state.deferrals < DEFERRAL_LIMIT:
+            return self._throttled(state, end, why, error)
+        if why.stops_provider:
+            error = self._refused(state.agent, error)
+        else:
+            self._gate_moved(state.agent, self.store.unanswered)
+        before = self.machine.breakers.get(state.agent)
+        self.machine.record_failure(state.agent, why)
+        self._note_breaker(state.agent, before)
+        return replace(self._after(state, error, why), error=error)
+
+    def _classify(self, end: AttemptEnd) -> Classification:
+        return self._classifier.classify(
+            FailureEvidence(
+                reason=end.reason,
+                exit_code=end.exit_code,
+                exec_errno=end.exec_errno,
+                stdout=end.stdout,
+                stderr=end.stderr,
+            )
+        )
+
+    def _throttled(self, state: TaskRecoveryState, end: AttemptEnd, why: Classification, error: str) -> Next:
+        provider, now = self._provider(state.agent), self._clock()
+        before = self.store.gate(provider)
+        gate = self.store.limited(
+            provider, began=end.started_at or now, retry_after_s=why.retry_after_s, reason=_one_line(error)
+        )
+        self._note_gate(before, gate)
+        breaker = self.machine.breakers.get(state.agent)
+        self.machine.record_failure(state.agent, why)
+        self._note_breaker(state.agent, breaker)
+        state.defer(why, error=error)
+        return Next(again_after_s=0.0, kind="task_deferred", message=f"{provider} asks for patience: {error}")
+
+    def _refused(self, agent: str, error: str) -> str:
+        """Stop the provider; returns what every task of it is told."""
+        provider = self._provider(agent)
+        message = f"provider {provider} refuses: {_one_line(error)}; sign in or set its key, then resume the run"
+        before = self.store.gate(provider)
+        self._note_gate(before, self.store.refused(provider, reason=message))
+        return message
+
+    def _after(self, state: TaskRecoveryState, error: str, why: Classification) -> Next:
+        policy = state.policy
+        wait_s = retry_wait_s(policy, state.retries + 1, chance=self.settings.chance())
+        self._due[state.task_id] = self._clock() + wait_s
+        agent = state.agent
+        after = state.fail(error, why, usable=self._usable)
+        self._due.pop(state.task_id, None)
+        if after is RecoveryState.RETRY_PENDING:
+            self._tell(policy.on_retry, agent, state.retries + 1, error)
+            message = f"retry {state.retries + 1} of {policy.retries} in {wait_s:.1f} s: {error}"
+            return Next(again_after_s=wait_s, kind="task_retried", message=message)
+        if after is RecoveryState.FALLBACK_PENDING:
+            self._tell(policy.on_fallback, agent, error)
+            return Next(again_after_s=0.0, kind="task_fell_back", message=f"from {agent} to {state.agent}: {error}")
+        self._tell(policy.on_recovery_failed, agent, error)
+        return Next(again_after_s=None)
+
+    def settled_as_failed(self) -> None:
+        """A task has failed for good."""
+        self.batch = self.batch.settled(success=False)
+
+    def cut_off(self, task: SpawnTask) -> None:
+        """The attempt under way was ended by the end of the run, or never began: it cost nothing."""
+        state = self.machine.get_task_state(str(task.id))
+        if state is not None and state.state.attempting:
+            state.defer()
+
+    def cancelled(self, task: SpawnTask, error: str) -> None:
+        """The user ended the task."""
+        state = self.machine.get_task_state(str(task.id))
+        if state is not None and not state.is_terminal:
+            state.give_up(error)
+
+    def described(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
+        """The result with what recovery knows of it."""
+        state = self.machine.get_task_state(str(task.id))
+        if state is None:
+            return result
+        fell_back = result.agent != state.agent_id
+        return replace(
+            result,
+            fallback=fell_back,
+            original_agent=state.agent_id if fell_back else None,
+            retry_count=state.retries,
+        )
+
+    # What it knows.
+
+    def take_facts(self, task_id: str | None) -> list[Fact]:
+        """What has to be journalled about a task, or (None) about agents and providers; handed out once."""
+        return self._facts.pop(task_id, [])
+
+    def resume(self, tasks: Iterable[SpawnTask], *, attempted: set[str]) -> dict[str, float]:
+        """Put every unfinished task back where the journal has it.
+
+        Args:
+            attempted: Tasks with an attempt that may still run.
+
+        Returns:
+            Tasks that have to wait for their retry, with when (Unix time).
+        """
+        for provider in {self._provider(agent) for agent in self._backends}:
+            self.store.asked_anew(provider)
+        waits = {}
+        for task in tasks:
+            changes = self._standing.changes.get(str(task.id))
+            if not changes:
+                continue
+            state = self._state(task).replay(changes)
+            for change in changes:
+                self.metrics.record(change)
+            if state.state.attempting and task.id not in attempted:
+                state.defer(error="its coordinator ended")
+            elif state.state is RecoveryState.RETRY_PENDING and self._standing.due.get(str(task.id)):
+                waits[str(task.id)] = self._standing.due[str(task.id)]
+        return waits
+
+    def health(self) -> list[AgentHealth]:
+        """How every agent is doing."""
+        return [
+            health_of(
+                agent,
+                self._clock(),
+                breaker=self.machine.breakers.get(agent),
+                gate=self.store.gate(self._provider(agent)),
+                history=self._history(agent),
+            )
+            for agent in self._backends
+        ]
+
+    def waiting(self) -> list[dict[str, object]]:
+        """Providers that make agents wait, as JSON values."""
+        return [
+            {
+                "provider": gate.provider,
+                "state": str(gate.state),
+                "until": gate.until or None,
+                "reason": gate.reason,
+            }
+            for gate in self.store.gates()
+        ]
+
+    def _state(self, task: SpawnTask) -> TaskRecoveryState:
+        task_id = str(task.id)
+        state = self.machine.get_task_state(task_id)
+        if state is None:
+            agent = self._first_agent(task)
+            state = self.machine.create_task_state(task_id, agent, fallbacks=self._chain(agent))
+            state.policy = self._policy(agent)
+        return state
+
+    def _policy(self, agent: str) -> RecoveryPolicy:
+        if agent not in self._policies:
+            self._policies[agent] = adapted(self.policy.get_for_agent(agent), self._history(agent))
+        return self._policies[agent]
+
+    def _history(self, agent: str) -> AgentHistory:
+        return self._standing.histories.get(agent) or AgentHistory(agent=agent)
+
+    def _chain(self, agent: str) -> tuple[str, ...]:
+        if agent not in self._chains:
+            self._chains[agent] = fallback_chain(
+                agent,
+                self._policy(agent),
+                backends=self._backends,
+                configured=self.settings.fallbacks.get(agent, ()),
+            )
+        return self._chains[agent]
+
+    def _provider(self, agent: str) -> str:
+        if agent not in self._providers:
+            self._providers[agent] = provider_of(self._backends[agent])
+        return self._providers[agent]
+
+    # What it tells.
+
+    def _changed(self, change: RecoveryStateTransition) -> None:
+        waits = not change.to_state.attempting and not change.to_state.terminal
+        self._facts[change.task_id].append(
+            RecoveryTransitioned(
+                change=change.to_dict(),
+                due=self._due.get(change.task_id) if change.to_state is RecoveryState.RETRY_PENDING else None,
+                waits=waits,
+            )
+        )
+        if self.policy.track_metrics:
+            self.metrics.record(change)
+        if self.settings.on_state_change is not None:
+            watcher = self.settings.on_state_change
+            told = (change.task_id, change.agent, change.from_state, change.to_state)
+            self.told.append((watcher, told))
+
+    def _tell(self, callback: Callable[..., object] | None, *given: object) -> None:
+        if callback is not None:
+            self.told.append((callback, given))
+
+    def _note_breaker(self, agent: str, before: CircuitBreaker | None) -> None:
+        after = self.machine.breakers.get(agent)
+        if after is not None and after != before:
+            self._facts[None].append(BreakerMoved(agent=agent, breaker=after.to_dict()))
+
+    def _gate_moved(self, agent: str, move: Callable[[str], ProviderGate]) -> None:
+        provider = self._provider(agent)
+        before = self.store.gate(provider)
+        self._note_gate(before, move(provider))
+
+    def _note_gate(self, before: ProviderGate, after: ProviderGate) -> None:
+        if (before.state, before.since) != (after.state, after.since):
+            self._facts[None].append(ProviderMoved(provider=after.provider, gate=after.to_dict()))
+
+
+def _one_line(error: str) -> str:
+    return " ".join(error.split())[:300]

@@ -1,0 +1,77 @@
+"""What the journal knows of recovery, for a coordinator that takes a run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.journal.views import load_breakers, load_durations, load_failures, load_recoveries
+from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.causes import ErrorCategory
+from aurora_spawner.recovery.history import AgentHistory
+from aurora_spawner.recovery.machine import RecoveryStateTransition
+from aurora_spawner.recovery.policy import TimeoutMode
+from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aurora_spawner.journal.store import Journal
+    from aurora_spawner.recovery.policy import RecoveryPolicy
+
+NEWEST: Final = 2_000
+"""Tasks of all runs that a history looks back on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryStanding:
+    """What the journal knows of a run's recovery."""
+
+    changes: Mapping[str, Sequence[RecoveryStateTransition]]
+    """By task."""
+    due: Mapping[str, float]
+    """When tasks that wait for a retry may start, Unix time."""
+    breakers: tuple[CircuitBreaker, ...]
+    histories: Mapping[str, AgentHistory]
+    """By agent; empty where no policy asks for it."""
+
+
+def load_standing(journal: Journal, run_id: str, policy: RecoveryPolicy) -> RecoveryStanding:
+    """Read what a run's recovery has to go on with."""
+    rows = load_recoveries(journal, run_id)
+    return RecoveryStanding(
+        changes={row.task_id: tuple(RecoveryStateTransition.from_dict(each) for each in row.changes) for row in rows},
+        due={row.task_id: row.due for row in rows if row.due is not None},
+        breakers=tuple(CircuitBreaker.from_dict(each) for each in load_breakers(journal)),
+        histories=load_histories(journal) if _looks_back(policy) else {},
+    )
+
+
+def _looks_back(policy: RecoveryPolicy) -> bool:
+    """Whether a policy, or one of its overrides, depends on what agents did before."""
+    policies = [policy, *(policy.get_for_agent(agent) for agent in policy.agent_overrides)]
+    return any(
+        each.adaptive
+        or each.hedge_after is not None
+        or (each.timeout is not None and each.timeout.mode is TimeoutMode.ADAPTIVE)
+        for each in policies
+    )
+
+
+def load_histories(journal: Journal) -> dict[str, AgentHistory]:
+    """What every agent did in the newest tasks of all runs."""
+    durations: dict[str, list[float]] = defaultdict(list)
+    for agent, took in load_durations(journal, newest=NEWEST):
+        durations[agent].append(took)
+    failures: dict[str, Counter[ErrorCategory]] = defaultdict(Counter)
+    for changes in load_failures(journal, newest=NEWEST):
+        holder = ""
+        for change in changes:
+            if RecoveryState(change["from_state"]) in ATTEMPTING and change["category"] and change["step"] != "defer":
+                failures[holder][ErrorCategory(change["category"])] += 1
+            holder = change["agent"]
+    return {
+        agent: AgentHistory(agent=agent, durations_s=tuple(durations[agent]), failures=dict(failures[agent]))
+        for agent in sorted({*durations, *failures})
+    }

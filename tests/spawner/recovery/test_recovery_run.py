@@ -1,0 +1,394 @@
+"""Runs that recover: retries, fallbacks, breakers, rate limits, stalls, with real processes and a real journal."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskState
+from aurora_spawner.backends.base import Backend
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.recovery.policy import BatchAction, BreakerPolicy, EarlyDetection, RecoveryPolicy, TimeoutPolicy
+from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.recovery.settings import RecoverySettings
+
+QUICK = RecoveryPolicy(base_delay=0.01, max_delay=0.02)
+SH = CommandBackend("sh", ("sh",))
+BACKENDS: Mapping[str, Backend] = {
+    "sh": SH,
+    "other": CommandBackend("other", ("sh", "-c", "echo by other")),
+    "broken": CommandBackend("broken", ("sh", "-c", "echo broken >&2; exit 3")),
+    "model": CommandBackend("model", ("sh", "-c", "echo by model")),
+    "local": CommandBackend("local", ("sh", "-c", "echo by local")),
+    "missing": CommandBackend("missing", ("no-such-program-anywhere",)),
+}
+FLAKY = "n=$(cat {0}.n 2>/dev/null || echo 0); echo $((n + 1)) > {0}.n; [ $n -ge {1} ] && echo done || exit 3"
+"""Fails so many times, then answers."""
+
+
+class Recorder:
+    """Keeps the events of a run."""
+
+    def __init__(self) -> None:
+        self.events: list[RunEvent] = []
+
+    def __call__(self, event: RunEvent) -> None:
+        self.events.append(event)
+
+    def kinds(self, task_id: str | None = None) -> list[str]:
+        return [event.kind for event in self.events if task_id is None or event.task_id == task_id]
+
+
+def make(folder: Path, tasks: list[SpawnTask], recovery: RecoverySettings | RecoveryPolicy, **options: Any) -> Run:
+    settings = recovery if isinstance(recovery, RecoverySettings) else RecoverySettings(policy=recovery)
+    options = {"default_agent": "sh", "backends": BACKENDS, **options}
+    return Run.create(
+        folder / "runs.db",
+        tasks,
+        cwd=folder,
+        spool=folder / "runs",
+        executor=LocalExecutor(grace_s=0.3),
+        recovery=replace(settings, state_dir=settings.state_dir and folder / "state"),
+        **options,
+    )
+
+
+def run(
+    folder: Path, tasks: list[SpawnTask], recovery: RecoverySettings | RecoveryPolicy, **options: Any
+) -> RunReport:
+    on_event = options.pop("on_event", None)
+    report = make(folder, tasks, recovery, **options).execute_sync(on_event)
+    with Journal(folder / "runs.db") as journal:
+        assert verify(journal).problem is None
+    return report
+
+
+def paths(folder: Path) -> dict[str, list[str]]:
+    """The states that each task went through, from the journal."""
+    with closing(sqlite3.connect(folder / "runs.db")) as connection:
+        rows = connection.execute("SELECT task_id, changes FROM recoveries").fetchall()
+    return {task_id: [change["to_state"] for change in json.loads(changes)] for task_id, changes in rows}
+
+
+def test_a_healthy_task_takes_the_plain_path(tmp_path: Path) -> None:
+    report = run(tmp_path, [SpawnTask("echo hi")], QUICK)
+    assert report.results["1"].output == "hi\n"
+    assert paths(tmp_path) == {"1": ["executing", "succeeded"]}
+    assert not report.results["1"].fallback
+
+
+def test_a_retry_heals(tmp_path: Path) -> None:
+    recorder = Recorder()
+    report = run(tmp_path, [SpawnTask(FLAKY.format("a", 2))], QUICK, on_event=recorder)
+    result = report.results["1"]
+    assert result.success
+    assert result.retry_count == 2
+    assert paths(tmp_path)["1"] == [
+        "executing",
+        "retry_pending",
+        "retrying",
+        "retry_pending",
+        "retrying",
+        "succeeded",
+    ]
+    assert recorder.kinds("1") == [
+        "task_started",
+        "task_retried",
+        "task_started",
+        "task_retried",
+        "task_started",
+        "task_ended",
+    ]
+    assert "retry 1 of 2" in str(recorder.events[2].message)
+
+
+def test_the_chain_comes_after_the_retries(tmp_path: Path) -> None:
+    settings = RecoverySettings(policy=QUICK, fallbacks={"sh": ("broken", "other")})
+    result = run(tmp_path, [SpawnTask("exit 3")], settings).results["1"]
+    assert result.output == "by other\n"
+    assert (result.fallback, result.original_agent, result.agent, result.retry_count) == (True, "sh", "other", 2)
+    assert paths(tmp_path)["1"][-4:] == ["fallback_executing", "fallback_pending", "fallback_executing", "succeeded"]
+
+
+def test_a_model_ends_the_chain_and_the_local_agent_only_where_asked(tmp_path: Path) -> None:
+    tasks = [SpawnTask("exit 3")]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert run(tmp_path / "a", tasks, replace(QUICK, max_retries=0)).results["1"].output == "by model\n"
+    local = replace(QUICK, max_retries=0, fallback_to_llm=False, fallback_to_local=True)
+    assert run(tmp_path / "b", tasks, local).results["1"].output == "by local\n"
+
+
+def test_without_any_fallback_the_last_error_stays(tmp_path: Path) -> None:
+    policy = replace(QUICK, fallback_to_llm=False, max_retries=1)
+    result = run(tmp_path, [SpawnTask("echo why >&2; exit 3")], policy).results["1"]
+    assert result.error == "it exited with code 3: why"
+    assert (result.success, result.fallback, result.original_agent, result.retry_count) == (False, False, None, 1)
+    assert paths(tmp_path)["1"][-1] == "failed"
+
+
+def test_a_program_that_is_not_there_falls_back_at_once(tmp_path: Path) -> None:
+    result = run(tmp_path, [SpawnTask("x", "missing")], QUICK).results["1"]
+    assert (result.output, result.original_agent, result.retry_count) == ("by model\n", "missing", 0)
+
+
+def test_dependants_start_after_the_recovery(tmp_path: Path) -> None:
+    tasks = [SpawnTask(FLAKY.format("a", 1), id="a"), SpawnTask("cat", "sh", id="b", depends_on=("a",))]
+    assert run(tmp_path, tasks, QUICK).ok
+
+
+def test_a_waiting_retry_holds_no_slot(tmp_path: Path) -> None:
+    policy = RecoveryPolicy(base_delay=0.6, jitter=False, circuit_breaker_enabled=False)
+    recorder = Recorder()
+    tasks = [SpawnTask(FLAKY.format("a", 1), priority=9), *(SpawnTask("echo x") for _ in range(3))]
+    report = run(tmp_path, tasks, policy, max_concurrent=1, on_event=recorder)
+    assert report.ok
+    ended = [event.task_id for event in recorder.events if event.kind == "task_ended"]
+    assert ended == ["2", "3", "4", "1"]
+
+
+def test_an_open_circuit_sends_tasks_around(tmp_path: Path) -> None:
+    policy = replace(QUICK, max_retries=0, breaker=BreakerPolicy(failure_threshold=2))
+    tasks = [SpawnTask("x", "broken") for _ in range(4)]
+    report = run(tmp_path, tasks, policy, max_concurrent=1)
+    assert [result.output for result in report.results.values()] == ["by model\n"] * 4
+    found = paths(tmp_path)
+    assert found["1"][0] == found["2"][0] == "executing"
+    assert found["3"] == found["4"] == ["circuit_open", "fallback_executing", "succeeded"]
+
+
+def test_a_breaker_without_anybody_else_fails_its_tasks(tmp_path: Path) -> None:
+    policy = replace(QUICK, max_retries=0, fallback_to_llm=False)
+    report = run(tmp_path, [SpawnTask("x", "broken") for _ in range(3)], policy, max_concurrent=1)
+    assert report.results["3"].error == "agent broken is left alone after failures: its circuit is open"
+    assert paths(tmp_path)["3"] == ["circuit_open", "failed"]
+
+
+LIMITED = """
+n=$(cat limited.n 2>/dev/null || echo 0); echo $((n + 1)) > limited.n
+if [ $n -lt {0} ]; then echo 'HTTP 429 Too Many Requests' >&2; echo 'retry-after: 0.2' >&2; exit 1; fi
+echo fine
+"""
+
+
+def test_a_rate_limit_costs_no_attempt(tmp_path: Path) -> None:
+    recorder = Recorder()
+    tasks = [SpawnTask(LIMITED.format(3)) for _ in range(4)]
+    report = run(tmp_path, tasks, QUICK, on_event=recorder, max_concurrent=2)
+    assert report.ok
+    assert {result.retry_count for result in report.results.values()} == {0}
+    assert "task_deferred" in recorder.kinds()
+    assert not any(result.fallback for result in report.results.values())
+    with ProviderStore(tmp_path / "state") as store:
+        assert [gate.state for gate in store.gates()] == ["ramping"]
+
+
+def test_a_paused_provider_leaves_slots_to_others(tmp_path: Path) -> None:
+    recorder = Recorder()
+    slow = LIMITED.format(1).replace("0.2", "0.7")
+    tasks = [SpawnTask(slow, priority=9), *(SpawnTask("x", "other") for _ in range(3))]
+    assert run(tmp_path, tasks, QUICK, on_event=recorder, max_concurrent=1).ok
+    ended = [event.task_id for event in recorder.events if event.kind == "task_ended"]
+    assert ended == ["2", "3", "4", "1"]
+
+
+def test_two_runs_in_two_projects_wait_together(tmp_path: Path) -> None:
+    began = time.time()
+    with ProviderStore(tmp_path / "state") as store:
+        store.limited("shared", began=began, retry_after_s=0.8, reason="429 in the other project")
+    backends = {"sh": NamedProvider("sh", ("sh",))}
+    settings = RecoverySettings(policy=QUICK)
+    report = run(tmp_path, [SpawnTask("echo x")], settings, backends=backends)
+    assert report.ok
+    assert report.results["1"].started_at is not None
+    assert report.results["1"].started_at - began >= 0.8
+
+
+class NamedProvider(CommandBackend):
+    """A command that says whose limits it meets."""
+
+    __slots__ = ()
+
+    @property
+    def provider(self) -> str:
+        return "shared"
+
+
+def test_a_refused_key_stops_the_provider_with_one_message(tmp_path: Path) -> None:
+    policy = replace(QUICK, fallback_to_llm=False)
+    tasks = [SpawnTask("echo 'Error: 401 Unauthorized' >&2; exit 1") for _ in range(5)]
+    report = run(tmp_path, tasks, policy, max_concurrent=1)
+    errors = {result.error for result in report.results.values()}
+    assert len(errors) == 1
+    assert "sign in" in errors.pop().__str__()
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (1,)
+
+
+def test_a_refused_key_falls_back_where_somebody_else_is(tmp_path: Path) -> None:
+    tasks = [SpawnTask("echo 'Error: 401 Unauthorized' >&2; exit 1") for _ in range(3)]
+    report = run(tmp_path, tasks, QUICK, max_concurrent=1)
+    assert [result.output for result in report.results.values()] == ["by model\n"] * 3
+    assert paths(tmp_path)["3"] == ["circuit_open", "fallback_executing", "succeeded"]
+
+
+def test_a_new_run_asks_a_stopped_provider_once_more(tmp_path: Path) -> None:
+    refused = "[ -e signed_in ] && echo ok || { echo 'Error: 401 Unauthorized' >&2; exit 1; }"
+    policy = replace(QUICK, fallback_to_llm=False, circuit_breaker_enabled=False)
+    assert not run(tmp_path, [SpawnTask(refused)], policy).ok
+    (tmp_path / "signed_in").write_text("")
+    assert run(tmp_path, [SpawnTask(refused) for _ in range(3)], policy).ok
+
+
+def test_callbacks_are_called_and_those_that_raise_harm_nothing(tmp_path: Path) -> None:
+    called: list[tuple[Any, ...]] = []
+
+    async def on_fallback(agent: str, error: str) -> None:
+        await asyncio.sleep(0)
+        called.append(("fallback", agent, error))
+
+    def on_retry(agent: str, attempt: int, error: str) -> None:
+        called.append(("retry", agent, attempt))
+        raise ValueError("of the callback")
+
+    policy = replace(QUICK, on_retry=on_retry, on_fallback=on_fallback, max_retries=1)
+    report = run(tmp_path, [SpawnTask("exit 3")], policy)
+    assert report.ok
+    assert called == [("retry", "sh", 1), ("fallback", "sh", "it exited with code 3")]
+    assert report.notices == ("the callback on_retry raised ValueError: of the callback",)
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+        query = "SELECT count(*) FROM events WHERE kind = 'callback_failed'"
+        assert connection.execute(query).fetchone() == (1,)
+
+
+def test_a_failed_recovery_is_told(tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    policy = replace(
+        QUICK,
+        max_retries=0,
+        fallback_to_llm=False,
+        on_recovery_failed=lambda agent, error: told.append((agent, error)),
+    )
+    run(tmp_path, [SpawnTask("exit 3")], policy)
+    assert told == [("sh", "it exited with code 3")]
+
+
+def test_every_change_is_told_as_it_happens(tmp_path: Path) -> None:
+    seen: list[tuple[str, str, str, str]] = []
+    settings = RecoverySettings(policy=QUICK, on_state_change=lambda *change: seen.append(tuple(map(str, change))))  # type: ignore[arg-type]
+    run(tmp_path, [SpawnTask(FLAKY.format("a", 1))], settings)
+    assert seen == [
+        ("1", "sh", "initial", "executing"),
+        ("1", "sh", "executing", "retry_pending"),
+        ("1", "sh", "retry_pending", "retrying"),
+        ("1", "sh", "retrying", "succeeded"),
+    ]
+
+
+def test_an_override_holds_for_its_agent_alone(tmp_path: Path) -> None:
+    policy = replace(QUICK, max_retries=0, fallback_to_llm=False).with_override("sh", max_retries=1)
+    report = run(tmp_path, [SpawnTask("exit 3"), SpawnTask("x", "broken")], policy)
+    assert [result.retry_count for result in report.results.values()] == [1, 0]
+
+
+def test_too_many_failures_skip_the_rest(tmp_path: Path) -> None:
+    policy = RecoveryPolicy.no_recovery()
+    policy = replace(policy, max_failure_rate=0.5, min_batch=3, on_batch_failure=BatchAction.SKIP)
+    policy = replace(policy, circuit_breaker_enabled=False)
+    report = run(tmp_path, [SpawnTask("exit 3") for _ in range(10)], policy, max_concurrent=1)
+    assert (report.failed, report.skipped) == (3, 7)
+    assert report.results["10"].error == "skipped, because 3 of 3 tasks failed, more than 50%"
+    assert "the rest was skipped" in report.notices[0]
+
+
+@pytest.mark.parametrize(("answer", "failed"), [(True, 8), (False, 3)])
+def test_the_user_may_be_asked_about_the_rest(tmp_path: Path, answer: bool, failed: int) -> None:
+    asked: list[str] = []
+
+    def ask(reason: str) -> bool:
+        asked.append(reason)
+        return answer
+
+    policy = replace(RecoveryPolicy.no_recovery(), max_failure_rate=0.5, min_batch=3, circuit_breaker_enabled=False)
+    settings = RecoverySettings(policy=policy, on_batch_held=ask)
+    report = run(tmp_path, [SpawnTask("exit 3") for _ in range(8)], settings, max_concurrent=1)
+    assert report.failed == failed
+    assert asked[0] == "3 of 3 tasks failed, more than 50%"
+
+
+async def test_a_held_run_goes_on_when_the_user_says_so(tmp_path: Path) -> None:
+    policy = replace(RecoveryPolicy.no_recovery(), max_failure_rate=0.5, min_batch=2, circuit_breaker_enabled=False)
+    held = asyncio.Event()
+    tasks = [SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x")]
+    made = make(tmp_path, tasks, policy, max_concurrent=1)
+    running = asyncio.create_task(made.execute(lambda event: held.set() if event.kind == "run_paused" else None))
+    await asyncio.wait_for(held.wait(), 20)
+    from aurora_spawner.steering import run_status, unpause_run
+
+    while not (await asyncio.to_thread(run_status, tmp_path / "runs.db", made.run_id))["paused"]:
+        await asyncio.sleep(0.01)  # told before it is durable
+    await asyncio.to_thread(unpause_run, tmp_path / "runs.db", made.run_id)
+    report = await running
+    assert report.results["3"].success
+
+
+def test_a_stalled_attempt_is_ended_and_recovered(tmp_path: Path) -> None:
+    watch = EarlyDetection(threshold_s=1.0, terminate=True)
+    policy = replace(QUICK, max_retries=0, early_detection=watch)
+    recorder = Recorder()
+    report = run(tmp_path, [SpawnTask("sleep 30")], policy, on_event=recorder)
+    assert report.results["1"].output == "by model\n"
+    told = next(event for event in recorder.events if event.kind == "task_stalled")
+    assert "sleep" in str(told.message) or "no sign of life" in str(told.message)
+
+
+def test_a_stall_is_only_told_where_the_policy_does_not_end_it(tmp_path: Path) -> None:
+    policy = replace(QUICK, early_detection=EarlyDetection(threshold_s=0.5))
+    recorder = Recorder()
+    report = run(tmp_path, [SpawnTask("sleep 2; echo done")], policy, on_event=recorder)
+    assert report.results["1"].output == "done\n"
+    assert recorder.kinds("1").count("task_stalled") == 1
+
+
+def test_a_progressive_limit_ends_who_is_quiet_and_extends_who_is_active(tmp_path: Path) -> None:
+    limits = TimeoutPolicy(initial_s=1.0, max_timeout_s=20)
+    policy = replace(RecoveryPolicy.no_recovery(), timeout=limits)
+    busy = "for i in a b c d e f g h i j k l m n o; do echo step $i; sleep 0.2; done"
+    report = run(tmp_path, [SpawnTask(busy), SpawnTask("sleep 30")], policy)
+    assert report.results["1"].success
+    assert report.results["2"].termination_reason == "deadline"
+    assert "time limit" in str(report.results["2"].error)
+    assert report.results["2"].execution_time < 3
+
+
+def test_what_the_task_asks_for_comes_before_the_policy(tmp_path: Path) -> None:
+    policy = replace(RecoveryPolicy.no_recovery(), timeout=TimeoutPolicy(initial_s=60))
+    result = run(tmp_path, [SpawnTask("sleep 30", timeout_s=0.3)], policy).results["1"]
+    assert result.termination_reason == "deadline"
+
+
+def test_a_cancelled_task_is_not_recovered(tmp_path: Path) -> None:
+    async def cancel_soon() -> RunReport:
+        made = make(tmp_path, [SpawnTask("sleep 30")], QUICK)
+        started = asyncio.Event()
+        running = asyncio.create_task(
+            made.execute(lambda event: started.set() if event.kind == "task_started" else None)
+        )
+        await asyncio.wait_for(started.wait(), 20)
+        from aurora_spawner.steering import cancel_run
+
+        await asyncio.to_thread(cancel_run, tmp_path / "runs.db", made.run_id, task_id="1")
+        return await running
+
+    report = asyncio.run(cancel_soon())
+    assert report.results["1"].state is TaskState.CANCELLED
+    assert paths(tmp_path)["1"] == ["executing", "failed"]
