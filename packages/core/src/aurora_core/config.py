@@ -39,10 +39,13 @@ class _BackendFile(_Strict):
     command: Annotated[list[str], Field(min_length=1)]
     timeout_s: PositiveFloat | None = None
     env: dict[str, str] = Field(default_factory=dict)
+    fallback: list[str] = Field(default_factory=list)
+    provider: Annotated[str, Field(min_length=1)] | None = None
 
 
 class _SpawnerFile(_Strict):
     max_concurrent: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_CONCURRENT
+    recovery: dict[str, object] = Field(default_factory=dict)
 
 
 class _MemoryFile(_Strict):
@@ -67,12 +70,16 @@ class BackendConfig:
         command: program and arguments.
         timeout_s: longest run in seconds; None leaves it to the policies.
         env: variables set for it.
+        fallback: the agents that are asked when it fails, in order.
+        provider: whose limits it meets; None shares them with agents of the same command.
     """
 
     kind: str
     command: tuple[str, ...]
     timeout_s: float | None
     env: Mapping[str, str]
+    fallback: tuple[str, ...] = ()
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,7 @@ class Config:
         tool: the agent for tasks that name none; None leaves it to the local agent.
         backends: the user's own agents by name.
         max_concurrent: agents at once.
+        recovery: what is done about failed agents; whoever runs them knows and checks its fields.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
         origins: by dotted key, where its value came from; keys at their defaults are not in it.
     """
@@ -91,6 +99,7 @@ class Config:
     backends: Mapping[str, BackendConfig]
     max_concurrent: int
     exclude: tuple[str, ...]
+    recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
@@ -98,7 +107,7 @@ class Config:
         return self.origins.get(key, DEFAULT)
 
 
-_KEYS: Final = ("tool", "backends", "spawner.max_concurrent", "memory.exclude")
+_KEYS: Final = ("tool", "backends", "spawner.max_concurrent", "spawner.recovery", "memory.exclude")
 _VARIABLES: Final[Mapping[str, str]] = {
     "tool": "AURORA_TOOL",
     "spawner.max_concurrent": "AURORA_SPAWNER_MAX_CONCURRENT",
@@ -168,6 +177,8 @@ def _from_file(path: Path) -> _Flat:
         given["backends"] = parsed.backends
     if "max_concurrent" in parsed.spawner.model_fields_set:
         given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
+    if "recovery" in parsed.spawner.model_fields_set:
+        given["spawner.recovery"] = parsed.spawner.recovery
     if "exclude" in parsed.memory.model_fields_set:
         given["memory.exclude"] = parsed.memory.exclude
     return given
@@ -231,13 +242,23 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
     tool = values.get("tool")
     assert isinstance(limit, int)
     assert isinstance(exclude, (list, tuple))
+    recovery = values.get("spawner.recovery", {})
+    assert isinstance(recovery, dict)
     return Config(
         tool=None if tool is None else str(tool),
         backends={
-            name: BackendConfig(kind=b.kind, command=tuple(b.command), timeout_s=b.timeout_s, env=b.env)
+            name: BackendConfig(
+                kind=b.kind,
+                command=tuple(b.command),
+                timeout_s=b.timeout_s,
+                env=b.env,
+                fallback=tuple(b.fallback),
+                provider=b.provider,
+            )
             for name, b in _backends(values).items()
         },
         max_concurrent=limit,
         exclude=tuple(exclude),
+        recovery=recovery,
         origins=origins,
     )
