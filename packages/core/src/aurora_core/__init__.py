@@ -1,29 +1,35 @@
 """Local code memory: chunks, index, search and activation for a source tree."""
 
+from aurora_core.activation import ActivationPreset
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.config import BackendConfig, Config, load_config
 from aurora_core.errors import (
     AuroraCoreError,
     ConfigError,
+    EmbedderError,
     ProjectError,
     StoreBusyError,
     StoreCorruptError,
     StoreError,
 )
+from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
 from aurora_core.indexer import IndexProgress, IndexReport
-from aurora_core.memory import FileHit, Hit, Memory, MemoryStats, Reasoning, Reference
+from aurora_core.memory import Memory
 from aurora_core.places import is_test_file
 from aurora_core.project import Project
 from aurora_core.search import Rarity
+from aurora_core.store.reasoning import Reasoning
 from aurora_core.tokens import terms
 from aurora_core.walk import SkippedFile
 
 __all__ = [
+    "ActivationPreset",
     "AuroraCoreError",
     "BackendConfig",
     "ChunkKind",
     "Config",
     "ConfigError",
+    "EmbedderError",
     "FileHit",
     "Hit",
     "IndexProgress",

@@ -156,7 +156,7 @@ def base_level(history: AccessHistory, now: float, decay: float = DECAY) -> floa
 
 
 def decay_of(kind: ChunkKind, symbol_type: SymbolType, commits: int) -> float:
-    """How fast a chunk is forgotten: by what it is, and 0.1·log10(commits + 1) more for code that changes; below 1."""
+    """How fast a chunk is forgotten: by what it is, and 0.1·log10(commits + 1) more for changing code; below 1."""
     if kind is not ChunkKind.CODE:
         return _DECAY_OF_KIND[kind]
     return min(_DECAY_OF_CODE.get(symbol_type, DECAY) + CHURN_DECAY * math.log10(commits + 1), 0.95)

@@ -2,6 +2,7 @@
 
 AuroraCoreError
 ├── ConfigError          a configuration file or variable says something that cannot be meant
+├── EmbedderError        an embedding model cannot be loaded
 ├── ProjectError         a folder cannot be a project, or a path is not in it
 └── StoreError           memory.db cannot be used
 ├── StoreCorruptError    its bytes are damaged
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuroraCoreError",
     "ConfigError",
+    "EmbedderError",
     "ProjectError",
     "StoreBusyError",
     "StoreCorruptError",
@@ -44,6 +46,18 @@ class ConfigError(AuroraCoreError, ValueError):
         self.field = field
         place = f"{source}:{line}" if line else f"{source}"
         super().__init__(f"{place}: {field}: {reason}" if field else f"{place}: {reason}")
+
+
+class EmbedderError(AuroraCoreError):
+    """An embedding model cannot be loaded.
+
+    Attributes:
+        path: where it was looked for.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
 
 
 class ProjectError(AuroraCoreError):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Self
 
 from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.errors import ProjectError
+from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexer import IndexProgress, IndexReport, index_files, index_project
 from aurora_core.prepare import KINDS, indexed_chunk
@@ -20,6 +21,7 @@ from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
 from aurora_core.rebuild import Salvage, replace_database, salvage
 from aurora_core.search import Rarity, Searcher
+from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
 from aurora_core.store.database import connect, naming_failures, reading, transaction
 from aurora_core.store.files import (
@@ -30,100 +32,27 @@ from aurora_core.store.files import (
     described_chunks,
     file_text,
 )
-from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoning
+from aurora_core.store.reasoning import Reasoning, put_reasoning, reasonings_by_id, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.tokens import terms
 from aurora_core.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from aurora_core.semantic import Embedder
     from aurora_core.store.files import StoredChunk
 
-__all__ = ["FileHit", "Hit", "Memory", "MemoryStats", "Reasoning", "Reference"]
+__all__ = ["Memory"]
 
 # Of a search, what it puts first counts as used. More of them would make the next search worse: what was merely
 # shown would rise (function search: MRR .571 without, .571 with one, .567 with three, .558 with ten).
 NOTED_HITS: Final = 1
+SEMANTIC_WEIGHT: Final = 0.3
+# So many of the nearest chunks join those that share words with the query.
+SEMANTIC_CANDIDATES: Final = 40
 MAX_CALLER_CHUNKS: Final = 400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """A chunk that matches.
-
-    Attributes:
-        chunk_id: names the chunk until its file changes.
-        file: from the project's root, with forward slashes.
-        line_start: counted from 1.
-        line_end: included.
-        name: qualified, as `Class.method`; a heading for a section.
-        symbol_type: what the name names, as `SymbolType` has it.
-        content: the lines as they were indexed.
-        signature: of a definition, in one line; None for anything else.
-        bm25_score: share of the best match's, 0 to 1.
-        activation_score: 0 for what was never used, up to 1.
-        semantic_score: 0 where no vectors are there.
-        hybrid_score: what hits are ordered by: bm25_score + 0.2 · its file's share + 0.1 · activation_score
-            (other presets of activation weigh it 0.05 to 0.2).
-    """
-
-    chunk_id: str
-    file: str
-    line_start: int
-    line_end: int
-    name: str
-    kind: ChunkKind
-    symbol_type: SymbolType
-    content: str
-    signature: str | None
-    bm25_score: float
-    activation_score: float
-    semantic_score: float
-    hybrid_score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileHit:
-    """A file that matches; score is the share of the best file's, 0 to 1."""
-
-    file: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """A line that uses a symbol.
-
-    Attributes:
-        name: the definition that the line stands in.
-        text: the line without the white space around it.
-    """
-
-    file: str
-    line: int
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryStats:
-    """What the memory holds.
-
-    Attributes:
-        by_kind: chunks by kind.
-        languages: files by the ending of their name.
-        last_indexed_at: Unix seconds; None before the first time.
-    """
-
-    files: int
-    chunks: int
-    by_kind: dict[str, int]
-    languages: dict[str, int]
-    database_bytes: int
-    schema_version: int
-    last_indexed_at: float | None
 
 
 class Memory:
@@ -138,6 +67,7 @@ class Memory:
         exclude: Sequence[str],
         *,
         activation: ActivationPreset = ActivationPreset.DEFAULT,
+        embedder: Embedder | None = None,
         database: Path | None = None,
     ) -> None:
         self._project = project
@@ -147,6 +77,9 @@ class Memory:
         self._searcher = Searcher(self._connection)
         self._settings = PRESETS[activation]
         self._usage = Usage(self._connection, self._settings)
+        self._embedder = embedder
+        self._semantic = SemanticIndex(self._connection, embedder) if embedder else None
+        self._encoder: Encoder | None = None
 
     @classmethod
     def open(
@@ -155,19 +88,23 @@ class Memory:
         *,
         exclude: Sequence[str] = (),
         activation: ActivationPreset | str = ActivationPreset.DEFAULT,
+        embedder: Embedder | None = None,
     ) -> Memory:
         """Open the memory of a folder, made where there is none.
 
         Args:
             exclude: patterns as in `.gitignore`, for files that are not to be indexed.
             activation: how much earlier use counts, and which part of it.
+            embedder: a model whose vectors add candidates; chunks are encoded in the background after indexing.
 
         Raises:
             ProjectError: the folder is not there or cannot be written.
             StoreError: memory.db cannot be used.
             StoreCorruptError: memory.db is damaged.
         """
-        return cls(Project.init(Path(project_dir)), exclude, activation=ActivationPreset(activation))
+        return cls(
+            Project.init(Path(project_dir)), exclude, activation=ActivationPreset(activation), embedder=embedder
+        )
 
     @classmethod
     def rebuild(
@@ -215,6 +152,7 @@ class Memory:
         """Let go of the database; the memory cannot be used afterwards."""
         with naming_failures(self._database), closing(self._connection):
             self._usage.write()
+            self._stop_encoding()
 
     def index(
         self, path: Path | str | None = None, *, on_progress: Callable[[IndexProgress], None] | None = None
@@ -230,7 +168,7 @@ class Memory:
             StoreError: memory.db cannot be written.
         """
         below = self._below(path)
-        with naming_failures(self._database):
+        with self._changing():
             return index_project(
                 self._connection,
                 self._project.root,
@@ -238,6 +176,35 @@ class Memory:
                 exclude=self._exclude,
                 on_progress=on_progress or _ignore,
             )
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Inside, chunks change; those that are new are encoded afterwards."""
+        with naming_failures(self._database):
+            self._stop_encoding()
+            yield
+            if self._embedder is not None:
+                self._encoder = Encoder(self._database, self._embedder)
+
+    def _stop_encoding(self) -> None:
+        if self._encoder is not None:
+            encoder, self._encoder = self._encoder, None
+            encoder.stop()
+
+    def encode(self, *, on_progress: Callable[[int, int], None] | None = None) -> int:
+        """Encode what has no vector yet, now and not in the background; returns how many chunks that were.
+
+        Args:
+            on_progress: is told (done, total) after each batch.
+
+        Raises:
+            StoreError: memory.db cannot be written.
+        """
+        if self._embedder is None:
+            return 0
+        with naming_failures(self._database):
+            self._stop_encoding()
+            return encode_pending(self._connection, self._embedder, on_progress=on_progress)
 
     def update(self, paths: Iterable[Path | str]) -> IndexReport:
         """Bring files and folders that are known to have changed, come or gone up to date; nothing else is looked at.
@@ -250,7 +217,7 @@ class Memory:
             StoreError: memory.db cannot be written.
         """
         below = [self._below(path) for path in paths]
-        with naming_failures(self._database):
+        with self._changing():
             return index_files(
                 self._connection, self._project.root, below, exclude=self._exclude, on_progress=_ignore
             )
@@ -284,15 +251,29 @@ class Memory:
         now = time.time()
         with reading(self._connection, self._database):
             scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
+            cosines = self._semantic.nearest(query, SEMANTIC_CANDIDATES) if self._semantic else {}
+            scored += [(number, 0.0, 0.0) for number in cosines.keys() - {number for number, _, _ in scored}]
             activations = self._usage.activations([number for number, _, _ in scored], terms(query), now)
             ranked = sorted(
-                (score + self._settings.weight * activations[number], -at, number, own)
+                (
+                    score + self._settings.weight * activations[number] + SEMANTIC_WEIGHT * cosines.get(number, 0.0),
+                    -at,
+                    number,
+                    own,
+                )
                 for at, (number, own, score) in enumerate(scored)
                 if number in activations
-            )[: -limit - 1 : -1]
-            chunks = chunks_by_id(self._connection, [number for _, _, number, _ in ranked])
+            )[::-1]
+            chunks = self._of_kinds(wanted, [number for _, _, number, _ in ranked], limit)
+            reasonings = reasonings_by_id(
+                self._connection, [n for n, c in chunks.items() if c.kind is ChunkKind.REAS]
+            )
         hits = [
-            _hit(chunks[number], bm25=own, activation=activations[number], score=score)
+            replace(
+                hit_of(chunks[number], bm25=own, activation=activations[number], score=score),
+                semantic_score=cosines.get(number, 0.0),
+                reasoning=reasonings.get(number),
+            )
             for score, _, number, own in ranked
             if score >= min_score and number in chunks
         ]
@@ -300,6 +281,14 @@ class Memory:
             with naming_failures(self._database):
                 self._usage.note((symbol_of(hit.file, hit.name) for hit in hits[:NOTED_HITS]), now)
         return hits
+
+    def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
+        """The first chunks of some kinds; the nearest by meaning are found among all kinds."""
+        if self._semantic is None:
+            return chunks_by_id(self._connection, numbers[:limit])
+        described = described_chunks(self._connection, numbers)
+        fitting = [n for n in numbers if n in described and described[n].kind in kinds]
+        return chunks_by_id(self._connection, fitting[:limit])
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """The files that match best, best first, judged by all their chunks."""
@@ -325,7 +314,7 @@ class Memory:
         chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
         with reading(self._connection, self._database):
             activations = self._usage.activations([c.id for c in chosen], terms(name), time.time())
-        return [_hit(c, bm25=1.0, activation=activations[c.id], score=1.0) for c in chosen]
+        return [hit_of(c, bm25=1.0, activation=activations[c.id], score=1.0) for c in chosen]
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
@@ -424,24 +413,6 @@ class Memory:
     ) -> list[Hit]:
         """`search` in a thread of its own; the memory must not be used meanwhile."""
         return await asyncio.to_thread(self.search, query, limit, kinds=kinds)
-
-
-def _hit(chunk: StoredChunk, *, bm25: float, activation: float, score: float) -> Hit:
-    return Hit(
-        chunk_id=str(chunk.id),
-        file=chunk.file,
-        line_start=chunk.line_start,
-        line_end=chunk.line_end,
-        name=chunk.name,
-        kind=chunk.kind,
-        symbol_type=chunk.symbol_type,
-        content=chunk.content,
-        signature=chunk.signature or None,
-        bm25_score=bm25,
-        activation_score=activation,
-        semantic_score=0.0,
-        hybrid_score=score,
-    )
 
 
 def _ignore(progress: IndexProgress) -> None:

@@ -172,7 +172,7 @@ class Searcher:
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
         postings = {term: read_postings(self._connection, term) for term in weights}
-        idfs = {term: idf(arrays.documents, sum(len(p.places) for _, p in parts)) for term, parts in postings.items()}
+        idfs = {term: idf(arrays.documents, _living(arrays, parts)) for term, parts in postings.items()}
         chosen = [term for term in choose_terms(weights, idfs) if postings[term]]
         places = [np.concatenate([p.places + arrays.starts[s] for s, p in postings[term]]) for term in chosen]
         matched = np.zeros(len(arrays.ids), dtype=np.bool_)
@@ -285,6 +285,11 @@ def _joined(
         mean_body=float(bodies[alive].mean()) if alive.any() else 1.0,
         mean_head=float(heads[alive].mean()) if alive.any() else 1.0,
     )
+
+
+def _living(arrays: _Chunks, parts: Sequence[tuple[int, Postings]]) -> int:
+    """How many chunks that are not dead have a term."""
+    return sum(int(arrays.alive[p.places + arrays.starts[segment]].sum()) for segment, p in parts)
 
 
 def _term(weight: float, at: NDArray[np.int64], parts: Sequence[Postings]) -> _Term:

@@ -40,7 +40,7 @@ def connect(path: Path) -> sqlite3.Connection:
         StoreError: it cannot be opened, or a newer Aurora wrote it.
         StoreCorruptError: it is damaged.
     """
-    if path.exists() and not os.access(path.parent, os.W_OK):
+    if path.exists() and not os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         return _connect_for_reading(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)

@@ -14,8 +14,9 @@ from aurora_core.store.files import REASONING_FOLDER, ChunkRow, packed_text, put
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
-__all__ = ["Reasoning", "put_reasoning", "read_reasonings", "remove_reasoning"]
+__all__ = ["Reasoning", "put_reasoning", "read_reasonings", "reasonings_by_id", "remove_reasoning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Reasoning:
         score: how good it was held to be, 0 to 1.
         sources: places it rests on, as `file:line`.
         run_id: the execution that gave it.
+        project: the folder it was given about; "" for the memory's own.
+        created_at: Unix seconds; None for now.
     """
 
     query: str
@@ -33,6 +36,8 @@ class Reasoning:
     score: float
     sources: tuple[str, ...]
     run_id: str
+    project: str = ""
+    created_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,8 @@ class PutReasoning:
 
 def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutReasoning:
     """Keep an answer in place of an earlier one to the same question; the caller indexes its chunk."""
-    path = REASONING_FOLDER + hashlib.sha256(reasoning.query.encode()).hexdigest()[:16]
+    asked = f"{reasoning.project}\0{reasoning.query}" if reasoning.project else reasoning.query
+    path = REASONING_FOLDER + hashlib.sha256(asked.encode()).hexdigest()[:16]
     text = f"{reasoning.query}\n\n{reasoning.answer}"
     chunk = Chunk(
         kind=ChunkKind.REAS,
@@ -75,8 +81,17 @@ def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutRe
         chunks=[ChunkRow.of(chunk)],
     )
     connection.execute(
-        "INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (file_id, reasoning.query, reasoning.score, json.dumps(reasoning.sources), reasoning.run_id, time.time()),
+        """INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at, project)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (
+            file_id,
+            reasoning.query,
+            reasoning.score,
+            json.dumps(reasoning.sources),
+            reasoning.run_id,
+            time.time() if reasoning.created_at is None else reasoning.created_at,
+            reasoning.project,
+        ),
     )
     return PutReasoning(path=path, file_id=file_id, number=number, chunk=chunk, replaced=tuple(replaced))
 
@@ -92,18 +107,34 @@ def remove_reasoning(connection: sqlite3.Connection, number: int) -> list[int]:
 
 
 def read_reasonings(connection: sqlite3.Connection) -> list[Reasoning]:
-    """Every answer, oldest first."""
+    """Every answer, oldest first; also from a database of an earlier schema."""
+    return list(_read(connection, "1 ORDER BY created_at, reasoning.file_id", ()).values())
+
+
+def reasonings_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Reasoning]:
+    """Answers by their chunks' ids; ids of anything else are left out."""
+    return _read(connection, f"chunks.id IN ({','.join('?' * len(ids))})", ids)
+
+
+def _read(connection: sqlite3.Connection, where: str, values: Sequence[int]) -> dict[int, Reasoning]:
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(reasoning)")}
+    project = "project" if "project" in columns else "''"
     rows = connection.execute(
-        """SELECT query, text, score, sources, run_id FROM reasoning JOIN files ON files.id = file_id
-           ORDER BY created_at, file_id"""
+        f"""SELECT chunks.id, query, text, score, sources, run_id, {project}, created_at
+            FROM reasoning JOIN files ON files.id = reasoning.file_id
+            JOIN chunks ON chunks.file_id = reasoning.file_id
+            WHERE {where}""",  # noqa: S608 - own words and marks only
+        tuple(values),
     )
-    return [
-        Reasoning(
+    return {
+        number: Reasoning(
             query=query,
             answer=zlib.decompress(text).decode().removeprefix(f"{query}\n\n"),
             score=score,
             sources=tuple(json.loads(sources)),
             run_id=run_id,
+            project=of,
+            created_at=created_at,
         )
-        for query, text, score, sources, run_id in rows
-    ]
+        for number, query, text, score, sources, run_id, of, created_at in rows
+    }

@@ -118,6 +118,14 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # Chunks are indexed with more than before, so every file is read again.
         "UPDATE files SET digest = x'', mtime_ns = -1 WHERE path NOT LIKE '.aurora/reasoning/%'",
     ),
+    (
+        # Little-endian float16, of length 1; the model's name is in meta.
+        """CREATE TABLE vectors (
+            chunk_id INTEGER PRIMARY KEY REFERENCES chunks (id) ON DELETE CASCADE, vector BLOB NOT NULL
+        )""",
+        # The project that an answer was given in: another one's, where the user lets projects share them.
+        "ALTER TABLE reasoning ADD COLUMN project TEXT NOT NULL DEFAULT ''",
+    ),
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 

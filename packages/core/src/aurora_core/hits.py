@@ -1,0 +1,111 @@
+"""What the memory answers with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aurora_core.chunking import ChunkKind, SymbolType
+    from aurora_core.store.files import StoredChunk
+    from aurora_core.store.reasoning import Reasoning
+
+__all__ = ["FileHit", "Hit", "MemoryStats", "Reference", "hit_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A chunk that matches.
+
+    Attributes:
+        chunk_id: names the chunk until its file changes.
+        file: from the project's root, with forward slashes.
+        line_start: counted from 1.
+        line_end: included.
+        name: qualified, as `Class.method`; a heading for a section.
+        symbol_type: what the name names, as `SymbolType` has it.
+        content: the lines as they were indexed.
+        signature: of a definition, in one line; None for anything else.
+        bm25_score: share of the best match's, 0 to 1.
+        activation_score: 0 for what was never used, up to 1.
+        semantic_score: cosine with the query, 0 where there are no vectors.
+        reasoning: for an earlier answer: where it comes from; None for anything else.
+        hybrid_score: what hits are ordered by: bm25_score + 0.2 · its file's share + 0.1 · activation_score
+            (other presets of activation weigh it 0.05 to 0.2) + 0.3 · semantic_score.
+    """
+
+    chunk_id: str
+    file: str
+    line_start: int
+    line_end: int
+    name: str
+    kind: ChunkKind
+    symbol_type: SymbolType
+    content: str
+    signature: str | None
+    bm25_score: float
+    activation_score: float
+    semantic_score: float
+    hybrid_score: float
+    reasoning: Reasoning | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileHit:
+    """A file that matches; score is the share of the best file's, 0 to 1."""
+
+    file: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A line that uses a symbol.
+
+    Attributes:
+        name: the definition that the line stands in.
+        text: the line without the white space around it.
+    """
+
+    file: str
+    line: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryStats:
+    """What the memory holds.
+
+    Attributes:
+        by_kind: chunks by kind.
+        languages: files by the ending of their name.
+        last_indexed_at: Unix seconds; None before the first time.
+    """
+
+    files: int
+    chunks: int
+    by_kind: dict[str, int]
+    languages: dict[str, int]
+    database_bytes: int
+    schema_version: int
+    last_indexed_at: float | None
+
+
+def hit_of(chunk: StoredChunk, *, bm25: float, activation: float, score: float) -> Hit:
+    """A stored chunk as a hit, without vectors."""
+    return Hit(
+        chunk_id=str(chunk.id),
+        file=chunk.file,
+        line_start=chunk.line_start,
+        line_end=chunk.line_end,
+        name=chunk.name,
+        kind=chunk.kind,
+        symbol_type=chunk.symbol_type,
+        content=chunk.content,
+        signature=chunk.signature or None,
+        bm25_score=bm25,
+        activation_score=activation,
+        semantic_score=0.0,
+        hybrid_score=score,
+    )

@@ -1,0 +1,185 @@
+"""Vectors of a real embedding model, where the user has one: they add candidates and never take any away.
+
+Nothing here is needed, installed or downloaded by itself. `Model2VecEmbedder` reads a static model from a folder of
+this machine (`pip install 'aurora-core[semantic]'`); anything with the shape of `Embedder` will do.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from aurora_core.errors import EmbedderError, StoreError
+from aurora_core.store.database import connect, naming_failures, transaction
+from aurora_core.store.files import chunks_by_id
+from aurora_core.store.vectors import put_vectors, read_vectors, use_model, without_vector
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Embedder", "Encoder", "Model2VecEmbedder", "SemanticIndex", "encode_pending"]
+
+BATCH: Final = 256
+# A chunk's first characters say what it is about; models cut longer texts anyhow.
+MAX_CHARACTERS: Final = 2000
+
+
+class Embedder(Protocol):
+    """Texts → vectors.
+
+    Attributes:
+        name: tells models apart; vectors of another model are thrown away.
+    """
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts, (n, dimension); they need not have length 1."""
+        ...
+
+
+class Model2VecEmbedder:
+    """A static embedding model of the model2vec library, from a folder of this machine.
+
+    Raises:
+        EmbedderError: model2vec is not installed, or the folder holds no such model.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        path = Path(folder).expanduser()
+        # The library would take any other name for one to download.
+        if not (path / "model.safetensors").is_file():
+            raise EmbedderError(path, "is no folder with a model2vec model (model.safetensors, tokenizer.json)")
+        try:
+            from model2vec import StaticModel
+        except ImportError as error:
+            raise EmbedderError(path, "needs model2vec: pip install 'aurora-core[semantic]'") from error
+        try:
+            self._model = StaticModel.from_pretrained(path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EmbedderError(path, f"holds a model that cannot be read ({error})") from error
+        self.name = f"model2vec:{path.resolve()}:{(path / 'model.safetensors').stat().st_mtime_ns}"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts, (n, dimension)."""
+        return np.asarray(self._model.encode(list(texts)), dtype=np.float32)
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def encode_pending(
+    connection: sqlite3.Connection,
+    embedder: Embedder,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Encode the chunks that have no vector of this model yet, a batch a transaction; returns how many were encoded.
+
+    Args:
+        stop: asked before each batch.
+        on_progress: (done, total) after each batch.
+    """
+    with transaction(connection):
+        use_model(connection, embedder.name)
+    pending = without_vector(connection)
+    done = 0
+    while done < len(pending) and not stop():
+        chunks = chunks_by_id(connection, pending[done : done + BATCH])
+        texts = [f"{chunk.name}\n{chunk.content[:MAX_CHARACTERS]}" for chunk in chunks.values()]
+        if texts:
+            vectors = _unit(embedder.encode(texts))
+            with transaction(connection):
+                put_vectors(connection, list(chunks), vectors)
+        done = min(done + BATCH, len(pending))
+        if on_progress is not None:
+            on_progress(done, len(pending))
+    return done
+
+
+class Encoder:
+    """Encodes in a thread of its own, with its own connection, until all is done or it is stopped."""
+
+    def __init__(self, database: Path, embedder: Embedder) -> None:
+        self._database = database
+        self._embedder = embedder
+        self._stopped = threading.Event()
+        self._failure: StoreError | None = None
+        self._thread = threading.Thread(target=self._run, name="aurora-encoder", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        connection = connect(self._database)
+        try:
+            with naming_failures(self._database):
+                encode_pending(connection, self._embedder, stop=self._stopped.is_set)
+        except StoreError as error:
+            self._failure = error
+        finally:
+            connection.close()
+
+    def wait(self) -> None:
+        """Return when everything is encoded.
+
+        Raises:
+            StoreError: the memory could not be read or written.
+        """
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """End after the batch at hand; the rest is encoded another time.
+
+        Raises:
+            StoreError: the memory could not be read or written.
+        """
+        self._stopped.set()
+        self.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    version: int
+    ids: NDArray[np.int64]
+    unit: NDArray[np.float16]
+
+
+class SemanticIndex:
+    """Finds chunks by the meaning of a query, among those that are encoded."""
+
+    def __init__(self, connection: sqlite3.Connection, embedder: Embedder) -> None:
+        self._connection = connection
+        self._embedder = embedder
+        self._vectors: _Vectors | None = None
+
+    def nearest(self, query: str, limit: int) -> dict[int, float]:
+        """The nearest chunks with their cosine, those above 0 only, best first."""
+        stored = self._current()
+        if not len(stored.ids):
+            return {}
+        vector = _unit(self._embedder.encode([query]))[0]
+        cosines = stored.unit.astype(np.float32) @ vector
+        best = np.argsort(-cosines, kind="stable")[:limit]
+        return {int(stored.ids[at]): float(cosines[at]) for at in best if cosines[at] > 0}
+
+    def _current(self) -> _Vectors:
+        version, model = self._connection.execute(
+            """SELECT (SELECT value FROM meta WHERE key = 'vectors_version'),
+                      (SELECT value FROM meta WHERE key = 'vectors_model')"""
+        ).fetchone()
+        if model != self._embedder.name:
+            return _Vectors(0, np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.float16))
+        if self._vectors is None or self._vectors.version != int(version):
+            self._vectors = _Vectors(int(version), *read_vectors(self._connection))
+        return self._vectors

@@ -1,0 +1,93 @@
+"""Keep a memory up to date while files change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from watchfiles import watch
+
+from aurora_core.walk import IGNORE_FILES, SKIPPED_FOLDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from threading import Event
+
+    from aurora_core.indexer import IndexReport
+    from aurora_core.memory import Memory
+
+__all__ = ["Watched", "watch_files"]
+
+# Changes are gathered until none has come for this long, or for the longest time in all: an edit is to be found
+# within a second.
+QUIET_MS: Final = 50
+LONGEST_MS: Final = 400
+# After a change of this many paths (a checkout, an unpacked archive) one scan is cheaper, and misses nothing.
+MANY: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Files changed, and the memory followed.
+
+    Attributes:
+        paths: what changed, from the project's root; empty for the first look at everything.
+    """
+
+    paths: tuple[str, ...]
+    report: IndexReport
+
+
+def _worth(root: Path, path: str) -> bool:
+    """Whether a change can change the index: not what lies in skipped folders, but git's HEAD all the same."""
+    parts = Path(path).relative_to(root).parts
+    return _moves_head(parts) or not any(part in SKIPPED_FOLDERS for part in parts)
+
+
+def _moves_head(parts: tuple[str, ...]) -> bool:
+    """Whether a path is where git notes that a branch or HEAD has moved."""
+    return parts[:1] == (".git",) and (parts[1:] in (("HEAD",), ("packed-refs",)) or parts[1:3] == ("logs", "HEAD"))
+
+
+def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watched]:
+    """Index a project, then whatever changes in it, until stopped; yields after each time.
+
+    The first look and the watch overlap, so that nothing is missed between them.
+
+    Args:
+        stop: ends the watch when set.
+
+    Raises:
+        StoreError: memory.db cannot be written.
+    """
+    changes = watch(
+        memory.root,
+        watch_filter=lambda _, path: _worth(memory.root, path),
+        stop_event=stop,
+        step=QUIET_MS,
+        debounce=LONGEST_MS,
+        rust_timeout=QUIET_MS,
+        yield_on_timeout=True,
+        raise_interrupt=True,
+    )
+    # The watch stands when it has answered for the first time.
+    early = {path for _, path in next(changes, set())}
+    yield Watched(paths=(), report=memory.index())
+    if early:
+        yield _followed(memory, early)
+    for batch in changes:
+        if batch:
+            yield _followed(memory, {path for _, path in batch})
+
+
+def _followed(memory: Memory, changed: set[str]) -> Watched:
+    paths = tuple(sorted(Path(path).relative_to(memory.root).as_posix() for path in changed))
+    everything = len(paths) > MANY or any(path.startswith(".git/") or _is_rule(path) for path in paths)
+    report = memory.index() if everything else memory.update(paths)
+    return Watched(paths=paths, report=report)
+
+
+def _is_rule(path: str) -> bool:
+    """Whether a file says what is ignored elsewhere."""
+    return path.rpartition("/")[2] in IGNORE_FILES
