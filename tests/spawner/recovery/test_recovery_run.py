@@ -205,22 +205,12 @@ def test_two_runs_in_two_projects_wait_together(tmp_path: Path) -> None:
     began = time.time()
     with ProviderStore(tmp_path / "state") as store:
         store.limited("shared", began=began, retry_after_s=0.8, reason="429 in the other project")
-    backends = {"sh": NamedProvider("sh", ("sh",))}
+    backends = {"sh": CommandBackend("sh", ("sh",), provider="shared")}
     settings = RecoverySettings(policy=QUICK)
     report = run(tmp_path, [SpawnTask("echo x")], settings, backends=backends)
     assert report.ok
     assert report.results["1"].started_at is not None
     assert report.results["1"].started_at - began >= 0.8
-
-
-class NamedProvider(CommandBackend):
-    """A command that says whose limits it meets."""
-
-    __slots__ = ()
-
-    @property
-    def provider(self) -> str:
-        return "shared"
 
 
 def test_a_refused_key_stops_the_provider_with_one_message(tmp_path: Path) -> None:

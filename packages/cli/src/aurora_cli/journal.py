@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_core import Project
     from aurora_spawner.checkpoints import CleanReport, RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.recovery.report import RecoveryReport
 
 __all__ = [
     "TASKFILE_RUN",
@@ -34,6 +35,7 @@ __all__ = [
     "list_runs",
     "log_pieces",
     "pause_run",
+    "recovery_of_run",
     "run_statuses",
     "titles_of",
     "unpause_run",
@@ -111,6 +113,18 @@ def run_statuses(project: Project, run_id: str | None) -> list[dict[str, Any]]:
         return [steering.run_status(_journal_with(project, run_id), run_id)]
     unfinished = [summary for summary in list_runs(project) if summary.held or summary.run.state in _UNFINISHED]
     return [steering.run_status(project.runs_db, summary.run.run_id) for summary in unfinished]
+
+
+def recovery_of_run(project: Project, run_id: str) -> RecoveryReport:
+    """Return what recovery did for a run.
+
+    Raises:
+        UnknownRunError: there is none of that name.
+    """
+    from aurora_spawner.recovery.report import recovery_report
+
+    with Journal(_journal_with(project, run_id)) as store:
+        return recovery_report(store, run_id)
 
 
 def pause_run(project: Project, run_id: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner import Backend, RunEvent, SpawnResult, SpawnTask, TaskFile
+    from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = ["SpawnPlan", "Ticker", "plan_spawn"]
 
@@ -29,6 +30,7 @@ class SpawnPlan:
         default_agent: does the tasks that name none.
         timeout_s: of an attempt whose task and backend set none; None for no limit.
         policies: the file that the limits come from; None for the defaults.
+        recovery: what is done about agents that fail; None for nothing.
     """
 
     file: TaskFile
@@ -37,6 +39,7 @@ class SpawnPlan:
     max_concurrent: int
     timeout_s: float | None
     policies: Path | None
+    recovery: RecoverySettings | None = None
 
     def agent_of(self, task: SpawnTask) -> str:
         """Name the agent that does a task."""
@@ -61,6 +64,7 @@ def plan_spawn(
     max_concurrent: int,
     timeout_s: float | None,
     policies: Path | None,
+    recovery: RecoverySettings | None = None,
 ) -> SpawnPlan:
     """Match the open tasks of a file with agents; nothing is started.
 
@@ -77,6 +81,7 @@ def plan_spawn(
         max_concurrent=max_concurrent,
         timeout_s=timeout_s,
         policies=policies,
+        recovery=recovery,
     )
     for task in file.tasks:
         if plan.agent_of(task) not in backends:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import NoProjectError, NotResumableError
 from aurora_cli.output import note
-from aurora_core import Memory, Project, load_config
+from aurora_core import ConfigError, Memory, Project, load_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_soar import SOAROrchestrator
     from aurora_spawner import Backend, Run
+    from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = [
     "LOCAL_AGENT",
@@ -31,6 +33,7 @@ __all__ = [
     "project_or_prospect",
     "prospect",
     "rebuild_memory",
+    "recovery_of",
     "resumed_run",
     "resumption",
     "set_up",
@@ -117,6 +120,7 @@ def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: 
     Raises:
         TaskFileError, GraphError: the file makes no sense; with the line.
         UnknownAgentError: a task names an agent that is not configured.
+        ConfigError: a field of `spawner.recovery` cannot be meant.
     """
     from aurora_cli.spawning import plan_spawn
     from aurora_spawner import read_taskfile
@@ -130,6 +134,7 @@ def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: 
         max_concurrent=config.max_concurrent,
         timeout_s=None if background else float(engine.recovery.timeout_seconds),
         policies=engine.source,
+        recovery=recovery_of(project, config, background=background),
     )
 
 
@@ -139,10 +144,49 @@ def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
     from aurora_spawner import CommandBackend
 
     configured = {
-        name: CommandBackend(name=name, command=backend.command, env=backend.env, timeout_s=backend.timeout_s)
+        name: CommandBackend(
+            name=name,
+            command=backend.command,
+            env=backend.env,
+            timeout_s=backend.timeout_s,
+            provider=backend.provider,
+        )
         for name, backend in config.backends.items()
     }
     return {**AgentRegistry.local(project.root).backends, **configured}
+
+
+def recovery_of(project: Project, config: Config, *, background: bool = False) -> RecoverySettings:
+    """Read what is done about agents that fail: `spawner.recovery` over the policies' `agent_recovery`.
+
+    Args:
+        background: nobody waits for such a run, so only its tasks and agents limit its time.
+
+    Raises:
+        ConfigError: a field of `spawner.recovery` cannot be meant.
+    """
+    from aurora_spawner.recovery.errors import RecoveryPolicyError
+    from aurora_spawner.recovery.policy import RecoveryPolicy
+    from aurora_spawner.recovery.settings import RecoverySettings
+
+    limits = asdict(policies_of(project).recovery)
+    if background:
+        del limits["timeout_seconds"]
+    try:
+        policy = RecoveryPolicy.from_config({"agent_recovery": limits, "spawner": {"recovery": config.recovery}})
+    except RecoveryPolicyError as error:
+        source = config.origin("spawner.recovery")
+        raise ConfigError(source, _line_of(source, error.field), error.field, error.problem) from error
+    fallbacks = {name: backend.fallback for name, backend in config.backends.items() if backend.fallback}
+    return RecoverySettings(policy=policy, fallbacks=fallbacks)
+
+
+def _line_of(source: str, field: str) -> int | None:
+    """Where a file has a field, or the section that it would be in."""
+    from aurora_core.yaml_source import read_yaml
+
+    found = read_yaml(Path(source)) if Path(source).is_file() else None
+    return found.line_of(tuple(field.split("."))) if found else None
 
 
 def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_in: Path | None = None) -> Run:
@@ -168,6 +212,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         cwd=project.root,
         spool=folder / "runs",
         start_rate_per_s=1 / stagger_s if stagger_s else None,
+        recovery=plan.recovery,
     )
     remember_taskfile(folder / "runs" / run.run_id, plan.file)
     return run
@@ -219,4 +264,5 @@ def resumed_run(
         retry_failed=retry_failed,
         max_concurrent=max_concurrent,
         start_rate_per_s=1 / stagger_s if stagger_s else None,
+        recovery=recovery_of(project, config, background=found.run.default_timeout_s is None),
     )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
 
+CUT_OFF = ("interrupted", "cancelled")
+"""Why tasks are opened again that go on where they were."""
 TASKS_PER_EVENT = 500
 """Keeps single events small where a run has very many tasks."""
 
@@ -51,6 +53,12 @@ class Standing:
     """The same, of tasks that have been edited or are gone."""
     changes: tuple[tuple[str | None, Fact], ...]
     """What has to be journalled before the run goes on, each with its task."""
+
+    @property
+    def begun_anew(self) -> frozenset[str]:
+        """Tasks that were opened again from their beginning, and not only cut off."""
+        opened = ((task_id, fact.why) for task_id, fact in self.changes if isinstance(fact, TaskReopened))
+        return frozenset(str(task_id) for task_id, why in opened if why not in CUT_OFF)
 
 
 def stored_task(task: SpawnTask) -> dict[str, object]:

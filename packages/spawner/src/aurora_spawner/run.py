@@ -198,7 +198,8 @@ class Run:
             JournalError: The journal could not be written; the agents have been stopped.
         """
         with Journal(self.journal) as store, store.hold(self.run_id, holder=own_identity()) as lease:
-            standing, recovery = self._standing(store), self._recovery(store)
+            standing = self._standing(store)
+            recovery = self._recovery(store, standing)
             writer = GroupWriter(store, lease=lease)
             try:
                 return await self._execute(standing, recovery, writer, on_event)
@@ -254,14 +255,20 @@ class Run:
         )
         writer.post(Entry(run_id=self.run_id, task_id=attempt.task_id, fact=ended))
 
-    def _recovery(self, store: Journal) -> RunRecovery | None:
+    def _recovery(self, store: Journal, standing: Standing) -> RunRecovery | None:
         if self.recovery is None:
             return None
         return RunRecovery(
             self.recovery,
             backends=self.backends,
             agent_of=self.assignment.agent_of,
-            standing=load_standing(store, self.run_id, self.recovery.policy),
+            standing=load_standing(
+                store,
+                self.run_id,
+                self.recovery.policy,
+                anew=self.revision.retry_failed,
+                begun_anew=standing.begun_anew,
+            ),
         )
 
     def _coordinator(

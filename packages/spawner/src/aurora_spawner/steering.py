@@ -40,7 +40,7 @@ class NotRunningError(SpawnerError):
 
 
 def run_status(journal: Path, run_id: str) -> dict[str, Any]:
-    """How a run stands: state, paused, tasks by state, who works on it, and what runs now.
+    """How a run stands: state, paused, tasks by state, who works on it, what runs now, and what is waited for.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -48,6 +48,7 @@ def run_status(journal: Path, run_id: str) -> dict[str, Any]:
     with Journal(journal) as store:
         run = load_run(store, run_id)
         held = run.holder is not None and run.holder.alive()
+        waits = _what_is_waited_for(run) if held else {}
         return {
             "run_id": run_id,
             "state": str(run.state) if held or run.state is not RunState.RUNNING else "crashed",
@@ -58,7 +59,17 @@ def run_status(journal: Path, run_id: str) -> dict[str, Any]:
                 {"task": each.task_id, "agent": each.agent, "attempt": each.number, "since": each.started_at}
                 for each in load_attempts(store, run_id, open_only=True)
             ],
+            "providers": waits.get("providers", []),
+            "waiting_for": waits.get("waiting_for", {}),
         }
+
+
+def _what_is_waited_for(run: RunRow) -> dict[str, Any]:
+    """What only the living coordinator knows; nothing where it does not answer."""
+    try:
+        return _exchange(run, b'{"do": "status"}\n')
+    except NotRunningError:
+        return {}
 
 
 def pause_run(journal: Path, run_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +12,11 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit, emit_json
+from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import as_detail, as_detail_document
+
+if TYPE_CHECKING:
+    from aurora_spawner.recovery.report import RecoveryReport
 
 __all__ = ["command"]
 
@@ -22,16 +27,29 @@ __all__ = ["command"]
     examples=(
         ("aur runs show spawn-1763690000000", "Its tasks, how each ended, and why."),
         ("aur runs show spawn-1763690000000 --json", "The same with every task's output."),
+        ("aur runs show spawn-1763690000000 --recovery", "How its failures were met, step by step."),
     ),
 )
 @run_argument
+@click.option("--recovery", is_flag=True, help="Show the path of every task through retries and fallbacks.")
 @json_option
-def command(*, run_id: str, as_json: bool) -> int:
+def command(*, run_id: str, recovery: bool, as_json: bool) -> int:
     """Show a run and what came of its tasks."""
-    run, tasks = journal.find_run(wiring.project_at(Path.cwd()), run_id)
-    if as_json:
+    project = wiring.project_at(Path.cwd())
+    run, tasks = journal.find_run(project, run_id)
+    if recovery:
+        _show_recovery(journal.recovery_of_run(project, run_id), as_json=as_json)
+    elif as_json:
         emit_json(as_detail_document(run, tasks))
     else:
         for line in as_detail(run, tasks):
             emit(line)
     return ExitCode.DONE
+
+
+def _show_recovery(report: RecoveryReport, *, as_json: bool) -> None:
+    if as_json:
+        emit_json(recovery_document(report))
+    else:
+        for line in recovery_lines(report):
+            emit(line)

@@ -100,6 +100,11 @@ def status_lines(status: Mapping[str, Any], titles: Mapping[str, str], *, now: f
         again = f"  attempt {task['attempt']}" if task["attempt"] > 1 else ""
         since = f"  {max(0.0, now - task['since']):.0f} s" if task["since"] else ""
         yield f"  {one_line(task['task'])}  {title}  @{one_line(task['agent'])}{since}{again}"
+        if reason := status.get("waiting_for", {}).get(task["task"]):
+            yield f"      {one_line(reason, 100)}"
+    for gate in status.get("providers", ()):
+        until = f" until {_clock_time(gate['until'])}" if gate["until"] and gate["until"] > now else ""
+        yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(gate['reason'], 160)}"
 
 
 def status_document(statuses: Sequence[Mapping[str, Any]]) -> dict[str, object]:
@@ -153,6 +158,10 @@ def _counts(counts: Mapping[Any, int]) -> str:
 
 def _coloured(state: str) -> str:
     return click.style(str(state), fg=_COLOURS.get(str(state)))
+
+
+def _clock_time(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%H:%M:%S UTC")
 
 
 def _moment(timestamp: float) -> str:

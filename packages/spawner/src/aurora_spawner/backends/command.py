@@ -33,6 +33,8 @@ class CommandBackend:
     timeout_s: float | None = None
     keep_env: tuple[str, ...] = ()
     """Inherited variables that it needs though they look like secrets; patterns are allowed."""
+    provider: str | None = None
+    """Whose rate limits it meets; None shares them with whatever runs the same command."""
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0]:

@@ -172,11 +172,13 @@ def load_recoveries(journal: Journal, run_id: str) -> list[RecoveryRow]:
         ]
 
 
-def load_breakers(journal: Journal) -> list[dict[str, Any]]:
-    """The circuit breaker of every agent as the last run that moved it left it."""
+def load_breakers(journal: Journal) -> list[tuple[str, dict[str, Any]]]:
+    """The circuit breaker of every agent as the last run that moved it left it, with that run."""
     with translated(journal.path):
-        rows = journal.connection.execute("SELECT breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent")
-        return [json.loads(breaker) for breaker, _at in rows]
+        rows = journal.connection.execute(
+            "SELECT run_id, breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent"
+        )
+        return [(run_id, json.loads(breaker)) for run_id, breaker, _at in rows]
 
 
 def load_durations(journal: Journal, *, newest: int) -> list[tuple[str, float]]:

@@ -85,6 +85,13 @@ class CircuitBreaker:
             return replace(self, failures=failures)
         return replace(self, state=BreakerState.OPEN, failures=failures, opened_at=now, trial_since=None)
 
+    def on_probation(self) -> CircuitBreaker:
+        """When the user starts something anew: asked again, and left alone again at the next failure."""
+        last = self.failures[-1:] if self.threshold > 1 else ()
+        return replace(
+            self, state=BreakerState.CLOSED, failures=last * (self.threshold - 1), opened_at=None, trial_since=None
+        )
+
     def trial_ended(self) -> CircuitBreaker:
         """After an attempt that said nothing about the agent: the trial is free again."""
         return replace(self, trial_since=None)

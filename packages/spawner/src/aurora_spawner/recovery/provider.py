@@ -216,6 +216,8 @@ class ProviderGate:
 
     def describe(self) -> str:
         """One line for people; empty for an open gate."""
+        if self.state is GateState.STOPPED:
+            return self.reason
         return "" if self.state is GateState.OPEN else f"provider {self.provider} is {self.state}: {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:

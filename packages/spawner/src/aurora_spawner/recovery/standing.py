@@ -15,7 +15,7 @@ from aurora_spawner.recovery.policy import TimeoutMode
 from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from aurora_spawner.journal.store import Journal
     from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -37,13 +37,26 @@ class RecoveryStanding:
     """By agent; empty where no policy asks for it."""
 
 
-def load_standing(journal: Journal, run_id: str, policy: RecoveryPolicy) -> RecoveryStanding:
-    """Read what a run's recovery has to go on with."""
-    rows = load_recoveries(journal, run_id)
+def load_standing(
+    journal: Journal, run_id: str, policy: RecoveryPolicy, *, anew: bool = False, begun_anew: Collection[str] = ()
+) -> RecoveryStanding:
+    """Read what a run's recovery has to go on with.
+
+    Args:
+        anew: Whether the user has asked for what failed once more; then, and in a new run, agents are on probation:
+            an open circuit is closed, and opens again at the next failure.
+        begun_anew: Tasks whose earlier recovery counts no more.
+    """
+    rows = [row for row in load_recoveries(journal, run_id) if row.task_id not in begun_anew]
     return RecoveryStanding(
         changes={row.task_id: tuple(RecoveryStateTransition.from_dict(each) for each in row.changes) for row in rows},
         due={row.task_id: row.due for row in rows if row.due is not None},
-        breakers=tuple(CircuitBreaker.from_dict(each) for each in load_breakers(journal)),
+        breakers=tuple(
+            CircuitBreaker.from_dict(each)
+            if by == run_id and not anew
+            else CircuitBreaker.from_dict(each).on_probation()
+            for by, each in load_breakers(journal)
+        ),
         histories=load_histories(journal) if _looks_back(policy) else {},
     )
 

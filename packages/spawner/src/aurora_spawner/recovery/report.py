@@ -1,0 +1,81 @@
+"""What recovery did for a run, read from its journal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed, ProviderMoved
+from aurora_spawner.journal.store import translated
+from aurora_spawner.journal.views import load_breakers, load_recoveries, load_run, load_tasks
+from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
+from aurora_spawner.recovery.metrics import RecoverySummary
+from aurora_spawner.recovery.provider import ProviderGate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_spawner.journal.store import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryReport:
+    """The recovery of a run, as it stands in the journal."""
+
+    run_id: str
+    tasks: tuple[TaskRecoveryState, ...]
+    """Those that have begun, in their order."""
+    titles: Mapping[str, str]
+    """What people call the tasks."""
+    summary: RecoverySummary
+    breakers: tuple[CircuitBreaker, ...]
+    """As this run left them."""
+    notices: tuple[str, ...]
+    """What happened to providers, to stalled attempts and to the run as a whole, in order."""
+
+
+def recovery_report(journal: Journal, run_id: str) -> RecoveryReport:
+    """Read a run's recovery.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+    """
+    run = load_run(journal, run_id)
+    rows = {row.task_id: row for row in load_tasks(journal, run_id)}
+    tasks = []
+    for row in load_recoveries(journal, run_id):
+        agent = rows[row.task_id].task.agent or run.default_agent
+        changes = (RecoveryStateTransition.from_dict(each) for each in row.changes)
+        tasks.append(TaskRecoveryState(task_id=row.task_id, agent_id=agent).replay(changes))
+    return RecoveryReport(
+        run_id=run_id,
+        tasks=tuple(tasks),
+        titles={task_id: row.task.headline for task_id, row in rows.items()},
+        summary=RecoverySummary.of(tasks),
+        breakers=tuple(CircuitBreaker.from_dict(each) for by, each in load_breakers(journal) if by == run_id),
+        notices=tuple(_notices(journal, run_id)),
+    )
+
+
+def _notices(journal: Journal, run_id: str) -> list[str]:
+    kinds = (ProviderMoved.kind, AttemptStalled.kind, BatchTripped.kind, CallbackFailed.kind)
+    with translated(journal.path):
+        rows = journal.connection.execute(
+            "SELECT kind, task_id, payload FROM events"
+            " WHERE run_id = ? AND payload IS NOT NULL AND kind IN (?, ?, ?, ?) ORDER BY seq",
+            (run_id, *kinds),
+        ).fetchall()
+    return [_notice(kind, task_id, json.loads(payload)) for kind, task_id, payload in rows]
+
+
+def _notice(kind: str, task_id: str | None, said: dict[str, Any]) -> str:
+    if kind == ProviderMoved.kind:
+        gate = ProviderGate.from_dict(said["gate"])
+        return gate.describe() or f"provider {gate.provider} is open again"
+    if kind == AttemptStalled.kind:
+        return f"task {task_id}, attempt {said['number']}{' ended' if said['ended'] else ''}: {said['reason']}"
+    if kind == BatchTripped.kind:
+        return f"{said['reason']}; the rest was {said['action']}"
+    return f"the callback {said['callback']} raised {said['error']}"
