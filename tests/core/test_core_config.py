@@ -137,3 +137,33 @@ def test_making_a_project_twice_changes_nothing(project: Project) -> None:
     ignore.write_text("")
     Project.init(project.root)
     assert "memory.db*" in ignore.read_text(), "what a full disk left of an earlier try is completed"
+
+
+def test_the_memory_s_settings(project: Project, tmp_path: Path) -> None:
+    plain = load_config(project, environ=environ(tmp_path))
+    assert (plain.activation, plain.semantic_model, plain.share_answers) == ("default", None, False)
+    project.config_file.write_text(
+        "memory:\n  activation: bla_focused\n  semantic_model: ~/models/small\n  share_answers: true\n"
+    )
+    given = load_config(project, environ=environ(tmp_path))
+    assert (given.activation, given.semantic_model, given.share_answers) == ("bla_focused", "~/models/small", True)
+    variables = {"AURORA_MEMORY_ACTIVATION": "aggressive", "AURORA_MEMORY_SHARE_ANSWERS": "no"}
+    overruled = load_config(project, environ=environ(tmp_path, **variables))
+    assert (overruled.activation, overruled.share_answers) == ("aggressive", False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "field"),
+    [("AURORA_MEMORY_ACTIVATION", "memory.activation"), ("AURORA_MEMORY_SHARE_ANSWERS", "memory.share_answers")],
+)
+def test_consent_and_presets_are_never_guessed(project: Project, tmp_path: Path, variable: str, field: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(project, environ=environ(tmp_path, **{variable: "perhaps"}))
+    assert raised.value.field == field
+
+
+def test_a_misspelt_preset_is_named_with_its_line(project: Project, tmp_path: Path) -> None:
+    project.config_file.write_text("memory:\n  activation: bold\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(project, environ=environ(tmp_path))
+    assert (raised.value.line, raised.value.field) == (2, "memory.activation")

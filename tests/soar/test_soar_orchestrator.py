@@ -71,6 +71,45 @@ def test_the_answer_is_right_and_remembered(project: Project, memory: Memory) ->
     assert [hit.name for hit in again.context.reasoning] == [QUESTION]
 
 
+def test_a_similar_question_is_told_of_the_earlier_answer_and_where_it_comes_from(
+    project: Project, memory: Memory
+) -> None:
+    first = soar(project, memory).execute(QUESTION)
+    again = soar(project, memory).execute("What does the scheduler decide to run next?")
+    assert f"Answered before: {QUESTION} ({first.query_id}, " in again.response
+    assert again.context.reasoning[0].reasoning is not None
+    assert again.context.reasoning[0].reasoning.sources[0] == "queue.py:7"
+
+
+def test_answers_cross_projects_with_consent_only(project: Project, memory: Memory, tmp_path: Path) -> None:
+    for folder in ("other", "for-all"):
+        (tmp_path / folder).mkdir()
+    other = Project.init(tmp_path / "other")
+    (other.root / "plan.py").write_text("def plan():\n    return 'the scheduler decides what runs next'\n")
+    with Memory.open(tmp_path / "for-all") as shared:
+
+        def ask(of: Project, *, consent: bool) -> SoarResult:
+            with Memory.open(of.root) as own:
+                own.index()
+                return SOAROrchestrator(
+                    project=of,
+                    memory=own,
+                    policies=PoliciesEngine.load(None),
+                    registry=AgentRegistry.local(of.root),
+                    shared=shared if consent else None,
+                ).execute(QUESTION)
+
+        ask(project, consent=False)
+        assert ask(other, consent=True).context.reasoning == ()
+        ask(project, consent=True)
+        (found,) = [
+            hit for hit in ask(other, consent=True).context.reasoning if hit.reasoning and hit.reasoning.project
+        ]
+        assert found.reasoning is not None
+        assert found.reasoning.project == str(project.root)
+        assert not any(hit.reasoning and hit.reasoning.project for hit in ask(other, consent=False).context.reasoning)
+
+
 def test_a_simple_question_needs_no_processes(project: Project, memory: Memory) -> None:
     result = soar(project, memory, "false").execute("where is decide_next defined?")
     assert result.ok

@@ -16,7 +16,7 @@ from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
 from aurora_core.indexer import IndexProgress, IndexReport
 from aurora_core.memory import Memory
 from aurora_core.places import is_test_file
-from aurora_core.project import Project
+from aurora_core.project import Project, shared_answers_folder
 from aurora_core.search import Rarity
 from aurora_core.store.reasoning import Reasoning
 from aurora_core.tokens import terms
@@ -48,5 +48,6 @@ __all__ = [
     "SymbolType",
     "is_test_file",
     "load_config",
+    "shared_answers_folder",
     "terms",
 ]

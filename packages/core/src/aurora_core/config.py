@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
+from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
 from aurora_core.yaml_source import YamlSource, read_yaml
 
@@ -50,6 +51,9 @@ class _SpawnerFile(_Strict):
 
 class _MemoryFile(_Strict):
     exclude: list[str] = Field(default_factory=list)
+    activation: Literal["default", "aggressive", "conservative", "bla_focused", "context_focused"] = "default"
+    semantic_model: Annotated[str, Field(min_length=1)] | None = None
+    share_answers: bool = False
 
 
 class _File(_Strict):
@@ -92,6 +96,9 @@ class Config:
         max_concurrent: agents at once.
         recovery: what is done about failed agents; whoever runs them knows and checks its fields.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
+        activation: how much earlier use counts in searches.
+        semantic_model: folder of an embedding model; None for searches by words alone.
+        share_answers: whether this project's answers may be found from the user's other projects that say so too.
         origins: by dotted key, where its value came from; keys at their defaults are not in it.
     """
 
@@ -99,6 +106,9 @@ class Config:
     backends: Mapping[str, BackendConfig]
     max_concurrent: int
     exclude: tuple[str, ...]
+    activation: ActivationPreset = ActivationPreset.DEFAULT
+    semantic_model: str | None = None
+    share_answers: bool = False
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,13 +117,24 @@ class Config:
         return self.origins.get(key, DEFAULT)
 
 
-_KEYS: Final = ("tool", "backends", "spawner.max_concurrent", "spawner.recovery", "memory.exclude")
+_MEMORY_KEYS: Final = tuple(_MemoryFile.model_fields)
+_KEYS: Final = (
+    "tool",
+    "backends",
+    "spawner.max_concurrent",
+    "spawner.recovery",
+    *(f"memory.{key}" for key in _MEMORY_KEYS),
+)
 _VARIABLES: Final[Mapping[str, str]] = {
     "tool": "AURORA_TOOL",
     "spawner.max_concurrent": "AURORA_SPAWNER_MAX_CONCURRENT",
     "memory.exclude": "AURORA_MEMORY_EXCLUDE",
+    "memory.activation": "AURORA_MEMORY_ACTIVATION",
+    "memory.semantic_model": "AURORA_MEMORY_SEMANTIC_MODEL",
+    "memory.share_answers": "AURORA_MEMORY_SHARE_ANSWERS",
 }
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_SWITCH: Final[Mapping[str, bool]] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def load_config(
@@ -179,8 +200,9 @@ def _from_file(path: Path) -> _Flat:
         given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
     if "recovery" in parsed.spawner.model_fields_set:
         given["spawner.recovery"] = parsed.spawner.recovery
-    if "exclude" in parsed.memory.model_fields_set:
-        given["memory.exclude"] = parsed.memory.exclude
+    for key in _MEMORY_KEYS:
+        if key in parsed.memory.model_fields_set:
+            given[f"memory.{key}"] = getattr(parsed.memory, key)
     return given
 
 
@@ -221,6 +243,12 @@ def _from_environment(environ: Mapping[str, str]) -> _Flat:
 def _from_text(key: str, variable: str, text: str) -> object:
     if key == "memory.exclude":
         return [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+    if key == "memory.share_answers":
+        if text.lower() not in _SWITCH:
+            raise ConfigError(variable, None, key, f"{text!r} is neither true nor false")
+        return _SWITCH[text.lower()]
+    if key == "memory.activation" and text not in list(ActivationPreset):
+        raise ConfigError(variable, None, key, f"{text!r} is none of {', '.join(ActivationPreset)}")
     if key != "spawner.max_concurrent":
         return text
     try:
@@ -244,6 +272,7 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
     assert isinstance(exclude, (list, tuple))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
+    model = values.get("memory.semantic_model")
     return Config(
         tool=None if tool is None else str(tool),
         backends={
@@ -259,6 +288,9 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
         },
         max_concurrent=limit,
         exclude=tuple(exclude),
+        activation=ActivationPreset(str(values.get("memory.activation", ActivationPreset.DEFAULT))),
+        semantic_model=None if model is None else str(model),
+        share_answers=bool(values.get("memory.share_answers", False)),
         recovery=recovery,
         origins=origins,
     )

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aurora_core.errors import ProjectError
 
-__all__ = ["Project"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Project", "shared_answers_folder"]
 
 FOLDER: Final = ".aurora"
 # What is made here stays here; config.yaml, policies.yaml and project.md may be shared through version control.
 _IGNORED: Final = (
     "# What Aurora keeps for itself on this machine.\nmemory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\n"
 )
+
+
+def shared_answers_folder(environ: Mapping[str, str]) -> Path | None:
+    """The folder of the memory that a user's projects share answers in; None where the user has no home."""
+    base = environ.get("XDG_DATA_HOME") or (f"{environ['HOME']}/.local/share" if environ.get("HOME") else "")
+    return Path(base) / "aurora" / "shared" if base else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,20 @@ def _chunk(hit: Hit) -> dict[str, object]:
             "file_path": hit.file,
             "line_start": hit.line_start,
             "line_end": hit.line_end,
+            **_provenance(hit),
         },
+    }
+
+
+def _provenance(hit: Hit) -> dict[str, object]:
+    """Of an earlier answer: the execution, the sources and the project it comes from."""
+    if hit.reasoning is None:
+        return {}
+    return {
+        "run_id": hit.reasoning.run_id,
+        "sources": list(hit.reasoning.sources),
+        "project": hit.reasoning.project,
+        "created_at": hit.reasoning.created_at,
     }
 
 

@@ -103,6 +103,7 @@ class SOAROrchestrator:
         policies: the policies in force; they give each agent's time limit and the budget.
         registry: the agents that subgoals may go to.
         max_concurrent: agents at once.
+        shared: a memory that other projects of the user leave answers in and find them; None without consent.
     """
 
     def __init__(
@@ -113,12 +114,14 @@ class SOAROrchestrator:
         policies: PoliciesEngine,
         registry: AgentRegistry,
         max_concurrent: int = DEFAULT_MAX_CONCURRENT,
+        shared: Memory | None = None,
     ) -> None:
         self._project = project
         self._memory = memory
         self._policies = policies
         self._registry = registry
         self._max_concurrent = max_concurrent
+        self._shared = shared
 
     def execute(
         self,
@@ -155,7 +158,7 @@ class SOAROrchestrator:
             citations = CitationChecker(self._project.root)
             synthesis = synthesize(inquiry.question, inquiry.focus, work.collected.outputs, citations)
         with journey.phase(Phase.RECORD):
-            recorded = record(self._memory, inquiry.question, synthesis, query_id)
+            recorded = record(self._memory, inquiry.question, synthesis, query_id, shared=self._shared)
         execution = Execution(
             query_id=query_id,
             question=inquiry.question,
@@ -182,7 +185,7 @@ class SOAROrchestrator:
             assessment = assess(question)
         with journey.phase(Phase.RETRIEVE):
             focus = Focus.of(self._memory, question.terms)
-            context = retrieve(self._memory, question, focus, assessment.complexity)
+            context = retrieve(self._memory, question, focus, assessment.complexity, shared=self._shared)
         return _Inquiry(question=question, assessment=assessment, focus=focus, context=context)
 
     async def _work(self, inquiry: _Inquiry, journey: _Journey) -> _Work:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import Reasoning
@@ -40,21 +40,28 @@ class Recorded:
         return self.reasoning_chunk_id is not None
 
 
-def record(memory: Memory, question: Question, synthesis: Synthesis, run_id: str) -> Recorded:
-    """Remember a good answer with its sources, and note the use of every chunk it cites."""
+def record(
+    memory: Memory, question: Question, synthesis: Synthesis, run_id: str, *, shared: Memory | None = None
+) -> Recorded:
+    """Remember a good answer with its sources, and note the use of every chunk it cites.
+
+    Args:
+        shared: where other projects of the user find it too, with the user's consent.
+    """
     if synthesis.score < LEARNT_FROM or not synthesis.sources:
         return Recorded(reasoning_chunk_id=None, pattern_marked=False, activation_update=0.0)
     memory.record_access(synthesis.chunk_ids)
     pattern = synthesis.score >= PATTERN_FROM
-    chunk_id = memory.remember(
-        Reasoning(
-            query=question.text,
-            answer=synthesis.answer,
-            score=synthesis.score,
-            sources=tuple(f"{s.file}:{s.line}" for s in synthesis.sources),
-            run_id=run_id,
-        )
+    reasoning = Reasoning(
+        query=question.text,
+        answer=synthesis.answer,
+        score=synthesis.score,
+        sources=tuple(f"{s.file}:{s.line}" for s in synthesis.sources),
+        run_id=run_id,
     )
+    chunk_id = memory.remember(reasoning)
+    if shared is not None:
+        shared.remember(replace(reasoning, project=str(memory.root)))
     return Recorded(
         reasoning_chunk_id=chunk_id,
         pattern_marked=pattern,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 from aurora_soar.conversation_log import log_document
 from aurora_soar.execution import Verbosity
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
+MAX_EARLIER: Final = 3
+
 
 def render(execution: Execution, verbosity: Verbosity) -> str:
     """The text to show; ends with a newline."""
@@ -24,9 +27,10 @@ def render(execution: Execution, verbosity: Verbosity) -> str:
         case Verbosity.QUIET:
             return execution.answer
         case Verbosity.NORMAL:
-            return f"{execution.answer}\n---\n{_worth(execution)}\n"
+            return f"{execution.answer}\n---\n{_worth(execution)}\n{_earlier(execution)}"
         case Verbosity.VERBOSE:
-            return f"{execution.answer}\n---\n{_worth(execution)}\n\n" + "\n".join(_story(execution)) + "\n"
+            told = f"{execution.answer}\n---\n{_worth(execution)}\n{_earlier(execution)}"
+            return f"{told}\n" + "\n".join(_story(execution)) + "\n"
 
 
 def _worth(execution: Execution) -> str:
@@ -35,6 +39,17 @@ def _worth(execution: Execution) -> str:
         f"Confidence {execution.confidence:.2f} (coherence {s.coherence:.2f}, completeness {s.completeness:.2f}, "
         f"factuality {s.factuality:.2f}) · {len(execution.sources)} sources · {_agents(execution)} · no model, $0.00"
     )
+
+
+def _earlier(execution: Execution) -> str:
+    """Similar questions that were answered before, with the execution and the project of each."""
+    lines = []
+    for hit in execution.context.reasoning[:MAX_EARLIER]:
+        if hit.reasoning is not None and hit.reasoning.created_at is not None:
+            day = datetime.fromtimestamp(hit.reasoning.created_at, UTC)
+            where = f", in {hit.reasoning.project}" if hit.reasoning.project else ""
+            lines.append(f"Answered before: {hit.name} ({hit.reasoning.run_id}, {day:%Y-%m-%d}{where})\n")
+    return "".join(lines)
 
 
 def _agents(execution: Execution) -> str:

@@ -53,8 +53,14 @@ class RetrievedContext:
         return len(self.code) + len(self.reasoning)
 
 
-def retrieve(memory: Memory, question: Question, focus: Focus, complexity: Complexity) -> RetrievedContext:
-    """Ask the memory: code first, then documents, and earlier reasoning only where it is similar."""
+def retrieve(
+    memory: Memory, question: Question, focus: Focus, complexity: Complexity, *, shared: Memory | None = None
+) -> RetrievedContext:
+    """Ask the memory: code first, then documents, and earlier reasoning only where it is similar.
+
+    Args:
+        shared: where other projects of the user leave their answers, with the user's consent.
+    """
     budget = CHUNKS_BY_COMPLEXITY[complexity]
     documents = memory.search(
         question.text, limit=max(1, round(budget * DOCUMENT_SHARE)), kinds=_DOCUMENTS, record=False
@@ -62,6 +68,9 @@ def retrieve(memory: Memory, question: Question, focus: Focus, complexity: Compl
     code = memory.search(question.text, limit=budget - len(documents), kinds=(ChunkKind.CODE,), record=False)
     chunks = (*code, *documents)
     earlier = memory.search(question.text, limit=budget, kinds=(ChunkKind.REAS,), record=False)
+    if shared is not None:
+        elsewhere = shared.search(question.text, limit=budget, kinds=(ChunkKind.REAS,), record=False)
+        earlier += [hit for hit in elsewhere if hit.reasoning and hit.reasoning.project != str(memory.root)]
     return RetrievedContext(
         code=chunks,
         reasoning=tuple(hit for hit in earlier if focus.coverage(hit.content).share >= SIMILAR_REASONING),
