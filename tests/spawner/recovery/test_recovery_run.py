@@ -324,8 +324,11 @@ async def test_a_held_run_goes_on_when_the_user_says_so(tmp_path: Path) -> None:
     await asyncio.wait_for(held.wait(), 20)
     from aurora_spawner.steering import run_status, unpause_run
 
-    while not (await asyncio.to_thread(run_status, tmp_path / "runs.db", made.run_id))["paused"]:
-        await asyncio.sleep(0.01)  # told before it is durable
+    def wait_until_paused() -> None:
+        while not run_status(tmp_path / "runs.db", made.run_id)["paused"]:
+            time.sleep(0.01)  # told before it is durable
+
+    await asyncio.to_thread(wait_until_paused)
     await asyncio.to_thread(unpause_run, tmp_path / "runs.db", made.run_id)
     report = await running
     assert report.results["3"].success

@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.recovery.stalls import Vigil, first_look_s, looks_apart_s, next_look
 from aurora_spawner.recovery.timeouts import TimeLimits, judge_time
-from aurora_spawner.recovery.vitals import Vitals, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aurora_spawner.executor import RunningAttempt
     from aurora_spawner.recovery.policy import EarlyDetection
-    from aurora_spawner.recovery.stalls import StallVerdict
+    from aurora_spawner.recovery.stalls import Signs, StallVerdict
+    from aurora_spawner.recovery.vitals import Vitals, Watched
 
 
 @dataclass(slots=True)
 class _Watch:
     task_id: str
-    watched: Watched
+    running: RunningAttempt
     limits: TimeLimits
     detection: EarlyDetection
     vigil: Vigil
     timer: asyncio.TimerHandle | None = None
+    watched: Watched | None = None
+    """Since its first look."""
     told: bool = False
     """Whether its present stall was reported."""
 
@@ -42,7 +44,7 @@ class Watchdog:
 
     on_stall: Callable[[str, StallVerdict], None]
     on_expired: Callable[[str, str, str], None]
-    vitals: Vitals = field(default_factory=Vitals)
+    _vitals: Vitals | None = None
     _watches: dict[str, _Watch] = field(default_factory=dict)
 
     def follow(
@@ -60,7 +62,7 @@ class Watchdog:
         now = asyncio.get_running_loop().time()
         watch = _Watch(
             task_id=task_id,
-            watched=Watched(running=running),
+            running=running,
             limits=limits,
             detection=detection,
             vigil=Vigil.begin(now - age_s),
@@ -94,7 +96,7 @@ class Watchdog:
 
     def _look(self, watch: _Watch) -> None:
         loop = asyncio.get_running_loop()
-        watch.vigil = watch.vigil.look(self.vitals.look(watch.watched))
+        watch.vigil = watch.vigil.look(self._signs_of(watch))
         now = loop.time()
         time_up = judge_time(
             watch.limits,
@@ -107,6 +109,13 @@ class Watchdog:
         if self._stalled(watch, now):
             return
         self._set_timer(watch, self._next(watch, now, time_up.next_look_s))
+
+    def _signs_of(self, watch: _Watch) -> Signs:
+        from aurora_spawner.recovery.vitals import Vitals, Watched  # reads processes, which costs 20 ms to import
+
+        self._vitals = self._vitals or Vitals()
+        watch.watched = watch.watched or Watched(running=watch.running)
+        return self._vitals.look(watch.watched)
 
     def _stalled(self, watch: _Watch, now: float) -> bool:
         """Tell a stall, once; whether it ended the attempt."""

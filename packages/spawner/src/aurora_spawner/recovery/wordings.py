@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.recovery.causes import Cause
@@ -188,7 +189,12 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
 }
 """Patterns in any case of letters; the more telling causes first."""
 
-_PATTERNS: Final = tuple((re.compile("|".join(some), re.IGNORECASE), cause) for cause, some in _WORDINGS.items())
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], Cause], ...]:
+    """Compiled when the first failure needs them: a run that goes well should not pay for them."""
+    return tuple((re.compile("|".join(some), re.IGNORECASE), cause) for cause, some in _WORDINGS.items())
+
 
 _PASSED_OVER: Final = re.compile(r"\b(warn(ing)?|debug|info|deprecat\w+|retrying|falling back)\b", re.IGNORECASE)
 
@@ -200,7 +206,7 @@ def is_final(line: str) -> bool:
 
 def cause_of_text(text: str) -> Cause | None:
     """The cause that a text tells of, if any."""
-    return next((cause for pattern, cause in _PATTERNS if pattern.search(text)), None)
+    return next((cause for pattern, cause in _patterns() if pattern.search(text)), None)
 
 
 _WAIT: Final = re.compile(
