@@ -18,9 +18,30 @@ from aurora_spawner.errors import (
     UnknownRunError,
 )
 from aurora_spawner.growth import Expansion
+from aurora_spawner.recovery.causes import ErrorCategory
+from aurora_spawner.recovery.classify import ErrorClassifier
+from aurora_spawner.recovery.errors import ProviderStateError, RecoveryPolicyError
+from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
+from aurora_spawner.recovery.metrics import RecoveryMetrics, RecoveryResult, RecoverySummary
+from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, RecoveryStrategy, TimeoutPolicy
+from aurora_spawner.recovery.settings import RecoverySettings
+from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.result import RunEvent, RunReport, RunState, SpawnResult, TaskState
 from aurora_spawner.run import Run
-from aurora_spawner.spawn import spawn, spawn_parallel, spawn_sequential
+from aurora_spawner.spawn import (
+    spawn,
+    spawn_parallel,
+    spawn_parallel_sync,
+    spawn_parallel_with_recovery,
+    spawn_parallel_with_recovery_sync,
+    spawn_parallel_with_state_tracking,
+    spawn_parallel_with_state_tracking_sync,
+    spawn_sequential,
+    spawn_sequential_sync,
+    spawn_sync,
+    spawn_with_retry_and_fallback,
+    spawn_with_retry_and_fallback_sync,
+)
 from aurora_spawner.task import SpawnTask
 from aurora_spawner.taskfile import TaskFile, TaskLine, read_taskfile
 from aurora_spawner.ticking import TickReport, tick
@@ -30,6 +51,9 @@ __all__ = [
     "Backend",
     "BackendError",
     "CommandBackend",
+    "EarlyDetection",
+    "ErrorCategory",
+    "ErrorClassifier",
     "Expansion",
     "GraphError",
     "IllegalTransitionError",
@@ -37,6 +61,17 @@ __all__ = [
     "JournalCorruptError",
     "JournalError",
     "JournalLockedError",
+    "ProviderStateError",
+    "RecoveryMetrics",
+    "RecoveryPolicy",
+    "RecoveryPolicyError",
+    "RecoveryResult",
+    "RecoverySettings",
+    "RecoveryState",
+    "RecoveryStateMachine",
+    "RecoveryStateTransition",
+    "RecoveryStrategy",
+    "RecoverySummary",
     "Reply",
     "Run",
     "RunEvent",
@@ -50,8 +85,10 @@ __all__ = [
     "TaskFile",
     "TaskFileError",
     "TaskLine",
+    "TaskRecoveryState",
     "TaskState",
     "TickReport",
+    "TimeoutPolicy",
     "UnknownRunError",
     "expand_coordinator",
     "hierarchical",
@@ -61,6 +98,15 @@ __all__ = [
     "sequential",
     "spawn",
     "spawn_parallel",
+    "spawn_parallel_sync",
+    "spawn_parallel_with_recovery",
+    "spawn_parallel_with_recovery_sync",
+    "spawn_parallel_with_state_tracking",
+    "spawn_parallel_with_state_tracking_sync",
     "spawn_sequential",
+    "spawn_sequential_sync",
+    "spawn_sync",
+    "spawn_with_retry_and_fallback",
+    "spawn_with_retry_and_fallback_sync",
     "tick",
 ]
