@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from aurora_core import ChunkKind
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from subprocess import CompletedProcess
+    from subprocess import CompletedProcess, Popen
 
     Aur = Callable[..., CompletedProcess[str]]
 
@@ -116,7 +117,7 @@ def test_the_keys_of_a_hit_are_stable(aur: Aur, shop: Path) -> None:
     (hit,) = json.loads(aur("mem", "search", "price_of", "--limit", "1", "--json").stdout)["hits"]
     assert set(hit) == {
         "chunk_id", "file", "line_start", "line_end", "name", "kind", "symbol_type", "signature", "content",
-        "bm25_score", "activation_score", "semantic_score", "hybrid_score",
+        "bm25_score", "activation_score", "semantic_score", "hybrid_score", "reasoning",
     }  # fmt: skip
     assert (hit["file"], hit["line_start"], hit["name"]) == ("src/shop/stock.py", 6, "price_of")
 
@@ -270,3 +271,45 @@ def test_a_configuration_that_makes_no_sense_is_a_usage_error_with_its_line(
     outcome = aur("mem", "index")
     assert outcome.returncode == ExitCode.USAGE
     assert place in outcome.stderr
+
+
+def test_watching_follows_edits_until_it_is_interrupted(start_aur: Callable[..., Popen[str]], shop: Path) -> None:
+    watch = start_aur("mem", "watch", "--json")
+    assert watch.stdout is not None
+    assert json.loads(watch.stdout.readline())["files_indexed"] == 3
+    (shop / "src/shop/till.py").write_text("def refund() -> None:\n    pass\n", encoding="utf-8")
+    change = json.loads(watch.stdout.readline())
+    assert change["paths"] == ["src/shop/till.py"]
+    assert change["files_indexed"] == 1
+    watch.send_signal(signal.SIGINT)
+    assert watch.wait(20) == ExitCode.INTERRUPTED
+
+
+def test_an_answer_is_shown_with_where_it_comes_from(aur: Aur, shop: Path) -> None:
+    aur("soar", "how is the price of an item computed?")
+    found = aur("mem", "search", "price of an item computed", "--kind", "reas")
+    assert "    from soar-" in found.stdout
+    (hit,) = json.loads(aur("mem", "search", "price", "--kind", "reas", "--json").stdout)["hits"]
+    assert hit["reasoning"]["run_id"].startswith("soar-")
+
+
+def test_a_model_that_is_not_there_is_named(aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURORA_MEMORY_SEMANTIC_MODEL", "/nowhere/model")
+    outcome = aur("mem", "index")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "/nowhere/model: is no folder with a model2vec model" in outcome.stderr
+
+
+def test_answers_are_shared_between_projects_that_both_say_so(
+    aur: Aur, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURORA_MEMORY_SHARE_ANSWERS", "yes")
+    assert aur("soar", "how is the price of an item computed?").returncode == ExitCode.DONE
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "till.py").write_text("def price_of(item):\n    return item.price\n", encoding="utf-8")
+    monkeypatch.chdir(other)
+    told = aur("soar", "how is the price of an item computed?")
+    assert f", in {shop})" in told.stdout
+    monkeypatch.setenv("AURORA_MEMORY_SHARE_ANSWERS", "no")
+    assert f", in {shop})" not in aur("soar", "how is the price of an item computed?").stdout

@@ -32,6 +32,7 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="search", module="mem_search", summary="Find the chunks that fit a query."),
     Entry(name="show", module="mem_show", summary="Show what defines a name, and who calls it."),
     Entry(name="stats", module="mem_stats", summary="Show what the memory holds."),
+    Entry(name="watch", module="mem_watch", summary="Index the project, then follow its files."),
     Entry(name="forget", module="mem_forget", summary="Forget earlier answers."),
     Entry(name="rebuild", module="mem_rebuild", summary="Make the memory again from the files."),
 )

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-__all__ = ["colour_setting", "emit", "emit_json", "is_lively", "note", "silence", "tolerate_odd_streams"]
+__all__ = [
+    "colour_setting",
+    "emit",
+    "emit_json",
+    "emit_json_line",
+    "is_lively",
+    "note",
+    "silence",
+    "tolerate_odd_streams",
+]
 
 
 def emit(text: str) -> None:
@@ -28,8 +37,16 @@ def emit(text: str) -> None:
 
 def emit_json(document: Mapping[str, object]) -> None:
     """Print a result for programs: one JSON document, in ASCII where the stream is not UTF-8."""
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    emit(json.dumps(document, indent=2, ensure_ascii=not utf8))
+    emit(json.dumps(document, indent=2, ensure_ascii=not _is_utf8()))
+
+
+def emit_json_line(document: Mapping[str, object]) -> None:
+    """Print one of many results for programs, each a line."""
+    emit(json.dumps(document, ensure_ascii=not _is_utf8()))
+
+
+def _is_utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
 def note(text: str) -> None:

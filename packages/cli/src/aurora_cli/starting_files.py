@@ -36,9 +36,12 @@ CONFIG_YAML: Final = """\
 # spawner:
 #   max_concurrent: 4
 
-# Files that the memory leaves out, as lines of a .gitignore.
 # memory:
-#   exclude: ["generated/", "*.min.js"]
+#   exclude: ["generated/", "*.min.js"]   # left out, as lines of a .gitignore
+#   activation: default                   # how much earlier use counts: also aggressive, conservative,
+#                                         # bla_focused, context_focused
+#   semantic_model: ~/models/potion       # folder of a model2vec model: also finds by meaning
+#   share_answers: false                  # true: my other projects that say so find this one's answers
 """
 
 

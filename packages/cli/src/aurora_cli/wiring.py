@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import NoProjectError, NotResumableError
 from aurora_cli.output import note
-from aurora_core import ConfigError, Memory, Project, load_config
+from aurora_core import ConfigError, Memory, Project, load_config, shared_answers_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
     from aurora_core import Config, IndexProgress, IndexReport
+    from aurora_core.semantic import Embedder
     from aurora_policies import PoliciesEngine
     from aurora_soar import SOAROrchestrator
     from aurora_spawner import Backend, Run
@@ -38,6 +40,7 @@ __all__ = [
     "resumption",
     "set_up",
     "settings",
+    "shared_answers",
     "spawn_plan",
 ]
 
@@ -83,7 +86,27 @@ def settings(project: Project, *, tool: str | None = None, max_concurrent: int |
 
 def open_memory(project: Project, config: Config) -> Memory:
     """Open the project's memory; the caller closes it."""
-    return Memory.open(project.root, exclude=config.exclude)
+    return Memory.open(project.root, exclude=config.exclude, activation=config.activation, embedder=_embedder(config))
+
+
+def _embedder(config: Config) -> Embedder | None:
+    if config.semantic_model is None:
+        return None
+    from aurora_core.semantic import Model2VecEmbedder
+
+    return Model2VecEmbedder(config.semantic_model)
+
+
+@contextmanager
+def shared_answers(config: Config) -> Iterator[Memory | None]:
+    """Open the memory that the user's projects share answers in, while the block runs; None without consent."""
+    folder = shared_answers_folder(os.environ) if config.share_answers else None
+    if folder is None:
+        yield None
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with Memory.open(folder) as shared:
+        yield shared
 
 
 def rebuild_memory(project: Project, config: Config, on_progress: Callable[[IndexProgress], None]) -> IndexReport:
@@ -98,8 +121,12 @@ def policies_of(project: Project) -> PoliciesEngine:
     return PoliciesEngine.load(project.policies_file)
 
 
-def orchestrator(project: Project, memory: Memory, config: Config) -> SOAROrchestrator:
-    """Put together what answers questions about a project."""
+def orchestrator(project: Project, memory: Memory, config: Config, shared: Memory | None) -> SOAROrchestrator:
+    """Put together what answers questions about a project.
+
+    Args:
+        shared: see `shared_answers`.
+    """
     from aurora_soar import AgentRegistry, SOAROrchestrator
 
     return SOAROrchestrator(
@@ -108,6 +135,7 @@ def orchestrator(project: Project, memory: Memory, config: Config) -> SOAROrches
         policies=policies_of(project),
         registry=AgentRegistry.local(project.root),
         max_concurrent=config.max_concurrent,
+        shared=shared,
     )
 
 

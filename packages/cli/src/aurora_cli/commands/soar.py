@@ -53,8 +53,8 @@ def command(query: tuple[str, ...], verbosity: str, no_index: bool, max_concurre
     question = read_question(" ".join(query)).text  # an empty one is refused before anything is set up
     project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
     config = wiring.settings(project, max_concurrent=max_concurrent)
-    with wiring.open_memory(project, config) as memory:
-        orchestrator = wiring.orchestrator(project, memory, config)
+    with wiring.open_memory(project, config) as memory, wiring.shared_answers(config) as shared:
+        orchestrator = wiring.orchestrator(project, memory, config, shared)
         if not no_index:
             index_with_progress(memory)
         result = orchestrator.execute(question, on_event=narrator(verbosity))

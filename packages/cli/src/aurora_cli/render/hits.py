@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from aurora_cli.render.words import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit
+    from aurora_core import Hit, Reasoning
 
 __all__ = ["as_document", "as_lines", "heading", "numbered"]
 
@@ -26,7 +27,15 @@ def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[st
                 f"    bm25 {hit.bm25_score:.3f}  activation {hit.activation_score:.3f}  "
                 f"semantic {hit.semantic_score:.3f}  hybrid {hit.hybrid_score:.3f}"
             )
+        if hit.reasoning:
+            yield f"    from {_origin(hit.reasoning)}"
         yield from numbered(hit) if content else (f"    {_first_line(hit)}",)
+
+
+def _origin(reasoning: Reasoning) -> str:
+    day = f", {datetime.fromtimestamp(reasoning.created_at, UTC):%Y-%m-%d}" if reasoning.created_at else ""
+    where = f", {one_line(reasoning.project)}" if reasoning.project else ""
+    return f"{one_line(reasoning.run_id)}{day}{where}, score {reasoning.score:.2f}"
 
 
 def heading(hit: Hit) -> str:
@@ -62,6 +71,17 @@ def _row(hit: Hit) -> dict[str, object]:
         "activation_score": hit.activation_score,
         "semantic_score": hit.semantic_score,
         "hybrid_score": hit.hybrid_score,
+        "reasoning": hit.reasoning and _provenance(hit.reasoning),
+    }
+
+
+def _provenance(reasoning: Reasoning) -> dict[str, object]:
+    return {
+        "run_id": reasoning.run_id,
+        "project": reasoning.project,
+        "created_at": reasoning.created_at,
+        "score": reasoning.score,
+        "sources": list(reasoning.sources),
     }
 
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import IndexProgress, IndexReport, Memory
+    from aurora_core.watch import Watched
 
-__all__ = ["as_document", "as_text", "index_progress", "index_with_progress", "skipped_lines"]
+__all__ = ["as_document", "as_text", "changed_line", "index_progress", "index_with_progress", "skipped_lines"]
 
 MAX_SKIPPED: Final = 5
 
@@ -28,8 +29,10 @@ def index_progress() -> Iterator[Callable[[IndexProgress], None]]:
 
 def index_with_progress(memory: Memory, path: Path | None = None) -> IndexReport:
     """Index a project, or what lies under one path of it, and show how far it is."""
-    with index_progress() as on_progress:
-        return memory.index(path, on_progress=on_progress)
+    with progress() as report:
+        done = memory.index(path, on_progress=lambda step: report(step.phase, step.done, step.total))
+        memory.encode(on_progress=lambda encoded, total: report("encode", encoded, total))
+    return done
 
 
 def as_text(report: IndexReport) -> str:
@@ -39,6 +42,15 @@ def as_text(report: IndexReport) -> str:
         f"{report.files_seen} files ({changed}), {report.chunks_total} chunks "
         f"(+{report.chunks_added} -{report.chunks_removed}) in {report.duration_s:.1f} s"
     )
+
+
+def changed_line(change: Watched) -> str:
+    """Say in one line what changed and what the index made of it."""
+    first = ", ".join(one_line(path) for path in change.paths[:MAX_SKIPPED])
+    more = f" and {len(change.paths) - MAX_SKIPPED} more" if len(change.paths) > MAX_SKIPPED else ""
+    report = change.report
+    done = f"+{report.chunks_added} -{report.chunks_removed} chunks in {report.duration_s * 1e3:.0f} ms"
+    return f"{first}{more}: {report.files_indexed} read, {report.files_removed} removed, {done}"
 
 
 def skipped_lines(report: IndexReport) -> Iterator[str]:

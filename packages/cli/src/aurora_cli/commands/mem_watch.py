@@ -1,0 +1,44 @@
+"""`aur mem watch`: keep the index up to date while files change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json_line, note
+from aurora_cli.render.index import as_document, as_text, changed_line
+
+__all__ = ["command"]
+
+
+@click.command(
+    "watch",
+    cls=AurCommand,
+    examples=(
+        ("aur mem watch", "Follow this project's files until Ctrl-C."),
+        ("aur mem watch --json", "The same, with one JSON object a change."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Index the project, then follow its files.
+
+    It goes on until Ctrl-C. An edit can be found within a second. New ignore rules and commits are noticed too. A
+    folder that was never set up is set up first.
+    """
+    from aurora_core.watch import watch_files
+
+    project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
+    with wiring.open_memory(project, wiring.settings(project)) as memory:
+        note(f"following {project.root}; Ctrl-C ends it")
+        for change in watch_files(memory):
+            if as_json:
+                emit_json_line({"paths": list(change.paths), **as_document(change.report)})
+            else:
+                emit(changed_line(change) if change.paths else as_text(change.report))
+    return ExitCode.DONE
