@@ -260,6 +260,7 @@ class Run:
             return None
         return RunRecovery(
             self.recovery,
+            run_id=self.run_id,
             backends=self.backends,
             agent_of=self.assignment.agent_of,
             standing=load_standing(

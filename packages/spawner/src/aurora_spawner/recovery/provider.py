@@ -87,14 +87,17 @@ class ProviderGate:
     ceiling_per_s: float = 0.0
     """Where the provider complained last; 0 where it never did on a ramp."""
     next_start: float = 0.0
+    prober: str = ""
+    """Probing: which run made the probe."""
     successes: tuple[float, ...] = ()
     """The last of them on this ramp."""
 
-    def ask(self, now: float, *, chance: float = 0.5) -> tuple[GateAnswer, ProviderGate]:
+    def ask(self, now: float, *, chance: float = 0.5, asker: str = "") -> tuple[GateAnswer, ProviderGate]:
         """Whether an attempt may start, and the gate after the question; `go` takes the place given.
 
         Args:
             chance: From 0 to 1, for the jitter between starts.
+            asker: The run that asks.
         """
         if self.state is GateState.OPEN:
             return _GO, self
@@ -103,7 +106,7 @@ class ProviderGate:
         if self.state is GateState.RAMPING:
             return self._ask_on_ramp(now, chance)
         if now >= self.until:
-            probing = replace(self, state=GateState.PROBING, since=now, until=now + PROBE_LIMIT_S)
+            probing = replace(self, state=GateState.PROBING, since=now, until=now + PROBE_LIMIT_S, prober=asker)
             return _GO, probing
         again = self.until if self.state is GateState.PAUSED else min(self.until, now + RECHECK_S)
         return GateAnswer(go=False, wait_until=again, reason=self.reason), self
@@ -206,9 +209,10 @@ class ProviderGate:
             return self
         return replace(self, state=GateState.PAUSED, since=now, until=now)
 
-    def unanswered(self) -> ProviderGate:
-        """After an attempt that ended without a word from the provider; a probe is free for somebody else."""
-        return replace(self, until=0.0) if self.state is GateState.PROBING else self
+    def unanswered(self, by: str = "") -> ProviderGate:
+        """After an attempt of that run that ended without a word from the provider; its probe is free again."""
+        lost = self.state is GateState.PROBING and self.prober == by and self.until > 0
+        return replace(self, until=0.0) if lost else self
 
     def opened(self, now: float) -> ProviderGate:
         """With nothing against it."""
@@ -232,6 +236,7 @@ class ProviderGate:
             "rate_per_s": self.rate_per_s,
             "ceiling_per_s": self.ceiling_per_s,
             "next_start": self.next_start,
+            "prober": self.prober,
             "successes": list(self.successes),
         }
 

@@ -32,6 +32,7 @@ class ProviderStore:
 
     Args:
         folder: Where the file is kept; made when missing. None keeps the gates in memory, for this run alone.
+        holder: The run that asks; its probes are its own.
         clock: Unix time.
         chance: From 0 to 1, for jitter.
 
@@ -42,10 +43,12 @@ class ProviderStore:
         self,
         folder: Path | None,
         *,
+        holder: str = "",
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._path = None if folder is None else folder / FILE_NAME
+        self._holder = holder
         self._clock = clock
         self._chance = chance
         self._known: dict[str, ProviderGate] = {}
@@ -86,7 +89,7 @@ class ProviderStore:
 
         def asked(gate: ProviderGate) -> ProviderGate:
             nonlocal answer
-            answer, after = gate.ask(self._clock(), chance=self._chance())
+            answer, after = gate.ask(self._clock(), chance=self._chance(), asker=self._holder)
             return after
 
         self._change(provider, asked)
@@ -112,7 +115,7 @@ class ProviderStore:
 
     def unanswered(self, provider: str) -> ProviderGate:
         """An attempt ended without a word from the provider."""
-        return self._change(provider, lambda gate: gate.unanswered())
+        return self._change(provider, lambda gate: gate.unanswered(self._holder))
 
     def asked_anew(self, provider: str) -> ProviderGate:
         """A new run begins."""

@@ -74,6 +74,7 @@ class RunRecovery:
         self,
         settings: RecoverySettings,
         *,
+        run_id: str = "",
         backends: Mapping[str, Backend],
         agent_of: Callable[[SpawnTask], str],
         standing: RecoveryStanding,
@@ -88,7 +89,7 @@ class RunRecovery:
         self.machine.adhoc = settings.adhoc
         for breaker in standing.breakers:
             self.machine.restore_breaker(breaker)
-        self.store = ProviderStore(settings.state_dir, clock=settings.clock, chance=settings.chance)
+        self.store = ProviderStore(settings.state_dir, holder=run_id, clock=settings.clock, chance=settings.chance)
         self.metrics = RecoveryMetrics()
         self.batch = Batch()
         self._classifier = ErrorClassifier()
@@ -284,8 +285,14 @@ class RunRecovery:
     def cut_off(self, task: SpawnTask) -> None:
         """The attempt under way was ended by the end of the run, or never began: it cost nothing."""
         state = self.machine.get_task_state(str(task.id))
-        if state is not None and state.state.attempting:
-            state.defer()
+        if state is None or not state.state.attempting:
+            return
+        state.defer()
+        self._gate_moved(state.agent, self.store.unanswered)  # it may have been the probe
+        before = self.machine.breakers.get(state.agent)
+        if before is not None:
+            self.machine.breakers[state.agent] = before.trial_ended()
+            self._note_breaker(state.agent, before)
 
     def cancelled(self, task: SpawnTask, error: str) -> None:
         """The user ended the task."""
@@ -323,6 +330,7 @@ class RunRecovery:
         """
         for provider in {self._provider(agent) for agent in self._backends}:
             self.store.asked_anew(provider)
+            self.store.unanswered(provider)  # a probe that its coordinator did not live to make
         waits = {}
         for task in tasks:
             changes = self._standing.changes.get(str(task.id))
