@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_core.chunking import Chunk, ChunkKind, cut_file
+from aurora_core.chunking import Chunk, ChunkKind
+from aurora_core.chunking.split import cut_file
 
 SOURCES = {
     "a.py": (

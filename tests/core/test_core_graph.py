@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_core import Memory
-from aurora_core.chunking import cut_file
+from aurora_core.chunking.split import cut_file
 from aurora_core.index.graph import FileGraph, read_graph
 from aurora_core.store.database import connect
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import Memory, Reasoning, StoreError, indexer
+from aurora_core import Memory, Reasoning, SkippedFile, StoreError, indexer
 from aurora_core.store import schema
 from aurora_core.store.database import connect
-from aurora_core.walk import FoundFile, SkippedFile, walk
+from aurora_core.walk import FoundFile, walk
 
 # The full proof: AURORA_CORE_KILLS=50.
 KILLS = int(os.environ.get("AURORA_CORE_KILLS", "6"))

@@ -6,12 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from aurora_core import Memory, indexer
+from aurora_core import IndexProgress, Memory, indexer
 from aurora_core.prepare import PreparedBatch, Request, prepare
 from aurora_core.walk import FoundFile, walk
 from aurora_core.workers import workers
@@ -35,7 +36,12 @@ def requests(root: Path, size: int) -> Iterator[Request]:
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "aurora_core.workers" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it may end meanwhile
+            if "aurora_core.workers" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_batches_are_those_of_one_process_in_the_same_order(project: Path) -> None:
@@ -120,7 +126,7 @@ def test_nothing_is_left_when_indexing_is_interrupted(project: Path, monkeypatch
     monkeypatch.setattr(indexer, "WORTH_WORKERS_BYTES", 0)
     monkeypatch.setattr(indexer, "BATCH_FILES", 4)
 
-    def interrupt(progress: indexer.IndexProgress) -> None:
+    def interrupt(progress: IndexProgress) -> None:
         if progress.phase == "index":
             raise KeyboardInterrupt
 

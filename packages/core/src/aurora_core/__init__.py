@@ -13,14 +13,13 @@ from aurora_core.errors import (
     StoreError,
 )
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
-from aurora_core.indexer import IndexProgress, IndexReport
 from aurora_core.memory import Memory
 from aurora_core.places import is_test_file
 from aurora_core.project import Project, shared_answers_folder
+from aurora_core.report import IndexProgress, IndexReport, SkippedFile
 from aurora_core.search import Rarity
 from aurora_core.store.reasoning import Reasoning
 from aurora_core.tokens import terms
-from aurora_core.walk import SkippedFile
 
 __all__ = [
     "ActivationPreset",

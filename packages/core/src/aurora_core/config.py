@@ -7,62 +7,26 @@ user's `aurora/config.yaml`, that before the defaults.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from typing import TYPE_CHECKING, Final
 
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
-from aurora_core.yaml_source import YamlSource, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aurora_core.config_file import BackendFile
     from aurora_core.project import Project
 
 __all__ = ["BackendConfig", "Config", "load_config"]
 
 DEFAULT: Final = "default"
 DEFAULT_MAX_CONCURRENT: Final = 4
+MAX_CONCURRENT: Final = 1000
 
 _Flat = dict[str, object]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _BackendFile(_Strict):
-    kind: Literal["command"]
-    command: Annotated[list[str], Field(min_length=1)]
-    timeout_s: PositiveFloat | None = None
-    env: dict[str, str] = Field(default_factory=dict)
-    fallback: list[str] = Field(default_factory=list)
-    provider: Annotated[str, Field(min_length=1)] | None = None
-
-
-class _SpawnerFile(_Strict):
-    max_concurrent: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_MAX_CONCURRENT
-    recovery: dict[str, object] = Field(default_factory=dict)
-
-
-class _MemoryFile(_Strict):
-    exclude: list[str] = Field(default_factory=list)
-    activation: Literal["default", "aggressive", "conservative", "bla_focused", "context_focused"] = "default"
-    semantic_model: Annotated[str, Field(min_length=1)] | None = None
-    share_answers: bool = False
-
-
-class _File(_Strict):
-    """The shape of config.yaml."""
-
-    tool: Annotated[str, Field(min_length=1)] | None = None
-    backends: dict[str, _BackendFile] = Field(default_factory=dict)
-    spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
-    memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +81,15 @@ class Config:
         return self.origins.get(key, DEFAULT)
 
 
-_MEMORY_KEYS: Final = tuple(_MemoryFile.model_fields)
 _KEYS: Final = (
     "tool",
     "backends",
     "spawner.max_concurrent",
     "spawner.recovery",
-    *(f"memory.{key}" for key in _MEMORY_KEYS),
+    "memory.exclude",
+    "memory.activation",
+    "memory.semantic_model",
+    "memory.share_answers",
 )
 _VARIABLES: Final[Mapping[str, str]] = {
     "tool": "AURORA_TOOL",
@@ -172,7 +138,7 @@ def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], 
         origins[key] = origin
 
 
-def _backends(values: _Flat) -> dict[str, _BackendFile]:
+def _backends(values: _Flat) -> dict[str, BackendFile]:
     found = values.get("backends", {})
     assert isinstance(found, dict)
     return found
@@ -184,51 +150,16 @@ def _user_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def _from_file(path: Path) -> _Flat:
-    source = read_yaml(path)
-    if source is None:
+    if not path.exists() and not path.is_symlink():
         return {}
-    try:
-        parsed = _File.model_validate(source.value)
-    except ValidationError as error:
-        raise _first_problem(source, error) from error
-    given: _Flat = {}
-    if "tool" in parsed.model_fields_set:
-        given["tool"] = parsed.tool
-    if "backends" in parsed.model_fields_set:
-        given["backends"] = parsed.backends
-    if "max_concurrent" in parsed.spawner.model_fields_set:
-        given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
-    if "recovery" in parsed.spawner.model_fields_set:
-        given["spawner.recovery"] = parsed.spawner.recovery
-    for key in _MEMORY_KEYS:
-        if key in parsed.memory.model_fields_set:
-            given[f"memory.{key}"] = getattr(parsed.memory, key)
-    return given
+    from aurora_core.yaml_source import read_yaml
 
+    source = read_yaml(path)
+    if source is None or not source.value:
+        return {}
+    from aurora_core.config_file import settings_in
 
-def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    place = tuple(first["loc"])
-    reason = first["msg"]
-    if first["type"] == "extra_forbidden":
-        reason = f"is not a setting{_suggestion(str(place[-1]), place[:-1])}"
-    return ConfigError(source.path, source.line_of(place), ".".join(map(str, place)), reason)
-
-
-def _suggestion(word: str, inside: tuple[int | str, ...]) -> str:
-    fields = _fields_inside(inside)
-    close = get_close_matches(word, fields, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(fields)}"
-
-
-def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
-    models: Mapping[int | str, type[BaseModel]] = {
-        "spawner": _SpawnerFile,
-        "memory": _MemoryFile,
-        "backends": _BackendFile,
-    }
-    model = models.get(place[0], _File) if place else _File
-    return list(model.model_fields)
+    return settings_in(source)
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Flat:
@@ -251,16 +182,17 @@ def _from_text(key: str, variable: str, text: str) -> object:
         raise ConfigError(variable, None, key, f"{text!r} is none of {', '.join(ActivationPreset)}")
     if key != "spawner.max_concurrent":
         return text
-    try:
-        return _SpawnerFile(max_concurrent=int(text)).max_concurrent
-    except ValueError as error:
-        raise ConfigError(variable, None, key, f"{text!r} is not a whole number from 1 to 1000") from error
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENT:
+        raise ConfigError(variable, None, key, f"{text!r} is not a whole number from 1 to {MAX_CONCURRENT}")
+    return int(text)
 
 
 def _known(overrides: Mapping[str, object]) -> Mapping[str, object]:
     for key in overrides:
         if key not in _KEYS:
-            raise ConfigError("flag", None, key, f"is not a setting{_suggestion(key, ())}")
+            from aurora_core.config_file import suggestion
+
+            raise ConfigError("flag", None, key, f"is not a setting{suggestion(key, ())}")
     return overrides
 
 

@@ -13,9 +13,10 @@ from aurora_core.index.graph import note_changes, put_links, refresh_graph
 from aurora_core.index.history import refresh_history
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.prepare import Request, prepare
+from aurora_core.report import IndexProgress, IndexReport, SkippedFile
 from aurora_core.store.database import transaction
 from aurora_core.store.files import known_file, known_files, put_file, remove_chunks, remove_file, touch_file
-from aurora_core.walk import FoundFile, SkippedFile, walk
+from aurora_core.walk import FoundFile, walk
 from aurora_core.workers import workers
 
 if TYPE_CHECKING:
@@ -26,45 +27,13 @@ if TYPE_CHECKING:
     from aurora_core.prepare import PreparedBatch
     from aurora_core.store.files import KnownFile
 
-__all__ = ["IndexProgress", "IndexReport", "index_files", "index_project"]
+__all__ = ["index_files", "index_project"]
 
 # One transaction, and one segment, for so much: short enough for a second indexer to wait for.
 BATCH_FILES: Final = 250
 BATCH_BYTES: Final = 2_000_000
 # Starting workers takes as long as preparing this much.
 WORTH_WORKERS_BYTES: Final = 3_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexProgress:
-    """How far indexing is.
-
-    Attributes:
-        phase: "scan", then "index".
-        done: files looked at in this phase.
-        total: files in this phase; 0 while it is not known.
-        file: the file at hand.
-    """
-
-    phase: str
-    done: int
-    total: int
-    file: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexReport:
-    """What indexing did."""
-
-    files_seen: int
-    files_indexed: int
-    files_unchanged: int
-    files_removed: int
-    files_skipped: tuple[SkippedFile, ...]
-    chunks_added: int
-    chunks_removed: int
-    chunks_total: int
-    duration_s: float
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from contextlib import closing, contextmanager
@@ -12,11 +11,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind, SymbolType
+from aurora_core.chunking.chunk import KINDS
 from aurora_core.errors import ProjectError
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
-from aurora_core.indexer import IndexProgress, IndexReport, index_files, index_project
-from aurora_core.prepare import KINDS, indexed_chunk
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
 from aurora_core.rebuild import Salvage, replace_database, salvage
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from aurora_core.report import IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_core.store.files import StoredChunk
 
@@ -167,6 +166,8 @@ class Memory:
             ProjectError: the path is not in the project.
             StoreError: memory.db cannot be written.
         """
+        from aurora_core.indexer import index_project
+
         below = self._below(path)
         with self._changing():
             return index_project(
@@ -216,6 +217,8 @@ class Memory:
             ProjectError: a path is not in the project.
             StoreError: memory.db cannot be written.
         """
+        from aurora_core.indexer import index_files
+
         below = [self._below(path) for path in paths]
         with self._changing():
             return index_files(
@@ -360,6 +363,8 @@ class Memory:
 
         The same question asked again replaces its earlier answer.
         """
+        from aurora_core.prepare import indexed_chunk
+
         with naming_failures(self._database), transaction(self._connection):
             put = put_reasoning(self._connection, reasoning)
             mark_dead(self._connection, put.replaced)
@@ -406,13 +411,17 @@ class Memory:
 
     async def aindex(self, path: Path | str | None = None) -> IndexReport:
         """`index` in a thread of its own; the memory must not be used meanwhile."""
-        return await asyncio.to_thread(self.index, path)
+        from asyncio import to_thread
+
+        return await to_thread(self.index, path)
 
     async def asearch(
         self, query: str, limit: int = 10, *, kinds: Collection[ChunkKind | str] | None = None
     ) -> list[Hit]:
         """`search` in a thread of its own; the memory must not be used meanwhile."""
-        return await asyncio.to_thread(self.search, query, limit, kinds=kinds)
+        from asyncio import to_thread
+
+        return await to_thread(self.search, query, limit, kinds=kinds)
 
 
 def _ignore(progress: IndexProgress) -> None:

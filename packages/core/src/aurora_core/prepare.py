@@ -9,23 +9,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.chunking import ChunkKind, SymbolType, cut_file
+from aurora_core.chunking import SymbolType
+from aurora_core.chunking.chunk import KINDS
+from aurora_core.chunking.split import cut_file
 from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, built_segment
 from aurora_core.places import is_test_file
+from aurora_core.report import SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms
-from aurora_core.walk import MAX_FILE_BYTES, FoundFile, SkippedFile, is_generated, is_text
+from aurora_core.walk import MAX_FILE_BYTES, FoundFile, is_generated, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aurora_core.chunking import Chunk
 
-__all__ = ["KINDS", "PreparedBatch", "PreparedFile", "Request", "indexed_chunk", "prepare"]
+__all__ = ["PreparedBatch", "PreparedFile", "Request", "indexed_chunk", "prepare"]
 
-KINDS: Final = {kind: place for place, kind in enumerate(ChunkKind)}
 # Two writes within one tick of the file system's clock leave the same time behind. A file that was last changed so
 # shortly before it was read is read again next time, as git does with its index.
 RACY_NS: Final = 50_000_000

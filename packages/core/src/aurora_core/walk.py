@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from pathspec import GitIgnoreSpec
 
+from aurora_core.report import SkippedFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -18,7 +20,6 @@ __all__ = [
     "MAX_FILE_BYTES",
     "SKIPPED_FOLDERS",
     "FoundFile",
-    "SkippedFile",
     "is_generated",
     "is_text",
     "walk",
@@ -59,14 +60,6 @@ class FoundFile:
     path: str
     size: int
     mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkippedFile:
-    """A file that looked worth reading and was left out, and why."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

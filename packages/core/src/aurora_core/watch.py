@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
-    from aurora_core.indexer import IndexReport
     from aurora_core.memory import Memory
+    from aurora_core.report import IndexReport
 
 __all__ = ["Watched", "watch_files"]
 

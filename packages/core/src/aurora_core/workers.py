@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
 from aurora_core.prepare import PreparedBatch, Request, prepare
-from aurora_core.walk import SkippedFile
+from aurora_core.report import SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +35,10 @@ _LENGTH_BYTES: Final = 8
 
 class _WorkerDiedError(Exception):
     """A worker ended before it had answered."""
+
+
+class _ClosedError(Exception):
+    """Nobody waits for an answer any more."""
 
 
 def serve() -> None:
@@ -59,33 +63,53 @@ def _receive(stream: IO[bytes]) -> bytes | None:
 
 
 class _Worker:
-    """One worker process, started when it is first asked, and again after it died."""
+    """One worker process, started when it is first asked, and again after it died; never after it was closed."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
 
     def ask(self, request: Request) -> PreparedBatch:
-        process = self._process = self._process or _started()
+        process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             _send(process.stdin, pickle.dumps(request))
-        except OSError as error:
-            self.end()
-            raise _WorkerDiedError from error
-        answer = _receive(process.stdout)
+            answer = _receive(process.stdout)
+        except (OSError, ValueError):  # closed by the other end, or by `close`
+            answer = None
         if answer is None:
-            self.end()
+            self._end()
             raise _WorkerDiedError
         batch = pickle.loads(answer)  # noqa: S301 - from a process that we started
         assert isinstance(batch, PreparedBatch)
         return batch
 
-    def end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+    def _running(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._closed:
+                raise _ClosedError
+            self._process = self._process or _started()
+            return self._process
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.communicate()
+                self._process = None
+
+    def close(self) -> None:
+        """End the process; the thread that waits for it gives up."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.kill()
+
+    def reap(self) -> None:
+        """Wait for the end of what `close` has killed."""
+        self._end()
 
 
 def _started() -> subprocess.Popen[bytes]:
@@ -114,11 +138,10 @@ def workers(count: int) -> Iterator[Callable[[Iterable[Request]], Iterator[Prepa
         yield lambda requests: _in_order(pool, ask, requests, ahead=count + 1)
     finally:
         for worker in started:
-            worker.end()
+            worker.close()
         pool.shutdown(cancel_futures=True)
-        # A thread may have started its worker's process anew meanwhile.
         for worker in started:
-            worker.end()
+            worker.reap()
 
 
 def _in_order(

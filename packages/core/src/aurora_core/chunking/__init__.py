@@ -1,7 +1,8 @@
-"""Files → chunks: code by definition, documents by section, text by paragraph."""
+"""Files → chunks: code by definition, documents by section, text by paragraph.
+
+`split` does it; it is not imported here, because searching needs the kinds of chunks and no parsers.
+"""
 
 from aurora_core.chunking.chunk import Chunk, ChunkKind, SymbolType
-from aurora_core.chunking.links import Links
-from aurora_core.chunking.split import CutFile, cut_file
 
-__all__ = ["Chunk", "ChunkKind", "CutFile", "Links", "SymbolType", "cut_file"]
+__all__ = ["Chunk", "ChunkKind", "SymbolType"]

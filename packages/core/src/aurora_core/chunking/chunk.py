@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["MAX_LINES", "Chunk", "ChunkKind", "SymbolType", "split_long"]
+__all__ = ["KINDS", "MAX_LINES", "Chunk", "ChunkKind", "SymbolType", "split_long"]
 
 MAX_LINES: Final = 150
 
@@ -18,6 +18,10 @@ class ChunkKind(StrEnum):
     KB = "kb"  # a section of a document written for readers, such as Markdown
     DOC = "doc"  # plain text
     REAS = "reas"  # an earlier answer, with its sources
+
+
+# The number of each kind in the index.
+KINDS: Final = {kind: place for place, kind in enumerate(ChunkKind)}
 
 
 class SymbolType(StrEnum):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from aurora_core.chunking import Links
+    from aurora_core.chunking.links import Links
 
 __all__ = ["FileGraph", "PackedLinks", "note_changes", "packed_links", "put_links", "read_graph", "refresh_graph"]
 
