@@ -29,8 +29,12 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def fleet() -> str:
-    names = {"gate": "the provider gate", "default": "per task, 2 retries", "patient": "per task, 3 retries, long waits",
-             "aggressive_retry": "per task, 5 retries"}  # fmt: skip
+    names = {
+        "gate": "the provider gate",
+        "default": "per task, 2 retries",
+        "patient": "per task, 3 retries, long waits",
+        "aggressive_retry": "per task, 5 retries",
+    }
     rows = [
         [names[row["name"]], f"{row['finished']} of 50", f"{row['seconds']:.1f}", str(row["burned"]),
          f"{row['calls']}", f"{row['refused']}"]
@@ -44,7 +48,7 @@ def storm() -> str:
     for row in measure("storm.py"):
         computed, found = row["computed"], row["measured"]
         pairs = [
-            f"{found[key]:.{digits}f} / {f'{computed[key]:.{digits}f}' if computed else '–'}"
+            f"{found[key]:.{digits}f} / {f'{computed[key]:.{digits}f}' if computed else '-'}"
             for key, digits in (("success", 3), ("attempts", 2), ("waited_s", 2))
         ]
         rows.append([row["name"], *pairs, f"{found['wall_s']:.1f}"])
@@ -59,9 +63,9 @@ def stalls() -> str:
         agents = [agent for agent in found["agents"] if agent["kind"] == kind]
         ended = sum(agent["ended"] == "stalled" for agent in agents)
         late = [agent["late_s"] for agent in agents if agent["late_s"] is not None]
-        reasons = ", ".join(sorted({str(agent["reason"]) for agent in agents if agent["reason"]})) or "–"
+        reasons = ", ".join(sorted({str(agent["reason"]) for agent in agents if agent["reason"]})) or "-"
         hangs = "hangs" if agents[0]["hangs"] else "works"
-        rows.append([kind, hangs, str(len(agents)), str(ended), f"{max(late):+.2f}" if late else "–", reasons])
+        rows.append([kind, hangs, str(len(agents)), str(ended), f"{max(late):+.2f}" if late else "-", reasons])
     head = ["agent", "", "how many", "ended as stalled", f"beyond {found['threshold_s']:.0f} s, at most", "told as"]
     return table(head, rows)
 
@@ -109,8 +113,8 @@ series (see storm.py); breakers are off but in the last line, which has no close
 
 ## Stalls
 
-40 agents at once: 10 hang, 10 are silent but busy for 15 s, 20 talk. The threshold is 6 s, the target: every hung one is
-found within 2 s more, no other one is ended.
+40 agents at once: 10 hang, 10 are silent but busy for 15 s, 20 talk. The threshold is 6 s, the target: every hung one
+is found within 2 s more, no other one is ended.
 
 {stalls()}
 

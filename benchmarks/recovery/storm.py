@@ -98,7 +98,7 @@ async def measure(policy: RecoveryPolicy, seed: int, at_once: int = TASKS) -> di
 
 
 async def main(seed: int) -> None:
-    found = []
+    found: list[dict[str, object]] = []
     for name in PRESETS:
         policy = replace(RecoveryPolicy.from_name(name), circuit_breaker_enabled=False)
         found.append({"name": name, "computed": computed(policy), "measured": await measure(policy, seed)})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.errors import BackendError, SpawnerError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.growth import grow
+from aurora_spawner.hedging import Hedging, ended_fact
 from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
@@ -103,6 +104,8 @@ class Coordinator:
         self._attempts = dict(standing.attempts)
         """Attempts so far by task, those of earlier executions included."""
         self._running: dict[str, RunningAttempt] = {}
+        self._deciding: dict[str, int] = {}
+        """The number of a task's attempt that counts, where it is not the latest."""
         self._cancelled: set[str] = set()
         """Tasks that a user asked to end."""
         self._finished = asyncio.Event()
@@ -119,6 +122,16 @@ class Coordinator:
         self._recovering = (
             Recovering(recovery, host=self, scheduler=scheduler, executor=executor) if recovery else None
         )
+        self._hedging = None
+        if recovery:
+            self._hedging = Hedging(
+                recovery,
+                host=self,
+                scheduler=scheduler,
+                executor=executor,
+                backends=backends,
+                cwd=assignment.cwd,
+            )
 
     async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
         """Run the tasks to their ends, or to the end that was asked for.
@@ -156,7 +169,7 @@ class Coordinator:
             self.jot(None, RunEnding(why=why, at_once=at_once))
             self._emit("run_ending", message=why)
         self._at_once = self._at_once or at_once
-        for running in self._running.values():
+        for running in self._everything_running():
             self._executor.cancel(running, at_once=self._at_once)
         self.dispatch()
 
@@ -169,6 +182,8 @@ class Coordinator:
         self.jot(task_id, TaskCancelled(by=by))
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
+            if self._hedging:
+                self._hedging.cancel(task_id, at_once=False)
         elif state is TaskState.PENDING:
             error = "cancelled by the user before it could start"
             self.begin(self._settle(task_id, self._without_attempt(task_id, TaskState.CANCELLED, error)))
@@ -273,23 +288,24 @@ class Coordinator:
                 result = self._without_attempt(task_id, TaskState.FAILED, str(error))
                 await self._conclude(task_id, AttemptEnd(reason="exec_failed", exec_errno=errno.ENOENT), result)
                 return
-            if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self._stopping(task_id):
+            if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self.stopping(task_id):
                 await self._close(task_id, end)
                 return
-            await self._note(task_id, self._ended(task_id, end))
+            await self.note(task_id, self._ended(task_id, end))
             self._emit("task_retried", task_id, message="its supervisor was killed")
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
         """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
+        self._deciding[task_id] = attempt.number
         if not isinstance(end, AttemptEnd):
             self.jot(task_id, self._started(attempt.number, end, adopted=True))
             self._emit("task_started", task_id, message="adopted")
             end = await self._follow(task_id, end)
-        if end.reason in ("supervisor_lost", "voided", "cancelled") and not self._stopping(task_id):
+        if end.reason in ("supervisor_lost", "voided", "cancelled") and not self.stopping(task_id):
             if self._recovering:
                 self._recovering.recovery.cut_off(self._graph.tasks[task_id])
-            await self._note(task_id, self._ended(task_id, end))
+            await self.note(task_id, self._ended(task_id, end))
             self._scheduler.postpone(task_id)
             self._scheduler.requeue(task_id)
             self.dispatch()
@@ -297,14 +313,14 @@ class Coordinator:
             await self._close(task_id, end)
 
     async def _attempt(self, task_id: str) -> AttemptEnd:
-        number = self._attempts.get(task_id, 0) + 1
-        order = self._order(task_id, number)
-        self._attempts[task_id] = number
+        order = self.order(task_id, self._attempts.get(task_id, 0) + 1, self._agent(task_id))
+        self._deciding.pop(task_id, None)
+        number = self.next_number(task_id)
         agent = self._agent(task_id)
-        await self._note(
+        await self.note(
             task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
         )
-        if self._stopping(task_id):
+        if self.stopping(task_id):
             return AttemptEnd(reason="voided")
         try:
             running = self._running[task_id] = await self._executor.start(order)
@@ -316,22 +332,38 @@ class Coordinator:
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         self._running[task_id] = running
-        if self._stopping(task_id):
+        if self.stopping(task_id):
             self._executor.cancel(running, at_once=self._at_once)
         if self._recovering:
             task = self._graph.tasks[task_id]
             self._recovering.watch(task, running, explicit_s=self._explicit_limit(task_id))
-        end = await self._executor.collect(running)
+        end = await self._collect(task_id, running)
         del self._running[task_id]
         return self._recovering.unwatch(task_id, end) if self._recovering else end
 
-    def _order(self, task_id: str, number: int) -> AttemptOrder:
+    async def _collect(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
+        """The end of an attempt, or of the second one that was begun beside it because it took so long."""
+        if self._hedging is None:
+            return await self._executor.collect(running)
+        task, number = self._graph.tasks[task_id], self.attempt_number(task_id)
+        self._deciding[task_id] = number
+        finish = await self._hedging.collect(task, running, number=number)
+        self._deciding[task_id] = finish.number
+        return finish.end
+
+    def next_number(self, task_id: str) -> int:
+        """Count one more attempt at a task."""
+        self._attempts[task_id] = self._attempts.get(task_id, 0) + 1
+        return self._attempts[task_id]
+
+    def order(self, task_id: str, number: int, agent: str) -> AttemptOrder:
+        """The order for an attempt of some agent."""
         task = self._graph.tasks[task_id]
         order = self._assignment.order(
             task,
             number=number,
             position=self._positions[task_id],
-            backend=self._backends[self._agent(task_id)],
+            backend=self._backends[agent],
             before=[self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results],
         )
         if self._recovering is None:
@@ -351,7 +383,7 @@ class Coordinator:
                 self._recovering.recovery.cut_off(self._graph.tasks[task_id])
             self._scheduler.reopen(task_id)
             reopened = TaskReopened(why=str(self.ending), task=stored_task(self._graph.tasks[task_id]))
-            written = self._note(task_id, self._ended(task_id, end), reopened)
+            written = self.note(task_id, self._ended(task_id, end), reopened)
             self.dispatch()
             await written
             self._emit("task_ended", task_id, result=result)
@@ -382,7 +414,7 @@ class Coordinator:
         """Give back the slot of a task whose recovery goes on."""
         if self._recovering is not None:
             self._recovering.again(task_id, following)
-            written = self._note(task_id, *before)
+            written = self.note(task_id, *before)
             self.dispatch()
             await written
             self._emit(following.kind, task_id, message=following.message)
@@ -422,7 +454,7 @@ class Coordinator:
         result = self._recovered(task_id, result)
         self.results[task_id] = result
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
-        written = self._note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
+        written = self.note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
         self._write_skipped(skipped)
         ended = [task_id, *(skipped_id for skipped_id, _cause in skipped), *self._stop_batch()]
         self.dispatch()
@@ -468,10 +500,15 @@ class Coordinator:
 
     async def _abandon(self) -> None:
         """End every attempt, when nothing can be written down any more."""
-        for running in self._running.values():
+        everything = self._everything_running()
+        for running in everything:
             self._executor.cancel(running, at_once=False)
-        for running in self._running.values():
+        for running in everything:
             await self._executor.collect(running)
+
+    def _everything_running(self) -> list[RunningAttempt]:
+        rivals = self._hedging.rivals.values() if self._hedging else ()
+        return [*self._running.values(), *(rival.running for rival in rivals)]
 
     # Results.
 
@@ -480,7 +517,8 @@ class Coordinator:
         task = self._graph.tasks[task_id]
         return self._recovering.recovery.agent_of(task) if self._recovering else self._assignment.agent_of(task)
 
-    def _stopping(self, task_id: str) -> bool:
+    def stopping(self, task_id: str) -> bool:
+        """Whether the task was told to end."""
         return self.ending is not None or task_id in self._cancelled
 
     def _result_of(self, task_id: str, end: AttemptEnd) -> SpawnResult:
@@ -512,7 +550,7 @@ class Coordinator:
 
     # Telling.
 
-    def _note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
+    def note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
         """Write facts down together; awaited, they are durable."""
         return self._writer.write(*self._entries(task_id, facts))
 
@@ -536,20 +574,14 @@ class Coordinator:
         self._emit(kind, task_id, **more)
 
     def attempt_number(self, task_id: str) -> int:
-        """Of a task's attempt that is under way."""
-        return self._attempts[task_id]
+        """Of a task's attempt that is under way, or that counts of two."""
+        return self._deciding.get(task_id, self._attempts[task_id])
 
     def _started(self, number: int, running: RunningAttempt, *, adopted: bool = False) -> AttemptStarted:
         return AttemptStarted(number=number, supervisor=running.supervisor.to_json(), adopted=adopted)
 
     def _ended(self, task_id: str, end: AttemptEnd) -> AttemptEnded:
-        return AttemptEnded(
-            number=self._attempts[task_id],
-            reason=end.reason,
-            exit_code=end.exit_code,
-            record=end.record,
-            survivors=list(end.survivors),
-        )
+        return ended_fact(self.attempt_number(task_id), end)
 
     def _emit(self, kind: str, task_id: str | None = None, **more: Any) -> None:
         if self._on_event is None:

@@ -140,6 +140,8 @@ class RunReport:
     cancelled_by_user: bool = False
     notices: tuple[str, ...] = field(default=())
     """What the user should know: survivors that could not be killed, lines left alone."""
+    recovery_metrics: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What recovery did in this execution, as JSON values; None without recovery, or where it is not counted."""
 
     def _count(self, state: TaskState) -> int:
         return sum(result.state is state for result in self.results.values())

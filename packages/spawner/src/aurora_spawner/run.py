@@ -33,7 +33,7 @@ from aurora_spawner.resume import Revision, Standing, find_standing, tasks_added
 from aurora_spawner.scheduler import Limits, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import Executor
@@ -226,14 +226,15 @@ class Run:
         for task_id, fact in standing.changes:
             writer.post(Entry(run_id=self.run_id, task_id=task_id, fact=fact))
         coordinator = self._coordinator(standing, writer, recovery, on_event)
-        found = [await self._find(attempt) for attempt in standing.open_attempts]
-        for attempt in standing.outdated_attempts:
+        first, hedges = _first_attempts(standing.open_attempts)
+        found = [await self._find(attempt) for attempt in first]
+        for attempt in (*standing.outdated_attempts, *hedges):
             await self._end_outdated(attempt, writer)
         driving = asyncio.ensure_future(coordinator.drive(found))
         with end_on_signals(lambda _name, at_once: coordinator.end("interrupted", at_once=at_once)):
             async with listening(coordinator, self.assignment.spool):
                 cancelled = await _see_through(driving, coordinator)
-        report = self._report(coordinator, time.monotonic() - started)
+        report = self._report(coordinator, recovery, time.monotonic() - started)
         ended = RunEnded(state=report.state, notices=list(report.notices))
         await writer.write(Entry(run_id=self.run_id, fact=ended))
         if cancelled:
@@ -299,7 +300,8 @@ class Run:
             on_event=on_event,
         )
 
-    def _report(self, coordinator: Coordinator, duration_s: float) -> RunReport:
+    def _report(self, coordinator: Coordinator, recovery: RunRecovery | None, duration_s: float) -> RunReport:
+        counted = recovery is not None and recovery.policy.track_metrics
         return RunReport(
             run_id=self.run_id,
             results=coordinator.all_results(),
@@ -307,6 +309,7 @@ class Run:
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
             notices=tuple(coordinator.notices),
+            recovery_metrics=recovery.metrics.to_dict() if recovery and counted else None,
         )
 
 
@@ -321,6 +324,14 @@ async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) 
             coordinator.end("interrupted")
     driving.result()
     return cancelled
+
+
+def _first_attempts(attempts: Sequence[AttemptRow]) -> tuple[list[AttemptRow], list[AttemptRow]]:
+    """The attempts to go on with, one a task, and those that were begun beside them."""
+    first: dict[str, AttemptRow] = {}
+    for attempt in sorted(attempts, key=lambda each: each.number):
+        first.setdefault(attempt.task_id, attempt)
+    return list(first.values()), [each for each in attempts if first[each.task_id] is not each]
 
 
 def _conduct(rate_per_s: float | None, expand: Expansion | None, max_added: int) -> Conduct:

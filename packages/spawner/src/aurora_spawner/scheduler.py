@@ -144,6 +144,22 @@ class Scheduler:
             return task_id
         return None
 
+    def borrow(self, agent: str) -> bool:
+        """Take a slot for an attempt beside a task's own, if one is free; until `give_back`."""
+        busy = self._running_by_agent.get(agent, 0)
+        full = self._running >= self._limits.max_concurrent or busy >= self._limits.per_agent.get(agent, busy + 1)
+        if full or (self._admits is not None and not self._admits(agent)):
+            return False
+        self._running += 1
+        self._running_by_agent[agent] = busy + 1
+        return True
+
+    def give_back(self, agent: str) -> None:
+        """Return a borrowed slot."""
+        self._running -= 1
+        self._running_by_agent[agent] -= 1
+        self.release(agent)
+
     def release(self, agent: str) -> None:
         """Let the next of an agent's parked tasks ask again; the one after it asks when that one has started."""
         if self._parked.get(agent):

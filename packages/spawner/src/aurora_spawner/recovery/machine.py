@@ -98,9 +98,9 @@ class TaskRecoveryState:
         """Its first attempt begins."""
         self._take(RecoveryStep.START)
 
-    def succeed(self) -> None:
-        """The attempt under way did the task."""
-        self._take(RecoveryStep.SUCCEED)
+    def succeed(self, agent: str | None = None) -> None:
+        """The attempt under way did the task; `agent` where a hedge of another one did."""
+        self._take(RecoveryStep.SUCCEED, agent=agent)
 
     def fail(
         self, error: str, why: Classification | None = None, *, usable: Callable[[str], bool] = _always

@@ -70,11 +70,12 @@ class RecoveryMetrics:
         if change.step is RecoveryStep.DEFER:
             self.deferred[worker] += 1
             return
-        self.attempts[worker] += 1
         if change.step is RecoveryStep.SUCCEED:
-            self.successes[worker] += 1
-            self._recovered(change, worker)
+            self.attempts[change.agent] += 1
+            self.successes[change.agent] += 1
+            self._recovered(change, change.agent)
             return
+        self.attempts[worker] += 1
         category = change.category or ErrorCategory.UNKNOWN
         self.failures[worker] += 1
         self.by_category[category] += 1

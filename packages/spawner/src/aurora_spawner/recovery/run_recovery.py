@@ -98,6 +98,8 @@ class RunRecovery:
         self._providers: dict[str, str] = {}
         self._facts: dict[str | None, list[Fact]] = defaultdict(list)
         self._due: dict[str, float] = {}
+        self._hedges: dict[str, str] = {}
+        """Tasks that a hedge has done, with its agent."""
         self.told: list[Told] = []
         """Callbacks that are to be called."""
         self.held: dict[str, float] = {}
@@ -112,7 +114,13 @@ class RunRecovery:
     def agent_of(self, task: SpawnTask) -> str:
         """Who has a task now."""
         state = self.machine.get_task_state(str(task.id))
-        return state.agent if state else self._first_agent(task)
+        if state is None:
+            return self._first_agent(task)
+        return self._hedges.get(state.task_id, state.agent)
+
+    def hedge_won(self, task: SpawnTask, agent: str) -> None:
+        """The second attempt did the task; `succeeded` follows."""
+        self._hedges[str(task.id)] = agent
 
     def admits(self, agent: str) -> bool:
         """Whether the agent's provider lets an attempt start now; a stopped one is dealt with in `enter`."""
@@ -199,14 +207,11 @@ class RunRecovery:
 
     # After an attempt.
 
-    def succeeded(self, task: SpawnTask, agent: str | None = None) -> None:
-        """The attempt under way did its task; `agent` where a hedge did it."""
+    def succeeded(self, task: SpawnTask) -> None:
+        """The attempt under way did its task, or the hedge beside it."""
         state = self._state(task)
-        worker = agent or state.agent
-        state.succeed()
-        self._did_well(worker)
-
-    def _did_well(self, worker: str) -> None:
+        worker = self._hedges.pop(state.task_id, state.agent)
+        state.succeed(worker)
         before = self.machine.breakers.get(worker)
         self.machine.record_success(worker)
         self._note_breaker(worker, before)

@@ -1,0 +1,97 @@
+"""Hedging: a second attempt beside one that takes unusually long."""
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunReport, SpawnTask
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.testing import processes_of_run
+
+BACKENDS = {
+    "sh": CommandBackend("sh", ("sh",)),
+    "quick": CommandBackend("quick", ("sh", "-c", "echo by quick")),
+    "broken": CommandBackend("broken", ("sh", "-c", "exit 3")),
+    "slow": CommandBackend("slow", ("sh", "-c", "sleep 31.4159; echo by slow")),
+}
+
+
+def run(
+    folder: Path, tasks: list[SpawnTask], fallback: str = "quick", at_once: int = 2
+) -> tuple[RunReport, list[str]]:
+    policy = RecoveryPolicy(max_retries=0, fallback_to_llm=False, hedge_after=3.0, circuit_breaker_enabled=False)
+    made = Run.create(
+        folder / "runs.db",
+        tasks,
+        BACKENDS,
+        default_agent="sh",
+        max_concurrent=at_once,
+        cwd=folder,
+        spool=folder / "runs",
+        recovery=RecoverySettings(policy=policy, fallbacks={"sh": (fallback,)}, state_dir=None),
+        executor=LocalExecutor(grace_s=0.3),
+    )
+    kinds: list[str] = []
+    report = made.execute_sync(lambda event: kinds.append(event.kind))
+    with Journal(folder / "runs.db") as journal:
+        assert verify(journal).problem is None
+    assert processes_of_run(made.run_id) == []
+    with closing(sqlite3.connect(folder / "runs.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM attempts WHERE state <> 'ended'").fetchone() == (0,)
+    return report, kinds
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    """A folder whose journal knows how long the agent takes as a rule."""
+    run(tmp_path, [SpawnTask("sleep 0.05; echo x") for _ in range(6)])
+    return tmp_path
+
+
+def test_the_first_good_result_wins_and_the_other_is_ended(known: Path) -> None:
+    began = time.monotonic()
+    report, kinds = run(known, [SpawnTask("sleep 27.1828; echo by sh")])
+    result = report.results["1"]
+    assert time.monotonic() - began < 10
+    assert "task_hedged" in kinds
+    assert (result.output, result.agent, result.fallback, result.original_agent) == (
+        "by quick\n",
+        "quick",
+        True,
+        "sh",
+    )
+    assert result.retry_count == 0
+
+
+def test_the_first_attempt_may_win(known: Path) -> None:
+    report, kinds = run(known, [SpawnTask("sleep 2; echo by sh")], fallback="slow")
+    assert "task_hedged" in kinds
+    assert (report.results["1"].output, report.results["1"].fallback) == ("by sh\n", False)
+
+
+def test_a_hedge_that_fails_leaves_the_first_its_time(known: Path) -> None:
+    report, kinds = run(known, [SpawnTask("sleep 2; echo by sh")], fallback="broken")
+    assert "task_hedged" in kinds
+    assert report.results["1"].output == "by sh\n"
+
+
+def test_when_the_first_fails_the_hedge_still_counts(known: Path) -> None:
+    report, _kinds = run(known, [SpawnTask("sleep 2; exit 3")], fallback="quick")
+    assert report.results["1"].output == "by quick\n"
+
+
+def test_only_critical_tasks_are_hedged_and_only_within_the_limits(known: Path) -> None:
+    _report, kinds = run(known, [SpawnTask("sleep 2; echo x", critical=False)])
+    assert "task_hedged" not in kinds
+    _report, kinds = run(known, [SpawnTask("sleep 2; echo x")], at_once=1)
+    assert "task_hedged" not in kinds
+
+
+def test_without_a_history_nothing_is_hedged(tmp_path: Path) -> None:
+    _report, kinds = run(tmp_path, [SpawnTask("sleep 1; echo x")])
+    assert "task_hedged" not in kinds
