@@ -1,10 +1,11 @@
-"""What each part of the ranking earns: the benchmark's queries with one part left out at a time.
+"""What each part of the ranking earns: the benchmark's queries with one part left out, or tried in addition.
 
-    python benchmarks/retrieval/ablation.py BENCH --repos REPOS [--out docs/memory-ablation.md]
+    python benchmarks/retrieval/ablation.py BENCH --repos REPOS [--functions DIR] [--out results.md]
 
 BENCH is a folder of *.jsonl files whose rows are {repo, index_commit, title, body, gold: [path, …]}; REPOS holds git
 repositories as OWNER+NAME/repo. Each repository is checked out at the row's commit, with only that commit's ancestors
-reachable, indexed once, and asked every query of its rows.
+reachable, indexed once, and asked every query of its rows. DIR is a package whose docstrings were taken out, for the
+rows of func_*.jsonl, whose gold is "package/path:Qualified.name:line".
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import latent
+
 from aurora_core import Memory, search
+from aurora_core.index import bm25
+from aurora_core.index.bm25 import FieldWeights
 from aurora_core.ranking import WEIGHTS, PartWeights
 
 if TYPE_CHECKING:
@@ -51,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What each part of the ranking earns.")
     parser.add_argument("bench", type=Path)
     parser.add_argument("--repos", type=Path, required=True)
+    parser.add_argument("--functions", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results.md"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="aurora-ablation-") as folder:
@@ -58,23 +66,40 @@ def main() -> None:
             name: prepared(sorted(arguments.bench.glob(pattern)), arguments.repos, Path(folder))
             for name, pattern in {"commits": "commits_*.jsonl", "issues": "issues_*.jsonl"}.items()
         }
-        rows = [row(label, sets, weights) for label, weights in variants()]
-        rows += [standing_row(label, sets, **factors) for label, factors in STANDINGS.items()]
+        functions = prepared_functions(arguments.bench, arguments.functions, Path(folder))
+        rows = [row(label, sets, functions, weights) for label, weights in variants()]
+        for label, changes in CONSTANTS.items():
+            with changed(changes):
+                rows.append(row(label, sets, functions, WEIGHTS))
+        with latent.added(weight=0.1, dimensions=64):
+            rows.append(row("with latent semantic analysis of files (64 dimensions, 0.1)", sets, None, WEIGHTS))
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     count = {name: sum(len(queries) for _, queries in groups) for name, groups in sets.items()}
     table = "".join(rows)
     arguments.out.write_text(
         "# What each part of the ranking earns\n\n"
-        f"{count['commits']} commits and {count['issues']} issues, macro over repositories; {machine}, "
-        f"{datetime.now(UTC):%Y-%m-%d}. Made by `python benchmarks/retrieval/ablation.py`.\n\n"
-        "| ranking | commits: MRR / R@10 / nDCG@10 | issues: MRR / R@10 / nDCG@10 |\n|---|---|---|\n" + table
+        f"{count['commits']} commits and {count['issues']} issues, macro over repositories, and "
+        f"{len(functions[1]) if functions else 0} functions by their docstrings; {machine}, "
+        f"{datetime.now(UTC):%Y-%m-%d}. Each cell is MRR / R@10 / nDCG@10. Made by "
+        "`python benchmarks/retrieval/ablation.py`.\n\n"
+        "| ranking | commits | issues | functions |\n"
+        "|---|---|---|---|\n" + table
     )
     sys.stdout.write(table)
 
 
-STANDINGS = {
-    "tests count in full": {"TEST_WEIGHT": 1.0},
-    "documents count in full": {"DOCUMENT_WEIGHT": 1.0},
+# What is set otherwise for a row: (module, constant, value).
+CONSTANTS: dict[str, list[tuple[object, str, object]]] = {
+    "tests count in full": [(search, "TEST_WEIGHT", 1.0)],
+    "documents count in full": [(search, "DOCUMENT_WEIGHT", 1.0)],
+    "without short forms of words": [(bm25, "RELATED", {})],
+    "title counts as the body": [(bm25, "TITLE_WEIGHT", 1)],
+    "40 query terms": [(bm25, "MAX_QUERY_TERMS", 40)],
+    "without the file's share in chunks": [(search, "FILE_WEIGHT", 0.0)],
+    "names and paths count as the body": [
+        (search, field, FieldWeights(path=1, name=1, b=b))
+        for field, b in (("CHUNK", 0.6), ("BALANCED", 0.5), ("SINGLE", 0.75))
+    ],
 }
 
 
@@ -116,21 +141,50 @@ def checkout(source: Path, commit: str, target: Path) -> None:
         subprocess.run([*git, "update-ref", "-d", ref], check=True)
 
 
-def row(label: str, sets: Mapping[str, Groups], weights: PartWeights) -> str:
-    cells = [cell(measured(groups, weights)) for groups in sets.values()]
-    return f"| {label} | {' | '.join(cells)} |\n"
+Functions = tuple[Memory, list[Query]]
 
 
-def standing_row(label: str, sets: Mapping[str, Groups], **factors: float) -> str:
-    """A row with constants of the ranking changed for as long as it is measured."""
-    before = {name: getattr(search, name) for name in factors}
-    for name, value in factors.items():
-        setattr(search, name, value)
+def prepared_functions(bench: Path, package: Path | None, work: Path) -> Functions | None:
+    """A package's memory with the docstrings of its functions as queries."""
+    if package is None:
+        return None
+    rows = [json.loads(line) for file in bench.glob("func_*.jsonl") for line in file.read_text().splitlines()]
+    target = work / package.name
+    shutil.copytree(package, target, ignore=shutil.ignore_patterns(".aurora"))
+    memory = Memory.open(target)
+    memory.index()
+    return memory, [
+        Query(f"{r['title']}\n{r['body']}".strip(), tuple(g.partition("/")[2].rpartition(":")[0] for g in r["gold"]))
+        for r in rows
+    ]
+
+
+@contextmanager
+def changed(constants: list[tuple[object, str, object]]) -> Iterator[None]:
+    """Constants of the ranking have other values while the block runs."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in constants]
+    for module, name, value in constants:
+        setattr(module, name, value)
     try:
-        return row(label, sets, WEIGHTS)
+        yield
     finally:
-        for name, value in before.items():
-            setattr(search, name, value)
+        for module, name, value in before:
+            setattr(module, name, value)
+
+
+def row(label: str, sets: Mapping[str, Groups], functions: Functions | None, weights: PartWeights) -> str:
+    cells = [cell(measured(groups, weights)) for groups in sets.values()]
+    cells.append(cell(measured_functions(*functions)) if functions and weights is WEIGHTS else "")
+    line = f"| {label} | {' | '.join(cells)} |\n"
+    sys.stderr.write(line)
+    return line
+
+
+def measured_functions(memory: Memory, queries: list[Query]) -> Quality:
+    found = [(query, memory.search(query.text, DEPTH, record=False)) for query in queries]
+    # A long function is found in several pieces; it counts once.
+    ranked = [(query, list(dict.fromkeys(f"{hit.file}:{hit.name}" for hit in hits))) for query, hits in found]
+    return mean([judged(names, query.gold) for query, names in ranked])
 
 
 def cell(quality: Quality) -> str:

@@ -79,15 +79,15 @@ def test_new_ignore_rules_are_obeyed(project: Path) -> None:
 
 
 def test_a_commit_is_noticed_and_the_memory_s_own_files_are_not(project: Path) -> None:
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
-        subprocess.run(["git", "-C", project, *identity, *arguments], check=True, capture_output=True)
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(project), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "-q")
     with watching(project) as seen:
         git("add", "pay.py")
         git("commit", "-q", "-m", "Teach the till a marvellous word")
-        until(seen, ".git/logs/HEAD")
+        until(seen, f".git/refs/heads/{git('branch', '--show-current')}")
         with Memory.open(project) as memory:
             assert [hit.file for hit in memory.search_files("marvellous")] == ["pay.py"]
     assert all(not path.startswith(".aurora/") for change in list(seen.queue) for path in change.paths)

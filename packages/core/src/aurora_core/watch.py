@@ -47,7 +47,7 @@ def _worth(root: Path, path: str) -> bool:
 
 def _moves_head(parts: tuple[str, ...]) -> bool:
     """Whether a path is where git notes that a branch or HEAD has moved."""
-    return parts[:1] == (".git",) and (parts[1:] in (("HEAD",), ("packed-refs",)) or parts[1:3] == ("logs", "HEAD"))
+    return parts[:1] == (".git",) and (parts[1:] in (("HEAD",), ("packed-refs",)) or parts[1:3] == ("refs", "heads"))
 
 
 def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watched]:
