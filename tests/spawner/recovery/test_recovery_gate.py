@@ -315,3 +315,24 @@ def test_without_a_folder_the_gates_are_the_runs_own() -> None:
     with ProviderStore(None) as store:
         store.refused("p", reason="401")
         assert store.ask("p").stopped
+
+
+def test_a_tolerant_store_goes_on_in_memory_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "providers.db").write_text("certainly not a database" * 100)
+    with ProviderStore(tmp_path, tolerant=True) as store:
+        assert store.ask("p").go
+        assert "providers.db" in str(store.trouble)
+        store.refused("p", reason="401")
+        assert store.ask("p").stopped
+        assert [gate.provider for gate in store.gates()] == ["p"]
+
+
+def test_a_store_that_cannot_be_written_any_more_goes_on_in_memory(tmp_path: Path) -> None:
+    with ProviderStore(tmp_path, tolerant=True) as store:
+        store.limited("p", began=0.0, retry_after_s=100.0, reason="429")
+        assert store.trouble is None
+        assert store._connection is not None
+        store._connection.execute("DROP TABLE gates")
+        store.refused("q", reason="401")
+        assert store.ask("q").stopped
+        assert store.trouble is not None

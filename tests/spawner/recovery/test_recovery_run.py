@@ -385,3 +385,63 @@ def test_a_cancelled_task_is_not_recovered(tmp_path: Path) -> None:
     report = asyncio.run(cancel_soon())
     assert report.results["1"].state is TaskState.CANCELLED
     assert paths(tmp_path)["1"] == ["executing", "failed"]
+
+
+def test_provider_limits_that_cannot_be_kept_are_told_and_harm_nothing(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "providers.db").write_text("certainly not a database" * 100)
+    report = run(tmp_path, [SpawnTask(LIMITED.format(1)) for _ in range(2)], QUICK)
+    assert report.ok
+    assert "provider limits are not shared" in report.notices[0]
+
+
+async def test_status_says_until_when_a_provider_is_paused(tmp_path: Path) -> None:
+    from aurora_spawner.steering import cancel_run, run_status
+
+    deferred = asyncio.Event()
+    made = make(tmp_path, [SpawnTask(LIMITED.format(9).replace("0.2", "60"))], QUICK)
+    running = asyncio.create_task(
+        made.execute(lambda event: deferred.set() if event.kind == "task_deferred" else None)
+    )
+    await asyncio.wait_for(deferred.wait(), 20)
+    status = await asyncio.to_thread(run_status, tmp_path / "runs.db", made.run_id)
+    (gate,) = status["providers"]
+    assert gate["state"] == "paused"
+    assert 50 < gate["until"] - time.time() < 70
+    assert "429" in gate["reason"]
+    assert status["tasks"] == {"pending": 1}
+    await asyncio.to_thread(cancel_run, tmp_path / "runs.db", made.run_id)
+    assert (await running).cancelled == 1
+
+
+def test_an_interrupted_run_keeps_its_retries(tmp_path: Path) -> None:
+    """A run that ends in order while a task waits for its retry goes on there."""
+    policy = RecoveryPolicy(base_delay=0.4, max_delay=0.4, jitter=False, fallback_to_llm=False)
+    made = make(tmp_path, [SpawnTask(FLAKY.format("a", 2))], policy)
+
+    async def interrupted() -> None:
+        waits = asyncio.Event()
+        running = asyncio.create_task(
+            made.execute(lambda event: waits.set() if event.kind == "task_retried" else None)
+        )
+        await asyncio.wait_for(waits.wait(), 20)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(interrupted())
+    assert paths(tmp_path)["1"] == ["executing", "retry_pending"]
+    again = Run.resume(tmp_path / "runs.db", made.run_id, BACKENDS, recovery=made.recovery)
+    result = again.execute_sync().results["1"]
+    assert result.success
+    assert result.retry_count == 2
+
+
+def test_a_task_that_is_run_again_begins_its_recovery_anew(tmp_path: Path) -> None:
+    policy = replace(QUICK, max_retries=1, fallback_to_llm=False)
+    made = make(tmp_path, [SpawnTask(FLAKY.format("a", 3))], policy)
+    assert not made.execute_sync().ok
+    again = Run.resume(tmp_path / "runs.db", made.run_id, BACKENDS, retry_failed=True, recovery=made.recovery)
+    result = again.execute_sync().results["1"]
+    assert result.success
+    assert paths(tmp_path)["1"] == ["executing", "retry_pending", "retrying", "succeeded"]

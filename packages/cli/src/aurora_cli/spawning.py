@@ -49,6 +49,13 @@ class SpawnPlan:
         """Return the limit of one attempt at a task, in seconds; None for no limit."""
         return task.timeout_s or self.backends[self.agent_of(task)].timeout_s or self.timeout_s
 
+    def extended_timeout_of(self, task: SpawnTask) -> float | None:
+        """Return what an agent that stays active may take in seconds, where that is more; None where it is not."""
+        policy = self.recovery.policy.get_for_agent(self.agent_of(task)).timeout if self.recovery else None
+        if policy is None or task.timeout_s or self.backends[self.agent_of(task)].timeout_s:
+            return None
+        return policy.max_timeout_s if policy.mode == "progressive" else None
+
     @property
     def agents(self) -> tuple[str, ...]:
         """The agents that have something to do, by name."""

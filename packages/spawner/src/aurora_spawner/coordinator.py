@@ -400,7 +400,7 @@ class Coordinator:
         result = self._recovering.in_words(task_id, end, result)
         if result.success:
             recovery.succeeded(task)
-        elif result.state is TaskState.CANCELLED:
+        elif result.state is TaskState.CANCELLED or task_id in self._cancelled:
             recovery.cancelled(task, result.error or "cancelled")
         else:
             following = recovery.failed(task, end, result)

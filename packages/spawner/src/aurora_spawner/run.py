@@ -308,7 +308,10 @@ class Run:
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
-            notices=tuple(coordinator.notices),
+            notices=(
+                *coordinator.notices,
+                *([recovery.store.trouble] if recovery and recovery.store.trouble else ()),
+            ),
             recovery_metrics=recovery.metrics.to_dict() if recovery and counted else None,
         )
 

@@ -55,9 +55,15 @@ def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
     yield f"{plan.max_concurrent} at once; limits from {policies}"
 
 
+def _time(limit: float | None, extended: float | None) -> str:
+    if not limit:
+        return "no time limit"
+    return f"{limit:.0f} s, {extended:.0f} s while active" if extended else f"at most {limit:.0f} s"
+
+
 def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     limit = plan.timeout_of(task)
-    terms = [f"@{one_line(plan.agent_of(task))}", f"at most {limit:.0f} s" if limit else "no time limit"]
+    terms = [f"@{one_line(plan.agent_of(task))}", _time(limit, plan.extended_timeout_of(task))]
     if task.depends_on:
         terms.append(f"after {one_line(', '.join(task.depends_on), 60)}")
     if not task.critical:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import SpawnerError
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 GROUP_LIMIT = 1_000
 """Facts in one transaction at most, so that a reader sees progress under load."""
+
+CROWD: Final = 16
+CROWD_WAIT_S: Final = 0.002
+"""Where so many wait at once, more are about to come: a moment's patience makes a tenth of the transactions of it."""
 
 _Waiting = tuple["Sequence[Entry]", "asyncio.Future[None] | None"]
 
@@ -61,18 +66,24 @@ class GroupWriter:
                 return
 
     def _collect(self) -> tuple[list[_Waiting], bool]:
-        group: list[_Waiting] = []
-        size = 0
-        while size < GROUP_LIMIT:
+        """What waits now, once anything does; and whether that is the end."""
+        group = [self._waiting.get()]
+        self._drain(group)
+        if len(group) >= CROWD:
+            time.sleep(CROWD_WAIT_S)
+            self._drain(group)
+        last = group[-1] is None
+        return [item for item in group if item is not None], last
+
+    def _drain(self, group: list[_Waiting | None]) -> None:
+        size = sum(len(item[0]) for item in group if item is not None)
+        while size < GROUP_LIMIT and group[-1] is not None:
             try:
-                item = self._waiting.get(block=not group)
+                item = self._waiting.get_nowait()
             except queue.Empty:
-                break
-            if item is None:
-                return group, True
+                return
             group.append(item)
-            size += len(item[0])
-        return group, False
+            size += len(item[0]) if item is not None else 0
 
     def _commit(self, group: list[_Waiting]) -> None:
         entries = [entry for some, _written in group for entry in some]

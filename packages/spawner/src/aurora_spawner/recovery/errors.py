@@ -28,5 +28,5 @@ class ProviderStateError(SpawnerError):
     """The file that remembers provider limits cannot be opened, read or written."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; provider limits cannot be shared until that is put right")
+        super().__init__(f"{path}: {problem}; provider limits are not shared between runs until that is put right")
         self.path = path

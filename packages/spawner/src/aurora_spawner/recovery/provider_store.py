@@ -32,6 +32,7 @@ class ProviderStore:
 
     Args:
         folder: Where the file is kept; made when missing. None keeps the gates in memory, for this run alone.
+        tolerant: Whether to go on in memory when the file cannot be used; `trouble` then says why.
         holder: The run that asks; its probes are its own.
         clock: Unix time.
         chance: From 0 to 1, for jitter.
@@ -43,12 +44,16 @@ class ProviderStore:
         self,
         folder: Path | None,
         *,
+        tolerant: bool = False,
         holder: str = "",
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._path = None if folder is None else folder / FILE_NAME
+        self._tolerant = tolerant
         self._holder = holder
+        self.trouble: str | None = None
+        """Why the file is not used any more."""
         self._clock = clock
         self._chance = chance
         self._known: dict[str, ProviderGate] = {}
@@ -127,6 +132,22 @@ class ProviderStore:
 
     def gate(self, provider: str) -> ProviderGate:
         """How a provider stands."""
+        try:
+            return self._look(provider)
+        except ProviderStateError as error:
+            self._retreat(error)
+            return self._look(provider)
+
+    def _retreat(self, error: ProviderStateError) -> None:
+        """Keep the gates of this run in memory from here on; raises the error where that is not wanted."""
+        if not self._tolerant or self._path is None:
+            raise error
+        self.trouble = str(error)
+        self.close()
+        self._path = None
+        self._version = None
+
+    def _look(self, provider: str) -> ProviderGate:
         with self._translated():
             if not self._anything_known:
                 return self._known.setdefault(provider, ProviderGate(provider=provider))
@@ -137,25 +158,40 @@ class ProviderStore:
 
     def gates(self) -> list[ProviderGate]:
         """All providers that are not simply open, by name."""
-        with self._translated():
-            if not self._anything_known:
-                return []
-            rows = self._connect().execute("SELECT provider FROM gates ORDER BY provider").fetchall()
-        found = [self.gate(provider) for (provider,) in rows]
+        found = [self.gate(provider) for provider in self._providers()]
         return [gate for gate in found if gate.state is not GateState.OPEN]
+
+    def _providers(self) -> list[str]:
+        try:
+            with self._translated():
+                if not self._anything_known:
+                    return []
+                rows = self._connect().execute("SELECT provider FROM gates ORDER BY provider").fetchall()
+        except ProviderStateError as error:
+            self._retreat(error)
+            return []
+        return [provider for (provider,) in rows]
 
     def _change(self, provider: str, change: Callable[[ProviderGate], ProviderGate]) -> ProviderGate:
         before = self.gate(provider)
         after = change(before)
         if after is before:
             return before
+        try:
+            after = self._change_durably(provider, change)
+        except ProviderStateError as error:
+            self._retreat(error)
+            after = self._change_durably(provider, change)
+        self._known[provider] = after
+        return after
+
+    def _change_durably(self, provider: str, change: Callable[[ProviderGate], ProviderGate]) -> ProviderGate:
         with self._translated(), self._transaction():
             # Somebody may have been faster: what counts is how the gate stands now.
             before = self._read(provider)
             after = change(before)
             if after is not before:
                 self._write(after)
-        self._known[provider] = after
         return after
 
     def _refresh(self) -> None:

@@ -89,7 +89,9 @@ class RunRecovery:
         self.machine.adhoc = settings.adhoc
         for breaker in standing.breakers:
             self.machine.restore_breaker(breaker)
-        self.store = ProviderStore(settings.state_dir, holder=run_id, clock=settings.clock, chance=settings.chance)
+        self.store = ProviderStore(
+            settings.state_dir, tolerant=True, holder=run_id, clock=settings.clock, chance=settings.chance
+        )
         self.metrics = RecoveryMetrics()
         self.batch = Batch()
         self._classifier = ErrorClassifier()
