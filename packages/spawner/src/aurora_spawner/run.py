@@ -25,6 +25,7 @@ from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.pacing import TokenBucket
+from aurora_spawner.recovery.chains import check_fallbacks
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import RecoverySettings, settings_of
 from aurora_spawner.recovery.standing import load_standing
@@ -95,13 +96,14 @@ class Run:
 
         Raises:
             GraphError: Ids or dependencies do not fit together.
-            BackendError: A task's agent has no backend.
+            BackendError: A task's agent, or a fallback, has no backend.
             JournalError: The journal cannot be written.
         """
         if max_concurrent < 1:
             raise SpawnerError(f"max_concurrent must be at least 1, not {max_concurrent}")
         graph = build_graph(list(tasks))
         _check_agents(graph, backends, default_agent)
+        settings = _checked(recovery, backends)
         created = RunCreated(
             run_kind=kind,
             cwd=str(cwd.resolve()),
@@ -120,7 +122,7 @@ class Run:
             limits=Limits(max_concurrent=max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added),
-            recovery=settings_of(recovery),
+            recovery=settings,
         )
 
     @classmethod
@@ -162,6 +164,7 @@ class Run:
             row = load_run(store, run_id)
             standing = find_standing(load_tasks(store, run_id), (), revision)
         _check_agents(standing.graph, backends, row.default_agent)
+        settings = _checked(recovery, backends)
         created = RunCreated(
             run_kind=row.kind,
             cwd=str(row.cwd),
@@ -178,7 +181,7 @@ class Run:
             limits=Limits(max_concurrent=created.max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added),
-            recovery=settings_of(recovery),
+            recovery=settings,
             revision=revision,
         )
 
@@ -335,6 +338,15 @@ def _first_attempts(attempts: Sequence[AttemptRow]) -> tuple[list[AttemptRow], l
     for attempt in sorted(attempts, key=lambda each: each.number):
         first.setdefault(attempt.task_id, attempt)
     return list(first.values()), [each for each in attempts if first[each.task_id] is not each]
+
+
+def _checked(
+    recovery: RecoverySettings | RecoveryPolicy | None, backends: Mapping[str, Backend]
+) -> RecoverySettings | None:
+    settings = settings_of(recovery)
+    if settings is not None:
+        check_fallbacks(settings.fallbacks, backends)
+    return settings
 
 
 def _conduct(rate_per_s: float | None, expand: Expansion | None, max_added: int) -> Conduct:

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 _PROBE = SpawnTask("what would be run?")
 
 
+def check_fallbacks(fallbacks: Mapping[str, Sequence[str]], backends: Mapping[str, Backend]) -> None:
+    """See that everybody who is to stand in for somebody is there; a model and the local agent need not be.
+
+    Raises:
+        BackendError: A fallback has no backend.
+    """
+    for agent, names in fallbacks.items():
+        for name in names:
+            if name not in backends and name not in (MODEL_AGENT, LOCAL_AGENT):
+                known = ", ".join(sorted(backends))
+                raise BackendError(name, f"is a fallback of {agent} and has no backend; there are: {known}")
+
+
 def fallback_chain(
     agent: str, policy: RecoveryPolicy, *, backends: Mapping[str, Backend], configured: Sequence[str] = ()
 ) -> tuple[str, ...]:
@@ -28,14 +41,9 @@ def fallback_chain(
     that needs no model. Who is not there is left out, and so is whoever would run a command again that comes before:
     the same under another name fails in the same way.
 
-    Raises:
-        BackendError: The configuration names an agent that has no backend.
     """
     if not policy.strategy.falls_back:
         return ()
-    for name in configured:
-        if name not in backends:
-            raise BackendError(name, f"is a fallback of {agent} and has no backend; there are: {', '.join(backends)}")
     wanted = [name for name in configured if name != MODEL_AGENT or policy.fallback_to_llm]
     wanted += [MODEL_AGENT] if policy.fallback_to_llm else []
     wanted += [LOCAL_AGENT] if policy.fallback_to_local else []
