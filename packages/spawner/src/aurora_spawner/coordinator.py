@@ -6,18 +6,15 @@ import asyncio
 import errno
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import BackendError, SpawnerError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.growth import grow
-from aurora_spawner.hedging import Hedging, ended_fact
 from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
-    AttemptStarted,
-    Entry,
     Fact,
     RunEnding,
     RunPaused,
@@ -27,6 +24,7 @@ from aurora_spawner.journal.facts import (
     TaskSettled,
 )
 from aurora_spawner.outcome import TASK_CANCELLED, for_journal, result_of, without_attempt
+from aurora_spawner.record import Record, ended_fact, started_fact
 from aurora_spawner.recovering import Recovering
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
@@ -37,11 +35,10 @@ if TYPE_CHECKING:
 
     from aurora_spawner.assignment import Assignment
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.conduct import Conduct, FoundAttempt
     from aurora_spawner.executor import AttemptOrder, Executor, RunningAttempt
-    from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.writer import GroupWriter
-    from aurora_spawner.pacing import TokenBucket
-    from aurora_spawner.recovery.run_recovery import Next, RunRecovery
+    from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.resume import Standing
     from aurora_spawner.scheduler import Scheduler
 
@@ -52,27 +49,6 @@ _STEP_OF: Final = {
     TaskState.FAILED: TaskStep.FAIL,
     TaskState.CANCELLED: TaskStep.CANCEL,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundAttempt:
-    """An attempt that an earlier coordinator left open, and how it was found."""
-
-    task_id: str
-    number: int
-    found: RunningAttempt | AttemptEnd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conduct:
-    """How a run is to be driven."""
-
-    pace: TokenBucket | None = None
-    """Spaces the starts of tasks."""
-    expand: Expansion | None = None
-    """Adds tasks when one succeeds."""
-    max_added: int = 0
-    """Tasks that may be added in all."""
 
 
 class Coordinator:
@@ -96,7 +72,9 @@ class Coordinator:
         self._scheduler = scheduler
         self._backends = backends
         self._executor = executor
-        self._writer = writer
+        self._record = Record(
+            run_id=assignment.run_id, writer=writer, take_facts=recovery.take_facts if recovery else None
+        )
         self._conduct = conduct
         self._on_event = on_event
         self._positions = standing.positions
@@ -119,14 +97,12 @@ class Coordinator:
         """Set while the next start waits for its time."""
         self.paused = False
         self.notices: list[str] = []
-        self._recovering = (
-            Recovering(recovery, host=self, scheduler=scheduler, executor=executor) if recovery else None
-        )
-        self._hedging = None
+        self._recovering = None
         if recovery:
-            self._hedging = Hedging(
+            self._recovering = Recovering(
                 recovery,
                 host=self,
+                record=self._record,
                 scheduler=scheduler,
                 executor=executor,
                 backends=backends,
@@ -139,7 +115,7 @@ class Coordinator:
         Raises:
             JournalError: The journal could not be written; every attempt has been ended before this is raised.
         """
-        self._emit("run_started")
+        self.tell("run_started")
         try:
             async with asyncio.TaskGroup() as self._group:
                 if self._recovering:
@@ -166,8 +142,8 @@ class Coordinator:
         """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it."""
         if self.ending is None:
             self.ending = why
-            self.jot(None, RunEnding(why=why, at_once=at_once))
-            self._emit("run_ending", message=why)
+            self._record.jot(None, RunEnding(why=why, at_once=at_once))
+            self.tell("run_ending", message=why)
         self._at_once = self._at_once or at_once
         for running in self._everything_running():
             self._executor.cancel(running, at_once=self._at_once)
@@ -179,11 +155,11 @@ class Coordinator:
         if state.settled:
             return
         self._cancelled.add(task_id)
-        self.jot(task_id, TaskCancelled(by=by))
+        self._record.jot(task_id, TaskCancelled(by=by))
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
-            if self._hedging:
-                self._hedging.cancel(task_id, at_once=False)
+            if self._recovering:
+                self._recovering.hedging.cancel(task_id, at_once=False)
         elif state is TaskState.PENDING:
             error = "cancelled by the user before it could start"
             self.begin(self._settle(task_id, self._without_attempt(task_id, TaskState.CANCELLED, error)))
@@ -192,8 +168,8 @@ class Coordinator:
         """Start nothing more until `unpause`; what runs goes on."""
         if not self.paused:
             self.paused = True
-            self.jot(None, RunPaused(by=by))
-            self._emit("run_paused")
+            self._record.jot(None, RunPaused(by=by))
+            self.tell("run_paused")
 
     def unpause(self, *, by: str) -> None:
         """Go on after a pause."""
@@ -201,8 +177,8 @@ class Coordinator:
             self.paused = False
             if self._recovering:
                 self._recovering.go_on()
-            self.jot(None, RunUnpaused(by=by))
-            self._emit("run_unpaused")
+            self._record.jot(None, RunUnpaused(by=by))
+            self.tell("run_unpaused")
             self.dispatch()
 
     def knows(self, task_id: str) -> bool:
@@ -218,17 +194,7 @@ class Coordinator:
             "ending": self.ending,
             "tasks": {str(state): count for state, count in counts.items()},
             "running": sorted(self._running),
-            **self._waiting(),
-        }
-
-    def _waiting(self) -> dict[str, Any]:
-        """What is waited for, where recovery knows: providers until when, and what quiet attempts wait for."""
-        if self._recovering is None:
-            return {}
-        found = {task_id: self._recovering.waiting_for(task_id) for task_id in sorted(self._running)}
-        return {
-            "providers": self._recovering.recovery.waiting(),
-            "waiting_for": {task_id: reason for task_id, reason in found.items() if reason},
+            **(self._recovering.waiting() if self._recovering else {}),
         }
 
     # The life of a task.
@@ -291,21 +257,21 @@ class Coordinator:
             if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self.stopping(task_id):
                 await self._close(task_id, end)
                 return
-            await self.note(task_id, self._ended(task_id, end))
-            self._emit("task_retried", task_id, message="its supervisor was killed")
+            await self._record.note(task_id, self._ended(task_id, end))
+            self.tell("task_retried", task_id, message="its supervisor was killed")
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
         """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
         self._deciding[task_id] = attempt.number
         if not isinstance(end, AttemptEnd):
-            self.jot(task_id, self._started(attempt.number, end, adopted=True))
-            self._emit("task_started", task_id, message="adopted")
+            self._record.jot(task_id, started_fact(attempt.number, end, adopted=True))
+            self.tell("task_started", task_id, message="adopted")
             end = await self._follow(task_id, end)
         if end.reason in ("supervisor_lost", "voided", "cancelled") and not self.stopping(task_id):
             if self._recovering:
                 self._recovering.recovery.cut_off(self._graph.tasks[task_id])
-            await self.note(task_id, self._ended(task_id, end))
+            await self._record.note(task_id, self._ended(task_id, end))
             self._scheduler.postpone(task_id)
             self._scheduler.requeue(task_id)
             self.dispatch()
@@ -317,7 +283,7 @@ class Coordinator:
         self._deciding.pop(task_id, None)
         number = self.next_number(task_id)
         agent = self._agent(task_id)
-        await self.note(
+        await self._record.note(
             task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
         )
         if self.stopping(task_id):
@@ -326,28 +292,24 @@ class Coordinator:
             running = self._running[task_id] = await self._executor.start(order)
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
-        self.jot(task_id, self._started(number, running))
-        self._emit("task_started", task_id)
+        self._record.jot(task_id, started_fact(number, running))
+        self.tell("task_started", task_id)
         return await self._follow(task_id, running)
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         self._running[task_id] = running
         if self.stopping(task_id):
             self._executor.cancel(running, at_once=self._at_once)
-        if self._recovering:
-            task = self._graph.tasks[task_id]
-            self._recovering.watch(task, running, explicit_s=self._explicit_limit(task_id))
         end = await self._collect(task_id, running)
         del self._running[task_id]
-        return self._recovering.unwatch(task_id, end) if self._recovering else end
+        return end
 
     async def _collect(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         """The end of an attempt, or of the second one that was begun beside it because it took so long."""
-        if self._hedging is None:
+        if self._recovering is None:
             return await self._executor.collect(running)
-        task, number = self._graph.tasks[task_id], self.attempt_number(task_id)
-        self._deciding[task_id] = number
-        finish = await self._hedging.collect(task, running, number=number)
+        number = self._deciding[task_id] = self.attempt_number(task_id)
+        finish = await self._recovering.collect(self._graph.tasks[task_id], running, number=number)
         self._deciding[task_id] = finish.number
         return finish.end
 
@@ -366,13 +328,7 @@ class Coordinator:
             backend=self._backends[agent],
             before=[self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results],
         )
-        if self._recovering is None:
-            return order
-        return self._recovering.timed(task, order, explicit_s=self._explicit_limit(task_id))
-
-    def _explicit_limit(self, task_id: str) -> float | None:
-        """The time limit that a task or its agent asks for."""
-        return self._graph.tasks[task_id].timeout_s or self._backends[self._agent(task_id)].timeout_s
+        return self._recovering.timed(task, order) if self._recovering else order
 
     async def _close(self, task_id: str, end: AttemptEnd) -> None:
         """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume."""
@@ -383,41 +339,34 @@ class Coordinator:
                 self._recovering.recovery.cut_off(self._graph.tasks[task_id])
             self._scheduler.reopen(task_id)
             reopened = TaskReopened(why=str(self.ending), task=stored_task(self._graph.tasks[task_id]))
-            written = self.note(task_id, self._ended(task_id, end), reopened)
+            written = self._record.note(task_id, self._ended(task_id, end), reopened)
             self.dispatch()
             await written
-            self._emit("task_ended", task_id, result=result)
+            self.tell("task_ended", task_id, result=result)
         else:
             await self._conclude(task_id, end, result, self._ended(task_id, end))
 
     async def _conclude(self, task_id: str, end: AttemptEnd, result: SpawnResult, *before: Fact) -> None:
         """Settle a task by its last attempt, unless its recovery goes on."""
         result, growth = self._expand(result)
-        if self._recovering is None:
+        following = None
+        if self._recovering:
+            cancelled = result.state is TaskState.CANCELLED or task_id in self._cancelled
+            task = self._graph.tasks[task_id]
+            result, following = self._recovering.conclude(task, end, result, cancelled=cancelled)
+            if following:
+                self._recovering.again(task_id, following)
+        if following is None:
             await self._settle(task_id, result, *before, *growth)
             return
-        recovery, task = self._recovering.recovery, self._graph.tasks[task_id]
-        result = self._recovering.in_words(task_id, end, result)
-        if result.success:
-            recovery.succeeded(task)
-        elif result.state is TaskState.CANCELLED or task_id in self._cancelled:
-            recovery.cancelled(task, result.error or "cancelled")
-        else:
-            following = recovery.failed(task, end, result)
-            result = replace(result, error=following.error or result.error)
-            if following.again_after_s is not None:
-                await self._try_again(task_id, following, *before)
-                return
-        await self._settle(task_id, result, *before, *growth)
+        written = self._record.note(task_id, *before)
+        self.dispatch()
+        await written
+        self.tell(following.kind, task_id, message=following.message)
+        self._call_back()
 
-    async def _try_again(self, task_id: str, following: Next, *before: Fact) -> None:
-        """Give back the slot of a task whose recovery goes on."""
-        if self._recovering is not None:
-            self._recovering.again(task_id, following)
-            written = self.note(task_id, *before)
-            self.dispatch()
-            await written
-            self._emit(following.kind, task_id, message=following.message)
+    def _call_back(self) -> None:
+        if self._recovering:
             self._recovering.call_back()
 
     def _expand(self, result: SpawnResult) -> tuple[SpawnResult, Sequence[Fact]]:
@@ -451,52 +400,41 @@ class Coordinator:
 
         Dependants are dispatched before the result is durable; their intents stand behind it in the journal.
         """
-        result = self._recovered(task_id, result)
+        if self._recovering:
+            result = self._recovering.final(self._graph.tasks[task_id], result)
         self.results[task_id] = result
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
-        written = self.note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
+        written = self._record.note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
         self._write_skipped(skipped)
         ended = [task_id, *(skipped_id for skipped_id, _cause in skipped), *self._stop_batch()]
         self.dispatch()
         await written
         for each in ended:
-            self._emit("task_ended", each, result=self.results[each])
-        if self._recovering:
-            self._recovering.call_back()
-
-    def _recovered(self, task_id: str, result: SpawnResult) -> SpawnResult:
-        """The result with what its recovery came to."""
-        if self._recovering is None:
-            return result
-        recovery = self._recovering.recovery
-        if result.state is TaskState.FAILED:
-            recovery.settled_as_failed()
-        elif result.state is TaskState.CANCELLED:
-            recovery.cancelled(self._graph.tasks[task_id], result.error or "cancelled")
-        return recovery.described(self._graph.tasks[task_id], result)
+            self.tell("task_ended", each, result=self.results[each])
+        self._call_back()
 
     def _stop_batch(self) -> list[str]:
         """Hold or skip the rest of the run where too much has failed for its policy; returns what is skipped."""
-        action = self._recovering.check_batch() if self._recovering else None
-        if self._recovering is None or action is None:
+        stopped = self._recovering.check_batch() if self._recovering else None
+        if stopped is None:
             return []
-        if action is BatchAction.HOLD:
-            self.pause(by=f"batch breaker: {self._recovering.batch_stopped}")
+        if stopped.action is BatchAction.HOLD:
+            self.pause(by=f"batch breaker: {stopped.reason}")
             return []
         rest = sorted(self._scheduler.pending, key=self._positions.__getitem__)
-        error = f"skipped, because {self._recovering.batch_stopped}"
         for task_id in rest:
             if self._scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
                 self._scheduler.settle(task_id, TaskStep.SKIP)
-            self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
-            self.jot(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
+            self._skip(task_id, f"skipped, because {stopped.reason}")
         return rest
 
     def _write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         for task_id, cause in skipped:
-            error = f"task {cause}, which it depends on, was {self._scheduler.states[cause]}"
-            self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
-            self.jot(task_id, TaskSettled(result=for_journal(self.results[task_id]).to_json()))
+            self._skip(task_id, f"task {cause}, which it depends on, was {self._scheduler.states[cause]}")
+
+    def _skip(self, task_id: str, error: str) -> None:
+        result = self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
+        self._record.jot(task_id, TaskSettled(result=for_journal(result).to_json()))
 
     async def _abandon(self) -> None:
         """End every attempt, when nothing can be written down any more."""
@@ -507,7 +445,7 @@ class Coordinator:
             await self._executor.collect(running)
 
     def _everything_running(self) -> list[RunningAttempt]:
-        rivals = self._hedging.rivals.values() if self._hedging else ()
+        rivals = self._recovering.hedging.rivals.values() if self._recovering else ()
         return [*self._running.values(), *(rival.running for rival in rivals)]
 
     # Results.
@@ -550,40 +488,15 @@ class Coordinator:
 
     # Telling.
 
-    def note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
-        """Write facts down together; awaited, they are durable."""
-        return self._writer.write(*self._entries(task_id, facts))
-
-    def jot(self, task_id: str | None, *facts: Fact) -> None:
-        """Write facts down in order, without asking when they are durable."""
-        self._writer.post(*self._entries(task_id, facts))
-
-    def _entries(self, task_id: str | None, facts: Sequence[Fact]) -> list[Entry]:
-        """Facts on their way, with what recovery has to say of the same task and of agents."""
-        run_id = self._assignment.run_id
-        entries = [Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in facts]
-        if self._recovering is not None:
-            take = self._recovering.recovery.take_facts
-            if task_id is not None:
-                entries += [Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in take(task_id)]
-            entries += [Entry(run_id=run_id, fact=fact) for fact in take(None)]
-        return entries
-
-    def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
-        """Let the watcher of the run know."""
-        self._emit(kind, task_id, **more)
-
     def attempt_number(self, task_id: str) -> int:
         """Of a task's attempt that is under way, or that counts of two."""
         return self._deciding.get(task_id, self._attempts[task_id])
 
-    def _started(self, number: int, running: RunningAttempt, *, adopted: bool = False) -> AttemptStarted:
-        return AttemptStarted(number=number, supervisor=running.supervisor.to_json(), adopted=adopted)
-
     def _ended(self, task_id: str, end: AttemptEnd) -> AttemptEnded:
         return ended_fact(self.attempt_number(task_id), end)
 
-    def _emit(self, kind: str, task_id: str | None = None, **more: Any) -> None:
+    def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
+        """Let the watcher of the run know."""
         if self._on_event is None:
             return
         if task_id is not None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aurora_spawner.errors import BackendError
 from aurora_spawner.evidence import judge
-from aurora_spawner.journal.facts import AttemptEnded, AttemptIntended, AttemptStarted
+from aurora_spawner.journal.facts import AttemptIntended
+from aurora_spawner.record import ended_fact, started_fact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import AttemptEnd, AttemptOrder, Executor, RunningAttempt
-    from aurora_spawner.journal.facts import Fact
+    from aurora_spawner.record import Record
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.scheduler import Scheduler
     from aurora_spawner.task import SpawnTask
@@ -39,14 +40,6 @@ class Host(Protocol):
 
     def order(self, task_id: str, number: int, agent: str) -> AttemptOrder:
         """The order for an attempt of some agent."""
-        ...
-
-    def note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
-        """Write facts down together; awaited, they are durable."""
-        ...
-
-    def jot(self, task_id: str | None, *facts: Fact) -> None:
-        """Write facts down in order."""
         ...
 
     def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
@@ -79,6 +72,7 @@ class Hedging:
         recovery: RunRecovery,
         *,
         host: Host,
+        record: Record,
         scheduler: Scheduler,
         executor: Executor,
         backends: Mapping[str, Backend],
@@ -86,6 +80,7 @@ class Hedging:
     ) -> None:
         self._recovery = recovery
         self._host = host
+        self._record = record
         self._scheduler = scheduler
         self._executor = executor
         self._backends = backends
@@ -132,13 +127,13 @@ class Hedging:
         try:
             order = self._host.order(task_id, number, agent)
             intended = AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
-            await self._host.note(task_id, intended)
+            await self._record.note(task_id, intended)
             running = await self._executor.start(order)
         except (BackendError, OSError):
             self._scheduler.give_back(agent)
             return None
         rival = self.rivals[task_id] = Rival(agent=agent, number=number, running=running)
-        self._host.jot(task_id, AttemptStarted(number=number, supervisor=running.supervisor.to_json()))
+        self._record.jot(task_id, started_fact(number, running))
         self._host.tell("task_hedged", task_id, message=f"also asked of {agent}")
         if self._host.stopping(task_id):
             self.cancel(task_id, at_once=False)
@@ -158,26 +153,15 @@ class Hedging:
             await asyncio.wait({second})  # the one has failed: everything depends on the other
         if second.done() and self._did_it(task, second.result(), rival.agent):
             self._executor.cancel(running, at_once=False)
-            self._host.jot(str(task.id), ended_fact(number, await first))
+            self._record.jot(str(task.id), ended_fact(number, await first))
             self._recovery.hedge_won(task, rival.agent)
             return Finish(end=second.result(), number=rival.number)
         end = await first
         self._executor.cancel(rival.running, at_once=False)
-        self._host.jot(str(task.id), ended_fact(rival.number, await second))
+        self._record.jot(str(task.id), ended_fact(rival.number, await second))
         return Finish(end=end, number=number)
 
     def _did_it(self, task: SpawnTask, end: AttemptEnd, agent: str) -> bool:
         """Whether an attempt did its task, on evidence."""
         reply = self._backends[agent].read(end.stdout, end.stderr)
         return judge(end, reply, outputs=task.files, cwd=self._cwd).success
-
-
-def ended_fact(number: int, end: AttemptEnd) -> AttemptEnded:
-    """How an attempt ended, for the journal."""
-    return AttemptEnded(
-        number=number,
-        reason=end.reason,
-        exit_code=end.exit_code,
-        record=end.record,
-        survivors=list(end.survivors),
-    )

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aurora_spawner.hedging import Hedging
+from aurora_spawner.hedging import Host as HedgeHost
 from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed
 from aurora_spawner.recovery.batch import Batch
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.recovery.run_recovery import Entry
 from aurora_spawner.recovery.watchdog import Watchdog
+from aurora_spawner.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
+    from pathlib import Path
 
+    from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import AttemptEnd, AttemptOrder, Executor, RunningAttempt
-    from aurora_spawner.journal.facts import Fact
+    from aurora_spawner.hedging import Finish
+    from aurora_spawner.record import Record
     from aurora_spawner.recovery.run_recovery import Next, RunRecovery
     from aurora_spawner.recovery.stalls import StallVerdict
     from aurora_spawner.result import SpawnResult
@@ -25,25 +31,21 @@ if TYPE_CHECKING:
     from aurora_spawner.task import SpawnTask
 
 
-class Host(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStop:
+    """That the rest of a run is held or skipped, and why."""
+
+    reason: str
+    action: BatchAction
+
+
+class Host(HedgeHost, Protocol):
     """What recovery needs of the coordinator that it serves."""
 
     notices: list[str]
 
-    def dispatch(self) -> None:
-        """Start what may start."""
-        ...
-
     def begin(self, work: Coroutine[None, None, None]) -> None:
         """Own a piece of work until it ends."""
-        ...
-
-    def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
-        """Let the watcher of the run know."""
-        ...
-
-    def jot(self, task_id: str | None, *facts: Fact) -> None:
-        """Write facts down in order."""
         ...
 
     def attempt_number(self, task_id: str) -> int:
@@ -54,19 +56,33 @@ class Host(Protocol):
 class Recovering:
     """Serves one coordinator for one execution of a run."""
 
-    def __init__(self, recovery: RunRecovery, *, host: Host, scheduler: Scheduler, executor: Executor) -> None:
+    def __init__(
+        self,
+        recovery: RunRecovery,
+        *,
+        host: Host,
+        record: Record,
+        scheduler: Scheduler,
+        executor: Executor,
+        backends: Mapping[str, Backend],
+        cwd: Path,
+    ) -> None:
         self.recovery = recovery
         self._host = host
+        self._record = record
         self._scheduler = scheduler
         self._executor = executor
+        self._backends = backends
+        self.hedging = Hedging(
+            recovery, host=host, record=record, scheduler=scheduler, executor=executor, backends=backends, cwd=cwd
+        )
         self._timers: dict[str, asyncio.TimerHandle] = {}
         """By agent that is held, and by task that waits."""
         self._running: dict[str, RunningAttempt] = {}
         self._ended: dict[str, tuple[str, str]] = {}
         """Attempts that were told to end: why, and that in words."""
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
-        self.batch_stopped: str | None = None
-        """Why the rest of the run is held or skipped."""
+        self._batch_stopped = False
 
     def close(self) -> None:
         """Let go of timers and files."""
@@ -90,7 +106,7 @@ class Recovering:
             task_id = str(task.id)
             self._scheduler.postpone(task_id)
             self._scheduler.requeue(task_id)
-            self._host.jot(task_id)
+            self._record.jot(task_id)
             self._host.tell("task_fell_back", task_id, message=f"to {self.recovery.agent_of(task)}")
         self.call_back()
         return entry is Entry.GO
@@ -100,33 +116,69 @@ class Recovering:
         state = self.recovery.machine.get_task_state(str(task.id))
         return (state.last_error or "it failed") if state is not None and state.is_terminal else None
 
-    def timed(self, task: SpawnTask, order: AttemptOrder, *, explicit_s: float | None) -> AttemptOrder:
+    def timed(self, task: SpawnTask, order: AttemptOrder) -> AttemptOrder:
         """The order with the time limit of the policy."""
-        limits = self.recovery.limits(task, explicit_s=explicit_s, default_s=order.deadline_s)
+        limits = self.recovery.limits(task, explicit_s=self._asked_s(task), default_s=order.deadline_s)
         return replace(order, deadline_s=limits.hard_s)
 
-    def watch(self, task: SpawnTask, running: RunningAttempt, *, explicit_s: float | None) -> None:
-        """Look after an attempt until `unwatch`."""
+    def _asked_s(self, task: SpawnTask) -> float | None:
+        """The time limit that a task or its agent asks for."""
+        return task.timeout_s or self._backends[self.recovery.agent_of(task)].timeout_s
+
+    async def collect(self, task: SpawnTask, running: RunningAttempt, *, number: int) -> Finish:
+        """Look after an attempt until its end; a hedge may have begun beside it and come first."""
         task_id = str(task.id)
         self._running[task_id] = running
-        limits = self.recovery.limits(task, explicit_s=explicit_s, default_s=None)
+        limits = self.recovery.limits(task, explicit_s=self._asked_s(task), default_s=None)
         self._watchdog.follow(task_id, running, limits=limits, detection=self.recovery.detection(task))
-
-    def unwatch(self, task_id: str, end: AttemptEnd) -> AttemptEnd:
-        """The attempt has ended; returns how, where we had told it to end."""
-        self._watchdog.release(task_id)
-        self._running.pop(task_id, None)
+        try:
+            finish = await self.hedging.collect(task, running, number=number)
+        finally:
+            self._watchdog.release(task_id)
+            del self._running[task_id]
         told = self._ended.get(task_id)
-        return replace(end, reason=told[0]) if told and end.reason == "cancelled" else end
+        if told is None or finish.end.reason != "cancelled":
+            return finish
+        return replace(finish, end=replace(finish.end, reason=told[0]))
 
-    def in_words(self, task_id: str, end: AttemptEnd, result: SpawnResult) -> SpawnResult:
-        """The result of an attempt that we told to end, saying so."""
-        told = self._ended.pop(task_id, None)
-        return replace(result, error=told[1]) if told and end.reason == told[0] else result
+    # After an attempt.
 
-    def waiting_for(self, task_id: str) -> str | None:
-        """What a quiet attempt waits for."""
-        return self._watchdog.waiting_for(task_id)
+    def conclude(
+        self, task: SpawnTask, end: AttemptEnd, result: SpawnResult, *, cancelled: bool
+    ) -> tuple[SpawnResult, Next | None]:
+        """The result of a task's attempt, and how its recovery goes on; None where the result is final.
+
+        Args:
+            cancelled: Whether the user has ended the task.
+        """
+        told = self._ended.pop(str(task.id), None)
+        if told and end.reason == told[0]:  # we told it to end
+            result = replace(result, error=told[1])
+        if result.success:
+            self.recovery.succeeded(task)
+            return result, None
+        if cancelled:
+            self.recovery.cancelled(task, result.error or "cancelled")
+            return result, None
+        following = self.recovery.failed(task, end, result)
+        result = replace(result, error=following.error or result.error)
+        return result, None if following.again_after_s is None else following
+
+    def final(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
+        """A result that stands, with what recovery came to."""
+        if result.state is TaskState.FAILED:
+            self.recovery.settled_as_failed()
+        elif result.state is TaskState.CANCELLED:
+            self.recovery.cancelled(task, result.error or "cancelled")
+        return self.recovery.described(task, result)
+
+    def waiting(self) -> dict[str, Any]:
+        """What is waited for, as JSON values: providers until when, and what quiet attempts wait for."""
+        found = {task_id: self._watchdog.waiting_for(task_id) for task_id in sorted(self._running)}
+        return {
+            "providers": self.recovery.waiting(),
+            "waiting_for": {task_id: reason for task_id, reason in found.items() if reason},
+        }
 
     def _on_stall(self, task_id: str, verdict: StallVerdict) -> None:
         self._host.tell("task_stalled", task_id, message=verdict.reason)
@@ -142,7 +194,7 @@ class Recovering:
 
     def _note_stall(self, task_id: str, reason: str, *, ended: bool) -> None:
         number = self._host.attempt_number(task_id)
-        self._host.jot(task_id, AttemptStalled(number=number, reason=reason, ended=ended))
+        self._record.jot(task_id, AttemptStalled(number=number, reason=reason, ended=ended))
 
     # Waiting without a slot.
 
@@ -176,30 +228,34 @@ class Recovering:
 
     # The breaker of the whole run.
 
-    def check_batch(self) -> BatchAction | None:
+    def check_batch(self) -> BatchStop | None:
         """What becomes of the rest of the run, when too much has failed; told once."""
         recovery = self.recovery
-        if self.batch_stopped is not None or not recovery.batch.tripped(recovery.policy):
+        if self._batch_stopped or not recovery.batch.tripped(recovery.policy):
             return None
         reason = recovery.batch.describe(recovery.policy)
-        action = recovery.policy.on_batch_failure
-        if action is BatchAction.HOLD and recovery.settings.on_batch_held is not None:
-            go_on = recovery.settings.on_batch_held(reason)
-            if go_on:
-                recovery.batch = Batch()
-                self._host.jot(None, BatchTripped(reason=reason, action="continued"))
-                return None
-            action = BatchAction.SKIP if go_on is False else action
-        self.batch_stopped = reason
-        self._host.jot(None, BatchTripped(reason=reason, action="held" if action is BatchAction.HOLD else "skipped"))
-        self._host.notices.append(f"{reason}; the rest was {'held' if action is BatchAction.HOLD else 'skipped'}")
+        action = self._batch_action(reason)
+        done = {BatchAction.HOLD: "held", BatchAction.SKIP: "skipped", None: "continued"}[action]
+        self._record.jot(None, BatchTripped(reason=reason, action=done))
+        if action is None:
+            recovery.batch = Batch()
+            return None
+        self._batch_stopped = True
+        self._host.notices.append(f"{reason}; the rest was {done}")
         self._host.tell("batch_tripped", message=reason)
-        return action
+        return BatchStop(reason=reason, action=action)
+
+    def _batch_action(self, reason: str) -> BatchAction | None:
+        """What the policy says, or the user where there is one to ask; None to go on."""
+        action, ask = self.recovery.policy.on_batch_failure, self.recovery.settings.on_batch_held
+        if action is BatchAction.SKIP or ask is None:
+            return action
+        return {True: None, False: BatchAction.SKIP, None: BatchAction.HOLD}[ask(reason)]
 
     def go_on(self) -> None:
         """The user lets a held run go on: its failures so far are forgiven."""
         self.recovery.batch = Batch()
-        self.batch_stopped = None
+        self._batch_stopped = False
 
     # Callbacks.
 
@@ -224,5 +280,5 @@ class Recovering:
     def _blame(self, callback: Any, error: Exception) -> None:
         name = getattr(callback, "__name__", str(callback))
         said = f"{type(error).__name__}: {error}"
-        self._host.jot(None, CallbackFailed(callback=name, error=said))
+        self._record.jot(None, CallbackFailed(callback=name, error=said))
         self._host.notices.append(f"the callback {name} raised {said}")

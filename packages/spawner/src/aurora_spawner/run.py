@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from aurora_spawner.assignment import Assignment
+from aurora_spawner.conduct import Conduct, FoundAttempt
 from aurora_spawner.control import listening
-from aurora_spawner.coordinator import Conduct, Coordinator, FoundAttempt
+from aurora_spawner.coordinator import Coordinator
 from aurora_spawner.errors import BackendError, SpawnerError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.graph import TaskGraph, build_graph

@@ -113,7 +113,8 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
             " FROM tasks WHERE run_id = ? ORDER BY position",
             (run_id,),
         )
-        return [_task(row) for row in rows]
+        names: dict[str, str] = {}
+        return [_task(row, names) for row in rows]
 
 
 def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
@@ -228,11 +229,15 @@ def _run(row: tuple[Any, ...]) -> RunRow:
     )
 
 
-def _task(row: tuple[Any, ...]) -> TaskRow:
+def _task(row: tuple[Any, ...], names: dict[str, str]) -> TaskRow:
+    """A task; a name stands once in memory, however many tasks depend on it or name its agent."""
     spec = json.loads(row[4])
     spec.pop("content_hash")
+    task_id = spec["id"] = names.setdefault(row[0], row[0])
+    spec["depends_on"] = [names.setdefault(each, each) for each in spec["depends_on"]]
+    spec["agent"] = spec["agent"] and names.setdefault(spec["agent"], spec["agent"])
     return TaskRow(
-        task_id=row[0],
+        task_id=task_id,
         position=row[1],
         state=TaskState(row[2]),
         content_hash=row[3],
