@@ -73,7 +73,7 @@ def check_restored(folder: Path) -> None:
     given = settings(folder)
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
-        rows = {row.task_id: row for row in load_recoveries(journal, run_id)}
+        rows = {row.task_id: row for row in load_recoveries(journal, run_id, open_only=True)}
         attempted = {attempt.task_id for attempt in load_attempts(journal, run_id, open_only=True)}
         breakers = {stored["agent"]: stored for _run, stored in load_breakers(journal)}
         standing = load_standing(journal, run_id, given.policy)

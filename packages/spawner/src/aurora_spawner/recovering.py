@@ -173,11 +173,12 @@ class Recovering:
         return self.recovery.described(task, result)
 
     def waiting(self) -> dict[str, Any]:
-        """What is waited for, as JSON values: providers until when, and what quiet attempts wait for."""
+        """As JSON values: providers that are waited for, what quiet attempts wait for, how the agents are doing."""
         found = {task_id: self._watchdog.waiting_for(task_id) for task_id in sorted(self._running)}
         return {
             "providers": self.recovery.waiting(),
             "waiting_for": {task_id: reason for task_id, reason in found.items() if reason},
+            "health": [each.to_dict() for each in self.recovery.health()],
         }
 
     def _on_stall(self, task_id: str, verdict: StallVerdict) -> None:

@@ -61,6 +61,7 @@ def run_status(journal: Path, run_id: str) -> dict[str, Any]:
             ],
             "providers": waits.get("providers", []),
             "waiting_for": waits.get("waiting_for", {}),
+            "health": waits.get("health", []),
         }
 
 

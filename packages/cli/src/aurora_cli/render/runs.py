@@ -105,6 +105,9 @@ def status_lines(status: Mapping[str, Any], titles: Mapping[str, str], *, now: f
     for gate in status.get("providers", ()):
         until = f" until {_clock_time(gate['until'])}" if gate["until"] and gate["until"] > now else ""
         yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(gate['reason'], 160)}"
+    for agent in status.get("health", ()):
+        if agent["health"] != "healthy":
+            yield f"  @{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
 
 
 def status_document(statuses: Sequence[Mapping[str, Any]]) -> dict[str, object]:

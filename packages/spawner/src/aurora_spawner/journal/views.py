@@ -157,15 +157,16 @@ class RecoveryRow:
     """Its changes of state since it began, or was opened again."""
 
 
-def load_recoveries(journal: Journal, run_id: str) -> list[RecoveryRow]:
-    """The recovery of every task of a run that has one, in the order of the tasks."""
+def load_recoveries(journal: Journal, run_id: str, *, open_only: bool = False) -> list[RecoveryRow]:
+    """The recovery of every task of a run that has begun, in their order; `open_only` leaves out settled tasks."""
     with translated(journal.path):
         rows = journal.connection.execute(
             """
             SELECT recoveries.task_id, recoveries.state, recoveries.agent, due, changes
-            FROM recoveries JOIN tasks USING (run_id, task_id) WHERE run_id = ? ORDER BY position
+            FROM recoveries JOIN tasks USING (run_id, task_id)
+            WHERE run_id = ? AND (NOT ? OR tasks.state IN ('pending', 'running')) ORDER BY position
             """,
-            (run_id,),
+            (run_id, open_only),
         )
         return [
             RecoveryRow(task_id=task_id, state=state, agent=agent, due=due, changes=json.loads(changes))

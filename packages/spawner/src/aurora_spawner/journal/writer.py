@@ -24,36 +24,51 @@ CROWD_WAIT_S: Final = 0.002
 """Where so many wait at once, more are about to come: a moment's patience makes a tenth of the transactions of it."""
 
 _Waiting = tuple["Sequence[Entry]", "asyncio.Future[None] | None"]
+_Batch = list[_Waiting]
 
 
 class GroupWriter:
-    """Writes the facts of one run from a thread of its own, in the order given.
+    """Writes the facts of one run from a thread of its own, in the order given; used from one event loop.
 
-    Facts that arrive while a transaction is on its way share the next one. After a failed write every later write
-    fails with the same error: facts must not reach the journal past a gap.
+    What one turn of the loop writes is handed over together, and what arrives while a transaction is on its way shares
+    the next one. After a failed write every later write fails with the same error: facts must not reach the journal
+    past a gap.
     """
 
     def __init__(self, journal: Journal, *, lease: str) -> None:
         self._journal = journal
         self._lease = lease
         self._loop = asyncio.get_running_loop()
-        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._turn: _Batch = []
+        self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._failure: SpawnerError | None = None
         self._thread = threading.Thread(target=self._work, name="aurora-journal", daemon=True)
         self._thread.start()
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Hand over facts; the future is done once they are durable."""
+        """Take facts; the future is done once they are durable."""
         written = self._loop.create_future()
-        self._waiting.put((entries, written))
+        self._take(entries, written)
         return written
 
     def post(self, *entries: Entry) -> None:
-        """Hand over facts that only need their place in the order; a failure shows at the next `write`."""
-        self._waiting.put((entries, None))
+        """Take facts that only need their place in the order; a failure shows at the next `write`."""
+        self._take(entries, None)
+
+    def _take(self, entries: Sequence[Entry], written: asyncio.Future[None] | None) -> None:
+        if not self._turn:
+            # A thread that is woken by the first fact would commit it alone and let the others wait for it.
+            self._loop.call_soon(self._hand_over)
+        self._turn.append((entries, written))
+
+    def _hand_over(self) -> None:
+        if self._turn:
+            batch, self._turn = self._turn, []
+            self._waiting.put(batch)
 
     async def close(self) -> None:
         """Write what is left and end the thread."""
+        self._hand_over()
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -65,25 +80,19 @@ class GroupWriter:
             if last:
                 return
 
-    def _collect(self) -> tuple[list[_Waiting], bool]:
-        """What waits now, once anything does; and whether that is the end."""
-        group = [self._waiting.get()]
-        self._drain(group)
-        if len(group) >= CROWD:
-            time.sleep(CROWD_WAIT_S)
-            self._drain(group)
-        last = group[-1] is None
-        return [item for item in group if item is not None], last
-
-    def _drain(self, group: list[_Waiting | None]) -> None:
-        size = sum(len(item[0]) for item in group if item is not None)
-        while size < GROUP_LIMIT and group[-1] is not None:
+    def _collect(self) -> tuple[_Batch, bool]:
+        group: _Batch = []
+        size = 0
+        while size < GROUP_LIMIT:
             try:
-                item = self._waiting.get_nowait()
+                batch = self._waiting.get(block=not group)
             except queue.Empty:
-                return
-            group.append(item)
-            size += len(item[0]) if item is not None else 0
+                break
+            if batch is None:
+                return group, True
+            group += batch
+            size += sum(len(entries) for entries, _written in batch)
+        return group, False
 
     def _commit(self, group: list[_Waiting]) -> None:
         entries = [entry for some, _written in group for entry in some]

@@ -29,7 +29,7 @@ class RecoveryStanding:
     """What the journal knows of a run's recovery."""
 
     changes: Mapping[str, Sequence[RecoveryStateTransition]]
-    """By task."""
+    """By task that is not settled."""
     due: Mapping[str, float]
     """When tasks that wait for a retry may start, Unix time."""
     breakers: tuple[CircuitBreaker, ...]
@@ -47,7 +47,7 @@ def load_standing(
             an open circuit is closed, and opens again at the next failure.
         begun_anew: Tasks whose earlier recovery counts no more.
     """
-    rows = [row for row in load_recoveries(journal, run_id) if row.task_id not in begun_anew]
+    rows = [row for row in load_recoveries(journal, run_id, open_only=True) if row.task_id not in begun_anew]
     return RecoveryStanding(
         changes={row.task_id: tuple(RecoveryStateTransition.from_dict(each) for each in row.changes) for row in rows},
         due={row.task_id: row.due for row in rows if row.due is not None},
