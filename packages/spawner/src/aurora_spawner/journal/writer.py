@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import SpawnerError
@@ -30,9 +29,9 @@ _Batch = list[_Waiting]
 class GroupWriter:
     """Writes the facts of one run from a thread of its own, in the order given; used from one event loop.
 
-    What one turn of the loop writes is handed over together, and what arrives while a transaction is on its way shares
-    the next one. After a failed write every later write fails with the same error: facts must not reach the journal
-    past a gap.
+    What one turn of the loop writes is handed over together, and what arrives while a transaction is on its way
+    shares the next one. After a failed write every later write fails with the same error: facts must not reach the
+    journal past a gap.
     """
 
     def __init__(self, journal: Journal, *, lease: str) -> None:
