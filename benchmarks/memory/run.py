@@ -20,11 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from aurora_core import Memory
 from aurora_core.walk import FoundFile, walk
@@ -129,13 +131,12 @@ def lay_out(sources: Path, found: list[FoundFile], size: int, root: Path) -> int
 
 
 _COLD = """
-import resource, sys, time
+import sys, time
 from aurora_core import Memory
-if __name__ == "__main__":
-    started = time.perf_counter()
-    with Memory.open(sys.argv[1]) as memory:
-        memory.index()
-    print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+started = time.perf_counter()
+with Memory.open(sys.argv[1]) as memory:
+    memory.index()
+print(time.perf_counter() - started)
 """
 _FIRST = """
 import sys, time
@@ -148,10 +149,18 @@ print(time.perf_counter() - started)
 
 
 def cold_index(root: Path) -> tuple[float, float]:
-    """Seconds, and the indexer's own peak memory in MB; each of its workers needs about 250 MB beside."""
+    """Seconds, and the peak memory in MB of the indexer and its workers together, shared pages counted once."""
     shutil.rmtree(root / ".aurora", ignore_errors=True)
-    seconds, peak = python(_COLD, str(root)).split()
-    return float(seconds), float(peak)
+    peak = 0
+    with subprocess.Popen([sys.executable, "-c", _COLD, str(root)], stdout=subprocess.PIPE, text=True) as process:
+        indexer = psutil.Process(process.pid)
+        while process.poll() is None:
+            with suppress(psutil.Error):
+                peak = max(peak, sum(each.memory_full_info().pss for each in (indexer, *indexer.children())))
+            time.sleep(0.05)
+        assert process.stdout is not None
+        seconds = float(process.stdout.read())
+    return seconds, peak / 1e6
 
 
 def first_query(root: Path) -> float:
@@ -204,7 +213,7 @@ def report(rows: list[Row]) -> str:
     heading = (
         f"Written by `python benchmarks/memory/run.py SOURCES` on {machine}, {datetime.now(UTC):%Y-%m-%d}, "
         f"load {load} at the end, SQLite {sqlite3.sqlite_version}. Medians of {AROUND}; searches over {len(QUERIES)} "
-        "queries. The peak is the indexer's own; each of its workers needs up to 250 MB beside it.\n"
+        "queries. The peak is that of the indexer and its workers together.\n"
     )
     lines = ["# The memory, measured\n", heading, f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     lines += [

@@ -33,7 +33,7 @@ def terms(text: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def _terms_of(identifier: str) -> tuple[str, ...]:
     pattern = _PART if identifier.isascii() else _WORD
     parts = [part.lower() for part in pattern.findall(identifier)]
