@@ -22,6 +22,8 @@ from aurora_spawner.journal.views import list_runs
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.testing import SimulatedExecutor, processes_of_run
 
+# The full proof: AURORA_FAULT_STOP_S=60, with pytest's --timeout 200.
+STOPPED_S = float(os.environ.get("AURORA_FAULT_STOP_S", "1"))
 COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
 
 
@@ -113,12 +115,71 @@ def test_a_full_disk_ends_the_run_in_order_and_a_resume_finishes_it(
         assert verify(journal).ok
 
 
+_ON_A_FULL_DISK = """
+import os, shutil, sqlite3, subprocess, sys
+from pathlib import Path
+from aurora_spawner import CommandBackend, Run, SpawnerError, SpawnTask
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_tasks
+from aurora_spawner.testing import processes_of_run
+
+disk = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
+(disk / "ballast").write_bytes(bytes(1_000_000))
+script = "i=0; while [ $i -lt 4000 ]; do echo line $i of a long answer; i=$((i+1)); done"
+sh = {"sh": CommandBackend("sh", ("sh", "-c", script))}
+tasks = [SpawnTask("go") for _ in range(12)]
+spool = disk / "runs"
+run = Run.create(disk / "runs.db", tasks, sh, default_agent="sh", cwd=disk.parent, spool=spool, max_concurrent=3)
+try:
+    report = run.execute_sync()
+    ended = "with failures" if not report.ok else "well"
+except SpawnerError as error:
+    ended = f"by {type(error).__name__}"
+assert ended != "well", "the disk was never full"
+assert processes_of_run(run.run_id) == []
+# Somebody makes room.
+(disk / "ballast").unlink()
+subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+
+
+def settled():
+    with Journal(disk / "runs.db") as journal:
+        rows = load_tasks(journal, run.run_id)
+    return {row.task_id: (row.attempts, row.ended_at) for row in rows if row.state == "succeeded"}
+
+
+succeeded = settled()
+again = Run.resume(disk / "runs.db", run.run_id, sh, retry_failed=True).execute_sync()
+assert again.ok, {k: r.error for k, r in again.results.items() if not r.success}
+assert all("line 3999" in r.output for r in again.results.values())
+assert succeeded.items() <= settled().items(), "what was done is not done again"
+with Journal(disk / "runs.db") as journal:
+    assert verify(journal).ok
+assert processes_of_run(run.run_id) == []
+print("ended", ended, "with", len(succeeded), "tasks done")
+"""
+
+
+def test_a_disk_that_is_really_full_loses_nothing(tmp_path: Path) -> None:
+    """Journal and spool on two megabytes of their own; agents print until nothing fits any more."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount a disk of their own")
+    (tmp_path / "disk").mkdir()
+    command = [*alone, sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path / "disk")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ended by JournalError with ")
+
+
 def test_a_stopped_coordinator_goes_on_where_it_was(tmp_path: Path) -> None:
     with begin(tmp_path) as coordinator:
         while not (tmp_path / "run_id").exists():
             time.sleep(0.005)
         coordinator.send_signal(signal.SIGSTOP)
-        time.sleep(float(os.environ.get("AURORA_FAULT_STOP_S", "1")))
+        time.sleep(STOPPED_S)
         coordinator.send_signal(signal.SIGCONT)
         assert coordinator.wait(timeout=50) == 0
 
@@ -138,7 +199,7 @@ def test_a_stopped_coordinator_keeps_its_run(tmp_path: Path) -> None:
 
 
 def test_a_stopped_supervisor_is_only_late(tmp_path: Path) -> None:
-    stop = "kill -STOP $PPID; (sleep 0.4; kill -CONT $PPID) & wait; echo done"
+    stop = f"kill -STOP $PPID; (sleep {STOPPED_S}; kill -CONT $PPID) & wait; echo done"
     assert make_run(tmp_path, stop).execute_sync().ok
 
 

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 
 LOST_LIMIT: Final = 3
 """Attempts at a task whose supervisor may be killed from outside before the task fails."""
+_HOW_IT_WENT: Final = {
+    TaskState.FAILED: "failed",
+    TaskState.CANCELLED: "was cancelled",
+    TaskState.SKIPPED: "was skipped",
+}
 _STEP_OF: Final = {
     TaskState.SUCCEEDED: TaskStep.SUCCEED,
     TaskState.FAILED: TaskStep.FAIL,
@@ -430,7 +435,7 @@ class Coordinator:
 
     def _write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         for task_id, cause in skipped:
-            self._skip(task_id, f"task {cause}, which it depends on, was {self._scheduler.states[cause]}")
+            self._skip(task_id, f"task {cause}, which it depends on, {_HOW_IT_WENT[self._scheduler.states[cause]]}")
 
     def _skip(self, task_id: str, error: str) -> None:
         result = self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
