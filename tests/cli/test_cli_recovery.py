@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aurora_cli.exits import ExitCode
+from aurora_spawner.recovery.provider_store import ProviderStore
 
 Aur = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -96,6 +98,26 @@ def test_a_resume_recovers_as_well(aur: Aur, shop: Path, works: Path) -> None:
     works.write_text(CONFIG.replace("provider: somebody", "fallback: [steady]"), encoding="utf-8")
     again = json.loads(aur("resume", run_id, "--retry-failed", "--json").stdout)
     assert (again["tasks"][0]["agent"], again["tasks"][0]["fallback"]) == ("steady", True)
+
+
+def test_a_provider_that_another_project_found_limited_is_waited_for(aur: Aur, shop: Path, works: Path) -> None:
+    with ProviderStore(shop / ".aurora") as store:
+        store.limited("somebody", began=time.time(), retry_after_s=1.0, reason="429 elsewhere")
+        until = store.gate("somebody").until
+    works.write_text(CONFIG.replace("echo '401 Unauthorized' >&2; exit 7", "echo fine"), encoding="utf-8")
+    write_tasks(shop, "alone", "steady")
+    alone, steady = json.loads(aur("spawn", "tasks.md", "--json").stdout)["tasks"]
+    assert alone["started_at"] >= until
+    assert steady["started_at"] < until
+
+
+def test_too_many_failures_skip_the_rest_where_nobody_can_be_asked(aur: Aur, shop: Path, works: Path) -> None:
+    limits = "{base_delay: 0.01, max_delay: 0.02, preset: no_recovery, max_failure_rate: 0.5, min_batch: 2}"
+    works.write_text(CONFIG.replace("{base_delay: 0.01, max_delay: 0.02}", limits), encoding="utf-8")
+    write_tasks(shop, "broken", "broken", "broken", "broken", "steady")
+    outcome = aur("spawn", "tasks.md", "--max-concurrent", "1", "--json")
+    assert json.loads(outcome.stdout)["counts"] == {"succeeded": 0, "failed": 2, "skipped": 3, "cancelled": 0}
+    assert "2 of 2 tasks failed, more than 50%; the rest was skipped" in outcome.stderr
 
 
 def test_the_plan_tells_how_limits_are_extended(aur: Aur, shop: Path, works: Path) -> None:

@@ -239,5 +239,18 @@ def test_no_wait_is_longer_than_its_cap(policy: RecoveryPolicy, retry: int, chan
         assert wait == whole
 
 
+@pytest.mark.parametrize("name", ["default", "patient", "fast_fail", "production", "development"])
+def test_limits_of_time_have_presets_too(name: str) -> None:
+    limits = TimeoutPolicy.from_name(name)
+    assert RecoveryPolicy.from_dict({"timeout": name}).timeout == limits
+    assert (limits == TimeoutPolicy()) == (name == "default")
+
+
+def test_an_unknown_preset_of_time_is_refused() -> None:
+    with pytest.raises(RecoveryPolicyError, match="did you mean patient") as caught:
+        RecoveryPolicy.from_dict({"timeout": "patent"})
+    assert caught.value.field == "timeout"
+
+
 def test_presets_are_the_five() -> None:
     assert set(PRESETS) == {"default", "aggressive_retry", "fast_fallback", "no_recovery", "patient"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -206,7 +207,11 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
         source = config.origin("spawner.recovery")
         raise ConfigError(source, _line_of(source, error.field), error.field, error.problem) from error
     fallbacks = {name: backend.fallback for name, backend in config.backends.items() if backend.fallback}
-    return RecoverySettings(policy=policy, fallbacks=fallbacks)
+    # A held run waits for its user, who finds it paused; where there is none, the rest of it is skipped.
+    attended = background or sys.stdin.isatty()
+    return RecoverySettings(
+        policy=policy, fallbacks=fallbacks, on_batch_held=None if attended else (lambda _reason: False)
+    )
 
 
 def _line_of(source: str, field: str) -> int | None:

@@ -18,12 +18,19 @@ from aurora_spawner.errors import (
     UnknownRunError,
 )
 from aurora_spawner.growth import Expansion
+from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.causes import ErrorCategory
-from aurora_spawner.recovery.classify import ErrorClassifier
+from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.recovery.errors import ProviderStateError, RecoveryPolicyError
 from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoveryMetrics, RecoveryResult, RecoverySummary
-from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, RecoveryStrategy, TimeoutPolicy
+from aurora_spawner.recovery.policy import (
+    BreakerPolicy,
+    EarlyDetection,
+    RecoveryPolicy,
+    RecoveryStrategy,
+    TimeoutPolicy,
+)
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.result import RunEvent, RunReport, RunState, SpawnResult, TaskState
@@ -50,11 +57,15 @@ __all__ = [
     "AttemptRecordError",
     "Backend",
     "BackendError",
+    "BreakerPolicy",
+    "CircuitBreaker",
+    "Classification",
     "CommandBackend",
     "EarlyDetection",
     "ErrorCategory",
     "ErrorClassifier",
     "Expansion",
+    "FailureEvidence",
     "GraphError",
     "IllegalTransitionError",
     "Invocation",

@@ -149,6 +149,27 @@ class TimeoutPolicy:
         problem = f"({self.max_timeout_s:g} s) is below initial_s ({self.initial_s:g} s)"
         _check(not self.max_timeout_s or self.max_timeout_s >= self.initial_s, "max_timeout_s", problem)
 
+    @classmethod
+    def from_name(cls, name: str) -> Self:
+        """A preset: default, patient, fast_fail, production or development.
+
+        Raises:
+            RecoveryPolicyError: There is none of that name.
+        """
+        if name not in TIMEOUT_PRESETS:
+            raise RecoveryPolicyError("timeout", f"{name!r} is unknown{_suggestion(name, TIMEOUT_PRESETS)}")
+        return cls(**TIMEOUT_PRESETS[name])
+
+
+TIMEOUT_PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "default": {},
+    "patient": {"initial_s": 600.0, "max_timeout_s": 3600.0},
+    "fast_fail": {"mode": TimeoutMode.FIXED, "initial_s": 60.0, "max_timeout_s": 60.0, "startup_s": 20.0},
+    "production": {"mode": TimeoutMode.ADAPTIVE, "initial_s": 300.0, "max_timeout_s": 1800.0, "margin": 2.0},
+    "development": {"initial_s": 30.0, "max_timeout_s": 120.0},
+}
+"""What each named limit changes of the defaults."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyDetection:
@@ -372,7 +393,9 @@ class RecoveryPolicy:
         return replace(self, **values)
 
     def _part(self, name: str, given: object) -> object:
-        """A group of fields, given as a whole or as the fields that differ."""
+        """A group of fields, given as a whole, as the fields that differ, or (limits of time) as a preset's name."""
+        if name == "timeout" and isinstance(given, str):
+            return TimeoutPolicy.from_name(given)
         if not isinstance(given, Mapping):
             return given
         kind = _PARTS[name]
