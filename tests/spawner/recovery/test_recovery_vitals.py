@@ -1,7 +1,6 @@
 """Looks at real processes: who works, who hangs, and what they wait for."""
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
@@ -10,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
 from aurora_spawner.executor import RunningAttempt
-from aurora_spawner.identity import own_identity
+from aurora_spawner.identity import identify, own_identity
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.stalls import Signs, StallVerdict
 from aurora_spawner.recovery.timeouts import TimeLimits
@@ -26,17 +26,29 @@ PYTHON = (sys.executable, "-I", "-S", "-c")
 
 @contextmanager
 def agent(folder: Path, script: str) -> Iterator[Watched]:
-    """An agent that is a child of this process, which stands for its supervisor."""
+    """An agent below a shell that stands for its supervisor."""
     folder.mkdir(exist_ok=True)
     (folder / "stderr").write_text("")
+    supervise = '"$@" & echo $! > "$0/agent.new"; mv "$0/agent.new" "$0/agent"; wait'
     with (folder / "stdout").open("wb") as output:
-        process = subprocess.Popen([*PYTHON, script], stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    (folder / "agent").write_text(f"{process.pid}\n")
+        shell = subprocess.Popen(
+            ["sh", "-c", supervise, str(folder), *PYTHON, script],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+        )
+    while not (folder / "agent").exists():
+        time.sleep(0.01)
+    supervisor = identify(shell.pid)
+    assert supervisor is not None
     try:
-        yield Watched(running=RunningAttempt(token="t", folder=folder, supervisor=own_identity()))
+        yield Watched(running=RunningAttempt(token="t", folder=folder, supervisor=supervisor))
     finally:
-        process.kill()
-        process.wait()
+        for child in psutil.Process(shell.pid).children(recursive=True):
+            child.kill()
+        shell.kill()
+        shell.wait()
+        (folder / "agent").unlink()
 
 
 def look_until(watched: Watched, wanted: Callable[[Signs], bool]) -> Signs:
@@ -125,9 +137,6 @@ def test_a_late_child_is_a_tool_with_a_name(tmp_path: Path) -> None:
     with agent(tmp_path, script) as watched:
         assert Vitals().look(watched).tool is None
         assert look_until(watched, lambda signs: signs.tool is not None).tool == "sleep"
-        for child in Path(f"/proc/{(tmp_path / 'agent').read_text().strip()}/task").glob("*/children"):
-            for pid in child.read_text().split():
-                os.kill(int(pid), 9)
 
 
 def test_an_attempt_that_is_gone_is_looked_at_all_the_same(tmp_path: Path) -> None:
