@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -437,6 +439,26 @@ def test_an_interrupted_run_keeps_its_retries(tmp_path: Path) -> None:
     result = again.execute_sync().results["1"]
     assert result.success
     assert result.retry_count == 2
+
+
+def test_an_attempt_begun_without_recovery_is_recovered_by_a_resume_that_has_it(tmp_path: Path) -> None:
+    """The first coordinator knew nothing of recovery, and was killed while its agent ran."""
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from aurora_spawner import CommandBackend, Run, SpawnTask
+folder = Path({str(tmp_path)!r})
+run = Run.create(folder / "runs.db", [SpawnTask("sleep 0.5; exit 3")], {{"sh": CommandBackend("sh", ("sh",))}},
+    default_agent="sh", cwd=folder, spool=folder / "runs")
+(folder / "run_id").write_text(run.run_id)
+run.execute_sync(lambda event: event.kind == "task_started" and os.kill(os.getpid(), signal.SIGKILL))
+"""
+    subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
+    settings = RecoverySettings(policy=QUICK, state_dir=None)
+    again = Run.resume(tmp_path / "runs.db", (tmp_path / "run_id").read_text(), BACKENDS, recovery=settings)
+    result = again.execute_sync().results["1"]
+    assert result.output == "by model\n"
+    assert paths(tmp_path)["1"][0] == "executing"
 
 
 def test_a_task_that_is_run_again_begins_its_recovery_anew(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ class Recovering:
         self._running: dict[str, RunningAttempt] = {}
         self._ended: dict[str, tuple[str, str]] = {}
         """Attempts that were told to end: why, and that in words."""
+        self._closed = False
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
         self._batch_stopped = False
 
@@ -89,6 +90,7 @@ class Recovering:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._closed = True
         self.recovery.close()
 
     # Before an attempt.
@@ -174,6 +176,8 @@ class Recovering:
 
     def waiting(self) -> dict[str, Any]:
         """As JSON values: providers that are waited for, what quiet attempts wait for, how the agents are doing."""
+        if self._closed:
+            return {}
         found = {task_id: self._watchdog.waiting_for(task_id) for task_id in sorted(self._running)}
         return {
             "providers": self.recovery.waiting(),

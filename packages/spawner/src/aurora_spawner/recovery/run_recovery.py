@@ -139,13 +139,7 @@ class RunRecovery:
         blocked = self._blocked(state)
         if blocked is not None:
             return self._around(state, blocked)
-        begin = {
-            RecoveryState.INITIAL: state.start,
-            RecoveryState.RETRY_PENDING: state.start_retry,
-            RecoveryState.FALLBACK_PENDING: state.start_fallback,
-            RecoveryState.CIRCUIT_OPEN: state.start_fallback,
-        }
-        begin[state.state]()
+        _begin(state)
         return Entry.GO
 
     def _blocked(self, state: TaskRecoveryState) -> str | None:
@@ -340,14 +334,16 @@ class RunRecovery:
             self.store.unanswered(provider)  # a probe that its coordinator did not live to make
         waits = {}
         for task in tasks:
-            changes = self._standing.changes.get(str(task.id))
-            if not changes:
+            changes = self._standing.changes.get(str(task.id), ())
+            if not changes and task.id not in attempted:
                 continue
             state = self._state(task).replay(changes)
             for change in changes:
                 self.metrics.record(change)
             if state.state.attempting and task.id not in attempted:
                 state.defer(error="its coordinator ended")
+            elif task.id in attempted and not state.state.attempting:  # begun by a coordinator without recovery
+                _begin(state)
             elif state.state is RecoveryState.RETRY_PENDING and self._standing.due.get(str(task.id)):
                 waits[str(task.id)] = self._standing.due[str(task.id)]
         return waits
@@ -444,6 +440,17 @@ class RunRecovery:
     def _note_gate(self, before: ProviderGate, after: ProviderGate) -> None:
         if (before.state, before.since) != (after.state, after.since):
             self._facts[None].append(ProviderMoved(provider=after.provider, gate=after.to_dict()))
+
+
+def _begin(state: TaskRecoveryState) -> None:
+    """An attempt begins, whatever it is that the task waited for."""
+    begin = {
+        RecoveryState.INITIAL: state.start,
+        RecoveryState.RETRY_PENDING: state.start_retry,
+        RecoveryState.FALLBACK_PENDING: state.start_fallback,
+        RecoveryState.CIRCUIT_OPEN: state.start_fallback,
+    }
+    begin[state.state]()
 
 
 def _one_line(error: str) -> str:
