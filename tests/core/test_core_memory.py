@@ -321,3 +321,68 @@ def test_any_query_is_answered(tmp_path_factory: pytest.TempPathFactory, query: 
         memory.index()
         for hit in memory.search(query):
             assert 0.0 < hit.bm25_score <= 1.0
+
+
+def test_only_named_files_are_brought_up_to_date(project: Path) -> None:
+    with Memory.open(project) as memory:
+        memory.index()
+        write(project / "shop/prices.py", "def rebate():\n    return 1\n")
+        write(project / "shop/stock.py", "def unseen():\n    return 1\n")
+        (project / "web/app.js").unlink()
+        write(project / "web/new/cart.js", "export function cart() {}\n")
+        report = memory.update(["shop/prices.py", project / "web", "nowhere/at/all.py"])
+        assert (report.files_indexed, report.files_removed) == (2, 1)
+        assert [d.file for d in memory.definitions("rebate")] == ["shop/prices.py"]
+        assert [d.file for d in memory.definitions("cart")] == ["web/new/cart.js"]
+        assert memory.definitions("render") == []
+        assert memory.definitions("unseen") == [], "nobody said that stock.py has changed"
+        with pytest.raises(ProjectError):
+            memory.update([project.parent / "elsewhere.py"])
+        memory.index()
+        assert len(memory.definitions("unseen")) == 1
+
+
+def test_small_changes_do_not_pile_up_segments(project: Path) -> None:
+    with Memory.open(project) as memory:
+        memory.index()
+        for number in range(40):
+            write(project / "shop/prices.py", f"def discount_{number}():\n    return {number}\n")
+            memory.update(["shop/prices.py"])
+            assert [hit.name for hit in memory.search(f"discount_{number}", 1)] == [f"discount_{number}"]
+    with closing(sqlite3.connect(project / ".aurora" / "memory.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM segments").fetchone()[0] <= 8
+
+
+def test_a_search_counts_what_it_puts_first_as_used(project: Path) -> None:
+    def uses() -> dict[str, int]:
+        with closing(sqlite3.connect(project / ".aurora" / "memory.db")) as connection:
+            return dict(connection.execute("SELECT symbol, total FROM accesses"))
+
+    with Memory.open(project) as memory:
+        memory.index()
+        memory.search("discount", record=False)
+        assert uses() == {}
+        first = memory.search("discount")[0]
+        assert uses() == {f"{first.file}::{first.name}": 1}
+        memory.search("nothing_has_this_word")
+        assert len(uses()) == 1
+
+
+def test_a_search_waits_for_no_writer_and_its_use_is_written_later(project: Path) -> None:
+    with Memory.open(project) as memory:
+        memory.index()
+        with closing(sqlite3.connect(project / ".aurora" / "memory.db", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            assert memory.search("discount")
+            writer.execute("ROLLBACK")
+    with closing(sqlite3.connect(project / ".aurora" / "memory.db")) as connection:
+        assert connection.execute("SELECT sum(total) FROM accesses").fetchone() == (1,)
+
+
+def test_a_word_finds_its_short_form_and_an_own_name_comes_before_its_surroundings(tmp_path: Path) -> None:
+    write(tmp_path / "a.py", "def make_dir(p):\n    return p\n")
+    write(tmp_path / "b.py", "class Cart:\n    def add(self):\n        pass\n\n    def total(self):\n        pass\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert [hit.name for hit in memory.search("directory")] == ["make_dir"]
+        assert memory.search("cart total")[0].name == "Cart.total"
