@@ -1,6 +1,9 @@
 """Hedging: a second attempt beside one that takes unusually long."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -21,10 +24,14 @@ BACKENDS = {
 }
 
 
+def settings(fallback: str) -> RecoverySettings:
+    policy = RecoveryPolicy(max_retries=0, fallback_to_llm=False, hedge_after=3.0, circuit_breaker_enabled=False)
+    return RecoverySettings(policy=policy, fallbacks={"sh": (fallback,)}, state_dir=None)
+
+
 def run(
     folder: Path, tasks: list[SpawnTask], fallback: str = "quick", at_once: int = 2
 ) -> tuple[RunReport, list[str]]:
-    policy = RecoveryPolicy(max_retries=0, fallback_to_llm=False, hedge_after=3.0, circuit_breaker_enabled=False)
     made = Run.create(
         folder / "runs.db",
         tasks,
@@ -33,7 +40,7 @@ def run(
         max_concurrent=at_once,
         cwd=folder,
         spool=folder / "runs",
-        recovery=RecoverySettings(policy=policy, fallbacks={"sh": (fallback,)}, state_dir=None),
+        recovery=settings(fallback),
         executor=LocalExecutor(grace_s=0.3),
     )
     kinds: list[str] = []
@@ -95,3 +102,37 @@ def test_only_critical_tasks_are_hedged_and_only_within_the_limits(known: Path) 
 def test_without_a_history_nothing_is_hedged(tmp_path: Path) -> None:
     _report, kinds = run(tmp_path, [SpawnTask("sleep 1; echo x")])
     assert "task_hedged" not in kinds
+
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from aurora_spawner import Run, SpawnTask
+from tests.spawner.recovery.test_recovery_hedge import BACKENDS, settings
+folder = Path(sys.argv[1])
+run = Run.create(folder / "runs.db", [SpawnTask("sleep 3; echo by sh")], BACKENDS, default_agent="sh",
+    cwd=folder, spool=folder / "runs", recovery=settings("slow"))
+(folder / "run_id").write_text(run.run_id)
+run.execute_sync(lambda event: event.kind == "task_hedged" and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_resume_ends_the_hedge_and_goes_on_with_the_first_attempt(known: Path) -> None:
+    root = Path(__file__).parents[3]
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(known)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        check=False,
+        timeout=30,
+    )
+    run_id = (known / "run_id").read_text()
+    report = Run.resume(
+        known / "runs.db", run_id, BACKENDS, recovery=settings("broken"), executor=LocalExecutor(grace_s=0.3)
+    ).execute_sync()
+    assert report.results["1"].output == "by sh\n"
+    assert processes_of_run(run_id) == []
+    with closing(sqlite3.connect(known / "runs.db")) as connection:
+        query = "SELECT number, reason FROM attempts WHERE run_id = ? AND number < 3 ORDER BY number"
+        assert connection.execute(query, (run_id,)).fetchall() == [(1, "exited"), (2, "outdated")]
+    with Journal(known / "runs.db") as journal:
+        assert verify(journal).problem is None
