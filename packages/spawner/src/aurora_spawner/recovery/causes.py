@@ -76,3 +76,26 @@ THROTTLING: Final = frozenset({Cause.RATE_LIMIT, Cause.OVERLOADED})
 """The provider asks for patience: it is paused, and the task has lost no attempt."""
 OF_THE_TASK: Final = frozenset({Cause.BAD_REQUEST, Cause.TOO_LARGE, Cause.LIMIT_REACHED})
 """The agent is sound; this task asks too much of it."""
+
+_STATUSES: Final[Mapping[int, Cause]] = {
+    400: Cause.BAD_REQUEST,
+    401: Cause.AUTHENTICATION,
+    402: Cause.BILLING,
+    403: Cause.AUTHENTICATION,
+    404: Cause.NOT_FOUND,
+    405: Cause.BAD_REQUEST,
+    408: Cause.API_TIMEOUT,
+    409: Cause.SERVER_ERROR,
+    413: Cause.TOO_LARGE,
+    422: Cause.BAD_REQUEST,
+    425: Cause.SERVER_ERROR,
+    429: Cause.RATE_LIMIT,
+    503: Cause.OVERLOADED,
+    504: Cause.API_TIMEOUT,
+    529: Cause.OVERLOADED,
+}
+
+
+def cause_of_status(status: int) -> Cause | None:
+    """What a provider's status says; None for one that is no error."""
+    return _STATUSES.get(status) or (Cause.SERVER_ERROR if 500 <= status <= 599 else None)

@@ -11,7 +11,14 @@ import errno
 from dataclasses import dataclass
 from typing import Final
 
-from aurora_spawner.recovery.causes import CATEGORY_OF, OF_THE_TASK, THROTTLING, Cause, ErrorCategory
+from aurora_spawner.recovery.causes import (
+    CATEGORY_OF,
+    OF_THE_TASK,
+    THROTTLING,
+    Cause,
+    ErrorCategory,
+    cause_of_status,
+)
 from aurora_spawner.recovery.events import ReportedFailure, final_failure
 from aurora_spawner.recovery.wordings import asks_to_wait_s, cause_of_text, is_final
 
@@ -120,29 +127,10 @@ def _by_report(evidence: FailureEvidence) -> Classification | None:
     return _found(by_text, "event", reported.retry_after_s) if by_text else None
 
 
-_STATUSES: Final = {
-    400: Cause.BAD_REQUEST,
-    401: Cause.AUTHENTICATION,
-    402: Cause.BILLING,
-    403: Cause.AUTHENTICATION,
-    404: Cause.NOT_FOUND,
-    405: Cause.BAD_REQUEST,
-    408: Cause.API_TIMEOUT,
-    409: Cause.SERVER_ERROR,
-    413: Cause.TOO_LARGE,
-    422: Cause.BAD_REQUEST,
-    425: Cause.SERVER_ERROR,
-    429: Cause.RATE_LIMIT,
-    503: Cause.OVERLOADED,
-    504: Cause.API_TIMEOUT,
-    529: Cause.OVERLOADED,
-}
-
-
 def _by_status(status: int | None, seen_by: str, retry_after_s: float | None) -> Classification | None:
     if status is None:
         return None
-    cause = _STATUSES.get(status) or (Cause.SERVER_ERROR if 500 <= status <= 599 else None)
+    cause = cause_of_status(status)
     return _found(cause, seen_by, retry_after_s) if cause else None
 
 

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.recovery.causes import Cause
+from aurora_spawner.recovery.causes import Cause, cause_of_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +18,11 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
     Cause.BILLING: (
         r"insufficient[_ ]quota",
         r"exceeded your current quota",
-        r"credit balance is too low",
+        r"credit balance (is )?too low",
         r"payment required",
         r"billing (hard )?limit",
-        r"out of credits",
+        r"(out of|insufficient) credits",
+        r"(spend(ing)?|monthly) limit",
         r"\b402\b(?=.*\b(payment|status|error)\b)",
     ),
     Cause.RATE_LIMIT: (
@@ -29,8 +30,10 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"\b429 too many",
         r"too many requests",
         r"rate[ _-]?limit(ed|ing)?\b(?!.{0,20}\b(config|setting|option|doc)s?\b)",
-        r"RESOURCE_EXHAUSTED",
-        r"usage limit reached",
+        r"resource[_ ]exhausted",
+        r"throttl(ed|ing)",
+        r"(?<!disk )quota exceeded",
+        r"(usage|weekly|daily|hourly|\d+-hour) limit",
         r"\(429\)",
     ),
     Cause.OVERLOADED: (
@@ -53,11 +56,12 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"please (log|sign) ?in",
         r"(token|session|credentials?) (has |have )?expired",
         r"invalid x-api-key",
+        r"(api[_ -]?key|access[_ -]?token)\b.{0,40}\b(missing|not set|empty|required|revoked|invalid)",
         r"bad auth\b",
         r"login required",
     ),
     Cause.TOO_LARGE: (
-        r"context[ _](length|window)",
+        r"context[ _](length|window|limit)",
         r"prompt is too long",
         r"maximum context",
         r"request (entity )?too large",
@@ -70,6 +74,16 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"unknown model",
         r"model_not_found",
         r"\bno such model",
+    ),
+    Cause.PROCESSES: (
+        r"too many open files",
+        r"unable to create (new )?native thread",
+        r"\bEMFILE\b",
+        r"\bENFILE\b",
+        r"resource temporarily unavailable",
+        r"can't start new thread",
+        r"cannot fork",
+        r"fork: retry",
     ),
     Cause.MEMORY: (
         r"out of memory",
@@ -88,15 +102,6 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"\bEDQUOT\b",
         r"disk (is )?full",
     ),
-    Cause.PROCESSES: (
-        r"too many open files",
-        r"\bEMFILE\b",
-        r"\bENFILE\b",
-        r"resource temporarily unavailable",
-        r"can't start new thread",
-        r"cannot fork",
-        r"fork: retry",
-    ),
     Cause.API_TIMEOUT: (
         r"\btimed[ -]?out\b",
         r"\bETIMEDOUT\b",
@@ -114,6 +119,11 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"\bEHOSTUNREACH\b",
         r"connection (was )?(reset|refused|closed|aborted|error|lost)",
         r"socket hang up",
+        r"no such host",
+        r"(failed|unable|could ?n[o']t) to connect",
+        r"\bdial tcp\b",
+        r"closed the connection",
+        r"certificate (signed by unknown|verify failed|has expired)",
         r"network (error|is unreachable)",
         r"stream (disconnected|closed|ended)",
         r"API Error: terminated",
@@ -166,6 +176,8 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"\bEACCES\b",
         r"not executable",
         r"exec format error",
+        r"error while loading shared libraries",
+        r"\bGLIBC\w*.{0,20} not found",
     ),
     Cause.BAD_USAGE: (
         r"unknown (option|argument|flag|command|session|subcommand)",
@@ -204,9 +216,24 @@ def is_final(line: str) -> bool:
     return not _PASSED_OVER.search(line)
 
 
+_OVER_STATUS: Final = frozenset({Cause.BILLING, Cause.TOO_LARGE})
+"""Said together with a status that means something more general."""
+_SPOKEN_STATUS: Final = re.compile(
+    r"(?:\b(?:error|status|code|http(?:/\d(?:\.\d)?)?|exhausted|rejected|exception)\W{0,10}(?:code\W{0,3})?)([45]\d\d)\b"
+    r"|(?:^\W*|(?<=\w: ))([45]\d\d)(?=\s*[{(\"]| permission\b)",
+    re.IGNORECASE,
+)
+_CAMEL_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
 def cause_of_text(text: str) -> Cause | None:
-    """The cause that a text tells of, if any."""
-    return next((cause for pattern, cause in _patterns() if pattern.search(text)), None)
+    """The cause that a text tells of, if any; names like RateLimitError are read as words."""
+    words = f"{text} {_CAMEL_HUMP.sub(' ', text)}"
+    found = next((cause for pattern, cause in _patterns() if pattern.search(words)), None)
+    spoken = _SPOKEN_STATUS.search(text)
+    if spoken is None or found in _OVER_STATUS:
+        return found
+    return cause_of_status(int(spoken[1] or spoken[2])) or found
 
 
 _WAIT: Final = re.compile(
