@@ -151,6 +151,9 @@ def settled():
 
 
 succeeded = settled()
+again = Run.resume(disk / "runs.db", run.run_id, sh).execute_sync()
+# Attempts that ended while nothing could be written are judged now: what the disk has swallowed is no success.
+assert all("the disk was full" in r.error for r in again.results.values() if not r.success)
 again = Run.resume(disk / "runs.db", run.run_id, sh, retry_failed=True).execute_sync()
 assert again.ok, {k: r.error for k, r in again.results.items() if not r.success}
 assert all("line 3999" in r.output for r in again.results.values())

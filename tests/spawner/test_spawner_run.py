@@ -25,7 +25,9 @@ from aurora_spawner import (
     spawn_parallel,
     spawn_sequential,
 )
+from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.local import LocalExecutor
+from aurora_spawner.testing import SimulatedExecutor
 
 BACKENDS = {
     "echo": CommandBackend("echo", ("cat",)),
@@ -138,6 +140,13 @@ def test_an_exit_code_alone_is_no_evidence(tmp_path: Path, script: str, error: s
     result = execute(tmp_path, [SpawnTask(script, "sh")]).results["1"]
     assert result.state is TaskState.FAILED
     assert result.error == error
+
+
+def test_an_answer_that_was_not_kept_whole_is_no_evidence(tmp_path: Path) -> None:
+    end = AttemptEnd(reason="exited", exit_code=0, stdout="half of it", stdout_bytes=10, lost_bytes=7)
+    result = execute(tmp_path, [SpawnTask("go", "sh")], executor=SimulatedExecutor(agent=lambda _: end)).results["1"]
+    assert result.state is TaskState.FAILED
+    assert result.error == "7 bytes of what it printed are lost, the disk was full; make room and try it again"
 
 
 def test_declared_files_must_exist(tmp_path: Path) -> None:

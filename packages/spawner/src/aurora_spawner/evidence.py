@@ -29,13 +29,14 @@ class Verdict:
 def judge(end: AttemptEnd, reply: Reply, *, outputs: Sequence[str], cwd: Path) -> Verdict:
     """Weigh an ended attempt.
 
-    Done means: it ended by itself, with a terminal success event or exit code 0, said something, did not itself
-    report a failure, and every declared output exists.
+    Done means: it ended by itself, with a terminal success event or exit code 0, said something, all of which was
+    kept, did not itself report a failure, and every declared output exists.
     """
     complaint = (
         _ended_wrongly(end)
         or reply.failure
         or _exit_complaint(end, reply)
+        or _lost_output(end)
         or (None if reply.text.strip() else "it exited without an answer")
         or _missing_outputs(outputs, cwd)
     )
@@ -64,6 +65,12 @@ def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:
 
 def _exit_text(code: int) -> str:
     return f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"
+
+
+def _lost_output(end: AttemptEnd) -> str | None:
+    if not end.lost_bytes:
+        return None
+    return f"{end.lost_bytes} bytes of what it printed are lost, the disk was full; make room and try it again"
 
 
 def last_lines(text: str, count: int = STDERR_LINES) -> str:

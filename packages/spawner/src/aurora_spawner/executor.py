@@ -51,6 +51,8 @@ class AttemptEnd:
     stdout: str = ""
     stderr: str = ""
     stdout_bytes: int = 0
+    lost_bytes: int = 0
+    """Of what it printed, on either stream, what could not be kept because the disk was full."""
     stdout_path: Path | None = None
     survivors: tuple[int, ...] = ()
     record: dict[str, Any] | None = None

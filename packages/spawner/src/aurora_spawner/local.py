@@ -144,6 +144,7 @@ class LocalExecutor:
                 files.stderr, total=record.stderr_bytes, cap=record.cap_bytes, limit=STDERR_LIMIT_BYTES
             ),
             stdout_bytes=record.stdout_bytes,
+            lost_bytes=record.lost_bytes,
             stdout_path=files.stdout,
             survivors=record.survivors,
             record=asdict(record),
