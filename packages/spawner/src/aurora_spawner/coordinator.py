@@ -85,7 +85,7 @@ class Coordinator:
         self._positions = standing.positions
         self._room = conduct.max_added - standing.added
         self._attempts = dict(standing.attempts)
-        """Attempts so far by task, those of earlier executions included."""
+        """Attempts so far by open task, those of earlier executions included."""
         self._running: dict[str, RunningAttempt] = {}
         self._deciding: dict[str, int] = {}
         """The number of a task's attempt that counts, where it is not the latest."""
@@ -408,6 +408,8 @@ class Coordinator:
         if self._recovering:
             result = self._recovering.final(self._graph.tasks[task_id], result)
         self.results[task_id] = result
+        self._attempts.pop(task_id, None)
+        self._deciding.pop(task_id, None)
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
         written = self._record.note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
         self._write_skipped(skipped)
