@@ -81,7 +81,7 @@ def combined(parts: FileParts, weights: PartWeights = WEIGHTS) -> NDArray[np.flo
 
 def shares(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Values as shares of the largest."""
-    largest = float(values.max()) if len(values) else 0.0
+    largest = float(np.max(values)) if len(values) else 0.0
     return values / np.float32(largest) if largest > 0 else values
 
 
