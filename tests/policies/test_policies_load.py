@@ -84,6 +84,13 @@ def test_recovery_is_handed_on(file: Path) -> None:
     recovery = PoliciesEngine.load(file).recovery
     assert (recovery.timeout_seconds, recovery.max_retries, recovery.fallback_to_llm) == (7.5, 0, False)
     assert recovery.max_timeout_seconds == 600
+    assert recovery.max_provider_wait_seconds == 900
+
+
+@pytest.mark.parametrize(("written", "means"), [("0", 0), ("12.5", 12.5), ("null", None)])
+def test_the_patience_with_providers_is_handed_on(file: Path, written: str, means: float | None) -> None:
+    file.write_text(f"agent_recovery: {{max_provider_wait_seconds: {written}}}\n")
+    assert PoliciesEngine.load(file).recovery.max_provider_wait_seconds == means
 
 
 @pytest.mark.parametrize(

@@ -278,3 +278,80 @@ def test_every_agent_has_its_health() -> None:
     health = {each.agent: str(each.health) for each in recovery.health()}
     assert health == {"a": "unavailable", "b": "healthy", "model": "healthy"}
     assert [gate["state"] for gate in recovery.waiting()] == ["stopped"]
+
+
+OVERLOADED = AttemptEnd(reason="exited", exit_code=1, stderr="503 Service Unavailable: overloaded")
+
+
+def wait_in_vain(recovery: RunRecovery, clock: Clock, *tasks: SpawnTask) -> int:
+    """Let a provider refuse one task after another until it is not waited for any more; returns the attempts."""
+    attempts = 0
+    while attempts < 100:
+        assert recovery.admits("a")
+        if recovery.enter(tasks[0]) is not Entry.GO:
+            return attempts
+        attempts += 1
+        recovery.failed(tasks[0], OVERLOADED, failure(tasks[0]))
+        if not recovery.admits("a"):
+            clock.now = recovery.held["a"]
+    return attempts
+
+
+def test_a_provider_that_never_answers_is_left_for_the_next_of_the_chain() -> None:
+    clock = Clock()
+    recovery, one, other = make(clock=clock), task(1), task(2)
+    attempts = wait_in_vain(recovery, clock, one)
+    assert attempts == 10
+    assert 600 < clock.now - 1_000 < 900
+    assert (recovery.agent_of(one), state_of(recovery, one)) == ("b", S.CIRCUIT_OPEN)
+    assert recovery.held == {}, "nobody waits any more"
+    assert recovery.enter(other) is Entry.MOVED, "one that was waiting beside it"
+    assert recovery.enter(one) is Entry.GO
+    recovery.succeeded(one)
+    state = recovery.machine.get_task_state("1")
+    assert state is not None
+    assert state.retries == 0, "waiting has cost nothing"
+
+
+def test_without_a_chain_one_message_says_how_long_was_waited_and_what_to_do() -> None:
+    clock, policy = Clock(), RecoveryPolicy(fallback_to_llm=False)
+    recovery, one, other = make(policy, clock=clock, fallbacks={}), task(1), task(2)
+    wait_in_vain(recovery, clock, one)
+    assert recovery.enter(other) is Entry.FAILED
+    errors = {state.last_error for each in ("1", "2") if (state := recovery.machine.get_task_state(each))}
+    assert len(errors) == 1
+    error = str(errors.pop())
+    for said in ("810 s in 9 pauses without an answer", "max_provider_wait is 900 s", "resume the run", "it broke"):
+        assert said in error
+
+
+def test_patience_is_counted_by_provider_and_outlives_its_run(tmp_path: Path) -> None:
+    clock = Clock()
+    first = make(clock=clock, state_dir=tmp_path, run_id="first")
+    for _ in range(5):
+        assert first.admits("a")
+        first.enter(task())
+        first.failed(task(), OVERLOADED, failure(task()))
+        clock.now = first.store.gate(first._provider("a")).until
+    second = make(clock=clock, state_dir=tmp_path, run_id="second")  # the first was killed, and never closed
+    assert wait_in_vain(second, clock, task(7)) == 5
+
+
+def test_after_the_pause_one_may_try_again_and_an_answer_makes_patience_whole() -> None:
+    clock = Clock()
+    recovery = make(clock=clock)
+    wait_in_vain(recovery, clock, task(1))
+    clock.now = recovery.store.gate(recovery._provider("a")).until
+    assert recovery.admits("a")
+    assert recovery.enter(task(3)) is Entry.GO
+    recovery.succeeded(task(3))
+    assert recovery.store.gate(recovery._provider("a")).waited_s == 0
+
+
+def test_a_fallback_that_is_not_waited_for_is_passed_over() -> None:
+    recovery = make(RecoveryPolicy(max_retries=0, max_provider_wait=100.0))
+    recovery.store.limited(recovery._provider("b"), began=0.0, retry_after_s=500.0, reason="later")
+    one = task()
+    recovery.enter(one)
+    recovery.failed(one, BROKEN, failure(one))
+    assert recovery.agent_of(one) == "model"

@@ -182,6 +182,15 @@ def yes(*_some: object) -> None:
     """Stands for any callback."""
 
 
+def patience(folder: Path, policy: RecoveryPolicy) -> Seen:
+    """Whether a provider that is always overloaded is waited for, or somebody else does the task."""
+    overloaded = AttemptEnd(reason="exited", exit_code=1, stderr="503 Service Unavailable\nretry-after: 0.1")
+    fine = AttemptEnd(reason="exited", exit_code=0, stdout="x", stdout_bytes=1)
+    made = dataclasses.replace(policy, fallback_to_llm=True)
+    report, orders, _ = run(folder, made, agent=lambda order: overloaded if order.command[0] == "agent" else fine)
+    return [order.command[0] for order in orders], report.ok
+
+
 WITH_FALLBACK = dataclasses.replace(BASE, fallback_to_llm=True, max_retries=0)
 TRIPPED = dataclasses.replace(BASE, max_retries=0, max_failure_rate=0.5, circuit_breaker_enabled=False)
 WATCHED = EarlyDetection(threshold_s=0.5)
@@ -196,6 +205,11 @@ CASES: dict[str, tuple[Callable[[Path, RecoveryPolicy], Seen], RecoveryPolicy, d
     "backoff_factor": (elapsed, dataclasses.replace(BASE, base_delay=0.1, max_delay=1.0), {"backoff_factor": 4.0}),
     "backoff": (waits, dataclasses.replace(BASE, base_delay=0.1), {"backoff": Backoff.IMMEDIATE}),
     "jitter": (elapsed, dataclasses.replace(BASE, base_delay=0.2), {"jitter": True}),
+    "max_provider_wait": (
+        patience,
+        dataclasses.replace(BASE, max_provider_wait=0.25),
+        {"max_provider_wait": 0.0},
+    ),
     "circuit_breaker_enabled": (paths, dataclasses.replace(BASE, max_retries=0), {"circuit_breaker_enabled": False}),
     "breaker": (paths, dataclasses.replace(BASE, max_retries=0), {"breaker": BreakerPolicy(failure_threshold=9)}),
     "timeout": (deadlines, BASE, {"timeout": TimeoutPolicy(mode=TimeoutMode.FIXED, initial_s=7)}),

@@ -336,3 +336,50 @@ def test_a_store_that_cannot_be_written_any_more_goes_on_in_memory(tmp_path: Pat
         store.refused("q", reason="401")
         assert store.ask("q").stopped
         assert store.trouble is not None
+
+
+def waited_for(answers: "itertools.chain[float | None]", limit_s: float | None) -> tuple[float, int]:
+    """How long a provider is waited for that asks for those pauses, and with how many probes."""
+    gate, now, probes = limited(GATE, 0.0, next(answers)), 0.0, 0
+    while not gate.asks_too_much(now, limit_s) and probes < 200:
+        now = gate.until
+        gate, probes = limited(gate.ask(now)[1], now, next(answers)), probes + 1
+    return now, probes
+
+
+@pytest.mark.parametrize("pause", [None, 0.0, 1.0, 60.0, 299.0])
+def test_a_provider_that_never_answers_is_not_waited_for_longer_than_allowed(pause: float | None) -> None:
+    waited, probes = waited_for(itertools.chain(itertools.repeat(pause)), 900.0)
+    assert 900.0 - 300.0 <= waited <= 900.0
+    assert probes <= 20
+    assert waited_for(itertools.chain(itertools.repeat(pause)), None)[1] == 200, "without a limit it goes on"
+
+
+def test_a_pause_that_is_longer_than_allowed_is_not_waited_for_at_all() -> None:
+    assert waited_for(itertools.chain([7200.0]), 900.0) == (0.0, 0)
+    assert waited_for(itertools.chain([1.0]), 0.0) == (0.0, 0)
+
+
+def test_an_answer_ends_the_count_and_so_does_a_long_silence() -> None:
+    gate = limited(GATE, 0.0, 600.0).ask(600.0)[1]
+    assert gate.waited_s == 600.0
+    again = limited(gate, 601.0, 600.0)
+    assert again.asks_too_much(602.0, 900.0)
+    assert not again.asks_too_much(1300.0, 900.0), "its end may be tried"
+    assert not limited(gate.succeeded(601.0), 602.0, 600.0).asks_too_much(603.0, 900.0)
+    assert again.succeeded(700.0).waited_s == 0.0, "an attempt from before the pause was answered"
+    later = again.ask(again.until + 901.0)[1]
+    assert (later.waited_s, later.streak) == (0.0, 0)
+
+
+def test_a_ramp_on_which_nothing_is_answered_becomes_a_pause() -> None:
+    gate, now = limited(GATE, 0.0, 1.0).ask(1.0)[1].succeeded(2.0), 2.0
+    for _ in range(300):
+        answer, gate = gate.ask(now)
+        if answer.go:
+            gate = limited(gate, now)
+        elif gate.asks_too_much(now, 900.0):
+            break
+        now = answer.wait_until or now
+    assert gate.state is GateState.PAUSED
+    assert 600.0 < now <= 1000.0

@@ -172,6 +172,16 @@ def test_a_configuration_lies_over_the_policies() -> None:
     assert RecoveryPolicy.from_config({}) == RecoveryPolicy()
 
 
+def test_policies_and_configuration_say_how_long_a_provider_is_waited_for() -> None:
+    assert RecoveryPolicy().max_provider_wait == 900
+    limits = {"agent_recovery": {"max_provider_wait_seconds": 60.0}}
+    assert RecoveryPolicy.from_config(limits).max_provider_wait == 60
+    over = {**limits, "spawner": {"recovery": {"max_provider_wait": None}}}
+    assert RecoveryPolicy.from_config(over).max_provider_wait is None
+    with pytest.raises(RecoveryPolicyError, match=r"max_provider_wait.*at least 0"):
+        RecoveryPolicy.from_dict({"max_provider_wait": -1})
+
+
 def test_a_limit_above_the_maximum_is_not_extended() -> None:
     policy = RecoveryPolicy.from_config({"agent_recovery": {"timeout_seconds": 900.0}})
     assert policy.timeout == TimeoutPolicy(initial_s=900, max_timeout_s=900)

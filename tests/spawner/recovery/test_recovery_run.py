@@ -194,6 +194,52 @@ def test_a_rate_limit_costs_no_attempt(tmp_path: Path) -> None:
         assert [gate.state for gate in store.gates()] == ["ramping"]
 
 
+NEVER = "echo x >> asked; echo 'HTTP 503: overloaded_error' >&2; echo 'retry-after: 0.2' >&2; exit 1"
+
+
+def test_a_provider_that_never_answers_is_left_by_all_its_tasks(tmp_path: Path) -> None:
+    recorder = Recorder()
+    policy = replace(QUICK, max_provider_wait=0.5)
+    tasks = [SpawnTask(NEVER) for _ in range(6)]
+    report = run(tmp_path, tasks, policy, max_concurrent=2, on_event=recorder)
+    assert [result.output for result in report.results.values()] == ["by model\n"] * 6
+    assert {result.retry_count for result in report.results.values()} == {0}
+    assert len((tmp_path / "asked").read_text().split()) <= 6
+    alone = replace(policy, fallback_to_llm=False)
+    report = run(tmp_path, tasks, alone, max_concurrent=2)
+    assert len({result.error for result in report.results.values()}) == 1
+    assert "max_provider_wait is 0.5 s" in str(report.results["6"].error)
+
+
+def test_patience_survives_a_kill(tmp_path: Path) -> None:
+    """A coordinator that is killed while it waits leaves its count to the next."""
+    script = tmp_path / "waiting.py"
+    script.write_text(
+        "import sys; from pathlib import Path\n"
+        "from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask\n"
+        "folder = Path(sys.argv[1])\n"
+        "settings = RecoverySettings(policy=RecoveryPolicy(max_provider_wait=3.0), state_dir=folder / 'state')\n"
+        f"run = Run.create(folder / 'runs.db', [SpawnTask({NEVER!r})], {{'sh': CommandBackend('sh', ('sh',))}},\n"
+        "    default_agent='sh', cwd=folder, spool=folder / 'runs', recovery=settings)\n"
+        "(folder / 'run_id').write_text(run.run_id); run.execute_sync()\n"
+    )
+    with subprocess.Popen([sys.executable, str(script), str(tmp_path)]) as coordinator:
+        while not (tmp_path / "asked").exists() or len((tmp_path / "asked").read_text().split()) < 4:
+            assert coordinator.poll() is None
+            time.sleep(0.02)
+        coordinator.kill()
+    with ProviderStore(tmp_path / "state") as store:
+        (gate,) = store.gates()
+    assert gate.waited_s >= 0.4
+    settings = RecoverySettings(
+        policy=RecoveryPolicy(max_provider_wait=gate.waited_s + 0.1), state_dir=tmp_path / "state"
+    )
+    before = len((tmp_path / "asked").read_text().split())
+    resumed = Run.resume(tmp_path / "runs.db", (tmp_path / "run_id").read_text(), {"sh": SH}, recovery=settings)
+    assert "is not waited for after" in str(resumed.execute_sync().results["1"].error)
+    assert len((tmp_path / "asked").read_text().split()) <= before + 1
+
+
 def test_a_paused_provider_leaves_slots_to_others(tmp_path: Path) -> None:
     recorder = Recorder()
     slow = LIMITED.format(1).replace("0.2", "0.7")
@@ -327,7 +373,7 @@ async def test_a_held_run_goes_on_when_the_user_says_so(tmp_path: Path) -> None:
     from aurora_spawner.steering import run_status, unpause_run
 
     def wait_until_paused() -> None:
-        while not run_status(tmp_path / "runs.db", made.run_id)["paused"]:
+        while not run_status(tmp_path / "runs.db", made.run_id).paused:
             time.sleep(0.01)  # told before it is durable
 
     await asyncio.to_thread(wait_until_paused)
@@ -407,13 +453,13 @@ async def test_status_says_until_when_a_provider_is_paused(tmp_path: Path) -> No
     )
     await asyncio.wait_for(deferred.wait(), 20)
     status = await asyncio.to_thread(run_status, tmp_path / "runs.db", made.run_id)
-    (gate,) = status["providers"]
+    (gate,) = status.providers
     assert gate["state"] == "paused"
     assert 50 < gate["until"] - time.time() < 70
     assert "429" in gate["reason"]
-    health = {each["agent"]: each["health"] for each in status["health"]}
+    health = {each["agent"]: each["health"] for each in status.health}
     assert (health["sh"], health["other"]) == ("unavailable", "healthy")
-    assert status["tasks"] == {"pending": 1}
+    assert status.tasks == {"pending": 1}
     await asyncio.to_thread(cancel_run, tmp_path / "runs.db", made.run_id)
     assert (await running).cancelled == 1
 

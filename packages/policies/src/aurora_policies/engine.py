@@ -24,12 +24,14 @@ class RecoveryConfig:
         max_timeout_seconds: the longest it may be extended to; 0 for no limit.
         max_retries: further attempts after the first.
         fallback_to_llm: whether a direct model call stands in for an agent that failed.
+        max_provider_wait_seconds: how long a provider is waited for in all without one answer; None for no limit.
     """
 
     timeout_seconds: float
     max_timeout_seconds: float
     max_retries: int
     fallback_to_llm: bool
+    max_provider_wait_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class PoliciesEngine:
             max_timeout_seconds=found.max_timeout_seconds,
             max_retries=found.max_retries,
             fallback_to_llm=found.fallback_to_llm,
+            max_provider_wait_seconds=found.max_provider_wait_seconds,
         )
 
 

@@ -73,12 +73,15 @@ class AgentRecovery(_Section):
         max_timeout_seconds: the longest it may be extended to while there is activity; 0 for no limit.
         max_retries: further attempts after the first.
         fallback_to_llm: whether a direct model call stands in for an agent that failed.
+        max_provider_wait_seconds: how long a provider that asks for patience is waited for in all without one answer;
+            0 never waits, null always.
     """
 
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
     max_timeout_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 600
     max_retries: Annotated[int, Field(ge=0, le=100)] = 2
     fallback_to_llm: bool = True
+    max_provider_wait_seconds: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = 900
 
 
 class DestructiveRule(_Section):

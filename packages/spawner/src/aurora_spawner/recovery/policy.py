@@ -206,6 +206,12 @@ _WORDS: Final[Mapping[str, type[StrEnum]]] = {
     "mode": TimeoutMode,
 }
 """Fields that are given as one of a few words."""
+_OF_LIMITS: Final[Mapping[str, str]] = {
+    "max_retries": "max_retries",
+    "fallback_to_llm": "fallback_to_llm",
+    "max_provider_wait_seconds": "max_provider_wait",
+}
+"""What policies.yaml calls some of the fields."""
 _CALLBACKS: Final = ("on_retry", "on_fallback", "on_recovery_failed")
 
 
@@ -231,6 +237,9 @@ class RecoveryPolicy:
     backoff: Backoff = Backoff.EXPONENTIAL
     jitter: bool = True
     """Waits are drawn between a half and the whole of their length."""
+    max_provider_wait: float | None = 900.0
+    """How long a provider that pauses is waited for in all without one answer of it; then tasks go on along their
+    chain, or fail. 0 never waits, None always."""
     circuit_breaker_enabled: bool = True
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     timeout: TimeoutPolicy | None = None
@@ -268,6 +277,8 @@ class RecoveryPolicy:
         _check_seconds(self, "base_delay", "max_delay")
         problem = f"({self.max_delay:g} s) is below base_delay ({self.base_delay:g} s)"
         _check(self.max_delay >= self.base_delay, "max_delay", problem)
+        if self.max_provider_wait is not None:
+            _check_seconds(self, "max_provider_wait")
         factor = self.backoff_factor
         _check(_number(factor) and factor >= 1, "backoff_factor", f"must be at least 1, not {factor!r}")
         rate = self.max_failure_rate
@@ -334,8 +345,8 @@ class RecoveryPolicy:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """A policy from a whole configuration: `spawner.recovery` over the `agent_recovery` of policies.
 
-        Both may be absent. Of `agent_recovery` it takes max_retries, fallback_to_llm, timeout_seconds and
-        max_timeout_seconds; a `preset` in `spawner.recovery` comes before the first two.
+        Both may be absent. Of `agent_recovery` it takes max_retries, fallback_to_llm, max_provider_wait_seconds,
+        timeout_seconds and max_timeout_seconds; a `preset` in `spawner.recovery` comes before the first three.
 
         Raises:
             RecoveryPolicyError: As `from_dict`; the field names the section.
@@ -343,8 +354,9 @@ class RecoveryPolicy:
         section = _section(config, "spawner")
         recovery = _section(section, "recovery", "spawner.")
         limits = _section(config, "agent_recovery")
-        kept = ("max_retries", "fallback_to_llm")
-        base = {} if "preset" in recovery else {name: limits[name] for name in kept if name in limits}
+        base = (
+            {} if "preset" in recovery else {_OF_LIMITS[name]: limits[name] for name in _OF_LIMITS if name in limits}
+        )
         try:
             policy = cls.from_dict({**base, **recovery})
         except RecoveryPolicyError as error:

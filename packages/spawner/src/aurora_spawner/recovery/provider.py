@@ -7,6 +7,7 @@ and slowly beyond (as TCP finds the width of a line). A refused key stops the pr
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, Self
@@ -18,6 +19,8 @@ RECHECK_S: Final = 0.5
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 300.0
 """Where the provider did not say how long."""
+BELIEVED: Final = 5
+"""Pauses in a row as long as the provider said; after them they are no shorter than if it had said nothing."""
 PAUSE_JITTER: Final = 0.1
 """Share of a pause that is added by chance, so that not everybody comes back at once."""
 START_JITTER: Final = 0.1
@@ -30,6 +33,10 @@ FULL_RATE_PER_S: Final = 25.0
 """A ramp that gets there is over."""
 RAMP_LIMIT_S: Final = 300.0
 """So is one that met no limit for so long."""
+RAMP_PATIENCE_S: Final = 60.0
+"""One that was held up for so long without an answer becomes a pause again."""
+FORGOTTEN_S: Final = 900.0
+"""A pause after whose end nobody asked for so long is no part of what comes then."""
 QUICK_GROWTH: Final = 1.3
 SLOW_GROWTH: Final = 1.05
 """Of the rate, for each success."""
@@ -83,6 +90,8 @@ class ProviderGate:
     """Paused: when one may probe. Probing: when the probe counts as lost."""
     streak: int = 0
     """Pauses in a row without a success between them."""
+    waited_s: float = 0.0
+    """How long the provider was waited for since it last answered; a pause counts when it is over."""
     rate_per_s: float = 0.0
     ceiling_per_s: float = 0.0
     """Where the provider complained last; 0 where it never did on a ramp."""
@@ -106,10 +115,42 @@ class ProviderGate:
         if self.state is GateState.RAMPING:
             return self._ask_on_ramp(now, chance)
         if now >= self.until:
-            probing = replace(self, state=GateState.PROBING, since=now, until=now + PROBE_LIMIT_S, prober=asker)
-            return _GO, probing
+            return _GO, self._probed(now, asker)
         again = self.until if self.state is GateState.PAUSED else min(self.until, now + RECHECK_S)
         return GateAnswer(go=False, wait_until=again, reason=self.reason), self
+
+    def _probed(self, now: float, asker: str) -> ProviderGate:
+        probing = replace(self, state=GateState.PROBING, since=now, until=now + PROBE_LIMIT_S, prober=asker)
+        if self.state is GateState.PAUSED and now - self.until > FORGOTTEN_S:
+            return replace(probing, waited_s=0.0, streak=0)
+        return replace(probing, waited_s=self._waited_s(now))
+
+    def _waited_s(self, now: float) -> float:
+        """With the part of a present pause that is over."""
+        return self.waited_s + (min(now, self.until) - self.since if self.state is GateState.PAUSED else 0.0)
+
+    @property
+    def pause_s(self) -> float:
+        """How long the present pause is; 0 where there is none."""
+        return self.until - self.since if self.state is GateState.PAUSED else 0.0
+
+    def asks_too_much(self, now: float, limit_s: float | None) -> bool:
+        """Whether, with the present pause, the provider would be waited for longer than that without an answer."""
+        if limit_s is None or self.state is not GateState.PAUSED or now >= self.until:
+            return False
+        return self.waited_s + self.pause_s > limit_s
+
+    def out_of_patience(self, limit_s: float) -> str:
+        """What tasks are told that wait no longer than that; the same for all of them."""
+        so_far = (
+            f" after {self.waited_s:.0f} s in {self.streak - 1} pauses without an answer" if self.streak > 1 else ""
+        )
+        return (
+            f"provider {self.provider} is not waited for{so_far}: it asks for {self.pause_s:.0f} s more, and"
+            f" max_provider_wait is {limit_s:g} s; resume the run with what failed after"
+            f" {local_time(self.until, self.since)}, raise max_provider_wait or give the agent a fallback"
+            f" ({self.reason})"
+        )
 
     def _ask_on_ramp(self, now: float, chance: float) -> tuple[GateAnswer, ProviderGate]:
         if now - self.since > RAMP_LIMIT_S:
@@ -133,17 +174,18 @@ class ProviderGate:
                 since=now,
                 until=0.0,
                 streak=0,
+                waited_s=0.0,
                 rate_per_s=rate,
                 next_start=now + 1 / rate,
                 successes=(now,),
             )
         if self.state is not GateState.RAMPING:
-            return self
+            return replace(self, waited_s=0.0) if self.waited_s else self
         below = not self.ceiling_per_s or self.rate_per_s < self.ceiling_per_s
         rate = self.rate_per_s * (QUICK_GROWTH if below else SLOW_GROWTH)
         if rate >= FULL_RATE_PER_S:
             return self.opened(now)
-        return replace(self, rate_per_s=rate, successes=(*self.successes, now)[-REMEMBERED:])
+        return replace(self, rate_per_s=rate, waited_s=0.0, successes=(*self.successes, now)[-REMEMBERED:])
 
     def limited(
         self, now: float, *, began: float, retry_after_s: float | None, reason: str, chance: float = 0.5
@@ -157,11 +199,11 @@ class ProviderGate:
             return self
         late = self.state in (GateState.PAUSED, GateState.PROBING) and began < self.since
         streak = self.streak if late else self.streak + 1
-        pause = retry_after_s if retry_after_s is not None else _pause_s(streak)
+        pause = _pause_s(streak) if retry_after_s is None else max(retry_after_s, _pause_s(streak - BELIEVED))
         until = now + pause * (1 + PAUSE_JITTER * chance)
         if late:
             return self if until <= self.until else replace(self, until=until)
-        if self.state is GateState.RAMPING and pause <= SHORT_PAUSE_S:
+        if self.state is GateState.RAMPING and pause <= SHORT_PAUSE_S and self.waited_s <= RAMP_PATIENCE_S:
             return self._slower(now, until, began, reason)
         return replace(
             self,
@@ -170,6 +212,7 @@ class ProviderGate:
             since=now,
             until=until,
             streak=streak,
+            waited_s=self._waited_s(now),
             ceiling_per_s=self._ceiling(),
             successes=(),
         )
@@ -185,6 +228,7 @@ class ProviderGate:
             reason=reason,
             since=now,
             next_start=next_start,
+            waited_s=self.waited_s + max(0.0, next_start - now),
             rate_per_s=ceiling,
             ceiling_per_s=ceiling,
             successes=(),
@@ -201,7 +245,7 @@ class ProviderGate:
 
     def refused(self, now: float, *, reason: str) -> ProviderGate:
         """After an authentication failure: nothing can succeed until the user acts."""
-        return replace(self, state=GateState.STOPPED, reason=reason, since=now, until=0.0, successes=())
+        return replace(self, state=GateState.STOPPED, reason=reason, since=now, until=0.0, waited_s=0.0, successes=())
 
     def asked_anew(self, now: float) -> ProviderGate:
         """When a new run begins: a stop from before it is tried once more, by one probe."""
@@ -233,6 +277,7 @@ class ProviderGate:
             "since": self.since,
             "until": self.until,
             "streak": self.streak,
+            "waited_s": self.waited_s,
             "rate_per_s": self.rate_per_s,
             "ceiling_per_s": self.ceiling_per_s,
             "next_start": self.next_start,
@@ -246,5 +291,13 @@ class ProviderGate:
         return cls(**{**stored, "state": GateState(stored["state"]), "successes": tuple(stored["successes"])})
 
 
+def local_time(at: float, now: float) -> str:
+    """A Unix time on this machine's clock, with its date where that is not today's."""
+    day = "%Y-%m-%d"
+    today = time.strftime(day, time.localtime(at)) == time.strftime(day, time.localtime(now))
+    return time.strftime("%H:%M:%S" if today else f"{day} %H:%M:%S", time.localtime(at))
+
+
 def _pause_s(streak: int) -> float:
-    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(streak - 1, 30)))
+    """Without a word of the provider; 0 before the first of a row."""
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(streak - 1, 30))) if streak > 0 else 0.0

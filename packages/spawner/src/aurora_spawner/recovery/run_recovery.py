@@ -125,9 +125,9 @@ class RunRecovery:
         self._hedges[str(task.id)] = agent
 
     def admits(self, agent: str) -> bool:
-        """Whether the agent's provider lets an attempt start now; a stopped one is dealt with in `enter`."""
+        """Whether the agent's provider lets an attempt start now, or is not to be waited for: `enter` knows which."""
         answer = self.store.ask(self._provider(agent))
-        if answer.wait_until is None:
+        if answer.wait_until is None or self._unavailable(agent):
             self.held.pop(agent, None)
             return True
         self.held[agent] = answer.wait_until
@@ -144,15 +144,25 @@ class RunRecovery:
 
     def _blocked(self, state: TaskRecoveryState) -> str | None:
         """Why the task's agent cannot be asked; takes the trial of a breaker that has one to give."""
-        gate = self.store.gate(self._provider(state.agent))
-        if gate.ask(self._clock())[0].stopped:
-            return gate.reason
+        unavailable = self._unavailable(state.agent)
+        if unavailable is not None:
+            return unavailable
         if state.state is RecoveryState.RETRY_PENDING:  # granted before; what opened the circuit may have been itself
             return None
         before = self.machine.breakers.get(state.agent)
         allowed = self.machine.check_circuit_breaker(state.agent)
         self._note_breaker(state.agent, before)
         return None if allowed else f"agent {state.agent} is left alone after failures: its circuit is open"
+
+    def _unavailable(self, agent: str) -> str | None:
+        """Why the agent's provider is not to be waited for: it is stopped, or asks for more patience than allowed."""
+        gate, now = self.store.gate(self._provider(agent)), self._clock()
+        if gate.ask(now)[0].stopped:
+            return gate.reason
+        limit_s = self._policy(agent).max_provider_wait
+        if limit_s is None or not gate.asks_too_much(now, limit_s):
+            return None
+        return gate.out_of_patience(limit_s)
 
     def _around(self, state: TaskRecoveryState, why: str) -> Entry:
         if state.state is RecoveryState.INITIAL:
@@ -169,7 +179,7 @@ class RunRecovery:
 
     def _usable(self, agent: str) -> bool:
         """Whether an agent may be fallen back to, as far as can be seen without asking it."""
-        if self.store.gate(self._provider(agent)).ask(self._clock())[0].stopped:
+        if self._unavailable(agent) is not None:
             return False
         breaker = self.machine.breakers.get(agent)
         enabled = self._policy(agent).circuit_breaker_enabled
