@@ -103,7 +103,7 @@ def test_runs_of_answers_cannot_go_on_by_themselves(project: Project) -> None:
 def test_a_run_that_nobody_works_on_is_not_held(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"))
     assert not journal.is_held(project, run.run_id)
-    assert [status["run_id"] for status in journal.run_statuses(project, None)] == [run.run_id]
+    assert [status.run_id for status in journal.run_statuses(project, None)] == [run.run_id]
     assert [summary.run.run_id for summary in journal.list_resumable(project)] == [run.run_id]
 
 

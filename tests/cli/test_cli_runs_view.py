@@ -1,5 +1,6 @@
 """How runs of the past and of now are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ from aurora_cli.render import runs
 from aurora_spawner import RunState, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.checkpoints import CleanReport, RunSummary
 from aurora_spawner.journal.views import RunRow, TaskRow
+from aurora_spawner.status import RunningTask, RunStatus
 
 
 def run_row(*, kind: str = "spawn", state: RunState = RunState.FAILED) -> RunRow:
@@ -40,6 +42,7 @@ def task_row(task: SpawnTask, result: SpawnResult | None) -> TaskRow:
         started_at=None,
         ended_at=None,
         result=result,
+        cancel_asked=False,
     )
 
 
@@ -87,21 +90,18 @@ def test_a_task_without_a_result_is_null_for_programs() -> None:
     assert (tasks[0]["state"], tasks[0]["output"], tasks[0]["execution_time_s"]) == ("pending", None, None)
 
 
-def status(**changed: object) -> dict[str, object]:
-    running = [{"task": "2", "agent": "wc", "attempt": 1, "since": 1.0}]
-    values = {
-        "run_id": "spawn-1",
-        "state": "running",
-        "paused": False,
-        "pid": 7,
-        "tasks": {"running": 1},
-        "running": running,
-    }
-    return values | changed
+STATUS = RunStatus(
+    run_id="spawn-1",
+    state="running",
+    paused=False,
+    pid=7,
+    tasks={"running": 1},
+    running=(RunningTask(task="2", agent="wc", attempt=1, since=1.0),),
+)
 
 
-def told(**changed: object) -> list[str]:
-    return plain(runs.status_lines(status(**changed), {"2": "Count it"}, now=61.0))
+def told(status: RunStatus = STATUS) -> list[str]:
+    return plain(runs.status_lines(status, {"2": "Count it"}, now=61.0))
 
 
 def test_a_status_tells_the_process_and_what_its_agents_do() -> None:
@@ -109,13 +109,13 @@ def test_a_status_tells_the_process_and_what_its_agents_do() -> None:
 
 
 def test_a_later_attempt_is_told_and_one_that_has_not_begun_has_no_time() -> None:
-    task = {"task": "2", "agent": "wc", "attempt": 3, "since": None}
-    assert told(running=[task])[1] == "  2  Count it  @wc  attempt 3"
+    task = RunningTask(task="2", agent="wc", attempt=3, since=None)
+    assert told(replace(STATUS, running=(task,)))[1] == "  2  Count it  @wc  attempt 3"
 
 
 def test_a_paused_run_is_called_so_only_while_it_runs() -> None:
-    assert "paused" in told(paused=True)[0]
-    assert "crashed" in told(paused=True, state="crashed", pid=None)[0]
+    assert "paused" in told(replace(STATUS, paused=True))[0]
+    assert "crashed" in told(replace(STATUS, paused=True, state="crashed", pid=None))[0]
 
 
 def test_a_clean_up_tells_what_it_kept_and_how_many_it_removed() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask, UnknownRunError
 from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
+from aurora_spawner.control import reachable
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -65,9 +66,7 @@ class Detached:
         assert wait_until_held(self.journal, self.run_id, pid=self.pid)
 
     def states(self) -> dict[str, int]:
-        tasks = run_status(self.journal, self.run_id)["tasks"]
-        assert isinstance(tasks, dict)
-        return tasks
+        return dict(run_status(self.journal, self.run_id).tasks)
 
     def wait(self, reached: Callable[[], bool]) -> None:
         end = time.monotonic() + 20
@@ -76,12 +75,12 @@ class Detached:
             time.sleep(0.01)
 
     def wait_for_end(self) -> str:
-        self.wait(lambda: run_status(self.journal, self.run_id)["pid"] is None)
+        self.wait(lambda: run_status(self.journal, self.run_id).pid is None)
         os.waitpid(self.pid, 0)
         assert processes_of_run(self.run_id) == []
         with Journal(self.journal) as journal:
             assert verify(journal).problem is None
-        return str(run_status(self.journal, self.run_id)["state"])
+        return str(run_status(self.journal, self.run_id).state)
 
 
 @pytest.fixture
@@ -94,7 +93,7 @@ def detached(tmp_path: Path) -> Iterator[Callable[..., Detached]]:
 
     yield start
     for run in runs:
-        if run_status(run.journal, run.run_id)["pid"] is not None:
+        if run_status(run.journal, run.run_id).pid is not None:
             cancel_run(run.journal, run.run_id, at_once=True)
             run.wait_for_end()
 
@@ -106,7 +105,7 @@ def test_a_detached_run_has_a_session_of_its_own_and_finishes(detached: Callable
     run = detached([SpawnTask(GATE, id="1")])
     assert os.getsid(run.pid) == run.pid
     status = run_status(run.journal, run.run_id)
-    assert (status["state"], status["pid"]) == ("running", run.pid)
+    assert (status.state, status.pid) == ("running", run.pid)
     (run.folder / "open").touch()
     assert run.wait_for_end() == "succeeded"
     assert (run.folder / "log").read_text() == "succeeded\n"
@@ -118,7 +117,7 @@ def test_a_paused_run_starts_nothing_and_goes_on_after(detached: Callable[..., D
     pause_run(run.journal, run.run_id)
     (run.folder / "open").touch()
     run.wait(lambda: run.states().get("succeeded") == 1)
-    run.wait(lambda: bool(run_status(run.journal, run.run_id)["paused"]))
+    run.wait(lambda: bool(run_status(run.journal, run.run_id).paused))
     assert not (run.folder / "begun.2").exists()
     unpause_run(run.journal, run.run_id)
     assert run.wait_for_end() == "succeeded"
@@ -149,13 +148,13 @@ def test_a_crashed_run_is_ended_through_the_journal(detached: Callable[..., Deta
     run.wait((run.folder / "begun.1").exists)
     os.kill(run.pid, 9)
     os.waitpid(run.pid, 0)
-    assert run_status(run.journal, run.run_id)["state"] == "crashed"
+    assert run_status(run.journal, run.run_id).state == "crashed"
     assert processes_of_run(run.run_id)
     with pytest.raises(NotRunningError, match="is not running"):
         pause_run(run.journal, run.run_id)
     cancel_run(run.journal, run.run_id)
     assert processes_of_run(run.run_id) == []
-    assert run_status(run.journal, run.run_id)["state"] == "cancelled"
+    assert run_status(run.journal, run.run_id).state == "cancelled"
 
 
 def test_a_log_is_followed_to_its_end(detached: Callable[..., Detached]) -> None:
@@ -171,14 +170,14 @@ def test_a_log_is_followed_to_its_end(detached: Callable[..., Detached]) -> None
 
 def test_the_socket_is_for_its_owner_alone(detached: Callable[..., Detached]) -> None:
     run = detached([SpawnTask(GATE, id="1")])
-    pointer = run.folder / "runs" / run.run_id / "control.path"
-    run.wait(pointer.exists)
-    mode = Path(pointer.read_text()).stat().st_mode
+    control = run.folder / "runs" / run.run_id / "control.sock"
+    run.wait(control.exists)
+    mode = control.stat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
     (run.folder / "open").touch()
     run.wait_for_end()
-    assert not pointer.exists()
+    assert not control.exists()
 
 
 @pytest.mark.parametrize(
@@ -197,10 +196,10 @@ def test_a_request_that_makes_no_sense_is_refused(
     detached: Callable[..., Detached], request_line: bytes, error: str
 ) -> None:
     run = detached([SpawnTask(GATE, id="1")])
-    pointer = run.folder / "runs" / run.run_id / "control.path"
-    run.wait(lambda: pointer.exists() and bool(pointer.read_text()))
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(pointer.read_text())
+    folder = run.folder / "runs" / run.run_id
+    run.wait((folder / "control.sock").exists)
+    with reachable(folder) as place, socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(place / "control.sock"))
         line.sendall(request_line)
         answer = json.loads(line.makefile("rb").readline())
     assert not answer["ok"]

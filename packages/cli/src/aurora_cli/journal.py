@@ -15,12 +15,14 @@ from aurora_spawner.logs import follow_log, read_log
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-    from typing import Any, Literal
+    from typing import Literal
 
     from aurora_core import Project
     from aurora_spawner.checkpoints import CleanReport, RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.recovery.report import RecoveryReport
+    from aurora_spawner.result import TaskState
+    from aurora_spawner.status import RunStatus
 
 __all__ = [
     "TASKFILE_RUN",
@@ -107,7 +109,7 @@ def audit(project: Project) -> AuditReport:
         return verify(store)
 
 
-def run_statuses(project: Project, run_id: str | None) -> list[dict[str, Any]]:
+def run_statuses(project: Project, run_id: str | None) -> list[RunStatus]:
     """Tell how one run stands, or every run that goes on or was cut off."""
     if run_id is not None:
         return [steering.run_status(_journal_with(project, run_id), run_id)]
@@ -137,9 +139,9 @@ def unpause_run(project: Project, run_id: str) -> None:
     steering.unpause_run(_journal_with(project, run_id), run_id)
 
 
-def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> None:
-    """End a run or one of its tasks."""
-    steering.cancel_run(_journal_with(project, run_id), run_id, task_id=task_id, at_once=at_once)
+def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> TaskState | None:
+    """End a run or one of its tasks; returns how the task stood."""
+    return steering.cancel_run(_journal_with(project, run_id), run_id, task_id=task_id, at_once=at_once)
 
 
 def log_pieces(project: Project, run_id: str, task_id: str | None, *, follow: bool, errors: bool) -> Iterator[bytes]:

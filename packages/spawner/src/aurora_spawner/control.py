@@ -6,61 +6,77 @@ One request and one answer on a line each, as JSON: `{"do": "cancel", "task": "1
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
-import shutil
-import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.errors import SpawnerError
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from aurora_spawner.coordinator import Coordinator
 
 SOCKET_NAME: Final = "control.sock"
-POINTER_NAME: Final = "control.path"
-"""Beside the run's folders: where its socket is."""
+"""In the folder of the run."""
 PATH_LIMIT: Final = 100
 """Bytes that the path of a socket may have on every system."""
+OPEN_FOLDERS: Final = Path("/proc/self/fd")
+"""Where Linux names every open folder by a number, however long its own path is."""
 REQUEST_LIMIT: Final = 64 << 10
 
 
 @asynccontextmanager
 async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
-    """Answer requests while this is open. A run that cannot listen runs all the same."""
+    """Answer requests while this is open. A run that cannot listen runs all the same, and says so in its report."""
     try:
-        path = _place_for_socket(spool)
-        server = await _serve(coordinator, path)
-    except OSError:
+        _make_private(spool)
+        with reachable(spool) as place:
+            server = await _serve(coordinator, place / SOCKET_NAME)
+    except OSError as error:
+        coordinator.notices.append(
+            f"nobody could pause or cancel this run from outside: no control socket in {spool} ({error.strerror})"
+        )
         yield
         return
     try:
-        (spool / POINTER_NAME).write_text(str(path), encoding="utf-8")
         yield
     finally:
         server.close()
-        (spool / POINTER_NAME).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        if path.parent != spool:
-            shutil.rmtree(path.parent, ignore_errors=True)
+        (spool / SOCKET_NAME).unlink(missing_ok=True)
 
 
-def _place_for_socket(spool: Path) -> Path:
-    """In the run's folder, or in one of its own where that path is too long for a socket."""
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = spool / SOCKET_NAME
-    if len(os.fsencode(path)) > PATH_LIMIT:
-        path = Path(tempfile.mkdtemp(prefix="aurora-")) / SOCKET_NAME
-    path.unlink(missing_ok=True)
-    return path
+def _make_private(folder: Path) -> None:
+    """Make a folder for the user alone, if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+@contextmanager
+def reachable(folder: Path) -> Iterator[Path]:
+    """The folder under a path that is short enough for a socket in it, while this is open.
+
+    Raises:
+        OSError: This system knows no other name for a folder whose path is too long.
+    """
+    if len(os.fsencode(folder / SOCKET_NAME)) <= PATH_LIMIT:
+        yield folder
+        return
+    if not OPEN_FOLDERS.exists():
+        raise OSError(errno.ENAMETOOLONG, "the path is too long for a socket")
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield OPEN_FOLDERS / str(handle)
+    finally:
+        os.close(handle)
 
 
 async def _serve(coordinator: Coordinator, path: Path) -> asyncio.Server:
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = _answer(coordinator, await reader.readline())
+            answer = await _answer(coordinator, await reader.readline())
             writer.write(json.dumps(answer).encode("ascii") + b"\n")
             await writer.drain()
         except (ValueError, ConnectionError):  # a line without end, or a caller who hung up
@@ -75,7 +91,8 @@ async def _serve(coordinator: Coordinator, path: Path) -> asyncio.Server:
         os.umask(before)
 
 
-def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
+async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
+    """What a request comes to; what it changes is durable before it is answered."""
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
@@ -83,35 +100,37 @@ def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
     action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
     if action is None:
         return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
-    return action(coordinator, request)
+    try:
+        return {"ok": True, **await action(coordinator, request)}
+    except SpawnerError as error:
+        return {"ok": False, "error": str(error)}
 
 
-def _status(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
-    return {"ok": True, "pid": os.getpid(), **coordinator.status()}
+async def _status(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+    return {"pid": os.getpid(), **coordinator.status()}
 
 
-def _pause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
-    coordinator.pause(by="control socket")
-    return {"ok": True}
+async def _pause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+    await coordinator.pause(by="control socket")
+    return {}
 
 
-def _unpause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
-    coordinator.unpause(by="control socket")
-    return {"ok": True}
+async def _unpause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+    await coordinator.unpause(by="control socket")
+    return {}
 
 
-def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
     task_id = request.get("task")
     if task_id is None:
-        coordinator.end("cancelled", at_once=request.get("at_once") is True)
-    elif not isinstance(task_id, str) or not coordinator.knows(task_id):
-        return {"ok": False, "error": f"the run has no task {task_id}"}
-    else:
-        coordinator.cancel_task(task_id, by="control socket")
-    return {"ok": True}
+        await coordinator.cancel(at_once=request.get("at_once") is True)
+        return {}
+    if not isinstance(task_id, str) or not coordinator.knows(task_id):
+        raise SpawnerError(f"the run has no task {task_id}")
+    return {"state": str(await coordinator.cancel_task(task_id, by="control socket"))}
 
 
-ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], dict[str, Any]]]] = {
+ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[str, Any]]]]] = {
     "status": _status,
     "pause": _pause,
     "unpause": _unpause,

@@ -89,7 +89,7 @@ class Coordinator:
         self._running: dict[str, RunningAttempt] = {}
         self._deciding: dict[str, int] = {}
         """The number of a task's attempt that counts, where it is not the latest."""
-        self._cancelled: set[str] = set()
+        self._cancelled = set(standing.cancelled)
         """Tasks that a user asked to end."""
         self._finished = asyncio.Event()
         self.results = dict(standing.results)
@@ -129,6 +129,8 @@ class Coordinator:
                 for attempt in open_attempts:
                     self._scheduler.begin(attempt.task_id)
                     self.begin(self._go_on(attempt))
+                for task_id in sorted(self._cancelled - {attempt.task_id for attempt in open_attempts}):
+                    self.begin(self._settle_cancelled(task_id))
                 self._write_skipped(self._scheduler.skip_hopeless())
                 self.dispatch()
                 self._group.create_task(self._finished.wait())
@@ -154,30 +156,47 @@ class Coordinator:
             self._executor.cancel(running, at_once=self._at_once)
         self.dispatch()
 
-    def cancel_task(self, task_id: str, *, by: str) -> None:
-        """End one task; its dependants are skipped."""
+    async def cancel(self, *, at_once: bool) -> None:
+        """End the run because a user wants it; returns when that is durable."""
+        self.end("cancelled", at_once=at_once)
+        await self._record.flush()
+
+    async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
+        """End one task; its dependants are skipped.
+
+        Returns:
+            How the task stood: one that is settled stays as it is. Any other will end, whatever happens to this
+            process: the wish is durable, and a resume looks for it.
+
+        Raises:
+            JournalError: It could not be written down, and nothing was done.
+        """
+        if self._scheduler.states[task_id].settled:
+            return self._scheduler.states[task_id]
+        await self._record.note(task_id, TaskCancelled(by=by))
         state = self._scheduler.states[task_id]
-        if state.settled:
-            return
         self._cancelled.add(task_id)
-        self._record.jot(task_id, TaskCancelled(by=by))
         if task_id in self._running:
             self._executor.cancel(self._running[task_id], at_once=False)
             if self._recovering:
                 self._recovering.hedging.cancel(task_id, at_once=False)
-        elif state is TaskState.PENDING:
-            error = "cancelled by the user before it could start"
-            self.begin(self._settle(task_id, self._without_attempt(task_id, TaskState.CANCELLED, error)))
+        elif state is TaskState.PENDING and self.ending is None:
+            self.begin(self._settle_cancelled(task_id))
+        return state
 
-    def pause(self, *, by: str) -> None:
-        """Start nothing more until `unpause`; what runs goes on."""
+    async def pause(self, *, by: str) -> None:
+        """Start nothing more until `unpause`; what runs goes on. Returns when that is durable."""
+        self._hold(by)
+        await self._record.flush()
+
+    def _hold(self, by: str) -> None:
         if not self.paused:
             self.paused = True
             self._record.jot(None, RunPaused(by=by))
             self.tell("run_paused")
 
-    def unpause(self, *, by: str) -> None:
-        """Go on after a pause."""
+    async def unpause(self, *, by: str) -> None:
+        """Go on after a pause; returns when that is durable."""
         if self.paused:
             self.paused = False
             if self._recovering:
@@ -185,6 +204,7 @@ class Coordinator:
             self._record.jot(None, RunUnpaused(by=by))
             self.tell("run_unpaused")
             self.dispatch()
+        await self._record.flush()
 
     def knows(self, task_id: str) -> bool:
         """Whether the run has a task of that id."""
@@ -217,6 +237,9 @@ class Coordinator:
     def _enters(self, task_id: str) -> bool:
         """Whether a task that has taken its slot is attempted; recovery may give it to another agent, or to none."""
         task = self._graph.tasks[task_id]
+        if task_id in self._cancelled:
+            self.begin(self._settle(task_id, self._never_began(task_id)))
+            return False
         if self._recovering is None or self._recovering.enter(task):
             return True
         error = self._recovering.refusal(task)
@@ -426,7 +449,7 @@ class Coordinator:
         if stopped is None:
             return []
         if stopped.action is BatchAction.HOLD:
-            self.pause(by=f"batch breaker: {stopped.reason}")
+            self._hold(f"batch breaker: {stopped.reason}")
             return []
         rest = sorted(self._scheduler.pending, key=self._positions.__getitem__)
         for task_id in rest:
@@ -480,6 +503,14 @@ class Coordinator:
             retries=self._attempts.get(task_id, 1) - 1,
             stopped=TASK_CANCELLED if task_id in self._cancelled else self.ending,
         )
+
+    async def _settle_cancelled(self, task_id: str) -> None:
+        """Settle a task that was cancelled before it began, or while it waited to be tried again."""
+        if self._scheduler.states[task_id] is TaskState.PENDING:
+            await self._settle(task_id, self._never_began(task_id))
+
+    def _never_began(self, task_id: str) -> SpawnResult:
+        return self._without_attempt(task_id, TaskState.CANCELLED, "cancelled by the user before it could start")
 
     def _without_attempt(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
         reason = TASK_CANCELLED if task_id in self._cancelled else None

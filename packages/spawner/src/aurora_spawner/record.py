@@ -29,6 +29,10 @@ class Record:
         """Write facts down together; awaited, they are durable."""
         return self.writer.write(*self._entries(task_id, facts))
 
+    def flush(self) -> asyncio.Future[None]:
+        """Awaited, everything that was jotted so far is durable."""
+        return self.writer.write()
+
     def jot(self, task_id: str | None, *facts: Fact) -> None:
         """Write facts down in order, without asking when they are durable."""
         self.writer.post(*self._entries(task_id, facts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.graph import TaskGraph, build_graph
-from aurora_spawner.journal.facts import Fact, TaskReopened, TasksAdded
+from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded
 from aurora_spawner.result import TaskState
 from aurora_spawner.task import task_to_json
 
@@ -51,6 +51,8 @@ class Standing:
     """Intended or started, and nobody knows yet how they ended."""
     outdated_attempts: tuple[AttemptRow, ...]
     """The same, of tasks that have been edited or are gone."""
+    cancelled: frozenset[str]
+    """Tasks that the user wanted ended, and that no coordinator came to settle."""
     changes: tuple[tuple[str | None, Fact], ...]
     """What has to be journalled before the run goes on, each with its task."""
 
@@ -101,6 +103,10 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
         (task_id, TaskReopened(why=why, task=stored_task(wanted[task_id]))) for task_id, why in reopened.items()
     ]
     changes += [(None, fact) for fact in tasks_added(new, first_position=first_position)]
+    cancelled = {row.task_id for row in rows if row.cancel_asked and not row.state.settled} & (wanted.keys() - edited)
+    if revision.retry_failed:
+        changes += [(task_id, CancelWithdrawn()) for task_id in sorted(cancelled)]
+        cancelled = set()
     current = wanted.keys() - edited
     kept = [row for row in rows if row.task_id in wanted and row.task_id not in reopened]
     return Standing(
@@ -115,6 +121,7 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
         attempts={row.task_id: row.attempts for row in rows if row.attempts},
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
+        cancelled=frozenset(cancelled),
         changes=tuple(changes),
     )
 

@@ -3,74 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import socket
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aurora_spawner.control import POINTER_NAME
+from aurora_spawner.asking import NoAnswerError, NotRunningError, ask_coordinator
 from aurora_spawner.errors import SpawnerError, UnknownRunError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.identity import identify, own_identity
-from aurora_spawner.journal.facts import AttemptEnded, Entry, Fact, RunEnded, RunEnding, TaskReopened
+from aurora_spawner.journal.facts import Entry, Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import count_tasks, load_attempts, load_run, load_tasks
+from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.local import LocalExecutor
-from aurora_spawner.result import RunState
+from aurora_spawner.record import ended_fact
+from aurora_spawner.result import RunState, TaskState
 from aurora_spawner.resume import stored_task
+from aurora_spawner.status import RunningTask, RunStatus, run_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_spawner.executor import Executor
-    from aurora_spawner.journal.views import AttemptRow, RunRow
+    from aurora_spawner.journal.views import AttemptRow
 
-ANSWER_LIMIT_S = 5.0
-
-
-class NotRunningError(SpawnerError):
-    """Nobody coordinates the run, so nobody can be told to do this."""
-
-    def __init__(self, run_id: str, state: str) -> None:
-        super().__init__(f"run {run_id} is not running (it is {state}); resume it first")
-        self.run_id = run_id
-
-
-def run_status(journal: Path, run_id: str) -> dict[str, Any]:
-    """How a run stands: state, paused, tasks by state, who works on it, what runs now, and what is waited for.
-
-    Raises:
-        UnknownRunError: The journal has no such run.
-    """
-    with Journal(journal) as store:
-        run = load_run(store, run_id)
-        held = run.holder is not None and run.holder.alive()
-        waits = _what_is_waited_for(run) if held else {}
-        return {
-            "run_id": run_id,
-            "state": str(run.state) if held or run.state is not RunState.RUNNING else "crashed",
-            "paused": run.paused,
-            "pid": run.holder.pid if run.holder and held else None,
-            "tasks": {str(state): count for state, count in count_tasks(store, run_id).items()},
-            "running": [
-                {"task": each.task_id, "agent": each.agent, "attempt": each.number, "since": each.started_at}
-                for each in load_attempts(store, run_id, open_only=True)
-            ],
-            "providers": waits.get("providers", []),
-            "waiting_for": waits.get("waiting_for", {}),
-            "health": waits.get("health", []),
-        }
-
-
-def _what_is_waited_for(run: RunRow) -> dict[str, Any]:
-    """What only the living coordinator knows; nothing where it does not answer."""
-    try:
-        return _exchange(run, b'{"do": "status"}\n')
-    except NotRunningError:
-        return {}
+__all__ = [
+    "NoAnswerError",
+    "NotRunningError",
+    "RunStatus",
+    "RunningTask",
+    "cancel_run",
+    "detach",
+    "end_abandoned",
+    "pause_run",
+    "run_status",
+    "unpause_run",
+    "wait_until_held",
+]
 
 
 def pause_run(journal: Path, run_id: str) -> None:
@@ -87,55 +57,51 @@ def unpause_run(journal: Path, run_id: str) -> None:
     ask_coordinator(journal, run_id, {"do": "unpause"})
 
 
-def cancel_run(journal: Path, run_id: str, *, task_id: str | None = None, at_once: bool = False) -> None:
-    """End a run, or one of its tasks, with all its processes.
+def cancel_run(journal: Path, run_id: str, *, task_id: str | None = None, at_once: bool = False) -> TaskState | None:
+    """End a run, or one of its tasks, with all its processes; durable when this returns.
 
-    A run whose coordinator has died is ended here: its attempts are stopped and the journal says so.
+    Where the run's coordinator has died this is done here: attempts are stopped and the journal says so. A resume of
+    the run leaves a cancelled task cancelled.
+
+    Returns:
+        How the one task stood; one that is settled stays as it is. None for a whole run.
 
     Raises:
         UnknownRunError: The journal has no such run.
-        NotRunningError: Nobody coordinates the run whose one task is to be ended.
-        SpawnerError: The coordinator refused, the task being unknown.
+        NoAnswerError: Its coordinator lives and cannot be spoken to.
+        SpawnerError: The task is unknown.
     """
     request = {"do": "cancel", "at_once": at_once} | ({} if task_id is None else {"task": task_id})
     try:
-        ask_coordinator(journal, run_id, request)
+        answer = ask_coordinator(journal, run_id, request)
     except NotRunningError:
-        if task_id is not None:
-            raise
-        asyncio.run(end_abandoned(journal, run_id))
+        return asyncio.run(_cancel_abandoned(journal, run_id, task_id))
+    return None if task_id is None else TaskState(answer["state"])
 
 
-def ask_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a request to the coordinator of a run; see control.py.
+async def _cancel_abandoned(journal: Path, run_id: str, task_id: str | None) -> TaskState | None:
+    if task_id is None:
+        await end_abandoned(journal, run_id)
+        return None
+    return await _cancel_task_of_abandoned(journal, run_id, task_id)
 
-    Raises:
-        UnknownRunError: The journal has no such run.
-        NotRunningError: Nobody coordinates it, or nobody answers.
-        SpawnerError: The coordinator refused.
-    """
+
+async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str) -> TaskState:
+    """End one task of a run that nobody works on; a resume settles it."""
     with Journal(journal) as store:
-        run = load_run(store, run_id)
-    if run.holder is None or not run.holder.alive():
-        raise NotRunningError(run_id, str(run.state))
-    answer = _exchange(run, json.dumps(request).encode("ascii") + b"\n")
-    if not answer.get("ok"):
-        raise SpawnerError(f"run {run_id}: {answer.get('error', 'refused')}")
-    return answer
-
-
-def _exchange(run: RunRow, request: bytes) -> dict[str, Any]:
-    pointer = run.spool / run.run_id / POINTER_NAME
-    try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(ANSWER_LIMIT_S)
-            line.connect(pointer.read_text(encoding="utf-8"))
-            line.sendall(request)
-            with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
-    except (OSError, ValueError) as error:
-        raise NotRunningError(run.run_id, f"{run.state}, but does not answer") from error
-    return answer if isinstance(answer, dict) else {}
+        row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
+        if row is None:
+            raise SpawnerError(f"run {run_id}: the run has no task {task_id}")
+        if row.state.settled:
+            return row.state
+        with store.hold(run_id, holder=own_identity()) as lease:
+            asked = Entry(run_id=run_id, task_id=task_id, fact=TaskCancelled(by="another process"))
+            store.append([asked], lease=lease)
+            ends = await _end_all(load_attempts(store, run_id, task_id=task_id, open_only=True), LocalExecutor())
+            facts = [Entry(run_id=run_id, task_id=task_id, fact=ended_fact(each.number, end)) for each, end in ends]
+            ended = RunEnded(state=RunState.INTERRUPTED, notices=_left_running(ends))
+            store.append([*facts, Entry(run_id=run_id, fact=ended)], lease=lease)
+    return row.state
 
 
 async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None = None) -> list[int]:
@@ -147,22 +113,23 @@ async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None
     Raises:
         RunHeldError: Its coordinator is not dead.
     """
-    worker = executor or LocalExecutor()
-    survivors: list[int] = []
     with Journal(journal) as store, store.hold(run_id, holder=own_identity()) as lease:
         attempts = load_attempts(store, run_id, open_only=True)
         tasks = {row.task_id: row.task for row in load_tasks(store, run_id)} if attempts else {}
         facts: list[tuple[str | None, Fact]] = [(None, RunEnding(why="cancelled", at_once=False))]
-        for attempt in attempts:
-            end = await _end(worker, attempt)
-            survivors += end.survivors
-            facts.append((attempt.task_id, _ended(attempt, end)))
+        ends = await _end_all(attempts, executor or LocalExecutor())
+        for attempt, end in ends:
+            facts.append((attempt.task_id, ended_fact(attempt.number, end)))
             reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
             facts.append((attempt.task_id, reopened))
-        notices = [f"processes {survivors} could not be ended"] if survivors else []
-        facts.append((None, RunEnded(state=RunState.CANCELLED, notices=notices)))
+        facts.append((None, RunEnded(state=RunState.CANCELLED, notices=_left_running(ends))))
         store.append([Entry(run_id=run_id, task_id=task_id, fact=fact) for task_id, fact in facts], lease=lease)
-    return survivors
+    return [pid for _attempt, end in ends for pid in end.survivors]
+
+
+async def _end_all(attempts: Sequence[AttemptRow], executor: Executor) -> list[tuple[AttemptRow, AttemptEnd]]:
+    """End attempts whose coordinator has died, all at once: each may take its grace."""
+    return list(zip(attempts, await asyncio.gather(*(_end(executor, each) for each in attempts)), strict=True))
 
 
 async def _end(executor: Executor, attempt: AttemptRow) -> AttemptEnd:
@@ -173,14 +140,9 @@ async def _end(executor: Executor, attempt: AttemptRow) -> AttemptEnd:
     return await executor.collect(found)
 
 
-def _ended(attempt: AttemptRow, end: AttemptEnd) -> AttemptEnded:
-    return AttemptEnded(
-        number=attempt.number,
-        reason=end.reason,
-        exit_code=end.exit_code,
-        record=end.record,
-        survivors=list(end.survivors),
-    )
+def _left_running(ends: Sequence[tuple[AttemptRow, AttemptEnd]]) -> list[str]:
+    survivors = [pid for _attempt, end in ends for pid in end.survivors]
+    return [f"processes {survivors} could not be ended"] if survivors else []
 
 
 def detach(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> int:

@@ -29,9 +29,13 @@ __all__ = ["command"]
 def command(*, target: str, at_once: bool) -> int:
     """End a run, or one of its tasks, with all its processes.
 
-    Works from any shell, also where the run's coordinator has died. Unfinished tasks can be resumed later.
+    Works from any shell, also where the run's coordinator has died. The unfinished tasks of a
+    run can be resumed later; a task that was cancelled by itself stays so until --retry-failed.
     """
     run_id, _, task_id = target.partition("/")
-    journal.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
-    note(f"{target} is being ended")
+    stood = journal.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
+    if stood is not None and stood.settled:
+        note(f"{target} is {stood} already")
+    else:
+        note(f"{target} is being ended")
     return ExitCode.DONE

@@ -35,7 +35,7 @@ def command(*, run_id: str | None, as_json: bool) -> int:
         emit_json(status_document(found))
         return ExitCode.DONE
     for status in found:
-        titles = journal.titles_of(project, status["run_id"])
+        titles = journal.titles_of(project, status.run_id)
         for line in status_lines(status, titles, now=time.time()):
             emit(line)
     if not found:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.checkpoints import CleanReport, RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.status import RunStatus
 
 __all__ = [
     "as_detail",
@@ -85,34 +86,34 @@ def show_cleaned(report: CleanReport) -> None:
     emit(f"removed {count(len(report.removed), 'run')}")
 
 
-def status_lines(status: Mapping[str, Any], titles: Mapping[str, str], *, now: float) -> Iterator[str]:
+def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) -> Iterator[str]:
     """Write how a run stands, and a line for each task that runs.
 
     Args:
         titles: what people call the tasks, by id.
         now: Unix time.
     """
-    state = "paused" if status["paused"] and status["state"] == "running" else status["state"]
-    process = f"  (process {status['pid']})" if status["pid"] else ""
-    yield f"{status['run_id']}  {_coloured(state)}  {_counts(status['tasks'])}{process}"
-    for task in status["running"]:
-        title = one_line(titles.get(task["task"], ""), 60)
-        again = f"  attempt {task['attempt']}" if task["attempt"] > 1 else ""
-        since = f"  {max(0.0, now - task['since']):.0f} s" if task["since"] else ""
-        yield f"  {one_line(task['task'])}  {title}  @{one_line(task['agent'])}{since}{again}"
-        if reason := status.get("waiting_for", {}).get(task["task"]):
+    state = "paused" if status.paused and status.state == "running" else status.state
+    process = f"  (process {status.pid})" if status.pid else ""
+    yield f"{status.run_id}  {_coloured(state)}  {_counts(status.tasks)}{process}"
+    for task in status.running:
+        title = one_line(titles.get(task.task, ""), 60)
+        again = f"  attempt {task.attempt}" if task.attempt > 1 else ""
+        since = f"  {max(0.0, now - task.since):.0f} s" if task.since else ""
+        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{since}{again}"
+        if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
-    for gate in status.get("providers", ()):
+    for gate in status.providers:
         until = f" until {_clock_time(gate['until'])}" if gate["until"] and gate["until"] > now else ""
         yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(gate['reason'], 160)}"
-    for agent in status.get("health", ()):
+    for agent in status.health:
         if agent["health"] != "healthy":
             yield f"  @{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
 
 
-def status_document(statuses: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+def status_document(statuses: Sequence[RunStatus]) -> dict[str, object]:
     """Return how runs stand, for programs."""
-    return {"runs": [dict(status) for status in statuses]}
+    return {"runs": [status.to_dict() for status in statuses]}
 
 
 def _run_row(run: RunRow) -> dict[str, object]:

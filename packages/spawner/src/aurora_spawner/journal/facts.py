@@ -144,6 +144,13 @@ class TaskCancelled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelWithdrawn(Fact):
+    """The user wants a task all the same that was to be cancelled and is not settled yet."""
+
+    kind = "task_cancel_withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryTransitioned(Fact):
     """The recovery of a task went from one state to the next."""
 
@@ -236,6 +243,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         TaskSettled,
         TaskReopened,
         TaskCancelled,
+        CancelWithdrawn,
         RecoveryTransitioned,
         BreakerMoved,
         ProviderMoved,

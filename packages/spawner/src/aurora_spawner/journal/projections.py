@@ -13,6 +13,7 @@ from aurora_spawner.journal.facts import (
     AttemptIntended,
     AttemptStarted,
     BreakerMoved,
+    CancelWithdrawn,
     Entry,
     Fact,
     RecoveryTransitioned,
@@ -22,6 +23,7 @@ from aurora_spawner.journal.facts import (
     RunPaused,
     RunTaken,
     RunUnpaused,
+    TaskCancelled,
     TaskReopened,
     TasksAdded,
     TaskSettled,
@@ -99,7 +101,8 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     TaskReopened: (
         """
         UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, spec = :task,
-            content_hash = json_extract(:task, '$.content_hash')
+            content_hash = json_extract(:task, '$.content_hash'),
+            cancel_asked = cancel_asked AND :why IN ('interrupted', 'cancelled')
         WHERE run_id = :run_id AND task_id = :task_id
         """,
         # What the end of a run cut off goes on where it was; anything else begins anew.
@@ -108,6 +111,8 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         WHERE run_id = :run_id AND task_id = :task_id AND :why NOT IN ('interrupted', 'cancelled')
         """,
     ),
+    TaskCancelled: ("UPDATE tasks SET cancel_asked = 1 WHERE run_id = :run_id AND task_id = :task_id",),
+    CancelWithdrawn: ("UPDATE tasks SET cancel_asked = 0 WHERE run_id = :run_id AND task_id = :task_id",),
     RecoveryTransitioned: (
         """
         INSERT INTO recoveries (run_id, task_id, state, agent, due, changes)

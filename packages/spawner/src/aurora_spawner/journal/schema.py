@@ -104,7 +104,9 @@ _RECOVERY: Final = (
     """,
 )
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY)
+_CANCELLING: Final = ("ALTER TABLE tasks ADD COLUMN cancel_asked INTEGER NOT NULL DEFAULT 0",)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

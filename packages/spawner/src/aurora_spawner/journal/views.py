@@ -52,6 +52,8 @@ class TaskRow:
     started_at: float | None
     ended_at: float | None
     result: SpawnResult | None
+    cancel_asked: bool
+    """The user wants it ended; where it is not settled, nobody has come to do so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """The tasks of a run in their order."""
     with translated(journal.path):
         rows = journal.connection.execute(
-            "SELECT task_id, position, state, content_hash, spec, attempts, started_at, ended_at, result, added_by"
+            "SELECT task_id, position, state, content_hash, spec, attempts, started_at, ended_at, result, added_by,"
+            " cancel_asked"
             " FROM tasks WHERE run_id = ? ORDER BY position",
             (run_id,),
         )
@@ -248,6 +251,7 @@ def _task(row: tuple[Any, ...], names: dict[str, str]) -> TaskRow:
         ended_at=row[7],
         result=result_from_json(json.loads(row[8])) if row[8] else None,
         added_by=row[9],
+        cancel_asked=bool(row[10]),
     )
 
 
