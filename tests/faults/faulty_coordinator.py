@@ -2,6 +2,7 @@
 
     python faulty_coordinator.py FOLDER TASKS GRACE_S
     AURORA_FAULT=before:7   SIGKILL to itself just before its 7th write to the journal; `after:7` just after it
+    AURORA_FAULT=before:run_ended   the same around the first write that has this kind of fact
 
 It begins a run in FOLDER, or resumes the one that is there.
 """
@@ -9,9 +10,11 @@ It begins a run in FOLDER, or resumes the one that is there.
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner.journal.facts import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.local import LocalExecutor
 
@@ -36,17 +39,18 @@ def tasks(count: int) -> list[SpawnTask]:
 
 
 def arm(fault: str) -> None:
-    """Make the journal kill this process around its n-th write."""
-    moment, number = fault.split(":")
+    """Make the journal kill this process around its n-th write, or the first that has a fact of some kind."""
+    moment, which = fault.split(":")
     append, writes = Journal.append, 0
 
-    def append_or_die(self: Journal, *args: object, **kwargs: object) -> None:
+    def append_or_die(self: Journal, entries: Sequence[Entry], *, lease: str | None = None) -> None:
         nonlocal writes
         writes += 1
-        if moment == "before" and writes == int(number):
+        now = which == str(writes) or which in {entry.fact.kind for entry in entries}
+        if now and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        append(self, *args, **kwargs)  # type: ignore[arg-type]
-        if moment == "after" and writes == int(number):
+        append(self, entries, lease=lease)
+        if now and moment == "after":
             os.kill(os.getpid(), signal.SIGKILL)
 
     Journal.append = append_or_die  # type: ignore[method-assign]

@@ -20,7 +20,7 @@ from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs
 from aurora_spawner.local import LocalExecutor
-from aurora_spawner.testing import SimulatedExecutor, processes_of_run
+from aurora_spawner.testing import processes_of_run
 
 # The full proof: AURORA_FAULT_STOP_S=60, with pytest's --timeout 200.
 STOPPED_S = float(os.environ.get("AURORA_FAULT_STOP_S", "1"))
@@ -206,9 +206,50 @@ def test_a_stopped_supervisor_is_only_late(tmp_path: Path) -> None:
     assert make_run(tmp_path, stop).execute_sync().ok
 
 
-def test_no_place_for_temporary_files_is_needed(tmp_path: Path) -> None:
-    with begin(tmp_path, TMPDIR="/nonexistent", TMP="/nonexistent", TEMP="/nonexistent") as coordinator:
-        assert coordinator.wait(timeout=50) == 0
+_STEERED_FROM_OUTSIDE = """
+import sys
+from pathlib import Path
+from aurora_spawner import CommandBackend, Run, SpawnTask
+
+folder, journal = Path.cwd(), Path.cwd() / "runs.db"
+cancel = "from aurora_spawner.steering import cancel_run; import os; from pathlib import Path; "
+cancel += "cancel_run(Path('runs.db'), os.environ['AURORA_RUN_ID'], task_id='stays')"
+scripts = {
+    "stays": "touch begun; sleep 60",
+    "ends it": f'while [ ! -e begun ]; do sleep 0.02; done; {sys.executable} -c "{cancel}" && echo cancelled it',
+    "third": "touch /tmp/anything || echo nothing can be written there",
+}
+sh = CommandBackend("sh", ("sh",))
+tasks = [SpawnTask(script, id=task_id) for task_id, script in scripts.items()]
+run = Run.create(journal, tasks, {"sh": sh}, default_agent="sh", cwd=folder, spool=folder / "runs")
+report = run.execute_sync()
+print({task_id: str(result.state) for task_id, result in report.results.items()})
+print(*report.notices, report.results["third"].output, report.results["ends it"].error or "")
+"""
+
+
+@pytest.mark.parametrize("depth", [0, 3])
+def test_no_place_for_temporary_files_is_needed(tmp_path: Path, depth: int) -> None:
+    """All such places are read-only; a control socket whose path would be too long has no refuge there, either."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount anything")
+    folder = tmp_path.joinpath(*["a-long-name-" * 5] * depth)
+    folder.mkdir(parents=True, exist_ok=True)
+    program = tmp_path / "program.py"
+    program.write_text(_STEERED_FROM_OUTSIDE)
+    shell = f"""
+        set -e
+        mount --bind '{tmp_path}' '{tmp_path}'
+        for place in /tmp /var/tmp /dev/shm; do mount --rbind $place $place; mount -o remount,bind,ro $place; done
+        cd '{folder}'
+        exec env TMPDIR=/tmp '{sys.executable}' '{program}'
+    """
+    done = subprocess.run([*alone, "sh", "-c", shell], capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 0, done.stderr
+    states, rest = done.stdout.split("\n", 1)
+    assert states == "{'stays': 'cancelled', 'ends it': 'succeeded', 'third': 'succeeded'}", rest
+    assert rest.strip() == "nothing can be written there"
 
 
 def test_three_runs_at_once_in_one_project(tmp_path: Path) -> None:
@@ -230,14 +271,35 @@ sys.exit(0 if run.execute_sync().ok else 1)
         assert [run.state for run in list_runs(journal)] == ["succeeded"] * 3
 
 
-def test_clock_jumps_change_no_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wall clock is only written down; limits and durations use one that cannot be set."""
-    moments = iter([1e9, 2e9, 5e8, 1.5e9, 3e9, 1.0] * 100)
-    init = Journal.__init__
-    monkeypatch.setattr(Journal, "__init__", lambda self, path: init(self, path, clock=lambda: next(moments)))
-    run = make_run(tmp_path, "echo done", 5, executor=SimulatedExecutor(duration_s=0.01))
-    report = run.execute_sync()
-    assert report.ok
-    assert 0 < report.duration_s < 30
+_UNDER_A_MAD_CLOCK = """
+import itertools, sys, time
+jumps = itertools.cycle([1e9, 2e9, 5e8, 1.5e9, 3e9, 1.0])
+time.time = lambda: next(jumps)
+
+from pathlib import Path
+from aurora_spawner import CommandBackend, RecoveryPolicy, Run, SpawnTask
+
+folder = Path.cwd()
+sh = {"sh": CommandBackend("sh", ("sh",))}
+once = "if [ -e tried ]; then echo done; else touch tried; exit 75; fi"
+scripts = ["echo done", "sleep 0.3; echo done", once]
+tasks = [SpawnTask(each) for each in scripts] + [SpawnTask("sleep 60", timeout_s=0.4, critical=False)]
+policy = RecoveryPolicy(base_delay=0.05, max_delay=0.1)
+run = Run.create(
+    folder / "runs.db", tasks, sh, default_agent="sh", cwd=folder, spool=folder / "runs", recovery=policy
+)
+report = run.execute_sync()
+print([str(result.state) for result in report.results.values()], report.results["4"].termination_reason)
+slow = report.results["2"].execution_time
+print(0.3 <= slow < 20, 0 < report.duration_s < 40)
+"""
+
+
+def test_clock_jumps_change_no_outcome(tmp_path: Path) -> None:
+    """The wall clock of the coordinator jumps by decades at every look; limits and durations use another one."""
+    command = [sys.executable, "-c", _UNDER_A_MAD_CLOCK]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['succeeded', 'succeeded', 'succeeded', 'failed'] deadline\nTrue True\n"
     with Journal(tmp_path / "runs.db") as journal:
         assert verify(journal).ok
