@@ -114,3 +114,23 @@ def test_agents_inherit_what_they_need_and_no_secrets() -> None:
         "ANTHROPIC_API_KEY",
         "GITHUB_TOKEN",
     }
+
+
+def test_instructions_stand_before_the_prompt_unless_the_agent_gets_them_elsewhere() -> None:
+    task = SpawnTask("Count the files.", instructions="You are terse.\n")
+    assert prompt_for(task, []) == "You are terse.\n\nYour task:\n\nCount the files."
+    assert prompt_for(task, [], instructed=True) == "Count the files."
+
+
+def test_instructions_enter_a_json_prompt_as_a_field() -> None:
+    task = SpawnTask('{"query": "x"}', prompt_format="json", instructions="You are terse.")
+    assert json.loads(prompt_for(task, [])) == {"instructions": "You are terse.", "query": "x"}
+
+
+def test_instructions_make_another_task_and_their_absence_changes_no_earlier_hash() -> None:
+    plain, instructed = SpawnTask("x"), SpawnTask("x", instructions="You are terse.")
+    assert plain.content_hash != instructed.content_hash
+    stored = task_to_json(plain)
+    del stored["instructions"]
+    assert task_from_json(stored).content_hash == plain.content_hash
+    assert task_from_json(task_to_json(instructed)) == instructed

@@ -49,7 +49,7 @@ class AgentRegistry:
         command = (python, "-m", "aurora_soar.local_agent", "--project", str(project_root))
         return cls(
             agents={LOCAL_AGENT: Agent(id=LOCAL_AGENT, description=_LOCAL_DESCRIPTION)},
-            backends={LOCAL_AGENT: CommandBackend(name=LOCAL_AGENT, command=command)},
+            backends={LOCAL_AGENT: CommandBackend(name=LOCAL_AGENT, command=command, instructible=False)},
         )
 
     def __contains__(self, agent_id: object) -> bool:

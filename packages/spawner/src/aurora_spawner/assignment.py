@@ -67,7 +67,7 @@ class Assignment:
             number=number,
             token=token,
             folder=attempt_folder(self.spool, position=position, task_id=task_id, number=number).path,
-            prompt=prompt_for(task, before),
+            prompt=prompt_for(task, before, instructed=invocation.instructed),
             command=invocation.command,
             environment={**self._inherited(invocation.keep_env), **invocation.env, **names},
             cwd=self.cwd,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,14 +12,34 @@ if TYPE_CHECKING:
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
 
+TASK_HEADING = "Your task:"
+"""The line between what an agent is to be and what it is to do."""
 RESULTS_HEADING = "Results of the tasks before this one:"
 """The line between a task's own words and what its dependencies found."""
 RESULTS_LIMIT = 32_000
 """Characters that results of dependencies may add to a prompt, all together."""
 
 
-def prompt_for(task: SpawnTask, before: Sequence[SpawnResult], *, limit: int = RESULTS_LIMIT) -> str:
-    """The task's prompt with the results of its dependencies, each attributed, all within `limit` characters."""
+def prompt_for(
+    task: SpawnTask, before: Sequence[SpawnResult], *, limit: int = RESULTS_LIMIT, instructed: bool = False
+) -> str:
+    """The task's instructions and prompt, then the results of its dependencies.
+
+    Args:
+        limit: Characters of the results, each attributed, all together.
+        instructed: The agent gets the instructions elsewhere.
+    """
+    return _with_results(task if instructed or not task.instructions else _instructed(task), before, limit)
+
+
+def _instructed(task: SpawnTask) -> SpawnTask:
+    if task.prompt_format == "json":
+        document = {"instructions": task.instructions, **json.loads(task.prompt)}
+        return replace(task, prompt=json.dumps(document, ensure_ascii=False))
+    return replace(task, prompt=f"{(task.instructions or '').strip()}\n\n{TASK_HEADING}\n\n{task.prompt}")
+
+
+def _with_results(task: SpawnTask, before: Sequence[SpawnResult], limit: int) -> str:
     if not before:
         return task.prompt
     shares = fair_shares([len(result.output) for result in before], limit)

@@ -39,6 +39,9 @@ class SpawnTask:
     files: tuple[str, ...] = ()
     """Outputs that must exist when the task is done: paths or globs below the working folder."""
     model: str | None = None
+    instructions: str | None = None
+    """Who the agent is to be and how it is to work: an appended system prompt where its backend has a place for one,
+    else words before the prompt."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and results of dependencies enter it as `dependency_results`."""
 
@@ -67,6 +70,7 @@ class SpawnTask:
         Title, priority and criticality are left out: changing them changes no result.
         """
         asked = [self.prompt, self.agent, self.model, sorted(self.depends_on), sorted(self.files), self.prompt_format]
+        asked += [self.instructions] if self.instructions else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 
     def with_id(self, task_id: str) -> SpawnTask:

@@ -19,6 +19,8 @@ class Invocation:
     env: Mapping[str, str]
     keep_env: tuple[str, ...] = ()
     """Patterns of inherited variables that this agent needs though they look like secrets."""
+    instructed: bool = False
+    """The command or environment carries the task's instructions; else they are put before the prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

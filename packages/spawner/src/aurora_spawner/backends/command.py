@@ -35,6 +35,8 @@ class CommandBackend:
     """Inherited variables that it needs though they look like secrets; patterns are allowed."""
     provider: str | None = None
     """Whose rate limits it meets; None shares them with whatever runs the same command."""
+    instructible: bool = True
+    """Whether a task's instructions stand before its prompt; a program that is no model has no use for them."""
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0]:
@@ -48,7 +50,8 @@ class CommandBackend:
         if program.startswith("/") and not Path(program).exists():
             raise BackendError(self.name, f"{program} does not exist")
         model = {"AURORA_MODEL": task.model} if task.model else {}
-        return Invocation(command=self.command, env={**self.env, **model}, keep_env=self.keep_env)
+        env = {**self.env, **model}
+        return Invocation(command=self.command, env=env, keep_env=self.keep_env, instructed=not self.instructible)
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
         """All of stdout is the answer."""
