@@ -16,7 +16,7 @@ __all__ = ["Project", "shared_answers_folder"]
 FOLDER: Final = ".aurora"
 # What is made here stays here; config.yaml, policies.yaml and project.md may be shared through version control.
 _IGNORED: Final = (
-    "# What Aurora keeps for itself on this machine.\nmemory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\n"
+    "# What Aurora keeps for itself on this machine.\nmemory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\ncache/\n"
 )
 
 

@@ -1,0 +1,103 @@
+"""The personas of a project, from the cache while nothing has changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aurora_soar.personas.discover import Stamp, discover, stamp
+from aurora_soar.personas.persona import Persona, PersonaProblem
+from aurora_soar.personas.roster import Roster
+
+if TYPE_CHECKING:
+    from aurora_soar.personas.discover import Discovery
+
+__all__ = ["CACHE_NAME", "MAX_AGE_S", "load_roster"]
+
+CACHE_NAME: Final = "cache/agent_manifest.json"
+"""Below the project's `.aurora`."""
+MAX_AGE_S: Final = 24 * 3600.0
+_RACY_S: Final = 0.1
+"""What changed so shortly before a reading may change again within the same tick of the file system's clock."""
+_VERSION: Final = 1
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    version: int
+    project: str
+    home: str
+    made_at: float
+    stamps: dict[str, Stamp]
+    personas: list[Persona]
+    problems: list[PersonaProblem]
+
+
+def load_roster(
+    project: Path | None, home: Path | None, *, cache: Path | None, now: float, refresh: bool = False
+) -> Roster:
+    """Find the personas of a project and a home.
+
+    Args:
+        cache: the manifest's file; None reads all files and keeps nothing.
+        now: Unix time.
+        refresh: read all files, whatever the cache says.
+    """
+    found = None if cache is None or refresh else _from_cache(cache, project, home, now)
+    if found is not None:
+        return Roster.of({each.id: each for each in found.personas}, found.problems, found.made_at, from_cache=True)
+    discovery = discover(project, home)
+    problems = list(discovery.problems)
+    if cache is not None:
+        problems += _keep(cache, _manifest(discovery, project, home, now))
+    return Roster.of(discovery.personas, problems, now, from_cache=False)
+
+
+def _manifest(found: Discovery, project: Path | None, home: Path | None, now: float) -> _Manifest:
+    return _Manifest(
+        version=_VERSION,
+        project=str(project or ""),
+        home=str(home or ""),
+        made_at=now,
+        stamps=found.stamps,
+        personas=list(found.personas.values()),
+        problems=list(found.problems),
+    )
+
+
+def _from_cache(cache: Path, project: Path | None, home: Path | None, now: float) -> _Manifest | None:
+    """The manifest, if it is whole, of these folders, young enough and nothing has changed since."""
+    try:
+        found = _Manifest.model_validate_json(cache.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    meant = (found.version, found.project, found.home) == (_VERSION, str(project or ""), str(home or ""))
+    if not meant or not 0 <= now - found.made_at < MAX_AGE_S:
+        return None
+    newest = (found.made_at - _RACY_S) * 1e9
+    fresh = all(known[0] < newest and stamp(path) == known for path, known in found.stamps.items())
+    return found if fresh else None
+
+
+def _keep(cache: Path, manifest: _Manifest) -> list[PersonaProblem]:
+    """Replace the cache in one step; returns why it could not be."""
+    temporary = None
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=cache.parent, prefix=cache.name, suffix=".new")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=1))
+        Path(temporary).replace(cache)
+    except OSError as error:
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink()
+        reason = f"cannot be written: {error.strerror}; personas are read anew each time"
+        return [PersonaProblem(file=str(cache), line=None, field="", reason=reason)]
+    return []

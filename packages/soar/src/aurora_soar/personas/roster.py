@@ -1,0 +1,63 @@
+"""All personas that can be named, looked up by id and by category."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from aurora_soar.personas.persona import Category, Persona, PersonaProblem
+
+__all__ = ["Roster"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """The personas of a project and of its user.
+
+    Attributes:
+        by_id: the project's first.
+        problems: what was wrong with files, in the order in which they were read.
+        made_at: Unix time of the reading.
+        from_cache: whether an earlier reading still held.
+    """
+
+    by_id: Mapping[str, Persona]
+    by_category: Mapping[Category, tuple[Persona, ...]]
+    problems: tuple[PersonaProblem, ...]
+    made_at: float
+    from_cache: bool
+
+    @classmethod
+    def of(
+        cls,
+        personas: Mapping[str, Persona],
+        problems: Iterable[PersonaProblem] = (),
+        made_at: float = 0.0,
+        *,
+        from_cache: bool = False,
+    ) -> Self:
+        """Index personas."""
+        by_category: dict[Category, list[Persona]] = defaultdict(list)
+        for persona in personas.values():
+            by_category[persona.category].append(persona)
+        return cls(
+            by_id=personas,
+            by_category={category: tuple(members) for category, members in by_category.items()},
+            problems=tuple(problems),
+            made_at=made_at,
+            from_cache=from_cache,
+        )
+
+    def get(self, name: str) -> Persona | None:
+        """The persona that a task names, with or without an `@`."""
+        return self.by_id.get(name.removeprefix("@"))
+
+    def __iter__(self) -> Iterator[Persona]:
+        return iter(self.by_id.values())
+
+    def __len__(self) -> int:
+        return len(self.by_id)
