@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_spawner.backends.undeclared import final_failure
+from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.recovery.causes import CATEGORY_OF, Cause, ErrorCategory
 from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
-from aurora_spawner.recovery.events import ReportedFailure, final_failure
 
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "failures.json").read_text())
 
@@ -21,7 +22,7 @@ def evidence_of(case: dict[str, Any]) -> FailureEvidence:
         exit_code=case["exit_code"],
         exec_errno=case.get("exec_errno", 0),
         api_status=case.get("api_status"),
-        stdout="\n".join(case.get("stdout", ())),
+        reported=final_failure("\n".join(case.get("stdout", ()))),
         stderr="\n".join(case["stderr"]),
     )
 
@@ -53,9 +54,9 @@ def test_every_cause_has_a_category_and_a_case() -> None:
 
 
 def test_the_evidence_counts_in_order() -> None:
-    auth = '{"type":"result","is_error":true,"api_error_status":401,"result":"no"}'
+    auth = ReportedFailure(status=401, message="no")
     order: list[tuple[dict[str, Any], str]] = [
-        ({"stdout": auth}, "event"),
+        ({"reported": auth}, "event"),
         ({"reason": "deadline"}, "ending"),
         ({"api_status": 429}, "api_status"),
         ({"exit_code": 127}, "exit_code"),
@@ -72,18 +73,19 @@ def test_the_evidence_counts_in_order() -> None:
 
 def test_an_agents_answer_is_never_evidence() -> None:
     chatter = "I saw 429 Too Many Requests and 401 Unauthorized\nout of memory, no space left on device\n"
-    assert classify(stdout=chatter, exit_code=1).category is ErrorCategory.UNKNOWN
+    assert final_failure(chatter) is None
+    assert classify(reported=final_failure(chatter), exit_code=1).category is ErrorCategory.UNKNOWN
 
 
-def test_what_the_backend_understood_comes_before_the_stream() -> None:
+def test_what_the_backend_understood_comes_before_all_else() -> None:
     reported = ReportedFailure(code="overloaded_error", retry_after_s=7.0)
-    found = classify(reported=reported, stdout='{"type":"turn.failed","error":{"message":"401 Unauthorized"}}')
+    found = classify(reported=reported, exit_code=127, stderr="401 Unauthorized")
     assert (found.cause, found.retry_after_s) == (Cause.OVERLOADED, 7.0)
 
 
 def test_a_wait_that_the_provider_asks_for_is_read() -> None:
     headers = {"error": {"data": {"statusCode": 429, "message": "x", "responseHeaders": {"retry-after": "17"}}}}
-    assert classify(stdout=json.dumps({"type": "error", **headers})).retry_after_s == 17
+    assert classify(reported=final_failure(json.dumps({"type": "error", **headers}))).retry_after_s == 17
     assert classify(stderr="HTTP 429 Too Many Requests\nretry-after: 12").retry_after_s == 12
     assert classify(stderr="error: rate limit, please try again in 1500ms").retry_after_s == 1.5
     assert classify(stderr="error: rate limit, try again in 2 min").retry_after_s == 120
@@ -102,7 +104,7 @@ def test_a_stream_that_ends_well_reports_nothing() -> None:
 
 @given(st.text(), st.text(), st.one_of(st.none(), st.integers(-64, 255)))
 def test_any_text_is_classified(stdout: str, stderr: str, exit_code: int | None) -> None:
-    found = classify(stdout=stdout, stderr=stderr, exit_code=exit_code)
+    found = classify(reported=final_failure(stdout), stderr=stderr, exit_code=exit_code)
     assert found.category is CATEGORY_OF[found.cause]
 
 

@@ -7,16 +7,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.backends.base import AgentBackend, AttemptRequest
+from aurora_spawner.continuity import MEMO, memo_for, prompt_to_go_on
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
 from aurora_spawner.prompts import prompt_for
-from aurora_spawner.spool import attempt_folder
+from aurora_spawner.spool import AttemptFolder, attempt_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aurora_spawner.backends.base import Backend
+    from aurora_spawner.backends.base import Backend, Invocation
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
 
@@ -33,7 +35,7 @@ class Assignment:
     default_timeout_s: float | None
     environ: Mapping[str, str]
     """What agents inherit, before it is scrubbed."""
-    _scrubbed: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, repr=False)
+    _scrubbed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Who does a task."""
@@ -52,9 +54,12 @@ class Assignment:
         Raises:
             BackendError: The agent's program cannot be found.
         """
-        invocation = backend.invoke(task)
-        token = new_token()
         task_id = str(task.id)
+        folder = attempt_folder(self.spool, position=position, task_id=task_id, number=number)
+        memo = memo_for(self.spool, position=position, task_id=task_id, number=number, backend=backend)
+        invocation = self._invocation(task, backend, folder, position=position, resume=memo.session_id)
+        prompt = prompt_for(task, before, instructed=invocation.instructed)
+        token = new_token()
         names = {
             TOKEN_VARIABLE: token,
             "AURORA_RUN_ID": self.run_id,
@@ -66,19 +71,39 @@ class Assignment:
             task_id=task_id,
             number=number,
             token=token,
-            folder=attempt_folder(self.spool, position=position, task_id=task_id, number=number).path,
-            prompt=prompt_for(task, before, instructed=invocation.instructed),
+            folder=folder.path,
+            prompt=prompt_to_go_on(prompt) if memo.session_id else prompt,
             command=invocation.command,
-            environment={**self._inherited(invocation.keep_env), **invocation.env, **names},
+            environment={**self._inherited(invocation), **invocation.env, **names},
             cwd=self.cwd,
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
+            files={**invocation.files, folder.path / MEMO: memo.to_text()} if _speaks(backend) else invocation.files,
+            resumes=memo.session_id,
         )
 
-    def _inherited(self, keep: tuple[str, ...]) -> dict[str, str]:
+    def _invocation(
+        self, task: SpawnTask, backend: Backend, folder: AttemptFolder, *, position: int, resume: str | None
+    ) -> Invocation:
+        if not isinstance(backend, AgentBackend):
+            return backend.invoke(task)
+        home = self.spool / "homes" / f"{position:05d}-{backend.name}"
+        return backend.request(
+            AttemptRequest(task=task, folder=folder.path, prompt_file=folder.prompt, home=home, resume=resume)
+        )
+
+    def _inherited(self, invocation: Invocation) -> dict[str, str]:
         """The environment for agents that need these; worked out once for each kind."""
-        if keep not in self._scrubbed:
-            self._scrubbed[keep] = agent_environment(self.environ, keep=keep)
-        return self._scrubbed[keep]
+        needs = (invocation.keep_env, invocation.secrets)
+        if needs not in self._scrubbed:
+            self._scrubbed[needs] = agent_environment(
+                self.environ, keep=invocation.keep_env, secrets=invocation.secrets
+            )
+        return self._scrubbed[needs]
+
+
+def _speaks(backend: Backend) -> bool:
+    """Whether an attempt leaves more than text: only then is it worth a memo."""
+    return isinstance(backend, AgentBackend) and backend.dialect is not None
 
 
 _PROCESS_TOKEN: Final = os.urandom(10).hex()

@@ -12,16 +12,33 @@ TOKEN_VARIABLE: Final = "AURORA_ATTEMPT"  # noqa: S105
 """Carried by everything an attempt starts, so that strays can be found."""
 
 NESTED_SESSION: Final = (
+    "AI_AGENT",
     "CLAUDECODE",
+    "CLAUDE_CODE_CHILD_SESSION",
     "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_CODE_EXECPATH",
+    "CLAUDE_CODE_SESSION_ID",
     "CLAUDE_CODE_SSE_PORT",
+    "CLAUDE_PROJECT_DIR",
     "CODEX_SANDBOX*",
+    "CODEX_THREAD_ID",
+    "COPILOT_AGENT_SESSION_ID",
+    "COPILOT_CLI",
     "GEMINI_CLI",
+    "GEMINI_CLI_IDE_*",
+    "GEMINI_CLI_SESSION_ID",
     "GIT_DIR",
     "GIT_INDEX_FILE",
     "GIT_WORK_TREE",
     "OPENCODE",
+    "OPENCODE_PID",
+    "OPENCODE_RUN_ID",
+    "OPENCODE_SERVER_*",
     "QWEN_CODE",
+    "QWEN_CODE_CLI",
+    "QWEN_CODE_IDE_*",
+    "QWEN_CODE_PROJECT_DIR",
+    "QWEN_CODE_SESSION_ID",
     "TMUX",
     "TMUX_PANE",
     "STY",
@@ -40,6 +57,9 @@ SECRETS: Final = (
 )
 """What secrets are commonly called."""
 
+SECRETS_BY_NAME: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
+"""Those that are called otherwise."""
+
 MODEL_KEYS: Final = (
     "ANTHROPIC_*",
     "AZURE_OPENAI_*",
@@ -56,23 +76,26 @@ MODEL_KEYS: Final = (
     "QWEN_*",
     "XAI_*",
 )
-"""Keys of model providers, which an agent does need."""
+"""Keys of model providers, for an agent of which nobody knows whose it needs."""
 
 
-def agent_environment(inherited: Mapping[str, str], *, keep: Iterable[str] = ()) -> dict[str, str]:
+def agent_environment(
+    inherited: Mapping[str, str], *, keep: Iterable[str] = (), secrets: Iterable[str] | None = None
+) -> dict[str, str]:
     """What an agent inherits.
 
     Args:
         keep: Names or patterns of variables to pass on though they look like a nested session or a secret.
+        secrets: Patterns of the secrets that it may see; None for the keys of all model providers.
     """
-    kept = tuple(keep)
-    return {name: value for name, value in inherited.items() if _matches(name, kept) or not _withheld(name)}
+    kept, shown = tuple(keep), MODEL_KEYS if secrets is None else tuple(secrets)
+    return {name: value for name, value in inherited.items() if _matches(name, kept) or not _withheld(name, shown)}
 
 
-def _withheld(name: str) -> bool:
+def _withheld(name: str, shown: tuple[str, ...]) -> bool:
     if _matches(name, NESTED_SESSION):
         return True
-    return _matches(name.upper(), SECRETS) and not _matches(name.upper(), MODEL_KEYS)
+    return _matches(name.upper(), (*SECRETS, *SECRETS_BY_NAME)) and not _matches(name.upper(), shown)
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

@@ -29,8 +29,8 @@ class Verdict:
 def judge(end: AttemptEnd, reply: Reply, *, outputs: Sequence[str], cwd: Path) -> Verdict:
     """Weigh an ended attempt.
 
-    Done means: it ended by itself, with a terminal success event or exit code 0, said something, all of which was
-    kept, did not itself report a failure, and every declared output exists.
+    Done means: it ended by itself, with a terminal success event, or exit code 0 where the agent has no such events,
+    said something, all of which was kept, did not itself report a failure, and every declared output exists.
     """
     complaint = (
         _ended_wrongly(end)
@@ -55,9 +55,11 @@ def _ended_wrongly(end: AttemptEnd) -> str | None:
 
 
 def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:
-    if end.exit_code == 0 or reply.finished:
+    if reply.finished or (end.exit_code == 0 and not reply.ends_with_event):
         return None
     code = end.exit_code
+    if code == 0:
+        return "it exited with code 0, but never said that it was done"
     how = "ended without an exit code" if code is None else _exit_text(code)
     tail = last_lines(end.stderr)
     return f"it {how}: {tail}" if tail else f"it {how}"

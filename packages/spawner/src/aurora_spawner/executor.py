@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ class AttemptOrder:
     environment: Mapping[str, str]
     cwd: Path
     deadline_s: float | None
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """Written before it starts, where they are not there yet."""
+    resumes: str | None = None
+    """The session that it goes on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

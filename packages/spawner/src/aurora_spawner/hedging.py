@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aurora_spawner.errors import BackendError
 from aurora_spawner.evidence import judge
 from aurora_spawner.journal.facts import AttemptIntended
+from aurora_spawner.outcome import reply_of
 from aurora_spawner.record import ended_fact, started_fact
 
 if TYPE_CHECKING:
@@ -163,5 +164,5 @@ class Hedging:
 
     def _did_it(self, task: SpawnTask, end: AttemptEnd, agent: str) -> bool:
         """Whether an attempt did its task, on evidence."""
-        reply = self._backends[agent].read(end.stdout, end.stderr)
+        reply = reply_of(end, self._backends[agent])
         return judge(end, reply, outputs=task.files, cwd=self._cwd).success

@@ -54,7 +54,7 @@ class LocalExecutor:
             raise
 
     async def _launch(self, order: AttemptOrder) -> RunningAttempt:
-        AttemptFolder(path=order.folder).prepare(order.prompt)
+        AttemptFolder(path=order.folder).prepare(order.prompt, order.files)
         if self._nursery is None:
             self._nursery = Nursery()
         supervisor = await self._nursery.start(

@@ -6,14 +6,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aurora_spawner.backends.base import AgentBackend
+from aurora_spawner.continuity import read_memo, since_then
 from aurora_spawner.evidence import judge
 from aurora_spawner.prompts import shorten
 from aurora_spawner.result import SpawnResult, TaskState
+from aurora_spawner.spool import TEXT_LIMIT_BYTES, kept_pieces
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.backends.base import Backend
+    from aurora_spawner.backends.base import Backend, Reply
     from aurora_spawner.executor import AttemptEnd
     from aurora_spawner.task import SpawnTask
 
@@ -33,7 +36,7 @@ def result_of(
         stopped: Why the task was told to stop, if it was. An attempt that ended by itself all the same is judged
             by what it did: nothing that was finished is thrown away.
     """
-    reply = backend.read(end.stdout, end.stderr)
+    reply = reply_of(end, backend)
     verdict = judge(end, reply, outputs=task.files, cwd=cwd)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
     reason = None if end.reason == "exited" else end.reason
@@ -53,7 +56,31 @@ def result_of(
         ended_at=end.ended_at,
         output_bytes=end.stdout_bytes,
         output_path=str(end.stdout_path) if end.stdout_path else None,
+        usage=reply.usage,
+        model=reply.model,
+        session_id=reply.session_id,
+        resumed=_went_on(end),
+        reported=None if verdict.success else reply.reported,
     )
+
+
+def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
+    """What an ended attempt said; a long stream of events is read from its spool, for its text lacks the middle."""
+    spooled = end.stdout_path
+    if not isinstance(backend, AgentBackend) or backend.dialect is None or spooled is None:
+        return backend.read(end.stdout, end.stderr)
+    if end.stdout_bytes > TEXT_LIMIT_BYTES:
+        cap = int((end.record or {}).get("cap_bytes", end.stdout_bytes))
+        reply = backend.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
+    else:
+        reply = backend.read(end.stdout, end.stderr)
+    return since_then(reply, spooled.parent) if backend.dialect.cost_of_session else reply
+
+
+def _went_on(end: AttemptEnd) -> bool:
+    """Whether an attempt began with the session of an earlier one."""
+    memo = read_memo(end.stdout_path.parent) if end.stdout_path else None
+    return memo is not None and memo.session_id is not None
 
 
 def without_attempt(

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import IllegalTransitionError
+from aurora_spawner.failure import ReportedFailure, failure_from_json
+from aurora_spawner.usage import Usage, usage_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +98,16 @@ class SpawnResult:
     output_bytes: int = 0
     output_path: str | None = None
     """The spooled stdout; gone once the run is cleaned away."""
+    usage: Usage | None = None
+    """What the last attempt used; None where its agent does not say."""
+    model: str | None = None
+    """Which model answered, as the agent says."""
+    session_id: str | None = None
+    """The agent's session, by which it can go on."""
+    resumed: bool = False
+    """The last attempt went on with the session of an earlier one."""
+    reported: ReportedFailure | None = None
+    """What the agent itself reported as failed."""
 
     @property
     def success(self) -> bool:
@@ -104,16 +116,24 @@ class SpawnResult:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values, and `success`."""
-        return {**{name: getattr(self, name) for name in _RESULT_FIELDS}, "success": self.success}
+        return {
+            **{name: getattr(self, name) for name in _RESULT_FIELDS},
+            "usage": self.usage.to_json() if self.usage else None,
+            "reported": self.reported.to_json() if self.reported else None,
+            "success": self.success,
+        }
 
 
 _RESULT_FIELDS: Final = tuple(each.name for each in fields(SpawnResult))
 
 
 def result_from_json(stored: dict[str, Any]) -> SpawnResult:
-    """The result that `SpawnResult.to_json` stored."""
-    known = {name: value for name, value in stored.items() if name != "success"}
-    return SpawnResult(**{**known, "state": TaskState(known["state"])})
+    """The result that `SpawnResult.to_json` stored; what other versions have more is passed over."""
+    known = {name: stored[name] for name in _RESULT_FIELDS if name in stored}
+    known["state"] = TaskState(known["state"])
+    known["usage"] = usage_from_json(known.get("usage"))
+    known["reported"] = failure_from_json(known.get("reported"))
+    return SpawnResult(**known)
 
 
 class RunState(StrEnum):

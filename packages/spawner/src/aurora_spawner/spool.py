@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.errors import AttemptRecordError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 DEFAULT_CAP_BYTES = 64 << 20
 """Kept of each stream of an attempt: half of it from the beginning, half from the end."""
+PIECE_BYTES = 1 << 18
 TEXT_LIMIT_BYTES = 4 << 20
 """Of an output that is handed on as text; the spool has the rest."""
 
@@ -79,9 +81,11 @@ class AttemptFolder:
         """The pid of the agent."""
         return self.path / "agent"
 
-    def prepare(self, prompt: str) -> None:
-        """Make the folder, readable by its owner alone, and put the prompt in."""
+    def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
+        """Make the folder, readable by its owner alone, and put the prompt in; `files` are written where missing."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path, content in (files or {}).items():
+            _write_new(path, content)
         descriptor = os.open(self.prompt, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(prompt.encode("utf-8", errors="surrogatepass"))
@@ -127,6 +131,16 @@ class AttemptFolder:
             return int(self.agent.read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+
+
+def _write_new(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
 
 
 _RECORD_TYPES: Final = {
@@ -179,6 +193,19 @@ def kept_bytes(path: Path, *, total: int, cap: int) -> bytes:
     half = cap // 2
     seam = half + (total - half) % half
     return content[:half] + content[seam:] + content[half:seam]
+
+
+def kept_pieces(path: Path, *, total: int | None, cap: int) -> Iterator[bytes]:
+    """The same piece by piece, where it lies in order; `total` is None for a stream that has not ended."""
+    if total is not None and total > cap:
+        yield kept_bytes(path, total=total, cap=cap)
+        return
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    except FileNotFoundError:
+        return
 
 
 def read_output(path: Path, *, total: int, cap: int, limit: int = TEXT_LIMIT_BYTES) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
+    from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.failure import ReportedFailure
     from aurora_spawner.task import SpawnTask
+    from aurora_spawner.usage import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,10 @@ class Invocation:
     """Patterns of inherited variables that this agent needs though they look like secrets."""
     instructed: bool = False
     """The command or environment carries the task's instructions; else they are put before the prompt."""
+    secrets: tuple[str, ...] | None = None
+    """Patterns of the model keys that it may see; None for all of them, where nobody knows which it needs."""
+    files: Mapping[Path, str] = field(default_factory=dict)
+    """Written before it starts, where they are not there yet: its configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +40,32 @@ class Reply:
     """What the agent itself reports as failed, whatever its exit code says."""
     finished: bool = False
     """It gave a terminal success event; agents without events never do."""
+    ends_with_event: bool = False
+    """It would have given one, had it come to its end: exit code 0 alone does not count."""
+    reported: ReportedFailure | None = None
+    """That failure for the classifier, or what the agent was trying again for when it was cut off."""
+    session_id: str | None = None
+    """What it can be resumed by."""
+    model: str | None = None
+    usage: Usage | None = None
+    """None where it does not say."""
+    worked: bool = False
+    """It said something or used a tool."""
+    retries: int = 0
+    """Calls of its model that it tried again."""
+    tool_calls: int = 0
+    lines: int = 0
+    unknown_events: int = 0
+    """Of types that we do not know: its version may be newer than what we know of it."""
+    broken_lines: int = 0
+
+    def counted(self, *, lines: int, unknown: int, broken: int) -> Reply:
+        """The same with how much of its stream could be read."""
+        return replace(self, lines=lines, unknown_events=unknown, broken_lines=broken)
+
+    def costing(self, cost_usd: float | None) -> Reply:
+        """The same where its attempt cost something else than the agent says."""
+        return replace(self, usage=replace(self.usage, cost_usd=cost_usd)) if self.usage else self
 
 
 class Backend(Protocol):
@@ -57,4 +91,46 @@ class Backend(Protocol):
 
     def read(self, stdout: str, stderr: str) -> Reply:
         """What an ended attempt said."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRequest:
+    """One attempt for which a command line is wanted."""
+
+    task: SpawnTask
+    folder: Path
+    """The attempt's own."""
+    prompt_file: Path
+    """Holds the prompt, which is the agent's stdin too."""
+    home: Path
+    """Where the agent may keep its configuration and sessions for this task, if it shall not use the user's own."""
+    resume: str | None = None
+    """A session of this agent to go on with."""
+
+
+@runtime_checkable
+class AgentBackend(Backend, Protocol):
+    """Drives a kind of agent that tells what it does by events, and may go on with a session."""
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """What its stdout is written in; None for plain text."""
+        ...
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it can go on with a session by its id."""
+        ...
+
+    def request(self, request: AttemptRequest) -> Invocation:
+        """How to start it for this attempt.
+
+        Raises:
+            BackendError: Its program cannot be found.
+        """
+        ...
+
+    def read_stream(self, pieces: Iterable[bytes]) -> Reply:
+        """What an ended attempt said, from its output piece by piece."""
         ...

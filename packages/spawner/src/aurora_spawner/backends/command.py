@@ -1,19 +1,28 @@
-"""Any program as an agent: prompt on its stdin, answer on its stdout."""
+"""Any program as an agent: prompt on its stdin, answer on its stdout, or events in a dialect that is understood."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
-from aurora_spawner.backends.base import Invocation, Reply
+from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
+from aurora_spawner.backends.digest import digest_of
+from aurora_spawner.backends.undeclared import final_failure
 from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.task import SpawnTask
+
+PromptBy = Literal["stdin", "file", "argument"]
+PROMPT_FILE: Final = "{prompt_file}"
+"""Stands in a command for the file that holds the prompt."""
+ARGUMENT_LIMIT: Final = 100_000
+"""Bytes of a prompt that is given as an argument; the system refuses a single one from 128 KiB on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,13 @@ class CommandBackend:
     """Whose rate limits it meets; None shares them with whatever runs the same command."""
     instructible: bool = True
     """Whether a task's instructions stand before its prompt; a program that is no model has no use for them."""
+    dialect: Dialect | None = None
+    """Of the events that it prints; None for an answer in plain text."""
+    prompt: PromptBy = "stdin"
+    """How it takes its prompt: "file" puts a path for {prompt_file} in the command, or at its end."""
+    model: str | None = None
+    """For tasks that name none."""
+    resumes: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0]:
@@ -44,15 +60,53 @@ class CommandBackend:
 
     def invoke(self, task: SpawnTask) -> Invocation:
         """The command as it is."""
-        program = self.command[0]
-        if "/" not in program and shutil.which(program, path=self.env.get("PATH")) is None:
-            raise BackendError(self.name, f"{program} is not on PATH; install it or give its full path")
-        if program.startswith("/") and not Path(program).exists():
-            raise BackendError(self.name, f"{program} does not exist")
-        model = {"AURORA_MODEL": task.model} if task.model else {}
-        env = {**self.env, **model}
+        find_program(self.name, self.command[0], self.env)
+        model = task.model or self.model
+        named = {"AURORA_MODEL": model} if model else {}
+        env = {**self.env, **named}
         return Invocation(command=self.command, env=env, keep_env=self.keep_env, instructed=not self.instructible)
 
+    def request(self, request: AttemptRequest) -> Invocation:
+        """The command with the prompt where it wants it."""
+        return replace(self.invoke(request.task), command=self._with_prompt(request))
+
+    def _with_prompt(self, request: AttemptRequest) -> tuple[str, ...]:
+        if self.prompt == "stdin":
+            return self.command
+        if self.prompt == "argument":
+            return (*self.command, self._argument(request))
+        path = str(request.prompt_file)
+        if any(PROMPT_FILE in word for word in self.command):
+            return tuple(word.replace(PROMPT_FILE, path) for word in self.command)
+        return (*self.command, path)
+
+    def _argument(self, request: AttemptRequest) -> str:
+        """The prompt, or where it is to be read; a long one does not fit into an argument."""
+        prompt = request.task.prompt
+        more = request.task.depends_on or (request.task.instructions and self.instructible)
+        if more or len(prompt.encode("utf-8", errors="replace")) > ARGUMENT_LIMIT:
+            return f"Do the task that stands in the file {request.prompt_file}."
+        return prompt
+
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
-        """All of stdout is the answer."""
-        return Reply(text=stdout)
+        """All of stdout is the answer, unless it speaks a dialect."""
+        if self.dialect:
+            return self.read_stream([stdout.encode("utf-8", errors="surrogatepass")])
+        return Reply(text=stdout, reported=final_failure(stdout))
+
+    def read_stream(self, pieces: Iterable[bytes]) -> Reply:
+        """What its events say; only for one that has a dialect."""
+        assert self.dialect is not None
+        return digest_of(self.dialect, pieces)
+
+
+def find_program(name: str, program: str, env: Mapping[str, str], *, advice: str = "install it") -> None:
+    """See that a program is there.
+
+    Raises:
+        BackendError: It is not.
+    """
+    if "/" not in program and shutil.which(program, path=env.get("PATH")) is None:
+        raise BackendError(name, f"{program} is not on PATH; {advice} or give its full path")
+    if program.startswith("/") and not Path(program).exists():
+        raise BackendError(name, f"{program} does not exist")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.recovery.causes import (
     CATEGORY_OF,
@@ -19,8 +19,10 @@ from aurora_spawner.recovery.causes import (
     ErrorCategory,
     cause_of_status,
 )
-from aurora_spawner.recovery.events import ReportedFailure, final_failure
 from aurora_spawner.recovery.wordings import asks_to_wait_s, cause_of_text, is_final
+
+if TYPE_CHECKING:
+    from aurora_spawner.failure import ReportedFailure
 
 STDERR_LINES: Final = 30
 """Final lines of stderr that are looked at."""
@@ -37,11 +39,9 @@ class FailureEvidence:
     """Negative: by that signal."""
     exec_errno: int = 0
     reported: ReportedFailure | None = None
-    """What the agent itself reported, where its backend understands its events."""
+    """What the agent itself reported, as its backend understands it."""
     api_status: int | None = None
     """Of the last answer of its provider, where that is known without events."""
-    stdout: str = ""
-    """Read for structured final events only."""
     stderr: str = ""
 
 
@@ -114,7 +114,7 @@ def _by_ending(evidence: FailureEvidence) -> Classification | None:
 
 
 def _by_report(evidence: FailureEvidence) -> Classification | None:
-    reported = evidence.reported or final_failure(evidence.stdout)
+    reported = evidence.reported
     if reported is None:
         return None
     cause = _CODES.get(reported.code.lower())

@@ -19,6 +19,7 @@ from aurora_spawner.recovery.health import AgentHealth, health_of
 from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoveryMetrics
+from aurora_spawner.recovery.pauses import PauseNotice, PauseWatch
 from aurora_spawner.recovery.provider_store import ProviderStore
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import TimeLimits, limits_of
@@ -106,6 +107,9 @@ class RunRecovery:
         """Callbacks that are to be called."""
         self.held: dict[str, float] = {}
         """Agents whose provider is paused: when to ask again, Unix time."""
+        self._pauses = PauseWatch()
+        self.notices: list[PauseNotice] = []
+        """About providers, that are to be told."""
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -126,7 +130,10 @@ class RunRecovery:
 
     def admits(self, agent: str) -> bool:
         """Whether the agent's provider lets an attempt start now, or is not to be waited for: `enter` knows which."""
-        answer = self.store.ask(self._provider(agent))
+        provider = self._provider(agent)
+        answer = self.store.ask(provider)
+        if answer.wait_until is not None or provider in self._pauses:
+            self._look(agent)
         if answer.wait_until is None or self._unavailable(agent):
             self.held.pop(agent, None)
             return True
@@ -222,12 +229,14 @@ class RunRecovery:
         self.machine.record_success(worker)
         self._note_breaker(worker, before)
         self._gate_moved(worker, self.store.succeeded)
+        if self._provider(worker) in self._pauses:
+            self._look(worker)
         self.batch = self.batch.settled(success=True)
 
     def failed(self, task: SpawnTask, end: AttemptEnd, result: SpawnResult) -> Next:
         """The attempt under way failed; what follows."""
         state = self._state(task)
-        why = self._classify(end)
+        why = self._classify(end, result)
         error = result.error or "it failed"
         if why.throttled and state.deferrals < DEFERRAL_LIMIT:
             return self._throttled(state, end, why, error)
@@ -240,13 +249,13 @@ class RunRecovery:
         self._note_breaker(state.agent, before)
         return replace(self._after(state, error, why), error=error)
 
-    def _classify(self, end: AttemptEnd) -> Classification:
+    def _classify(self, end: AttemptEnd, result: SpawnResult) -> Classification:
         return self._classifier.classify(
             FailureEvidence(
                 reason=end.reason,
                 exit_code=end.exit_code,
                 exec_errno=end.exec_errno,
-                stdout=end.stdout,
+                reported=result.reported,
                 stderr=end.stderr,
             )
         )
@@ -258,11 +267,12 @@ class RunRecovery:
             provider, began=end.started_at or now, retry_after_s=why.retry_after_s, reason=_one_line(error)
         )
         self._note_gate(before, gate)
+        self._look(state.agent)
         breaker = self.machine.breakers.get(state.agent)
         self.machine.record_failure(state.agent, why)
         self._note_breaker(state.agent, breaker)
         state.defer(why, error=error)
-        return Next(again_after_s=0.0, kind="task_deferred", message=f"{provider} asks for patience: {error}")
+        return Next(again_after_s=0.0, kind="task_deferred")
 
     def _refused(self, agent: str, error: str) -> str:
         """Stop the provider; returns what every task of it is told."""
@@ -446,6 +456,13 @@ class RunRecovery:
         provider = self._provider(agent)
         before = self.store.gate(provider)
         self._note_gate(before, move(provider))
+
+    def _look(self, agent: str) -> None:
+        """Note what people have not been told of the agent's provider."""
+        gate = self.store.gate(self._provider(agent))
+        notice = self._pauses.look(gate, self._clock(), self._policy(agent).max_provider_wait)
+        if notice is not None:
+            self.notices.append(notice)
 
     def _note_gate(self, before: ProviderGate, after: ProviderGate) -> None:
         if (before.state, before.since) != (after.state, after.since):

@@ -1,0 +1,145 @@
+"""An agent CLI that is known by name, with the user's choices."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
+from aurora_spawner.backends.command import find_program
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.digest import digest_of
+from aurora_spawner.backends.profiles import HOME, INSTRUCTIONS, PROFILES, PROMPT_FILE, SESSION, Profile
+from aurora_spawner.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.task import SpawnTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CliBackend:
+    """One of the CLIs of `PROFILES`.
+
+    Raises:
+        BackendError: There is none of that kind.
+    """
+
+    name: str
+    kind: str
+    command: tuple[str, ...] = ()
+    """Instead of the program found on PATH."""
+    model: str | None = None
+    """For tasks that name none; None leaves it to the CLI."""
+    args: tuple[str, ...] = ()
+    """More arguments, after ours."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Comes before what we set."""
+    permissive: bool = False
+    """It may use every tool unasked; else it keeps to its own careful mode."""
+    isolated: bool = False
+    """It gets configuration and sessions of its own for each task: no instructions, servers, logins of the user."""
+    timeout_s: float | None = None
+    named_provider: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in PROFILES:
+            raise BackendError(self.name, f"is of the unknown kind {self.kind}; there are: {', '.join(PROFILES)}")
+
+    @property
+    def profile(self) -> Profile:
+        """The quirks of its kind."""
+        return PROFILES[self.kind]
+
+    @property
+    def dialect(self) -> Dialect:
+        """What it prints."""
+        return DIALECTS[self.kind]
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it can go on with a session."""
+        return self.profile.resumed is not None
+
+    @property
+    def provider(self) -> str:
+        """Whose limits it meets."""
+        if self.named_provider:
+            return self.named_provider
+        maker, slash, _rest = (self.model or "").partition("/")
+        return maker if slash and self.profile.provider_in_model else self.profile.provider
+
+    def invoke(self, task: SpawnTask) -> Invocation:
+        """How it is started, but for the paths of an attempt."""
+        here = Path()
+        return self.request(AttemptRequest(task=task, folder=here, prompt_file=here / "prompt", home=here / "home"))
+
+    def request(self, request: AttemptRequest) -> Invocation:
+        """How it is started for an attempt."""
+        profile = self.profile
+        program = self.command or (profile.program,)
+        find_program(self.name, program[0], self.env, advice=f"install {profile.package}, set `command:`")
+        instructions = (request.task.instructions or "").strip() if profile.instructed else ""
+        places = {
+            HOME: str(request.home),
+            PROMPT_FILE: str(request.prompt_file),
+            INSTRUCTIONS: str(request.folder / "instructions.md"),
+            SESSION: request.resume or "",
+        }
+        files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
+        if instructions:
+            files[INSTRUCTIONS] = f"{instructions}\n"
+        return Invocation(
+            command=(*program, *(_filled(word, places) for word in self._arguments(request))),
+            env={name: _filled(value, places) for name, value in self._variables().items()},
+            secrets=profile.secrets,
+            files={Path(_filled(path, places)): content for path, content in files.items()},
+            instructed=bool(instructions),
+        )
+
+    def _arguments(self, request: AttemptRequest) -> tuple[str, ...]:
+        profile = self.profile
+        model = request.task.model or self.model
+        ending = profile.resumed if request.resume and profile.resumed is not None else profile.fresh
+        return (
+            *profile.start,
+            *(profile.permissive if self.permissive else profile.safe),
+            *(profile.isolated if self.isolated else ()),
+            *((*profile.model, model) if model else ()),
+            *(profile.instructed if request.task.instructions else ()),
+            *self.args,
+            *ending,
+        )
+
+    def _variables(self) -> dict[str, str]:
+        profile = self.profile
+        mode = profile.permissive_env if self.permissive else profile.safe_env
+        root = profile.root_env if self.permissive and os.geteuid() == 0 else {}
+        isolated = profile.isolated_env if self.isolated else {}
+        return {**profile.env, **mode, **root, **isolated, **self.env}
+
+    def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
+        """What its events say."""
+        return self.read_stream([stdout.encode("utf-8", errors="surrogatepass")])
+
+    def read_stream(self, pieces: Iterable[bytes]) -> Reply:
+        """What its events say, from its output piece by piece."""
+        return digest_of(self.dialect, pieces)
+
+
+def _filled(word: str, places: Mapping[str, str]) -> str:
+    for placeholder, value in places.items():
+        word = word.replace(placeholder, value)
+    return word
+
+
+def installed_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The known CLIs whose program is on PATH, the one that is chosen first before the others."""
+    return tuple(
+        kind for kind, profile in PROFILES.items() if shutil.which(profile.program, path=environ.get("PATH"))
+    )

@@ -1,0 +1,127 @@
+"""The stream of Claude Code (`--output-format stream-json`), which Qwen Code speaks too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.backends.events import (
+    AgentEvent,
+    Failed,
+    RetryNotice,
+    SessionStarted,
+    Succeeded,
+    Text,
+    ToolCall,
+    ToolResult,
+    UsageReported,
+)
+from aurora_spawner.backends.failures import MESSAGE_LENGTH, failure_in, status_in
+from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aurora_spawner.backends.dialects.base import Readers
+    from aurora_spawner.backends.fields import Fields
+
+SYNTHETIC: Final = "<synthetic>"
+"""The "model" of messages in which the CLI itself tells of an error."""
+
+
+def _system(event: Fields) -> Iterator[AgentEvent]:
+    kind = event.text("subtype")
+    if kind == "init" and event.text("session_id"):
+        yield SessionStarted(id=event.text("session_id"), model=event.text("model") or None)
+    elif kind == "api_retry":
+        code = event.text("error")
+        delay_ms = event.real("retry_delay_ms")
+        yield RetryNotice(
+            attempt=event.whole("attempt"),
+            delay_s=None if delay_ms is None else delay_ms / 1000,
+            failure=ReportedFailure(code=code, status=event.whole("error_status"), message=code),
+        )
+
+
+def _assistant(event: Fields) -> Iterator[AgentEvent]:
+    """A message, or one block of it. What a sub-agent says is not said to the user."""
+    message = event.fields("message")
+    if message.text("model") == SYNTHETIC or event.text("parent_tool_use_id"):
+        return
+    for block in message.rows("content"):
+        if block.text("type") == "text" and block.text("text"):
+            yield Text(text=block.text("text"))
+        elif block.text("type") == "tool_use":
+            yield ToolCall(name=block.text("name"), id=block.text("id"), about=block.fields("input").about())
+
+
+def _user(event: Fields) -> Iterator[AgentEvent]:
+    for block in event.fields("message").rows("content"):
+        if block.text("type") == "tool_result":
+            yield ToolResult(id=block.text("tool_use_id"), ok=not block.is_true("is_error"))
+
+
+def _result(event: Fields) -> Iterator[AgentEvent]:
+    """The end. The subtype says "success" even after an error: `is_error` decides."""
+    if event.has("usage"):
+        yield UsageReported(usage=_usage(event), total=True, model=_main_model(event))
+    if event.text("session_id"):
+        yield SessionStarted(id=event.text("session_id"))
+    if event.is_true("is_error") or event.text("subtype").startswith("error"):
+        yield Failed(failure=_failure(event))
+    else:
+        yield Succeeded(answer=event.text("result") if event.has("result") else None)
+
+
+def _usage(event: Fields) -> Usage:
+    """Of this process; the cost alone is that of the whole session."""
+    used = event.fields("usage")
+    cached = used.count("cache_read_input_tokens")
+    read = used.count("input_tokens")
+    if used.has("total_tokens"):  # Qwen Code counts what it read from a cache twice
+        read = max(0, read - cached)
+    return Usage(
+        input_tokens=read,
+        output_tokens=used.count("output_tokens"),
+        cache_read_tokens=cached,
+        cache_write_tokens=used.count("cache_creation_input_tokens"),
+        cost_usd=event.real("total_cost_usd"),
+    )
+
+
+def _main_model(event: Fields) -> str | None:
+    """The model that wrote most."""
+    models = event.fields("modelUsage")
+    return max(models.raw, key=lambda name: models.fields(name).count("outputTokens"), default=None)
+
+
+def _failure(event: Fields) -> ReportedFailure:
+    """The terminal reason and the API's own words are to be believed."""
+    subtype = event.text("subtype")
+    code = event.text("api_error_type") or (
+        subtype if subtype.startswith("error_max") else event.text("terminal_reason")
+    )
+    said = event.raw.get("errors")
+    errors = "; ".join(each for each in said if isinstance(each, str)) if isinstance(said, list) else ""
+    message = event.text("result") or failure_in(event.raw.get("error")).message or errors
+    return ReportedFailure(
+        code=code if code != "api_error" else "",
+        status=event.whole("api_error_status") or status_in(message),
+        message=message[:MESSAGE_LENGTH],
+    )
+
+
+def _nothing(_event: Fields) -> Iterator[AgentEvent]:
+    yield from ()
+
+
+READERS: Final[Readers] = {
+    "system": _system,
+    "assistant": _assistant,
+    "user": _user,
+    "result": _result,
+    "stream_event": _nothing,
+    "rate_limit_event": _nothing,
+    "control_request": _nothing,
+    "control_response": _nothing,
+}

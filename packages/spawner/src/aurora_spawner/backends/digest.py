@@ -1,0 +1,140 @@
+"""From the events of an attempt to what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.backends.base import Reply
+from aurora_spawner.backends.events import (
+    Failed,
+    RetryNotice,
+    SessionStarted,
+    Succeeded,
+    Text,
+    ToolCall,
+    ToolResult,
+    UsageReported,
+)
+from aurora_spawner.backends.stream import EventStream
+from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.usage import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.backends.events import AgentEvent
+    from aurora_spawner.usage import Usage
+
+ANSWER_LIMIT: Final = 4 << 20
+"""Characters of a message; of a longer one the beginning is kept."""
+
+
+@dataclass(slots=True)
+class Digest:
+    """Takes in the events of one attempt, in order."""
+
+    dialect: Dialect
+    session_id: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    answer: str = ""
+    """The last message so far."""
+    tool_calls: int = 0
+    retries: int = 0
+    worked: bool = False
+    """It said something or used a tool: a session that is worth going on with."""
+    failure: ReportedFailure | None = None
+    _finished: bool = False
+    _for_good: bool = False
+    _pending: ReportedFailure | None = None
+    """What it tries again for, where nothing came after that."""
+    _message: list[str] = field(default_factory=list)
+    _length: int = 0
+
+    def take(self, events: Iterable[AgentEvent]) -> None:
+        """The next events."""
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: AgentEvent) -> None:
+        if not isinstance(event, (RetryNotice, SessionStarted, UsageReported)):
+            self._pending = None
+        match event:
+            case SessionStarted():
+                self.session_id = event.id
+                self.model = event.model or self.model
+            case Text():
+                self._say(event)
+            case ToolCall():
+                self.tool_calls += 1
+                self.worked = True
+                self._end_message()
+            case ToolResult():
+                self._end_message()
+            case UsageReported():
+                self.usage = event.usage if event.total else (self.usage or NOTHING) + event.usage
+                self.model = event.model or self.model
+            case RetryNotice():
+                self.retries += 1
+                self._pending = event.failure if event.failure.status or event.failure.code else self._pending
+            case Succeeded():
+                self._succeed(event)
+            case Failed():
+                self._fail(event)
+
+    def _say(self, event: Text) -> None:
+        if not event.continues:
+            self._end_message()
+        self.worked = True
+        room = ANSWER_LIMIT - self._length
+        self._message.append(event.text[: max(0, room)])
+        self._length += len(event.text)
+
+    def _end_message(self) -> None:
+        if self._message:
+            self.answer = "".join(self._message)
+            self._message.clear()
+            self._length = 0
+
+    def _succeed(self, event: Succeeded) -> None:
+        self._end_message()
+        if event.answer is not None:
+            self.answer = event.answer[:ANSWER_LIMIT]
+        if not self._for_good:
+            self._finished, self.failure = True, None
+
+    def _fail(self, event: Failed) -> None:
+        self._finished = False
+        self._for_good = self._for_good or event.for_good
+        if self.failure is None or event.failure != ReportedFailure():
+            self.failure = event.failure
+
+    def reply(self) -> Reply:
+        """What came of it all."""
+        self._end_message()
+        return Reply(
+            text=self.answer,
+            failure=f"it reports: {self.failure.text}" if self.failure else None,
+            finished=self._finished and self.dialect.ends_with_event,
+            ends_with_event=self.dialect.ends_with_event,
+            reported=self.failure or self._pending,
+            session_id=self.session_id,
+            model=self.model,
+            usage=self.usage,
+            worked=self.worked,
+            retries=self.retries,
+            tool_calls=self.tool_calls,
+        )
+
+
+def digest_of(dialect: Dialect, pieces: Iterable[bytes]) -> Reply:
+    """What an attempt's whole output says."""
+    stream, digest = EventStream(dialect), Digest(dialect)
+    for piece in pieces:
+        digest.take(stream.feed(piece))
+    digest.take(stream.close())
+    counts = stream.counts
+    reply = digest.reply()
+    return reply.counted(lines=counts.lines, unknown=counts.unknown, broken=counts.broken)

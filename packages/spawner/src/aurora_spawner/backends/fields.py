@@ -1,0 +1,78 @@
+"""A JSON object of somebody else's making, read without trust: what is missing or of another type is empty."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+ABOUT_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of one object."""
+
+    raw: dict[str, Any]
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a field, whatever it holds."""
+        return name in self.raw
+
+    def text(self, *names: str) -> str:
+        """The first of these that is a string with something in it."""
+        found = (self.raw.get(name) for name in names)
+        return next((value for value in found if isinstance(value, str) and value), "")
+
+    def whole(self, *names: str) -> int | None:
+        """The first of these that is a whole number."""
+        found = (self.raw.get(name) for name in names)
+        return next((value for value in found if isinstance(value, int) and not isinstance(value, bool)), None)
+
+    def count(self, *names: str) -> int:
+        """The first of these that is a whole number; 0 where none is, or it is below."""
+        return max(0, self.whole(*names) or 0)
+
+    def real(self, name: str) -> float | None:
+        """A number that is neither infinite nor none."""
+        value = self.raw.get(name)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return None
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return number if abs(number) < float("inf") else None
+
+    def fields(self, name: str) -> Fields:
+        """An object inside."""
+        value = self.raw.get(name)
+        return Fields(value if isinstance(value, dict) else {})
+
+    def rows(self, name: str) -> list[Fields]:
+        """The objects of a list inside."""
+        value = self.raw.get(name)
+        return [Fields(each) for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+    def is_true(self, name: str) -> bool:
+        """Whether the field is exactly true."""
+        return self.raw.get(name) is True
+
+    def about(self) -> str:
+        """What a tool's input is about: its command, path or query, in one line."""
+        said = self.text("command", "cmd", "file_path", "filePath", "path", "pattern", "query", "url", "description")
+        if not said and self.raw:
+            said = next((str(value) for value in self.raw.values() if value), "")
+        return " ".join(said[: 4 * ABOUT_LENGTH].split())[:ABOUT_LENGTH]
+
+
+def object_in(line: str) -> Fields | None:
+    """The JSON object that a line is; None where it is something else."""
+    text = line.strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return Fields(value) if isinstance(value, dict) else None

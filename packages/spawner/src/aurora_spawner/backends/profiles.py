@@ -1,0 +1,214 @@
+"""The agent CLIs that are known by name, each with its quirks: everything that differs between them is in this table.
+
+What the flags do was tried with the versions that docs/agents.md names.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SESSION: Final = "{session}"
+"""Stands in arguments for the session to go on with."""
+PROMPT_FILE: Final = "{prompt_file}"
+INSTRUCTIONS: Final = "{instructions}"
+"""Stands in arguments for the file with a task's instructions."""
+HOME: Final = "{home}"
+"""Stands in arguments, values and paths for the folder of an isolated agent's own configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """How one CLI is driven."""
+
+    kind: str
+    program: str
+    package: str
+    """What brings it: a package of npm, or of the Python index with `pip:` before it."""
+    provider: str
+    """Whose limits it meets, unless its model says otherwise."""
+    provider_in_model: bool = False
+    """A model is written "provider/model"."""
+    start: tuple[str, ...]
+    """Arguments of every attempt: no terminal, events on stdout."""
+    model: tuple[str, ...] = ("--model",)
+    """What comes before the model's name."""
+    safe: tuple[str, ...] = ()
+    """Arguments for its own careful mode, where that is not what it does anyway."""
+    permissive: tuple[str, ...] = ()
+    """Arguments that let it use every tool unasked."""
+    instructed: tuple[str, ...] = ()
+    """Arguments that add a task's instructions to its system prompt; empty where they go before the prompt."""
+    fresh: tuple[str, ...] = ()
+    """The last arguments of a first attempt."""
+    resumed: tuple[str, ...] | None = None
+    """The same where it goes on with a session; None where it cannot."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Set always: no updates in the middle of work, and few tries of its own, for our gate decides who waits."""
+    safe_env: Mapping[str, str] = field(default_factory=dict)
+    permissive_env: Mapping[str, str] = field(default_factory=dict)
+    root_env: Mapping[str, str] = field(default_factory=dict)
+    """Set for the superuser in permissive mode."""
+    isolated: tuple[str, ...] = ()
+    """Arguments that give it a configuration of its own."""
+    isolated_env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Written for every attempt, by path; needed where a setting has neither flag nor variable."""
+    isolated_files: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    """The model keys that it may see: those of its own providers."""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+_ANY_MODEL_KEY: Final = (
+    "ANTHROPIC_*",
+    "AZURE_OPENAI_*",
+    "DASHSCOPE_*",
+    "DEEPSEEK_*",
+    "GEMINI_*",
+    "GOOGLE_*",
+    "GROQ_*",
+    "MISTRAL_*",
+    "OPENAI_*",
+    "OPENROUTER_*",
+    "XAI_*",
+)
+"""For agents that can be set up for any provider."""
+
+_ASK_FIRST: Final = _json({"bash": "deny", "edit": "deny", "webfetch": "deny", "external_directory": "deny"})
+
+_KNOWN: Final = (
+    Profile(
+        kind="claude",
+        program="claude",
+        package="@anthropic-ai/claude-code",
+        provider="anthropic",
+        start=("-p", "--output-format", "stream-json", "--verbose"),
+        permissive=("--dangerously-skip-permissions",),
+        instructed=("--append-system-prompt-file", INSTRUCTIONS),
+        resumed=("--resume", SESSION),
+        env={
+            "CLAUDE_CODE_MAX_RETRIES": "1",  # else ten, 401s among them, over minutes
+            "API_TIMEOUT_MS": "300000",
+            "DISABLE_AUTOUPDATER": "1",
+        },
+        root_env={"IS_SANDBOX": "1"},  # it refuses the superuser this mode otherwise
+        isolated_env={"CLAUDE_CONFIG_DIR": HOME},
+        secrets=("ANTHROPIC_*", "CLAUDE_*", "AWS_*"),
+    ),
+    Profile(
+        kind="codex",
+        program="codex",
+        package="@openai/codex",
+        provider="openai",
+        start=("exec", "--json", "--skip-git-repo-check", "-c", "check_for_update_on_startup=false"),
+        permissive=("--dangerously-bypass-approvals-and-sandbox",),
+        fresh=("-",),
+        resumed=("resume", SESSION, "-"),
+        isolated_env={"CODEX_HOME": HOME},
+        isolated_files={f"{HOME}/config.toml": 'model_reasoning_summary = "none"\n'},  # it insists on the folder
+        secrets=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
+    ),
+    Profile(
+        kind="gemini",
+        program="gemini",
+        package="@google/gemini-cli",
+        provider="google",
+        start=("-o", "stream-json"),
+        permissive=("--yolo", "--skip-trust"),
+        resumed=("--resume", SESSION),
+        env={
+            "GEMINI_CLI_NO_RELAUNCH": "1",
+            "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # what the user sets comes before it
+        },
+        files={f"{HOME}/gemini-defaults.json": _json({"general": {"maxAttempts": 2, "enableAutoUpdate": False}})},
+        isolated_env={"GEMINI_CLI_HOME": HOME},
+        isolated_files={
+            f"{HOME}/.gemini/settings.json": _json(
+                {"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": {"enableAutoUpdate": False}}
+            )
+        },
+        secrets=("GEMINI_*", "GOOGLE_*"),
+    ),
+    Profile(
+        kind="opencode",
+        program="opencode",
+        package="opencode-ai",
+        provider="opencode",
+        provider_in_model=True,
+        start=("run", "--format", "json"),
+        resumed=("--session", SESSION),
+        env={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
+        safe_env={"OPENCODE_PERMISSION": _ASK_FIRST},  # left to itself it allows everything
+        isolated_env={
+            "XDG_CONFIG_HOME": f"{HOME}/config",
+            "XDG_DATA_HOME": f"{HOME}/data",
+            "XDG_STATE_HOME": f"{HOME}/state",
+            "XDG_CACHE_HOME": f"{HOME}/cache",
+        },
+        secrets=(*_ANY_MODEL_KEY, "OPENCODE_*"),
+    ),
+    Profile(
+        kind="qwen",
+        program="qwen",
+        package="@qwen-code/qwen-code",
+        provider="qwen",
+        start=("-o", "stream-json"),
+        permissive=("--yolo",),
+        resumed=("--resume", SESSION),
+        env={"QWEN_CODE_NO_RELAUNCH": "1"},
+        isolated_env={"QWEN_HOME": HOME},
+        secrets=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
+    ),
+    Profile(
+        kind="copilot",
+        program="copilot",
+        package="@github/copilot",
+        provider="github",
+        start=("--output-format", "json", "--no-ask-user"),
+        permissive=("--allow-all",),
+        resumed=(f"--resume={SESSION}",),
+        env={"COPILOT_AUTO_UPDATE": "false"},
+        isolated_env={"COPILOT_HOME": HOME},
+        secrets=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN"),
+    ),
+    Profile(
+        kind="aider",
+        program="aider",
+        package="pip:aider-chat",
+        provider="aider",
+        provider_in_model=True,
+        start=(
+            *("--yes-always", "--no-pretty", "--no-stream", "--no-check-update", "--no-show-release-notes"),
+            *("--no-gitignore", "--no-show-model-warnings", "--no-detect-urls", "--no-fancy-input"),
+            *("--chat-history-file", f"{HOME}/aider.chat.md", "--input-history-file", f"{HOME}/aider.input"),
+        ),
+        safe=("--no-suggest-shell-commands",),
+        fresh=("--message-file", PROMPT_FILE),
+        files={f"{HOME}/aider.input": ""},
+        secrets=_ANY_MODEL_KEY,
+    ),
+    Profile(
+        kind="cline",
+        program="cline",
+        package="cline",
+        provider="cline",
+        start=("--json",),
+        safe=("--auto-approve", "false"),
+        permissive=("--auto-approve", "true"),
+        resumed=("--id", SESSION),
+        env={"CLINE_NO_AUTO_UPDATE": "1"},
+        isolated=("--data-dir", HOME),
+        secrets=(*_ANY_MODEL_KEY, "CLINE_*"),
+    ),
+)
+
+PROFILES: Final[Mapping[str, Profile]] = {profile.kind: profile for profile in _KNOWN}
+"""By kind, in the order in which one is chosen where nobody has said which."""

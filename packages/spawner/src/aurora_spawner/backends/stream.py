@@ -1,0 +1,92 @@
+"""From the bytes that an agent prints to events, piece by piece, within fixed memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.backends.fields import object_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.backends.events import AgentEvent
+
+LINE_LIMIT: Final = 8 << 20
+"""Bytes of one line; a longer one is passed over and counted as broken."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was seen of a stream, and what could not be made use of."""
+
+    lines: int = 0
+    unknown: int = 0
+    """Events of a type that the dialect does not have."""
+    broken: int = 0
+    """Lines that are no event at all."""
+
+
+@dataclass(slots=True)
+class EventStream:
+    """Translates one stream; feed it as the bytes come, and close it at the end."""
+
+    dialect: Dialect
+    counts: Counts = field(default_factory=Counts)
+    _pieces: list[bytes] = field(default_factory=list)
+    """Of a line that has not ended."""
+    _length: int = 0
+    _skipping: bool = False
+    """Within a line that is too long."""
+
+    def feed(self, piece: bytes) -> list[AgentEvent]:
+        """What the next bytes say."""
+        *ended, rest = piece.split(b"\n")
+        found: list[AgentEvent] = []
+        for line in ended:
+            self._gather(line)
+            found.extend(self._end_line())
+        self._gather(rest)
+        return found
+
+    def close(self) -> list[AgentEvent]:
+        """What a last line without an end says."""
+        return list(self._end_line()) if self._pieces or self._skipping else []
+
+    def _gather(self, piece: bytes) -> None:
+        if self._skipping or not piece:
+            return
+        self._length += len(piece)
+        if self._length > LINE_LIMIT:
+            self._pieces.clear()
+            self._skipping = True
+        else:
+            self._pieces.append(piece)
+
+    def _end_line(self) -> Iterable[AgentEvent]:
+        line, skipped = b"".join(self._pieces), self._skipping
+        self._pieces.clear()
+        self._length, self._skipping = 0, False
+        if skipped:
+            self.counts.lines += 1
+            self.counts.broken += 1
+            return ()
+        return self._read(line.decode("utf-8", errors="backslashreplace").rstrip("\r"))
+
+    def _read(self, line: str) -> Iterable[AgentEvent]:
+        if self.dialect.read_line:
+            self.counts.lines += 1
+            return self.dialect.read_line(line)
+        if not line.strip():
+            return ()
+        self.counts.lines += 1
+        event = object_in(line)
+        if event is None:
+            self.counts.broken += 1
+            return ()
+        reader = (self.dialect.readers or {}).get(event.text("type"))
+        if reader is None:
+            self.counts.unknown += 1
+            return ()
+        return reader(event)

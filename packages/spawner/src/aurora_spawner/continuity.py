@@ -1,0 +1,131 @@
+"""Going on where a dead attempt of the same agent stopped: which session, from what its folder holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.backends.base import AgentBackend
+from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.spool import AttemptFolder, attempt_folder, kept_pieces
+from aurora_spawner.usage import cost_since
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aurora_spawner.backends.base import Backend, Reply
+    from aurora_spawner.failure import ReportedFailure
+
+MEMO: Final = "agent.json"
+"""Beside an attempt's prompt: who was asked, and which session it goes on with."""
+_USELESS_STATUS: Final = (400, 401, 403, 404, 413)
+"""Answers that a provider gives again to the same session."""
+_USELESS_CODES: Final = ("context_length_exceeded", "request_too_large", "loop_detected")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What is remembered of an attempt for the next one."""
+
+    agent: str
+    session_id: str | None = None
+    """The session that it goes on with; None for a fresh start."""
+    cost_before_usd: float | None = None
+    """What that session had cost before."""
+
+    def to_text(self) -> str:
+        """As it is written."""
+        return json.dumps(
+            {"agent": self.agent, "session_id": self.session_id, "cost_before_usd": self.cost_before_usd}
+        )
+
+
+def read_memo(folder: Path) -> Memo | None:
+    """The memo of an attempt; None where there is none that can be read."""
+    try:
+        stored = json.loads((folder / MEMO).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(stored, dict) or not isinstance(stored.get("agent"), str):
+        return None
+    session, cost = stored.get("session_id"), stored.get("cost_before_usd")
+    return Memo(
+        agent=stored["agent"],
+        session_id=session if isinstance(session, str) else None,
+        cost_before_usd=cost if isinstance(cost, float) else None,
+    )
+
+
+def memo_for(spool: Path, *, position: int, task_id: str, number: int, backend: Backend) -> Memo:
+    """What the next attempt of an agent at a task goes on with.
+
+    It is the session of the agent's latest attempt that left one worth it: that attempt did something, did not come
+    to its own end, and did not fail for a reason that the same session meets again.
+    """
+    for folder in _earlier(spool, position=position, task_id=task_id, number=number):
+        memo = read_memo(folder.path)
+        if memo is None or memo.agent != backend.name:
+            continue
+        if not (isinstance(backend, AgentBackend) and backend.resumes and backend.dialect):
+            break
+        reply = backend.read_stream(_output(folder))
+        if not reply.worked and _passing(reply.reported):  # it did not get so far as to add to what it went on with
+            return memo
+        if not _worth_it(reply):
+            break
+        total = reply.usage.cost_usd if reply.usage and backend.dialect.cost_of_session else None
+        return Memo(
+            agent=backend.name,
+            session_id=reply.session_id,
+            cost_before_usd=memo.cost_before_usd if total is None else total,
+        )
+    return Memo(agent=backend.name)
+
+
+def _earlier(spool: Path, *, position: int, task_id: str, number: int) -> Iterator[AttemptFolder]:
+    """The folders of the attempts before, the latest first."""
+    for each in range(number - 1, 0, -1):
+        yield attempt_folder(spool, position=position, task_id=task_id, number=each)
+
+
+def _output(folder: AttemptFolder) -> Iterator[bytes]:
+    try:
+        record = folder.read_exit()
+    except AttemptRecordError:
+        record = None
+    total = record.stdout_bytes if record else None
+    return kept_pieces(folder.stdout, total=total, cap=record.cap_bytes if record else 0)
+
+
+def _worth_it(reply: Reply) -> bool:
+    return bool(reply.session_id) and reply.worked and not reply.finished and not _useless(reply.reported)
+
+
+def _passing(reported: ReportedFailure | None) -> bool:
+    """Whether the provider refused for the moment only."""
+    return reported is not None and reported.status is not None and (reported.status == 429 or reported.status >= 500)
+
+
+def _useless(reported: ReportedFailure | None) -> bool:
+    """Whether the session would fail in the same way again."""
+    if reported is None:
+        return False
+    return reported.status in _USELESS_STATUS or reported.code.lower() in _USELESS_CODES
+
+
+def prompt_to_go_on(prompt: str) -> str:
+    """What a session is told that was cut off; the task stands in it again, should the session not hold it."""
+    return (
+        "Your work on this task was cut off before it was done. Look at what is there already, go on from where you "
+        f"stopped, and finish it. The task was:\n\n{prompt}"
+    )
+
+
+def since_then(reply: Reply, folder: Path) -> Reply:
+    """The reply with the cost of its own attempt, where its agent counts that of the whole session."""
+    memo = read_memo(folder) if reply.usage and reply.usage.cost_usd is not None else None
+    if memo is None or memo.cost_before_usd is None or reply.usage is None:
+        return reply
+    return reply.costing(cost_since(reply.usage.cost_usd, memo.cost_before_usd))

@@ -1,0 +1,69 @@
+"""What an attempt used of a model: tokens, and money where it is known."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that were paid for, each in one of the four kinds only; agents that count otherwise are converted."""
+
+    input_tokens: int = 0
+    """Read anew; what came from a cache is not among them."""
+    output_tokens: int = 0
+    """Written, reasoning included."""
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None
+    """None: unknown, which is not the same as nothing."""
+
+    @property
+    def total_tokens(self) -> int:
+        """All four kinds."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together; the sum's cost is unknown where one does not know its own, unless that one used nothing."""
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cost_usd=_cost_of_both(self, other),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return asdict(self)
+
+
+NOTHING: Final = Usage()
+
+
+def _cost_of_both(one: Usage, other: Usage) -> float | None:
+    if one.cost_usd is None or other.cost_usd is None:
+        known = other if one == NOTHING else one if other == NOTHING else NOTHING
+        return known.cost_usd
+    return one.cost_usd + other.cost_usd
+
+
+def cost_since(total_usd: float | None, before_usd: float | None) -> float | None:
+    """The part of a growing total that came after an earlier reading of it.
+
+    A total that has shrunk was begun anew, and is all new.
+    """
+    if total_usd is None or before_usd is None or total_usd < before_usd:
+        return total_usd
+    return total_usd - before_usd
+
+
+def usage_from_json(stored: Mapping[str, Any] | None) -> Usage | None:
+    """The usage that `Usage.to_json` stored; fields of other versions are passed over."""
+    if stored is None:
+        return None
+    return Usage(**{each.name: stored[each.name] for each in fields(Usage) if each.name in stored})
