@@ -217,11 +217,18 @@ class Recovering:
         self._set_timer(f"task {task_id}", delay_s, self._scheduler.requeue, task_id)
 
     def set_alarms(self) -> None:
-        """Ask again for agents whose provider has them wait, when the wait is over."""
+        """Ask again for agents whose provider has them wait, when the wait is over; tell of providers that pause."""
+        told, self.recovery.notices = self.recovery.notices, []
+        for notice in told:
+            self._host.tell(notice.kind, message=notice.message)
         now = self.recovery.settings.clock()
         for agent, until in self.recovery.held.items():
             if f"agent {agent}" not in self._timers:
-                self._set_timer(f"agent {agent}", max(0.001, until - now), self._scheduler.release, agent)
+                self._set_timer(f"agent {agent}", max(0.001, until - now), self._ask_again, agent)
+
+    def _ask_again(self, agent: str) -> None:
+        self.recovery.held.pop(agent, None)  # whether it still has to wait, the next of its tasks finds out
+        self._scheduler.release(agent)
 
     def _set_timer(self, name: str, delay_s: float, what: Any, given: str) -> None:
         def due() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from aurora_spawner.journal.views import load_breakers, load_recoveries, load_ru
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoverySummary
+from aurora_spawner.recovery.pauses import ProviderStory
 from aurora_spawner.recovery.provider import ProviderGate
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class RecoveryReport:
     breakers: tuple[CircuitBreaker, ...]
     """As this run left them."""
     notices: tuple[str, ...]
-    """What happened to providers, to stalled attempts and to the run as a whole, in order."""
+    """What happened to providers (a line for each time that one paused), to stalled attempts and to the run as a
+    whole, in order."""
 
 
 def recovery_report(journal: Journal, run_id: str) -> RecoveryReport:
@@ -67,13 +70,19 @@ def _notices(journal: Journal, run_id: str) -> list[str]:
             " WHERE run_id = ? AND payload IS NOT NULL AND kind IN (?, ?, ?, ?) ORDER BY seq",
             (run_id, *kinds),
         ).fetchall()
-    return [_notice(kind, task_id, json.loads(payload)) for kind, task_id, payload in rows]
+    lines: dict[int, str] = {}
+    stories: defaultdict[str, ProviderStory] = defaultdict(lambda: ProviderStory(lines=lines))
+    for place, (kind, task_id, payload) in enumerate(rows):
+        said = json.loads(payload)
+        if kind == ProviderMoved.kind:
+            gate = ProviderGate.from_dict(said["gate"])
+            stories[gate.provider].add(place, gate)
+        else:
+            lines[place] = _notice(kind, task_id, said)
+    return [lines[place] for place in sorted(lines)]
 
 
 def _notice(kind: str, task_id: str | None, said: dict[str, Any]) -> str:
-    if kind == ProviderMoved.kind:
-        gate = ProviderGate.from_dict(said["gate"])
-        return gate.describe() or f"provider {gate.provider} is open again"
     if kind == AttemptStalled.kind:
         return f"task {task_id}, attempt {said['number']}{' ended' if said['ended'] else ''}: {said['reason']}"
     if kind == BatchTripped.kind:

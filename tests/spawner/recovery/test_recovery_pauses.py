@@ -1,0 +1,152 @@
+"""What people are told of providers that pause: once for each episode, and until when."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.recovery.pauses import PauseWatch, ProviderStory
+from aurora_spawner.recovery.provider import ProviderGate, local_time
+from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.recovery.report import recovery_report
+from aurora_spawner.steering import cancel_run
+
+GATE = ProviderGate(provider="p")
+
+
+def limited(gate: ProviderGate, now: float, wait_s: float) -> ProviderGate:
+    return gate.limited(now, began=now, retry_after_s=wait_s, reason="429 too many", chance=0.0)
+
+
+def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None:
+    watch, paused = PauseWatch(), limited(GATE, 1_000.0, 60.0)
+    notice = watch.look(paused, 1_000.0, 900.0)
+    assert notice is not None
+    assert notice.kind == "provider_paused"
+    assert f"waiting until {local_time(1_060, 1_000)}" in notice.message
+    assert f"until {local_time(1_900, 1_000)} at the latest: 429 too many" in notice.message
+    probing = paused.ask(1_060.0)[1]
+    again = limited(probing, 1_061.0, 60.0)
+    assert [watch.look(gate, 1_061.0, 900.0) for gate in (probing, again, again)] == [None] * 3
+    answered = again.ask(1_121.0)[1].succeeded(1_122.0)
+    over = watch.look(answered, 1_122.0, 900.0)
+    assert over is not None
+    assert (over.kind, over.message) == ("provider_answers", "provider p answers again; going on")
+    assert watch.look(answered, 1_123.0, 900.0) is None
+    assert "p" not in watch
+    assert watch.look(limited(answered, 1_200.0, 60.0), 1_200.0, 900.0) is not None, "the next episode"
+
+
+def test_without_a_limit_no_latest_time_is_promised() -> None:
+    notice = PauseWatch().look(limited(GATE, 0.0, 60.0), 0.0, None)
+    assert notice is not None
+    assert "at the latest" not in notice.message
+
+
+def test_a_provider_that_is_not_waited_for_is_told_once() -> None:
+    watch, gate = PauseWatch(), limited(GATE, 0.0, 1_000.0)
+    notice = watch.look(gate, 1.0, 900.0)
+    assert notice is not None
+    assert (notice.kind, notice.message) == ("provider_left", gate.out_of_patience(900.0))
+    assert watch.look(gate, 2.0, 900.0) is None
+
+
+def test_a_stop_ends_the_episode_without_a_word() -> None:
+    watch, gate = PauseWatch(), limited(GATE, 0.0, 10.0)
+    assert watch.look(gate, 0.0, None) is not None
+    assert watch.look(gate.refused(1.0, reason="401"), 1.0, None) is None
+    assert "p" not in watch
+
+
+def test_somebody_elses_probe_is_told_as_one() -> None:
+    notice = PauseWatch().look(limited(GATE, 0.0, 1.0).ask(1.0)[1], 1.0, 900.0)
+    assert notice is not None
+    assert "finding out" in notice.message
+
+
+def test_a_report_has_one_line_for_each_episode() -> None:
+    one = limited(GATE, 0.0, 10.0)
+    two = limited(one.ask(10.0)[1], 11.0, 20.0)
+    ramp = two.ask(31.0)[1].succeeded(32.0)
+    slower = limited(ramp, 33.0, 1.0)
+    later = limited(slower, 100.0, 60.0)
+    stopped = later.refused(101.0, reason="p refuses: 401")
+    story = ProviderStory()
+    moves = (one, two, ramp, slower, later, stopped, stopped.refused(102.0, reason="p refuses: 401"), GATE)
+    for place, gate in enumerate(moves):
+        story.add(place, gate)
+    began, answered, again = (local_time(at, 0.0) for at in (0.0, 32.0, 100.0))
+    assert story.lines == {
+        0: f"provider p paused 2 times from {began} until it answered at {answered}: 429 too many",
+        4: f"provider p paused from {again} until {local_time(160.0, 0.0)}: 429 too many",
+        5: "p refuses: 401",
+        7: "provider p answers again",
+    }
+
+
+def test_times_of_another_day_have_their_date() -> None:
+    assert len(local_time(1_000.0, 2_000.0)) == len("00:16:40")
+    assert len(local_time(1_000_000.0, 2_000.0)) == len("1970-01-12 13:46:40")
+
+
+LIMITED = """
+n=$(cat limited.n 2>/dev/null || echo 0); echo $((n + 1)) > limited.n
+if [ $n -lt 4 ]; then echo 'HTTP 429 Too Many Requests' >&2; echo 'retry-after: 0.2' >&2; exit 1; fi
+echo fine
+"""
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_run_tells_of_its_pauses_once(tmp_path: Path, at_once: int) -> None:
+    events: list[RunEvent] = []
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask(LIMITED) for _ in range(3)],
+        {"sh": CommandBackend("sh", ("sh",), provider="somebody")},
+        default_agent="sh",
+        max_concurrent=at_once,
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state"),
+    )
+    assert run.execute_sync(events.append).ok
+    told = [event.kind for event in events if event.kind.startswith("provider_")]
+    assert told == ["provider_paused", "provider_answers"]
+    assert not any(event.message for event in events if event.kind == "task_deferred"), (
+        "that is its provider's notice"
+    )
+    with Journal(tmp_path / "runs.db") as journal:
+        notices = recovery_report(journal, run.run_id).notices
+    assert len(notices) == 1
+    assert "until it answered at" in notices[0]
+
+
+async def test_a_wait_that_nobody_waits_for_any_more_is_not_asked_about_again(tmp_path: Path) -> None:
+    asked = 0
+
+    def clock() -> float:
+        nonlocal asked
+        asked += 1
+        return time.time()
+
+    with ProviderStore(tmp_path / "state") as store:
+        store.limited("somebody", began=time.time(), retry_after_s=0.3, reason="429")
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("echo never", "held", id="held"), SpawnTask("sleep 1.5; echo x", "free", id="free")],
+        {"held": CommandBackend("held", ("sh",), provider="somebody"), "free": CommandBackend("free", ("sh",))},
+        default_agent="free",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state", clock=clock),
+    )
+    started = asyncio.Event()
+    running = asyncio.create_task(run.execute(lambda event: started.set() if event.kind == "task_started" else None))
+    await started.wait()
+    await asyncio.to_thread(cancel_run, tmp_path / "runs.db", run.run_id, task_id="held")
+    report = await running
+    assert (report.succeeded, report.cancelled) == (1, 1)
+    assert asked < 200, "no timer rings again and again"
