@@ -20,12 +20,13 @@ SWEEP_PERIOD_S = 0.02
 def find_strays(token: str, *, session: int | None) -> list[int]:
     """Living processes that carry the attempt's token in their environment, or belong to its agent's session.
 
-    The session counts only while its leader carries the token or is gone: the pid may be somebody else's by now.
+    The session counts only while its leader carries the token or is gone: the pid may be somebody else's by now. Our
+    own session never counts, whoever in it carries the token.
     A process that both left the session and cleared its environment cannot be found this way.
     """
     mark = f"{TOKEN_VARIABLE}={token}".encode("ascii")
     marked = [pid for pid in psutil.pids() if pid != os.getpid() and mark in _environment(pid)]
-    sessions = {_session(pid) for pid in marked} - {None}
+    sessions = {_session(pid) for pid in marked} - {None, os.getsid(0)}
     if session is not None and session not in marked and _session(session) is None:
         sessions.add(session)
     related = [pid for pid in psutil.pids() if _session(pid) in sessions] if sessions else []
@@ -45,18 +46,19 @@ def end_strays(token: str, *, session: int | None, limit_s: float = SWEEP_LIMIT_
     return []
 
 
-def _environment(pid: int) -> bytes:
+def _environment(pid: int) -> list[bytes]:
+    """Its variables, each whole: one attempt's token may be the beginning of another's."""
     if (PROC / "self").exists():
         with suppress(OSError):
-            return (PROC / str(pid) / "environ").read_bytes()
-        return b""
+            return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        return []
     return _environment_by_psutil(pid)
 
 
-def _environment_by_psutil(pid: int) -> bytes:
+def _environment_by_psutil(pid: int) -> list[bytes]:
     with suppress(psutil.Error, OSError):
-        return "\0".join(f"{name}={value}" for name, value in psutil.Process(pid).environ().items()).encode()
-    return b""
+        return [f"{name}={value}".encode() for name, value in psutil.Process(pid).environ().items()]
+    return []
 
 
 def _session(pid: int) -> int | None:
