@@ -107,12 +107,12 @@ def test_killed_at_a_write_around_a_cancel(tmp_path: Path, moment: str, write: i
     run = Steered(tmp_path)
     with run.coordinate(f"{moment}:{write}") as coordinator:
         run.wait(coordinator, lambda: run.begun("runs", "goes on"))
-        answered = run.cancel("runs", "waits") if coordinator.poll() is None else []
+        answered = run.cancel("waits", "runs") if coordinator.poll() is None else []
         (run.folder / "open").touch()
         assert coordinator.wait(timeout=50) in (-signal.SIGKILL, 0)
     states = run.finish()
     assert {name: states[name] for name in answered} == dict.fromkeys(answered, "cancelled")
-    if answered == ["runs", "waits"]:
+    if answered == ["waits", "runs"]:
         assert states == CANCELLED
         assert not run.begun("waits")
 
