@@ -33,6 +33,9 @@ COMMANDS = {
     "status": ["status", "RUN", "--json"],
     "audit_verify": ["audit", "verify", "--json"],
     "doctor": ["doctor", "--json"],
+    "agents_list": ["agents", "list", "--json"],
+    "agents_show": ["agents", "show", "tester", "--json"],
+    "agents_refresh": ["agents", "refresh", "--json"],
 }
 
 
@@ -54,6 +57,9 @@ def run_before(aur: Aur, shop: Path) -> str:
     tasks = "- [x] 1 Done\n- [ ] 2 Say it\n  - Agent: echo\n  - Depends: 1\n- [ ] 3 Fail\n  - Agent: bad\n"
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")
     (shop / "done.md").write_text("- [x] 1 Done\n", encoding="utf-8")
+    (shop / ".aurora" / "agents").mkdir()
+    persona = "---\nid: tester\ngoal: Test\nskills: [a]\ncategory: odd\n---\n"
+    (shop / ".aurora" / "agents" / "tester.md").write_text(persona, encoding="utf-8")
     aur("mem", "index")
     run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")

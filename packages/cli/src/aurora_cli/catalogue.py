@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AUDIT", "CATALOGUE", "CHECKPOINT", "MEM", "RUNS", "Entry"]
+__all__ = ["AGENTS", "AUDIT", "CATALOGUE", "CHECKPOINT", "MEM", "RUNS", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,12 @@ CHECKPOINT: Final[tuple[Entry, ...]] = (
     Entry(name="export", module="checkpoint_export", summary="Write a run as a JSON file."),
 )
 
+AGENTS: Final[tuple[Entry, ...]] = (
+    Entry(name="list", module="agents_list", summary="List the personas that tasks can name."),
+    Entry(name="show", module="agents_show", summary="Show a persona."),
+    Entry(name="refresh", module="agents_refresh", summary="Read all personas anew."),
+)
+
 AUDIT: Final[tuple[Entry, ...]] = (
     Entry(name="verify", module="audit_verify", summary="Check that the journal is as written."),
 )
@@ -70,6 +76,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         summary="Index and search the project's memory.",
         section="Ask and work",
         entries=MEM,
+    ),
+    Entry(
+        name="agents",
+        module="agents",
+        summary="Find personas and check agents.",
+        section="Ask and work",
+        entries=AGENTS,
     ),
     Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
     Entry(name="logs", module="logs", summary="Show what a task's agent prints.", section="Runs"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import UnknownAgentError
 from aurora_spawner import TaskFileError, tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from aurora_spawner import Backend, RunEvent, SpawnResult, SpawnTask, TaskFile
@@ -31,6 +32,7 @@ class SpawnPlan:
         timeout_s: of an attempt whose task and backend set none; None for no limit.
         policies: the file that the limits come from; None for the defaults.
         recovery: what is done about agents that fail; None for nothing.
+        personas: by task, whose part its agent takes.
     """
 
     file: TaskFile
@@ -40,6 +42,7 @@ class SpawnPlan:
     timeout_s: float | None
     policies: Path | None
     recovery: RecoverySettings | None = None
+    personas: Mapping[str, str] = field(default_factory=dict)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Name the agent that does a task."""
@@ -72,11 +75,15 @@ def plan_spawn(
     timeout_s: float | None,
     policies: Path | None,
     recovery: RecoverySettings | None = None,
+    personas: Mapping[str, str] = MappingProxyType({}),
+    known: Collection[str] = (),
 ) -> SpawnPlan:
     """Match the open tasks of a file with agents; nothing is started.
 
     Args:
         default_from: what named the default agent, for the error.
+        personas: by task, whose part its agent takes.
+        known: personas that a task could name, for the error.
 
     Raises:
         UnknownAgentError: a task, or the default, names an agent that is not among the backends.
@@ -89,11 +96,12 @@ def plan_spawn(
         timeout_s=timeout_s,
         policies=policies,
         recovery=recovery,
+        personas=personas,
     )
     for task in file.tasks:
         if plan.agent_of(task) not in backends:
             where = f"{file.path}:{file.line_of(task.id or '')}" if task.agent else default_from
-            raise UnknownAgentError(plan.agent_of(task), where, backends.keys())
+            raise UnknownAgentError(plan.agent_of(task), where, {*backends, *known})
     return plan
 
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.errors import NoProjectError, NotResumableError
+from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError
 from aurora_cli.output import note
 from aurora_core import ConfigError, Memory, Project, load_config, shared_answers_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from aurora_cli.casting import Casting
     from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
     from aurora_core import Config, IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_policies import PoliciesEngine
     from aurora_soar import SOAROrchestrator
-    from aurora_spawner import Backend, Run
+    from aurora_soar.personas import Persona, Roster
+    from aurora_spawner import Backend, Run, TaskFile
     from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
     "new_run",
     "open_memory",
     "orchestrator",
+    "persona_named",
     "policies_of",
     "project_at",
     "project_or_prospect",
@@ -39,6 +43,7 @@ __all__ = [
     "recovery_of",
     "resumed_run",
     "resumption",
+    "roster_of",
     "set_up",
     "settings",
     "shared_answers",
@@ -140,6 +145,36 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
     )
 
 
+def roster_of(project: Project, *, refresh: bool = False) -> Roster:
+    """Find the personas of a project and of its user; what was read is kept where the project is set up."""
+    from aurora_soar.personas import CACHE_NAME, load_roster
+
+    cache = project.aurora_dir / CACHE_NAME if project.aurora_dir.is_dir() else None
+    return load_roster(project.root, Path.home(), cache=cache, now=time.time(), refresh=refresh)
+
+
+def persona_named(roster: Roster, name: str) -> Persona:
+    """Look a persona up.
+
+    Raises:
+        UnknownAgentError: there is none of that name.
+    """
+    found = roster.get(name)
+    if found is None:
+        raise UnknownAgentError(name.removeprefix("@"), "aur agents show", roster.by_id)
+    return found
+
+
+def _cast(project: Project, file: TaskFile, backends: Mapping[str, Backend], default_agent: str) -> Casting:
+    """Give tasks that name a persona to the default agent; a backend of the same name comes first."""
+    from aurora_cli.casting import Casting, cast_file
+
+    named = {line.task.agent for line in file.lines if line.task.agent}
+    if named <= backends.keys():
+        return Casting(file=file)
+    return cast_file(file, roster_of(project), backends=backends, default_agent=default_agent)
+
+
 def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: bool = False) -> SpawnPlan:
     """Read a task file and find the agents that its tasks name.
 
@@ -155,34 +190,37 @@ def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: 
     from aurora_spawner import read_taskfile
 
     engine = policies_of(project)
+    backends = backends_of(project, config)
+    default_agent = _default_agent(config)
+    casting = _cast(project, read_taskfile(taskfile), backends, default_agent)
     return plan_spawn(
-        read_taskfile(taskfile),
-        backends=backends_of(project, config),
-        default_agent=config.tool or LOCAL_AGENT,
+        casting.file,
+        backends=backends,
+        default_agent=default_agent,
         default_from=f"tool ({config.origin('tool')})",
         max_concurrent=config.max_concurrent,
         timeout_s=None if background else float(engine.recovery.timeout_seconds),
         policies=engine.source,
         recovery=recovery_of(project, config, background=background),
+        personas=casting.personas,
+        known=casting.known,
     )
 
 
-def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
-    """Build the agents that tasks may name: the configured ones, and the local one."""
-    from aurora_soar import AgentRegistry
-    from aurora_spawner import CommandBackend
+def _default_agent(config: Config) -> str:
+    """Name the agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one."""
+    from aurora_spawner.backends.cli import installed_kinds
 
-    configured = {
-        name: CommandBackend(
-            name=name,
-            command=backend.command,
-            env=backend.env,
-            timeout_s=backend.timeout_s,
-            provider=backend.provider,
-        )
-        for name, backend in config.backends.items()
-    }
-    return {**AgentRegistry.local(project.root).backends, **configured}
+    return config.tool or next(iter(installed_kinds(os.environ)), LOCAL_AGENT)
+
+
+def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
+    """Build the agents that tasks may name: the configured ones, the CLIs found on PATH, and the local one."""
+    from aurora_cli.backends import configured_agents, found_agents
+    from aurora_soar import AgentRegistry
+
+    local = AgentRegistry.local(project.root).backends
+    return {**local, **found_agents(os.environ), **configured_agents(config)}
 
 
 def recovery_of(project: Project, config: Config, *, background: bool = False) -> RecoverySettings:
@@ -270,6 +308,8 @@ def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> R
     if run.kind != TASKFILE_RUN:
         raise NotResumableError(run_id)
     file = read_taskfile(taskfile) if taskfile else find_taskfile(run.spool / run_id)
+    if file:
+        file = _cast(project, file, backends_of(project, settings(project)), run.default_agent).file
     return Resumption(run=run, tasks=tasks, file=file)
 
 

@@ -32,6 +32,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
                 "id": task.id,
                 "title": task.headline,
                 "agent": plan.agent_of(task),
+                "persona": plan.personas.get(task.id or ""),
                 "depends_on": list(task.depends_on),
                 "timeout_s": plan.timeout_of(task),
                 "priority": task.priority,
@@ -63,7 +64,9 @@ def _time(limit: float | None, extended: float | None) -> str:
 
 def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     limit = plan.timeout_of(task)
-    terms = [f"@{one_line(plan.agent_of(task))}", _time(limit, plan.extended_timeout_of(task))]
+    persona = plan.personas.get(task.id or "")
+    agent = one_line(plan.agent_of(task))
+    terms = [f"@{persona} on {agent}" if persona else f"@{agent}", _time(limit, plan.extended_timeout_of(task))]
     if task.depends_on:
         terms.append(f"after {one_line(', '.join(task.depends_on), 60)}")
     if not task.critical:

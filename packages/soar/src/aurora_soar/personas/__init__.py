@@ -1,8 +1,21 @@
 """Personas: found in the folders of many tools, read tolerantly, matched with what is to be done."""
 
-from aurora_soar.personas.manifest import load_roster
+from aurora_soar.personas.casting import cast, instructions_of
+from aurora_soar.personas.manifest import CACHE_NAME, load_roster
 from aurora_soar.personas.persona import Category, Persona, PersonaProblem, Scope
 from aurora_soar.personas.read import Reading, parse_persona
 from aurora_soar.personas.roster import Roster
 
-__all__ = ["Category", "Persona", "PersonaProblem", "Reading", "Roster", "Scope", "load_roster", "parse_persona"]
+__all__ = [
+    "CACHE_NAME",
+    "Category",
+    "Persona",
+    "PersonaProblem",
+    "Reading",
+    "Roster",
+    "Scope",
+    "cast",
+    "instructions_of",
+    "load_roster",
+    "parse_persona",
+]

@@ -65,7 +65,7 @@ def split_front_matter(text: str) -> FrontMatter:
     """Take a text apart.
 
     Raises:
-        FrontMatterError: it has no head, or one that does not end.
+        FrontMatterError: it has no head, one that does not end, or one that is something else.
     """
     lines = text.replace("\r\n", "\n").split("\n")
     start = next((index for index, line in enumerate(lines) if line.strip()), None)
@@ -92,7 +92,7 @@ def _read(lines: list[str], *, first: int) -> tuple[dict[str, Given], list[tuple
     if node is None:
         return {}, []
     if not isinstance(node, yaml.MappingNode):
-        return {}, [(first, "", "must be lines of the form `key: value`")]
+        raise FrontMatterError(first, "has front matter that is no lines of the form `key: value`")
     return _of_mapping(node, first)
 
 
@@ -131,7 +131,7 @@ def _by_line(lines: list[str], first: int) -> dict[str, Given]:
     for key, line, parts in _entries(lines, first):
         items = [match[1] for match in map(_ITEM.match, parts[1:]) if match]
         listed = not parts[0] and len(items) == len(parts) - 1 and bool(items)
-        value: str | tuple[str, ...] = tuple(map(_bare, items)) if listed else _bare(" ".join(parts).strip(" |>"))
+        value: str | tuple[str, ...] = tuple(map(_bare, items)) if listed else _bare(" ".join(parts).lstrip("|> "))
         given.setdefault(key, Given(value=value, line=line))
     return given
 

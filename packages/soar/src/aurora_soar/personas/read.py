@@ -77,7 +77,10 @@ def _persona(fields: _Fields, body: str, *, file: str, tool: str, scope: Scope) 
     persona_id = kebab(name)
     goal = fields.words("goal") or fields.words("description")
     if not persona_id:
-        fields.complain("id", f"{name!r:.60} has no letter or digit to be called by; the file was left out")
+        fields.complain(
+            "id" if fields.words("id") else "name",
+            f"{name!r:.60} has no letter or digit to be called by; the file was left out",
+        )
         return None
     if not goal:
         fields.complain("description", "is missing; say what it is for in `goal:` or `description:`")

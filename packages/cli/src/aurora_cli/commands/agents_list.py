@@ -1,0 +1,47 @@
+"""`aur agents list`: list personas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render import personas
+
+__all__ = ["command"]
+
+
+@click.command(
+    "list",
+    cls=AurCommand,
+    examples=(
+        ("aur agents list", "All personas, the project's first."),
+        ("aur agents list --category qa", "Those of one category."),
+    ),
+)
+@click.option(
+    "--category", type=click.Choice(["eng", "qa", "product", "general"]), help="Only personas of this category."
+)
+@json_option
+def command(*, category: str | None, as_json: bool) -> int:
+    """List the personas that tasks can name.
+
+    Files that cannot be read, in whole or in part, are named with what is wrong; they stop nothing.
+    """
+    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()))
+    shown = tuple(each for each in roster if category in (None, each.category.value))
+    if as_json:
+        emit_json(personas.as_document(shown, roster.problems))
+        return ExitCode.DONE
+    for line in personas.as_lines(shown):
+        emit(line)
+    for problem in roster.problems:
+        note(f"warning: {personas.problem_line(problem)}")
+    if not shown:
+        note("no persona found; put one into .aurora/agents/NAME.md")
+    return ExitCode.DONE

@@ -1,0 +1,38 @@
+"""`aur agents refresh`: read all personas anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render import personas
+from aurora_cli.render.words import count
+
+__all__ = ["command"]
+
+
+@click.command(
+    "refresh",
+    cls=AurCommand,
+    examples=(("aur agents refresh", "Read every file again, whatever the cache says."),),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Read all personas anew.
+
+    Not needed after an edit, which is noticed; a cache that is damaged or a day old is made again by itself.
+    """
+    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()), refresh=True)
+    if as_json:
+        emit_json(personas.as_document(tuple(roster), roster.problems))
+        return ExitCode.DONE
+    emit(f"{count(len(roster), 'persona')}, {count(len(roster.problems), 'problem')}")
+    for problem in roster.problems:
+        note(f"warning: {personas.problem_line(problem)}")
+    return ExitCode.DONE

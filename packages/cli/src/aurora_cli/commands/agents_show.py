@@ -1,0 +1,40 @@
+"""`aur agents show`: show one persona."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render import personas
+
+__all__ = ["command"]
+
+
+@click.command(
+    "show",
+    cls=AurCommand,
+    examples=(
+        ("aur agents show code-reviewer", "What it is for, and what an agent is told that takes its part."),
+        ("aur agents show code-reviewer --json", "The same for a program."),
+    ),
+)
+@click.argument("name", help="A persona's id, with or without @.")
+@json_option
+def command(*, name: str, as_json: bool) -> int:
+    """Show a persona, and what an agent is told that takes its part."""
+    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()))
+    persona = wiring.persona_named(roster, name)
+    if as_json:
+        emit_json(personas.details(persona))
+        return ExitCode.DONE
+    emit(personas.as_text(persona))
+    for problem in roster.problems:
+        if problem.file == persona.source_file:
+            note(f"warning: {personas.problem_line(problem)}")
+    return ExitCode.DONE

@@ -1,0 +1,146 @@
+"""`aur agents`, and tasks that name a persona, from the command line to the agent's stdin."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+    Aur = Callable[..., CompletedProcess[str]]
+
+CONFIG = 'backends:\n  echo: {kind: command, command: ["cat"]}\ntool: echo\n'
+TESTER = "---\nid: tester\ngoal: Write tests that can fail\ncategory: qa\nskills: [fixtures]\n---\nBe strict.\n"
+REVIEWER = "---\nname: reviewer\ndescription: Reviews diffs\nmodel: opus\ntools: Read\n---\nBe kind.\n"
+
+
+@pytest.fixture
+def team(shop: Path) -> Path:
+    """Configure an agent that says what it reads, and two personas."""
+    (shop / ".aurora").mkdir()
+    (shop / ".aurora" / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    put(shop / ".aurora/agents/tester.md", TESTER)
+    put(shop / ".claude/agents/reviewer.md", REVIEWER)
+    return shop
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_personas_are_listed_and_a_broken_file_is_a_warning(aur: Aur, team: Path) -> None:
+    put(team / ".claude/agents/broken.md", "no head")
+    outcome = aur("agents", "list")
+    assert outcome.returncode == ExitCode.DONE
+    assert [line.split()[:3] for line in outcome.stdout.splitlines()] == [
+        ["tester", "qa", "aurora"],
+        ["reviewer", "general", "claude"],
+    ]
+    assert "broken.md:1: has no front matter" in outcome.stderr
+
+
+def test_a_category_picks_some(aur: Aur, team: Path) -> None:
+    assert aur("agents", "list", "--category", "qa").stdout.split()[0] == "tester"
+    assert aur("agents", "list", "--category", "product").stdout == ""
+
+
+def test_in_a_folder_without_a_project_nothing_is_made(aur: Aur, shop: Path) -> None:
+    outcome = aur("agents", "list")
+    assert outcome.returncode == ExitCode.DONE
+    assert "no persona found" in outcome.stderr
+    assert not (shop / ".aurora").exists()
+
+
+def test_the_cache_is_made_and_refreshed(aur: Aur, team: Path) -> None:
+    cache = team / ".aurora" / "cache" / "agent_manifest.json"
+    aur("agents", "list")
+    assert len(json.loads(cache.read_text(encoding="utf-8"))["personas"]) == 2
+    cache.write_text("{", encoding="utf-8")
+    assert aur("agents", "refresh").stdout == "2 personas, 0 problems\n"
+    assert len(json.loads(cache.read_text(encoding="utf-8"))["personas"]) == 2
+
+
+def test_one_is_shown_with_what_an_agent_is_told(aur: Aur, team: Path) -> None:
+    outcome = aur("agents", "show", "@reviewer")
+    assert "You work as Reviewer (reviewer). Reviews diffs" in outcome.stdout
+    assert "Use these tools only, as far as you have them: Read." in outcome.stdout
+    assert json.loads(aur("agents", "show", "reviewer", "--json").stdout)["model"] == "opus"
+
+
+def test_an_unknown_one_is_a_usage_error_with_the_nearest(aur: Aur, team: Path) -> None:
+    outcome = aur("agents", "show", "revewer")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "did you mean 'reviewer'?" in outcome.stderr
+
+
+def test_a_personas_instructions_reach_the_default_agent(aur: Aur, team: Path) -> None:
+    put(team / "tasks.md", "- [ ] 1 Test the till\n  - Agent: @tester\n- [ ] 2 Say hello\n")
+    outcome = aur("spawn", "tasks.md", "--json")
+    assert outcome.returncode == ExitCode.DONE
+    first, second = json.loads(outcome.stdout)["tasks"]
+    assert first["agent"] == "echo"
+    assert first["output"] == (
+        "You work as Tester (tester). Write tests that can fail\n\nBe strict.\n\nYour task:\n\nTest the till"
+    )
+    assert second["output"].strip() == "Say hello"
+    assert "(@tester on echo," in outcome.stderr
+
+
+def test_the_preview_for_programs_names_the_persona(aur: Aur, team: Path) -> None:
+    put(team / "tasks.md", "- [ ] 1 Test the till\n  - Agent: @tester\n- [ ] 2 Say hello\n")
+    tasks = json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["tasks"]
+    assert [(task["agent"], task["persona"]) for task in tasks] == [("echo", "tester"), ("echo", None)]
+
+
+def test_a_model_is_passed_on_to_the_tool_only_that_it_was_written_for(aur: Aur, team: Path) -> None:
+    config = 'backends:\n  NAME: {kind: command, command: ["sh", "-c", "echo $AURORA_MODEL."]}\ntool: NAME\n'
+    put(team / "tasks.md", "- [ ] 1 Look\n  - Agent: @reviewer\n")
+    answers = {}
+    for name in ("claude", "other"):
+        put(team / ".aurora/config.yaml", config.replace("NAME", name))
+        answers[name] = json.loads(aur("spawn", "tasks.md", "--json").stdout)["tasks"][0]["output"].strip()
+        put(team / "tasks.md", "- [ ] 1 Look\n  - Agent: @reviewer\n")
+    assert answers == {"claude": "opus.", "other": "."}
+
+
+def test_a_backend_comes_before_a_persona_of_its_name(aur: Aur, team: Path) -> None:
+    put(team / ".aurora/agents/echo.md", TESTER.replace("tester", "echo"))
+    put(team / "tasks.md", "- [ ] 1 Say hello\n  - Agent: @echo\n")
+    assert json.loads(aur("spawn", "tasks.md", "--json").stdout)["tasks"][0]["output"].strip() == "Say hello"
+
+
+def test_a_mistyped_persona_is_an_error_before_anything_runs(aur: Aur, team: Path) -> None:
+    put(team / "tasks.md", "- [ ] 1 Test the till\n  - Agent: @testr\n")
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "tasks.md:1: no agent named 'testr'" in outcome.stderr
+    assert "did you mean 'tester'?" in outcome.stderr
+
+
+def test_a_resumed_run_knows_its_personas(aur: Aur, team: Path) -> None:
+    config = 'backends:\n  echo: {kind: command, command: ["sh", "-c", "cat; test -e go"]}\ntool: echo\n'
+    put(team / ".aurora/config.yaml", config)
+    put(team / ".aurora/policies.yaml", "agent_recovery: {max_retries: 0, fallback_to_llm: false}\n")
+    put(team / "tasks.md", "- [ ] 1 Test the till\n  - Agent: @tester\n- [ ] 2 Say hello\n  - Agent: @reviewer\n")
+    run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]
+    put(team / "go", "")
+    outcome = aur("spawn", "--resume", run_id, "--retry-failed", "--json")
+    assert outcome.returncode == ExitCode.DONE
+    first, second = json.loads(outcome.stdout)["tasks"]
+    assert "Be strict." in first["output"]
+    assert "Be kind." in second["output"]
+
+
+def test_the_local_agent_is_asked_the_task_alone(aur: Aur, team: Path) -> None:
+    put(team / "tasks.md", "- [ ] 1 What does price_of raise?\n  - Agent: @tester\n")
+    (task,) = json.loads(aur("spawn", "tasks.md", "--tool", "local", "--json").stdout)["tasks"]
+    assert task["state"] == "succeeded"
+    assert "src/shop/stock.py:" in task["output"]
