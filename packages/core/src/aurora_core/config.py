@@ -31,15 +31,21 @@ _Flat = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendConfig:
-    """An agent of the user's own: any program that takes a prompt on stdin and answers on stdout.
+    """An agent of the user's own: a known CLI, or any program that takes a prompt and answers on stdout.
 
     Attributes:
-        kind: always "command" so far.
-        command: program and arguments.
+        kind: which CLI it is, or "command" for any other program.
+        command: program and arguments; empty for the CLI that is found on PATH.
         timeout_s: longest run in seconds; None leaves it to the policies.
         env: variables set for it.
         fallback: the agents that are asked when it fails, in order.
-        provider: whose limits it meets; None shares them with agents of the same command.
+        provider: whose limits it meets; None for the CLI's own, or shared with agents of the same command.
+        model: for tasks that name none; None leaves it to the agent.
+        args: more arguments of a known CLI.
+        permissive: whether a known CLI may use every tool unasked.
+        isolated: whether a known CLI gets configuration and sessions of its own for each task.
+        prompt: how a command takes its prompt: stdin, file or argument.
+        events: which CLI's events a command prints; "none" for plain text.
     """
 
     kind: str
@@ -48,6 +54,12 @@ class BackendConfig:
     env: Mapping[str, str]
     fallback: tuple[str, ...] = ()
     provider: str | None = None
+    model: str | None = None
+    args: tuple[str, ...] = ()
+    permissive: bool = False
+    isolated: bool = False
+    prompt: str = "stdin"
+    events: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +67,7 @@ class Config:
     """Every setting, resolved.
 
     Attributes:
-        tool: the agent for tasks that name none; None leaves it to the local agent.
+        tool: the agent for tasks that name none; None takes the first CLI that is found, else the local agent.
         backends: the user's own agents by name.
         max_concurrent: agents at once.
         recovery: what is done about failed agents; whoever runs them knows and checks its fields.
@@ -210,11 +222,17 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
         backends={
             name: BackendConfig(
                 kind=b.kind,
-                command=tuple(b.command),
+                command=tuple(b.command or ()),
                 timeout_s=b.timeout_s,
                 env=b.env,
                 fallback=tuple(b.fallback),
                 provider=b.provider,
+                model=b.model,
+                args=tuple(b.args),
+                permissive=b.permissive,
+                isolated=b.isolated,
+                prompt=b.prompt,
+                events=b.events,
             )
             for name, b in _backends(values).items()
         },

@@ -6,9 +6,10 @@ Apart from `config`, because a project without settings should not wait for the 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
 
@@ -17,22 +18,55 @@ if TYPE_CHECKING:
 
     from aurora_core.yaml_source import YamlSource
 
-__all__ = ["BackendFile", "settings_in", "suggestion"]
+__all__ = ["AGENT_CLIS", "BackendFile", "settings_in", "suggestion"]
+
+AGENT_CLIS: Final = ("claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline")
+"""Agents that need no `command:`, since their CLIs are known."""
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class BackendFile(_Strict):
-    """One of the user's own agents."""
+_Word = Annotated[str, Field(min_length=1)]
+_ONLY_FOR: Final = {
+    "prompt": ("command",),
+    "events": ("command",),
+    "args": AGENT_CLIS,
+    "permissive": AGENT_CLIS,
+    "isolated": AGENT_CLIS,
+}
+"""Settings that not every kind of agent has."""
 
-    kind: Literal["command"]
-    command: Annotated[list[str], Field(min_length=1)]
+
+class BackendFile(_Strict):
+    """One of the user's own agents, or their choices for a known one."""
+
+    kind: Literal["command", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"]
+    command: Annotated[list[_Word], Field(min_length=1)] | None = None
+    prompt: Literal["stdin", "file", "argument"] = "stdin"
+    events: Literal["none", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"] = "none"
+    model: _Word | None = None
+    args: list[str] = Field(default_factory=list)
+    permissive: bool = False
+    isolated: bool = False
     timeout_s: PositiveFloat | None = None
     env: dict[str, str] = Field(default_factory=dict)
     fallback: list[str] = Field(default_factory=list)
-    provider: Annotated[str, Field(min_length=1)] | None = None
+    provider: _Word | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> BackendFile:
+        for name, kinds in _ONLY_FOR.items():
+            if name in self.model_fields_set and self.kind not in kinds:
+                raise PydanticCustomError("unfit", "{name} is no setting of kind {kind}", _about(name, self.kind))
+        if self.kind == "command" and self.command is None:
+            raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("command", self.kind))
+        return self
+
+
+def _about(name: str, kind: str) -> dict[str, str]:
+    return {"name": name, "kind": kind}
 
 
 class _SpawnerFile(_Strict):
@@ -83,6 +117,8 @@ def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
     place = tuple(first["loc"])
     reason = first["msg"]
+    if first["type"] == "unfit":
+        place, reason = (*place, first["ctx"]["name"]), reason.removeprefix(f"{first['ctx']['name']} ")
     if first["type"] == "extra_forbidden":
         reason = f"is not a setting{suggestion(str(place[-1]), place[:-1])}"
     return ConfigError(source.path, source.line_of(place), ".".join(map(str, place)), reason)

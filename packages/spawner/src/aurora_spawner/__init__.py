@@ -1,6 +1,7 @@
 """Durable, supervised parallel execution of agent processes."""
 
-from aurora_spawner.backends.base import Backend, Invocation, Reply
+from aurora_spawner.backends.base import AgentBackend, AttemptRequest, Backend, Invocation, Reply
+from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.compose import expand_coordinator, hierarchical, map_reduce, parallel, sequential
 from aurora_spawner.errors import (
@@ -17,6 +18,7 @@ from aurora_spawner.errors import (
     TaskFileError,
     UnknownRunError,
 )
+from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.growth import Expansion
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.causes import ErrorCategory
@@ -52,14 +54,18 @@ from aurora_spawner.spawn import (
 from aurora_spawner.task import SpawnTask
 from aurora_spawner.taskfile import TaskFile, TaskLine, read_taskfile
 from aurora_spawner.ticking import TickReport, tick
+from aurora_spawner.usage import Usage
 
 __all__ = [
+    "AgentBackend",
     "AttemptRecordError",
+    "AttemptRequest",
     "Backend",
     "BackendError",
     "BreakerPolicy",
     "CircuitBreaker",
     "Classification",
+    "CliBackend",
     "CommandBackend",
     "EarlyDetection",
     "ErrorCategory",
@@ -84,6 +90,7 @@ __all__ = [
     "RecoveryStrategy",
     "RecoverySummary",
     "Reply",
+    "ReportedFailure",
     "Run",
     "RunEvent",
     "RunHeldError",
@@ -101,6 +108,7 @@ __all__ = [
     "TickReport",
     "TimeoutPolicy",
     "UnknownRunError",
+    "Usage",
     "expand_coordinator",
     "hierarchical",
     "map_reduce",
