@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Literal
 
@@ -46,12 +48,23 @@ class SpawnTask:
     """With "json" the prompt is a JSON object, and results of dependencies enter it as `dependency_results`."""
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
+        if not isinstance(self.prompt, str) or not self.prompt.strip():
             raise TaskError("a task needs a prompt", field="prompt")
         if self.id is not None and not self.id.strip():
             raise TaskError("a task's id must not be empty; leave it out to have one given", field="id")
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise TaskError(f"timeout_s must be above 0 seconds, not {self.timeout_s}", field="timeout_s")
+        for name in ("id", "agent", "model"):
+            value = getattr(self, name)
+            if value is not None and not value.isprintable():  # they become names of files, columns, variables
+                raise TaskError(f"{name} must be a line of printable characters, not {value!a}", field=name)
+        if self.timeout_s is not None and not 0 < self.timeout_s < math.inf:
+            raise TaskError(
+                f"timeout_s must be a number of seconds above 0, not {self.timeout_s}; None is no limit of its own",
+                field="timeout_s",
+            )
+        if not isinstance(self.priority, int):
+            raise TaskError(f"priority must be a whole number, not {self.priority!r}", field="priority")
+        for file in self.files:
+            _check_file(file)
         if self.prompt_format not in ("text", "json"):
             raise TaskError(f"prompt_format is text or json, not {self.prompt_format}", field="prompt_format")
         if self.prompt_format == "json":
@@ -78,10 +91,20 @@ class SpawnTask:
         return replace(self, id=task_id)
 
 
+def _check_file(file: str) -> None:
+    """That a declared output can be the name of a file at all."""
+    try:
+        named = bool(file) and b"\0" not in os.fsencode(file)
+    except UnicodeEncodeError:
+        named = False
+    if not named:
+        raise TaskError(f"no file can be named {file!a}", field="files")
+
+
 def _check_json_object(prompt: str) -> None:
     try:
         value = json.loads(prompt)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TaskError(f"the prompt is not JSON ({error}), though prompt_format says so", field="prompt") from error
     if not isinstance(value, dict):
         raise TaskError("a JSON prompt must be an object", field="prompt")

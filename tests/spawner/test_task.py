@@ -1,0 +1,102 @@
+"""What a task refuses to be, before a run exists."""
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aurora_spawner import Run, SpawnerError, SpawnTask, TaskError
+from aurora_spawner.task import task_from_json, task_to_json
+from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("prompt", " \n"),
+        ("prompt", ["a list"]),
+        ("id", ""),
+        ("id", "two\nlines"),
+        ("id", "nul\0"),
+        ("id", "\ud800"),
+        ("agent", "a\0b"),
+        ("model", "a\0b"),
+        ("timeout_s", 0),
+        ("timeout_s", -1.0),
+        ("timeout_s", math.inf),
+        ("timeout_s", math.nan),
+        ("priority", 1.5),
+        ("files", ("",)),
+        ("files", ("a\0b",)),
+        ("files", ("\ud800",)),
+        ("prompt_format", "yaml"),
+    ],
+)
+def test_what_no_task_can_be_is_named_with_its_field(field: str, value: object) -> None:
+    values: dict[str, Any] = {"prompt": "go", field: value}
+    with pytest.raises(TaskError) as caught:
+        SpawnTask(**values)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("prompt", ["[1]", "{", '{"a": ' + "[" * 5_000 + "]" * 5_000 + "}"])
+def test_a_prompt_that_should_be_an_object_and_is_not(prompt: str) -> None:
+    with pytest.raises(TaskError) as caught:
+        SpawnTask(prompt, prompt_format="json")
+    assert caught.value.field == "prompt"
+
+
+def test_only_what_the_agent_is_asked_is_in_the_hash() -> None:
+    task = SpawnTask("go", id="1", agent="a", files=("x", "y"), depends_on=("2", "3"))
+    same = SpawnTask("go", id="9", agent="a", files=("y", "x"), depends_on=("3", "2"), title="T", priority=4)
+    assert task.content_hash == same.content_hash
+    for other in (SpawnTask("go!", agent="a"), SpawnTask("go", agent="b"), SpawnTask("go", agent="a", model="m")):
+        assert other.content_hash != SpawnTask("go", agent="a").content_hash
+
+
+TEXT = st.text(max_size=20)
+NUMBER = st.none() | st.floats() | st.integers()
+FIELDS = st.fixed_dictionaries(
+    {"prompt": TEXT},
+    optional={
+        "id": st.none() | TEXT,
+        "title": st.none() | TEXT,
+        "priority": st.integers(),
+        "timeout_s": NUMBER,
+        "critical": st.booleans(),
+        "files": st.lists(TEXT, max_size=2).map(tuple),
+        "model": st.none() | TEXT,
+        "instructions": st.none() | TEXT,
+        "depends_on": st.lists(TEXT, max_size=2).map(tuple),
+        "prompt_format": st.sampled_from(["text", "json"]),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FIELDS)
+def test_any_task_is_refused_by_type_or_goes_through_a_whole_run(values: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        backends = {"sim": SimulatedBackend("sim")}
+        try:
+            task = SpawnTask(**values)
+            run = Run.create(
+                place / "runs.db",
+                [task],
+                backends,
+                default_agent="sim",
+                cwd=place,
+                spool=place / "runs",
+                executor=SimulatedExecutor(),
+            )
+        except SpawnerError:
+            return
+        assert task_from_json(task_to_json(task)) == task
+        report = run.execute_sync()
+        (result,) = report.results.values()
+        assert result.success or "declared files are missing" in str(result.error)
