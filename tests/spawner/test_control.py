@@ -1,0 +1,153 @@
+"""The coordinator's ear: whatever is said to it, it answers, and the run goes on."""
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aurora_spawner.control import PATH_LIMIT, listening, reachable
+from aurora_spawner.errors import JournalError
+from aurora_spawner.result import TaskState
+
+
+class Listener:
+    """Stands where the coordinator does, and remembers what it was told."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.told: list[object] = []
+        self.notices: list[str] = []
+        self.failure = failure
+
+    def status(self) -> dict[str, Any]:
+        return {"paused": False}
+
+    def knows(self, task_id: str) -> bool:
+        return task_id == "1"
+
+    async def _hear(self, what: object) -> None:
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+        self.told.append(what)
+
+    async def pause(self, *, by: str) -> None:
+        await self._hear(("pause", by))
+
+    async def unpause(self, *, by: str) -> None:
+        await self._hear(("unpause", by))
+
+    async def cancel(self, *, at_once: bool) -> None:
+        await self._hear(("cancel", at_once))
+
+    async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
+        await self._hear((task_id, by))
+        return TaskState.RUNNING
+
+
+async def exchange(folder: Path, *lines: bytes, listener: Listener | None = None) -> list[bytes]:
+    """What is answered to each line, every one on a connection of its own."""
+    answers = []
+    async with listening(listener or Listener(), folder):  # type: ignore[arg-type]
+        for line in lines:
+            with reachable(folder) as place:
+                reader, writer = await asyncio.open_unix_connection(place / "control.sock")
+            try:
+                writer.write(line)
+                writer.write_eof()
+                answers.append(await reader.read())
+            except ConnectionError:
+                answers.append(b"")
+            writer.close()
+    return answers
+
+
+async def ask(folder: Path, request: object, listener: Listener | None = None) -> dict[str, Any]:
+    (answer,) = await exchange(folder, json.dumps(request).encode() + b"\n", listener=listener)
+    decoded = json.loads(answer)
+    assert isinstance(decoded, dict)
+    return decoded
+
+
+@pytest.mark.parametrize(
+    ("request_", "told", "answer"),
+    [
+        ({"do": "pause"}, ("pause", "control socket"), {"ok": True}),
+        ({"do": "unpause"}, ("unpause", "control socket"), {"ok": True}),
+        ({"do": "cancel"}, ("cancel", False), {"ok": True}),
+        ({"do": "cancel", "at_once": True}, ("cancel", True), {"ok": True}),
+        ({"do": "cancel", "at_once": "yes"}, ("cancel", False), {"ok": True}),
+        ({"do": "cancel", "task": "1"}, ("1", "control socket"), {"ok": True, "state": "running"}),
+    ],
+)
+async def test_a_request_is_done_and_answered(tmp_path: Path, request_: object, told: object, answer: object) -> None:
+    listener = Listener()
+    assert await ask(tmp_path, request_, listener) == answer
+    assert listener.told == [told]
+
+
+async def test_what_could_not_be_written_down_is_not_answered_with_yes(tmp_path: Path) -> None:
+    failing = Listener(JournalError(tmp_path / "runs.db", "the disk is full; make room and resume the run"))
+    for request in ({"do": "cancel", "task": "1"}, {"do": "pause"}, {"do": "unpause"}, {"do": "cancel"}):
+        answer = await ask(tmp_path, request, failing)
+        assert not answer["ok"]
+        assert "the disk is full" in answer["error"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+REQUESTS = st.fixed_dictionaries(
+    {"do": st.sampled_from(["status", "pause", "cancel", "explode"]) | JSON}, optional={"task": JSON, "at_once": JSON}
+)
+LINES = st.binary(max_size=200) | REQUESTS.map(json.dumps).map(str.encode) | JSON.map(json.dumps).map(str.encode)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(LINES, min_size=1, max_size=4))
+def test_any_line_gets_an_answer_and_the_next_one_is_heard(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    asked = [line.replace(b"\n", b" ") + b"\n" for line in lines]
+    *answers, last = asyncio.run(exchange(folder, *asked, b'{"do": "status"}\n'))
+    for answer in answers:
+        assert set(json.loads(answer)) >= {"ok"}
+    assert json.loads(last)["ok"]
+
+
+async def test_callers_that_hang_up_or_never_end_their_line_disturb_nobody(tmp_path: Path) -> None:
+    endless, nothing, last = await exchange(tmp_path, b"x" * 300_000, b"", b'{"do": "status"}\n')
+    assert (endless, json.loads(nothing)["ok"]) == (b"", False)
+    assert json.loads(last)["ok"]
+
+
+async def test_a_socket_that_a_killed_coordinator_left_is_taken_over(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "control.sock"))
+    assert (await ask(tmp_path, {"do": "status"}))["ok"]
+    assert not (tmp_path / "control.sock").exists()
+
+
+async def test_a_path_that_is_too_long_for_a_socket_is_no_matter(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["deep" * 10] * 4)
+    assert len(str(folder)) > PATH_LIMIT
+    listener = Listener()
+    assert (await ask(folder, {"do": "status"}, listener))["ok"]
+    assert listener.notices == []
+
+
+async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aurora_spawner.control.OPEN_FOLDERS", tmp_path / "no such system")
+    folder = tmp_path.joinpath(*["deep" * 10] * 4)
+    listener = Listener()
+    async with listening(listener, folder):  # type: ignore[arg-type]
+        (notice,) = listener.notices
+    assert notice.startswith("nobody could pause or cancel this run from outside: no control socket in ")
+    assert notice.endswith("(the path is too long for a socket)")
