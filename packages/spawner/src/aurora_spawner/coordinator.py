@@ -451,11 +451,22 @@ class Coordinator:
         if stopped.action is BatchAction.HOLD:
             self._hold(f"batch breaker: {stopped.reason}")
             return []
+        return self._skip_all(stopped.reason)
+
+    async def skip_rest(self, reason: str) -> None:
+        """Skip what has not begun, and tell of it once that is durable."""
+        skipped = self._skip_all(reason)
+        self.dispatch()
+        await self._record.flush()
+        for task_id in skipped:
+            self.tell("task_ended", task_id, result=self.results[task_id])
+
+    def _skip_all(self, reason: str) -> list[str]:
         rest = sorted(self._scheduler.pending, key=self._positions.__getitem__)
         for task_id in rest:
             if self._scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
                 self._scheduler.settle(task_id, TaskStep.SKIP)
-            self._skip(task_id, f"skipped, because {stopped.reason}")
+            self._skip(task_id, f"skipped, because {reason}")
         return rest
 
     def _write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
