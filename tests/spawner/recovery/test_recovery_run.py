@@ -363,6 +363,83 @@ def test_the_user_may_be_asked_about_the_rest(tmp_path: Path, answer: bool, fail
     assert asked[0] == "3 of 3 tasks failed, more than 50%"
 
 
+BATCH = replace(RecoveryPolicy.no_recovery(), max_failure_rate=0.5, min_batch=2, circuit_breaker_enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts", "said"), [(True, (3, 1, 0), "continued"), (False, (3, 0, 1), "skipped")]
+)
+def test_attempts_go_on_while_the_user_thinks(
+    tmp_path: Path, answer: bool, counts: tuple[int, int, int], said: str
+) -> None:
+    recorder, ended = Recorder(), asyncio.Event()
+
+    def follow(event: RunEvent) -> None:
+        recorder(event)
+        if event.task_id == "slow" and event.kind == "task_ended":
+            ended.set()
+
+    async def ask(_reason: str) -> bool:
+        await ended.wait()
+        return answer
+
+    tasks = [SpawnTask("sleep 1; exit 3", id="slow"), SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x")]
+    settings = RecoverySettings(policy=BATCH, on_batch_held=ask)
+    report = run(tmp_path, tasks, settings, on_event=follow, max_concurrent=2)
+    assert (report.failed, report.succeeded, report.skipped) == counts
+    assert report.notices == (f"2 of 2 tasks failed, more than 50%; the rest was {said}",)
+    kinds = recorder.kinds()
+    assert kinds.index("batch_tripped") < kinds.index("run_paused")
+    assert ("run_unpaused" in kinds) is answer
+
+
+async def test_a_question_is_withdrawn_when_the_run_ends(tmp_path: Path) -> None:
+    asked, withdrawn = asyncio.Event(), asyncio.Event()
+
+    async def ask(_reason: str) -> None:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            withdrawn.set()
+
+    tasks = [SpawnTask("exit 3") for _ in range(4)]
+    made = make(tmp_path, tasks, RecoverySettings(policy=BATCH, on_batch_held=ask), max_concurrent=1)
+    running = asyncio.create_task(made.execute())
+    await asyncio.wait_for(asked.wait(), 20)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert withdrawn.is_set()
+
+
+def test_a_question_that_fails_leaves_the_run_held(tmp_path: Path) -> None:
+    async def ask(_reason: str) -> bool:
+        raise OSError("no terminal any more")
+
+    made = make(
+        tmp_path,
+        [SpawnTask("exit 3") for _ in range(4)],
+        RecoverySettings(policy=BATCH, on_batch_held=ask),
+        max_concurrent=1,
+    )
+
+    async def drive() -> RunReport:
+        from aurora_spawner.steering import unpause_run
+
+        blamed = asyncio.Event()
+        running = asyncio.create_task(
+            made.execute(lambda event: blamed.set() if event.kind == "run_paused" else None)
+        )
+        await blamed.wait()
+        await asyncio.to_thread(unpause_run, tmp_path / "runs.db", made.run_id)
+        return await running
+
+    report = asyncio.run(drive())
+    assert report.failed >= 3
+    assert any("no terminal any more" in notice for notice in report.notices)
+
+
 async def test_a_held_run_goes_on_when_the_user_says_so(tmp_path: Path) -> None:
     policy = replace(RecoveryPolicy.no_recovery(), max_failure_rate=0.5, min_batch=2, circuit_breaker_enabled=False)
     held = asyncio.Event()

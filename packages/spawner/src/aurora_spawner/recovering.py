@@ -43,6 +43,7 @@ class Host(HedgeHost, Protocol):
     """What recovery needs of the coordinator that it serves."""
 
     notices: list[str]
+    ending: str | None
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         """Own a piece of work until it ends."""
@@ -50,6 +51,14 @@ class Host(HedgeHost, Protocol):
 
     def attempt_number(self, task_id: str) -> int:
         """Of a task's attempt that is under way."""
+        ...
+
+    async def unpause(self, *, by: str) -> None:
+        """Go on after a pause."""
+        ...
+
+    async def skip_rest(self, reason: str) -> None:
+        """Skip what has not begun."""
         ...
 
 
@@ -84,6 +93,8 @@ class Recovering:
         self._closed = False
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
         self._batch_stopped = False
+        self._question: asyncio.Future[bool | None] | None = None
+        """Set while the user is asked about the rest of the run."""
 
     def close(self) -> None:
         """Let go of timers and files."""
@@ -221,6 +232,8 @@ class Recovering:
         told, self.recovery.notices = self.recovery.notices, []
         for notice in told:
             self._host.tell(notice.kind, message=notice.message)
+        if self._question is not None and (self._host.ending is not None or self._scheduler.done):
+            self._question.cancel()
         now = self.recovery.settings.clock()
         for agent, until in self.recovery.held.items():
             if f"agent {agent}" not in self._timers:
@@ -253,8 +266,9 @@ class Recovering:
             recovery.batch = Batch()
             return None
         self._batch_stopped = True
-        self._host.notices.append(f"{reason}; the rest was {done}")
-        self._host.tell("batch_tripped", message=reason)
+        if self._question is None:
+            self._host.notices.append(f"{reason}; the rest was {done}")
+        self._host.tell("batch_tripped", message=f"{reason}; the rest is {done}")
         return BatchStop(reason=reason, action=action)
 
     def _batch_action(self, reason: str) -> BatchAction | None:
@@ -262,10 +276,36 @@ class Recovering:
         action, ask = self.recovery.policy.on_batch_failure, self.recovery.settings.on_batch_held
         if action is BatchAction.SKIP or ask is None:
             return action
-        return {True: None, False: BatchAction.SKIP, None: BatchAction.HOLD}[ask(reason)]
+        answer = ask(reason)
+        if answer is None or isinstance(answer, bool):
+            return {True: None, False: BatchAction.SKIP, None: BatchAction.HOLD}[answer]
+        self._question = asyncio.ensure_future(answer)
+        self._host.begin(self._decide(reason, self._question))
+        return BatchAction.HOLD
+
+    async def _decide(self, reason: str, question: asyncio.Future[bool | None]) -> None:
+        """Do with a held run what the user answers; leave it held where there is no answer."""
+        try:
+            await asyncio.wait({question})
+        finally:
+            question.cancel()
+            self._question = None
+        error = None if question.cancelled() else question.exception()
+        if isinstance(error, Exception):
+            self._blame(self.recovery.settings.on_batch_held, error)
+        answer = None if question.cancelled() or error else question.result()
+        if answer is True:
+            await self._host.unpause(by="the user")
+        elif answer is False:
+            self._record.jot(None, BatchTripped(reason=reason, action="skipped"))
+            await self._host.skip_rest(reason)
+        done = {True: "continued", False: "skipped", None: "held"}[answer]
+        self._host.notices.append(f"{reason}; the rest was {done}")
 
     def go_on(self) -> None:
         """The user lets a held run go on: its failures so far are forgiven."""
+        if self._question is not None:
+            self._question.cancel()
         self.recovery.batch = Batch()
         self._batch_stopped = False
 

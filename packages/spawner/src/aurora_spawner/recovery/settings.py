@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 -- read by whoever inspects the fields
 from types import MappingProxyType
@@ -15,8 +15,9 @@ from aurora_spawner.recovery.states import RecoveryState
 
 StateWatcher = Callable[[str, str, RecoveryState, RecoveryState], None]
 """Given task, agent, the state before and the state after."""
-BatchQuestion = Callable[[str], bool | None]
-"""Given why the rest of a run is held: true to go on, false to skip it, None to leave it paused."""
+BatchQuestion = Callable[[str], bool | Awaitable[bool | None] | None]
+"""Given why the rest of a run is held: true to go on, false to skip it, None to leave it paused. What is awaitable is
+awaited while attempts go on, and cancelled when the run ends or goes on before there is an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
