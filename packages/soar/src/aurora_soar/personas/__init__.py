@@ -1,7 +1,9 @@
 """Personas: found in the folders of many tools, read tolerantly, matched with what is to be done."""
 
+from aurora_soar.personas.adhoc import adhoc_persona
 from aurora_soar.personas.casting import cast, instructions_of
 from aurora_soar.personas.manifest import CACHE_NAME, load_roster
+from aurora_soar.personas.match import Match, Matcher, Ranked
 from aurora_soar.personas.persona import Category, Persona, PersonaProblem, Scope
 from aurora_soar.personas.read import Reading, parse_persona
 from aurora_soar.personas.roster import Roster
@@ -9,11 +11,15 @@ from aurora_soar.personas.roster import Roster
 __all__ = [
     "CACHE_NAME",
     "Category",
+    "Match",
+    "Matcher",
     "Persona",
     "PersonaProblem",
+    "Ranked",
     "Reading",
     "Roster",
     "Scope",
+    "adhoc_persona",
     "cast",
     "instructions_of",
     "load_roster",
