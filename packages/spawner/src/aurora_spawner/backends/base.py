@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -134,3 +134,14 @@ class AgentBackend(Backend, Protocol):
     def read_stream(self, pieces: Iterable[bytes]) -> Reply:
         """What an ended attempt said, from its output piece by piece."""
         ...
+
+
+def with_events(backend: Backend) -> AgentBackend | None:
+    """The same backend where it is one that tells events; None where it is a plain one."""
+    kind = type(backend)
+    if kind not in _WITH_EVENTS:  # a protocol takes 20 µs to be asked, three times an attempt
+        _WITH_EVENTS[kind] = isinstance(backend, AgentBackend)
+    return cast("AgentBackend", backend) if _WITH_EVENTS[kind] else None
+
+
+_WITH_EVENTS: Final[dict[type, bool]] = {}

@@ -99,7 +99,8 @@ class Digest:
             self._length = 0
 
     def _succeed(self, event: Succeeded) -> None:
-        self._end_message()
+        if self.dialect.ends_with_event:
+            self._end_message()
         if event.answer is not None:
             self.answer = event.answer[:ANSWER_LIMIT]
         if not self._for_good:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SYNTHETIC: Final = "<synthetic>"
 """The "model" of messages in which the CLI itself tells of an error."""
 
+_DIAGNOSTIC: Final = "[ede_diagnostic]"
+"""Begins an "error" that is meant for its makers."""
+
 
 def _system(event: Fields) -> Iterator[AgentEvent]:
     kind = event.text("subtype")
@@ -102,7 +105,8 @@ def _failure(event: Fields) -> ReportedFailure:
         subtype if subtype.startswith("error_max") else event.text("terminal_reason")
     )
     said = event.raw.get("errors")
-    errors = "; ".join(each for each in said if isinstance(each, str)) if isinstance(said, list) else ""
+    words = [each for each in said if isinstance(each, str)] if isinstance(said, list) else []
+    errors = "; ".join(each for each in words if not each.startswith(_DIAGNOSTIC))
     message = event.text("result") or failure_in(event.raw.get("error")).message or errors
     return ReportedFailure(
         code=code if code != "api_error" else "",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.dialects.base import Readers
     from aurora_spawner.backends.fields import Fields
 
+BLANKED: Final = "******"
+
 
 def _message(event: Fields) -> Iterator[AgentEvent]:
     if event.fields("data").text("content"):
@@ -79,10 +81,17 @@ def _session_error(event: Fields) -> Iterator[AgentEvent]:
 def _result(event: Fields) -> Iterator[AgentEvent]:
     if event.text("sessionId"):
         yield SessionStarted(id=event.text("sessionId"))
-    if event.whole("exitCode") == 0:
+    code = _exit_code(event)
+    if code == 0:
         yield Succeeded()
-    elif event.has("exitCode"):
+    elif code is not None:
         yield Failed(failure=ReportedFailure())
+
+
+def _exit_code(event: Fields) -> int | None:
+    """The field's name may be blanked out in part."""
+    names = [name for name in event.raw if name == "exitCode" or (BLANKED in name and name.endswith("Code"))]
+    return event.whole(*names)
 
 
 def _nothing(_event: Fields) -> Iterator[AgentEvent]:

@@ -1,0 +1,241 @@
+"""How known CLIs are started: arguments, environment, secrets, configuration of their own, sessions."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import AttemptRequest, BackendError, CliBackend, CommandBackend, SpawnTask
+from aurora_spawner.assignment import Assignment
+from aurora_spawner.backends.base import AgentBackend, Invocation
+from aurora_spawner.backends.cli import installed_kinds
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.environment import agent_environment
+from aurora_spawner.recovery.chains import provider_of
+
+TASK = SpawnTask("Do it", id="1")
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a program for every CLI, and PATH with nothing else."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for profile in PROFILES.values():
+        (folder / profile.program).write_text("#!/bin/sh\n")
+        (folder / profile.program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def request(tmp_path: Path, task: SpawnTask = TASK, resume: str | None = None) -> AttemptRequest:
+    folder = tmp_path / "attempt"
+    return AttemptRequest(
+        task=task, folder=folder, prompt_file=folder / "prompt", home=tmp_path / "home", resume=resume
+    )
+
+
+def started(
+    tmp_path: Path, kind: str, resume: str | None = None, task: SpawnTask = TASK, **choices: object
+) -> Invocation:
+    backend = replace(CliBackend(name=kind, kind=kind), **choices)  # type: ignore[arg-type]  # the test's own table
+    return backend.request(request(tmp_path, task, resume))
+
+
+@pytest.mark.parametrize("kind", sorted(PROFILES))
+def test_no_word_of_the_prompt_is_an_argument_or_a_variable(kind: str, tmp_path: Path) -> None:
+    task = SpawnTask("UNMISTAKABLE", id="1")
+    invocation = started(tmp_path, kind, task=task)
+    assert "UNMISTAKABLE" not in " ".join([*invocation.command, *invocation.env.values()])
+    assert sum(map(len, invocation.command)) < 2_000 + len(str(tmp_path)) * 4
+
+
+@pytest.mark.parametrize("kind", sorted(PROFILES))
+def test_a_cli_is_careful_unless_told_otherwise(kind: str, tmp_path: Path) -> None:
+    careful, permissive = started(tmp_path, kind), started(tmp_path, kind, permissive=True)
+    assert (careful.command, careful.env) != (permissive.command, permissive.env)
+    assert not set(PROFILES[kind].permissive) - {"--auto-approve"} & set(careful.command)
+    dangerous = ("yolo", "dangerously", "allow-all", "bypass")
+    assert not any(word in argument for word in dangerous for argument in careful.command)
+
+
+def test_opencode_asks_for_nothing_that_could_change_something(tmp_path: Path) -> None:
+    rules = json.loads(started(tmp_path, "opencode").env["OPENCODE_PERMISSION"])
+    assert (rules["bash"], rules["edit"]) == ("deny", "deny")
+    assert "OPENCODE_PERMISSION" not in started(tmp_path, "opencode", permissive=True).env
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [
+        ("claude", ("--resume", "s-1")),
+        ("codex", ("resume", "s-1", "-")),
+        ("gemini", ("--resume", "s-1")),
+        ("opencode", ("--session", "s-1")),
+        ("qwen", ("--resume", "s-1")),
+        ("copilot", ("--resume=s-1",)),
+        ("cline", ("--id", "s-1")),
+    ],
+)
+def test_a_session_is_gone_on_with_by_its_id(kind: str, ending: tuple[str, ...], tmp_path: Path) -> None:
+    assert started(tmp_path, kind, resume="s-1").command[-len(ending) :] == ending
+    assert "s-1" not in " ".join(started(tmp_path, kind).command)
+    assert CliBackend(name=kind, kind=kind).resumes
+
+
+def test_aider_has_no_sessions_and_reads_its_prompt_from_the_file(tmp_path: Path) -> None:
+    assert not CliBackend(name="a", kind="aider").resumes
+    command = started(tmp_path, "aider", resume="s-1").command
+    assert command[-2:] == ("--message-file", str(tmp_path / "attempt" / "prompt"))
+    assert "s-1" not in command
+
+
+def test_the_users_choices_come_last(tmp_path: Path) -> None:
+    invocation = started(
+        tmp_path, "claude", model="small", args=("--max-turns", "3"), env={"CLAUDE_CODE_MAX_RETRIES": "7"}
+    )
+    assert invocation.command[-4:] == ("--model", "small", "--max-turns", "3")
+    assert invocation.env["CLAUDE_CODE_MAX_RETRIES"] == "7"
+    assert started(tmp_path, "claude").env["CLAUDE_CODE_MAX_RETRIES"] == "1"
+    asked = started(tmp_path, "claude", task=replace(TASK, model="large"), model="small")
+    assert "large" in asked.command
+    assert "small" not in asked.command
+
+
+def test_a_persona_becomes_part_of_claudes_system_prompt(tmp_path: Path) -> None:
+    task = replace(TASK, instructions="You are careful.")
+    invocation = started(tmp_path, "claude", task=task)
+    path = tmp_path / "attempt" / "instructions.md"
+    assert invocation.instructed
+    assert invocation.command[-2:] == ("--append-system-prompt-file", str(path))
+    assert invocation.files[path] == "You are careful.\n"
+    assert not started(tmp_path, "codex", task=task).instructed
+
+
+@pytest.mark.parametrize("kind", ["claude", "codex", "gemini", "opencode", "qwen", "copilot", "cline"])
+def test_an_isolated_agent_has_a_home_of_its_own(kind: str, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    isolated, ordinary = started(tmp_path, kind, isolated=True), started(tmp_path, kind)
+    assert home in " ".join([*isolated.command, *isolated.env.values()])
+    assert set(isolated.env) | set(isolated.command) > set(ordinary.env) | set(ordinary.command)
+
+
+def test_an_agent_sees_its_own_keys_only(tmp_path: Path) -> None:
+    keys = dict.fromkeys(
+        ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY"), "x"
+    )
+    seen = {
+        kind: set(agent_environment(keys, secrets=started(tmp_path, kind).secrets))
+        for kind in ("claude", "codex", "gemini", "copilot", "qwen", "aider")
+    }
+    assert seen == {
+        "claude": {"ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY"},
+        "codex": {"OPENAI_API_KEY"},
+        "gemini": {"GEMINI_API_KEY"},
+        "copilot": {"GH_TOKEN"},
+        "qwen": {"OPENAI_API_KEY"},
+        "aider": {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"},
+    }
+    assert set(agent_environment(keys)) == seen["aider"], "a command of which nothing is known"
+
+
+def test_a_surrounding_agent_leaves_no_trace() -> None:
+    nested = {
+        "CLAUDECODE": "1",
+        "CLAUDE_CODE_SESSION_ID": "s",
+        "GEMINI_CLI": "1",
+        "QWEN_CODE": "1",
+        "CODEX_SANDBOX": "x",
+    }
+    assert agent_environment({**nested, "LANG": "C"}, secrets=("CLAUDE_*",)) == {"LANG": "C"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "provider"),
+    [
+        ("claude", None, "anthropic"),
+        ("codex", "gpt-5", "openai"),
+        ("gemini", None, "google"),
+        ("opencode", "anthropic/opus", "anthropic"),
+        ("opencode", None, "opencode"),
+        ("aider", "openai/m", "openai"),
+        ("copilot", None, "github"),
+    ],
+)
+def test_agents_of_one_provider_share_its_gate(kind: str, model: str | None, provider: str) -> None:
+    assert provider_of(CliBackend(name="x", kind=kind, model=model)) == provider
+    assert provider_of(CliBackend(name="x", kind=kind, model=model, named_provider="mine")) == "mine"
+
+
+def test_what_is_missing_says_how_to_get_it(programs: Path, tmp_path: Path) -> None:
+    (programs / "codex").unlink()
+    with pytest.raises(BackendError, match="install @openai/codex, set `command:` or give its full path"):
+        started(tmp_path, "codex")
+    assert started(tmp_path, "codex", command=(str(programs / "claude"),)).command[0].endswith("/claude")
+    with pytest.raises(BackendError, match="unknown kind kodex; there are: claude, codex"):
+        CliBackend(name="k", kind="kodex")
+
+
+def test_the_first_that_is_found_is_the_one_that_the_table_has_first(programs: Path) -> None:
+    assert installed_kinds(os.environ) == tuple(PROFILES)
+    (programs / "claude").unlink()
+    assert installed_kinds(os.environ)[0] == "codex"
+    assert installed_kinds({"PATH": "/nowhere"}) == ()
+
+
+# The user's own command.
+
+
+def test_a_command_takes_its_prompt_as_it_likes(tmp_path: Path) -> None:
+    backend = CommandBackend("own", ("claude", "run"))
+    assert isinstance(backend, AgentBackend)
+    assert backend.request(request(tmp_path)).command == ("claude", "run")
+    by_file = replace(backend, prompt="file").request(request(tmp_path))
+    assert by_file.command == ("claude", "run", str(tmp_path / "attempt" / "prompt"))
+
+
+def test_a_placeholder_says_where_the_file_goes(tmp_path: Path) -> None:
+    backend = CommandBackend("own", ("claude", "--task={prompt_file}", "-v"), prompt="file")
+    path = tmp_path / "attempt" / "prompt"
+    assert backend.request(request(tmp_path)).command == ("claude", f"--task={path}", "-v")
+
+
+def test_a_long_prompt_is_no_argument(tmp_path: Path) -> None:
+    backend = CommandBackend("own", ("claude",), prompt="argument")
+    assert backend.request(request(tmp_path)).command == ("claude", "Do it")
+    long = backend.request(request(tmp_path, SpawnTask("x" * 200_000, id="1"))).command[-1]
+    assert long == f"Do the task that stands in the file {tmp_path / 'attempt' / 'prompt'}."
+
+
+def test_a_command_may_print_the_events_of_a_known_cli() -> None:
+    backend = CommandBackend("own", ("true",), dialect=DIALECTS["codex"])
+    stream = '{"type":"thread.started","thread_id":"t"}\n{"type":"turn.failed","error":{"message":"status 401"}}\n'
+    reply = backend.read(stream, "")
+    assert (reply.session_id, reply.failure) == ("t", "it reports: status 401")
+
+
+# The order of an attempt.
+
+
+def test_an_attempt_gets_its_files_and_its_own_environment(tmp_path: Path) -> None:
+    assignment = Assignment(
+        run_id="r",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        default_agent="codex",
+        default_timeout_s=None,
+        environ={"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "LANG": "C"},
+    )
+    backend = CliBackend(name="codex", kind="codex", isolated=True)
+    order = assignment.order(TASK, number=1, position=0, backend=backend, before=())
+    assert "ANTHROPIC_API_KEY" not in order.environment
+    assert order.environment["OPENAI_API_KEY"] == "o"
+    home = Path(order.environment["CODEX_HOME"])
+    assert home.parent.parent == tmp_path / "runs"
+    assert home / "config.toml" in order.files
+    assert order.resumes is None
