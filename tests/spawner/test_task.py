@@ -18,7 +18,6 @@ from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
     ("field", "value"),
     [
         ("prompt", " \n"),
-        ("prompt", ["a list"]),
         ("id", ""),
         ("id", "two\nlines"),
         ("id", "nul\0"),

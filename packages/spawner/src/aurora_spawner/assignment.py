@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.backends.base import AgentBackend, AttemptRequest
+from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.continuity import MEMO, memo_for, prompt_to_go_on
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
@@ -84,10 +84,11 @@ class Assignment:
     def _invocation(
         self, task: SpawnTask, backend: Backend, folder: AttemptFolder, *, position: int, resume: str | None
     ) -> Invocation:
-        if not isinstance(backend, AgentBackend):
+        speaking = with_events(backend)
+        if speaking is None:
             return backend.invoke(task)
         home = self.spool / "homes" / f"{position:05d}-{backend.name}"
-        return backend.request(
+        return speaking.request(
             AttemptRequest(task=task, folder=folder.path, prompt_file=folder.prompt, home=home, resume=resume)
         )
 
@@ -103,7 +104,8 @@ class Assignment:
 
 def _speaks(backend: Backend) -> bool:
     """Whether an attempt leaves more than text: only then is it worth a memo."""
-    return isinstance(backend, AgentBackend) and backend.dialect is not None
+    speaking = with_events(backend)
+    return speaking is not None and speaking.dialect is not None
 
 
 _PROCESS_TOKEN: Final = os.urandom(10).hex()

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.backends.base import AgentBackend
+from aurora_spawner.backends.base import with_events
 from aurora_spawner.continuity import read_memo, since_then
 from aurora_spawner.evidence import judge
 from aurora_spawner.prompts import shorten
@@ -67,14 +67,15 @@ def result_of(
 def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
     """What an ended attempt said; a long stream of events is read from its spool, for its text lacks the middle."""
     spooled = end.stdout_path
-    if not isinstance(backend, AgentBackend) or backend.dialect is None or spooled is None:
+    speaking = with_events(backend)
+    if speaking is None or speaking.dialect is None or spooled is None:
         return backend.read(end.stdout, end.stderr)
     if end.stdout_bytes > TEXT_LIMIT_BYTES:
         cap = int((end.record or {}).get("cap_bytes", end.stdout_bytes))
-        reply = backend.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
+        reply = speaking.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
     else:
-        reply = backend.read(end.stdout, end.stderr)
-    return since_then(reply, spooled.parent) if backend.dialect.cost_of_session else reply
+        reply = speaking.read(end.stdout, end.stderr)
+    return since_then(reply, spooled.parent) if speaking.dialect.cost_of_session else reply
 
 
 def _went_on(end: AttemptEnd) -> bool:
@@ -99,4 +100,6 @@ def without_attempt(
 
 def for_journal(result: SpawnResult) -> SpawnResult:
     """The result as the journal keeps it."""
+    if len(result.output) <= JOURNAL_OUTPUT_LIMIT:
+        return result
     return replace(result, output=shorten(result.output, JOURNAL_OUTPUT_LIMIT))

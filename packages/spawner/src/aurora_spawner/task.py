@@ -48,7 +48,7 @@ class SpawnTask:
     """With "json" the prompt is a JSON object, and results of dependencies enter it as `dependency_results`."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.prompt, str) or not self.prompt.strip():
+        if not self.prompt.strip():
             raise TaskError("a task needs a prompt", field="prompt")
         if self.id is not None and not self.id.strip():
             raise TaskError("a task's id must not be empty; leave it out to have one given", field="id")
