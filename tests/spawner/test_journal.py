@@ -21,7 +21,7 @@ from aurora_spawner.journal.facts import (
     RunPaused,
     RunUnpaused,
     TaskSettled,
-    payload_of,
+    written,
 )
 from aurora_spawner.journal.schema import MIGRATIONS, migrate
 from aurora_spawner.journal.store import Journal
@@ -237,7 +237,7 @@ def test_migrating_twice_changes_nothing(journal: Journal) -> None:
 @given(st.text(st.characters(), max_size=100), st.text(min_size=1, max_size=20))
 def test_any_text_survives_the_journal(output: str, task_id: str) -> None:
     result = SpawnResult(task_id=task_id, agent="a", state=TaskState.SUCCEEDED, output=output)
-    payload = payload_of(TaskSettled(result=result.to_json()))
+    payload = written(TaskSettled(result=result.to_json())).payload
     assert payload.isascii()
     connection = sqlite3.connect(":memory:", isolation_level=None)
     with closing(connection):

@@ -269,21 +269,37 @@ class Entry:
     fact: Fact
 
 
-_FIELD_NAMES: Final = {each: tuple(one.name for one in fields(each)) for each in FACT_TYPES.values()}
+_FIELD_NAMES: Final = {each: tuple(sorted(one.name for one in fields(each))) for each in FACT_TYPES.values()}
+"""In the order of canonical JSON; ASCII names sort the same way everywhere."""
 
 
-def field_names(fact_type: type[Fact]) -> tuple[str, ...]:
-    """The names of a fact's fields, as its payload has them."""
-    return _FIELD_NAMES[fact_type]
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A fact as text."""
+
+    payload: str
+    """Its fields as one object of canonical JSON."""
+    values: dict[str, Any]
+    """Its fields one by one; lists and objects are JSON text."""
 
 
-def payload_of(fact: Fact) -> str:
-    """The fact's fields as canonical JSON."""
-    return canonical_json({name: getattr(fact, name) for name in field_names(type(fact))})
+def written(fact: Fact) -> Written:
+    """Encode a fact; what is nested in it is encoded only once, since results are long."""
+    values, parts = {}, []
+    for name in _FIELD_NAMES[type(fact)]:
+        value = getattr(fact, name)
+        text = canonical_json(value)
+        values[name] = text if isinstance(value, dict | list) else value
+        parts.append(f'"{name}":{text}')
+    return Written(f"{{{','.join(parts)}}}", values)
 
 
 def canonical_json(value: object) -> str:
     """The one way to write a value: sorted keys, no spaces, ASCII."""
+    if value is None:
+        return "null"
+    if type(value) is int:
+        return repr(value)
     return _ENCODER.encode(value)
 
 

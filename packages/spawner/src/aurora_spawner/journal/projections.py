@@ -6,7 +6,7 @@ name, lists and objects among them as JSON. A fact that is not in the table chan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.journal.facts import (
     AttemptEnded,
@@ -27,8 +27,6 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TasksAdded,
     TaskSettled,
-    canonical_json,
-    field_names,
 )
 
 if TYPE_CHECKING:
@@ -135,14 +133,16 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
 }
 
 
-def project(entry: Entry, at: float, connection: sqlite3.Connection) -> None:
-    """Change the tables as a fact says; `at` is its Unix time."""
+def project(entry: Entry, fields: Mapping[str, Any], at: float, connection: sqlite3.Connection) -> None:
+    """Change the tables as a fact says.
+
+    Args:
+        fields: The fact's, lists and objects as JSON.
+        at: Its Unix time.
+    """
     statements = CHANGES.get(type(entry.fact))
     if not statements:
         return
-    values = {"run_id": entry.run_id, "task_id": entry.task_id, "at": at}
-    for name in field_names(type(entry.fact)):
-        value = getattr(entry.fact, name)
-        values[name] = canonical_json(value) if isinstance(value, dict | list) else value
+    values = {"run_id": entry.run_id, "task_id": entry.task_id, "at": at, **fields}
     for statement in statements:
         connection.execute(statement, values)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
 from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import Entry, RunCleaned, RunCreated, RunTaken, TasksAdded, payload_of
+from aurora_spawner.journal.facts import Entry, RunCleaned, RunCreated, RunTaken, TasksAdded, written
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 
@@ -104,7 +104,7 @@ class Journal:
         seq, head = last or (0, GENESIS)
         rows = []
         for entry in entries:
-            seq, at, payload = seq + 1, self._clock(), payload_of(entry.fact)
+            seq, at, text = seq + 1, self._clock(), written(entry.fact)
             head = link(
                 head,
                 seq=seq,
@@ -112,10 +112,10 @@ class Journal:
                 run_id=entry.run_id,
                 task_id=entry.task_id,
                 kind=entry.fact.kind,
-                payload_hash=payload_digest(payload),
+                payload_hash=payload_digest(text.payload),
             )
-            rows.append((seq, at, entry.run_id, entry.task_id, entry.fact.kind, payload, head))
-            project(entry, at, connection)
+            rows.append((seq, at, entry.run_id, entry.task_id, entry.fact.kind, text.payload, head))
+            project(entry, text.values, at, connection)
         connection.executemany(
             "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
         )
