@@ -2,16 +2,16 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
 from aurora_spawner.checkpoints import clean_checkpoints
-from aurora_spawner.journal import schema
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import load_breakers, load_recoveries
+from aurora_spawner.journal.views import load_breakers, load_recoveries, load_tasks
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.recovery.standing import load_histories, load_standing
@@ -39,22 +39,22 @@ def run(folder: Path, policy: RecoveryPolicy | None = QUICK, count: int = 1) -> 
     return made.run_id
 
 
-def test_a_journal_from_before_recovery_is_brought_up_to_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-    monkeypatch.setattr("aurora_spawner.journal.store.MIGRATIONS", schema.MIGRATIONS)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_journal_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     old = run(tmp_path, policy=None)
-    with sqlite3.connect(tmp_path / "runs.db") as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
-    connection.close()
-    monkeypatch.undo()
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE tasks DROP COLUMN cancel_asked")
+        if version == 1:
+            connection.execute("DROP TABLE recoveries")
+            connection.execute("DROP TABLE breakers")
+        connection.execute(f"PRAGMA user_version = {version}")
     new = run(tmp_path)
     with Journal(tmp_path / "runs.db") as journal:
         assert verify(journal).problem is None
         assert load_recoveries(journal, old) == []
         assert recovery_report(journal, old).tasks == ()
         assert [row.state for row in load_recoveries(journal, new)] == ["succeeded"]
+        assert [row.state for row in load_tasks(journal, old)] == ["failed"]
 
 
 def test_a_report_tells_what_happened(tmp_path: Path) -> None:
