@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -144,3 +145,123 @@ def test_the_local_agent_is_asked_the_task_alone(aur: Aur, team: Path) -> None:
     (task,) = json.loads(aur("spawn", "tasks.md", "--tool", "local", "--json").stdout)["tasks"]
     assert task["state"] == "succeeded"
     assert "src/shop/stock.py:" in task["output"]
+
+
+def test_a_search_names_the_persona_that_fits(aur: Aur, team: Path) -> None:
+    outcome = aur("agents", "search", "write", "a", "unit", "test", "with", "fixtures")
+    assert outcome.returncode == ExitCode.DONE
+    assert outcome.stdout.split()[0] == "tester"
+    document = json.loads(aur("agents", "search", "review the diff", "--json").stdout)
+    assert (document["ideal"], document["assigned"], document["gap"]) == ("reviewer", "reviewer", False)
+
+
+def test_a_gap_is_said_with_what_such_an_agent_would_be_told(aur: Aur, team: Path) -> None:
+    outcome = aur("agents", "search", "Port the app to iOS with Swift")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "gap: nobody here is a mobile-developer" in outcome.stdout
+    assert "You work as Mobile developer" in outcome.stdout
+
+
+def test_matching_gives_each_task_its_persona_or_one_that_is_made_up(aur: Aur, team: Path) -> None:
+    put(team / "tasks.md", "- [ ] 1 Write unit tests\n- [ ] 2 Port the app to iOS\n- [ ] 3 Say it\n  - Agent: echo\n")
+    plan = json.loads(aur("spawn", "tasks.md", "--match", "--dry-run", "--json").stdout)["tasks"]
+    assert [(task["persona"], task["gap"]) for task in plan] == [
+        ("tester", False),
+        ("mobile-developer", True),
+        (None, False),
+    ]
+    outcome = aur("spawn", "tasks.md", "--match", "--json")
+    assert "(@mobile-developer (made up, nobody here is one) on echo," in outcome.stderr
+    first, second, third = (task["output"] for task in json.loads(outcome.stdout)["tasks"])
+    assert "Be strict." in first
+    assert "You work as Mobile developer" in second
+    assert third.strip() == "Say it"
+
+
+def test_a_resumed_run_keeps_the_personas_that_were_found(aur: Aur, team: Path) -> None:
+    config = 'backends:\n  echo: {kind: command, command: ["sh", "-c", "cat; test -e go"]}\ntool: echo\n'
+    put(team / ".aurora/config.yaml", config)
+    put(team / ".aurora/policies.yaml", "agent_recovery: {max_retries: 0, fallback_to_llm: false}\n")
+    put(team / "tasks.md", "- [ ] 1 Write unit tests\n")
+    run_id = json.loads(aur("spawn", "tasks.md", "--match", "--json").stdout)["run_id"]
+    (team / ".aurora/agents/tester.md").unlink()
+    put(team / "go", "")
+    (task,) = json.loads(aur("spawn", "--resume", run_id, "--retry-failed", "--json").stdout)["tasks"]
+    assert "Be strict." in task["output"]
+
+
+def test_matching_is_for_new_runs(aur: Aur, team: Path) -> None:
+    assert aur("spawn", "--resume", "x", "--match").returncode == ExitCode.USAGE
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    put(folder / name, f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a folder of our own before PATH, and no key into the environment."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    for name in [name for name in os.environ if name.endswith(("_KEY", "_TOKEN"))]:
+        monkeypatch.delenv(name)
+    return folder
+
+
+def checks(aur: Aur) -> dict[str, dict[str, str | None]]:
+    return {each["name"]: each for each in json.loads(aur("agents", "doctor", "--json").stdout)["agents"]}
+
+
+def test_the_doctor_says_of_each_agent_what_can_be_known(
+    aur: Aur, team: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(programs, "codex", "echo codex-cli 0.169.0")
+    program(programs, "gemini", "exit 3")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    found = checks(aur)
+    assert list(found)[:8] == ["claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"]
+    codex = found["codex"]
+    assert (codex["version"], codex["signed_in"], codex["signed_in_by"]) == (
+        "codex-cli 0.169.0",
+        "yes",
+        "OPENAI_API_KEY",
+    )
+    assert codex["gate"] == "no gate is wired yet"
+    assert found["gemini"]["version"] is None
+    assert "--version` fails" in (found["gemini"]["advice"] or "")
+    assert (found["claude"]["program"], found["claude"]["advice"]) == (None, "install @anthropic-ai/claude-code")
+    assert found["echo"]["program"] == "/usr/bin/cat"
+    outcome = aur("agents", "doctor")
+    assert outcome.returncode == ExitCode.DONE
+    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); no gate is wired yet" in outcome.stdout
+    assert "sk-secret" not in outcome.stdout + outcome.stderr
+
+
+def test_the_doctor_knows_a_login_by_its_file_and_none_where_it_would_see_one(
+    aur: Aur, team: Path, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert checks(aur)["codex"]["signed_in"] == "no"
+    assert checks(aur)["copilot"]["signed_in"] == "unknown"
+    put(tmp_path / "own" / "auth.json", "{}")
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "own"))
+    assert checks(aur)["codex"]["signed_in_by"] == str(tmp_path / "own" / "auth.json")
+
+
+def test_a_configured_agent_whose_program_is_gone_is_an_error(aur: Aur, team: Path, programs: Path) -> None:
+    put(team / ".aurora/config.yaml", 'backends:\n  mine: {kind: command, command: ["no-such-thing"]}\n')
+    outcome = aur("agents", "doctor")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "correct its `command:`" in outcome.stdout
+
+
+def test_a_program_that_hangs_is_given_up_with_what_it_started(
+    aur: Aur, team: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aurora_cli.agent_checks.VERSION_LIMIT_S", 0.3)
+    program(programs, "claude", "sleep 29.77 & wait")
+    assert checks(aur)["claude"]["version"] is None
+    import psutil
+
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "29.77"]]

@@ -35,6 +35,8 @@ COMMANDS = {
     "doctor": ["doctor", "--json"],
     "agents_list": ["agents", "list", "--json"],
     "agents_show": ["agents", "show", "tester", "--json"],
+    "agents_search": ["agents", "search", "write a test", "--json"],
+    "agents_doctor": ["agents", "doctor", "--json"],
     "agents_refresh": ["agents", "refresh", "--json"],
 }
 

@@ -50,7 +50,9 @@ CHECKPOINT: Final[tuple[Entry, ...]] = (
 AGENTS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="agents_list", summary="List the personas that tasks can name."),
     Entry(name="show", module="agents_show", summary="Show a persona."),
+    Entry(name="search", module="agents_search", summary="Find the persona for a piece of work."),
     Entry(name="refresh", module="agents_refresh", summary="Read all personas anew."),
+    Entry(name="doctor", module="agents_doctor", summary="Check the agents that are installed."),
 )
 
 AUDIT: Final[tuple[Entry, ...]] = (

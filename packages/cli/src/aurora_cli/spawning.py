@@ -33,6 +33,7 @@ class SpawnPlan:
         policies: the file that the limits come from; None for the defaults.
         recovery: what is done about agents that fail; None for nothing.
         personas: by task, whose part its agent takes.
+        made_up: tasks whose persona no file defines.
     """
 
     file: TaskFile
@@ -43,6 +44,7 @@ class SpawnPlan:
     policies: Path | None
     recovery: RecoverySettings | None = None
     personas: Mapping[str, str] = field(default_factory=dict)
+    made_up: frozenset[str] = frozenset()
 
     def agent_of(self, task: SpawnTask) -> str:
         """Name the agent that does a task."""
@@ -76,6 +78,7 @@ def plan_spawn(
     policies: Path | None,
     recovery: RecoverySettings | None = None,
     personas: Mapping[str, str] = MappingProxyType({}),
+    made_up: frozenset[str] = frozenset(),
     known: Collection[str] = (),
 ) -> SpawnPlan:
     """Match the open tasks of a file with agents; nothing is started.
@@ -83,6 +86,7 @@ def plan_spawn(
     Args:
         default_from: what named the default agent, for the error.
         personas: by task, whose part its agent takes.
+        made_up: tasks whose persona no file defines.
         known: personas that a task could name, for the error.
 
     Raises:
@@ -97,6 +101,7 @@ def plan_spawn(
         policies=policies,
         recovery=recovery,
         personas=personas,
+        made_up=made_up,
     )
     for task in file.tasks:
         if plan.agent_of(task) not in backends:

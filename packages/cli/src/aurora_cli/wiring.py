@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from aurora_core.semantic import Embedder
     from aurora_policies import PoliciesEngine
     from aurora_soar import SOAROrchestrator
-    from aurora_soar.personas import Persona, Roster
+    from aurora_soar.personas import Match, Persona, Roster
     from aurora_spawner import Backend, Run, TaskFile
     from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = [
     "LOCAL_AGENT",
     "backends_of",
+    "match_of",
     "new_run",
     "open_memory",
     "orchestrator",
@@ -165,21 +166,33 @@ def persona_named(roster: Roster, name: str) -> Persona:
     return found
 
 
-def _cast(project: Project, file: TaskFile, backends: Mapping[str, Backend], default_agent: str) -> Casting:
+def match_of(roster: Roster, work: str) -> Match:
+    """Find the persona for a piece of work."""
+    from aurora_soar.personas import Matcher
+
+    return Matcher(roster).match(work)
+
+
+def _cast(
+    project: Project, file: TaskFile, backends: Mapping[str, Backend], default_agent: str, *, match: bool = False
+) -> Casting:
     """Give tasks that name a persona to the default agent; a backend of the same name comes first."""
     from aurora_cli.casting import Casting, cast_file
 
     named = {line.task.agent for line in file.lines if line.task.agent}
-    if named <= backends.keys():
+    if named <= backends.keys() and not match:
         return Casting(file=file)
-    return cast_file(file, roster_of(project), backends=backends, default_agent=default_agent)
+    return cast_file(file, roster_of(project), backends=backends, default_agent=default_agent, match=match)
 
 
-def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: bool = False) -> SpawnPlan:
+def spawn_plan(
+    project: Project, config: Config, taskfile: Path, *, background: bool = False, match: bool = False
+) -> SpawnPlan:
     """Read a task file and find the agents that its tasks name.
 
     Args:
         background: nobody waits for such a run, so only its tasks and agents limit its time.
+        match: find a persona for tasks that name no agent.
 
     Raises:
         TaskFileError, GraphError: the file makes no sense; with the line.
@@ -192,7 +205,7 @@ def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: 
     engine = policies_of(project)
     backends = backends_of(project, config)
     default_agent = _default_agent(config)
-    casting = _cast(project, read_taskfile(taskfile), backends, default_agent)
+    casting = _cast(project, read_taskfile(taskfile), backends, default_agent, match=match)
     return plan_spawn(
         casting.file,
         backends=backends,
@@ -203,6 +216,7 @@ def spawn_plan(project: Project, config: Config, taskfile: Path, *, background: 
         policies=engine.source,
         recovery=recovery_of(project, config, background=background),
         personas=casting.personas,
+        made_up=casting.made_up,
         known=casting.known,
     )
 
@@ -300,6 +314,7 @@ def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> R
         NotResumableError: it is no run of a task file.
         TaskFileError, GraphError: the file makes no sense now.
     """
+    from aurora_cli.casting import keep_parts
     from aurora_cli.journal import TASKFILE_RUN, find_run
     from aurora_cli.resuming import Resumption, find_taskfile
     from aurora_spawner import read_taskfile
@@ -309,7 +324,8 @@ def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> R
         raise NotResumableError(run_id)
     file = read_taskfile(taskfile) if taskfile else find_taskfile(run.spool / run_id)
     if file:
-        file = _cast(project, file, backends_of(project, settings(project)), run.default_agent).file
+        cast = _cast(project, file, backends_of(project, settings(project)), run.default_agent).file
+        file = keep_parts(cast, tasks)
     return Resumption(run=run, tasks=tasks, file=file)
 
 

@@ -36,6 +36,7 @@ class _Options:
     sequential: bool
     stagger_s: float
     tool: str | None
+    match: bool
     dry_run: bool
     yes: bool
     background: bool
@@ -63,6 +64,8 @@ class _Options:
             raise click.UsageError("--no-checkpoint leaves nothing that --bg or --resume could go on with")
         if self.retry_failed and not self.resume:
             raise click.UsageError("--retry-failed needs --resume")
+        if self.match and any(doing):
+            raise click.UsageError("--match is for new runs; a resumed one keeps the personas that it found")
 
     @property
     def at_once(self) -> int | None:
@@ -99,6 +102,7 @@ class _Options:
     help="Time between two starts; none by default.",
 )
 @click.option("--tool", metavar="NAME", help="The agent for tasks that name none.")
+@click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; make one up for a gap.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before starting. Off a terminal nobody is asked.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
@@ -135,7 +139,7 @@ def _spawn(options: _Options) -> ExitCode:
     assert options.taskfile is not None
     project = wiring.project_or_prospect(Path.cwd())
     config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
-    plan = wiring.spawn_plan(project, config, options.taskfile, background=options.background)
+    plan = wiring.spawn_plan(project, config, options.taskfile, background=options.background, match=options.match)
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
     if not plan.file.tasks:

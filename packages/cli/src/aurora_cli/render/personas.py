@@ -9,9 +9,9 @@ from aurora_cli.render.words import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_soar.personas import Persona, PersonaProblem
+    from aurora_soar.personas import Match, Persona, PersonaProblem
 
-__all__ = ["as_document", "as_lines", "as_text", "details", "problem_line"]
+__all__ = ["as_document", "as_lines", "as_text", "details", "match_document", "match_lines", "problem_line"]
 
 
 def as_lines(personas: Sequence[Persona]) -> Iterator[str]:
@@ -65,6 +65,31 @@ def as_text(persona: Persona) -> str:
     }
     head = [f"{name + ':':<12} {one_line(value, 400)}" for name, value in rows.items() if value]
     return "\n".join([persona.id, *head, "", printable(instructions_of(persona))])
+
+
+def match_lines(match: Match, limit: int) -> Iterator[str]:
+    """Write who should do a piece of work, and who else shares words with it."""
+    from aurora_soar.personas import adhoc_persona, instructions_of
+
+    if match.is_gap:
+        yield f"gap: nobody here is a {match.ideal}"
+        made_up = adhoc_persona(match.ideal, match.ideal_description)
+        yield from (f"  {line}".rstrip() for line in printable(instructions_of(made_up)).splitlines())
+        near = [each.persona for each in match.ranked[:limit]]
+        yield from ["nearest:", *(f"  {line}" for line in as_lines(near))] if near else []
+    else:
+        yield from as_lines([each.persona for each in match.ranked[:limit]])
+
+
+def match_document(match: Match, limit: int) -> dict[str, object]:
+    """Return who should do a piece of work, for programs."""
+    return {
+        "ideal": match.ideal,
+        "ideal_description": match.ideal_description,
+        "assigned": match.assigned.id if match.assigned else None,
+        "gap": match.is_gap,
+        "personas": [_summary(each.persona) for each in match.ranked[:limit]],
+    }
 
 
 def problem_line(problem: PersonaProblem) -> str:

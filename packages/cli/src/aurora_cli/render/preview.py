@@ -33,6 +33,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
                 "title": task.headline,
                 "agent": plan.agent_of(task),
                 "persona": plan.personas.get(task.id or ""),
+                "gap": task.id in plan.made_up,
                 "depends_on": list(task.depends_on),
                 "timeout_s": plan.timeout_of(task),
                 "priority": task.priority,
@@ -65,6 +66,8 @@ def _time(limit: float | None, extended: float | None) -> str:
 def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     limit = plan.timeout_of(task)
     persona = plan.personas.get(task.id or "")
+    if task.id in plan.made_up:
+        persona = f"{persona} (made up, nobody here is one)"
     agent = one_line(plan.agent_of(task))
     terms = [f"@{persona} on {agent}" if persona else f"@{agent}", _time(limit, plan.extended_timeout_of(task))]
     if task.depends_on:
