@@ -111,12 +111,34 @@ def test_a_provider_that_another_project_found_limited_is_waited_for(aur: Aur, s
     assert steady["started_at"] < until
 
 
-def test_too_many_failures_skip_the_rest_where_nobody_can_be_asked(aur: Aur, shop: Path, works: Path) -> None:
+@pytest.fixture
+def failing(shop: Path, works: Path) -> Path:
+    """Configure a batch breaker, and write tasks that trip it."""
     limits = "{base_delay: 0.01, max_delay: 0.02, preset: no_recovery, max_failure_rate: 0.5, min_batch: 2}"
     works.write_text(CONFIG.replace("{base_delay: 0.01, max_delay: 0.02}", limits), encoding="utf-8")
-    write_tasks(shop, "broken", "broken", "broken", "broken", "steady")
-    outcome = aur("spawn", "tasks.md", "--max-concurrent", "1", "--json")
-    assert json.loads(outcome.stdout)["counts"] == {"succeeded": 0, "failed": 2, "skipped": 3, "cancelled": 0}
+    write_tasks(shop, "broken", "broken", "steady")
+    return shop
+
+
+def test_off_a_terminal_the_rest_is_held_and_a_command_goes_on(
+    aur: Aur, start_aur: Callable[..., "subprocess.Popen[str]"], failing: Path
+) -> None:
+    process = start_aur("spawn", "tasks.md", "--max-concurrent", "1", "--json")
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    hint = next(line for line in lines if "aur resume" in line)
+    command = hint.split("aur resume ")[1].split()[0]
+    assert "aur cancel " + command in hint
+    assert aur("resume", command).returncode == ExitCode.DONE
+    out, err = process.communicate(timeout=50)
+    assert process.returncode == ExitCode.NOT_REACHED
+    assert json.loads(out)["counts"] == {"succeeded": 1, "failed": 2, "skipped": 0, "cancelled": 0}
+    assert "2 of 2 tasks failed, more than 50%; the rest was held" in err
+
+
+def test_what_nobody_could_take_up_again_is_skipped(aur: Aur, failing: Path) -> None:
+    outcome = aur("spawn", "tasks.md", "--max-concurrent", "1", "--no-checkpoint", "--json")
+    assert json.loads(outcome.stdout)["counts"] == {"succeeded": 0, "failed": 2, "skipped": 1, "cancelled": 0}
     assert "2 of 2 tasks failed, more than 50%; the rest was skipped" in outcome.stderr
 
 

@@ -114,3 +114,49 @@ def test_an_end_of_input_at_the_question_starts_nothing(echoing: Path) -> None:
     status, _ = on_terminal("spawn", "tasks.md", typed="\x04")
     assert status == ExitCode.INTERRUPTED
     assert not (echoing / ".aurora" / "runs.db").exists()
+
+
+@pytest.fixture
+def failing(shop: Path) -> Path:
+    (shop / ".aurora").mkdir()
+    config = (
+        "spawner: {recovery: {preset: no_recovery, max_failure_rate: 0.5, min_batch: 2}}\n"
+        "backends:\n"
+        '  broken: {kind: command, command: ["sh", "-c", "exit 7"]}\n'
+        '  echo: {kind: command, command: ["cat"]}\n'
+    )
+    (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
+    agents = ("broken", "broken", "echo")
+    tasks = "".join(f"- [ ] {number} Task\n  - Agent: {agent}\n" for number, agent in enumerate(agents, 1))
+    (shop / "tasks.md").write_text(tasks, encoding="utf-8")
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("typed", "became", "third"),
+    [("c\n", "continued", "succeeded"), ("what?\nskip\n", "skipped", "skipped"), ("S\n", "skipped", "skipped")],
+)
+def test_a_held_batch_is_asked_about(failing: Path, typed: str, became: str, third: str) -> None:
+    status, written = on_terminal("spawn", "tasks.md", "--yes", "--max-concurrent", "1", typed=typed)
+    plain = COLOUR.sub("", written)
+    assert status == ExitCode.NOT_REACHED
+    assert plain.count("c = continue, s = skip the rest, l = leave it held?") == typed.count("\n")
+    assert f"[3/3] 3 Task: {third}" in plain
+    assert f"2 of 2 tasks failed, more than 50%; the rest was {became}" in plain
+    assert written.count("\x1b[?25l") == written.count("\x1b[?25h"), "the cursor is shown again"
+
+
+def test_a_batch_that_is_left_held_goes_on_by_a_command(failing: Path, aur: Aur) -> None:
+    ours, its = pty.openpty()
+    command = [str(AUR), "spawn", "tasks.md", "--yes", "--max-concurrent", "1"]
+    with Popen(command, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "dumb"}):
+        os.close(its)
+        os.write(ours, b"l\n")
+        written = ""
+        while "aur resume spawn-" not in written or "leave it held?" not in written:
+            written += os.read(ours, 65536).decode()
+        run_id = written.split("aur resume ")[1].split()[0]
+        assert aur("resume", run_id).returncode == ExitCode.DONE
+        written += read_all(ours)
+    os.close(ours)
+    assert "[3/3] 3 Task: succeeded" in written

@@ -41,6 +41,8 @@ def drive(run: Run, file: TaskFile | None, titles: Mapping[str, str], *, as_json
 
         def follow(event: RunEvent) -> None:
             show(event)
+            if event.kind == "run_paused":
+                note(f"aur resume {run.run_id} goes on, aur cancel {run.run_id} ends it")
             if ticker:
                 ticker.follow(event)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_cli.asking import ask_about_rest, is_attended
 from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError
 from aurora_cli.output import note
 from aurora_core import ConfigError, Memory, Project, load_config, shared_answers_folder
@@ -259,11 +259,13 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
         source = config.origin("spawner.recovery")
         raise ConfigError(source, _line_of(source, error.field), error.field, error.problem) from error
     fallbacks = {name: backend.fallback for name, backend in config.backends.items() if backend.fallback}
-    # A held run waits for its user, who finds it paused; where there is none, the rest of it is skipped.
-    attended = background or sys.stdin.isatty()
-    return RecoverySettings(
-        policy=policy, fallbacks=fallbacks, on_batch_held=None if attended else (lambda _reason: False)
-    )
+    ask = ask_about_rest if is_attended() and not background else None
+    return RecoverySettings(policy=policy, fallbacks=fallbacks, on_batch_held=ask)
+
+
+def _skipping(recovery: RecoverySettings) -> RecoverySettings:
+    """The same for a run that nobody could take up again: what would be held and not asked about is skipped."""
+    return recovery if recovery.on_batch_held else replace(recovery, on_batch_held=lambda _reason: False)
 
 
 def _line_of(source: str, field: str) -> int | None:
@@ -297,7 +299,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         cwd=project.root,
         spool=folder / "runs",
         start_rate_per_s=1 / stagger_s if stagger_s else None,
-        recovery=plan.recovery,
+        recovery=_skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
     )
     remember_taskfile(folder / "runs" / run.run_id, plan.file)
     return run

@@ -38,8 +38,16 @@ def live_run() -> Iterator[Callable[[RunEvent], None]]:
     """Keep the table current on standard error while the block lasts."""
     console = Console(stderr=True)
     run = LiveRun(console)
-    with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True):
-        yield run.follow
+    with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
+
+        def follow(event: RunEvent) -> None:
+            if event.kind == "run_paused":
+                live.stop()  # there may be a question to answer
+            run.follow(event)
+            if event.kind in ("run_unpaused", "run_ending"):
+                live.start()
+
+        yield follow
 
 
 class LiveRun:

@@ -1,0 +1,53 @@
+"""Ask at the terminal what becomes of the rest of a run in which too much fails; agents go on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.output import note
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ask_about_rest", "is_attended"]
+
+_QUESTION: Final = "c = continue, s = skip the rest, l = leave it held?"
+_ANSWERS: Final[Mapping[str, bool | None]] = {
+    "c": True,
+    "continue": True,
+    "s": False,
+    "skip": False,
+    "l": None,
+    "leave": None,
+}
+
+
+def is_attended() -> bool:
+    """Whether there is somebody who can read a question and answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+async def ask_about_rest(reason: str) -> bool | None:
+    """Return true to go on, false to skip the rest, None to leave it held; so does the end of the input."""
+    note(f"{reason}: {_QUESTION}")
+    while line := await _next_line():
+        answer = line.strip().lower()
+        if answer in _ANSWERS:
+            return _ANSWERS[answer]
+        note(_QUESTION)
+    return None
+
+
+async def _next_line() -> str:
+    """Wait for a line without keeping the event loop; empty at the end of the input."""
+    loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+    return os.read(descriptor, 4096).decode(errors="replace")
