@@ -145,3 +145,12 @@ def test_what_nobody_could_take_up_again_is_skipped(aur: Aur, failing: Path) -> 
 def test_the_plan_tells_how_limits_are_extended(aur: Aur, shop: Path, works: Path) -> None:
     write_tasks(shop, "steady")
     assert "(@steady, 120 s, 600 s while active)" in aur("spawn", "tasks.md", "--dry-run").stdout
+
+
+def test_a_question_is_answered_under_the_same_recovery(aur: Aur, shop: Path, works: Path) -> None:
+    question = "Compare what the till and the stock do with prices"
+    assert aur("soar", question).returncode == ExitCode.DONE
+    works.write_text(CONFIG.replace("base_delay", "base_dely"), encoding="utf-8")
+    outcome = aur("soar", question)
+    assert outcome.returncode == ExitCode.USAGE
+    assert "spawner.recovery.base_dely" in outcome.stderr

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ class Scheduler:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # where limits of providers are remembered
     (tmp_path / "queue.py").write_text(SOURCE)
     (tmp_path / "test_queue.py").write_text(
         "def test_the_scheduler_decides():\n    assert Scheduler().decide_next()\n"
@@ -171,3 +173,39 @@ async def test_the_asynchronous_twin_does_the_same(project: Project, memory: Mem
     assert result.ok
     assert result.log_path is not None
     assert result.log_path.name.startswith("scheduler-decide-")
+
+
+def test_agents_that_fail_are_recovered_as_the_policies_say(project: Project, memory: Memory, tmp_path: Path) -> None:
+    """The real agent, behind a door that is closed at the first try."""
+    real = AgentRegistry.local(project.root).backends["local"].command
+    (tmp_path / "door.py").write_text(
+        "import os, sys\n"
+        f"if not os.path.exists({str(tmp_path / 'tried')!r}):\n"
+        f"    open({str(tmp_path / 'tried')!r}, 'w').close(); sys.exit('socket hang up')\n"
+        f"os.execv({real[0]!r}, {list(real)!r})\n"
+    )
+    question = "Explain step by step how the scheduler decides what runs next, and where it is tested"
+    behind = (sys.executable, str(tmp_path / "door.py"))
+    lines: list[str] = []
+    result = soar(project, memory, *behind).execute(question, on_event=lambda event: lines.append(event.message))
+    assert result.ok
+    assert any("retry 1 of 2" in line for line in lines)
+    (tmp_path / "tried").unlink()
+    (tmp_path / "policies.yaml").write_text("agent_recovery: {max_retries: 0}\n")
+    policies = PoliciesEngine.load(tmp_path / "policies.yaml")
+    registry = replace(
+        AgentRegistry.local(project.root), backends={"local": CommandBackend(name="local", command=behind)}
+    )
+    strict = SOAROrchestrator(project=project, memory=memory, policies=policies, registry=registry)
+    assert any(not output.success for output in strict.execute(question).collected.outputs)
+
+
+def test_the_log_counts_what_recovery_met(project: Project, memory: Memory) -> None:
+    command = (sys.executable, "-c", "import sys; sys.exit('Error: 401 Unauthorized')")
+    result = soar(project, memory, *command).execute(QUESTION)
+    phases: Any = result.to_dict()["phases"]
+    metrics = phases["phase5_collect"]["recovery_metrics"]
+    assert 1 <= metrics["auth_failure_count"] <= metrics["total_failures"]
+    assert set(metrics["auth_failed_agents"]) == {"local"}
+    assert "provider local" in str(result.collected.outputs[0].error)
+    assert (metrics["rate_limit_count"], metrics["fallback_used_count"]) == (0, 0)

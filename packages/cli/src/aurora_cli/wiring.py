@@ -136,12 +136,15 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
     """
     from aurora_soar import AgentRegistry, SOAROrchestrator
 
+    registry = AgentRegistry.local(project.root)
+    recovery = replace(recovery_of(project, config), on_batch_held=None)
     return SOAROrchestrator(
         project=project,
         memory=memory,
         policies=policies_of(project),
-        registry=AgentRegistry.local(project.root),
+        registry=registry,
         max_concurrent=config.max_concurrent,
+        recovery=_skipping(_among(registry.backends, recovery)),
         shared=shared,
     )
 
@@ -261,6 +264,16 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
     fallbacks = {name: backend.fallback for name, backend in config.backends.items() if backend.fallback}
     ask = ask_about_rest if is_attended() and not background else None
     return RecoverySettings(policy=policy, fallbacks=fallbacks, on_batch_held=ask)
+
+
+def _among(backends: Mapping[str, Backend], recovery: RecoverySettings) -> RecoverySettings:
+    """The same for a run that has fewer agents than are configured: who is not there is not fallen back to."""
+    fallbacks = {
+        agent: tuple(name for name in names if name in backends)
+        for agent, names in recovery.fallbacks.items()
+        if agent in backends
+    }
+    return replace(recovery, fallbacks=fallbacks)
 
 
 def _skipping(recovery: RecoverySettings) -> RecoverySettings:

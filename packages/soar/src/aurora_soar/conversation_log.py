@@ -1,7 +1,7 @@
 """The conversation log: one Markdown file for each question, with everything that was done in one JSON block.
 
 Files lie in `.aurora/logs/conversations/YYYY/MM/` as `<two-keywords>-<date>[-n].md`. Keys of parts that are not
-there yet hold what is true of them: no tokens, no cost, no fallback.
+there yet hold what is true of them: no tokens, no cost.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 from aurora_soar.execution import Phase, PhaseTiming
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from aurora_core import Hit
     from aurora_soar.execution import Execution
     from aurora_soar.outputs import AgentOutput
     from aurora_soar.phases.decompose import Decomposition
+    from aurora_spawner.recovery.machine import TaskRecoveryState
 
 __all__ = ["log_document", "write_log"]
 
@@ -249,7 +251,14 @@ def _verify(execution: Execution) -> dict[str, object]:
 def _collect(execution: Execution) -> dict[str, object]:
     outputs = execution.collected.outputs
     failed = [output for output in outputs if not output.success]
-    timed_out = [output for output in failed if output.termination_reason == "timeout"]
+    recoveries = execution.collected.recoveries
+    fallbacks = [task.agent for task in recoveries if task.fell_back]
+    blocked = [task for task in recoveries if any(step.step == "open_circuit" for step in task.transitions)]
+    blocked_agents = [task.agent_id for task in blocked]
+    stalled = _failures(recoveries, "stalled")
+    timed_out = _failures(recoveries, "deadline", "stalled", "api_timeout")
+    limited = _failures(recoveries, "rate_limit", "overloaded")
+    refused = _failures(recoveries, "authentication")
     return {
         "agent_outputs": [_output(output, spawned=execution.run_id is not None) for output in outputs],
         "execution_metadata": {
@@ -257,30 +266,42 @@ def _collect(execution: Execution) -> dict[str, object]:
             "total_duration_ms": execution.collected.duration_ms,
             "total_subgoals": len(outputs),
             "failed_subgoals": len(failed),
-            "fallback_count": 0,
-            "circuit_blocked": [],
-            "circuit_blocked_count": 0,
+            "fallback_count": len(fallbacks),
+            "circuit_blocked": blocked_agents,
+            "circuit_blocked_count": len(blocked),
         },
         "user_interactions": [],
-        "fallback_agents": [],
+        "fallback_agents": fallbacks,
         "agents_executed": len(outputs) if execution.run_id else 0,
         "recovery_metrics": {
             "total_failures": len(failed),
-            "early_terminations": 0,
-            "early_termination_details": [],
-            "circuit_breaker_blocks": 0,
-            "circuit_blocked_agents": [],
-            "circuit_blocked_details": [],
+            "early_terminations": len(stalled),
+            "early_termination_details": [error for _agent, error in stalled],
+            "circuit_breaker_blocks": len(blocked),
+            "circuit_blocked_agents": blocked_agents,
+            "circuit_blocked_details": [task.last_error or "" for task in blocked],
             "timeout_count": len(timed_out),
-            "timeout_agents": [output.agent_id for output in timed_out],
-            "rate_limit_count": 0,
-            "rate_limit_agents": [],
-            "auth_failure_count": 0,
-            "auth_failed_agents": [],
-            "fallback_used_count": 0,
-            "fallback_agents": [],
+            "timeout_agents": [agent for agent, _error in timed_out],
+            "rate_limit_count": len(limited),
+            "rate_limit_agents": [agent for agent, _error in limited],
+            "auth_failure_count": len(refused),
+            "auth_failed_agents": [agent for agent, _error in refused],
+            "fallback_used_count": len(fallbacks),
+            "fallback_agents": fallbacks,
         },
     }
+
+
+def _failures(recoveries: Iterable[TaskRecoveryState], *causes: str) -> list[tuple[str, str]]:
+    """The attempts that failed for one of these causes: who made each, and its error."""
+    found = []
+    for task in recoveries:
+        holder = task.agent_id
+        for step in task.transitions:
+            if step.cause in causes:
+                found.append((holder, step.error or ""))
+            holder = step.agent
+    return found
 
 
 def _output(output: AgentOutput, *, spawned: bool) -> dict[str, object]:

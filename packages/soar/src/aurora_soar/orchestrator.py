@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,7 @@ from aurora_soar.phases.verify import Verdict, verify
 from aurora_soar.question import read_question
 from aurora_soar.result import SoarEvent, SoarResult
 from aurora_soar.simple import look_up
+from aurora_spawner import RecoveryPolicy, RecoverySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,6 +104,7 @@ class SOAROrchestrator:
         policies: the policies in force; they give each agent's time limit and the budget.
         registry: the agents that subgoals may go to.
         max_concurrent: agents at once.
+        recovery: what is done about agents that fail; None does as the policies' `agent_recovery` says.
         shared: a memory that other projects of the user leave answers in and find them; None without consent.
     """
 
@@ -114,6 +116,7 @@ class SOAROrchestrator:
         policies: PoliciesEngine,
         registry: AgentRegistry,
         max_concurrent: int = DEFAULT_MAX_CONCURRENT,
+        recovery: RecoverySettings | None = None,
         shared: Memory | None = None,
     ) -> None:
         self._project = project
@@ -121,6 +124,7 @@ class SOAROrchestrator:
         self._policies = policies
         self._registry = registry
         self._max_concurrent = max_concurrent
+        self._recovery = recovery or _recovery_of(policies)
         self._shared = shared
 
     def execute(
@@ -206,6 +210,7 @@ class SOAROrchestrator:
                 project=self._project,
                 registry=self._registry,
                 limits=self._limits(),
+                recovery=self._recovery,
                 on_line=lambda line: journey.tell(Phase.COLLECT, "progress", line),
             )
         return _Work(decomposition=plan, verification=verification, collected=collected)
@@ -234,3 +239,9 @@ class SOAROrchestrator:
             error = f"the conversation log was not written: {raised}"
         parts = {field.name: getattr(execution, field.name) for field in fields(execution)}
         return SoarResult(**parts, response=response, log_path=path, log_error=error)
+
+
+def _recovery_of(policies: PoliciesEngine) -> RecoverySettings:
+    """As the policies say; too many failures skip the rest, for nobody takes a question up again."""
+    policy = RecoveryPolicy.from_config({"agent_recovery": asdict(policies.recovery)})
+    return RecoverySettings(policy=policy, on_batch_held=lambda _reason: False)

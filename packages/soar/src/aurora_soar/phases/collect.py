@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import AgentOutputError
 from aurora_soar.evidence import Evidence, LocalRequest, parse_evidence
 from aurora_soar.outputs import AgentOutput
 from aurora_spawner import Run, SpawnTask
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.recovery.report import recovery_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.question import Question
     from aurora_soar.registry import AgentRegistry
-    from aurora_spawner import RunEvent, RunReport, SpawnResult
+    from aurora_spawner import RecoverySettings, RunEvent, RunReport, SpawnResult
+    from aurora_spawner.recovery.machine import TaskRecoveryState
 
 __all__ = ["CollectLimits", "Collected", "collect"]
 
@@ -30,12 +33,14 @@ class Collected:
     Attributes:
         run_id: the run's name in the journal; None when nothing had to be run.
         interrupted: whether a signal ended the run before its work was done.
+        recoveries: how the subgoals that began were recovered, by their transitions.
     """
 
     outputs: tuple[AgentOutput, ...]
     run_id: str | None
     duration_ms: float
     interrupted: bool
+    recoveries: tuple[TaskRecoveryState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +64,14 @@ async def collect(
     project: Project,
     registry: AgentRegistry,
     limits: CollectLimits,
+    recovery: RecoverySettings,
     on_line: Callable[[str], None],
 ) -> Collected:
     """Run every subgoal's agent; a failed agent is an output without success, never an exception.
 
     Args:
-        on_line: is told of each agent's end, as `[Agent 2/5] local: completed (0.3 s)`.
+        recovery: what is done about agents that fail.
+        on_line: is told of each agent's end, as `[Agent 2/5] local: completed (0.3 s)`, and of providers that pause.
     """
     run = Run.create(
         project.runs_db,
@@ -76,9 +83,12 @@ async def collect(
         default_timeout_s=limits.timeout_s,
         cwd=project.root,
         spool=project.aurora_dir / "runs",
+        recovery=recovery,
     )
     report = await run.execute(on_event=_narrator(len(decomposition.subgoals), on_line))
-    return _collected(report, decomposition, focus)
+    with Journal(project.runs_db) as journal:
+        recoveries = recovery_report(journal, run.run_id).tasks
+    return _collected(report, decomposition, focus, recoveries)
 
 
 def _task(index: int, subgoal: Subgoal, question: Question) -> SpawnTask:
@@ -94,12 +104,25 @@ def _task(index: int, subgoal: Subgoal, question: Question) -> SpawnTask:
     )
 
 
+_TOLD: Final = (
+    "task_retried",
+    "task_fell_back",
+    "provider_paused",
+    "provider_left",
+    "provider_answers",
+    "batch_tripped",
+)
+"""What recovery does that is worth a line."""
+
+
 def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent], None]:
     done = 0
 
     def narrate(event: RunEvent) -> None:
         nonlocal done
         if event.result is None:
+            if event.message and event.kind in _TOLD:
+                on_line(event.message if event.task_id is None else f"{event.agent}: {event.message}")
             return
         done += 1
         result = event.result
@@ -109,13 +132,16 @@ def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent]
     return narrate
 
 
-def _collected(report: RunReport, decomposition: Decomposition, focus: Focus) -> Collected:
+def _collected(
+    report: RunReport, decomposition: Decomposition, focus: Focus, recoveries: tuple[TaskRecoveryState, ...]
+) -> Collected:
     results = [report.results[str(index)] for index in range(len(decomposition.subgoals))]
     return Collected(
         outputs=tuple(_output(index, result, focus) for index, result in enumerate(results)),
         run_id=report.run_id,
         duration_ms=report.duration_s * 1e3,
         interrupted=report.interrupted,
+        recoveries=recoveries,
     )
 
 
