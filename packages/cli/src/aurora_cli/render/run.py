@@ -86,6 +86,10 @@ def _row(result: SpawnResult, title: str) -> dict[str, object]:
         "fallback": result.fallback,
         "original_agent": result.original_agent,
         "execution_time_s": round(result.execution_time, 3),
+        "model": result.model,
+        "usage": result.usage.to_json() if result.usage else None,
+        "session_id": result.session_id,
+        "resumed": result.resumed,
         "started_at": result.started_at,
         "ended_at": result.ended_at,
     }

@@ -50,7 +50,7 @@ class Reply:
     usage: Usage | None = None
     """None where it does not say."""
     worked: bool = False
-    """It said something or used a tool."""
+    """Its model began to answer."""
     retries: int = 0
     """Calls of its model that it tried again."""
     tool_calls: int = 0

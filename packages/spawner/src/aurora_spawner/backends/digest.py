@@ -44,7 +44,7 @@ class Digest:
     tool_calls: int = 0
     retries: int = 0
     worked: bool = False
-    """It said something or used a tool: a session that is worth going on with."""
+    """It began to answer: a session that is worth going on with."""
     failure: ReportedFailure | None = None
     _finished: bool = False
     _for_good: bool = False
@@ -65,6 +65,7 @@ class Digest:
             case SessionStarted():
                 self.session_id = event.id
                 self.model = event.model or self.model
+                self.worked = self.worked or event.at_work
             case Text():
                 self._say(event)
             case ToolCall():

@@ -16,6 +16,8 @@ class SessionStarted:
 
     id: str
     model: str | None = None
+    at_work: bool = False
+    """Its model has begun to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,9 @@ _GOES_ON: Final = ("tool-calls", "")
 
 
 def _step_start(event: Fields) -> Iterator[AgentEvent]:
+    """A tool that still runs shows in nothing else."""
     if event.text("sessionID"):
-        yield SessionStarted(id=event.text("sessionID"))
+        yield SessionStarted(id=event.text("sessionID"), at_work=True)
 
 
 def _text(event: Fields) -> Iterator[AgentEvent]:

@@ -1,0 +1,512 @@
+"""A stand-in for the APIs of models, for agents that are cut off from the network.
+
+    python stand_in.py PORT
+
+It brings up the loopback interface of the network namespace that it is started in, and serves there:
+
+    /PLAY/KEY/v1/messages                  Anthropic
+    /PLAY/KEY/v1/responses                 OpenAI
+    /PLAY/KEY/v1/chat/completions          OpenAI, older
+    /PLAY/KEY/v1beta/models/M:generate…    Gemini
+    /log/KEY                               what was asked with that key, as JSON
+
+PLAY names one of `PLAYS`, KEY a performance of its own: each counts its acts from the first. Only requests that offer
+tools go on in the play (agents make others for titles and the like, which are told "fine"), unless the play says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import json
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+LONG_S = 600.0
+FOREVER = 1_000_000
+WRITE = "echo written by a tool > note.txt"
+SLEEP = "echo $$ > tool.pid; exec sleep 299"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One answer."""
+
+    say: str = ""
+    run: str = ""
+    """A shell command that the agent is to run."""
+    status: int = 0
+    """An error instead of an answer."""
+    retry_after_s: int | None = None
+    hang: bool = False
+    """Take the request and never answer."""
+    drop: bool = False
+    """Break the connection in the middle of the answer."""
+    pause_s: float = 0.0
+    """Between the pieces of the answer."""
+    times: int = 1
+
+
+HUGE = " ".join(f"line {n} of a long answer;" for n in range(16_000))
+OVER = Act(say="This play is over.", times=FOREVER)
+PLAYS: dict[str, tuple[Act, ...]] = {
+    "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
+    "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
+    "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),
+    "r429long": (Act(status=429, retry_after_s=2, times=5), Act(say="Patience was rewarded.", times=FOREVER)),
+    "r401": (Act(status=401, times=FOREVER),),
+    "r500": (Act(status=500, times=FOREVER),),
+    "drop": (Act(say="Half of an answer is not one.", drop=True, times=2), Act(say="Now it is whole.")),
+    "hang": (Act(hang=True, times=FOREVER),),
+    "huge": (Act(say=HUGE),),
+    "sleep": (Act(run=SLEEP), Act(say="Done after all.", times=FOREVER)),
+    "broken": (
+        Act(say="I write a note.", run=WRITE),
+        Act(status=500, times=8),
+        Act(say="Gone on and done.", times=FOREVER),
+    ),
+    # For an agent without tools, which writes files by how it puts its answer.
+    "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
+}
+COUNTS_ALL = ("edit", "hang")
+"""Plays in which a request without tools counts too."""
+USED = (100, 20)
+"""Tokens of every answer: read, written."""
+
+
+@dataclass(slots=True)
+class Performance:
+    """How far a play has come."""
+
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    place: int = 0
+    """Of the answers given."""
+
+
+class Stage:
+    """All performances."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._performances: dict[str, Performance] = defaultdict(Performance)
+
+    def next_act(self, play: str, key: str, api: Api) -> Act:
+        """What comes next for this request, written down."""
+        counts = bool(api.tools) or play.rstrip("!") in COUNTS_ALL or play.endswith("!")
+        with self._lock:
+            performance = self._performances[key]
+            act = _act_at(PLAYS[play.rstrip("!")], performance.place) if counts else Act(say="fine")
+            performance.place += counts
+            performance.asked.append(
+                {
+                    "at": time.time(),
+                    "api": api.name,
+                    "counts": counts,
+                    "messages": api.messages,
+                    "act": act.status or act.run or act.say[:40],
+                }
+            )
+        return act
+
+    def asked(self, key: str) -> list[dict[str, Any]]:
+        """Every request of a performance, in order."""
+        with self._lock:
+            return list(self._performances[key].asked)
+
+
+def _act_at(play: tuple[Act, ...], place: int) -> Act:
+    for act in play:
+        if place < act.times:
+            return act
+        place -= act.times
+    return OVER
+
+
+# The dialects. Each reads a request, and puts an answer as that API does: whole, or in events.
+
+
+class Api:
+    """What all have in common."""
+
+    name = ""
+
+    def __init__(self, body: dict[str, Any], path: str) -> None:
+        self.body = body
+        self.model = body.get("model") or "stand-in"
+        self.streams = bool(body.get("stream")) or "stream" in path.rpartition(":")[2]
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        """Schemas of arguments by tool."""
+        return {}
+
+    @property
+    def messages(self) -> int:
+        """How long the conversation is."""
+        return len(self.body.get("messages") or self.body.get("input") or self.body.get("contents") or ())
+
+    def call(self, command: str) -> tuple[str, dict[str, Any]] | None:
+        """The tool that runs a command, and its arguments."""
+        for name, schema in self.tools.items():
+            if name.lower() in SHELLS:
+                return name, _arguments(schema, command)
+        return None
+
+    def whole(self, act: Act) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def events(self, act: Act) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def error(self, status: int) -> dict[str, Any]:
+        words = {401: "authentication_error", 429: "rate_limit_error"}.get(status, "api_error")
+        return {"type": "error", "error": {"type": words, "code": words, "message": f"the stand-in answers {status}"}}
+
+
+SHELLS = ("bash", "shell", "run_shell_command", "exec_command", "shell_command", "execute_command", "run_commands")
+COMMAND_NAMES = ("command", "cmd", "commands")
+
+
+def _arguments(schema: dict[str, Any], command: str) -> dict[str, Any]:
+    properties = schema.get("properties") or {}
+    name = next((each for each in COMMAND_NAMES if each in properties), "command")
+    takes_list = str((properties.get(name) or {}).get("type", "")).lower() == "array"
+    words = ["bash", "-lc", command] if name == "command" else [command]
+    given: dict[str, Any] = {name: words if takes_list else command}
+    for other in schema.get("required") or ():
+        kind = str((properties.get(other) or {}).get("type", "string")).lower()
+        given.setdefault(
+            other, {"boolean": False, "integer": 60, "number": 60, "array": [], "object": {}}.get(kind, "note")
+        )
+    return given
+
+
+def _sse(data: object, event: str = "") -> bytes:
+    head = f"event: {event}\n" if event else ""
+    return f"{head}data: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
+
+
+def _pieces(text: str) -> list[str]:
+    size = max(12, len(text) // 40)
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+class Anthropic(Api):
+    name = "anthropic"
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        return {
+            tool["name"]: tool.get("input_schema") or {} for tool in self.body.get("tools") or () if "name" in tool
+        }
+
+    def _blocks(self, act: Act) -> list[dict[str, Any]]:
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": act.say}] if act.say else []
+        call = self.call(act.run) if act.run else None
+        if call:
+            blocks.append({"type": "tool_use", "id": f"toolu_{time.time_ns()}", "name": call[0], "input": call[1]})
+        return blocks
+
+    def whole(self, act: Act) -> dict[str, Any]:
+        return {
+            "id": f"msg_{time.time_ns()}",
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": self._blocks(act),
+            "stop_reason": "tool_use" if act.run else "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": USED[0], "output_tokens": USED[1]},
+        }
+
+    def events(self, act: Act) -> Iterator[bytes]:
+        start = {**self.whole(act), "content": [], "stop_reason": None}
+        yield _sse({"type": "message_start", "message": start}, "message_start")
+        for index, block in enumerate(self._blocks(act)):
+            yield from self._block(index, block)
+        delta = {"stop_reason": "tool_use" if act.run else "end_turn", "stop_sequence": None}
+        end = {"type": "message_delta", "delta": delta, "usage": {"output_tokens": USED[1]}}
+        yield _sse(end, "message_delta")
+        yield _sse({"type": "message_stop"}, "message_stop")
+
+    def _block(self, index: int, block: dict[str, Any]) -> Iterator[bytes]:
+        says = block["type"] == "text"
+        empty = {**block, "text": ""} if says else {**block, "input": {}}
+        yield self._event("content_block_start", index, content_block=empty)
+        for piece in _pieces(block["text"] if says else json.dumps(block["input"])):
+            delta = (
+                {"type": "text_delta", "text": piece} if says else {"type": "input_json_delta", "partial_json": piece}
+            )
+            yield self._event("content_block_delta", index, delta=delta)
+        yield self._event("content_block_stop", index)
+
+    def _event(self, kind: str, index: int, **more: Any) -> bytes:
+        return _sse({"type": kind, "index": index, **more}, kind)
+
+
+class Responses(Api):
+    name = "responses"
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        return {
+            tool.get("name") or tool["type"]: tool.get("parameters") or {} for tool in self.body.get("tools") or ()
+        }
+
+    def _items(self, act: Act) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        if act.say:
+            content = [{"type": "output_text", "text": act.say, "annotations": []}]
+            items.append({"type": "message", "id": f"m{time.time_ns()}", "role": "assistant", "content": content})
+        call = self.call(act.run) if act.run else None
+        if call:
+            name, given = call
+            one = {"name": name, "arguments": json.dumps(given), "call_id": f"c{time.time_ns()}"}
+            items.append({"type": "function_call", "id": f"f{time.time_ns()}", **one})
+        return items
+
+    def whole(self, act: Act) -> dict[str, Any]:
+        read, written = USED
+        return {
+            "id": f"resp_{time.time_ns()}",
+            "object": "response",
+            "status": "completed",
+            "model": self.model,
+            "output": self._items(act),
+            "usage": {"input_tokens": read, "output_tokens": written, "total_tokens": read + written},
+        }
+
+    def events(self, act: Act) -> Iterator[bytes]:
+        whole = self.whole(act)
+        yield self._event(
+            "response.created", response={**whole, "status": "in_progress", "output": [], "usage": None}
+        )
+        for index, item in enumerate(whole["output"]):
+            place = {"output_index": index, "item_id": item["id"]}
+            if item["type"] == "message":
+                yield self._event("response.output_item.added", **place, item={**item, "content": []})
+                for piece in _pieces(act.say):
+                    yield self._event("response.output_text.delta", **place, content_index=0, delta=piece)
+            yield self._event("response.output_item.done", **place, item=item)
+        yield self._event("response.completed", response=whole)
+
+    def _event(self, kind: str, **more: Any) -> bytes:
+        return _sse({"type": kind, **more}, kind)
+
+
+class Chat(Api):
+    name = "chat"
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        functions = [tool.get("function") or {} for tool in self.body.get("tools") or ()]
+        return {each["name"]: each.get("parameters") or {} for each in functions if "name" in each}
+
+    def _calls(self, act: Act) -> list[dict[str, Any]]:
+        call = self.call(act.run) if act.run else None
+        if call is None:
+            return []
+        function = {"name": call[0], "arguments": json.dumps(call[1])}
+        return [{"index": 0, "id": f"call_{time.time_ns()}", "type": "function", "function": function}]
+
+    def _frame(self, kind: str, **more: Any) -> dict[str, Any]:
+        return {
+            "id": f"chat{time.time_ns()}",
+            "object": kind,
+            "created": int(time.time()),
+            "model": self.model,
+            **more,
+        }
+
+    @property
+    def _usage(self) -> dict[str, int]:
+        return {"prompt_tokens": USED[0], "completion_tokens": USED[1], "total_tokens": sum(USED)}
+
+    def whole(self, act: Act) -> dict[str, Any]:
+        message = {"role": "assistant", "content": act.say or None, "tool_calls": self._calls(act) or None}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if act.run else "stop"}
+        return self._frame("chat.completion", choices=[choice], usage=self._usage)
+
+    def events(self, act: Act) -> Iterator[bytes]:
+        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": piece} for piece in _pieces(act.say)]
+        deltas += [
+            {"role": "assistant", "content": None, "tool_calls": calls} for calls in [self._calls(act)] if calls
+        ]
+        for delta in deltas:
+            yield _sse(self._chunk(delta, None))
+        yield _sse({**self._chunk({}, "tool_calls" if act.run else "stop"), "usage": self._usage})
+        yield _sse("[DONE]")
+
+    def _chunk(self, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
+        return self._frame("chat.completion.chunk", choices=[{"index": 0, "delta": delta, "finish_reason": reason}])
+
+
+class Gemini(Api):
+    name = "gemini"
+
+    @property
+    def tools(self) -> dict[str, dict[str, Any]]:
+        return {
+            each["name"]: each.get("parametersJsonSchema") or each.get("parameters") or {}
+            for tool in self.body.get("tools") or ()
+            for each in tool.get("functionDeclarations") or ()
+        }
+
+    def _answer(self, parts: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:
+        candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
+        if last:
+            candidate["finishReason"] = "STOP"
+        read, written = USED
+        used = {"promptTokenCount": read, "candidatesTokenCount": written, "totalTokenCount": read + written}
+        return {"candidates": [candidate], "usageMetadata": used, "modelVersion": self.model}
+
+    def _call_parts(self, act: Act) -> list[dict[str, Any]]:
+        call = self.call(act.run) if act.run else None
+        return [{"functionCall": {"name": call[0], "args": call[1]}}] if call else []
+
+    def whole(self, act: Act) -> dict[str, Any]:
+        said: list[dict[str, Any]] = [{"text": act.say}] if act.say else []
+        return self._answer(said + self._call_parts(act), last=True)
+
+    def events(self, act: Act) -> Iterator[bytes]:
+        for piece in _pieces(act.say):
+            yield _sse(self._answer([{"text": piece}], last=False))
+        yield _sse(self._answer(self._call_parts(act) or [{"text": ""}], last=True))
+
+    def error(self, status: int) -> dict[str, Any]:
+        word = {401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED"}.get(status, "INTERNAL")
+        return {"error": {"code": status, "message": f"the stand-in answers {status}", "status": word}}
+
+
+def api_of(path: str, body: dict[str, Any]) -> Api | None:
+    """Which API a path belongs to."""
+    if path.endswith("/messages"):
+        return Anthropic(body, path)
+    if path.endswith("/responses"):
+        return Responses(body, path)
+    if path.endswith("/chat/completions"):
+        return Chat(body, path)
+    return Gemini(body, path) if "generatecontent" in path.lower() else None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    stage: Stage
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- as the library has it
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """The log; nothing else is there."""
+        word, _slash, key = self.path.strip("/").partition("/")
+        if word == "log":
+            self._json(200, self.stage.asked(key))
+        else:
+            self._json(404, {"error": {"message": "there is nothing here"}})
+
+    def do_POST(self) -> None:
+        """A call of a model."""
+        body = self._body()
+        play, key, path = [*self.path.split("?")[0].strip("/").split("/", 2), "", ""][:3]
+        api = api_of(path, body)
+        if api is None or play.rstrip("!") not in PLAYS:
+            counted = {"input_tokens": 1, "totalTokens": 1} if "count" in path.lower() else None
+            self._json(200 if counted else 404, counted or {"error": {"message": "there is nothing here"}})
+            return
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            self._perform(self.stage.next_act(play, key, api), api)
+
+    def _perform(self, act: Act, api: Api) -> None:
+        if act.status:
+            wait = {} if act.retry_after_s is None else {"retry-after": str(act.retry_after_s)}
+            self._json(act.status, api.error(act.status), wait)
+        elif act.hang:
+            self.connection.settimeout(LONG_S)
+            self.connection.recv(1)
+            self.close_connection = True
+        elif api.streams:
+            self._stream(act, api)
+        else:
+            self._json(200, api.whole(act))
+
+    def _stream(self, act: Act, api: Api) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for number, event in enumerate(api.events(act)):
+            if act.drop and number == 3:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+                self.close_connection = True
+                return
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+            time.sleep(act.pause_s)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _body(self) -> dict[str, Any]:
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if (self.headers.get("Transfer-Encoding") or "") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                content += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        if self.headers.get("Content-Encoding") == "gzip":
+            content = gzip.decompress(content)
+        with contextlib.suppress(ValueError):
+            body = json.loads(content)
+            return body if isinstance(body, dict) else {}
+        return {}
+
+    def _json(self, status: int, value: object, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(status)
+        for name, said in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(content)),
+            **(headers or {}),
+        }.items():
+            self.send_header(name, said)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has gone is no error."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+def raise_loopback() -> None:
+    """Bring up `lo`, which is down in a new namespace."""
+    with socket.socket() as any_socket:
+        flags = struct.pack("16sh", b"lo", 0x1 | 0x40)  # up and running
+        fcntl.ioctl(any_socket, 0x8914, flags)  # SIOCSIFFLAGS
+
+
+def main() -> None:
+    """Serve until ended."""
+    raise_loopback()
+    Handler.stage = Stage()
+    server = Server(("127.0.0.1", int(sys.argv[1])), Handler)
+    print("ready", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
