@@ -1,12 +1,14 @@
 """YAML policies turned into typed decisions for running coding agents."""
 
+from aurora_policies.caps import CapExceeded, SpawnCaps, depth_of
 from aurora_policies.engine import PoliciesEngine, RecoveryConfig, default_policies_yaml
-from aurora_policies.errors import PoliciesError, PolicyFileError, Problem
+from aurora_policies.errors import BudgetStoreError, PoliciesError, PolicyFileError, Problem
 from aurora_policies.schema import (
     Action,
     AgentRecovery,
     Anomalies,
     Budget,
+    Caps,
     Destructive,
     DestructiveRule,
     FileDeleteRule,
@@ -20,6 +22,9 @@ __all__ = [
     "AgentRecovery",
     "Anomalies",
     "Budget",
+    "BudgetStoreError",
+    "CapExceeded",
+    "Caps",
     "Destructive",
     "DestructiveRule",
     "FileDeleteRule",
@@ -31,5 +36,7 @@ __all__ = [
     "Problem",
     "RecoveryConfig",
     "Safety",
+    "SpawnCaps",
     "default_policies_yaml",
+    "depth_of",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from aurora_policies.caps import SpawnCaps
 from aurora_policies.load import load_policies
 from aurora_policies.schema import Policies
 
@@ -67,6 +68,14 @@ class PoliciesEngine:
             max_retries=found.max_retries,
             fallback_to_llm=found.fallback_to_llm,
             max_provider_wait_seconds=found.max_provider_wait_seconds,
+        )
+
+    @property
+    def caps(self) -> SpawnCaps:
+        """How many agents there may be."""
+        found = self.policies.caps
+        return SpawnCaps(
+            max_agents=found.max_agents, max_depth=found.max_depth, max_total_spawns=found.max_total_spawns
         )
 
 

@@ -9,11 +9,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["PoliciesError", "PolicyFileError", "Problem"]
+__all__ = ["BudgetStoreError", "PoliciesError", "PolicyFileError", "Problem"]
 
 
 class PoliciesError(Exception):
     """The root of every error that this package raises on purpose."""
+
+
+class BudgetStoreError(PoliciesError):
+    """The ledger cannot be used; nothing that costs money may run without it.
+
+    Attributes:
+        path: the database.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ __all__ = [
     "AgentRecovery",
     "Anomalies",
     "Budget",
+    "Caps",
     "Destructive",
     "DestructiveRule",
     "FileDeleteRule",
@@ -55,12 +56,16 @@ class Budget(_Section):
     """Money.
 
     Attributes:
-        monthly_limit_usd: ceiling for a calendar month, in US dollars.
+        monthly_limit_usd: ceiling for a calendar month (UTC) and all projects of the user, in US dollars.
+        per_run_limit_usd: ceiling for one run; none if absent.
+        reservation_usd: what an attempt is taken to cost before it starts, while nothing is known of its kind.
         warn_at_percent: share of the ceiling from which is warned.
         hard_limit_action: what happens beyond it.
     """
 
     monthly_limit_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
+    per_run_limit_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    reservation_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.5
     warn_at_percent: Annotated[float, Field(ge=0, le=100)] = 80
     hard_limit_action: Annotated[HardLimitAction, Field(strict=False)] = HardLimitAction.REJECT
 
@@ -82,6 +87,20 @@ class AgentRecovery(_Section):
     max_retries: Annotated[int, Field(ge=0, le=100)] = 2
     fallback_to_llm: bool = True
     max_provider_wait_seconds: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = 900
+
+
+class Caps(_Section):
+    """How many agents there may be.
+
+    Attributes:
+        max_agents: at once.
+        max_depth: one below the other; 1 lets no agent start a run of its own.
+        max_total_spawns: attempts of a run in all, retries included.
+    """
+
+    max_agents: Annotated[int, Field(ge=1)] = 50
+    max_depth: Annotated[int, Field(ge=1)] = 3
+    max_total_spawns: Annotated[int, Field(ge=1)] = 5000
 
 
 class DestructiveRule(_Section):
@@ -145,6 +164,7 @@ class Policies(_Section):
     """Everything in policies.yaml; every section and setting may be left out."""
 
     budget: Budget = Budget()
+    caps: Caps = Caps()
     agent_recovery: AgentRecovery = AgentRecovery()
     destructive: Destructive = Destructive()
     safety: Safety = Safety()

@@ -1,0 +1,18 @@
+"""The money that agents may spend: limits, reservations before a spawn, settlement afterwards."""
+
+from aurora_policies.budget.admission import Grant
+from aurora_policies.budget.ledger import Ledger
+from aurora_policies.budget.limits import Limits, OwnLimits, effective_limits
+from aurora_policies.budget.statement import BudgetStatus, Entry, EntryState, Spender
+
+__all__ = [
+    "BudgetStatus",
+    "Entry",
+    "EntryState",
+    "Grant",
+    "Ledger",
+    "Limits",
+    "OwnLimits",
+    "Spender",
+    "effective_limits",
+]

@@ -1,0 +1,66 @@
+"""Which limits are in force: those of the project's policies, and those that the user sets for everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_policies.schema import HardLimitAction
+
+if TYPE_CHECKING:
+    from aurora_policies.schema import Budget
+
+__all__ = ["Limits", "OwnLimits", "effective_limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLimits:
+    """What a user has set with `aur budget set`; None where nothing is set."""
+
+    monthly_usd: float | None = None
+    per_run_usd: float | None = None
+    warn_at_percent: float | None = None
+    hard_action: HardLimitAction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits in force.
+
+    Attributes:
+        monthly_usd: of a calendar month in UTC, for all projects of the user together.
+        per_run_usd: of one run; None for none.
+        warn_at_percent: share of a limit from which is warned.
+        hard_action: what happens to a spawn that would pass a limit.
+        reservation_usd: what an attempt is taken to cost before anything is known of its kind.
+    """
+
+    monthly_usd: float
+    per_run_usd: float | None = None
+    warn_at_percent: float = 80.0
+    hard_action: HardLimitAction = HardLimitAction.REJECT
+    reservation_usd: float = 0.5
+
+
+def effective_limits(policies: Budget, own: OwnLimits, *, per_run_usd: float | None = None) -> Limits:
+    """Join the limits: of two that are stated, the stricter; a stated one before a default.
+
+    Args:
+        per_run_usd: what was asked for this one run.
+    """
+    stated = policies.model_fields_set
+    monthly = _lowest(policies.monthly_limit_usd if "monthly_limit_usd" in stated else None, own.monthly_usd)
+    warn_at = _lowest(policies.warn_at_percent if "warn_at_percent" in stated else None, own.warn_at_percent)
+    actions = {policies.hard_limit_action if "hard_limit_action" in stated else None, own.hard_action} - {None}
+    strict = HardLimitAction.REJECT in actions or not actions
+    return Limits(
+        monthly_usd=policies.monthly_limit_usd if monthly is None else monthly,
+        per_run_usd=_lowest(policies.per_run_limit_usd, own.per_run_usd, per_run_usd),
+        warn_at_percent=policies.warn_at_percent if warn_at is None else warn_at,
+        hard_action=HardLimitAction.REJECT if strict else HardLimitAction.WARN,
+        reservation_usd=policies.reservation_usd,
+    )
+
+
+def _lowest(*amounts: float | None) -> float | None:
+    return min((amount for amount in amounts if amount is not None), default=None)
