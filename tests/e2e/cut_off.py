@@ -37,7 +37,7 @@ class Cell:
     def close(self) -> None:
         """End the stand-in, and with it the namespace."""
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.communicate(timeout=10)
 
 
 def open_cell() -> Cell | str:
@@ -53,8 +53,7 @@ def open_cell() -> Cell | str:
         text=True,
     )
     assert process.stdout
-    assert process.stderr
     if process.stdout.readline().strip() == "ready":
         return Cell(process=process)
-    process.wait(timeout=10)
-    return f"no network namespace can be made here: {process.stderr.read().strip()[-300:]}"
+    _rest, said = process.communicate(timeout=10)
+    return f"no network namespace can be made here: {said.strip()[-300:]}"

@@ -24,9 +24,10 @@ from aurora_spawner.backends.stream import EventStream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aurora_spawner.backends.events import AgentEvent
     from tests.e2e.stage import Played, Stage
     from tests.e2e.table import Table
+
+    from aurora_spawner.backends.events import AgentEvent
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("kind", KINDS)]
 

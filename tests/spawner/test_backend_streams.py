@@ -274,8 +274,7 @@ CAUSES = {
     **dict.fromkeys(("claude-r429ever", "claude-r429ever-retries2", "codex-r429ever"), "rate_limit"),
     "opencode-r429ever": "rate_limit",
     "gemini-r429ever": "deadline",  # it tries again and tells nobody
-    **{f"{kind}-r500ever": "server_error" for kind in ("claude", "copilot")},
-    "codex-r500ever": "overloaded",
+    **{f"{kind}-r500ever": "server_error" for kind in ("claude", "codex", "copilot")},
     **{f"{kind}-r500ever": "deadline" for kind in ("gemini", "opencode", "qwen")},
     **dict.fromkeys(("codex-dropever", "gemini-drop", "gemini-dropever"), "network"),
     **{f"{kind}-dropever": "deadline" for kind in ("claude", "opencode")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.events import (
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.dialects.base import Readers
     from aurora_spawner.backends.fields import Fields
+    from aurora_spawner.failure import ReportedFailure
 
 _TRIES_AGAIN: Final = re.compile(r"Reconnecting\.\.\. (\d{1,6})/")
+_SERVER_ERROR: Final = "which may cause temporary errors"
+"""In the words that it has for any status of 500 and above; they speak of high demand, of which it knows nothing."""
 _TOOLS: Final = ("command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call")
 
 
@@ -60,7 +64,7 @@ def _error(event: Fields) -> Iterator[AgentEvent]:
     """Told before each further try, and before `turn.failed`, which is the end."""
     again = _TRIES_AGAIN.match(event.text("message"))
     if again:
-        yield RetryNotice(attempt=int(again[1]), failure=failure_in(event.text("message")))
+        yield RetryNotice(attempt=int(again[1]), failure=_failure(event.text("message")))
 
 
 def _turn_completed(event: Fields) -> Iterator[AgentEvent]:
@@ -78,7 +82,12 @@ def _turn_completed(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _turn_failed(event: Fields) -> Iterator[AgentEvent]:
-    yield Failed(failure=failure_in(event.raw.get("error")))
+    yield Failed(failure=_failure(event.raw.get("error")))
+
+
+def _failure(error: object) -> ReportedFailure:
+    said = failure_in(error)
+    return replace(said, code="server_error") if _SERVER_ERROR in said.message and not said.code else said
 
 
 def _nothing(_event: Fields) -> Iterator[AgentEvent]:
