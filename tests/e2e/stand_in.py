@@ -74,6 +74,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(status=500, times=8),
         Act(say="Gone on and done.", times=FOREVER),
     ),
+    "crowd": (Act(say="Glad to help.", times=FOREVER),),
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
