@@ -321,7 +321,7 @@ class Coordinator:
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
         self._record.jot(task_id, started_fact(number, running))
-        self.tell("task_started", task_id)
+        self.tell("task_started", task_id, message="goes on with its session" if order.resumes else None)
         return await self._follow(task_id, running)
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
