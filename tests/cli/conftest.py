@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 AUR = Path(sys.executable).with_name("aur")
 
 
+@pytest.fixture(autouse=True)
+def _no_agent_clis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever agents this machine has, they are not found: the local one is the default."""
+    folders = [str(AUR.parent), "/usr/bin", "/bin"]
+    monkeypatch.setenv("PATH", os.pathsep.join(folders))
+
+
 @pytest.fixture
 def aur(capfd: pytest.CaptureFixture[str]) -> Callable[..., CompletedProcess[str]]:
     """Run `aur` in this process, through its door."""

@@ -1,15 +1,20 @@
 """Wiring builds real objects from a folder, the environment and options."""
 
+import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from aurora_cli import wiring
 from aurora_cli.errors import MissingPathError, NoProjectError
 from aurora_core import Project
+from aurora_core.config_file import AGENT_CLIS, BackendFile
 from aurora_policies import PoliciesEngine
 from aurora_soar import AgentRegistry
-from aurora_spawner import CommandBackend
+from aurora_spawner import CliBackend, CommandBackend
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.profiles import PROFILES
 
 
 def configured(root: Path, text: str) -> Project:
@@ -59,6 +64,52 @@ def test_agents_are_the_configured_ones_and_the_local_one(shop: Path) -> None:
     backends = wiring.backends_of(project, wiring.settings(project))
     assert set(backends) == {"local", "tidy"}
     assert backends["tidy"] == CommandBackend(name="tidy", command=("tidy", "-q"), env={"A": "1"}, timeout_s=9.0)
+
+
+def test_a_cli_of_a_users_own_is_six_lines(shop: Path) -> None:
+    project = configured(
+        shop,
+        """\
+backends:
+  mine:
+    kind: command
+    command: ["mycli", "run", "--json", "--task", "{prompt_file}"]
+    prompt: file
+    events: claude
+""",
+    )
+    assert wiring.backends_of(project, wiring.settings(project))["mine"] == CommandBackend(
+        name="mine",
+        command=("mycli", "run", "--json", "--task", "{prompt_file}"),
+        prompt="file",
+        dialect=DIALECTS["claude"],
+    )
+
+
+def test_clis_on_path_are_agents_and_the_first_is_the_default(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("codex", "aider"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    project = configured(shop, "backends:\n  codex: {kind: codex, model: small, provider: work}\n")
+    backends = wiring.backends_of(project, wiring.settings(project))
+    assert set(backends) == {"local", "codex", "aider"}
+    assert backends["codex"] == CliBackend(name="codex", kind="codex", model="small", named_provider="work")
+    assert backends["aider"] == CliBackend(name="aider", kind="aider")
+    (shop / "tasks.md").write_text("- [ ] 1 Ask\n", encoding="utf-8")
+    assert wiring.spawn_plan(project, wiring.settings(project), shop / "tasks.md").default_agent == "codex"
+    chosen = wiring.settings(project, tool="aider")
+    assert wiring.spawn_plan(project, chosen, shop / "tasks.md").default_agent == "aider"
+
+
+def test_the_configuration_knows_the_same_clis_as_the_spawner() -> None:
+    assert tuple(PROFILES) == AGENT_CLIS
+    assert set(get_args(BackendFile.model_fields["kind"].annotation)) >= {"command", *PROFILES}
+    assert set(get_args(BackendFile.model_fields["events"].annotation)) == {"none", *DIALECTS}
 
 
 def test_the_local_agent_can_be_replaced_by_one_of_that_name(shop: Path) -> None:

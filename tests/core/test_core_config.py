@@ -72,6 +72,15 @@ def test_backends_of_all_files_are_joined_by_name(project: Project, tmp_path: Pa
     assert config.origin("backends.two") == str(project.config_file)
 
 
+def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
+    project.config_file.write_text(
+        "backends:\n  claude: {kind: claude, model: sonnet, args: [-x, '9'], permissive: true, isolated: true}\n"
+    )
+    claude = load_config(project, environ=environ(tmp_path)).backends["claude"]
+    assert (claude.kind, claude.command, claude.model) == ("claude", (), "sonnet")
+    assert (claude.args, claude.permissive, claude.isolated) == (("-x", "9"), True, True)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "field", "said"),
     [
@@ -83,6 +92,15 @@ def test_backends_of_all_files_are_joined_by_name(project: Project, tmp_path: Pa
         ("backends:\n  a: {kind: magic, command: [x]}\n", 2, "backends.a.kind", "command"),
         ("backends:\n  a: {kind: command, command: []}\n", 2, "backends.a.command", "at least 1"),
         ("backends:\n  a: {kind: command}\n", 2, "backends.a.command", "required"),
+        ("backends:\n  a: {kind: claude, prompt: file}\n", 2, "backends.a.prompt", "is no setting of kind claude"),
+        (
+            "backends:\n  a:\n    kind: command\n    command: [x]\n    permissive: true\n",
+            5,
+            "backends.a.permissive",
+            "no",
+        ),
+        ("backends:\n  a: {kind: command, command: [x], events: clod}\n", 2, "backends.a.events", "claude"),
+        ("backends:\n  a: {kind: claude, modle: x}\n", 2, "backends.a.modle", "did you mean model?"),
         ("tool: a\ntool: b\n", 2, "tool", "twice"),
         ("- a\n", 1, "", "mapping"),
         ("tool: [\n", 2, "", "YAML"),
