@@ -9,9 +9,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.errors import BackendError, SpawnerError
+from aurora_spawner.errors import BackendError
 from aurora_spawner.executor import AttemptEnd
-from aurora_spawner.growth import grow
 from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
@@ -28,7 +27,8 @@ from aurora_spawner.record import Record, ended_fact, started_fact
 from aurora_spawner.recovering import Recovering
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
-from aurora_spawner.resume import stored_task, tasks_added
+from aurora_spawner.resume import stored_task
+from aurora_spawner.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -73,7 +73,7 @@ class Coordinator:
         on_event: Callable[[RunEvent], None] | None,
     ) -> None:
         self._assignment = assignment
-        self._graph = standing.graph
+        self._roster = Roster(standing, conduct=conduct, agents=backends)
         self._scheduler = scheduler
         self._backends = backends
         self._executor = executor
@@ -82,8 +82,6 @@ class Coordinator:
         )
         self._conduct = conduct
         self._on_event = on_event
-        self._positions = standing.positions
-        self._room = conduct.max_added - standing.added
         self._attempts = dict(standing.attempts)
         """Attempts so far by open task, those of earlier executions included."""
         self._running: dict[str, RunningAttempt] = {}
@@ -92,8 +90,6 @@ class Coordinator:
         self._cancelled = set(standing.cancelled)
         """Tasks that a user asked to end."""
         self._finished = asyncio.Event()
-        self.results = dict(standing.results)
-        """Of settled tasks, and of those that the end of the run cut off."""
         self.ending: str | None = None
         """Why the run was told to end early."""
         self._at_once = False
@@ -125,7 +121,7 @@ class Coordinator:
             async with asyncio.TaskGroup() as self._group:
                 if self._recovering:
                     attempted = {attempt.task_id for attempt in open_attempts}
-                    self._recovering.resume(list(self._graph.tasks.values()), attempted=attempted)
+                    self._recovering.resume(list(self._roster.tasks.values()), attempted=attempted)
                 for attempt in open_attempts:
                     self._scheduler.begin(attempt.task_id)
                     self.begin(self._go_on(attempt))
@@ -208,7 +204,7 @@ class Coordinator:
 
     def knows(self, task_id: str) -> bool:
         """Whether the run has a task of that id."""
-        return task_id in self._graph.tasks
+        return task_id in self._roster.tasks
 
     def status(self) -> dict[str, Any]:
         """How the run stands, as JSON values."""
@@ -236,7 +232,7 @@ class Coordinator:
 
     def _enters(self, task_id: str) -> bool:
         """Whether a task that has taken its slot is attempted; recovery may give it to another agent, or to none."""
-        task = self._graph.tasks[task_id]
+        task = self._roster.tasks[task_id]
         if task_id in self._cancelled:
             self.begin(self._settle(task_id, self._never_began(task_id)))
             return False
@@ -298,7 +294,7 @@ class Coordinator:
             end = await self._follow(task_id, end)
         if end.reason in ("supervisor_lost", "voided", "cancelled") and not self.stopping(task_id):
             if self._recovering:
-                self._recovering.recovery.cut_off(self._graph.tasks[task_id])
+                self._recovering.recovery.cut_off(self._roster.tasks[task_id])
             await self._record.note(task_id, self._ended(task_id, end))
             self._scheduler.postpone(task_id)
             self._scheduler.requeue(task_id)
@@ -337,7 +333,7 @@ class Coordinator:
         if self._recovering is None:
             return await self._executor.collect(running)
         number = self._deciding[task_id] = self.attempt_number(task_id)
-        finish = await self._recovering.collect(self._graph.tasks[task_id], running, number=number)
+        finish = await self._recovering.collect(self._roster.tasks[task_id], running, number=number)
         self._deciding[task_id] = finish.number
         return finish.end
 
@@ -348,13 +344,13 @@ class Coordinator:
 
     def order(self, task_id: str, number: int, agent: str) -> AttemptOrder:
         """The order for an attempt of some agent."""
-        task = self._graph.tasks[task_id]
+        task = self._roster.tasks[task_id]
         order = self._assignment.order(
             task,
             number=number,
-            position=self._positions[task_id],
+            position=self._roster.positions[task_id],
             backend=self._backends[agent],
-            before=[self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results],
+            before=self._roster.before(task),
         )
         return self._recovering.timed(task, order) if self._recovering else order
 
@@ -362,11 +358,11 @@ class Coordinator:
         """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume."""
         result = self._result_of(task_id, end)
         if result.state is TaskState.CANCELLED and task_id not in self._cancelled:
-            self.results[task_id] = result
+            self._roster.results[task_id] = result
             if self._recovering:
-                self._recovering.recovery.cut_off(self._graph.tasks[task_id])
+                self._recovering.recovery.cut_off(self._roster.tasks[task_id])
             self._scheduler.reopen(task_id)
-            reopened = TaskReopened(why=str(self.ending), task=stored_task(self._graph.tasks[task_id]))
+            reopened = TaskReopened(why=str(self.ending), task=stored_task(self._roster.tasks[task_id]))
             written = self._record.note(task_id, self._ended(task_id, end), reopened)
             self.dispatch()
             await written
@@ -376,11 +372,11 @@ class Coordinator:
 
     async def _conclude(self, task_id: str, end: AttemptEnd, result: SpawnResult, *before: Fact) -> None:
         """Settle a task by its last attempt, unless its recovery goes on."""
-        result, growth = self._expand(result)
+        result, growth = self._roster.expand(result, self._scheduler)
         following = None
         if self._recovering:
             cancelled = result.state is TaskState.CANCELLED or task_id in self._cancelled
-            task = self._graph.tasks[task_id]
+            task = self._roster.tasks[task_id]
             result, following = self._recovering.conclude(task, end, result, cancelled=cancelled)
             if following:
                 self._recovering.again(task_id, following)
@@ -397,40 +393,14 @@ class Coordinator:
         if self._recovering:
             self._recovering.call_back()
 
-    def _expand(self, result: SpawnResult) -> tuple[SpawnResult, Sequence[Fact]]:
-        """Add the tasks that a result asks for; a result that asks for what cannot be is a failure."""
-        if self._conduct.expand is None or not result.success:
-            return result, ()
-        parent = self._graph.tasks[result.task_id]
-        try:
-            wanted = self._conduct.expand(parent, result)
-            if not wanted:
-                return result, ()
-            growth = grow(self._graph, parent, wanted, open_tasks=self._scheduler.pending, room=self._room)
-            for task in growth.added:
-                self._check_agent(task.agent)
-        except SpawnerError as error:
-            return replace(result, state=TaskState.FAILED, error=str(error)), ()
-        self._graph = growth.graph
-        self._room -= len(growth.added)
-        first = max(self._positions.values()) + 1
-        self._positions |= {str(task.id): first + offset for offset, task in enumerate(growth.added)}
-        self._scheduler.grow(growth.graph)
-        facts = tasks_added(growth.added, first_position=first, added_by=result.task_id, rewired=growth.rewired)
-        return result, list(facts)
-
-    def _check_agent(self, agent: str | None) -> None:
-        if agent is not None and agent not in self._backends:
-            raise BackendError(agent, f"has no backend; there are: {', '.join(sorted(self._backends))}")
-
     async def _settle(self, task_id: str, result: SpawnResult, *before: Fact) -> None:
         """Make a result final: in memory, then what follows from it, then durably, then known to the watcher.
 
         Dependants are dispatched before the result is durable; their intents stand behind it in the journal.
         """
         if self._recovering:
-            result = self._recovering.final(self._graph.tasks[task_id], result)
-        self.results[task_id] = result
+            result = self._recovering.final(self._roster.tasks[task_id], result)
+        self._roster.results[task_id] = result
         self._attempts.pop(task_id, None)
         self._deciding.pop(task_id, None)
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
@@ -440,7 +410,7 @@ class Coordinator:
         self.dispatch()
         await written
         for each in ended:
-            self.tell("task_ended", each, result=self.results[each])
+            self.tell("task_ended", each, result=self._roster.results[each])
         self._call_back()
 
     def _stop_batch(self) -> list[str]:
@@ -459,10 +429,10 @@ class Coordinator:
         self.dispatch()
         await self._record.flush()
         for task_id in skipped:
-            self.tell("task_ended", task_id, result=self.results[task_id])
+            self.tell("task_ended", task_id, result=self._roster.results[task_id])
 
     def _skip_all(self, reason: str) -> list[str]:
-        rest = sorted(self._scheduler.pending, key=self._positions.__getitem__)
+        rest = self._roster.in_order(self._scheduler.pending)
         for task_id in rest:
             if self._scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
                 self._scheduler.settle(task_id, TaskStep.SKIP)
@@ -474,7 +444,7 @@ class Coordinator:
             self._skip(task_id, f"task {cause}, which it depends on, {_HOW_IT_WENT[self._scheduler.states[cause]]}")
 
     def _skip(self, task_id: str, error: str) -> None:
-        result = self.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
+        result = self._roster.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
         self._record.jot(task_id, TaskSettled(result=for_journal(result).to_json()))
 
     async def _abandon(self) -> None:
@@ -493,7 +463,7 @@ class Coordinator:
 
     def _agent(self, task_id: str) -> str:
         """Who has a task now."""
-        task = self._graph.tasks[task_id]
+        task = self._roster.tasks[task_id]
         return self._recovering.recovery.agent_of(task) if self._recovering else self._assignment.agent_of(task)
 
     def stopping(self, task_id: str) -> bool:
@@ -506,7 +476,7 @@ class Coordinator:
             self.notices.append(f"task {task_id}: processes {pids} could not be ended")
         agent = self._agent(task_id)
         return result_of(
-            self._graph.tasks[task_id],
+            self._roster.tasks[task_id],
             end,
             agent=agent,
             backend=self._backends[agent],
@@ -525,11 +495,13 @@ class Coordinator:
 
     def _without_attempt(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
         reason = TASK_CANCELLED if task_id in self._cancelled else None
-        return without_attempt(self._graph.tasks[task_id], state, error, agent=self._agent(task_id), reason=reason)
+        return without_attempt(self._roster.tasks[task_id], state, error, agent=self._agent(task_id), reason=reason)
 
     def all_results(self) -> dict[str, SpawnResult]:
         """By task in their order; tasks that the end of the run kept from starting are cancelled."""
-        return {task_id: self.results.get(task_id) or self._unfinished(task_id) for task_id in self._graph.tasks}
+        return {
+            task_id: self._roster.results.get(task_id) or self._unfinished(task_id) for task_id in self._roster.tasks
+        }
 
     def _unfinished(self, task_id: str) -> SpawnResult:
         error = "the run was ended before it could start"
@@ -551,11 +523,11 @@ class Coordinator:
         if task_id is not None:
             more = {
                 "task_id": task_id,
-                "title": self._graph.tasks[task_id].headline,
+                "title": self._roster.tasks[task_id].headline,
                 "agent": self._agent(task_id),
                 "state": self._scheduler.states[task_id],
                 **more,
             }
-        done, total = self._scheduler.settled, len(self._graph.tasks)
+        done, total = self._scheduler.settled, len(self._roster.tasks)
         event = RunEvent(kind=kind, run_id=self._assignment.run_id, at=time.time(), done=done, total=total, **more)
         self._on_event(event)
