@@ -37,6 +37,8 @@ class Cause(StrEnum):
     NOT_FOUND = "not_found"
     NOT_STARTABLE = "not_startable"
     BAD_USAGE = "bad_usage"
+    UNTRUSTED = "untrusted"
+    """A certificate that this machine does not accept."""
     LIMIT_REACHED = "limit_reached"
     DEADLINE = "deadline"
     STALLED = "stalled"
@@ -61,6 +63,7 @@ CATEGORY_OF: Final[Mapping[Cause, ErrorCategory]] = {
     Cause.NOT_FOUND: ErrorCategory.PERMANENT,
     Cause.NOT_STARTABLE: ErrorCategory.PERMANENT,
     Cause.BAD_USAGE: ErrorCategory.PERMANENT,
+    Cause.UNTRUSTED: ErrorCategory.PERMANENT,
     Cause.LIMIT_REACHED: ErrorCategory.RESOURCE,
     Cause.DEADLINE: ErrorCategory.TIMEOUT,
     Cause.STALLED: ErrorCategory.TIMEOUT,
@@ -98,4 +101,6 @@ _STATUSES: Final[Mapping[int, Cause]] = {
 
 def cause_of_status(status: int) -> Cause | None:
     """What a provider's status says; None for one that is no error."""
-    return _STATUSES.get(status) or (Cause.SERVER_ERROR if 500 <= status <= 599 else None)
+    if not 400 <= status <= 599:
+        return None
+    return _STATUSES.get(status) or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST)

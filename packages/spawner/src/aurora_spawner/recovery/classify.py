@@ -19,7 +19,7 @@ from aurora_spawner.recovery.causes import (
     ErrorCategory,
     cause_of_status,
 )
-from aurora_spawner.recovery.wordings import asks_to_wait_s, cause_of_text, is_final
+from aurora_spawner.recovery.wordings import OVER_STATUS, asks_to_wait_s, cause_of_text, is_final
 
 if TYPE_CHECKING:
     from aurora_spawner.failure import ReportedFailure
@@ -120,10 +120,10 @@ def _by_report(evidence: FailureEvidence) -> Classification | None:
     cause = _CODES.get(reported.code.lower())
     if cause is not None:
         return _found(cause, "event", reported.retry_after_s)
-    by_status = _by_status(reported.status, "event", reported.retry_after_s)
-    if by_status is not None:
-        return by_status
     by_text = cause_of_text(reported.message)
+    by_status = _by_status(reported.status, "event", reported.retry_after_s)
+    if by_status is not None and by_text not in OVER_STATUS:
+        return by_status
     return _found(by_text, "event", reported.retry_after_s) if by_text else None
 
 
