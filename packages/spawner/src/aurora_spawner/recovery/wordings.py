@@ -24,6 +24,10 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"(out of|insufficient) credits",
         r"(spend(ing)?|monthly) limit",
         r"\b402\b(?=.*\b(payment|status|error)\b)",
+        r"plan and billing",
+        r"(more|enough) credits",
+        r"insufficient balance",
+        r"service quota",
     ),
     Cause.RATE_LIMIT: (
         _STATUS + r"429\b",
@@ -34,6 +38,7 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"throttl(ed|ing)",
         r"(?<!disk )quota exceeded",
         r"(usage|weekly|daily|hourly|\d+-hour) limit",
+        r"limit\b.{0,20}\bresets?\b",
         r"\(429\)",
     ),
     Cause.OVERLOADED: (
@@ -42,6 +47,8 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"service unavailable",
         r"high demand",
         r"(?<!resource )temporarily unavailable",
+        r"server (is )?busy",
+        r"pending requests",
     ),
     Cause.AUTHENTICATION: (
         _STATUS + r"(401|403)\b",
@@ -59,6 +66,15 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"(api[_ -]?key|access[_ -]?token)\b.{0,40}\b(missing|not set|empty|required|revoked|invalid)",
         r"bad auth\b",
         r"login required",
+        r"(sign|log) ?in again",
+        r"re-?authenticat",
+        r"no auth(entication)? credentials",
+        r"credentials (were |was )?not found",
+        r"unable to locate credentials",
+        r"(?<!pull )access[ _]denied",
+        r"expired token",
+        r"token\b.{0,40}\bis expired",
+        r"api[_ -]?key\b.{0,60}\bmust be set",
     ),
     Cause.TOO_LARGE: (
         r"context[ _](length|window|limit)",
@@ -74,6 +90,9 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"unknown model",
         r"model_not_found",
         r"\bno such model",
+        r"\bno endpoints found",
+        r"\bbad revision",
+        r"manifest unknown",
     ),
     Cause.PROCESSES: (
         r"too many open files",
@@ -84,6 +103,7 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"can't start new thread",
         r"cannot fork",
         r"fork: retry",
+        r"\bEAGAIN\b",
     ),
     Cause.MEMORY: (
         r"out of memory",
@@ -94,6 +114,7 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"MemoryError",
         r"std::bad_alloc",
         r"oom-kill",
+        r"(requires more|not enough|insufficient) (system |video |gpu )?memory",
     ),
     Cause.DISK: (
         r"no space left",
@@ -101,6 +122,13 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"disk quota",
         r"\bEDQUOT\b",
         r"disk (is )?full",
+    ),
+    Cause.UNTRUSTED: (
+        r"certificate (signed by unknown|verify failed|has expired|problem|is not trusted)",
+        r"self[- _]signed[ _]cert",
+        r"CERT_HAS_EXPIRED",
+        r"UNABLE_TO_(GET|VERIFY)_\w*(CERT|SIGNATURE)",
+        r"CERTIFICATE_VERIFY_FAILED",
     ),
     Cause.API_TIMEOUT: (
         r"\btimed[ -]?out\b",
@@ -123,7 +151,6 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"(failed|unable|could ?n[o']t) to connect",
         r"\bdial tcp\b",
         r"closed the connection",
-        r"certificate (signed by unknown|verify failed|has expired)",
         r"network (error|is unreachable)",
         r"stream (disconnected|closed|ended)",
         r"API Error: terminated",
@@ -139,6 +166,11 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"TLS handshake",
         r"SSL.{0,20}error",
         r"remote end closed",
+        r"could ?n[o']t (connect|resolve)\b(?!.{0,20}\bdaemon\b)",
+        r"empty reply",
+        r"early EOF",
+        r"not closed cleanly",
+        r"hung up unexpectedly",
     ),
     Cause.SERVER_ERROR: (
         _STATUS + r"5\d\d\b",
@@ -157,6 +189,8 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"malformed",
         r"validation failed",
         r"failed to parse",
+        r"validation (exception|error)",
+        r"content[ _](management |safety )?(policy|filter)",
     ),
     Cause.LIMIT_REACHED: (
         r"max(imum)?[ _-](number of )?turns",
@@ -178,6 +212,15 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"exec format error",
         r"error while loading shared libraries",
         r"\bGLIBC\w*.{0,20} not found",
+        r"(?-i:\bSyntaxError\b)",
+        r"unsupported engine",
+        r"read-only file system",
+        r"\bEROFS\b",
+        r"not a (terminal|tty)\b",
+        r"not a git repository",
+        r"could not read (username|password)",
+        r"pull access denied",
+        r"cannot connect to the \w+ daemon",
     ),
     Cause.BAD_USAGE: (
         r"unknown (option|argument|flag|command|session|subcommand)",
@@ -189,6 +232,7 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"(no|unknown) (conversation|session|rollout|thread)\b.{0,60}(found|exist)",
         r"session .{0,60}(not found|in use)",
         r"config(uration)? (file )?(error|invalid|is invalid)",
+        r"error (loading|reading|parsing) \S*config",
         r"cannot be used with root",
     ),
     Cause.INTERRUPTED: (
@@ -197,6 +241,9 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"cancell?ed by user",
         r"\baborted\b",
         r"KeyboardInterrupt",
+        r"another \w+ process",
+        r"\.lock\b.{0,4} file exists",
+        r"database is locked",
     ),
 }
 """Patterns in any case of letters; the more telling causes first."""
@@ -216,11 +263,11 @@ def is_final(line: str) -> bool:
     return not _PASSED_OVER.search(line)
 
 
-_OVER_STATUS: Final = frozenset({Cause.BILLING, Cause.TOO_LARGE})
+OVER_STATUS: Final = frozenset({Cause.BILLING, Cause.TOO_LARGE})
 """Said together with a status that means something more general."""
 _SPOKEN_STATUS: Final = re.compile(
     r"(?:\b(?:error|status|code|http(?:/\d(?:\.\d)?)?|exhausted|rejected|exception)\W{0,10}(?:code\W{0,3})?)([45]\d\d)\b"
-    r"|(?:^\W*|(?<=\w: ))([45]\d\d)(?=\s*[{(\"]| permission\b)",
+    r"|(?:^\W*|(?<=\w: ))([45]\d\d)(?=\s*[{(\"]| permission\b| (?-i:[A-Z])[a-z])",
     re.IGNORECASE,
 )
 _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -231,7 +278,7 @@ def cause_of_text(text: str) -> Cause | None:
     words = f"{text} {_CAMEL_HUMP.sub(' ', text)}"
     found = next((cause for pattern, cause in _patterns() if pattern.search(words)), None)
     spoken = _SPOKEN_STATUS.search(text)
-    if spoken is None or found in _OVER_STATUS:
+    if spoken is None or found in OVER_STATUS:
         return found
     return cause_of_status(int(spoken[1] or spoken[2])) or found
 
