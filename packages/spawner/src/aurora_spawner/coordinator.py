@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import BackendError
 from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.hedging import Means
 from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
@@ -100,15 +101,14 @@ class Coordinator:
         self.notices: list[str] = []
         self._recovering = None
         if recovery:
-            self._recovering = Recovering(
-                recovery,
-                host=self,
+            means = Means(
                 record=self._record,
                 scheduler=scheduler,
                 executor=executor,
                 backends=backends,
                 cwd=assignment.cwd,
             )
+            self._recovering = Recovering(recovery, host=self, means=means)
 
     async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
         """Run the tasks to their ends, or to the end that was asked for.

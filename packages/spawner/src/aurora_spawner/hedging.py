@@ -49,6 +49,17 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What a coordinator makes attempts with; shared with those who serve it."""
+
+    record: Record
+    scheduler: Scheduler
+    executor: Executor
+    backends: Mapping[str, Backend]
+    cwd: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
     """A second attempt at a task."""
 
@@ -73,19 +84,11 @@ class Hedging:
         recovery: RunRecovery,
         *,
         host: Host,
-        record: Record,
-        scheduler: Scheduler,
-        executor: Executor,
-        backends: Mapping[str, Backend],
-        cwd: Path,
+        means: Means,
     ) -> None:
         self._recovery = recovery
         self._host = host
-        self._record = record
-        self._scheduler = scheduler
-        self._executor = executor
-        self._backends = backends
-        self._cwd = cwd
+        self._means = means
         self.rivals: dict[str, Rival] = {}
         """Second attempts under way, by task."""
 
@@ -93,15 +96,15 @@ class Hedging:
         """Wait for an attempt, and after its usual time for another one beside it, too."""
         delay_s = self._recovery.hedge_after_s(task)
         if delay_s is None:
-            return Finish(end=await self._executor.collect(running), number=number)
+            return Finish(end=await self._means.executor.collect(running), number=number)
         try:
             async with asyncio.TaskGroup() as group:
-                first = group.create_task(self._executor.collect(running))
+                first = group.create_task(self._means.executor.collect(running))
                 await asyncio.wait({first}, timeout=delay_s)
                 rival = None if first.done() or self._host.stopping(str(task.id)) else await self._begin(task)
                 if rival is None:
                     return Finish(end=await first, number=number)
-                second = group.create_task(self._executor.collect(rival.running))
+                second = group.create_task(self._means.executor.collect(rival.running))
                 return await self._race(task, (first, running, number), (second, rival))
         except BaseExceptionGroup as failures:  # what went wrong is what the coordinator has to know
             raise failures.exceptions[0] from None
@@ -111,30 +114,30 @@ class Hedging:
     def _forget(self, task_id: str) -> None:
         rival = self.rivals.pop(task_id, None)
         if rival is not None:
-            self._scheduler.give_back(rival.agent)
+            self._means.scheduler.give_back(rival.agent)
             self._host.dispatch()
 
     def cancel(self, task_id: str, *, at_once: bool) -> None:
         """End the second attempt at a task, if there is one."""
         if task_id in self.rivals:
-            self._executor.cancel(self.rivals[task_id].running, at_once=at_once)
+            self._means.executor.cancel(self.rivals[task_id].running, at_once=at_once)
 
     async def _begin(self, task: SpawnTask) -> Rival | None:
         """Begin a second attempt on another agent, where one is there and has room."""
         task_id, agent = str(task.id), self._recovery.hedge_agent(task)
-        if agent is None or not self._scheduler.borrow(agent):
+        if agent is None or not self._means.scheduler.borrow(agent):
             return None
         number = self._host.next_number(task_id)
         try:
             order = self._host.order(task_id, number, agent)
             intended = AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
-            await self._record.note(task_id, intended)
-            running = await self._executor.start(order)
+            await self._means.record.note(task_id, intended)
+            running = await self._means.executor.start(order)
         except (BackendError, OSError):
-            self._scheduler.give_back(agent)
+            self._means.scheduler.give_back(agent)
             return None
         rival = self.rivals[task_id] = Rival(agent=agent, number=number, running=running)
-        self._record.jot(task_id, started_fact(number, running))
+        self._means.record.jot(task_id, started_fact(number, running))
         self._host.tell("task_hedged", task_id, message=f"also asked of {agent}")
         if self._host.stopping(task_id):
             self.cancel(task_id, at_once=False)
@@ -153,16 +156,16 @@ class Hedging:
         if first.done() and not self._did_it(task, first.result(), self._recovery.agent_of(task)):
             await asyncio.wait({second})  # the one has failed: everything depends on the other
         if second.done() and self._did_it(task, second.result(), rival.agent):
-            self._executor.cancel(running, at_once=False)
-            self._record.jot(str(task.id), ended_fact(number, await first))
+            self._means.executor.cancel(running, at_once=False)
+            self._means.record.jot(str(task.id), ended_fact(number, await first))
             self._recovery.hedge_won(task, rival.agent)
             return Finish(end=second.result(), number=rival.number)
         end = await first
-        self._executor.cancel(rival.running, at_once=False)
-        self._record.jot(str(task.id), ended_fact(rival.number, await second))
+        self._means.executor.cancel(rival.running, at_once=False)
+        self._means.record.jot(str(task.id), ended_fact(rival.number, await second))
         return Finish(end=end, number=number)
 
     def _did_it(self, task: SpawnTask, end: AttemptEnd, agent: str) -> bool:
         """Whether an attempt did its task, on evidence."""
-        reply = reply_of(end, self._backends[agent])
-        return judge(end, reply, outputs=task.files, cwd=self._cwd).success
+        reply = reply_of(end, self._means.backends[agent])
+        return judge(end, reply, outputs=task.files, cwd=self._means.cwd).success

@@ -17,17 +17,13 @@ from aurora_spawner.recovery.watchdog import Watchdog
 from aurora_spawner.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Coroutine, Sequence
 
-    from aurora_spawner.backends.base import Backend
-    from aurora_spawner.executor import AttemptEnd, AttemptOrder, Executor, RunningAttempt
-    from aurora_spawner.hedging import Finish
-    from aurora_spawner.record import Record
+    from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
+    from aurora_spawner.hedging import Finish, Means
     from aurora_spawner.recovery.run_recovery import Next, RunRecovery
     from aurora_spawner.recovery.stalls import StallVerdict
     from aurora_spawner.result import SpawnResult
-    from aurora_spawner.scheduler import Scheduler
     from aurora_spawner.task import SpawnTask
 
 
@@ -70,21 +66,12 @@ class Recovering:
         recovery: RunRecovery,
         *,
         host: Host,
-        record: Record,
-        scheduler: Scheduler,
-        executor: Executor,
-        backends: Mapping[str, Backend],
-        cwd: Path,
+        means: Means,
     ) -> None:
         self.recovery = recovery
         self._host = host
-        self._record = record
-        self._scheduler = scheduler
-        self._executor = executor
-        self._backends = backends
-        self.hedging = Hedging(
-            recovery, host=host, record=record, scheduler=scheduler, executor=executor, backends=backends, cwd=cwd
-        )
+        self._means = means
+        self.hedging = Hedging(recovery, host=host, means=means)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         """By agent that is held, and by task that waits."""
         self._running: dict[str, RunningAttempt] = {}
@@ -117,9 +104,9 @@ class Recovering:
         entry = self.recovery.enter(task)
         if entry is Entry.MOVED:
             task_id = str(task.id)
-            self._scheduler.postpone(task_id)
-            self._scheduler.requeue(task_id)
-            self._record.jot(task_id)
+            self._means.scheduler.postpone(task_id)
+            self._means.scheduler.requeue(task_id)
+            self._means.record.jot(task_id)
             self._host.tell("task_fell_back", task_id, message=f"to {self.recovery.agent_of(task)}")
         self.call_back()
         return entry is Entry.GO
@@ -136,7 +123,7 @@ class Recovering:
 
     def _asked_s(self, task: SpawnTask) -> float | None:
         """The time limit that a task or its agent asks for."""
-        return task.timeout_s or self._backends[self.recovery.agent_of(task)].timeout_s
+        return task.timeout_s or self._means.backends[self.recovery.agent_of(task)].timeout_s
 
     async def collect(self, task: SpawnTask, running: RunningAttempt, *, number: int) -> Finish:
         """Look after an attempt until its end; a hedge may have begun beside it and come first."""
@@ -206,33 +193,33 @@ class Recovering:
             return
         self._ended[task_id] = (reason, error)
         self._note_stall(task_id, error, ended=True)
-        self._executor.cancel(running, at_once=False)
+        self._means.executor.cancel(running, at_once=False)
 
     def _note_stall(self, task_id: str, reason: str, *, ended: bool) -> None:
         number = self._host.attempt_number(task_id)
-        self._record.jot(task_id, AttemptStalled(number=number, reason=reason, ended=ended))
+        self._means.record.jot(task_id, AttemptStalled(number=number, reason=reason, ended=ended))
 
     # Waiting without a slot.
 
     def again(self, task_id: str, following: Next) -> None:
         """Give back the slot of a task that is to be attempted again, and queue it when its time has come."""
-        self._scheduler.postpone(task_id)
+        self._means.scheduler.postpone(task_id)
         if following.again_after_s:
             self.wait(task_id, following.again_after_s)
         else:
-            self._scheduler.requeue(task_id)
+            self._means.scheduler.requeue(task_id)
 
     def wait(self, task_id: str, delay_s: float) -> None:
         """Keep a task from starting for a while."""
-        self._scheduler.postpone(task_id)
-        self._set_timer(f"task {task_id}", delay_s, self._scheduler.requeue, task_id)
+        self._means.scheduler.postpone(task_id)
+        self._set_timer(f"task {task_id}", delay_s, self._means.scheduler.requeue, task_id)
 
     def set_alarms(self) -> None:
         """Ask again for agents whose provider has them wait, when the wait is over; tell of providers that pause."""
         told, self.recovery.notices = self.recovery.notices, []
         for notice in told:
             self._host.tell(notice.kind, message=notice.message)
-        if self._question is not None and (self._host.ending is not None or self._scheduler.done):
+        if self._question is not None and (self._host.ending is not None or self._means.scheduler.done):
             self._question.cancel()
         now = self.recovery.settings.clock()
         for agent, until in self.recovery.held.items():
@@ -241,7 +228,7 @@ class Recovering:
 
     def _ask_again(self, agent: str) -> None:
         self.recovery.held.pop(agent, None)  # whether it still has to wait, the next of its tasks finds out
-        self._scheduler.release(agent)
+        self._means.scheduler.release(agent)
 
     def _set_timer(self, name: str, delay_s: float, what: Any, given: str) -> None:
         def due() -> None:
@@ -261,7 +248,7 @@ class Recovering:
         reason = recovery.batch.describe(recovery.policy)
         action = self._batch_action(reason)
         done = {BatchAction.HOLD: "held", BatchAction.SKIP: "skipped", None: "continued"}[action]
-        self._record.jot(None, BatchTripped(reason=reason, action=done))
+        self._means.record.jot(None, BatchTripped(reason=reason, action=done))
         if action is None:
             recovery.batch = Batch()
             return None
@@ -297,7 +284,7 @@ class Recovering:
         if answer is True:
             await self._host.unpause(by="the user")
         elif answer is False:
-            self._record.jot(None, BatchTripped(reason=reason, action="skipped"))
+            self._means.record.jot(None, BatchTripped(reason=reason, action="skipped"))
             await self._host.skip_rest(reason)
         done = {True: "continued", False: "skipped", None: "held"}[answer]
         self._host.notices.append(f"{reason}; the rest was {done}")
@@ -332,5 +319,5 @@ class Recovering:
     def _blame(self, callback: Any, error: Exception) -> None:
         name = getattr(callback, "__name__", str(callback))
         said = f"{type(error).__name__}: {error}"
-        self._record.jot(None, CallbackFailed(callback=name, error=said))
+        self._means.record.jot(None, CallbackFailed(callback=name, error=said))
         self._host.notices.append(f"the callback {name} raised {said}")
