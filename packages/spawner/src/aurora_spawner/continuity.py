@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.spool import AttemptFolder, attempt_folder, kept_pieces
 from aurora_spawner.usage import cost_since
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend, Reply
-    from aurora_spawner.failure import ReportedFailure
+    from aurora_spawner.executor import AttemptEnd
 
+SESSION_LOST: Final = "session_lost"
+"""The code of that failure."""
 MEMO: Final = "agent.json"
 """Beside an attempt's prompt: who was asked, and which session it goes on with."""
 _USELESS_STATUS: Final = (400, 401, 403, 404, 413)
@@ -97,6 +100,18 @@ def _output(folder: AttemptFolder) -> Iterator[bytes]:
         record = None
     total = record.stdout_bytes if record else None
     return kept_pieces(folder.stdout, total=total, cap=record.cap_bytes if record else 0)
+
+
+def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:
+    """What a failed attempt reports that went on with a session: that the session is gone, where it ended by itself.
+
+    Its CLI says so in no way that could be relied on, but that it got nowhere for a reason of its own tells enough.
+    """
+    refused = reply.reported is not None and reply.reported.status is not None
+    if reply.worked or refused or end.reason != "exited" or (end.exit_code or 0) <= 0:
+        return reply.reported
+    said = reply.reported.message if reply.reported else ""
+    return ReportedFailure(code=SESSION_LOST, message=said or "the session cannot be gone on with")
 
 
 def _worth_it(reply: Reply) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.backends.base import with_events
-from aurora_spawner.continuity import read_memo, since_then
+from aurora_spawner.continuity import lost_session, read_memo, since_then
 from aurora_spawner.evidence import judge
 from aurora_spawner.prompts import shorten
 from aurora_spawner.result import SpawnResult, TaskState
@@ -38,6 +38,7 @@ def result_of(
     """
     reply = reply_of(end, backend)
     verdict = judge(end, reply, outputs=task.files, cwd=cwd)
+    resumed = _went_on(end)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
     reason = None if end.reason == "exited" else end.reason
     if stopped is not None and end.reason in ("cancelled", "voided", "supervisor_lost"):
@@ -59,8 +60,8 @@ def result_of(
         usage=reply.usage,
         model=reply.model,
         session_id=reply.session_id,
-        resumed=_went_on(end),
-        reported=None if verdict.success else reply.reported,
+        resumed=resumed,
+        reported=None if verdict.success else lost_session(end, reply) if resumed else reply.reported,
     )
 
 

@@ -168,6 +168,7 @@ _CODES: Final = {
     "deadline_exceeded": Cause.API_TIMEOUT,
     "aborted_tools": Cause.INTERRUPTED,
     "aborted_streaming": Cause.INTERRUPTED,
+    "session_lost": Cause.INTERRUPTED,  # ours: the next attempt begins anew
 }
 """What providers and agents call their errors, in lower case."""
 

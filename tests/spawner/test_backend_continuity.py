@@ -1,0 +1,194 @@
+"""A retry goes on with the session of a dead attempt where that helps, and begins anew where it does not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnResult, SpawnTask
+from aurora_spawner.continuity import MEMO, Memo, memo_for, read_memo
+from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.result import TaskState, result_from_json
+from aurora_spawner.spool import attempt_folder
+from aurora_spawner.usage import NOTHING, Usage, cost_since, usage_from_json
+
+AGENT = """\
+import json, pathlib, sys
+plays = json.loads(pathlib.Path("plays.json").read_text())
+asked = pathlib.Path("asked.jsonl")
+number = len(asked.read_text().splitlines()) if asked.exists() else 0
+with asked.open("a") as file:
+    print(json.dumps({"args": sys.argv[1:], "prompt": sys.stdin.read()}), file=file)
+for event in plays[number]["events"]:
+    print(json.dumps(event), flush=True)
+sys.exit(plays[number]["code"])
+"""
+
+
+def init(session: str = "s-1") -> dict[str, Any]:
+    return {"type": "system", "subtype": "init", "session_id": session, "model": "m"}
+
+
+SAID = {"type": "assistant", "message": {"model": "m", "content": [{"type": "text", "text": "half of it"}]}}
+
+
+def result(cost: float = 0.0, **more: Any) -> dict[str, Any]:
+    used = {"input_tokens": 5, "output_tokens": 1}
+    return {
+        "type": "result", "subtype": "success", "is_error": False, "result": "all of it", "session_id": "s-1",
+        "usage": used, "total_cost_usd": cost,
+        **more,
+    }
+
+
+def broken(cost: float = 0.0, status: int = 500) -> dict[str, Any]:
+    return result(
+        cost, is_error=True, api_error_status=status, result=f"API Error: {status}", terminal_reason="api_error"
+    )
+
+
+async def run(
+    folder: Path, *plays: tuple[list[dict[str, Any]], int], retries: int = 2
+) -> tuple[SpawnResult, list[RunEvent]]:
+    (folder / "agent.py").write_text(AGENT)
+    (folder / "plays.json").write_text(json.dumps([{"events": events, "code": code} for events, code in plays]))
+    backend = CliBackend(name="claude", kind="claude", command=(sys.executable, "agent.py"))
+    events: list[RunEvent] = []
+    made = Run.create(
+        folder / "runs.db",
+        [SpawnTask("Do all of it", id="1")],
+        {"claude": backend},
+        default_agent="claude",
+        cwd=folder,
+        spool=folder / "runs",
+        recovery=RecoverySettings(
+            policy=RecoveryPolicy(max_retries=retries, base_delay=0.01, jitter=False, circuit_breaker_enabled=False),
+            state_dir=None,
+        ),
+    )
+    report = await made.execute(events.append)
+    return report.results["1"], events
+
+
+def asked(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "asked.jsonl").read_text().splitlines()]
+
+
+async def test_a_cut_off_session_is_gone_on_with_and_that_is_said(tmp_path: Path) -> None:
+    came, events = await run(tmp_path, ([init(), SAID], 1), ([init(), SAID, result(0.5)], 0))
+    assert came.success
+    assert came.resumed
+    assert came.session_id == "s-1"
+    first, second = asked(tmp_path)
+    assert "--resume" not in first["args"]
+    assert second["args"][-2:] == ["--resume", "s-1"]
+    assert first["prompt"] == "Do all of it"
+    assert "cut off before it was done" in second["prompt"]
+    assert second["prompt"].endswith("Do all of it")
+    messages = [event.message for event in events if event.kind == "task_started"]
+    assert messages == [None, "goes on with its session"]
+
+
+async def test_the_cost_of_a_session_is_told_once(tmp_path: Path) -> None:
+    came, _events = await run(tmp_path, ([init(), SAID, broken(0.5)], 1), ([init(), SAID, result(0.75)], 0))
+    assert came.usage == Usage(input_tokens=5, output_tokens=1, cost_usd=0.25)
+
+
+async def test_a_retry_that_got_nowhere_does_not_lose_the_session(tmp_path: Path) -> None:
+    came, _events = await run(
+        tmp_path, ([init(), SAID], 1), ([init(), broken(status=503)], 1), ([init(), SAID, result()], 0)
+    )
+    assert came.success
+    assert [each["args"][-1] for each in asked(tmp_path)][1:] == ["s-1", "s-1"]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ([init()], 1),
+        ([SAID], 1),
+        ([init(), SAID, result(result="")], 0),
+        ([init(), SAID, broken(status=413)], 1),
+    ],
+    ids=["it had not begun to work", "it has no session", "it came to its own end", "its context is too long"],
+)
+async def test_where_a_session_is_of_no_use_the_retry_begins_anew(
+    first: tuple[list[dict[str, Any]], int], tmp_path: Path
+) -> None:
+    await run(tmp_path, first, ([init("s-2"), SAID, result(session_id="s-2")], 0))
+    assert all("--resume" not in each["args"] for each in asked(tmp_path))
+
+
+async def test_an_unknown_session_is_followed_by_a_fresh_start(tmp_path: Path) -> None:
+    unknown = result(
+        is_error=True, subtype="error_during_execution", result="No conversation found", session_id="s-9"
+    )
+    came, _events = await run(tmp_path, ([init(), SAID], 1), ([unknown], 1), ([init("s-3"), SAID, result()], 0))
+    assert came.success
+    assert not came.resumed
+    assert ["--resume" in each["args"] for each in asked(tmp_path)] == [False, True, False]
+
+
+def test_another_agents_session_is_none(tmp_path: Path) -> None:
+    folder = attempt_folder(tmp_path, position=0, task_id="1", number=1)
+    folder.prepare("x", {folder.path / MEMO: Memo(agent="somebody").to_text()})
+    folder.stdout.write_text("\n".join(json.dumps(each) for each in (init(), SAID)))
+    backend = CliBackend(name="claude", kind="claude")
+    assert memo_for(tmp_path, position=0, task_id="1", number=2, backend=backend) == Memo(agent="claude")
+    same = CliBackend(name="somebody", kind="claude")
+    found = memo_for(tmp_path, position=0, task_id="1", number=2, backend=same)
+    assert found == Memo(agent="somebody", session_id="s-1")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"agent": 3}', "[" * 100_000])
+def test_a_damaged_memo_is_none(content: str, tmp_path: Path) -> None:
+    (tmp_path / MEMO).write_text(content)
+    assert read_memo(tmp_path) is None
+
+
+def test_a_memo_is_read_as_it_was_written(tmp_path: Path) -> None:
+    memo = Memo(agent="a", session_id="s", cost_before_usd=0.5)
+    (tmp_path / MEMO).write_text(memo.to_text())
+    assert read_memo(tmp_path) == memo
+
+
+# What is used, and what is kept of it.
+
+
+def test_usages_add_up_and_unknown_costs_stay_unknown() -> None:
+    one, other = Usage(input_tokens=1, cost_usd=0.5), Usage(output_tokens=2, cost_usd=0.25)
+    assert one + other == Usage(input_tokens=1, output_tokens=2, cost_usd=0.75)
+    assert (one + Usage(output_tokens=1)).cost_usd is None
+    assert (NOTHING + one).cost_usd == 0.5
+    assert (one + other).total_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("total", "before", "since"), [(3.0, 1.0, 2.0), (3.0, None, 3.0), (1.0, 3.0, 1.0), (None, 1.0, None)]
+)
+def test_a_growing_total_is_differenced(total: float | None, before: float | None, since: float | None) -> None:
+    assert cost_since(total, before) == since
+
+
+def test_a_result_survives_the_journal_and_older_ones_are_read() -> None:
+    kept = SpawnResult(
+        task_id="1",
+        agent="claude",
+        state=TaskState.FAILED,
+        usage=Usage(input_tokens=1),
+        reported=ReportedFailure(status=401, message="no"),
+        model="m",
+        session_id="s",
+        resumed=True,
+    )
+    stored = json.loads(json.dumps(kept.to_json()))
+    assert result_from_json(stored) == kept
+    newer = {**stored, "of_tomorrow": 1, "usage": {**stored["usage"], "of_tomorrow": 1}}
+    assert result_from_json(newer) == kept
+    older = {name: stored[name] for name in ("task_id", "agent", "state")}
+    assert result_from_json(older) == SpawnResult(task_id="1", agent="claude", state=TaskState.FAILED)
+    assert usage_from_json(None) is None
