@@ -61,7 +61,7 @@ def line_of(event: RunEvent, board: Board) -> str | None:
         return f"[{board.done}/{board.total}] {_name(event)}: {_end(event.result)}"
     if event.task_id is not None:
         return f"{_name(event)}: {one_line(event.message)}" if event.message else None
-    return one_line(event.message) if event.message else _RUN_WORDS.get(event.kind)
+    return one_line(event.message, 300) if event.message else _RUN_WORDS.get(event.kind)
 
 
 def _name(event: RunEvent) -> str:
@@ -70,5 +70,5 @@ def _name(event: RunEvent) -> str:
 
 def _end(result: SpawnResult) -> str:
     time = f" ({result.execution_time:.1f} s)" if result.started_at is not None else ""
-    reason = f": {one_line(result.error, 200)}" if result.error and not result.success else ""
+    reason = f": {one_line(result.error, 300)}" if result.error and not result.success else ""
     return f"{result.state.value}{time}{reason}"

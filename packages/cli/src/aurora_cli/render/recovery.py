@@ -32,7 +32,7 @@ def recovery_lines(report: RecoveryReport) -> Iterator[str]:
         if not breaker.clear:
             yield f"@{one_line(breaker.agent)}  circuit {breaker.state}, {count(len(breaker.failures), 'failure')}"
     for notice in report.notices:
-        yield one_line(notice, 200)
+        yield one_line(notice, 300)
 
 
 def _steps(task: TaskRecoveryState) -> Iterator[str]:

@@ -147,9 +147,8 @@ class ProviderGate:
         )
         return (
             f"provider {self.provider} is not waited for{so_far}: it asks for {self.pause_s:.0f} s more, and"
-            f" max_provider_wait is {limit_s:g} s; resume the run with what failed after"
-            f" {local_time(self.until, self.since)}, raise max_provider_wait or give the agent a fallback"
-            f" ({self.reason})"
+            f" max_provider_wait is {limit_s:g} s; raise that, give the agent a fallback, or resume the run with what"
+            f" failed after {local_time(self.until, self.since)} ({self.reason})"
         )
 
     def _ask_on_ramp(self, now: float, chance: float) -> tuple[GateAnswer, ProviderGate]:
