@@ -383,3 +383,18 @@ def test_a_ramp_on_which_nothing_is_answered_becomes_a_pause() -> None:
         now = answer.wait_until or now
     assert gate.state is GateState.PAUSED
     assert 600.0 < now <= 1000.0
+
+
+def failures_until_open(policy: BreakerPolicy, *, adhoc: bool = False, permanent: bool = False) -> int:
+    breaker, count = CircuitBreaker(agent="a", policy=policy, adhoc=adhoc), 0
+    while breaker.state is not BreakerState.OPEN:
+        breaker, count = breaker.failed(float(count), permanent=permanent), count + 1
+    return count
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 6])
+def test_every_threshold_of_a_breaker_is_kept(wanted: int) -> None:
+    assert failures_until_open(BreakerPolicy(failure_threshold=wanted)) == wanted
+    assert failures_until_open(BreakerPolicy(adhoc_failure_threshold=wanted), adhoc=True) == wanted
+    patient = BreakerPolicy(failure_threshold=9, fast_fail_threshold=wanted)
+    assert failures_until_open(patient, permanent=True) == wanted

@@ -106,6 +106,10 @@ def test_two_looks_without_a_sign_after_the_threshold_are_a_stall() -> None:
     assert verdict.stalled
     assert verdict.reason == "no sign of life for 10 s"
     assert not after(quiet(12)).verdict(WATCH, 12).stalled, "one look is not enough"
+    sure = dataclasses.replace(WATCH, checks=3)
+    assert not after(quiet(11), quiet(12)).verdict(sure, 12).stalled
+    assert after(quiet(10), quiet(11), quiet(12)).verdict(sure, 12).stalled
+    assert after(quiet(12)).verdict(dataclasses.replace(WATCH, checks=1), 12).stalled
 
 
 @pytest.mark.parametrize(
