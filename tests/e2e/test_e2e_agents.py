@@ -76,8 +76,9 @@ def test_it_writes_a_file_with_a_tool_and_tells_what_it_used(kind: str, stage: S
     else:
         read, written = USED
         total = used["input_tokens"] + used["cache_read_tokens"] + used["cache_write_tokens"]
-        assert (total % read, used["output_tokens"]) == (0, written * asked) or kind in TOOLLESS
-        assert total >= read * asked
+        counted = 1 if kind in TOOLLESS else asked  # it does not count what it asks for a commit's message
+        assert total >= read * counted
+        assert used["output_tokens"] >= written * counted
     if kind in TOOLLESS:
         assert played.task["session_id"] is None
     else:

@@ -11,11 +11,12 @@ import pytest
 
 from aurora_spawner import AttemptRequest, BackendError, CliBackend, CommandBackend, SpawnTask
 from aurora_spawner.assignment import Assignment
-from aurora_spawner.backends.base import AgentBackend, Invocation
+from aurora_spawner.backends.base import AgentBackend, Backend, Invocation
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.environment import agent_environment
+from aurora_spawner.executor import AttemptOrder
 from aurora_spawner.recovery.chains import provider_of
 
 TASK = SpawnTask("Do it", id="1")
@@ -188,6 +189,18 @@ def test_the_first_that_is_found_is_the_one_that_the_table_has_first(programs: P
     assert installed_kinds({"PATH": "/nowhere"}) == ()
 
 
+def order_of(backend: Backend, tmp_path: Path, task: SpawnTask = TASK) -> AttemptOrder:
+    assignment = Assignment(
+        run_id="r",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        default_agent=backend.name,
+        default_timeout_s=None,
+        environ={"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "LANG": "C"},
+    )
+    return assignment.order(task, number=1, position=0, backend=backend, before=())
+
+
 # The user's own command.
 
 
@@ -207,9 +220,11 @@ def test_a_placeholder_says_where_the_file_goes(tmp_path: Path) -> None:
 
 def test_a_long_prompt_is_no_argument(tmp_path: Path) -> None:
     backend = CommandBackend("own", ("claude",), prompt="argument")
-    assert backend.request(request(tmp_path)).command == ("claude", "Do it")
-    long = backend.request(request(tmp_path, SpawnTask("x" * 200_000, id="1"))).command[-1]
-    assert long == f"Do the task that stands in the file {tmp_path / 'attempt' / 'prompt'}."
+    assert order_of(backend, tmp_path).command == ("claude", "Do it")
+    order = order_of(backend, tmp_path, replace(TASK, prompt="x" * 200_000))
+    assert order.command == ("claude", f"Do the task that stands in the file {order.folder / 'prompt'}.")
+    assert order.prompt == "x" * 200_000
+    assert order_of(CliBackend(name="cline", kind="cline"), tmp_path).command[-1] == "Do it"
 
 
 def test_a_command_may_print_the_events_of_a_known_cli() -> None:
@@ -223,16 +238,7 @@ def test_a_command_may_print_the_events_of_a_known_cli() -> None:
 
 
 def test_an_attempt_gets_its_files_and_its_own_environment(tmp_path: Path) -> None:
-    assignment = Assignment(
-        run_id="r",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        default_agent="codex",
-        default_timeout_s=None,
-        environ={"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "LANG": "C"},
-    )
-    backend = CliBackend(name="codex", kind="codex", isolated=True)
-    order = assignment.order(TASK, number=1, position=0, backend=backend, before=())
+    order = order_of(CliBackend(name="codex", kind="codex", isolated=True), tmp_path)
     assert "ANTHROPIC_API_KEY" not in order.environment
     assert order.environment["OPENAI_API_KEY"] == "o"
     home = Path(order.environment["CODEX_HOME"])

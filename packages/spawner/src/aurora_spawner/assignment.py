@@ -11,7 +11,7 @@ from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.continuity import MEMO, memo_for, prompt_to_go_on
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
-from aurora_spawner.prompts import prompt_for
+from aurora_spawner.prompts import as_argument, prompt_for
 from aurora_spawner.spool import AttemptFolder, attempt_folder
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Assignment:
         memo = memo_for(self.spool, position=position, task_id=task_id, number=number, backend=backend)
         invocation = self._invocation(task, backend, folder, position=position, resume=memo.session_id)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
+        if memo.session_id:
+            prompt = prompt_to_go_on(prompt)
+        last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         token = new_token()
         names = {
             TOKEN_VARIABLE: token,
@@ -72,8 +75,8 @@ class Assignment:
             number=number,
             token=token,
             folder=folder.path,
-            prompt=prompt_to_go_on(prompt) if memo.session_id else prompt,
-            command=invocation.command,
+            prompt=prompt,
+            command=(*invocation.command, *last),
             environment={**self._inherited(invocation), **invocation.env, **names},
             cwd=self.cwd,
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
 
 TASK_HEADING = "Your task:"
 """The line between what an agent is to be and what it is to do."""
+ARGUMENT_LIMIT = 100_000
+"""Bytes of a prompt that is given as an argument; the system refuses a single one from 128 KiB on."""
 RESULTS_HEADING = "Results of the tasks before this one:"
 """The line between a task's own words and what its dependencies found."""
 RESULTS_LIMIT = 32_000
@@ -30,6 +33,13 @@ def prompt_for(
         instructed: The agent gets the instructions elsewhere.
     """
     return _with_results(task if instructed or not task.instructions else _instructed(task), before, limit)
+
+
+def as_argument(prompt: str, file: Path) -> str:
+    """The prompt as an argument of a command, or the words where it stands: a long one does not fit."""
+    if len(prompt.encode("utf-8", errors="replace")) > ARGUMENT_LIMIT:
+        return f"Do the task that stands in the file {file}."
+    return prompt
 
 
 def _instructed(task: SpawnTask) -> SpawnTask:

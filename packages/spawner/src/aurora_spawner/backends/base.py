@@ -29,6 +29,8 @@ class Invocation:
     """Patterns of the model keys that it may see; None for all of them, where nobody knows which it needs."""
     files: Mapping[Path, str] = field(default_factory=dict)
     """Written before it starts, where they are not there yet: its configuration."""
+    prompt_last: bool = False
+    """The prompt is to be the command's last argument too; where it is too long, the words where it stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ class CliBackend:
             secrets=profile.secrets,
             files={Path(_filled(path, places)): content for path, content in files.items()},
             instructed=bool(instructions),
+            prompt_last=profile.prompt_last,
         )
 
     def _arguments(self, request: AttemptRequest) -> tuple[str, ...]:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 PromptBy = Literal["stdin", "file", "argument"]
 PROMPT_FILE: Final = "{prompt_file}"
 """Stands in a command for the file that holds the prompt."""
-ARGUMENT_LIMIT: Final = 100_000
-"""Bytes of a prompt that is given as an argument; the system refuses a single one from 128 KiB on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +66,16 @@ class CommandBackend:
 
     def request(self, request: AttemptRequest) -> Invocation:
         """The command with the prompt where it wants it."""
-        return replace(self.invoke(request.task), command=self._with_prompt(request))
+        plain = self.invoke(request.task)
+        return replace(plain, command=self._with_prompt(request), prompt_last=self.prompt == "argument")
 
     def _with_prompt(self, request: AttemptRequest) -> tuple[str, ...]:
-        if self.prompt == "stdin":
+        if self.prompt != "file":
             return self.command
-        if self.prompt == "argument":
-            return (*self.command, self._argument(request))
         path = str(request.prompt_file)
         if any(PROMPT_FILE in word for word in self.command):
             return tuple(word.replace(PROMPT_FILE, path) for word in self.command)
         return (*self.command, path)
-
-    def _argument(self, request: AttemptRequest) -> str:
-        """The prompt, or where it is to be read; a long one does not fit into an argument."""
-        prompt = request.task.prompt
-        more = request.task.depends_on or (request.task.instructions and self.instructible)
-        if more or len(prompt.encode("utf-8", errors="replace")) > ARGUMENT_LIMIT:
-            return f"Do the task that stands in the file {request.prompt_file}."
-        return prompt
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
         """All of stdout is the answer, unless it speaks a dialect."""

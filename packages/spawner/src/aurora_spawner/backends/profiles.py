@@ -43,6 +43,8 @@ class Profile:
     """Arguments that let it use every tool unasked."""
     instructed: tuple[str, ...] = ()
     """Arguments that add a task's instructions to its system prompt; empty where they go before the prompt."""
+    prompt_last: bool = False
+    """It reads no prompt from stdin: its last argument is one."""
     fresh: tuple[str, ...] = ()
     """The last arguments of a first attempt."""
     resumed: tuple[str, ...] | None = None
@@ -201,6 +203,7 @@ _KNOWN: Final = (
         package="cline",
         provider="cline",
         start=("--json",),
+        prompt_last=True,
         safe=("--auto-approve", "false"),
         permissive=("--auto-approve", "true"),
         resumed=("--id", SESSION),
