@@ -9,7 +9,7 @@ import pytest
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.pauses import PauseWatch, ProviderStory
-from aurora_spawner.recovery.provider import ProviderGate, local_time
+from aurora_spawner.recovery.provider import ProviderGate, utc_time
 from aurora_spawner.recovery.provider_store import ProviderStore
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.steering import cancel_run
@@ -26,8 +26,8 @@ def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None
     notice = watch.look(paused, 1_000.0, 900.0)
     assert notice is not None
     assert notice.kind == "provider_paused"
-    assert f"waiting until {local_time(1_060, 1_000)}" in notice.message
-    assert f"until {local_time(1_900, 1_000)} at the latest: 429 too many" in notice.message
+    assert f"waiting until {utc_time(1_060, 1_000)}" in notice.message
+    assert f"until {utc_time(1_900, 1_000)} at the latest: 429 too many" in notice.message
     probing = paused.ask(1_060.0)[1]
     again = limited(probing, 1_061.0, 60.0)
     assert [watch.look(gate, 1_061.0, 900.0) for gate in (probing, again, again)] == [None] * 3
@@ -78,18 +78,18 @@ def test_a_report_has_one_line_for_each_episode() -> None:
     moves = (one, two, ramp, slower, later, stopped, stopped.refused(102.0, reason="p refuses: 401"), GATE)
     for place, gate in enumerate(moves):
         story.add(place, gate)
-    began, answered, again = (local_time(at, 0.0) for at in (0.0, 32.0, 100.0))
+    began, answered, again = (utc_time(at, 0.0) for at in (0.0, 32.0, 100.0))
     assert story.lines == {
         0: f"provider p paused 2 times from {began} until it answered at {answered}: 429 too many",
-        4: f"provider p paused from {again} until {local_time(160.0, 0.0)}: 429 too many",
+        4: f"provider p paused from {again} until {utc_time(160.0, 0.0)}: 429 too many",
         5: "p refuses: 401",
         7: "provider p answers again",
     }
 
 
 def test_times_of_another_day_have_their_date() -> None:
-    assert len(local_time(1_000.0, 2_000.0)) == len("00:16:40")
-    assert len(local_time(1_000_000.0, 2_000.0)) == len("1970-01-12 13:46:40")
+    assert utc_time(1_000.0, 2_000.0) == "00:16:40 UTC"
+    assert utc_time(1_000_000.0, 2_000.0) == "1970-01-12 13:46:40 UTC"
 
 
 LIMITED = """

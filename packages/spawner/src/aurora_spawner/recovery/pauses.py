@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from aurora_spawner.recovery.provider import GateState, local_time
+from aurora_spawner.recovery.provider import GateState, utc_time
 
 if TYPE_CHECKING:
     from aurora_spawner.recovery.provider import ProviderGate
@@ -62,10 +62,10 @@ class PauseWatch:
 def _paused(gate: ProviderGate, now: float, limit_s: float | None) -> str:
     if gate.state is GateState.PROBING:
         return f"provider {gate.provider} asks for patience; one attempt is finding out whether it answers again"
-    until = f"waiting until {local_time(gate.until, now)}"
+    until = f"waiting until {utc_time(gate.until, now)}"
     latest = now + limit_s - gate.waited_s if limit_s is not None else gate.until
     if latest > gate.until:
-        until += f", if it asks for more until {local_time(latest, now)} at the latest"
+        until += f", if it asks for more until {utc_time(latest, now)} at the latest"
     return f"provider {gate.provider} asks for patience, {until}: {gate.reason}"
 
 
@@ -95,12 +95,10 @@ class PauseEpisode:
     def describe(self) -> str:
         """One line for people."""
         times = f" {self.pauses} times" if self.pauses > 1 else ""
-        end = f"until {local_time(self.until, self.began)}"
+        end = f"until {utc_time(self.until, self.began)}"
         if self.answered is not None:
-            end = f"until it answered at {local_time(self.answered, self.began)}"
-        return (
-            f"provider {self.provider} paused{times} from {local_time(self.began, self.began)} {end}: {self.reason}"
-        )
+            end = f"until it answered at {utc_time(self.answered, self.began)}"
+        return f"provider {self.provider} paused{times} from {utc_time(self.began, self.began)} {end}: {self.reason}"
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ and slowly beyond (as TCP finds the width of a line). A refused key stops the pr
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -148,7 +148,7 @@ class ProviderGate:
         return (
             f"provider {self.provider} is not waited for{so_far}: it asks for {self.pause_s:.0f} s more, and"
             f" max_provider_wait is {limit_s:g} s; raise that, give the agent a fallback, or resume the run with what"
-            f" failed after {local_time(self.until, self.since)} ({self.reason})"
+            f" failed after {utc_time(self.until, self.since)} ({self.reason})"
         )
 
     def _ask_on_ramp(self, now: float, chance: float) -> tuple[GateAnswer, ProviderGate]:
@@ -290,11 +290,10 @@ class ProviderGate:
         return cls(**{**stored, "state": GateState(stored["state"]), "successes": tuple(stored["successes"])})
 
 
-def local_time(at: float, now: float) -> str:
-    """A Unix time on this machine's clock, with its date where that is not today's."""
-    day = "%Y-%m-%d"
-    today = time.strftime(day, time.localtime(at)) == time.strftime(day, time.localtime(now))
-    return time.strftime("%H:%M:%S" if today else f"{day} %H:%M:%S", time.localtime(at))
+def utc_time(at: float, now: float) -> str:
+    """A Unix time for people, with its date where that is not today's."""
+    moment, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
+    return f"{moment:%H:%M:%S} UTC" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _pause_s(streak: int) -> float:
