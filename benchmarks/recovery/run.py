@@ -86,6 +86,8 @@ def overhead() -> str:
 
 def machine() -> str:
     load = f"load before the start {os.getloadavg()[0]:.1f}"
+    if os.getloadavg()[0] > (os.cpu_count() or 1):
+        load += " (other work shared the machine)"
     system = f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {system}, {load}, {datetime.now(UTC):%Y-%m-%d}"
 
