@@ -79,7 +79,7 @@ def test_opencode_asks_for_nothing_that_could_change_something(tmp_path: Path) -
         ("gemini", ("--resume", "s-1")),
         ("opencode", ("--session", "s-1")),
         ("qwen", ("--resume", "s-1")),
-        ("copilot", ("--resume=s-1",)),
+        ("copilot", ("--resume=s-1",)),  # which without one is told what to call it
         ("cline", ("--id", "s-1")),
     ],
 )
@@ -94,6 +94,15 @@ def test_aider_has_no_sessions_and_reads_its_prompt_from_the_file(tmp_path: Path
     command = started(tmp_path, "aider", resume="s-1").command
     assert command[-2:] == ("--message-file", str(tmp_path / "attempt" / "prompt"))
     assert "s-1" not in command
+
+
+def test_a_session_that_an_agent_would_hide_is_named_by_us(tmp_path: Path) -> None:
+    order = order_of(CliBackend(name="copilot", kind="copilot"), tmp_path)
+    memo = json.loads(order.files[order.folder / "agent.json"])
+    assert order.command[-2:] == ("--session-id", memo["new_session_id"])
+    assert len(memo["new_session_id"]) == 36
+    other = order_of(CliBackend(name="claude", kind="claude"), tmp_path)
+    assert json.loads(other.files[other.folder / "agent.json"])["new_session_id"] is None
 
 
 def test_the_users_choices_come_last(tmp_path: Path) -> None:

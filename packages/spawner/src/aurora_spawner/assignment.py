@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -80,7 +81,7 @@ class Assignment:
             environment={**self._inherited(invocation), **invocation.env, **names},
             cwd=self.cwd,
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
-            files={**invocation.files, folder.path / MEMO: memo.to_text()} if _speaks(backend) else invocation.files,
+            files={**invocation.files, folder.path / MEMO: memo.naming(invocation.session_id).to_text()} if _speaks(backend) else invocation.files,
             resumes=memo.session_id,
         )
 
@@ -92,7 +93,14 @@ class Assignment:
             return backend.invoke(task)
         home = self.spool / "homes" / f"{position:05d}-{backend.name}"
         return speaking.request(
-            AttemptRequest(task=task, folder=folder.path, prompt_file=folder.prompt, home=home, resume=resume)
+            AttemptRequest(
+                task=task,
+                folder=folder.path,
+                prompt_file=folder.prompt,
+                home=home,
+                resume=resume,
+                new_session=str(uuid.uuid4()),
+            )
         )
 
     def _inherited(self, invocation: Invocation) -> dict[str, str]:

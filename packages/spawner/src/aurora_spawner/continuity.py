@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import AgentBackend
@@ -37,12 +37,16 @@ class Memo:
     """The session that it goes on with; None for a fresh start."""
     cost_before_usd: float | None = None
     """What that session had cost before."""
+    new_session_id: str | None = None
+    """What its own session is called, where that was for us to choose."""
+
+    def naming(self, new_session_id: str | None) -> Memo:
+        """The same of an attempt whose session is called that."""
+        return replace(self, new_session_id=new_session_id)
 
     def to_text(self) -> str:
         """As it is written."""
-        return json.dumps(
-            {"agent": self.agent, "session_id": self.session_id, "cost_before_usd": self.cost_before_usd}
-        )
+        return json.dumps(asdict(self))
 
 
 def read_memo(folder: Path) -> Memo | None:
@@ -53,12 +57,17 @@ def read_memo(folder: Path) -> Memo | None:
         return None
     if not isinstance(stored, dict) or not isinstance(stored.get("agent"), str):
         return None
-    session, cost = stored.get("session_id"), stored.get("cost_before_usd")
+    cost = stored.get("cost_before_usd")
     return Memo(
         agent=stored["agent"],
-        session_id=session if isinstance(session, str) else None,
+        session_id=_text(stored.get("session_id")),
         cost_before_usd=cost if isinstance(cost, float) else None,
+        new_session_id=_text(stored.get("new_session_id")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def memo_for(spool: Path, *, position: int, task_id: str, number: int, backend: Backend) -> Memo:
@@ -75,13 +84,14 @@ def memo_for(spool: Path, *, position: int, task_id: str, number: int, backend: 
             break
         reply = backend.read_stream(_output(folder))
         if not reply.worked and _passing(reply.reported):  # it did not get so far as to add to what it went on with
-            return memo
-        if not _worth_it(reply):
+            return memo.naming(None)
+        session = reply.session_id or memo.new_session_id or memo.session_id
+        if session is None or not _worth_it(reply):
             break
         total = reply.usage.cost_usd if reply.usage and backend.dialect.cost_of_session else None
         return Memo(
             agent=backend.name,
-            session_id=reply.session_id,
+            session_id=session,
             cost_before_usd=memo.cost_before_usd if total is None else total,
         )
     return Memo(agent=backend.name)
@@ -115,7 +125,7 @@ def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:
 
 
 def _worth_it(reply: Reply) -> bool:
-    return bool(reply.session_id) and reply.worked and not reply.finished and not _useless(reply.reported)
+    return reply.worked and not reply.finished and not _useless(reply.reported)
 
 
 def _passing(reported: ReportedFailure | None) -> bool:

@@ -29,6 +29,8 @@ class Invocation:
     """Patterns of the model keys that it may see; None for all of them, where nobody knows which it needs."""
     files: Mapping[Path, str] = field(default_factory=dict)
     """Written before it starts, where they are not there yet: its configuration."""
+    session_id: str | None = None
+    """What its session is called, where that was for us to choose."""
     prompt_last: bool = False
     """The prompt is to be the command's last argument too; where it is too long, the words where it stands."""
 
@@ -109,6 +111,8 @@ class AttemptRequest:
     """Where the agent may keep its configuration and sessions for this task, if it shall not use the user's own."""
     resume: str | None = None
     """A session of this agent to go on with."""
+    new_session: str = ""
+    """What a new one may be called, by an agent that lets its caller choose."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.command import find_program
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
-from aurora_spawner.backends.profiles import HOME, INSTRUCTIONS, PROFILES, PROMPT_FILE, SESSION, Profile
+from aurora_spawner.backends.profiles import HOME, INSTRUCTIONS, NEW_SESSION, PROFILES, PROMPT_FILE, SESSION, Profile
 from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ class CliBackend:
             PROMPT_FILE: str(request.prompt_file),
             INSTRUCTIONS: str(request.folder / "instructions.md"),
             SESSION: request.resume or "",
+            NEW_SESSION: request.new_session,
         }
+        names_session = NEW_SESSION in profile.fresh and not request.resume
         files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
         if instructions:
             files[INSTRUCTIONS] = f"{instructions}\n"
@@ -100,6 +102,7 @@ class CliBackend:
             secrets=profile.secrets,
             files={Path(_filled(path, places)): content for path, content in files.items()},
             instructed=bool(instructions),
+            session_id=request.new_session if names_session else None,
             prompt_last=profile.prompt_last,
         )
 

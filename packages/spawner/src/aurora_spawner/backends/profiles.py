@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SESSION: Final = "{session}"
 """Stands in arguments for the session to go on with."""
 PROMPT_FILE: Final = "{prompt_file}"
+NEW_SESSION: Final = "{new_session}"
+"""Stands in arguments for what a new session is to be called."""
 INSTRUCTIONS: Final = "{instructions}"
 """Stands in arguments for the file with a task's instructions."""
 HOME: Final = "{home}"
@@ -84,6 +86,7 @@ _ANY_MODEL_KEY: Final = (
 )
 """For agents that can be set up for any provider."""
 
+_GEMINI_GENERAL: Final = {"maxAttempts": 2, "enableAutoUpdate": False}
 _ASK_FIRST: Final = _json({"bash": "deny", "edit": "deny", "webfetch": "deny", "external_directory": "deny"})
 
 _KNOWN: Final = (
@@ -130,11 +133,11 @@ _KNOWN: Final = (
             "GEMINI_CLI_NO_RELAUNCH": "1",
             "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # what the user sets comes before it
         },
-        files={f"{HOME}/gemini-defaults.json": _json({"general": {"maxAttempts": 2, "enableAutoUpdate": False}})},
+        files={f"{HOME}/gemini-defaults.json": _json({"general": _GEMINI_GENERAL})},
         isolated_env={"GEMINI_CLI_HOME": HOME},
         isolated_files={
             f"{HOME}/.gemini/settings.json": _json(
-                {"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": {"enableAutoUpdate": False}}
+                {"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": _GEMINI_GENERAL}
             )
         },
         secrets=("GEMINI_*", "GOOGLE_*"),
@@ -176,6 +179,7 @@ _KNOWN: Final = (
         provider="github",
         start=("--output-format", "json", "--no-ask-user"),
         permissive=("--allow-all",),
+        fresh=("--session-id", NEW_SESSION),  # else it tells its session at the very end only
         resumed=(f"--resume={SESSION}",),
         env={"COPILOT_AUTO_UPDATE": "false"},
         isolated_env={"COPILOT_HOME": HOME},
