@@ -74,6 +74,8 @@ class Assignment:
             run_id=self.run_id,
             task_id=task_id,
             number=number,
+            agent=backend.name,
+            model=task.model or getattr(backend, "model", None),
             token=token,
             folder=folder.path,
             prompt=prompt,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from aurora_spawner.executor import AttemptEnd, RunningAttempt
     from aurora_spawner.growth import Expansion
     from aurora_spawner.pacing import TokenBucket
+    from aurora_spawner.prices import PriceTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +31,5 @@ class Conduct:
     """Adds tasks when one succeeds."""
     max_added: int = 0
     """Tasks that may be added in all."""
+    prices: PriceTable | None = None
+    """For results of agents that tell tokens and no money."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import BackendError
-from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.executor import AttemptEnd, AttemptRefusedError
 from aurora_spawner.hedging import Means
 from aurora_spawner.journal.facts import (
     AttemptEnded,
@@ -316,6 +316,8 @@ class Coordinator:
             running = self._running[task_id] = await self._executor.start(order)
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
+        except AttemptRefusedError as refused:
+            return AttemptEnd(reason=refused.reason, stderr=str(refused))
         self._record.jot(task_id, started_fact(number, running))
         self.tell("task_started", task_id, message="goes on with its session" if order.resumes else None)
         return await self._follow(task_id, running)
@@ -483,6 +485,7 @@ class Coordinator:
             cwd=self._assignment.cwd,
             retries=self._attempts.get(task_id, 1) - 1,
             stopped=TASK_CANCELLED if task_id in self._cancelled else self.ending,
+            prices=self._conduct.prices,
         )
 
     async def _settle_cancelled(self, task_id: str) -> None:

@@ -11,6 +11,7 @@ SpawnerError
 ├── UnknownRunError    no run of that name in the journal
 ├── RunHeldError       another living coordinator works on the run
 ├── IllegalTransitionError    a state change that the table does not have; a defect of this package
+├── PriceFileError     a user's table of prices that cannot be understood: path, line, field
 └── AttemptRecordError an attempt's folder holds something unreadable
 
 A failed agent is no exception: it is a `SpawnResult`.
@@ -122,3 +123,14 @@ class AttemptRecordError(SpawnerError):
     def __init__(self, path: Path | str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = path
+
+
+class PriceFileError(SpawnerError):
+    """A table of prices cannot be used; `line` counts from 1 and is None where the file as a whole is the matter."""
+
+    def __init__(self, path: object, line: int | None, field: str, problem: str) -> None:
+        place = f"{path}:{line}" if line else f"{path}"
+        super().__init__(f"{place}: {field}: {problem}" if field else f"{place}: {problem}")
+        self.path = path
+        self.line = line
+        self.field = field

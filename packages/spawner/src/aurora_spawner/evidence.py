@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_spawner.executor import REFUSALS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -49,6 +51,8 @@ def _ended_wrongly(end: AttemptEnd) -> str | None:
     if end.reason == "exec_failed":
         problem = os.strerror(end.exec_errno or errno.ENOEXEC)
         return f"its program could not be started: {problem}"
+    if end.reason in REFUSALS:
+        return last_lines(end.stderr)
     if end.reason == "supervisor_lost":
         return "its supervisor was killed from outside, and what it said after that is lost"
     return None if end.reason == "exited" else f"it was {end.reason}"

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from aurora_spawner.identity import ProcessIdentity
+
+
+OVER_BUDGET: Final = "over_budget"
+OVER_CAP: Final = "over_cap"
+REFUSALS: Final = (OVER_BUDGET, OVER_CAP)
+"""Reasons of attempts that were not allowed to begin, or to go on; their stderr says why."""
+
+
+class AttemptRefusedError(Exception):
+    """An attempt may not begin; said by an executor that watches over limits.
+
+    Attributes:
+        reason: One of `REFUSALS`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +37,9 @@ class AttemptOrder:
     run_id: str
     task_id: str
     number: int
+    agent: str
+    model: str | None = None
+    """None where the agent chooses."""
     token: str
     folder: Path
     prompt: str
@@ -46,7 +67,7 @@ class AttemptEnd:
     """How an attempt ended; nothing of it runs any more, but for the survivors."""
 
     reason: str
-    """exited, cancelled, deadline, exec_failed, voided or supervisor_lost."""
+    """exited, cancelled, deadline, exec_failed, voided, supervisor_lost, or one of `REFUSALS`."""
     exit_code: int | None = None
     exec_errno: int = 0
     started_at: float | None = None
@@ -66,7 +87,12 @@ class Executor(Protocol):
     """Runs attempts. What it is told to start it starts at most once, whoever asks again."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Start an attempt whose intent is journalled; cancelled on the way, it leaves nothing running."""
+        """Start an attempt whose intent is journalled; cancelled on the way, it leaves nothing running.
+
+        Raises:
+            OSError: The system could not start it.
+            AttemptRefusedError: It may not start.
+        """
         ...
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aurora_spawner.errors import BackendError
 from aurora_spawner.evidence import judge
+from aurora_spawner.executor import AttemptRefusedError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.outcome import reply_of
 from aurora_spawner.record import ended_fact, started_fact
@@ -133,7 +134,7 @@ class Hedging:
             intended = AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
             await self._means.record.note(task_id, intended)
             running = await self._means.executor.start(order)
-        except (BackendError, OSError):
+        except (BackendError, OSError, AttemptRefusedError):
             self._means.scheduler.give_back(agent)
             return None
         rival = self.rivals[task_id] = Rival(agent=agent, number=number, running=running)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.base import Backend, Reply
     from aurora_spawner.executor import AttemptEnd
+    from aurora_spawner.prices import PriceTable
     from aurora_spawner.task import SpawnTask
 
 JOURNAL_OUTPUT_LIMIT = 64_000
@@ -27,7 +28,15 @@ TASK_CANCELLED = "task_cancelled"
 
 
 def result_of(
-    task: SpawnTask, end: AttemptEnd, *, agent: str, backend: Backend, cwd: Path, retries: int, stopped: str | None
+    task: SpawnTask,
+    end: AttemptEnd,
+    *,
+    agent: str,
+    backend: Backend,
+    cwd: Path,
+    retries: int,
+    stopped: str | None,
+    prices: PriceTable | None = None,
 ) -> SpawnResult:
     """Judge an attempt.
 
@@ -35,6 +44,7 @@ def result_of(
         retries: Attempts before this one.
         stopped: Why the task was told to stop, if it was. An attempt that ended by itself all the same is judged
             by what it did: nothing that was finished is thrown away.
+        prices: For agents that tell tokens and no money.
     """
     reply = reply_of(end, backend)
     verdict = judge(end, reply, outputs=task.files, cwd=cwd)
@@ -57,7 +67,7 @@ def result_of(
         ended_at=end.ended_at,
         output_bytes=end.stdout_bytes,
         output_path=str(end.stdout_path) if end.stdout_path else None,
-        usage=reply.usage,
+        usage=prices.priced(reply.usage, reply.model or task.model) if prices else reply.usage,
         model=reply.model,
         session_id=reply.session_id,
         resumed=resumed,

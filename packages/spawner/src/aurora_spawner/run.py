@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from aurora_spawner.executor import Executor
     from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.views import AttemptRow
+    from aurora_spawner.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.result import RunEvent
     from aurora_spawner.task import SpawnTask
@@ -78,6 +79,7 @@ class Run:
         expand: Expansion | None = None,
         max_added: int = DEFAULT_MAX_ADDED,
         recovery: RecoverySettings | RecoveryPolicy | None = None,
+        prices: PriceTable | None = None,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -93,6 +95,7 @@ class Run:
                 waits for the task waits for them, too.
             max_added: How many tasks may join in all.
             recovery: What is done about failures; None leaves each task its first failure.
+            prices: For results of agents that tell tokens and no money; None leaves their cost unknown.
             environ: What agents inherit; that of this process when None.
 
         Raises:
@@ -122,7 +125,7 @@ class Run:
             assignment=_assignment(run_id, created, environ),
             limits=Limits(max_concurrent=max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
-            conduct=_conduct(start_rate_per_s, expand, max_added),
+            conduct=_conduct(start_rate_per_s, expand, max_added, prices),
             recovery=settings,
         )
 
@@ -141,6 +144,7 @@ class Run:
         expand: Expansion | None = None,
         max_added: int = DEFAULT_MAX_ADDED,
         recovery: RecoverySettings | RecoveryPolicy | None = None,
+        prices: PriceTable | None = None,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -153,7 +157,7 @@ class Run:
                 new one joins, an unfinished one that is gone is left out. None takes them from the journal.
             retry_failed: Also run what failed, was skipped or was cancelled.
             max_concurrent: Instead of the run's own limit.
-            start_rate_per_s: As in `create`; so are `expand`, `max_added` and `recovery`.
+            start_rate_per_s: As in `create`; so are `expand`, `max_added`, `recovery` and `prices`.
 
         Raises:
             UnknownRunError: The journal has no such run.
@@ -181,7 +185,7 @@ class Run:
             assignment=_assignment(run_id, created, environ),
             limits=Limits(max_concurrent=created.max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
-            conduct=_conduct(start_rate_per_s, expand, max_added),
+            conduct=_conduct(start_rate_per_s, expand, max_added, prices),
             recovery=settings,
             revision=revision,
         )
@@ -350,9 +354,11 @@ def _checked(
     return settings
 
 
-def _conduct(rate_per_s: float | None, expand: Expansion | None, max_added: int) -> Conduct:
+def _conduct(
+    rate_per_s: float | None, expand: Expansion | None, max_added: int, prices: PriceTable | None
+) -> Conduct:
     pace = None if rate_per_s is None else TokenBucket(rate_per_s)
-    return Conduct(pace=pace, expand=expand, max_added=max_added)
+    return Conduct(pace=pace, expand=expand, max_added=max_added, prices=prices)
 
 
 def _assignment(run_id: str, created: RunCreated, environ: Mapping[str, str] | None) -> Assignment:

@@ -40,6 +40,7 @@ class Cause(StrEnum):
     UNTRUSTED = "untrusted"
     """A certificate that this machine does not accept."""
     LIMIT_REACHED = "limit_reached"
+    NOT_ALLOWED = "not_allowed"
     DEADLINE = "deadline"
     STALLED = "stalled"
     API_TIMEOUT = "api_timeout"
@@ -65,6 +66,7 @@ CATEGORY_OF: Final[Mapping[Cause, ErrorCategory]] = {
     Cause.BAD_USAGE: ErrorCategory.PERMANENT,
     Cause.UNTRUSTED: ErrorCategory.PERMANENT,
     Cause.LIMIT_REACHED: ErrorCategory.RESOURCE,
+    Cause.NOT_ALLOWED: ErrorCategory.PERMANENT,
     Cause.DEADLINE: ErrorCategory.TIMEOUT,
     Cause.STALLED: ErrorCategory.TIMEOUT,
     Cause.API_TIMEOUT: ErrorCategory.TIMEOUT,
@@ -77,7 +79,7 @@ CATEGORY_OF: Final[Mapping[Cause, ErrorCategory]] = {
 
 THROTTLING: Final = frozenset({Cause.RATE_LIMIT, Cause.OVERLOADED})
 """The provider asks for patience: it is paused, and the task has lost no attempt."""
-OF_THE_TASK: Final = frozenset({Cause.BAD_REQUEST, Cause.TOO_LARGE, Cause.LIMIT_REACHED})
+OF_THE_TASK: Final = frozenset({Cause.BAD_REQUEST, Cause.TOO_LARGE, Cause.LIMIT_REACHED, Cause.NOT_ALLOWED})
 """The agent is sound; this task asks too much of it."""
 
 _STATUSES: Final[Mapping[int, Cause]] = {

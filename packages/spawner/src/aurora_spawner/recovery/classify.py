@@ -11,6 +11,7 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.executor import REFUSALS
 from aurora_spawner.recovery.causes import (
     CATEGORY_OF,
     OF_THE_TASK,
@@ -78,7 +79,8 @@ class ErrorClassifier:
     def classify(self, evidence: FailureEvidence) -> Classification:
         """Weigh the evidence of an attempt that failed."""
         return (
-            _by_report(evidence)
+            _by_refusal(evidence)
+            or _by_report(evidence)
             or _by_ending(evidence)
             or _by_status(evidence.api_status, "api_status", None)
             or _by_exit_code(evidence)
@@ -104,6 +106,11 @@ _ERRNOS: Final = {
     errno.ENOSPC: Cause.DISK,
     errno.EDQUOT: Cause.DISK,
 }
+
+
+def _by_refusal(evidence: FailureEvidence) -> Classification | None:
+    """Our own budget or cap ended it, or kept it from beginning: whatever it said in its last moment counts less."""
+    return _found(Cause.NOT_ALLOWED, "ending") if evidence.reason in REFUSALS else None
 
 
 def _by_ending(evidence: FailureEvidence) -> Classification | None:

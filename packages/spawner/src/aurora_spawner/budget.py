@@ -1,0 +1,54 @@
+"""What the spawner asks of whoever watches over money; it knows of no ledger itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class BudgetAnswer(Protocol):
+    """The answer to a wish to spend."""
+
+    @property
+    def granted(self) -> bool:
+        """Whether it may be spent."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+        ...
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know all the same."""
+        ...
+
+
+class BudgetGate(Protocol):
+    """Grants money to attempts by their tokens; called from threads, and may block for a while.
+
+    What it raises ends the run: without it, nothing that costs money may go on.
+    """
+
+    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> BudgetAnswer:
+        """Set money aside for an attempt that is about to start, durably."""
+        ...
+
+    def observe(self, token: str, spent_usd: float) -> BudgetAnswer:
+        """Take note of what a running attempt has spent so far; not granted: it is to be ended."""
+        ...
+
+    def settle(self, token: str, cost_usd: float | None) -> None:
+        """The attempt has ended; None: it did not tell what it cost."""
+        ...
+
+    def release(self, token: str) -> None:
+        """The attempt never began."""
+        ...
+
+    def open_reservations(self, run_id: str) -> Mapping[str, str]:
+        """The agents of a run's attempts that money is set aside for, by token."""
+        ...

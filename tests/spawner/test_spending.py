@@ -1,0 +1,241 @@
+"""Attempts within a budget and caps: money set aside before, watched meanwhile, settled afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_spawner import CommandBackend, Run, SpawnTask, TaskState
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.capping import CappedExecutor
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.prices import Price, PriceTable
+from aurora_spawner.spending import BudgetedExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_spawner.result import RunReport
+
+
+@dataclass(frozen=True)
+class Answer:
+    granted: bool
+    reason: str = ""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass
+class Purse:
+    """A gate with so much money, of which each attempt is given a unit at a time."""
+
+    money: float
+    unit: float = 1.0
+    held: dict[str, float] = field(default_factory=dict)
+    agents: dict[str, str] = field(default_factory=dict)
+    settled: dict[str, float | None] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+    asked: int = 0
+    most_held: int = 0
+
+    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> Answer:
+        self.asked += 1
+        if sum(self.held.values()) + self.unit > self.money:
+            return Answer(granted=False, reason="the purse is empty")
+        self.held[token] = self.unit
+        self.agents[token] = agent
+        self.most_held = max(self.most_held, len(self.held))
+        return Answer(granted=True, notices=("the purse is light",))
+
+    def observe(self, token: str, spent_usd: float) -> Answer:
+        return Answer(granted=spent_usd <= self.money, reason=f"{spent_usd:.2f} is too much")
+
+    def settle(self, token: str, cost_usd: float | None) -> None:
+        if token in self.held:
+            self.settled[token] = cost_usd
+            self.money -= self.held.pop(token) if cost_usd is None else cost_usd
+            self.held.pop(token, None)
+
+    def release(self, token: str) -> None:
+        self.released.append(token)
+        self.held.pop(token, None)
+
+    def open_reservations(self, run_id: str) -> Mapping[str, str]:
+        return {token: self.agents[token] for token in self.held}
+
+
+class BrokenPurse(Purse):
+    """A gate that cannot be asked."""
+
+    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> Answer:
+        raise RuntimeError("no ledger")
+
+
+def claude(answer: str, *, cost: float | None, before: str = "", usage: str = "{}") -> CommandBackend:
+    """An agent that speaks Claude Code's dialect."""
+    told = "" if cost is None else f', "total_cost_usd": {cost}'
+    result = (
+        f'{{"type": "result", "subtype": "success", "is_error": false, "result": "{answer}", "usage": {usage}{told}}}'
+    )
+    program = f"import time, sys\n{before}\nprint('''{result}''')"
+    return CommandBackend("paid", (sys.executable, "-c", program), dialect=DIALECTS["claude"])
+
+
+CAT = CommandBackend("free", ("cat",))
+
+
+@pytest.fixture
+def execute(tmp_path: Path) -> Callable[..., RunReport]:
+    """Run tasks under a gate, and return what came of them."""
+
+    def run(tasks: list[SpawnTask], backend: CommandBackend, gate: Purse, **more: object) -> RunReport:
+        backends = {"paid": backend, "free": CAT}
+        executor = BudgetedExecutor(
+            inner=LocalExecutor(grace_s=0.5),
+            gate=gate,
+            backends=backends,
+            free=frozenset({"free"}),
+            look_every_s=0.05,
+            **more,  # type: ignore[arg-type]
+        )
+        durable = Run.create(
+            tmp_path / "runs.db",
+            tasks,
+            backends,
+            default_agent="paid",
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+            executor=executor,
+        )
+        return asyncio.run(durable.execute())
+
+    return run
+
+
+def test_what_an_agent_tells_is_what_is_settled(execute: Callable[..., RunReport]) -> None:
+    purse = Purse(money=5.0)
+    told: list[str] = []
+    report = execute([SpawnTask("a"), SpawnTask("b")], claude("done", cost=0.25), purse, tell=told.append)
+    assert report.ok
+    assert list(purse.settled.values()) == [0.25, 0.25]
+    assert purse.money == 4.5
+    assert told == ["the purse is light"]
+
+
+def test_what_it_does_not_tell_is_left_to_the_gate(execute: Callable[..., RunReport]) -> None:
+    purse = Purse(money=5.0)
+    execute([SpawnTask("a")], claude("done", cost=None), purse)
+    assert list(purse.settled.values()) == [None]
+
+
+def test_tokens_become_money_where_the_models_price_is_known(execute: Callable[..., RunReport]) -> None:
+    backend = claude(
+        "done",
+        cost=None,
+        before="""print('{"type": "system", "subtype": "init", "session_id": "s", "model": "m-1"}')""",
+        usage='{"input_tokens": 1000, "output_tokens": 500}',
+    )
+    table = PriceTable(prices={"m-1": Price(input=2.0, output=10.0)})
+    purse = Purse(money=5.0)
+    execute([SpawnTask("a")], backend, purse, prices=table)
+    assert list(purse.settled.values()) == [pytest.approx(0.007)]
+
+
+def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:
+    purse = Purse(money=0.0)
+    assert execute([SpawnTask("a", agent="free")], claude("x", cost=1), purse).ok
+    assert purse.asked == 0
+
+
+def test_what_does_not_fit_waits_for_what_may_come_back(execute: Callable[..., RunReport]) -> None:
+    purse = Purse(money=2.5)
+    told: list[str] = []
+    report = execute([SpawnTask(f"{n}") for n in range(6)], claude("done", cost=0.1), purse, tell=told.append)
+    assert report.succeeded == 6
+    assert purse.most_held == 2
+    assert any("waits: the purse is empty" in message for message in told)
+
+
+def test_what_can_never_fit_fails_and_says_why(execute: Callable[..., RunReport]) -> None:
+    purse = Purse(money=2.0)
+    report = execute([SpawnTask(f"{n}") for n in range(4)], claude("done", cost=1.0), purse)
+    assert (report.succeeded, report.failed) == (2, 2)
+    failed = [each for each in report.results.values() if each.state is TaskState.FAILED]
+    assert [(each.error, each.termination_reason) for each in failed] == [("the purse is empty", "over_budget")] * 2
+
+
+def test_an_agent_that_passes_the_budget_is_ended_and_its_work_is_kept(
+    execute: Callable[..., RunReport], tmp_path: Path
+) -> None:
+    said = json.dumps(
+        {
+            "type": "assistant",
+            "message": {
+                "id": "1",
+                "model": "m-1",
+                "content": [{"type": "text", "text": "half of it"}],
+                "usage": {"input_tokens": 3_000_000, "output_tokens": 0},
+            },
+        }
+    )
+    before = f"open('work.txt', 'w').write('half')\nprint('''{said}''', flush=True)\ntime.sleep(60)"
+    table = PriceTable(prices={"m-1": Price(input=1.0, output=1.0)})
+    purse = Purse(money=2.0)
+    report = execute([SpawnTask("a")], claude("done", cost=9.0, before=before), purse, prices=table)
+    (result,) = report.results.values()
+    assert (result.state, result.termination_reason) == (TaskState.FAILED, "over_budget")
+    assert result.error == "3.00 is too much"
+    assert result.output == "half of it"
+    assert (tmp_path / "work.txt").read_text() == "half"
+    assert list(purse.settled.values()) == [None]  # it never told its cost: what is reserved for it by now counts
+
+
+def test_an_attempt_that_cannot_start_gives_its_money_back(execute: Callable[..., RunReport], tmp_path: Path) -> None:
+    purse = Purse(money=2.0)
+    (tmp_path / "not-a-program").write_text("")
+    backend = CommandBackend("paid", ("./not-a-program",), dialect=DIALECTS["claude"])
+    report = execute([SpawnTask("a")], backend, purse)
+    assert report.failed == 1
+    assert (len(purse.released), purse.held, purse.settled) == (1, {}, {})
+
+
+def test_without_an_answer_from_the_gate_nothing_runs(execute: Callable[..., RunReport], tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no ledger"):
+        execute([SpawnTask("a")], claude("x", cost=1, before="open('ran', 'w')"), BrokenPurse(money=1.0))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_has_so_many_attempts_and_each_knows_how_deep_it_is(tmp_path: Path) -> None:
+    depth = CommandBackend("deep", ("sh", "-c", "echo $AURORA_DEPTH"))
+    executor = CappedExecutor(inner=LocalExecutor(), max_total_spawns=2, depth=1)
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask(f"{number}") for number in range(3)],
+        {"deep": depth},
+        default_agent="deep",
+        max_concurrent=1,
+        cwd=tmp_path,
+        spool=tmp_path / "spool",
+        executor=executor,
+    )
+    results = list(asyncio.run(run.execute()).results.values())
+    assert [each.output.strip() for each in results[:2]] == ["2", "2"]
+    assert (results[2].termination_reason, results[2].error) == (
+        "over_cap",
+        "the run has had the 2 attempts that it may have",
+    )
+
+
+def test_a_later_execution_counts_the_attempts_of_the_earlier_ones(tmp_path: Path) -> None:
+    executor = CappedExecutor(inner=LocalExecutor(), max_total_spawns=5, spawned=5)
+    run = Run.create(
+        tmp_path / "runs.db", [SpawnTask("x")], {"free": CAT}, default_agent="free", cwd=tmp_path,
+        spool=tmp_path / "spool", executor=executor,
+    )  # fmt: skip
+    assert asyncio.run(run.execute()).failed == 1
