@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from aurora_spawner.errors import AttemptRecordError, SpawnerError
 from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.identity import identify
 from aurora_spawner.nursery import Nursery
-from aurora_spawner.processes import SupervisorOrder, signal_process, wait_for_end
+from aurora_spawner.processes import LIFELINE, SupervisorOrder, signal_process, wait_for_end
 from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, read_output
 from aurora_spawner.strays import end_strays
 
@@ -31,16 +32,23 @@ INLINE_READ_BYTES = 256 << 10
 class LocalExecutor:
     """Runs each attempt under a supervisor process of its own.
 
+    Args:
+        outlive: Attempts go on when this process dies, for a resume to adopt them. Without it they end with it,
+            however it dies: right where no journal is kept, and so nobody could ever come back for them.
+
     Raises:
         SpawnerError: This system has no process groups to supervise with.
     """
 
-    def __init__(self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
+    def __init__(self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES, outlive: bool = True) -> None:
         if os.name != "posix":
             raise SpawnerError("agents can be supervised on Linux and macOS only; on Windows, use WSL")
         self._grace_s = grace_s
         self._cap_bytes = cap_bytes
         self._nursery: Nursery | None = None
+        self._lifeline: tuple[int, int] | None = None
+        """Both ends of a pipe; the second is closed by the death of this process, too."""
+        self._outlive = outlive
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Prepare the folder and start a supervisor."""
@@ -57,6 +65,7 @@ class LocalExecutor:
         AttemptFolder(path=order.folder).prepare(order.prompt, order.files)
         if self._nursery is None:
             self._nursery = Nursery()
+            self._lifeline = None if self._outlive else _pipe_above_the_fixed()
         supervisor = await self._nursery.start(
             SupervisorOrder(
                 folder=order.folder,
@@ -68,6 +77,7 @@ class LocalExecutor:
                 cgroup=cgroup_for(order.token),
                 command=order.command,
                 environment=order.environment,
+                lifeline=self._lifeline[0] if self._lifeline else None,
             )
         )
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=supervisor)
@@ -77,6 +87,9 @@ class LocalExecutor:
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
+        for descriptor in self._lifeline or ():
+            os.close(descriptor)
+        self._lifeline = None
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
         """Wait for the supervisor, which ends last, and read its record."""
@@ -162,3 +175,12 @@ class LocalExecutor:
             stdout_path=files.stdout,
             survivors=tuple(survivors),
         )
+
+
+def _pipe_above_the_fixed() -> tuple[int, int]:
+    """A pipe whose ends are no descriptors that a supervisor gets under a fixed number."""
+    ends = os.pipe()
+    moved = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, LIFELINE + 1) for end in ends)
+    for end in ends:
+        os.close(end)
+    return moved[0], moved[1]

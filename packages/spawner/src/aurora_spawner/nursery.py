@@ -57,7 +57,7 @@ class Nursery:
 
     async def _fork(self, order: SupervisorOrder) -> ProcessIdentity:
         if self._socket is None:
-            self._open(order.environment)
+            self._open(order.environment, order.lifeline)
         assert self._socket is not None
         loop = asyncio.get_running_loop()
         content = encode_order(order)
@@ -71,14 +71,14 @@ class Nursery:
         pid, start_time = map(int, answer.split())
         return _identity(pid, start_time)
 
-    def _open(self, environment: Mapping[str, str]) -> None:
+    def _open(self, environment: Mapping[str, str], lifeline: int | None) -> None:
         # What it forks shows the nursery's own environment to others. With the first attempt's token in it, a sweep
         # for that attempt's strays would end every supervisor that was ever forked.
         environment = {name: value for name, value in environment.items() if name != TOKEN_VARIABLE}
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
-            self._pid = run_supervisor_program(["--nursery"], environment, socket=theirs.fileno())
+            self._pid = run_supervisor_program(["--nursery"], environment, socket=theirs.fileno(), lifeline=lifeline)
         self._socket = ours
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 NURSERY_SOCKET = 3
-"""As in supervisor.py."""
+"""As in supervisor.py; so is LIFELINE."""
+LIFELINE = 4
 POLL_S = 0.05
 """Between two looks at a process on systems that cannot tell us when it ends."""
 
@@ -39,11 +40,15 @@ class SupervisorOrder:
     """To be made for the agent; None for no cgroup."""
     command: Sequence[str]
     environment: Mapping[str, str]
+    lifeline: int | None = None
+    """A descriptor at whose end of file the attempt ends; None where it outlives its coordinator."""
 
     def arguments(self) -> list[str]:
         """The supervisor's command line, without the program."""
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
-        return [str(self.folder), self.token, *limits, str(self.cwd), str(self.cgroup or "-"), "--", *self.command]
+        held = "-" if self.lifeline is None else "held"
+        places = [str(self.cwd), str(self.cgroup or "-")]
+        return [str(self.folder), self.token, *limits, *places, held, "--", *self.command]
 
 
 @cache
@@ -61,7 +66,7 @@ def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:
     Raises:
         OSError: The system could not start it.
     """
-    pid = run_supervisor_program(order.arguments(), order.environment)
+    pid = run_supervisor_program(order.arguments(), order.environment, lifeline=order.lifeline)
     identity = identify(pid)
     if identity is None:  # it ended already; the zombie keeps its pid until it is waited for
         return ProcessIdentity(host="", boot_id="", namespace="", pid=pid, start_time=0)
@@ -69,12 +74,17 @@ def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:
 
 
 def run_supervisor_program(
-    arguments: Sequence[str], environment: Mapping[str, str], *, socket: int | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    socket: int | None = None,
+    lifeline: int | None = None,
 ) -> int:
     """Start supervisor.py without streams in a session of its own; returns its pid.
 
     Args:
         socket: A descriptor that it gets as its fourth.
+        lifeline: One that it gets as its fifth.
     """
     null = os.devnull
     actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
@@ -84,6 +94,8 @@ def run_supervisor_program(
     ]
     if socket is not None:
         actions.append((os.POSIX_SPAWN_DUP2, socket, NURSERY_SOCKET))
+    if lifeline is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, lifeline, LIFELINE))
     return os.posix_spawn(
         sys.executable,
         [sys.executable, "-I", "-S", supervisor_program(), *arguments],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from aurora_spawner.compose import sequential
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.recovery.settings import RecoverySettings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.executor import Executor
     from aurora_spawner.recovery.settings import StateWatcher
     from aurora_spawner.result import RunEvent, RunReport, SpawnResult
     from aurora_spawner.task import SpawnTask
@@ -33,7 +35,8 @@ class SpawnOptions(TypedDict, total=False):
     cwd: Path | None
     """Where agents work; the current folder when None."""
     journal: Path | None
-    """Keeps the run; None runs it without a trace, and then a result has no `output_path`."""
+    """Keeps the run; None runs it without a trace: a result has no `output_path`, and the agents end with this
+    process, however it ends."""
     on_event: Callable[[RunEvent], None] | None
     recovery: RecoverySettings | RecoveryPolicy | None
     """What is done about failures; None leaves each task its first failure."""
@@ -158,17 +161,22 @@ async def _run(
     """Run tasks in the journal given, or in one that is thrown away; results and the summary of their recovery."""
     journal = options.get("journal")
     if journal is not None:
-        report = await _run_in(journal, tasks, backends, options)
+        report = await _run_in(journal, tasks, backends, options, LocalExecutor())
         return list(report.results.values()), _summary(journal, report)
     with tempfile.TemporaryDirectory(prefix="aurora-") as folder:
         journal = Path(folder) / "runs.db"
-        report = await _run_in(journal, tasks, backends, options)
+        # Nobody could come back for what goes on after us: without us, and our journal, nothing does.
+        report = await _run_in(journal, tasks, backends, options, LocalExecutor(outlive=False))
         summary = _summary(journal, report)
     return [replace(result, output_path=None) for result in report.results.values()], summary
 
 
 async def _run_in(
-    journal: Path, tasks: Sequence[SpawnTask], backends: Mapping[str, Backend], options: SpawnOptions
+    journal: Path,
+    tasks: Sequence[SpawnTask],
+    backends: Mapping[str, Backend],
+    options: SpawnOptions,
+    executor: Executor,
 ) -> RunReport:
     run = Run.create(
         journal,
@@ -180,6 +188,7 @@ async def _run_in(
         cwd=options.get("cwd") or Path.cwd(),
         spool=journal.parent / "runs",
         recovery=options.get("recovery"),
+        executor=executor,
     )
     return await run.execute(options.get("on_event"))
 

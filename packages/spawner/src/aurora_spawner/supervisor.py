@@ -2,10 +2,11 @@
 
 This file runs alone, one process an attempt:
 
-    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP -- COMMAND...
+    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIFELINE -- COMMAND...
 
 It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each of them. It
-outlives the coordinator that started it, and obeys signals: SIGTERM ends the attempt politely, SIGINT at once.
+outlives the coordinator that started it, unless LIFELINE is "held": then descriptor 4 is a pipe of the coordinator's,
+whose end is the attempt's. It obeys signals: SIGTERM ends the attempt politely, SIGINT at once.
 
 FOLDER holds `prompt` (becomes the agent's stdin) and receives `claim` (who runs this attempt; whoever creates it owns
 the attempt), `agent` (the agent's pid), `stdout` and `stderr` (capped, see `Spool`), and at last `exit` (atomically).
@@ -43,19 +44,18 @@ ALREADY_CLAIMED = 75
 """Exit status when another supervisor owns the attempt."""
 
 
-USAGE = "supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP -- COMMAND..."
-
-
 class Order:
     """What to run and within which limits, as given on the command line."""
 
     def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
-        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, separator, *self.command = argv
+        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, lifeline, separator, *self.command = (
+            argv
+        )
         if separator != "--" or not self.command:
-            raise SystemExit(
-                "usage: supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP -- COMMAND..."
-            )
+            raise SystemExit("usage: supervisor.py FOLDER TOKEN DEADLINE_S ... -- COMMAND...; see its first lines")
+        self.held = lifeline == "held"
+        """Whether the attempt ends with its coordinator."""
         self.deadline_s = float(deadline)
         """Seconds from the start of the agent; 0 means no limit."""
         self.grace_s = float(grace)
@@ -249,6 +249,7 @@ class Attempt:
         signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
         self.polite_stop = False
         self.hard_stop = False
+        self.orphaned = False
         signal.signal(signal.SIGTERM, self._on_term)
         signal.signal(signal.SIGINT, self._on_int)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -256,7 +257,7 @@ class Attempt:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
         self.reason = "exited"
-        """Why the attempt ended: exited, cancelled, deadline or exec_failed."""
+        """Why the attempt ended: exited, cancelled, deadline, orphaned or exec_failed."""
         self.status: int | None = None
         self.exec_errno = 0
         self.usage_cpu_s = 0.0
@@ -279,6 +280,8 @@ class Attempt:
         self.clock_zero = time.monotonic()
         self._start()
         self.poller.register(self.wake, select.POLLIN)
+        if self.order.held:
+            self.poller.register(LIFELINE, select.POLLIN)
         if self.exec_errno:
             self.reason = "exec_failed"
         self._follow_agent()
@@ -339,7 +342,7 @@ class Attempt:
                 fence_at = NEVER_S
             self._wait(min(fence_at - age, deadline - age, LONGEST_WAIT_S))
         if self.status is None:
-            self.reason = "cancelled"
+            self.reason = "orphaned" if self.orphaned else "cancelled"
 
     def _end_descendants(self) -> None:
         """SIGTERM, a grace, then SIGKILL until nothing is left; returns at once when nothing is left already."""
@@ -378,6 +381,9 @@ class Attempt:
         for descriptor, _events in self.poller.poll(max(1, int(timeout_s * 1000))):
             if descriptor == self.wake:
                 os.read(self.wake, 512)
+            elif descriptor == LIFELINE:
+                self.poller.unregister(LIFELINE)
+                self.orphaned = self.polite_stop = True
             elif not self.spools[descriptor].drain():
                 self.poller.unregister(descriptor)
         self._reap()
@@ -444,6 +450,10 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
 
 NURSERY_SOCKET = 3
 """The descriptor on which a nursery finds its coordinator."""
+DESCRIPTORS = 1 << 16
+"""More than a process mostly may have."""
+LIFELINE = 4
+"""The descriptor of a pipe that nobody but the coordinator can write to, where attempts are to end with it."""
 
 
 def serve_orders() -> int:
@@ -454,6 +464,8 @@ def serve_orders() -> int:
     """
     import ctypes  # noqa: F401 -- loaded once, here, for all that are forked
     import gc
+
+    keep_from_agents(LIFELINE)
 
     boot_id()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
@@ -480,6 +492,14 @@ def serve_orders() -> int:
             answer = fork_supervisor(order, (wake, wake_writer))
             os.write(NURSERY_SOCKET, answer)
         collect_children()
+
+
+def keep_from_agents(descriptor: int) -> None:
+    """Let no program that is started from here inherit a descriptor, if it is open at all."""
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError:
+        return
 
 
 def receive_order() -> bytes | None:
@@ -529,11 +549,23 @@ def collect_children() -> None:
 def supervise(order: Order) -> int:
     """The exit status: 0 once the record is written."""
     become_subreaper()
+    if order.held:
+        keep_from_agents(LIFELINE)
     if not claim(order):
         return ALREADY_CLAIMED
     Attempt(order).run()
     return 0
 
 
+def main(argv: list[str]) -> int:
+    """What else the coordinator's own parent left open is no business of agents."""
+    os.closerange(LIFELINE + 1, DESCRIPTORS)
+    if argv == ["--nursery"]:
+        return serve_orders()
+    order = Order(argv)
+    os.closerange(NURSERY_SOCKET, LIFELINE if order.held else LIFELINE + 1)
+    return supervise(order)
+
+
 if __name__ == "__main__":
-    sys.exit(serve_orders() if sys.argv[1:] == ["--nursery"] else supervise(Order(sys.argv[1:])))
+    sys.exit(main(sys.argv[1:]))
