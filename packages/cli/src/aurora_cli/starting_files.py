@@ -22,11 +22,14 @@ CONFIG_YAML: Final = """\
 # Settings of this project. Options of the command line and AURORA_… variables come before this file,
 # ~/.config/aurora/config.yaml comes after it. Lines that begin with # are examples and defaults.
 
-# The agent for tasks that name none. Without it: the local agent, which needs no model.
+# The agent for tasks that name none. Without it: the first agent CLI found of claude, codex, gemini, opencode, qwen,
+# copilot, aider, cline; else the local agent, which needs no model.
 # tool: reviewer
 
-# Agents of your own: any program that takes its prompt on standard input and prints its answer.
+# Choices for those agents, and agents of your own: any program that takes its prompt on standard input and prints
+# its answer.
 # backends:
+#   claude: {kind: claude, model: sonnet, fallback: [codex]}
 #   reviewer:
 #     kind: command
 #     command: ["python3", "tools/review.py"]
