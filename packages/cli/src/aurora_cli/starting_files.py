@@ -26,8 +26,7 @@ CONFIG_YAML: Final = """\
 # copilot, aider, cline; else the local agent, which needs no model.
 # tool: reviewer
 
-# Choices for those agents, and agents of your own: any program that takes its prompt on standard input and prints
-# its answer.
+# Your choices for those agents; and agents of your own: any program that reads its prompt and prints its answer.
 # backends:
 #   claude: {kind: claude, model: sonnet, fallback: [codex]}
 #   reviewer:
