@@ -67,7 +67,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     "r500": (Act(status=500, times=FOREVER),),
     "drop": (Act(say="Half of an answer is not one.", drop=True, times=2), Act(say="Now it is whole.")),
     "hang": (Act(hang=True, times=FOREVER),),
-    "huge": (Act(say=HUGE),),
+    "huge": (Act(say=HUGE, times=2),),
     "sleep": (Act(run=SLEEP), Act(say="Done after all.", times=FOREVER)),
     "broken": (
         Act(say="I write a note.", run=WRITE),
@@ -438,6 +438,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif api.streams:
             self._stream(act, api)
+        elif act.drop:
+            self._break_off()
         else:
             self._json(200, api.whole(act))
 
@@ -448,13 +450,16 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for number, event in enumerate(api.events(act)):
             if act.drop and number == 3:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-                self.close_connection = True
+                self._break_off()
                 return
             self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
             time.sleep(act.pause_s)
         self.wfile.write(b"0\r\n\r\n")
+
+    def _break_off(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
 
     def _body(self) -> dict[str, Any]:
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))

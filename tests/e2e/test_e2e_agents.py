@@ -190,7 +190,7 @@ def test_a_server_that_fails_for_ever_is_a_transient_failure(kind: str, stage: S
 
 def test_a_connection_that_breaks_is_overcome(kind: str, stage: Stage, table: Table) -> None:
     stage.add_agent(kind, play_of(kind, "drop"), f"{kind}-drop")
-    stage.recovery["max_retries"] = 2
+    stage.recovery |= {"max_retries": 2, "circuit_breaker_enabled": False}
     stage.add_task(f"{kind}-drop")
     played = stage.play()
     assert played.task["state"] == "succeeded", played.task["error"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.continuity import lost_session, read_memo, since_then
 from aurora_spawner.evidence import judge
+from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.prompts import shorten
 from aurora_spawner.result import SpawnResult, TaskState
 from aurora_spawner.spool import TEXT_LIMIT_BYTES, kept_pieces
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from aurora_spawner.prices import PriceTable
     from aurora_spawner.task import SpawnTask
 
+CUT_OFF = "cut_off"
+"""The code of an attempt that was ended by a signal and says that all is well: several CLIs do."""
 JOURNAL_OUTPUT_LIMIT = 64_000
 """Characters of an output that the journal keeps; the spool has the rest."""
 TASK_CANCELLED = "task_cancelled"
@@ -71,7 +74,7 @@ def result_of(
         model=reply.model,
         session_id=reply.session_id,
         resumed=resumed,
-        reported=None if verdict.success else lost_session(end, reply) if resumed else reply.reported,
+        reported=None if verdict.success else _reported(end, reply, resumed=resumed),
     )
 
 
@@ -87,6 +90,13 @@ def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
     else:
         reply = speaking.read(end.stdout, end.stderr)
     return since_then(reply, spooled.parent) if speaking.dialect.cost_of_session else reply
+
+
+def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:
+    """What a failed attempt reports, in what it says or by what it leaves out."""
+    if end.reason == "exited" and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
+        return reply.reported or ReportedFailure(code=CUT_OFF, message="it ended without a last word")
+    return lost_session(end, reply) if resumed else reply.reported
 
 
 def _went_on(end: AttemptEnd) -> bool:

@@ -175,6 +175,7 @@ _CODES: Final = {
     "deadline_exceeded": Cause.API_TIMEOUT,
     "aborted_tools": Cause.INTERRUPTED,
     "aborted_streaming": Cause.INTERRUPTED,
+    "cut_off": Cause.INTERRUPTED,  # ours: exit code 0, and no last event
     "session_lost": Cause.INTERRUPTED,  # ours: the next attempt begins anew
 }
 """What providers and agents call their errors, in lower case."""
