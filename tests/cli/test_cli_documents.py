@@ -37,6 +37,10 @@ COMMANDS = {
     "agents_show": ["agents", "show", "tester", "--json"],
     "agents_search": ["agents", "search", "write a test", "--json"],
     "agents_doctor": ["agents", "doctor", "--json"],
+    "budget_show": ["budget", "show", "--json"],
+    "budget_set": ["budget", "set", "--monthly", "9", "--json"],
+    "budget_reset": ["budget", "reset", "--yes", "--json"],
+    "budget_history": ["budget", "history", "--json"],
     "agents_refresh": ["agents", "refresh", "--json"],
 }
 

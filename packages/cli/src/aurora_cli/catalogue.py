@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AGENTS", "AUDIT", "CATALOGUE", "CHECKPOINT", "MEM", "RUNS", "Entry"]
+__all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "MEM", "RUNS", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,13 @@ AUDIT: Final[tuple[Entry, ...]] = (
     Entry(name="verify", module="audit_verify", summary="Check that the journal is as written."),
 )
 
+BUDGET: Final[tuple[Entry, ...]] = (
+    Entry(name="show", module="budget_show", summary="Show what this month has cost, and what is left."),
+    Entry(name="set", module="budget_set", summary="Set limits for all your projects."),
+    Entry(name="reset", module="budget_reset", summary="Count nothing of what this month has cost so far."),
+    Entry(name="history", module="budget_history", summary="List what attempts have cost, the newest first."),
+)
+
 CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="soar",
@@ -98,6 +105,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         summary="Take a run's state out of the journal.",
         section="Runs",
         entries=CHECKPOINT,
+    ),
+    Entry(
+        name="budget",
+        module="budget",
+        summary="See and limit what agents cost.",
+        section="Runs",
+        entries=BUDGET,
     ),
     Entry(name="audit", module="audit", summary="Check the journal of runs.", section="Runs", entries=AUDIT),
     Entry(

@@ -78,9 +78,16 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_soar import EmptyQuestionError, SoarError
-    from aurora_spawner import GraphError, SpawnerError, TaskError, TaskFileError, UnknownRunError
+    from aurora_spawner.errors import (
+        GraphError,
+        PriceFileError,
+        SpawnerError,
+        TaskError,
+        TaskFileError,
+        UnknownRunError,
+    )
 
-    wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError)
+    wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError, PriceFileError)
     wrong_words = (ProjectError, EmptyQuestionError, UnknownRunError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),

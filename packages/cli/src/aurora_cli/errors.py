@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CliError",
     "CoordinatorLostError",
+    "LimitFileError",
     "MissingPathError",
     "NoProjectError",
     "NotResumableError",
+    "OverLimitError",
     "UnknownAgentError",
     "UnknownTaskError",
 ]
@@ -90,6 +92,29 @@ class UnknownTaskError(CliError):
         nearest = get_close_matches(task_id, known, n=1)
         guess = f"did you mean {nearest[0]!r}? " if nearest else ""
         self.hint = f"{guess}`aur runs show {run_id}` names them"
+
+
+class LimitFileError(CliError):
+    """What a run may cost was noted, and the note cannot be read.
+
+    Attributes:
+        path: the note.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path}: does not say what the run may cost")
+        self.hint = "write the limit in US dollars into it, or remove it to go on without one"
+
+
+class OverLimitError(CliError):
+    """A run would pass a budget or a cap, and was not begun."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 class NotResumableError(CliError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_cli.errors import LimitFileError
 from aurora_spawner import read_taskfile
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from aurora_spawner import TaskFile
     from aurora_spawner.journal.views import RunRow, TaskRow
 
-__all__ = ["Resumption", "find_taskfile", "remember_taskfile"]
+__all__ = ["Resumption", "find_taskfile", "remember_limit", "remember_taskfile", "remembered_limit"]
 
 _POINTER: Final = "taskfile"
+_LIMIT: Final = "limit_usd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,13 @@ class Resumption:
         return frozenset(task.agent or self.run.default_agent for task in tasks)
 
     @property
+    def open_agents(self) -> frozenset[str]:
+        """The agents of the tasks that are not done."""
+        done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
+        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
+        return frozenset(task.agent or self.run.default_agent for task in tasks if task.id not in done)
+
+    @property
     def titles(self) -> dict[str, str]:
         """What people call the tasks, by id."""
         from_journal = {row.task_id: row.task.headline for row in self.tasks}
@@ -49,6 +58,26 @@ def remember_taskfile(spool: Path, file: TaskFile) -> None:
     """Note beside a run's outputs which file its tasks come from."""
     spool.mkdir(parents=True, exist_ok=True, mode=0o700)
     (spool / _POINTER).write_bytes(os.fsencode(file.path.absolute()))
+
+
+def remember_limit(spool: Path, per_run_usd: float | None) -> None:
+    """Note beside a run's outputs what it may cost at most."""
+    if per_run_usd is not None:
+        (spool / _LIMIT).write_text(repr(per_run_usd), encoding="ascii")
+
+
+def remembered_limit(spool: Path) -> float | None:
+    """What a run may cost at most; None where nothing was asked for.
+
+    Raises:
+        LimitFileError: what was noted cannot be read; without it the run could cost more than allowed.
+    """
+    try:
+        return float((spool / _LIMIT).read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise LimitFileError(spool / _LIMIT) from error
 
 
 def find_taskfile(spool: Path) -> TaskFile | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from aurora_cli.money import Guard
     from aurora_spawner import Backend, RunEvent, SpawnResult, SpawnTask, TaskFile
     from aurora_spawner.recovery.settings import RecoverySettings
 
@@ -34,6 +35,7 @@ class SpawnPlan:
         recovery: what is done about agents that fail; None for nothing.
         personas: by task, whose part its agent takes.
         made_up: tasks whose persona no file defines.
+        guard: keeps its run within budget and caps; None for no limits.
     """
 
     file: TaskFile
@@ -45,6 +47,7 @@ class SpawnPlan:
     recovery: RecoverySettings | None = None
     personas: Mapping[str, str] = field(default_factory=dict)
     made_up: frozenset[str] = frozenset()
+    guard: Guard | None = None
 
     def agent_of(self, task: SpawnTask) -> str:
         """Name the agent that does a task."""
@@ -79,6 +82,7 @@ def plan_spawn(
     recovery: RecoverySettings | None = None,
     personas: Mapping[str, str] = MappingProxyType({}),
     made_up: frozenset[str] = frozenset(),
+    guard: Guard | None = None,
     known: Collection[str] = (),
 ) -> SpawnPlan:
     """Match the open tasks of a file with agents; nothing is started.
@@ -87,6 +91,7 @@ def plan_spawn(
         default_from: what named the default agent, for the error.
         personas: by task, whose part its agent takes.
         made_up: tasks whose persona no file defines.
+        guard: keeps the run within budget and caps.
         known: personas that a task could name, for the error.
 
     Raises:
@@ -102,6 +107,7 @@ def plan_spawn(
         recovery=recovery,
         personas=personas,
         made_up=made_up,
+        guard=guard,
     )
     for task in file.tasks:
         if plan.agent_of(task) not in backends:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aurora_cli.casting import Casting
+    from aurora_cli.money import Guard
     from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
     from aurora_core import Config, IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_policies import PoliciesEngine
+    from aurora_policies.budget import Ledger
     from aurora_soar import SOAROrchestrator
     from aurora_soar.personas import Match, Persona, Roster
     from aurora_spawner import Backend, Run, TaskFile
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOCAL_AGENT",
     "backends_of",
+    "ledger_of",
     "match_of",
     "new_run",
     "open_memory",
@@ -45,6 +48,7 @@ __all__ = [
     "resumed_run",
     "resumption",
     "roster_of",
+    "set_own_limits",
     "set_up",
     "settings",
     "shared_answers",
@@ -188,14 +192,49 @@ def _cast(
     return cast_file(file, roster_of(project), backends=backends, default_agent=default_agent, match=match)
 
 
+def ledger_of(project: Project) -> Ledger:
+    """Open the user's ledger, with the limits that hold in a project."""
+    from aurora_cli import money
+
+    return money.ledger_of(policies_of(project))
+
+
+def set_own_limits(
+    project: Project, *, amounts: Mapping[str, float | None], warn_at: float | None, on_limit: str | None
+) -> Ledger:
+    """Change the user's own limits; returns the ledger with those that hold now.
+
+    Args:
+        amounts: by name of the limit; None takes it away.
+    """
+    from aurora_policies import HardLimitAction
+    from aurora_policies.budget import OwnLimits
+
+    ledger = ledger_of(project)
+    own = OwnLimits(**{**asdict(ledger.own_limits()), **amounts})
+    if warn_at is not None:
+        own = replace(own, warn_at_percent=warn_at)
+    if on_limit is not None:
+        own = replace(own, hard_action=HardLimitAction(on_limit))
+    ledger.set_own_limits(own)
+    return ledger_of(project)
+
+
 def spawn_plan(
-    project: Project, config: Config, taskfile: Path, *, background: bool = False, match: bool = False
+    project: Project,
+    config: Config,
+    taskfile: Path,
+    *,
+    background: bool = False,
+    match: bool = False,
+    per_run_usd: float | None = None,
 ) -> SpawnPlan:
     """Read a task file and find the agents that its tasks name.
 
     Args:
         background: nobody waits for such a run, so only its tasks and agents limit its time.
         match: find a persona for tasks that name no agent.
+        per_run_usd: what the run may cost at most.
 
     Raises:
         TaskFileError, GraphError: the file makes no sense; with the line.
@@ -214,13 +253,33 @@ def spawn_plan(
         backends=backends,
         default_agent=default_agent,
         default_from=f"tool ({config.origin('tool')})",
-        max_concurrent=config.max_concurrent,
+        max_concurrent=min(config.max_concurrent, engine.caps.max_agents),
         timeout_s=None if background else float(engine.recovery.timeout_seconds),
         policies=engine.source,
         recovery=recovery_of(project, config, background=background),
         personas=casting.personas,
         made_up=casting.made_up,
+        guard=_guard(engine, config, backends, per_run_usd),
         known=casting.known,
+    )
+
+
+def _guard(
+    engine: PoliciesEngine, config: Config, backends: Mapping[str, Backend], per_run_usd: float | None
+) -> Guard:
+    """Build what keeps a run within budget and caps.
+
+    Raises:
+        PriceFileError: the user's prices cannot be understood.
+    """
+    from aurora_cli.money import Guard, own_prices
+
+    return Guard(
+        engine=engine,
+        backends=backends,
+        may_use=frozenset({*config.backends, _default_agent(config)}),
+        prices=own_prices(os.environ),
+        per_run_usd=per_run_usd,
     )
 
 
@@ -297,10 +356,13 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         keep_in: the folder of journal and outputs; the project's if None.
     """
     from aurora_cli.journal import TASKFILE_RUN
-    from aurora_cli.resuming import remember_taskfile
+    from aurora_cli.resuming import remember_limit, remember_taskfile
     from aurora_spawner import Run
 
     folder = keep_in or project.aurora_dir
+    guard = plan.guard.using(plan.agents) if plan.guard else None
+    if guard:
+        guard.check(plan.agents, tasks=len(plan.file.tasks))
     run = Run.create(
         folder / project.runs_db.name,
         plan.file.tasks,
@@ -313,8 +375,11 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         spool=folder / "runs",
         start_rate_per_s=1 / stagger_s if stagger_s else None,
         recovery=_skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
+        prices=guard.prices if guard else None,
+        executor=guard.executor() if guard else None,
     )
     remember_taskfile(folder / "runs" / run.run_id, plan.file)
+    remember_limit(folder / "runs" / run.run_id, guard.per_run_usd if guard else None)
     return run
 
 
@@ -357,16 +422,24 @@ def resumed_run(
 
     Raises:
         BackendError: a task's agent is not configured any more.
+        OverLimitError: nothing is left of its budget.
     """
+    from aurora_cli.resuming import remembered_limit
     from aurora_spawner import Run
 
+    engine, backends = policies_of(project), backends_of(project, config)
+    per_run_usd = remembered_limit(found.run.spool / found.run.run_id)
+    guard = _guard(engine, config, backends, per_run_usd).using(found.agents)
+    guard.check(found.open_agents, tasks=len(found.tasks))
     return Run.resume(
         project.runs_db,
         found.run.run_id,
-        backends_of(project, config),
+        backends,
         tasks=found.file.tasks if found.file else None,
         retry_failed=retry_failed,
-        max_concurrent=max_concurrent,
+        max_concurrent=min(max_concurrent or found.run.max_concurrent, engine.caps.max_agents),
         start_rate_per_s=1 / stagger_s if stagger_s else None,
         recovery=recovery_of(project, config, background=found.run.default_timeout_s is None),
+        prices=guard.prices,
+        executor=guard.executor(resumes=found.run.run_id, spawned=sum(row.attempts for row in found.tasks)),
     )

@@ -37,6 +37,7 @@ class _Options:
     stagger_s: float
     tool: str | None
     match: bool
+    budget_usd: float | None
     dry_run: bool
     yes: bool
     background: bool
@@ -66,6 +67,8 @@ class _Options:
             raise click.UsageError("--retry-failed needs --resume")
         if self.match and any(doing):
             raise click.UsageError("--match is for new runs; a resumed one keeps the personas that it found")
+        if self.budget_usd is not None and any(doing):
+            raise click.UsageError("--budget is for new runs; a resumed one keeps its own")
 
     @property
     def at_once(self) -> int | None:
@@ -103,6 +106,13 @@ class _Options:
 )
 @click.option("--tool", metavar="NAME", help="The agent for tasks that name none.")
 @click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; make one up for a gap.")
+@click.option(
+    "--budget",
+    "budget_usd",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="What the run may cost at most; the policies' per_run_limit_usd if that is less.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before starting. Off a terminal nobody is asked.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
@@ -139,7 +149,14 @@ def _spawn(options: _Options) -> ExitCode:
     assert options.taskfile is not None
     project = wiring.project_or_prospect(Path.cwd())
     config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
-    plan = wiring.spawn_plan(project, config, options.taskfile, background=options.background, match=options.match)
+    plan = wiring.spawn_plan(
+        project,
+        config,
+        options.taskfile,
+        background=options.background,
+        match=options.match,
+        per_run_usd=options.budget_usd,
+    )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
     if not plan.file.tasks:

@@ -111,7 +111,9 @@ class Ledger:
             return dict(rows.fetchall())
 
     def own_limits(self) -> OwnLimits:
-        """What the user has set for everything."""
+        """What the user has set for everything; a ledger that is not there yet is not made for it."""
+        if not self.path.exists():
+            return OwnLimits()
         with transaction(self.path) as database:
             stored = dict(database.execute("SELECT name, value FROM limits").fetchall())
         action = stored.get("hard_action")

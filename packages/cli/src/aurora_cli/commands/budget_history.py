@@ -1,0 +1,40 @@
+"""`aur budget history`: list what attempts have cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render import budget
+
+__all__ = ["command"]
+
+
+@click.command(
+    "history",
+    cls=AurCommand,
+    examples=(
+        ("aur budget history", "The latest twenty attempts."),
+        ("aur budget history --run spawn-1763690000000", "Those of one run."),
+    ),
+)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many.")
+@click.option("--run", "run_id", metavar="RUN", help="Only attempts of this run.")
+@json_option
+def command(*, limit: int, run_id: str | None, as_json: bool) -> int:
+    """List what attempts have cost, the newest first."""
+    entries = wiring.ledger_of(wiring.project_or_prospect(Path.cwd())).history(limit=limit, run_id=run_id)
+    if as_json:
+        emit_json(budget.history_document(entries))
+        return ExitCode.DONE
+    for line in budget.history_lines(entries):
+        emit(line)
+    if not entries:
+        note("nothing has cost anything yet")
+    return ExitCode.DONE

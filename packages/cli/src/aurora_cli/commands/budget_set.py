@@ -1,0 +1,80 @@
+"""`aur budget set`: set limits for everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json
+from aurora_cli.render import budget
+
+__all__ = ["command"]
+
+
+class _Amount(click.ParamType[float | None, str]):
+    """An amount in US dollars, or `none`."""
+
+    name = "usd"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Return the amount; None for `none`."""
+        if value == "none":
+            return None
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = -1.0
+        if not 0 <= amount < float("inf"):
+            self.fail(f"{value!r} is neither an amount in US dollars nor `none`", param, ctx)
+        return amount
+
+
+@click.command(
+    "set",
+    cls=AurCommand,
+    examples=(
+        ("aur budget set --monthly 50", "Spend no more than 50 USD a month."),
+        ("aur budget set --per-run 2.50 --warn-at 60", "And 2.50 USD a run; warn at 60 %."),
+        ("aur budget set --monthly none", "Take the monthly limit of your own away."),
+    ),
+)
+@click.option("--monthly", metavar="USD", help="Of a calendar month, all projects together; `none` takes it away.")
+@click.option("--per-run", metavar="USD", help="Of a run; `none` takes it away.")
+@click.option("--warn-at", type=click.FloatRange(0, 100), metavar="PERCENT", help="Warn from this share on.")
+@click.option("--on-limit", type=click.Choice(["reject", "warn"]), help="What happens beyond a limit.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    monthly: str | None,
+    per_run: str | None,
+    warn_at: float | None,
+    on_limit: str | None,
+    as_json: bool,
+) -> int:
+    """Set limits for all your projects.
+
+    They hold beside those of a project's policies.yaml: of two that are stated, the stricter. What is not named here
+    stays as it is.
+    """
+    amounts = {
+        name: _Amount().convert(text, None, ctx)
+        for name, text in (("monthly_usd", monthly), ("per_run_usd", per_run))
+        if text is not None
+    }
+    if not amounts and warn_at is None and on_limit is None:
+        raise click.UsageError("say what to set: --monthly, --per-run, --warn-at or --on-limit", ctx)
+    ledger = wiring.set_own_limits(
+        wiring.project_or_prospect(Path.cwd()), amounts=amounts, warn_at=warn_at, on_limit=on_limit
+    )
+    if as_json:
+        emit_json(budget.as_document(ledger.status(), ledger.limits))
+    else:
+        emit(budget.limits_text(ledger.limits))
+    return ExitCode.DONE

@@ -1,0 +1,39 @@
+"""`aur budget show`: show what this month has cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json
+from aurora_cli.render import budget
+
+__all__ = ["command"]
+
+
+@click.command(
+    "show",
+    cls=AurCommand,
+    examples=(
+        ("aur budget show", "Spent, reserved and left, by agent."),
+        ("aur budget show --json", "The same for a program."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Show what this month has cost, and what is left.
+
+    The month is that of UTC. What an agent did not tell is counted as it was estimated, and marked.
+    """
+    ledger = wiring.ledger_of(wiring.project_or_prospect(Path.cwd()))
+    status = ledger.status()
+    if as_json:
+        emit_json(budget.as_document(status, ledger.limits))
+    else:
+        emit(budget.as_text(status, ledger.limits))
+    return ExitCode.DONE

@@ -1,0 +1,133 @@
+"""The ledger and the limits on this machine, and executors that keep runs within them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_cli.errors import OverLimitError
+from aurora_cli.output import note
+from aurora_policies import CapExceeded, depth_of
+from aurora_policies.budget import Ledger, Limits, effective_limits
+from aurora_spawner import CommandBackend
+from aurora_spawner.capping import CappedExecutor
+from aurora_spawner.local import LocalExecutor
+from aurora_spawner.prices import PriceTable, load_prices
+from aurora_spawner.spending import BudgetedExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aurora_policies import PoliciesEngine, SpawnCaps
+    from aurora_spawner import Backend
+    from aurora_spawner.executor import Executor
+
+__all__ = ["Guard", "free_agents", "ledger_of", "own_prices"]
+
+
+def ledger_of(engine: PoliciesEngine, *, per_run_usd: float | None = None) -> Ledger:
+    """Open the user's ledger with the limits in force; no file is made before there is something to write.
+
+    Args:
+        per_run_usd: a limit that was asked for one run.
+    """
+    ledger = Ledger(path=Path.home() / ".aurora" / "budget.db", limits=Limits(monthly_usd=0.0))
+    limits = effective_limits(engine.policies.budget, ledger.own_limits(), per_run_usd=per_run_usd)
+    return replace(ledger, limits=limits)
+
+
+def own_prices(environ: Mapping[str, str]) -> PriceTable:
+    """Load the prices of models, the user's own over the packaged ones.
+
+    Raises:
+        PriceFileError: the user's file cannot be understood.
+    """
+    base = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
+    return load_prices(Path(base) / "aurora" / "prices.yaml" if base else None)
+
+
+def free_agents(backends: Mapping[str, Backend]) -> frozenset[str]:
+    """Name the agents that cost nothing: programs of the user's own that tell nothing of a model."""
+    return frozenset(
+        name for name, each in backends.items() if isinstance(each, CommandBackend) and each.dialect is None
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Keeps one run within the caps and the budget.
+
+    Attributes:
+        may_use: agents that the run may come to, fallbacks included.
+        per_run_usd: a limit that was asked for this run.
+    """
+
+    engine: PoliciesEngine
+    backends: Mapping[str, Backend]
+    may_use: frozenset[str]
+    prices: PriceTable
+    per_run_usd: float | None = None
+
+    def using(self, agents: Collection[str]) -> Guard:
+        """The same for a run that may come to these agents, too."""
+        return replace(self, may_use=self.may_use | frozenset(agents))
+
+    @property
+    def caps(self) -> SpawnCaps:
+        """The caps in force."""
+        return self.engine.caps
+
+    @property
+    def _costly(self) -> frozenset[str]:
+        return self.may_use - free_agents(self.backends)
+
+    def check(self, agents: Collection[str], *, tasks: int) -> None:
+        """Refuse a run that cannot stay within its limits, before it begins.
+
+        Args:
+            agents: those of its open tasks.
+
+        Raises:
+            OverLimitError: it cannot, or nothing is left for the first attempt.
+        """
+        try:
+            self.caps.check(tasks=tasks, depth=depth_of(os.environ))
+        except CapExceeded as error:
+            raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
+        for agent in sorted(self._costly & set(agents)):
+            answer = self._ledger().would_admit(agent, getattr(self.backends[agent], "model", None))
+            for notice in answer.notices:
+                note(f"warning: {notice}")
+            if not answer.granted:
+                hint = "`aur budget show` says what it went for; `aur budget set --monthly USD` changes it"
+                raise OverLimitError(answer.reason, hint)
+
+    def executor(self, *, resumes: str | None = None, spawned: int = 0) -> Executor:
+        """Build what runs attempts within the limits.
+
+        Args:
+            resumes: the run that is taken up.
+            spawned: attempts that it has had.
+        """
+        inner: Executor = LocalExecutor()
+        if self._costly:
+            inner = BudgetedExecutor(
+                inner=inner,
+                gate=self._ledger(),
+                backends=self.backends,
+                resumes=resumes,
+                free=free_agents(self.backends),
+                prices=self.prices,
+                tell=lambda message: note(f"budget: {message}"),
+            )
+        return CappedExecutor(
+            inner=inner,
+            max_total_spawns=self.caps.max_total_spawns,
+            spawned=spawned,
+            depth=depth_of(os.environ),
+        )
+
+    def _ledger(self) -> Ledger:
+        return ledger_of(self.engine, per_run_usd=self.per_run_usd)

@@ -1,0 +1,252 @@
+"""`aur budget`, and runs within a budget and caps: from the command line to the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from subprocess import CompletedProcess, Popen
+
+    Aur = Callable[..., CompletedProcess[str]]
+
+RESULT = {
+    "type": "result",
+    "subtype": "success",
+    "is_error": False,
+    "result": "done",
+    "total_cost_usd": 0.2,
+    "usage": {},
+}
+CONFIG = """\
+tool: paid
+backends:
+  paid: {kind: command, command: ["sh", "agent.sh"], events: claude}
+  free: {kind: command, command: ["cat"]}
+"""
+
+
+@pytest.fixture
+def till(shop: Path) -> Path:
+    """Configure an agent that costs 20 cents a task."""
+    (shop / ".aurora").mkdir()
+    (shop / ".aurora/config.yaml").write_text(CONFIG)
+    (shop / ".aurora/policies.yaml").write_text("agent_recovery: {max_retries: 0, fallback_to_llm: false}\n")
+    (shop / "agent.sh").write_text(f"echo '{json.dumps(RESULT)}'\n")
+    return shop
+
+
+def tasks(till: Path, count: int, agent: str = "paid") -> None:
+    lines = [f"- [ ] {number} Do it\n  - Agent: {agent}\n" for number in range(1, count + 1)]
+    (till / "tasks.md").write_text("".join(lines))
+
+
+def budget(aur: Aur) -> dict[str, object]:
+    found: dict[str, object] = json.loads(aur("budget", "show", "--json").stdout)
+    return found
+
+
+def test_what_a_run_costs_is_in_the_ledger(aur: Aur, till: Path) -> None:
+    tasks(till, 2)
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    found = budget(aur)
+    assert (found["consumed_usd"], found["reserved_usd"], found["total_entries"]) == (0.4, 0.0, 2)
+    assert found["remaining_usd"] == 99.6
+    assert "0.40 of 100.00 USD spent (0 %), 99.60 USD left" in aur("budget", "show").stdout
+    assert aur("budget", "history").stdout.count("0.2000 USD  paid") == 2
+
+
+def test_free_agents_leave_no_ledger_behind(aur: Aur, till: Path) -> None:
+    (till / ".aurora/config.yaml").write_text('backends:\n  free: {kind: command, command: ["cat"]}\ntool: free\n')
+    tasks(till, 1, agent="free")
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    assert not (Path.home() / ".aurora").exists()
+
+
+def test_with_a_spent_budget_nothing_starts(aur: Aur, till: Path) -> None:
+    aur("budget", "set", "--monthly", "0.6")
+    tasks(till, 1)
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    tasks(till, 1)
+    outcome = aur("spawn", "tasks.md", "--json")
+    assert outcome.returncode == ExitCode.REFUSED
+    assert "the monthly budget of 0.60 USD has 0.40 USD left" in outcome.stderr
+    assert "aur budget show" in outcome.stderr
+    assert "- [ ] 1" in (till / "tasks.md").read_text()
+    assert budget(aur)["total_entries"] == 1
+
+
+def test_a_free_agent_works_when_nothing_is_left(aur: Aur, till: Path) -> None:
+    aur("budget", "set", "--monthly", "0")
+    tasks(till, 1, agent="free")
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+
+
+def test_a_task_that_does_not_fit_any_more_fails_and_says_why(aur: Aur, till: Path) -> None:
+    tasks(till, 3)
+    outcome = aur("spawn", "tasks.md", "--budget", "0.8", "--max-concurrent", "1", "--json")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    document = json.loads(outcome.stdout)
+    assert [task["state"] for task in document["tasks"]] == ["succeeded", "succeeded", "failed"]
+    assert document["tasks"][2]["termination_reason"] == "over_budget"
+    assert "the budget of this run of 0.80 USD has 0.40 USD left" in document["tasks"][2]["error"]
+
+
+def test_a_resumed_run_keeps_its_own_budget(aur: Aur, till: Path) -> None:
+    tasks(till, 3)
+    run_id = json.loads(aur("spawn", "tasks.md", "--budget", "0.8", "--sequential", "--json").stdout)["run_id"]
+    outcome = aur("spawn", "--resume", run_id, "--retry-failed")
+    assert outcome.returncode in (ExitCode.NOT_REACHED, ExitCode.REFUSED)
+    assert budget(aur)["consumed_usd"] == 0.4
+    (till / ".aurora" / "runs" / run_id / "limit_usd").write_text("lots")
+    assert aur("spawn", "--resume", run_id, "--retry-failed").returncode == ExitCode.ENVIRONMENT
+
+
+def test_an_agent_that_passes_the_budget_is_ended(aur: Aur, till: Path) -> None:
+    said = {"id": "m", "model": "gpt-5", "content": [], "usage": {"input_tokens": 9_000_000}}
+    line = json.dumps({"type": "assistant", "message": said})
+    (till / "agent.sh").write_text(f"echo '{line}'\necho half > work.txt\nexec sleep 50\n")
+    tasks(till, 1)
+    outcome = aur("spawn", "tasks.md", "--budget", "2", "--json")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    (task,) = json.loads(outcome.stdout)["tasks"]
+    assert task["termination_reason"] == "over_budget"
+    assert "the budget of this run of 2.00 USD is spent: 11.25 USD by this attempt" in task["error"]
+    assert (till / "work.txt").read_text() == "half\n"
+    assert budget(aur)["estimated_usd"] == 11.25
+
+
+def test_where_is_only_warned_everything_runs(aur: Aur, till: Path) -> None:
+    aur("budget", "set", "--monthly", "0.3", "--on-limit", "warn")
+    tasks(till, 1)
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.DONE
+    assert "budget: the monthly budget of 0.30 USD has 0.30 USD left" in outcome.stderr
+
+
+def test_a_ledger_that_cannot_be_trusted_lets_nothing_run_that_costs(aur: Aur, till: Path) -> None:
+    (Path.home() / ".aurora").mkdir()
+    (Path.home() / ".aurora" / "budget.db").write_bytes(b"no ledger at all, but long enough" * 100)
+    tasks(till, 1)
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "budget.db: cannot be trusted" in outcome.stderr
+
+
+@pytest.mark.slow
+def test_after_a_kill_the_resume_settles_what_was_reserved(
+    start_aur: Callable[..., Popen[str]], aur: Aur, till: Path
+) -> None:
+    (till / "agent.sh").write_text(f"until test -e go; do sleep 0.05; done\necho '{json.dumps(RESULT)}'\n")
+    tasks(till, 2)
+    process = start_aur("spawn", "tasks.md", "--yes")
+    wait_for(lambda: started(till) == 2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert budget(aur)["reserved_usd"] == 1.0
+    (till / "go").write_text("")
+    (run,) = json.loads(aur("spawn", "--list-checkpoints", "--json").stdout)["runs"]
+    assert aur("spawn", "--resume", run["run_id"]).returncode == ExitCode.DONE
+    found = budget(aur)
+    assert (found["reserved_usd"], found["consumed_usd"], found["total_entries"]) == (0.0, 0.4, 2)
+
+
+def started(till: Path) -> int:
+    """Attempts whose agent runs."""
+    return len(list((till / ".aurora" / "runs").glob("*/0*/agent")))
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    until = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_limits_are_set_shown_and_taken_away(aur: Aur, till: Path) -> None:
+    said = aur("budget", "set", "--monthly", "50", "--per-run", "2.5", "--warn-at", "60").stdout
+    assert said == "50.00 USD a month, 2.50 USD a run; warned from 60 % on; what would pass a limit is refused\n"
+    document = json.loads(aur("budget", "set", "--per-run", "none", "--json").stdout)
+    assert (document["limit_usd"], document["per_run_limit_usd"], document["warn_at_percent"]) == (50.0, None, 60.0)
+
+
+def test_the_stricter_of_policies_and_own_limits_holds(aur: Aur, till: Path) -> None:
+    (till / ".aurora/policies.yaml").write_text("budget: {monthly_limit_usd: 20.0}\n")
+    aur("budget", "set", "--monthly", "50")
+    assert budget(aur)["limit_usd"] == 20.0
+    aur("budget", "set", "--monthly", "5")
+    assert budget(aur)["limit_usd"] == 5.0
+
+
+@pytest.mark.parametrize("words", [(), ("--monthly", "much"), ("--monthly", "-1"), ("--per-run", "inf")])
+def test_a_limit_that_cannot_be_meant_is_a_usage_error(aur: Aur, till: Path, words: tuple[str, ...]) -> None:
+    assert aur("budget", "set", *words).returncode == ExitCode.USAGE
+
+
+def test_a_reset_needs_a_yes_and_begins_the_month_anew(aur: Aur, till: Path) -> None:
+    tasks(till, 1)
+    aur("spawn", "tasks.md")
+    assert aur("budget", "reset").returncode == ExitCode.USAGE
+    assert aur("budget", "reset", "--yes").stdout == "0.20 USD are not counted any more\n"
+    assert budget(aur)["total_entries"] == 0
+    assert "0.2000 USD" in aur("budget", "history").stdout
+
+
+def test_a_users_own_price_is_what_tokens_cost(aur: Aur, till: Path) -> None:
+    own = Path.home() / ".config/aurora/prices.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("models:\n  mine: {input: 100, output: 0}\n")
+    told = {key: value for key, value in RESULT.items() if key != "total_cost_usd"}
+    start = {"type": "system", "subtype": "init", "session_id": "s", "model": "mine"}
+    told["usage"] = {"input_tokens": 5000}
+    (till / "agent.sh").write_text(f"echo '{json.dumps(start)}'\necho '{json.dumps(told)}'\n")
+    tasks(till, 1)
+    aur("spawn", "tasks.md")
+    assert budget(aur)["consumed_usd"] == 0.5
+    own.write_text("models: {mine: {input: cheap, output: 0}}\n")
+    tasks(till, 1)
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "prices.yaml: models.mine.input" in outcome.stderr
+
+
+def test_a_run_that_is_too_large_or_too_deep_is_refused(
+    aur: Aur, till: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (till / ".aurora/policies.yaml").write_text("caps: {max_total_spawns: 2, max_depth: 2, max_agents: 3}\n")
+    tasks(till, 3, agent="free")
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.REFUSED
+    assert "raise caps.max_total_spawns in .aurora/policies.yaml" in outcome.stderr
+    tasks(till, 2, agent="free")
+    monkeypatch.setenv("AURORA_DEPTH", "2")
+    assert "2 agents stand above this run" in aur("spawn", "tasks.md").stderr
+    monkeypatch.setenv("AURORA_DEPTH", "1")
+    assert json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["max_concurrent"] == 3
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+
+
+def test_retries_count_against_the_cap(aur: Aur, till: Path) -> None:
+    (till / ".aurora/policies.yaml").write_text(
+        "caps: {max_total_spawns: 2}\nagent_recovery: {max_retries: 5, fallback_to_llm: false}\n"
+    )
+    (till / ".aurora/config.yaml").write_text(
+        'tool: bad\nspawner: {recovery: {base_delay: 0.01}}\nbackends:\n  bad: {kind: command, command: ["false"]}\n'
+    )
+    tasks(till, 1, agent="bad")
+    (task,) = json.loads(aur("spawn", "tasks.md", "--json").stdout)["tasks"]
+    assert task["termination_reason"] == "over_cap"
+    with sqlite3.connect(till / ".aurora" / "runs.db") as connection:
+        (count,) = connection.execute("SELECT count(*) FROM attempts WHERE started_at IS NOT NULL").fetchone()
+    connection.close()
+    assert count == 2
