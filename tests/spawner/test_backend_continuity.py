@@ -131,6 +131,7 @@ async def test_an_unknown_session_is_followed_by_a_fresh_start(tmp_path: Path) -
     assert came.success
     assert not came.resumed
     assert ["--resume" in each["args"] for each in asked(tmp_path)] == [False, True, False]
+    assert came.retry_count == 1, "the attempt at the session costs none"
 
 
 def test_another_agents_session_is_none(tmp_path: Path) -> None:

@@ -175,6 +175,20 @@ def test_a_giant_line_is_passed_over_in_bounded_memory() -> None:
     assert stream.counts.broken == 1
 
 
+def test_a_last_event_that_was_cut_off_counts_by_its_beginning() -> None:
+    long = "word, " * 20_000
+    said = {"type": "assistant", "message": {"content": [{"type": "text", "text": long}]}}
+    last = {"type": "result", "subtype": "success", "session_id": "q", "is_error": False, "result": long}
+    stream = f"{json.dumps(said)}\n{json.dumps(last)[:65_536]}"
+    reply = backend_of("qwen").read(stream, "")
+    assert verdict_on(reply).success
+    assert reply.text == long
+    failed = json.dumps({**last, "is_error": True})[:65_536]
+    assert not verdict_on(backend_of("qwen").read(f"{json.dumps(said)}\n{failed}", "")).success
+    before_it_is_told = json.dumps(last)[:70]
+    assert not verdict_on(backend_of("qwen").read(f"{json.dumps(said)}\n{before_it_is_told}", "")).success
+
+
 def test_every_known_cli_has_its_dialect() -> None:
     assert set(PROFILES) == set(DIALECTS)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 ABOUT_LENGTH = 200
 
@@ -76,3 +77,31 @@ def object_in(line: str) -> Fields | None:
     except (ValueError, RecursionError):
         return None
     return Fields(value) if isinstance(value, dict) else None
+
+
+def beginning_of(line: str) -> Fields | None:
+    """The fields of an object whose line breaks off, but for the last one; None where there are none."""
+    found: dict[str, Any] = {}
+    place = line.find("{") + 1
+    try:
+        while place:
+            name, place = _DECODER.raw_decode(line, _after_space(line, place))
+            place = _after_space(line, place)
+            value, end = _DECODER.raw_decode(line, _after_space(line, place + 1))
+            place = _after_space(line, end)
+            if not (isinstance(name, str) and line[place] == ","):
+                break
+            found[name] = value
+            place += 1
+    except (ValueError, IndexError, RecursionError):
+        pass
+    return Fields(found) if found else None
+
+
+_DECODER: Final = json.JSONDecoder()
+_SPACE: Final = re.compile(r"\s*")
+
+
+def _after_space(line: str, place: int) -> int:
+    found = _SPACE.match(line, place)
+    return found.end() if found else place

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.backends.fields import object_in
+from aurora_spawner.backends.fields import beginning_of, object_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.backends.events import AgentEvent
+    from aurora_spawner.backends.fields import Fields
 
 LINE_LIMIT: Final = 8 << 20
 """Bytes of one line; a longer one is passed over and counted as broken."""
@@ -51,8 +52,18 @@ class EventStream:
         return found
 
     def close(self) -> list[AgentEvent]:
-        """What a last line without an end says."""
-        return list(self._end_line()) if self._pieces or self._skipping else []
+        """What a last line without an end says.
+
+        An agent that exits before its pipe is empty leaves its last event cut off: what came of it before counts.
+        """
+        if not (self._pieces or self._skipping):
+            return []
+        line = b"".join(self._pieces).decode("utf-8", errors="backslashreplace")
+        beginning = beginning_of(line) if self.dialect.readers and not object_in(line) else None
+        if beginning is None:
+            return list(self._end_line())
+        self.counts.lines += 1
+        return list(self._translate(beginning))
 
     def _gather(self, piece: bytes) -> None:
         if self._skipping or not piece:
@@ -85,6 +96,9 @@ class EventStream:
         if event is None:
             self.counts.broken += 1
             return ()
+        return self._translate(event)
+
+    def _translate(self, event: Fields) -> Iterable[AgentEvent]:
         reader = (self.dialect.readers or {}).get(event.text("type"))
         if reader is None:
             self.counts.unknown += 1

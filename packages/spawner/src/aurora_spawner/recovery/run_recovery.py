@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.continuity import SESSION_LOST
 from aurora_spawner.journal.facts import BreakerMoved, Fact, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.batch import Batch
 from aurora_spawner.recovery.chains import fallback_chain, provider_of
@@ -240,6 +241,9 @@ class RunRecovery:
         error = result.error or "it failed"
         if why.throttled and state.deferrals < DEFERRAL_LIMIT:
             return self._throttled(state, end, why, error)
+        if result.reported is not None and result.reported.code == SESSION_LOST:
+            state.defer(why, error=error)
+            return Next(again_after_s=0.0, kind="task_retried", message="its session is gone; it begins anew")
         if why.stops_provider:
             error = self._refused(state.agent, error)
         else:

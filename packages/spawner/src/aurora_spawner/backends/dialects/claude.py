@@ -72,7 +72,7 @@ def _result(event: Fields) -> Iterator[AgentEvent]:
         yield SessionStarted(id=event.text("session_id"))
     if event.is_true("is_error") or event.text("subtype").startswith("error"):
         yield Failed(failure=_failure(event))
-    else:
+    elif event.raw.get("is_error") is False:
         yield Succeeded(answer=event.text("result") if event.has("result") else None)
 
 
