@@ -41,6 +41,7 @@ COMMANDS = {
     "budget_set": ["budget", "set", "--monthly", "9", "--json"],
     "budget_reset": ["budget", "reset", "--yes", "--json"],
     "budget_history": ["budget", "history", "--json"],
+    "keys_list": ["keys", "list", "--json"],
     "agents_refresh": ["agents", "refresh", "--json"],
 }
 

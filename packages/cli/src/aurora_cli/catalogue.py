@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "MEM", "RUNS", "Entry"]
+__all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "KEYS", "MEM", "RUNS", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,12 @@ BUDGET: Final[tuple[Entry, ...]] = (
     Entry(name="history", module="budget_history", summary="List what attempts have cost, the newest first."),
 )
 
+KEYS: Final[tuple[Entry, ...]] = (
+    Entry(name="set", module="keys_set", summary="Keep a key in the system's keyring."),
+    Entry(name="list", module="keys_list", summary="Say where each key is found; never what it is."),
+    Entry(name="remove", module="keys_remove", summary="Forget a key of the system's keyring."),
+)
+
 CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="soar",
@@ -119,6 +125,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="init",
         summary="Set up a folder: configuration, policies, index.",
         section="Set up",
+    ),
+    Entry(
+        name="keys",
+        module="keys",
+        summary="Keep the keys of model providers.",
+        section="Set up",
+        entries=KEYS,
     ),
     Entry(
         name="doctor",

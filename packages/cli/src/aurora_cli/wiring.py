@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
     from aurora_soar import SOAROrchestrator
+    from aurora_soar.keys import KeyStore
     from aurora_soar.personas import Match, Persona, Roster
     from aurora_spawner import Backend, Run, TaskFile
     from aurora_spawner.recovery.settings import RecoverySettings
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOCAL_AGENT",
     "backends_of",
+    "key_store",
     "ledger_of",
     "match_of",
     "new_run",
@@ -218,6 +220,18 @@ def set_own_limits(
         own = replace(own, hard_action=HardLimitAction(on_limit))
     ledger.set_own_limits(own)
     return ledger_of(project)
+
+
+def key_store(project: Project) -> KeyStore:
+    """Build what finds the user's keys, from a project's `.env` among other places."""
+    from aurora_soar.keys import KeyStore, system_ring
+
+    return KeyStore(
+        ring=system_ring(),
+        env_file=project.root / ".env",
+        environ=os.environ,
+        names_file=Path.home() / ".aurora" / "key_names.json",
+    )
 
 
 def spawn_plan(

@@ -1,0 +1,37 @@
+"""`aur keys list`: say where each key is found."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json
+
+__all__ = ["command"]
+
+
+@click.command(
+    "list",
+    cls=AurCommand,
+    examples=(
+        ("aur keys list", "The well-known keys, and those that you have set."),
+        ("aur keys list --json", "The same for a program."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Say where each key is found; never what it is."""
+    places = wiring.key_store(wiring.project_or_prospect(Path.cwd())).places()
+    if as_json:
+        emit_json({"keys": [asdict(place) for place in places]})
+        return ExitCode.DONE
+    width = max(len(place.name) for place in places)
+    for place in places:
+        emit(f"{place.name:<{width}}  {place.source or '-'}")
+    return ExitCode.DONE
