@@ -93,4 +93,4 @@ def test_the_pages_table_of_the_eight_is_the_codes_own() -> None:
             assert f"`{' '.join(profile.permissive)}`" in adds
         ending = [word for word in profile.resumed or () if word != "-"]
         wanted = " ".join(ending).replace("{session}", "ID")
-        assert wanted in session if ending else session == "no sessions"
+        assert wanted in session if ending else session.startswith("no: ")

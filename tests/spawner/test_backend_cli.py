@@ -80,13 +80,16 @@ def test_opencode_asks_for_nothing_that_could_change_something(tmp_path: Path) -
         ("opencode", ("--session", "s-1")),
         ("qwen", ("--resume", "s-1")),
         ("copilot", ("--resume=s-1",)),  # which without one is told what to call it
-        ("cline", ("--id", "s-1")),
     ],
 )
 def test_a_session_is_gone_on_with_by_its_id(kind: str, ending: tuple[str, ...], tmp_path: Path) -> None:
     assert started(tmp_path, kind, resume="s-1").command[-len(ending) :] == ending
     assert "s-1" not in " ".join(started(tmp_path, kind).command)
     assert CliBackend(name=kind, kind=kind).resumes
+
+
+def test_cline_keeps_its_sessions_to_itself() -> None:
+    assert not CliBackend(name="c", kind="cline").resumes
 
 
 def test_aider_has_no_sessions_and_reads_its_prompt_from_the_file(tmp_path: Path) -> None:

@@ -39,8 +39,13 @@ SAID = {"type": "assistant", "message": {"model": "m", "content": [{"type": "tex
 def result(cost: float = 0.0, **more: Any) -> dict[str, Any]:
     used = {"input_tokens": 5, "output_tokens": 1}
     return {
-        "type": "result", "subtype": "success", "is_error": False, "result": "all of it", "session_id": "s-1",
-        "usage": used, "total_cost_usd": cost,
+        "type": "result",
+        "subtype": "success",
+        "is_error": False,
+        "result": "all of it",
+        "session_id": "s-1",
+        "usage": used,
+        "total_cost_usd": cost,
         **more,
     }
 

@@ -17,7 +17,6 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.usage import NOTHING
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.backends.events import AgentEvent
+    from aurora_spawner.failure import ReportedFailure
     from aurora_spawner.usage import Usage
 
 ANSWER_LIMIT: Final = 4 << 20
@@ -110,7 +110,7 @@ class Digest:
     def _fail(self, event: Failed) -> None:
         self._finished = False
         self._for_good = self._for_good or event.for_good
-        if self.failure is None or event.failure != ReportedFailure():
+        if self.failure is None or event.failure.code or event.failure.status:
             self.failure = event.failure
 
     def reply(self) -> Reply:

@@ -210,7 +210,6 @@ _KNOWN: Final = (
         prompt_last=True,
         safe=("--auto-approve", "false"),
         permissive=("--auto-approve", "true"),
-        resumed=("--id", SESSION),
         env={"CLINE_NO_AUTO_UPDATE": "1"},
         isolated=("--data-dir", HOME),
         secrets=(*_ANY_MODEL_KEY, "CLINE_*"),

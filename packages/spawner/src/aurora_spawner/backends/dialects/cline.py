@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.events import (
     AgentEvent,
     Failed,
-    SessionStarted,
+    RetryNotice,
     Succeeded,
     Text,
     ToolCall,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 
-def _hook(event: Fields) -> Iterator[AgentEvent]:
-    if event.text("hookEventName") == "agent_start" and event.text("taskId") and not event.text("parentAgentId"):
-        yield SessionStarted(id=event.text("taskId"))
+_CLASSES: Final = {"auth": "authentication_error", "rate_limit": "rate_limit_error", "rateLimit": "rate_limit_error"}
+
+
+def _nothing(_event: Fields) -> Iterator[AgentEvent]:
+    """Its ids are of conversations; the session that it could go on with it does not tell."""
+    yield from ()
 
 
 def _agent_event(event: Fields) -> Iterator[AgentEvent]:
@@ -39,6 +43,18 @@ def _agent_event(event: Fields) -> Iterator[AgentEvent]:
         yield ToolResult(id=inner.text("toolCallId"), ok=not inner.text("error"))
     elif kind == "content_end" and inner.text("text"):
         yield Text(text=inner.text("text"))
+    elif kind == "error":
+        yield from _call_failed(inner)
+
+
+def _call_failed(event: Fields) -> Iterator[AgentEvent]:
+    """One that can be recovered from is tried again; its class is told here only."""
+    said = failure_in(event.raw.get("error"))
+    failure = replace(said, code=_CLASSES.get(event.text("errorClass"), said.code))
+    if event.is_true("recoverable"):
+        yield RetryNotice(failure=failure)
+    else:
+        yield Failed(failure=failure)
 
 
 def _run_result(event: Fields) -> Iterator[AgentEvent]:
@@ -69,7 +85,7 @@ def _error(event: Fields) -> Iterator[AgentEvent]:
 
 
 READERS: Final[Readers] = {
-    "hook_event": _hook,
+    "hook_event": _nothing,
     "agent_event": _agent_event,
     "run_result": _run_result,
     "error": _error,
