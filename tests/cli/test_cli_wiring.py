@@ -109,7 +109,7 @@ def test_clis_on_path_are_agents_and_the_first_is_the_default(
 def test_the_configuration_knows_the_same_clis_as_the_spawner() -> None:
     assert tuple(PROFILES) == AGENT_CLIS
     assert set(get_args(BackendFile.model_fields["kind"].annotation)) >= {"command", *PROFILES}
-    assert set(get_args(BackendFile.model_fields["events"].annotation)) == {"none", *DIALECTS}
+    assert set(get_args(BackendFile.model_fields["events"].annotation)) == {"none", *PROFILES} <= {"none", *DIALECTS}
 
 
 def test_the_local_agent_can_be_replaced_by_one_of_that_name(shop: Path) -> None:

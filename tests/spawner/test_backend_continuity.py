@@ -57,17 +57,17 @@ def broken(cost: float = 0.0, status: int = 500) -> dict[str, Any]:
 
 
 async def run(
-    folder: Path, *plays: tuple[list[dict[str, Any]], int], retries: int = 2
+    folder: Path, *plays: tuple[list[dict[str, Any]], int], retries: int = 2, kind: str = "claude"
 ) -> tuple[SpawnResult, list[RunEvent]]:
     (folder / "agent.py").write_text(AGENT)
     (folder / "plays.json").write_text(json.dumps([{"events": events, "code": code} for events, code in plays]))
-    backend = CliBackend(name="claude", kind="claude", command=(sys.executable, "agent.py"))
+    backend = CliBackend(name=kind, kind=kind, command=(sys.executable, "agent.py"))
     events: list[RunEvent] = []
     made = Run.create(
         folder / "runs.db",
         [SpawnTask("Do all of it", id="1")],
-        {"claude": backend},
-        default_agent="claude",
+        {kind: backend},
+        default_agent=kind,
         cwd=folder,
         spool=folder / "runs",
         recovery=RecoverySettings(
@@ -101,6 +101,24 @@ async def test_a_cut_off_session_is_gone_on_with_and_that_is_said(tmp_path: Path
 async def test_the_cost_of_a_session_is_told_once(tmp_path: Path) -> None:
     came, _events = await run(tmp_path, ([init(), SAID, broken(0.5)], 1), ([init(), SAID, result(0.75)], 0))
     assert came.usage == Usage(input_tokens=5, output_tokens=1, cost_usd=0.25)
+
+
+async def test_a_newer_claude_tells_what_its_own_process_cost(tmp_path: Path) -> None:
+    own = {"model_usage_since_last_result": {"m": {"costUSD": 0.125}, "n": {"costUSD": 0.125}}}
+    came, _events = await run(tmp_path, ([init(), SAID, broken(0.5)], 1), ([init(), SAID, result(0.75, **own)], 0))
+    assert came.usage == Usage(input_tokens=5, output_tokens=1, cost_usd=0.25)
+
+
+async def test_the_tokens_of_a_codex_thread_are_told_once(tmp_path: Path) -> None:
+    def thread(total: int, end: str) -> list[dict[str, Any]]:
+        said = {"type": "item.completed", "item": {"type": "agent_message", "text": "x"}}
+        used = {"type": "turn.completed", "usage": {"input_tokens": total, "output_tokens": total // 10}}
+        broke = {"type": "turn.failed", "error": {"message": "stream disconnected"}}
+        return [{"type": "thread.started", "thread_id": "t"}, said, used, *([broke] if end == "broke" else [])]
+
+    came, _events = await run(tmp_path, (thread(100, "broke"), 1), (thread(250, "well"), 0), kind="codex")
+    assert asked(tmp_path)[1]["args"][-3:] == ["resume", "t", "-"]
+    assert came.usage == Usage(input_tokens=150, output_tokens=15)
 
 
 async def test_a_retry_that_got_nowhere_does_not_lose_the_session(tmp_path: Path) -> None:
@@ -157,7 +175,7 @@ def test_a_damaged_memo_is_none(content: str, tmp_path: Path) -> None:
 
 
 def test_a_memo_is_read_as_it_was_written(tmp_path: Path) -> None:
-    memo = Memo(agent="a", session_id="s", cost_before_usd=0.5)
+    memo = Memo(agent="a", session_id="s", used_before=Usage(output_tokens=3, cost_usd=0.5))
     (tmp_path / MEMO).write_text(memo.to_text())
     assert read_memo(tmp_path) == memo
 
@@ -176,7 +194,7 @@ def test_usages_add_up_and_unknown_costs_stay_unknown() -> None:
 @pytest.mark.parametrize(
     ("total", "before", "since"), [(3.0, 1.0, 2.0), (3.0, None, 3.0), (1.0, 3.0, 1.0), (None, 1.0, None)]
 )
-def test_a_growing_total_is_differenced(total: float | None, before: float | None, since: float | None) -> None:
+def test_a_growing_cost_is_differenced(total: float | None, before: float | None, since: float | None) -> None:
     assert cost_since(total, before) == since
 
 
@@ -198,3 +216,11 @@ def test_a_result_survives_the_journal_and_older_ones_are_read() -> None:
     older = {name: stored[name] for name in ("task_id", "agent", "state")}
     assert result_from_json(older) == SpawnResult(task_id="1", agent="claude", state=TaskState.FAILED)
     assert usage_from_json(None) is None
+
+
+def test_a_growing_total_is_differenced_and_one_begun_anew_is_all_new() -> None:
+    total, before = Usage(input_tokens=9, cost_usd=3.0), Usage(input_tokens=4, cost_usd=1.0)
+    assert total.since(before) == Usage(input_tokens=5, cost_usd=2.0)
+    assert total.since(None) == total
+    assert before.since(total) == before
+    assert Usage(output_tokens=1).with_session(before) == Usage(input_tokens=4, output_tokens=1, cost_usd=1.0)

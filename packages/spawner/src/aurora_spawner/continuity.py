@@ -10,7 +10,7 @@ from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.spool import AttemptFolder, attempt_folder, kept_pieces
-from aurora_spawner.usage import cost_since
+from aurora_spawner.usage import Usage, usage_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,8 @@ class Memo:
     agent: str
     session_id: str | None = None
     """The session that it goes on with; None for a fresh start."""
-    cost_before_usd: float | None = None
-    """What that session had cost before."""
+    used_before: Usage | None = None
+    """What that session had used before, as its agent counts."""
     new_session_id: str | None = None
     """What its own session is called, where that was for us to choose."""
 
@@ -57,13 +57,18 @@ def read_memo(folder: Path) -> Memo | None:
         return None
     if not isinstance(stored, dict) or not isinstance(stored.get("agent"), str):
         return None
-    cost = stored.get("cost_before_usd")
     return Memo(
         agent=stored["agent"],
         session_id=_text(stored.get("session_id")),
-        cost_before_usd=cost if isinstance(cost, float) else None,
+        used_before=_usage(stored.get("used_before")),
         new_session_id=_text(stored.get("new_session_id")),
     )
+
+
+def _usage(value: object) -> Usage | None:
+    numbers = value if isinstance(value, dict) else {}
+    fits = all(isinstance(each, (int, float)) or each is None for each in numbers.values())
+    return usage_from_json(numbers) if numbers and fits else None
 
 
 def _text(value: object) -> str | None:
@@ -88,11 +93,10 @@ def memo_for(spool: Path, *, position: int, task_id: str, number: int, backend: 
         session = reply.session_id or memo.new_session_id or memo.session_id
         if session is None or not _worth_it(reply):
             break
-        total = reply.usage.cost_usd if reply.usage and backend.dialect.cost_of_session else None
         return Memo(
             agent=backend.name,
             session_id=session,
-            cost_before_usd=memo.cost_before_usd if total is None else total,
+            used_before=reply.session_usage or memo.used_before,
         )
     return Memo(agent=backend.name)
 
@@ -149,8 +153,6 @@ def prompt_to_go_on(prompt: str) -> str:
 
 
 def since_then(reply: Reply, folder: Path) -> Reply:
-    """The reply with the cost of its own attempt, where its agent counts that of the whole session."""
-    memo = read_memo(folder) if reply.usage and reply.usage.cost_usd is not None else None
-    if memo is None or memo.cost_before_usd is None or reply.usage is None:
-        return reply
-    return reply.costing(cost_since(reply.usage.cost_usd, memo.cost_before_usd))
+    """The reply with what its own attempt used, where its agent counts for the whole session."""
+    memo = read_memo(folder) if reply.session_usage else None
+    return reply.after(memo.used_before) if memo else reply

@@ -46,8 +46,7 @@ class Meter:
             return None
         self._offset += len(piece)
         self._digest.take(self._stream.feed(piece))
-        reply = self._digest.reply()
-        return since_then(reply, self._stdout.parent) if self._dialect.cost_of_session else reply
+        return since_then(self._digest.reply(), self._stdout.parent)
 
 
 def _counting_messages(dialect: Dialect) -> Dialect:

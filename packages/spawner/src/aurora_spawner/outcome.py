@@ -89,7 +89,7 @@ def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
         reply = speaking.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
     else:
         reply = speaking.read(end.stdout, end.stderr)
-    return since_then(reply, spooled.parent) if speaking.dialect.cost_of_session else reply
+    return since_then(reply, spooled.parent)
 
 
 def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:

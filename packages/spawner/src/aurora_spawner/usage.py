@@ -37,12 +37,30 @@ class Usage:
             cost_usd=_cost_of_both(self, other),
         )
 
+    def since(self, before: Usage | None) -> Usage:
+        """The part of a growing total that came after an earlier reading; one that has shrunk was begun anew."""
+        if before is None or any(getattr(self, name) < getattr(before, name) for name in _TOKENS):
+            return self
+        rest = {name: getattr(self, name) - getattr(before, name) for name in _TOKENS}
+        return Usage(**rest, cost_usd=cost_since(self.cost_usd, before.cost_usd))
+
+    def without(self, session: Usage) -> Usage:
+        """What `with_session` was called on."""
+        own = {name: getattr(self, name) - getattr(session, name) for name in _TOKENS}
+        return Usage(**own, cost_usd=self.cost_usd if session.cost_usd is None else None)
+
+    def with_session(self, session: Usage) -> Usage:
+        """What a process counted of itself, and what it counted for its session: no field is in both."""
+        both = {name: getattr(self, name) + getattr(session, name) for name in _TOKENS}
+        return Usage(**both, cost_usd=self.cost_usd if session.cost_usd is None else session.cost_usd)
+
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values."""
         return asdict(self)
 
 
 NOTHING: Final = Usage()
+_TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
 def _cost_of_both(one: Usage, other: Usage) -> float | None:

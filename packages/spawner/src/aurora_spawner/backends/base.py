@@ -52,7 +52,9 @@ class Reply:
     """What it can be resumed by."""
     model: str | None = None
     usage: Usage | None = None
-    """None where it does not say."""
+    """What the attempt used; None where its agent does not say."""
+    session_usage: Usage | None = None
+    """The part of it that is counted for the whole session, attempts before this one included."""
     worked: bool = False
     """Its model began to answer."""
     retries: int = 0
@@ -67,9 +69,13 @@ class Reply:
         """The same with how much of its stream could be read."""
         return replace(self, lines=lines, unknown_events=unknown, broken_lines=broken)
 
-    def costing(self, cost_usd: float | None) -> Reply:
-        """The same where its attempt cost something else than the agent says."""
-        return replace(self, usage=replace(self.usage, cost_usd=cost_usd)) if self.usage else self
+    def after(self, before: Usage | None) -> Reply:
+        """The same of an attempt whose session had used that much before it."""
+        if self.usage is None or self.session_usage is None or before is None:
+            return self
+        return replace(
+            self, usage=self.usage.without(self.session_usage).with_session(self.session_usage.since(before))
+        )
 
 
 class Backend(Protocol):

@@ -39,6 +39,7 @@ class Digest:
     session_id: str | None = None
     model: str | None = None
     usage: Usage | None = None
+    session_usage: Usage | None = None
     answer: str = ""
     """The last message so far."""
     tool_calls: int = 0
@@ -76,6 +77,7 @@ class Digest:
                 self._end_message()
             case UsageReported():
                 self.usage = event.usage if event.total else (self.usage or NOTHING) + event.usage
+                self.session_usage = event.session or self.session_usage
                 self.model = event.model or self.model
             case RetryNotice():
                 self.retries += 1
@@ -124,7 +126,8 @@ class Digest:
             reported=self.failure or self._pending,
             session_id=self.session_id,
             model=self.model,
-            usage=self.usage,
+            usage=self.usage.with_session(self.session_usage) if self.usage and self.session_usage else self.usage,
+            session_usage=self.session_usage,
             worked=self.worked,
             retries=self.retries,
             tool_calls=self.tool_calls,

@@ -54,6 +54,9 @@ class UsageReported:
     usage: Usage
     total: bool = False
     """It takes the place of what was reported before; else it comes on top of that."""
+    session: Usage | None = None
+    """What the whole session has used so far, processes before this one included, in the fields that the agent counts
+    that way; they are not in `usage`."""
     model: str | None = None
 
 

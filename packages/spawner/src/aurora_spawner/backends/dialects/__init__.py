@@ -8,7 +8,7 @@ from aurora_spawner.backends.dialects.base import Dialect
 DIALECTS: Final = {
     dialect.name: dialect
     for dialect in (
-        Dialect(name="claude", readers=claude.READERS, cost_of_session=True),
+        Dialect(name="claude", readers=claude.READERS),
         Dialect(name="codex", readers=codex.READERS),
         Dialect(name="gemini", readers=gemini.READERS),
         Dialect(name="opencode", readers=opencode.READERS),

@@ -22,5 +22,3 @@ class Dialect:
     read_line: Callable[[str], Iterable[AgentEvent]] | None = None
     ends_with_event: bool = True
     """Done is only what it says is done; else its exit code counts."""
-    cost_of_session: bool = False
-    """The cost that it tells is that of the whole session, earlier processes of it included."""

@@ -67,7 +67,9 @@ def _user(event: Fields) -> Iterator[AgentEvent]:
 def _result(event: Fields) -> Iterator[AgentEvent]:
     """The end. The subtype says "success" even after an error: `is_error` decides."""
     if event.has("usage"):
-        yield UsageReported(usage=_usage(event), total=True, model=_main_model(event))
+        cost = _cost(event)
+        session = Usage(cost_usd=event.real("total_cost_usd")) if cost is None else None
+        yield UsageReported(usage=_usage(event, cost), total=True, session=session, model=_main_model(event))
     if event.text("session_id"):
         yield SessionStarted(id=event.text("session_id"))
     if event.is_true("is_error") or event.text("subtype").startswith("error"):
@@ -76,8 +78,15 @@ def _result(event: Fields) -> Iterator[AgentEvent]:
         yield Succeeded(answer=event.text("result") if event.has("result") else None)
 
 
-def _usage(event: Fields) -> Usage:
-    """Of this process; the cost alone is that of the whole session."""
+def _cost(event: Fields) -> float | None:
+    """Of this process; None where only that of the whole session is told, as older versions did."""
+    models = event.fields("model_usage_since_last_result")
+    costs = [models.fields(name).real("costUSD") for name in models.raw]
+    return None if not costs or None in costs else sum(cost for cost in costs if cost is not None)
+
+
+def _usage(event: Fields, cost_usd: float | None) -> Usage:
+    """Of this process."""
     used = event.fields("usage")
     cached = used.count("cache_read_input_tokens")
     read = used.count("input_tokens")
@@ -88,7 +97,7 @@ def _usage(event: Fields) -> Usage:
         output_tokens=used.count("output_tokens"),
         cache_read_tokens=cached,
         cache_write_tokens=used.count("cache_creation_input_tokens"),
-        cost_usd=event.real("total_cost_usd"),
+        cost_usd=cost_usd,
     )
 
 

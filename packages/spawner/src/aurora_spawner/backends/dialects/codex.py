@@ -18,7 +18,7 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.backends.failures import failure_in
-from aurora_spawner.usage import Usage
+from aurora_spawner.usage import NOTHING, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,16 +68,16 @@ def _error(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _turn_completed(event: Fields) -> Iterator[AgentEvent]:
+    """It counts the tokens of its whole thread, those of processes before this one included."""
     used = event.fields("usage")
     cached = used.count("cached_input_tokens")
-    yield UsageReported(
-        usage=Usage(
-            input_tokens=max(0, used.count("input_tokens") - cached),
-            output_tokens=used.count("output_tokens"),
-            cache_read_tokens=cached,
-            cache_write_tokens=used.count("cache_write_input_tokens"),
-        )
+    so_far = Usage(
+        input_tokens=max(0, used.count("input_tokens") - cached),
+        output_tokens=used.count("output_tokens"),
+        cache_read_tokens=cached,
+        cache_write_tokens=used.count("cache_write_input_tokens"),
     )
+    yield UsageReported(usage=NOTHING, total=True, session=so_far)
     yield Succeeded()
 
 
