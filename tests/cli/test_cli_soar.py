@@ -91,3 +91,68 @@ def test_policies_that_make_no_sense_stop_it_with_file_line_and_field(aur: Aur, 
 
 def test_more_agents_at_once_than_make_sense_is_a_usage_error(aur: Aur, shop: Path) -> None:
     assert aur("soar", QUESTION, "--max-concurrent", "0").returncode == ExitCode.USAGE
+
+
+MODEL = """
+import json, sys
+prompt = sys.stdin.read()
+if "Cut this goal" in prompt:
+    subgoals = [{"description": "Read the till", "ideal_agent": "thinker", "assigned_agent": "thinker"}]
+    print(json.dumps({"goal": "g", "subgoals": subgoals}))
+elif "Write the answer" in prompt:
+    answer = "The till adds up prices one by one (Agent: thinker) (src/shop/till.py:1)."
+    print(json.dumps({"answer": answer, "conflicts": []}))
+else:
+    print("- prices are added up here (src/shop/till.py:1)")
+"""
+WHY = "Explain how the till adds up prices, and why that is done one by one"
+
+
+@pytest.fixture
+def thinker(shop: Path) -> Path:
+    """A program that answers as a model would, configured as an agent."""
+    (shop / "thinker.py").write_text(MODEL)
+    (shop / ".aurora").mkdir(exist_ok=True)
+    config = "backends:\n  thinker: {kind: command, command: [python3, thinker.py]}\n"
+    (shop / ".aurora" / "config.yaml").write_text(config)
+    return shop
+
+
+@pytest.mark.usefixtures("thinker")
+def test_a_named_agent_plans_looks_and_writes(aur: Aur) -> None:
+    outcome = aur("soar", WHY, "--tool", "thinker", "--json")
+    document = json.loads(outcome.stdout)
+    phases = document["phases"]
+    assert [each["agent"] for each in phases["phase4_verify"]["subgoals_detailed"]] == ["thinker"]
+    assert phases["phase6_synthesize"]["metadata"]["written_by"] == "thinker"
+    assert phases["phase6_synthesize"]["sources"] == [{"file": "src/shop/till.py", "line": 1}]
+    assert document["total_cost_usd"] is None, "nobody told, and unknown is not nothing"
+    assert "[Agent 1/1] thinker: completed" in outcome.stderr
+
+
+@pytest.mark.usefixtures("thinker")
+def test_no_model_is_asked_unless_one_is_named(aur: Aur, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert json.loads(aur("soar", WHY, "--json").stdout)["total_cost_usd"] == 0.0
+    monkeypatch.setenv("AURORA_TOOL", "thinker")
+    assert json.loads(aur("soar", WHY, "--json").stdout)["total_cost_usd"] is None
+    assert json.loads(aur("soar", WHY, "--tool", "local", "--json").stdout)["total_cost_usd"] == 0.0
+
+
+def test_a_tool_that_is_not_there_is_refused_with_those_that_are(aur: Aur, shop: Path) -> None:
+    outcome = aur("soar", WHY, "--tool", "clade")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "no agent named 'clade'" in outcome.stderr
+    assert "local" in outcome.stderr
+
+
+@pytest.mark.usefixtures("thinker")
+def test_a_tool_that_fails_leaves_the_answer_from_memory(aur: Aur, shop: Path) -> None:
+    (shop / "thinker.py").write_text("import sys; sys.exit('signed out')")
+    (shop / ".aurora" / "policies.yaml").write_text("agent_recovery: {max_retries: 0}\n")
+    outcome = aur("soar", WHY, "--tool", "thinker")
+    assert outcome.returncode == ExitCode.DONE
+    assert (
+        "thinker gave no plan that can be used (it exited with code 1: signed out); planned by rules"
+        in outcome.stderr
+    )
+    assert "`src/shop/till.py:" in outcome.stdout

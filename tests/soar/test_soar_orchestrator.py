@@ -177,7 +177,9 @@ async def test_the_asynchronous_twin_does_the_same(project: Project, memory: Mem
 
 def test_agents_that_fail_are_recovered_as_the_policies_say(project: Project, memory: Memory, tmp_path: Path) -> None:
     """The real agent, behind a door that is closed at the first try."""
-    real = AgentRegistry.local(project.root).backends["local"].command
+    local = AgentRegistry.local(project.root).backends["local"]
+    assert isinstance(local, CommandBackend)
+    real = local.command
     (tmp_path / "door.py").write_text(
         "import os, sys\n"
         f"if not os.path.exists({str(tmp_path / 'tried')!r}):\n"

@@ -104,14 +104,20 @@ class Guard:
                 hint = "`aur budget show` says what it went for; `aur budget set --monthly USD` changes it"
                 raise OverLimitError(answer.reason, hint)
 
-    def executor(self, *, resumes: str | None = None, spawned: int = 0) -> Executor:
+    def spent(self) -> tuple[float, int]:
+        """What the month has cost so far, and in how many entries."""
+        status = self._ledger().status()
+        return status.consumed_usd, status.total_entries
+
+    def executor(self, *, resumes: str | None = None, spawned: int = 0, outlive: bool = True) -> Executor:
         """Build what runs attempts within the limits.
 
         Args:
             resumes: the run that is taken up.
             spawned: attempts that it has had.
+            outlive: whether agents go on when this process dies; see `LocalExecutor`.
         """
-        inner: Executor = LocalExecutor()
+        inner: Executor = LocalExecutor(outlive=outlive)
         if self._costly:
             inner = BudgetedExecutor(
                 inner=inner,

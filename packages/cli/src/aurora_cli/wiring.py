@@ -137,22 +137,60 @@ def policies_of(project: Project) -> PoliciesEngine:
 def orchestrator(project: Project, memory: Memory, config: Config, shared: Memory | None) -> SOAROrchestrator:
     """Put together what answers questions about a project.
 
+    A model takes part only where the user has named an agent for it: one that was found would spend money unasked.
+
     Args:
         shared: see `shared_answers`.
+
+    Raises:
+        UnknownAgentError: the named agent is not there.
+        OverLimitError: nothing is left of the budget for it.
     """
     from aurora_soar import AgentRegistry, SOAROrchestrator
 
-    registry = AgentRegistry.local(project.root)
+    local = AgentRegistry.local(project.root)
+    engine = policies_of(project)
     recovery = replace(recovery_of(project, config), on_batch_held=None)
+    thinking = None
+    if config.tool not in (None, LOCAL_AGENT):
+        from aurora_cli.thinking import think_with
+
+        backends = backends_of(project, config)
+        chain = _chain(str(config.tool), recovery.fallbacks, backends, f"tool ({config.origin('tool')})")
+        guard = _guard(engine, config, backends, None)
+        among = _skipping(_among({name: backends[name] for name in chain}, recovery))
+        thinking = think_with(
+            str(config.tool), project=project, local=local, may_come_to=chain, guard=guard, recovery=among
+        )
+    registry = thinking.registry if thinking else local
     return SOAROrchestrator(
         project=project,
         memory=memory,
-        policies=policies_of(project),
+        policies=engine,
         registry=registry,
-        max_concurrent=config.max_concurrent,
+        max_concurrent=min(config.max_concurrent, engine.caps.max_agents),
         recovery=_skipping(_among(registry.backends, recovery)),
         shared=shared,
+        model=thinking.model if thinking else None,
+        executor=thinking.executor if thinking else None,
+        spent=thinking.spent if thinking else None,
     )
+
+
+def _chain(
+    tool: str, fallbacks: Mapping[str, tuple[str, ...]], backends: Mapping[str, Backend], where: str
+) -> tuple[str, ...]:
+    """Name an agent and those that it may fall back to, from one to the next.
+
+    Raises:
+        UnknownAgentError: it is not there.
+    """
+    if tool not in backends:
+        raise UnknownAgentError(tool, where, backends.keys())
+    found = [tool]
+    for name in found:
+        found += [each for each in fallbacks.get(name, ()) if each in backends and each not in found]
+    return tuple(found)
 
 
 def roster_of(project: Project, *, refresh: bool = False) -> Roster:

@@ -1,7 +1,8 @@
 """From a question to a verified answer: assess, retrieve, decompose, verify, collect, synthesize, record, respond."""
 
-from aurora_soar.errors import AgentOutputError, EmptyQuestionError, SoarError
+from aurora_soar.errors import AgentOutputError, EmptyQuestionError, ModelAnswerError, SoarError
 from aurora_soar.execution import Phase, Verbosity
+from aurora_soar.model import AgentModel, LanguageModel, Said
 from aurora_soar.orchestrator import SOAROrchestrator
 from aurora_soar.phases.assess import Assessment, Complexity, assess
 from aurora_soar.phases.respond import render
@@ -12,15 +13,19 @@ from aurora_soar.result import SoarEvent, SoarResult
 
 __all__ = [
     "Agent",
+    "AgentModel",
     "AgentOutputError",
     "AgentRegistry",
     "Assessment",
     "Complexity",
     "EmptyQuestionError",
     "Intent",
+    "LanguageModel",
+    "ModelAnswerError",
     "Phase",
     "Question",
     "SOAROrchestrator",
+    "Said",
     "SoarError",
     "SoarEvent",
     "SoarResult",

@@ -44,6 +44,7 @@ _TITLES: Final[Mapping[Aspect, str]] = {
     Aspect.FLOW: "How it hangs together",
     Aspect.ERRORS: "Where it fails",
     Aspect.TESTS: "Tests that show it",
+    Aspect.REPORT: "What was found",
 }
 
 
@@ -128,7 +129,7 @@ def _write_section(writer: _Writer, title: str, agent: str, findings: Sequence[F
     writer.line()
 
 
-_OTHERS: Final = frozenset({FindingKind.STATEMENT, FindingKind.RAISE, FindingKind.TEST})
+_OTHERS: Final = frozenset({FindingKind.STATEMENT, FindingKind.RAISE, FindingKind.TEST, FindingKind.CLAIM})
 
 
 def _write_definition(writer: _Writer, definition: Finding, findings: Sequence[Finding]) -> None:
@@ -154,6 +155,8 @@ def _flow_text(finding: Finding) -> str:
 
 
 def _other_text(finding: Finding) -> str:
+    if finding.kind is FindingKind.CLAIM:
+        return finding.text
     if finding.kind is FindingKind.STATEMENT:
         return _quoted(finding.text) + (f" — `{finding.symbol}`" if finding.symbol else "")
     if finding.kind is FindingKind.RAISE:

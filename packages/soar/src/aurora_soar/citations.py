@@ -43,6 +43,8 @@ class CitationChecker:
         lines = self._read(finding.file)
         if finding.line > len(lines):
             return False
+        if finding.kind is FindingKind.CLAIM:  # what is said is the agent's; that there is something is the place's
+            return bool(lines[finding.line - 1].strip())
         if finding.kind in _NAMED:
             name = re.split(r"[.:#]+", finding.symbol)[-1]
             return name in lines[finding.line - 1]
@@ -50,6 +52,11 @@ class CitationChecker:
             block = "\n".join(lines[finding.line - 1 : finding.line - 1 + MAX_LINES])
             return _plain(finding.text) in _plain(_MARKERS.sub(" ", block))
         return _plain(finding.text) == _plain(lines[finding.line - 1])
+
+    def line(self, file: str, number: int) -> str | None:
+        """What stands at a place; None where there is no such line, or nothing in it."""
+        lines = self._read(file)
+        return lines[number - 1].strip() or None if 0 < number <= len(lines) else None
 
     def _read(self, file: str) -> list[str]:
         if file not in self._lines:

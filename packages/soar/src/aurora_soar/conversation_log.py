@@ -1,7 +1,6 @@
 """The conversation log: one Markdown file for each question, with everything that was done in one JSON block.
 
-Files lie in `.aurora/logs/conversations/YYYY/MM/` as `<two-keywords>-<date>[-n].md`. Keys of parts that are not
-there yet hold what is true of them: no tokens, no cost.
+Files lie in `.aurora/logs/conversations/YYYY/MM/` as `<two-keywords>-<date>[-n].md`. A cost that nobody told is null.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.execution import Phase, PhaseTiming
+from aurora_soar.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,15 +18,16 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit
     from aurora_soar.execution import Execution
+    from aurora_soar.model import Said
     from aurora_soar.outputs import AgentOutput
     from aurora_soar.phases.decompose import Decomposition
     from aurora_spawner.recovery.machine import TaskRecoveryState
+    from aurora_spawner.usage import Usage
 
 __all__ = ["log_document", "write_log"]
 
 MAX_CONTENT: Final = 500
 _TRUNCATED: Final = "\n\n[... content truncated ...]"
-_LOCAL_COST_USD: Final = 0.0
 
 
 def write_log(execution: Execution, folder: Path) -> Path:
@@ -72,8 +72,8 @@ def _text(execution: Execution) -> str:
         f"- **Duration**: {execution.duration_ms}ms\n"
         f"- **Overall Score**: {execution.confidence:.2f}\n"
         f"- **Cached**: {execution.recorded.cached}\n"
-        f"- **Cost**: ${_LOCAL_COST_USD:.4f}\n"
-        "- **Tokens Used**: 0 input + 0 output\n\n"
+        f"- **Cost**: {'unknown' if (cost := _cost_usd(execution)) is None else f'${cost:.4f}'}\n"
+        f"- **Tokens Used**: {_tokens(execution)['input']} input + {_tokens(execution)['output']} output\n\n"
         f"## Metadata\n\n```json\n{block}\n```\n"
     )
 
@@ -94,12 +94,34 @@ def log_document(execution: Execution) -> dict[str, object]:
         "query_id": execution.query_id,
         "query": execution.question.text,
         "total_duration_ms": execution.duration_ms,
-        "total_cost_usd": _LOCAL_COST_USD,
-        "tokens_used": {"input": 0, "output": 0},
+        "total_cost_usd": _cost_usd(execution),
+        "tokens_used": _tokens(execution),
         "budget_status": _budget(execution),
         "phases": {phase.value: {**data, **_timing(execution, phase)} for phase, data in phases.items()},
         "timestamp": execution.started_at.timestamp(),
     }
+
+
+def _cost_usd(execution: Execution) -> float | None:
+    """Nothing where no model was asked; None where one was and did not tell."""
+    if not execution.model_asked:
+        return 0.0
+    return execution.usage.cost_usd if execution.usage else None
+
+
+def _tokens(execution: Execution) -> dict[str, int]:
+    return _tokens_of(execution.usage)
+
+
+def _tokens_of(usage: Usage | None) -> dict[str, int]:
+    if usage is None:
+        return {"input": 0, "output": 0}
+    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    return {"input": read, "output": usage.output_tokens}
+
+
+def _phase_tokens(calls: tuple[Said, ...]) -> dict[str, int]:
+    return {f"{kind}_tokens": count for kind, count in _tokens_of(usage_of(*calls)).items()}
 
 
 def _timing(execution: Execution, phase: Phase) -> dict[str, object]:
@@ -340,7 +362,9 @@ def _synthesize(execution: Execution) -> dict[str, object]:
         ],
         "sources": [{"file": source.file, "line": source.line} for source in s.sources],
         "metadata": {
-            "retry_count": 0,
+            "retry_count": s.retries,
+            "written_by": s.written_by,
+            "conflicts": list(s.conflicts),
             "verification_score": s.score,
             "coherence": s.coherence,
             "completeness": s.completeness,
@@ -351,7 +375,7 @@ def _synthesize(execution: Execution) -> dict[str, object]:
             "total_files_modified": 0,
             "user_interactions_count": 0,
         },
-        "timing": {**_span(execution, Phase.SYNTHESIZE), "input_tokens": 0, "output_tokens": 0},
+        "timing": {**_span(execution, Phase.SYNTHESIZE), **_phase_tokens(execution.answer_calls)},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AgentOutputError", "EmptyQuestionError", "SoarError"]
+__all__ = ["AgentOutputError", "EmptyQuestionError", "ModelAnswerError", "SoarError"]
 
 
 class SoarError(Exception):
@@ -18,6 +18,10 @@ class EmptyQuestionError(SoarError, ValueError):
             f"the question {text[:60]!r} holds no word to look for; ask about something by its name, "
             'for example "Where are retries limited?"'
         )
+
+
+class ModelAnswerError(SoarError, ValueError):
+    """A model's words hold no document of the kind that it was asked for."""
 
 
 class AgentOutputError(SoarError, ValueError):

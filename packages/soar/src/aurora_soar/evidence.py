@@ -23,6 +23,7 @@ class Aspect(StrEnum):
     FLOW = "flow"
     ERRORS = "errors"
     TESTS = "tests"
+    REPORT = "report"  # what an agent says in its own words
 
 
 class FindingKind(StrEnum):
@@ -35,6 +36,7 @@ class FindingKind(StrEnum):
     CALLEE = "callee"  # the symbol uses what is defined here; text is the signature
     RAISE = "raise"  # this line raises or reports an error; text is the line
     TEST = "test"  # this test exercises it; text is its signature
+    CLAIM = "claim"  # an agent says this of the place; text is what it says
 
 
 class _Document(BaseModel):
@@ -49,7 +51,7 @@ class Finding(_Document):
         line: the line that shows the claim, counted from 1.
         line_end: last line of what is meant (the definition's end), ≥ line.
         symbol: qualified name of the definition it belongs to, or the section's title.
-        text: words that stand at that place (white space may differ).
+        text: words that stand at that place (white space may differ); for a claim, what is said of it.
         about: for calls, the symbol at the other end; else "".
         detail: a first sentence of documentation, "" where there is none.
         terms: the question's terms that this place speaks of.

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from aurora_spawner.usage import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from aurora_soar.model import Said
+    from aurora_soar.outputs import AgentOutput
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.collect import Collected
     from aurora_soar.phases.decompose import Decomposition
@@ -18,8 +22,9 @@ if TYPE_CHECKING:
     from aurora_soar.phases.synthesize import Source, Synthesis
     from aurora_soar.phases.verify import Verification
     from aurora_soar.question import Question
+    from aurora_spawner.usage import Usage
 
-__all__ = ["BudgetStatus", "Execution", "Phase", "PhaseTiming", "Verbosity"]
+__all__ = ["BudgetStatus", "Execution", "Phase", "PhaseTiming", "Verbosity", "usage_of"]
 
 
 class Phase(StrEnum):
@@ -61,7 +66,7 @@ class PhaseTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetStatus:
-    """The money side of an execution. Local agents cost nothing, so nothing is consumed.
+    """The money side of an execution.
 
     Attributes:
         period: the month, as `2026-11`.
@@ -75,6 +80,12 @@ class BudgetStatus:
     total_entries: int = 0
 
 
+def usage_of(*asked: Said | AgentOutput) -> Usage | None:
+    """What these used together, of those that told; None where none did."""
+    told = [each.usage for each in asked if each.usage is not None]
+    return sum(told, start=NOTHING) if told else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """Everything that phases 1 to 7 made of one question.
@@ -83,6 +94,8 @@ class Execution:
         query_id: `soar-<milliseconds>`, unique within the project.
         decomposition, verification, collected: None where a simple question did not need the phase.
         timings: one for each phase that ran.
+        plan_calls: what the model answered when it planned, the answers that could not be used too.
+        answer_calls: the same of the answer.
         verbosity: the form in which phase 8 is to answer.
     """
 
@@ -100,6 +113,18 @@ class Execution:
     synthesis: Synthesis
     recorded: Recorded
     timings: Mapping[Phase, PhaseTiming]
+    plan_calls: tuple[Said, ...] = ()
+    answer_calls: tuple[Said, ...] = ()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What models used, of all that told; None where no model was asked, or none told."""
+        return usage_of(*self.plan_calls, *self.collected.outputs, *self.answer_calls)
+
+    @property
+    def model_asked(self) -> bool:
+        """Whether anything was asked that may have cost something."""
+        return bool(self.plan_calls or self.answer_calls) or any(output.words for output in self.collected.outputs)
 
     @property
     def answer(self) -> str:

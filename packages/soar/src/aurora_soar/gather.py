@@ -48,7 +48,7 @@ def gather(memory: Memory, request: LocalRequest) -> Evidence:
 
 def _findings(memory: Memory, request: LocalRequest, focus: Focus, hits: Sequence[Hit]) -> list[Finding]:
     match request.aspect:
-        case Aspect.DEFINITIONS:
+        case Aspect.DEFINITIONS | Aspect.REPORT:
             return _definitions(hits, focus, request.limit)
         case Aspect.STATEMENTS:
             return find_statements(hits, focus, request.limit)

@@ -16,27 +16,33 @@ from aurora_soar.extract.focus import Focus
 from aurora_soar.phases.assess import Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
 from aurora_soar.phases.decompose import decompose
+from aurora_soar.phases.devise import devise
 from aurora_soar.phases.record import record
 from aurora_soar.phases.respond import render
 from aurora_soar.phases.retrieve import retrieve
 from aurora_soar.phases.synthesize import synthesize
 from aurora_soar.phases.verify import Verdict, verify
+from aurora_soar.phases.write import Desk, write
 from aurora_soar.question import read_question
 from aurora_soar.result import SoarEvent, SoarResult
 from aurora_soar.simple import look_up
 from aurora_spawner import RecoveryPolicy, RecoverySettings
+from aurora_spawner.local import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aurora_core import Memory, Project
     from aurora_policies import PoliciesEngine
+    from aurora_soar.model import LanguageModel, Said
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.phases.retrieve import RetrievedContext
+    from aurora_soar.phases.synthesize import Synthesis
     from aurora_soar.phases.verify import Verification
     from aurora_soar.question import Question
     from aurora_soar.registry import AgentRegistry
+    from aurora_spawner.executor import Executor
 
 __all__ = ["SOAROrchestrator"]
 
@@ -60,6 +66,8 @@ class _Work:
     decomposition: Decomposition | None
     verification: Verification | None
     collected: Collected
+    calls: tuple[Said, ...] = ()
+    """What the model was asked for the plan."""
 
 
 class _Journey:
@@ -106,6 +114,10 @@ class SOAROrchestrator:
         max_concurrent: agents at once.
         recovery: what is done about agents that fail; None does as the policies' `agent_recovery` says.
         shared: a memory that other projects of the user leave answers in and find them; None without consent.
+        model: plans and writes the answer; without one, rules plan and the answer is put together from findings.
+        executor: makes what runs a run of agents; None runs them here, and ends them with this process, however it
+            ends, for nobody takes a question up again.
+        spent: what the month has cost so far, and in how many entries; None where nobody keeps account.
     """
 
     def __init__(
@@ -118,6 +130,9 @@ class SOAROrchestrator:
         max_concurrent: int = DEFAULT_MAX_CONCURRENT,
         recovery: RecoverySettings | None = None,
         shared: Memory | None = None,
+        model: LanguageModel | None = None,
+        executor: Callable[[], Executor] | None = None,
+        spent: Callable[[], tuple[float, int]] | None = None,
     ) -> None:
         self._project = project
         self._memory = memory
@@ -126,6 +141,9 @@ class SOAROrchestrator:
         self._max_concurrent = max_concurrent
         self._recovery = recovery or _recovery_of(policies)
         self._shared = shared
+        self._model = model
+        self._executor = executor or _ending_with_us
+        self._spent = spent
 
     def execute(
         self,
@@ -159,8 +177,7 @@ class SOAROrchestrator:
         work = await self._work(inquiry, journey)
         query_id = f"soar-{int(journey.started_at.timestamp() * 1e3)}"
         with journey.phase(Phase.SYNTHESIZE):
-            citations = CitationChecker(self._project.root)
-            synthesis = synthesize(inquiry.question, inquiry.focus, work.collected.outputs, citations)
+            synthesis, written = await self._synthesize(inquiry, work, journey)
         with journey.phase(Phase.RECORD):
             recorded = record(self._memory, inquiry.question, synthesis, query_id, shared=self._shared)
         execution = Execution(
@@ -177,6 +194,8 @@ class SOAROrchestrator:
             collected=work.collected,
             synthesis=synthesis,
             recorded=recorded,
+            plan_calls=work.calls,
+            answer_calls=written,
             timings=journey.timings,
         )
         with journey.phase(Phase.RESPOND):
@@ -197,11 +216,13 @@ class SOAROrchestrator:
         if inquiry.assessment.complexity is Complexity.SIMPLE:
             return self._directly(inquiry, None, None)
         with journey.phase(Phase.DECOMPOSE):
-            plan = decompose(inquiry.question, inquiry.context, self._registry)
+            plan, calls = await self._plan(inquiry, journey)
+        if any(call.interrupted for call in calls):
+            return self._interrupted(plan, calls)
         with journey.phase(Phase.VERIFY):
             verification = verify(plan, inquiry.focus, inquiry.context, self._registry)
         if verification.verdict is Verdict.FAIL:
-            return self._directly(inquiry, plan, verification)
+            return replace(self._directly(inquiry, plan, verification), calls=calls)
         with journey.phase(Phase.COLLECT):
             collected = await collect(
                 inquiry.question,
@@ -211,9 +232,52 @@ class SOAROrchestrator:
                 registry=self._registry,
                 limits=self._limits(),
                 recovery=self._recovery,
+                executor=self._executor(),
+                places=inquiry.context.code,
                 on_line=lambda line: journey.tell(Phase.COLLECT, "progress", line),
             )
-        return _Work(decomposition=plan, verification=verification, collected=collected)
+        return _Work(decomposition=plan, verification=verification, collected=collected, calls=calls)
+
+    async def _plan(self, inquiry: _Inquiry, journey: _Journey) -> tuple[Decomposition, tuple[Said, ...]]:
+        """A plan by the model where there is one; the rules plan where its plan cannot be used."""
+        calls: tuple[Said, ...] = ()
+        if self._model is not None:
+            devised = await devise(inquiry.question, inquiry.context, self._registry, self._model)
+            calls = devised.calls
+            if devised.decomposition is not None:
+                return devised.decomposition, calls
+            told = f"{self._model.name} gave no plan that can be used ({devised.complaints[-1]}); planned by rules"
+            journey.tell(Phase.DECOMPOSE, "progress", told)
+        return decompose(inquiry.question, inquiry.context, self._registry), calls
+
+    async def _synthesize(
+        self, inquiry: _Inquiry, work: _Work, journey: _Journey
+    ) -> tuple[Synthesis, tuple[Said, ...]]:
+        """The answer by the model where there is one; what was found, as it is, where its answer cannot be used."""
+        citations = CitationChecker(self._project.root)
+        extracted = synthesize(inquiry.question, inquiry.focus, work.collected.outputs, citations)
+        if self._model is None or work.collected.interrupted:
+            return extracted, ()
+        desk = Desk(
+            question=inquiry.question,
+            focus=inquiry.focus,
+            outputs=work.collected.outputs,
+            context=inquiry.context,
+            citations=citations,
+            root=self._project.root,
+            extracted=extracted,
+        )
+        written = await write(desk, self._model)
+        if written.synthesis.written_by is None:
+            told = (
+                f"{self._model.name} gave no answer that can be used ({written.complaints[-1]}); told as it was found"
+            )
+            journey.tell(Phase.SYNTHESIZE, "progress", told)
+        return written.synthesis, written.calls
+
+    def _interrupted(self, plan: Decomposition, calls: tuple[Said, ...]) -> _Work:
+        collected = Collected(outputs=(), run_id=None, duration_ms=0.0, interrupted=True)
+        return _Work(decomposition=plan, verification=None, collected=collected, calls=calls)
 
     def _directly(self, inquiry: _Inquiry, plan: Decomposition | None, verification: Verification | None) -> _Work:
         outputs = look_up(self._memory, inquiry.question)
@@ -227,8 +291,13 @@ class SOAROrchestrator:
 
     def _budget(self, at: datetime) -> BudgetStatus:
         budget = self._policies.policies.budget
+        consumed_usd, entries = self._spent() if self._spent else (0.0, 0)
         return BudgetStatus(
-            period=f"{at:%Y-%m}", limit_usd=budget.monthly_limit_usd, warn_at_percent=budget.warn_at_percent
+            period=f"{at:%Y-%m}",
+            limit_usd=budget.monthly_limit_usd,
+            warn_at_percent=budget.warn_at_percent,
+            consumed_usd=consumed_usd,
+            total_entries=entries,
         )
 
     def _logged(self, execution: Execution, response: str) -> SoarResult:
@@ -239,6 +308,10 @@ class SOAROrchestrator:
             error = f"the conversation log was not written: {raised}"
         parts = {field.name: getattr(execution, field.name) for field in fields(execution)}
         return SoarResult(**parts, response=response, log_path=path, log_error=error)
+
+
+def _ending_with_us() -> Executor:
+    return LocalExecutor(outlive=False)
 
 
 def _recovery_of(policies: PoliciesEngine) -> RecoverySettings:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from aurora_soar.evidence import Evidence
+    from aurora_spawner.usage import Usage
 
 __all__ = ["AgentOutput"]
 
@@ -23,6 +24,8 @@ class AgentOutput:
         evidence: what it found; None when it did not succeed.
         confidence: share of the subgoal's focus that its findings speak of, 0 to 1.
         error: why it did not succeed; None when it did.
+        words: what it said, where it answers in words of its own; "" for the local agent, whose evidence says all.
+        usage: what it used of a model; None for agents without one, and where nobody told.
     """
 
     subgoal_index: int
@@ -34,6 +37,8 @@ class AgentOutput:
     exit_code: int | None
     termination_reason: str | None
     error: str | None
+    words: str = ""
+    usage: Usage | None = None
 
     @property
     def summary(self) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aurora_spawner import Backend
+
 __all__ = ["LOCAL_AGENT", "Agent", "AgentRegistry"]
 
 LOCAL_AGENT: Final = "local"
@@ -41,7 +43,7 @@ class AgentRegistry:
     """Agents by id, and the backend that runs each."""
 
     agents: Mapping[str, Agent]
-    backends: Mapping[str, CommandBackend]
+    backends: Mapping[str, Backend]
 
     @classmethod
     def local(cls, project_root: Path, python: str = sys.executable) -> AgentRegistry:
@@ -51,6 +53,14 @@ class AgentRegistry:
             agents={LOCAL_AGENT: Agent(id=LOCAL_AGENT, description=_LOCAL_DESCRIPTION)},
             backends={LOCAL_AGENT: CommandBackend(name=LOCAL_AGENT, command=command, instructible=False)},
         )
+
+    def joined_by(self, agent: Agent, backends: Mapping[str, Backend]) -> AgentRegistry:
+        """The same with one more agent that goals may be given to, named first.
+
+        Args:
+            backends: its own, by its id, and those that it may fall back to.
+        """
+        return AgentRegistry(agents={agent.id: agent, **self.agents}, backends={**self.backends, **backends})
 
     def __contains__(self, agent_id: object) -> bool:
         return agent_id in self.agents

@@ -27,6 +27,7 @@ __all__ = ["command"]
     examples=(
         ('aur soar "Where is the configuration read?"', "Ask; the answer names file and line."),
         ('aur soar "Compare the two cache backends" --verbosity verbose', "See what each phase and agent did."),
+        ('aur soar "Why does login fail twice?" --tool claude', "Let Claude Code plan, look and write."),
         ('aur soar "Where are retries limited?" --json', "The whole execution as JSON."),
     ),
 )
@@ -38,21 +39,31 @@ __all__ = ["command"]
     show_default=True,
     help="The answer alone, with what it is worth, or with everything that was done.",
 )
+@click.option("--tool", metavar="NAME", help="The agent that plans and writes the answer; none by default.")
 @click.option("--no-index", is_flag=True, help="Answer from the index as it stands; do not look for changed files.")
 @max_concurrent_option
 @json_option
-def command(query: tuple[str, ...], verbosity: str, no_index: bool, max_concurrent: int | None, as_json: bool) -> int:
+def command(
+    *,
+    query: tuple[str, ...],
+    verbosity: str,
+    tool: str | None,
+    no_index: bool,
+    max_concurrent: int | None,
+    as_json: bool,
+) -> int:
     """Answer a question from the project, with sources.
 
     The question is assessed, cut into subgoals and answered by agents that run side by side; every line of the
-    answer names the file and line that it rests on. A folder that was never set up is set up first. The exit status
-    is 1 when no answer with a source was found.
+    answer names the file and line that it rests on. Without --tool (or AURORA_TOOL, or `tool:` in the configuration)
+    no model is asked and nothing is spent. A folder that was never set up is set up first. The exit status is 1 when
+    no answer with a source was found.
     """
     from aurora_soar import read_question
 
     question = read_question(" ".join(query)).text  # an empty one is refused before anything is set up
     project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
-    config = wiring.settings(project, max_concurrent=max_concurrent)
+    config = wiring.settings(project, tool=tool, max_concurrent=max_concurrent)
     with wiring.open_memory(project, config) as memory, wiring.shared_answers(config) as shared:
         orchestrator = wiring.orchestrator(project, memory, config, shared)
         if not no_index:

@@ -5,22 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.claims import read_claims
 from aurora_soar.errors import AgentOutputError
-from aurora_soar.evidence import Evidence, LocalRequest, parse_evidence
+from aurora_soar.evidence import Aspect, Evidence, LocalRequest, parse_evidence
 from aurora_soar.outputs import AgentOutput
+from aurora_soar.requests import subgoal_request
 from aurora_spawner import Run, SpawnTask
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from aurora_core import Project
+    from aurora_core import Hit, Project
     from aurora_soar.extract.focus import Focus
     from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.question import Question
     from aurora_soar.registry import AgentRegistry
     from aurora_spawner import RecoverySettings, RunEvent, RunReport, SpawnResult
+    from aurora_spawner.executor import Executor
     from aurora_spawner.recovery.machine import TaskRecoveryState
 
 __all__ = ["CollectLimits", "Collected", "collect"]
@@ -65,17 +69,21 @@ async def collect(
     registry: AgentRegistry,
     limits: CollectLimits,
     recovery: RecoverySettings,
+    executor: Executor,
+    places: Sequence[Hit],
     on_line: Callable[[str], None],
 ) -> Collected:
     """Run every subgoal's agent; a failed agent is an output without success, never an exception.
 
     Args:
         recovery: what is done about agents that fail.
+        executor: what runs them.
+        places: what the memory has on the question, for agents that look into files themselves.
         on_line: is told of each agent's end, as `[Agent 2/5] local: completed (0.3 s)`, and of providers that pause.
     """
     run = Run.create(
         project.runs_db,
-        [_task(index, subgoal, question) for index, subgoal in enumerate(decomposition.subgoals)],
+        [_task(index, subgoal, question, places) for index, subgoal in enumerate(decomposition.subgoals)],
         registry.backends,
         default_agent=decomposition.subgoals[0].assigned_agent,
         kind="soar",
@@ -84,14 +92,24 @@ async def collect(
         cwd=project.root,
         spool=project.aurora_dir / "runs",
         recovery=recovery,
+        executor=executor,
     )
     report = await run.execute(on_event=_narrator(len(decomposition.subgoals), on_line))
     with Journal(project.runs_db) as journal:
         recoveries = recovery_report(journal, run.run_id).tasks
-    return _collected(report, decomposition, focus, recoveries)
+    return _collected(report, decomposition, focus, project.root, recoveries)
 
 
-def _task(index: int, subgoal: Subgoal, question: Question) -> SpawnTask:
+def _task(index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit]) -> SpawnTask:
+    if subgoal.aspect is Aspect.REPORT:
+        return SpawnTask(
+            subgoal_request(question, subgoal, places),
+            subgoal.assigned_agent,
+            id=str(index),
+            title=subgoal.description,
+            depends_on=tuple(map(str, subgoal.depends_on)),
+            critical=subgoal.is_critical,
+        )
     request = LocalRequest(question=question.text, aspect=subgoal.aspect, focus=subgoal.focus)
     return SpawnTask(
         request.model_dump_json(exclude={"dependency_results"}),
@@ -133,11 +151,19 @@ def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent]
 
 
 def _collected(
-    report: RunReport, decomposition: Decomposition, focus: Focus, recoveries: tuple[TaskRecoveryState, ...]
+    report: RunReport,
+    decomposition: Decomposition,
+    focus: Focus,
+    root: Path,
+    recoveries: tuple[TaskRecoveryState, ...],
 ) -> Collected:
+    aspects = [subgoal.aspect for subgoal in decomposition.subgoals]
     results = [report.results[str(index)] for index in range(len(decomposition.subgoals))]
     return Collected(
-        outputs=tuple(_output(index, result, focus) for index, result in enumerate(results)),
+        outputs=tuple(
+            _output(index, result, focus, aspect, root)
+            for index, (result, aspect) in enumerate(zip(results, aspects, strict=True))
+        ),
         run_id=report.run_id,
         duration_ms=report.duration_s * 1e3,
         interrupted=report.interrupted,
@@ -145,9 +171,10 @@ def _collected(
     )
 
 
-def _output(index: int, result: SpawnResult, focus: Focus) -> AgentOutput:
-    evidence, error = _read(result)
+def _output(index: int, result: SpawnResult, focus: Focus, aspect: Aspect, root: Path) -> AgentOutput:
+    evidence, error = _read(result, focus, aspect, root)
     spoken = " ".join(term for f in evidence.findings for term in f.terms) if evidence else ""
+    reports = aspect is Aspect.REPORT
     return AgentOutput(
         subgoal_index=index,
         agent_id=result.agent,
@@ -158,12 +185,16 @@ def _output(index: int, result: SpawnResult, focus: Focus) -> AgentOutput:
         exit_code=result.exit_code,
         termination_reason=result.termination_reason,
         error=error,
+        words=result.output if reports and result.success else "",
+        usage=result.usage,
     )
 
 
-def _read(result: SpawnResult) -> tuple[Evidence | None, str | None]:
+def _read(result: SpawnResult, focus: Focus, aspect: Aspect, root: Path) -> tuple[Evidence | None, str | None]:
     if not result.success:
         return None, result.error or result.termination_reason or result.state.value
+    if aspect is Aspect.REPORT:
+        return read_claims(result.output, focus, root), None
     try:
         return parse_evidence(result.agent, result.output), None
     except AgentOutputError as error:

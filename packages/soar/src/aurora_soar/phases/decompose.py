@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.question import Question
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["Decomposition", "ExecutionStep", "MatchQuality", "Subgoal", "decompose"]
+__all__ = ["Decomposition", "ExecutionStep", "MatchQuality", "Subgoal", "decompose", "layers", "query_hash"]
 
 
 class MatchQuality(StrEnum):
@@ -90,9 +90,9 @@ def decompose(question: Question, context: RetrievedContext, registry: AgentRegi
     return Decomposition(
         goal=question.text,
         subgoals=subgoals,
-        execution_order=_layers(subgoals),
+        execution_order=layers(subgoals),
         expected_tools=tuple(dict.fromkeys(f"memory:{s.aspect.value}" for s in subgoals)),
-        query_hash=hashlib.sha256(question.text.encode()).hexdigest(),
+        query_hash=query_hash(question),
     )
 
 
@@ -113,7 +113,13 @@ def _subgoal(rule: Rule, context: RetrievedContext, registry: AgentRegistry) -> 
     )
 
 
-def _layers(subgoals: tuple[Subgoal, ...]) -> tuple[ExecutionStep, ...]:
+def query_hash(question: Question) -> str:
+    """The same for equal questions."""
+    return hashlib.sha256(question.text.encode()).hexdigest()
+
+
+def layers(subgoals: tuple[Subgoal, ...]) -> tuple[ExecutionStep, ...]:
+    """The order that follows from the dependencies, each of which is on an earlier subgoal."""
     depth: list[int] = []
     for subgoal in subgoals:
         depth.append(1 + max((depth[i] for i in subgoal.depends_on), default=0))

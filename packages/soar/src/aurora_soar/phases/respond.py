@@ -35,10 +35,23 @@ def render(execution: Execution, verbosity: Verbosity) -> str:
 
 def _worth(execution: Execution) -> str:
     s = execution.synthesis
+    sources = f"{len(execution.sources)} sources"
     return (
         f"Confidence {execution.confidence:.2f} (coherence {s.coherence:.2f}, completeness {s.completeness:.2f}, "
-        f"factuality {s.factuality:.2f}) · {len(execution.sources)} sources · {_agents(execution)} · no model, $0.00"
+        f"factuality {s.factuality:.2f}) · {sources} · {_agents(execution)} · {_cost(execution)}"
     )
+
+
+def _cost(execution: Execution) -> str:
+    """What models were paid; what nobody told is called unknown, never nothing."""
+    if not execution.model_asked:
+        return "no model, $0.00"
+    usage = execution.usage
+    if usage is None:
+        return "tokens and cost unknown"
+    cost = "cost unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
+    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    return f"{read:,} + {usage.output_tokens:,} tokens, {cost}"
 
 
 def _earlier(execution: Execution) -> str:
@@ -72,5 +85,7 @@ def _story(execution: Execution) -> Iterator[str]:
         found = len(output.evidence.findings) if output.evidence else 0
         outcome = output.error or f"{found} findings"
         yield f"agent {output.subgoal_index + 1}: {outcome} ({output.duration_ms / 1e3:.2f} s)"
+    for conflict in execution.synthesis.conflicts:
+        yield f"conflict: {conflict}"
     for phase, timing in execution.timings.items():
         yield f"{phase.value}: {timing.duration_ms:.1f} ms"

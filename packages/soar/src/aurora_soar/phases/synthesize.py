@@ -51,6 +51,9 @@ class Synthesis:
         subgoals_completed: agents that found something.
         subgoals_partial: agents that succeeded and found nothing.
         subgoals_failed: agents that did not succeed.
+        written_by: the agent that wrote it as a model; None where it was put together from the findings.
+        retries: how often a model was asked again for it.
+        conflicts: where findings contradict each other, as the writer saw it.
     """
 
     answer: str
@@ -62,6 +65,9 @@ class Synthesis:
     subgoals_completed: int
     subgoals_partial: int
     subgoals_failed: int
+    written_by: str | None = None
+    retries: int = 0
+    conflicts: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
