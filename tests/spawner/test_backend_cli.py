@@ -147,7 +147,7 @@ def test_an_agent_sees_its_own_keys_only(tmp_path: Path) -> None:
         for kind in ("claude", "codex", "gemini", "copilot", "qwen", "aider")
     }
     assert seen == {
-        "claude": {"ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY"},
+        "claude": {"ANTHROPIC_API_KEY"},
         "codex": {"OPENAI_API_KEY"},
         "gemini": {"GEMINI_API_KEY"},
         "copilot": {"GH_TOKEN"},
@@ -155,6 +155,8 @@ def test_an_agent_sees_its_own_keys_only(tmp_path: Path) -> None:
         "aider": {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"},
     }
     assert set(agent_environment(keys)) == seen["aider"], "a command of which nothing is known"
+    by_amazon = started(tmp_path, "claude", env={"CLAUDE_CODE_USE_BEDROCK": "1"})
+    assert "AWS_SECRET_ACCESS_KEY" in agent_environment(keys, secrets=by_amazon.secrets)
 
 
 def test_a_surrounding_agent_leaves_no_trace() -> None:

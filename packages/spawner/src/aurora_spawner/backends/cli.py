@@ -99,7 +99,7 @@ class CliBackend:
         return Invocation(
             command=(*program, *(_filled(word, places) for word in self._arguments(request))),
             env={name: _filled(value, places) for name, value in self._variables().items()},
-            secrets=profile.secrets,
+            secrets=self._secrets(),
             files={Path(_filled(path, places)): content for path, content in files.items()},
             instructed=bool(instructions),
             session_id=request.new_session if names_session else None,
@@ -119,6 +119,15 @@ class CliBackend:
             *self.args,
             *ending,
         )
+
+    def _secrets(self) -> tuple[str, ...]:
+        asked = [
+            more
+            for variable, patterns in self.profile.secrets_with.items()
+            if variable in os.environ or variable in self.env
+            for more in patterns
+        ]
+        return (*self.profile.secrets, *asked)
 
     def _variables(self) -> dict[str, str]:
         profile = self.profile

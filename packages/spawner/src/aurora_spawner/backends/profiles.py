@@ -65,6 +65,8 @@ class Profile:
     isolated_files: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     """The model keys that it may see: those of its own providers."""
+    secrets_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """More of them, where a variable is set that asks for another provider."""
 
 
 def _json(value: object) -> str:
@@ -106,7 +108,8 @@ _KNOWN: Final = (
         },
         root_env={"IS_SANDBOX": "1"},  # it refuses the superuser this mode otherwise
         isolated_env={"CLAUDE_CONFIG_DIR": HOME},
-        secrets=("ANTHROPIC_*", "CLAUDE_*", "AWS_*"),
+        secrets=("ANTHROPIC_*", "CLAUDE_*"),
+        secrets_with={"CLAUDE_CODE_USE_BEDROCK": ("AWS_*",), "CLAUDE_CODE_USE_VERTEX": ("GOOGLE_*",)},
     ),
     Profile(
         kind="codex",
