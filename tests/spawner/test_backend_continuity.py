@@ -175,7 +175,7 @@ def test_a_damaged_memo_is_none(content: str, tmp_path: Path) -> None:
 
 
 def test_a_memo_is_read_as_it_was_written(tmp_path: Path) -> None:
-    memo = Memo(agent="a", session_id="s", used_before=Usage(output_tokens=3, cost_usd=0.5))
+    memo = Memo(agent="a", session_id="s", used_before=Usage(output_tokens=3, cost_usd=0.5), dialect="codex")
     (tmp_path / MEMO).write_text(memo.to_text())
     assert read_memo(tmp_path) == memo
 

@@ -144,8 +144,13 @@ def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: b
     return steering.cancel_run(_journal_with(project, run_id), run_id, task_id=task_id, at_once=at_once)
 
 
-def log_pieces(project: Project, run_id: str, task_id: str | None, *, follow: bool, errors: bool) -> Iterator[bytes]:
+def log_pieces(
+    project: Project, run_id: str, task_id: str | None, *, follow: bool, errors: bool, told: bool = False
+) -> Iterator[bytes]:
     """Give what a task's agent has printed, or what all of a run's tasks have, each below its name.
+
+    Args:
+        told: events as lines for people, where the agent prints events.
 
     Raises:
         UnknownRunError, UnknownTaskError: there is none of that name.
@@ -158,11 +163,11 @@ def log_pieces(project: Project, run_id: str, task_id: str | None, *, follow: bo
         if task_id is None:
             for each, title in titles.items():
                 yield f"== {each} {title}\n".encode(errors="replace")
-                yield read_log(store, run_id, each, stream=stream)
+                yield read_log(store, run_id, each, stream=stream, told=told)
         elif follow:
-            yield from follow_log(store, run_id, task_id, stream=stream)
+            yield from follow_log(store, run_id, task_id, stream=stream, told=told)
         else:
-            yield read_log(store, run_id, task_id, stream=stream)
+            yield read_log(store, run_id, task_id, stream=stream, told=told)
 
 
 def _journal_with(project: Project, run_id: str) -> Path:

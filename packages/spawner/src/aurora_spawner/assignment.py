@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import AttemptRequest, with_events
-from aurora_spawner.continuity import MEMO, memo_for, prompt_to_go_on
+from aurora_spawner.continuity import MEMO, Memo, memo_for, prompt_to_go_on
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
 from aurora_spawner.prompts import as_argument, prompt_for
@@ -83,7 +83,7 @@ class Assignment:
             environment={**self._inherited(invocation), **invocation.env, **names},
             cwd=self.cwd,
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
-            files={**invocation.files, folder.path / MEMO: memo.naming(invocation.session_id).to_text()} if _speaks(backend) else invocation.files,
+            files={**invocation.files, **_memo_file(folder, memo, invocation, backend)},
             resumes=memo.session_id,
         )
 
@@ -115,10 +115,12 @@ class Assignment:
         return self._scrubbed[needs]
 
 
-def _speaks(backend: Backend) -> bool:
-    """Whether an attempt leaves more than text: only then is it worth a memo."""
+def _memo_file(folder: AttemptFolder, memo: Memo, invocation: Invocation, backend: Backend) -> dict[Path, str]:
+    """What the next attempt may want to know of this one; of an agent that leaves more than text."""
     speaking = with_events(backend)
-    return speaking is not None and speaking.dialect is not None
+    if speaking is None or speaking.dialect is None:
+        return {}
+    return {folder.path / MEMO: memo.of(speaking.dialect, new_session_id=invocation.session_id).to_text()}
 
 
 _PROCESS_TOKEN: Final = os.urandom(10).hex()

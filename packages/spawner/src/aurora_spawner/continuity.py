@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend, Reply
+    from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.executor import AttemptEnd
 
 SESSION_LOST: Final = "session_lost"
@@ -39,10 +40,12 @@ class Memo:
     """What that session had used before, as its agent counts."""
     new_session_id: str | None = None
     """What its own session is called, where that was for us to choose."""
+    dialect: str | None = None
+    """What it prints, for whoever reads its output later."""
 
-    def naming(self, new_session_id: str | None) -> Memo:
-        """The same of an attempt whose session is called that."""
-        return replace(self, new_session_id=new_session_id)
+    def of(self, dialect: Dialect | None, *, new_session_id: str | None = None) -> Memo:
+        """The same of an attempt that speaks this, and whose session is called that."""
+        return replace(self, dialect=dialect.name if dialect else None, new_session_id=new_session_id)
 
     def to_text(self) -> str:
         """As it is written."""
@@ -62,6 +65,7 @@ def read_memo(folder: Path) -> Memo | None:
         session_id=_text(stored.get("session_id")),
         used_before=_usage(stored.get("used_before")),
         new_session_id=_text(stored.get("new_session_id")),
+        dialect=_text(stored.get("dialect")),
     )
 
 
@@ -89,7 +93,7 @@ def memo_for(spool: Path, *, position: int, task_id: str, number: int, backend: 
             break
         reply = backend.read_stream(_output(folder))
         if not reply.worked and _passing(reply.reported):  # it did not get so far as to add to what it went on with
-            return memo.naming(None)
+            return replace(memo, dialect=None, new_session_id=None)
         session = reply.session_id or memo.new_session_id or memo.session_id
         if session is None or not _worth_it(reply):
             break

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.telling import Telling
+from aurora_spawner.continuity import read_memo
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.journal.views import load_attempts, load_run
 from aurora_spawner.spool import AttemptFolder, kept_bytes
@@ -21,14 +24,21 @@ FOLLOW_PERIOD_S = 0.2
 PIECE_BYTES = 1 << 16
 
 
-def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout") -> bytes:
+def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout", told: bool = False) -> bytes:
     """What the task's last attempt has printed so far, in order; head and tail of what is over the cap.
+
+    Args:
+        told: Events as lines for people, where the agent prints events.
 
     Raises:
         UnknownRunError: The journal has no such run.
     """
     attempt = _last_attempt(journal, run_id, task_id)
-    return _whole(attempt, stream) if attempt else b""
+    if attempt is None:
+        return b""
+    telling = _telling(attempt) if told and stream == "stdout" else None
+    content = _whole(attempt, stream)
+    return telling.feed(content) + telling.close() if telling else content
 
 
 def follow_log(
@@ -37,6 +47,7 @@ def follow_log(
     task_id: str,
     *,
     stream: Stream = "stdout",
+    told: bool = False,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[bytes]:
     """The same as it grows, until the task is settled or nobody coordinates the run any more.
@@ -44,18 +55,28 @@ def follow_log(
     A new attempt is followed from its beginning.
     """
     seen: tuple[int, int] = (0, 0)
+    telling: Telling | None = None
     while True:
         attempt = _last_attempt(journal, run_id, task_id)
         over = _over(journal, run_id, task_id)
         if attempt is not None:
             offset = seen[1] if seen[0] == attempt.number else 0
+            if not offset:
+                telling = _telling(attempt) if told and stream == "stdout" else None
             for piece in _pieces(attempt, stream, offset):
                 offset += len(piece)
-                yield piece
+                yield telling.feed(piece) if telling else piece
             seen = (attempt.number, offset)
         if over:
+            yield telling.close() if telling else b""
             return
         sleep(FOLLOW_PERIOD_S)
+
+
+def _telling(attempt: AttemptRow) -> Telling | None:
+    memo = read_memo(attempt.folder)
+    dialect = DIALECTS.get(memo.dialect or "") if memo else None
+    return Telling(dialect) if dialect else None
 
 
 def _last_attempt(journal: Journal, run_id: str, task_id: str) -> AttemptRow | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -34,5 +35,6 @@ def command(*, target: str, follow: bool, errors: bool) -> int:
     if follow and not task_id:
         raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` names the ones that run")
     project = wiring.project_at(Path.cwd())
-    emit_bytes(journal.log_pieces(project, run_id, task_id or None, follow=follow, errors=errors))
+    told = sys.stdout.isatty()
+    emit_bytes(journal.log_pieces(project, run_id, task_id or None, follow=follow, errors=errors, told=told))
     return ExitCode.DONE
