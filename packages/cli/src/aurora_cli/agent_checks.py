@@ -13,7 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner import CliBackend
+from aurora_spawner import BackendError, CliBackend
+from aurora_spawner.backends.model import ModelBackend
+from aurora_spawner.backends.model_apis import APIS
 from aurora_spawner.backends.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class AgentCheck:
 
     Attributes:
         kind: of its backend.
-        program: its full path; None where it is not there.
-        version: as it says itself; None where it does not.
+        program: its full path, or a model's address; None where it is not there.
+        version: as it says itself, or which model it is; None where it does not.
         signed_in_by: the variable or file that says so; "" where nothing does.
         gate: whether its tool calls can be stopped before they happen.
         advice: what to do; empty where nothing is to be done.
@@ -129,6 +131,8 @@ def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], ho
 def _check(
     name: str, backend: Backend, *, program: str | None, version: str | None, environ: Mapping[str, str], home: Path
 ) -> AgentCheck:
+    if isinstance(backend, ModelBackend):
+        return _check_model(name, backend)
     kind = backend.kind if isinstance(backend, CliBackend) else "command"
     signed_in, by = _signed_in(backend, environ, home)
     return AgentCheck(
@@ -140,6 +144,26 @@ def _check(
         signed_in_by=by,
         gate=NO_GATE,
         advice=_advice(backend, program, version, signed_in),
+    )
+
+
+def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
+    """A model has no program, no version and no tools; nobody is called to see whether it is there."""
+    advice, signed_in = "", SignedIn.UNKNOWN
+    if backend.key is not None:
+        try:
+            signed_in = SignedIn.YES if backend.key() else SignedIn.NO
+        except BackendError as error:
+            advice, signed_in = str(error), SignedIn.NO
+    return AgentCheck(
+        name=name,
+        kind="model",
+        program=backend.base_url or APIS[backend.api].base_url,
+        version=f"{backend.api}: {backend.model}",
+        signed_in=signed_in,
+        signed_in_by="a key" if signed_in is SignedIn.YES else "",
+        gate="needs no gate, it has no tools",
+        advice=advice,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from aurora_spawner import Backend, CliBackend, CommandBackend
+from aurora_spawner import Backend, BackendError, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.model import MAX_TOKENS, ModelBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aurora_core import BackendConfig, Config
     from aurora_spawner.backends.command import PromptBy
@@ -17,12 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["configured_agents", "found_agents"]
 
 
-def configured_agents(config: Config) -> dict[str, Backend]:
-    """Build the agents that the user has configured, by name."""
-    return {
-        name: _command(name, backend) if backend.kind == "command" else _cli(name, backend)
-        for name, backend in config.backends.items()
-    }
+def configured_agents(config: Config, find_key: Callable[[str], str]) -> dict[str, Backend]:
+    """Build the agents that the user has configured, by name.
+
+    Args:
+        find_key: gives a key's value by its name, when an agent is about to need it.
+    """
+    return {name: _configured(name, backend, find_key) for name, backend in config.backends.items()}
+
+
+def _configured(name: str, backend: BackendConfig, find_key: Callable[[str], str]) -> Backend:
+    if backend.kind == "command":
+        return _command(name, backend)
+    return _model(name, backend, find_key) if backend.kind == "model" else _cli(name, backend)
 
 
 def found_agents(environ: Mapping[str, str]) -> dict[str, Backend]:
@@ -40,6 +49,28 @@ def _command(name: str, backend: BackendConfig) -> CommandBackend:
         dialect=DIALECTS.get(backend.events),
         prompt=cast("PromptBy", backend.prompt),
         model=backend.model,
+    )
+
+
+def _model(name: str, backend: BackendConfig, find_key: Callable[[str], str]) -> ModelBackend:
+    from aurora_soar.keys import KeyStoreError, UnknownKeyError
+
+    def key(wanted: str) -> str:
+        try:
+            return find_key(wanted)
+        except (KeyStoreError, UnknownKeyError) as error:
+            raise BackendError(name, str(error)) from error
+
+    return ModelBackend(
+        name=name,
+        api=backend.api,
+        model=backend.model or "",
+        base_url=backend.base_url or "",
+        key=partial(key, backend.key) if backend.key else None,
+        max_tokens=backend.max_tokens or MAX_TOKENS,
+        env=backend.env,
+        timeout_s=backend.timeout_s,
+        named_provider=backend.provider,
     )
 
 

@@ -152,7 +152,11 @@ def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Fin
 
 def _agents(project: Project, config: Config) -> Finding:
     """Whether the programs of the configured agents are there; nothing is started."""
-    programs = {name: (*backend.command, backend.kind)[0] for name, backend in config.backends.items()}
+    programs = {
+        name: (*backend.command, backend.kind)[0]
+        for name, backend in config.backends.items()
+        if backend.kind != "model"
+    }
     missing = [name for name, program in programs.items() if not _program(project.root, program)]
     if missing:
         says = f"the program of {', '.join(missing)} is not there"

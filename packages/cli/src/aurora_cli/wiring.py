@@ -348,7 +348,11 @@ def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
     from aurora_soar import AgentRegistry
 
     local = AgentRegistry.local(project.root).backends
-    return {**local, **found_agents(os.environ), **configured_agents(config)}
+    return {
+        **local,
+        **found_agents(os.environ),
+        **configured_agents(config, lambda name: key_store(project).find(name).value),
+    }
 
 
 def recovery_of(project: Project, config: Config, *, background: bool = False) -> RecoverySettings:

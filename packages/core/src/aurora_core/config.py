@@ -34,7 +34,7 @@ class BackendConfig:
     """An agent of the user's own: a known CLI, or any program that takes a prompt and answers on stdout.
 
     Attributes:
-        kind: which CLI it is, or "command" for any other program.
+        kind: which CLI it is, "command" for any other program, or "model" for a direct call.
         command: program and arguments; empty for the CLI that is found on PATH.
         timeout_s: longest run in seconds; None leaves it to the policies.
         env: variables set for it.
@@ -46,6 +46,10 @@ class BackendConfig:
         isolated: whether a known CLI gets configuration and sessions of its own for each task.
         prompt: how a command takes its prompt: stdin, file or argument.
         events: which CLI's events a command prints; "none" for plain text.
+        api: how a model is asked.
+        base_url: where; None for the provider's own address.
+        key: the name of the key for it; None for a server that wants none.
+        max_tokens: of a model's answer; None leaves it to us.
     """
 
     kind: str
@@ -60,6 +64,10 @@ class BackendConfig:
     isolated: bool = False
     prompt: str = "stdin"
     events: str = "none"
+    api: str = "openai"
+    base_url: str | None = None
+    key: str | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +241,10 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
                 isolated=b.isolated,
                 prompt=b.prompt,
                 events=b.events,
+                api=b.api,
+                base_url=b.base_url,
+                key=b.key,
+                max_tokens=b.max_tokens,
             )
             for name, b in _backends(values).items()
         },

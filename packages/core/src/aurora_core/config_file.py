@@ -5,10 +5,11 @@ Apart from `config`, because a project without settings should not wait for the 
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
@@ -32,17 +33,33 @@ _Word = Annotated[str, Field(min_length=1)]
 _ONLY_FOR: Final = {
     "prompt": ("command",),
     "events": ("command",),
+    "command": ("command", *AGENT_CLIS),
     "args": AGENT_CLIS,
     "permissive": AGENT_CLIS,
     "isolated": AGENT_CLIS,
+    "api": ("model",),
+    "base_url": ("model",),
+    "key": ("model",),
+    "max_tokens": ("model",),
 }
 """Settings that not every kind of agent has."""
+
+
+def _named_key(text: str) -> str:
+    """The name in `keys:NAME`; a key itself has no business in a file, nor in the message about it."""
+    scheme, _, name = text.partition(":")
+    if scheme != "keys" or not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name):
+        raise PydanticCustomError(
+            "key",
+            "must name a key, like keys:openai; the key itself is kept by `aur keys set openai`, not written here",
+        )
+    return name
 
 
 class BackendFile(_Strict):
     """One of the user's own agents, or their choices for a known one."""
 
-    kind: Literal["command", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"]
+    kind: Literal["command", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline", "model"]
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
     prompt: Literal["stdin", "file", "argument"] = "stdin"
     events: Literal["none", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"] = "none"
@@ -54,6 +71,10 @@ class BackendFile(_Strict):
     env: dict[str, str] = Field(default_factory=dict)
     fallback: list[str] = Field(default_factory=list)
     provider: _Word | None = None
+    api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    key: Annotated[str, AfterValidator(_named_key)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> BackendFile:
@@ -62,6 +83,8 @@ class BackendFile(_Strict):
                 raise PydanticCustomError("unfit", "{name} is no setting of kind {kind}", _about(name, self.kind))
         if self.kind == "command" and self.command is None:
             raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("command", self.kind))
+        if self.kind == "model" and self.model is None:
+            raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("model", self.kind))
         return self
 
 

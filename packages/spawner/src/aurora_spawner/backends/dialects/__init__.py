@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aurora_spawner.backends.dialects import aider, claude, cline, codex, copilot, gemini, opencode
+from aurora_spawner.backends.dialects import aider, claude, cline, codex, copilot, gemini, model, opencode
 from aurora_spawner.backends.dialects.base import Dialect
 
 DIALECTS: Final = {
@@ -15,6 +15,7 @@ DIALECTS: Final = {
         Dialect(name="qwen", readers=claude.READERS),
         Dialect(name="copilot", readers=copilot.READERS),
         Dialect(name="cline", readers=cline.READERS),
+        Dialect(name="model", readers=model.READERS),
         Dialect(name="aider", read_line=aider.read_line, ends_with_event=False),
     )
 }

@@ -1,0 +1,72 @@
+"""The events of our own program that asks a model; see `model_call`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.backends.events import (
+    AgentEvent,
+    Failed,
+    RetryNotice,
+    Succeeded,
+    Text,
+    UsageReported,
+)
+from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aurora_spawner.backends.dialects.base import Readers
+    from aurora_spawner.backends.fields import Fields
+
+
+def _start(event: Fields) -> Iterator[AgentEvent]:
+    """Which model answers; nothing is used yet."""
+    yield UsageReported(usage=Usage(), model=event.text("model") or None)
+
+
+def _text(event: Fields) -> Iterator[AgentEvent]:
+    yield Text(text=event.text("text"), continues=True)
+
+
+def _usage(event: Fields) -> Iterator[AgentEvent]:
+    used = Usage(
+        input_tokens=event.count("input_tokens"),
+        output_tokens=event.count("output_tokens"),
+        cache_read_tokens=event.count("cache_read_tokens"),
+        cache_write_tokens=event.count("cache_write_tokens"),
+    )
+    yield UsageReported(usage=used, model=event.text("model") or None)
+
+
+def _retry(event: Fields) -> Iterator[AgentEvent]:
+    yield RetryNotice(attempt=event.whole("attempt"), delay_s=event.real("delay_s"), failure=_failure(event))
+
+
+def _failed(event: Fields) -> Iterator[AgentEvent]:
+    yield Failed(failure=_failure(event))
+
+
+def _done(_event: Fields) -> Iterator[AgentEvent]:
+    yield Succeeded()
+
+
+def _failure(event: Fields) -> ReportedFailure:
+    return ReportedFailure(
+        code=event.text("code"),
+        status=event.whole("status"),
+        message=event.text("message"),
+        retry_after_s=event.real("retry_after_s"),
+    )
+
+
+READERS: Final[Readers] = {
+    "start": _start,
+    "text": _text,
+    "usage": _usage,
+    "retry": _retry,
+    "failed": _failed,
+    "done": _done,
+}
