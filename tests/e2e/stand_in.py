@@ -58,7 +58,42 @@ class Act:
 
 HUGE = " ".join(f"line {n} of a long answer;" for n in range(16_000))
 OVER = Act(say="This play is over.", times=FOREVER)
+# What a model says that plans, looks at two things, and writes: `aur soar --tool`.
+PLAN = {
+    "goal": "Say how prices are added up",
+    "subgoals": [
+        {
+            "description": "Find where prices are added up",
+            "ideal_agent": "thinker",
+            "assigned_agent": "thinker",
+            "source_file": "till.py",
+        },
+        {
+            "description": "Judge what happens with a negative price",
+            "ideal_agent": "code-reviewer",
+            "ideal_agent_desc": "judges code",
+            "assigned_agent": "thinker",
+            "match_quality": "acceptable",
+            "depends_on": [0],
+        },
+    ],
+}
+ANSWER = {
+    "answer": (
+        "Prices are added up one by one in `total` (Agent: thinker) (till.py:6).\n"
+        "- A negative price is refused with a ValueError (Agent: thinker) (till.py:8)."
+    ),
+    "conflicts": [],
+}
 PLAYS: dict[str, tuple[Act, ...]] = {
+    "question": (
+        Act(say=f"Here is a plan.\n```json\n{json.dumps({**PLAN, 'confidence': 1})}\n```"),  # a field too many
+        Act(say=f"```json\n{json.dumps(PLAN, indent=1)}\n```"),
+        Act(run="wc -l till.py"),
+        Act(say="- `total` adds up the prices, one by one (till.py:6)"),
+        Act(say="- a negative price raises a ValueError (till.py:8)"),
+        Act(say=json.dumps(ANSWER)),
+    ),
     "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
     "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
     "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),

@@ -1,0 +1,149 @@
+"""`aur soar --tool` with real agents: one of them plans, looks, and writes the answer, cut off from the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from tests.e2e.stage import AUR
+
+from aurora_spawner.testing import processes_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.stage import Stage
+
+pytestmark = pytest.mark.slow
+
+QUESTION = "Explain how the till adds up prices, and why a negative price is refused"
+TILL = '''"""The till."""
+
+
+def total(prices):
+    """Add up prices, one by one."""
+    result = sum(check(price) for price in prices)
+    if result < 0:
+        raise ValueError("a negative price")
+    return result
+
+
+def check(price):
+    return price
+'''
+
+
+def let_think(stage: Stage, kind: str, play: str) -> str:
+    """An agent of that kind called "thinker"; returns the name of its performance, which no other test shares."""
+    key = f"thinker-{kind}-{play}"
+    stage.add_agent(kind, play, key)
+    stage.backends["thinker"] = stage.backends.pop(key)
+    return key
+
+
+def ask(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`aur soar` in a folder with one file."""
+    (stage.project / ".aurora").mkdir(parents=True, exist_ok=True)
+    (stage.project / "till.py").write_text(TILL)
+    config = {"backends": stage.backends, "spawner": {"recovery": stage.recovery}}
+    (stage.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
+    return subprocess.run(
+        stage.cell.inside(str(AUR), "soar", QUESTION, "--tool", "thinker", *arguments),
+        cwd=stage.project,
+        env=stage.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=False,
+    )
+
+
+def runs_of(document: dict[str, Any]) -> str:
+    found = document["phases"]["phase5_collect"]["execution_metadata"]["run_id"]
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["claude", "codex", "gemini", "opencode"])
+def test_an_agent_plans_looks_and_writes(kind: str, stage: Stage, need: Callable[[str], None]) -> None:
+    need(kind)
+    key = let_think(stage, kind, "question")
+    done = ask(stage, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    phases = document["phases"]
+    planned = phases["phase4_verify"]["subgoals_detailed"]
+    assert [each["agent"] for each in planned] == ["thinker", "thinker"]
+    assert [each["is_spawn"] for each in planned] == [False, True], "the second one's ideal agent is not there: a gap"
+    assert [output["success"] for output in phases["phase5_collect"]["agent_outputs"]] == [True, True]
+    written = phases["phase6_synthesize"]
+    assert written["answer"].startswith("Prices are added up one by one")
+    assert written["sources"] == [{"file": "till.py", "line": 6}, {"file": "till.py", "line": 8}]
+    assert (written["metadata"]["written_by"], written["metadata"]["factuality"]) == ("thinker", 1.0)
+    # Each answer of the stand-in counts 100 tokens read and 20 written: two plans, three for looking, one answer.
+    assert document["tokens_used"]["output"] == 120
+    assert len(stage.cell.asked(key)) == 6
+    assert processes_of_run(runs_of(document)) == []
+
+
+def test_an_agent_that_is_not_signed_in_leaves_the_answer_from_memory(
+    stage: Stage, need: Callable[[str], None]
+) -> None:
+    need("claude")
+    let_think(stage, "claude", "r401")
+    done = ask(stage)
+    assert done.returncode == 0, done.stderr
+    assert "thinker gave no plan that can be used" in done.stderr
+    assert "`till.py:" in done.stdout
+
+
+TRANSCRIPTS = Path(__file__).parents[2] / "docs" / "transcripts"
+INTRODUCTIONS = {
+    "claude": "Claude Code",
+    "codex": "Codex",
+}
+
+
+@pytest.mark.parametrize("kind", INTRODUCTIONS)
+def test_the_transcript_tells_what_is_seen(kind: str, stage: Stage, need: Callable[[str], None]) -> None:
+    """With UPDATE_TRANSCRIPTS=1 it is written again; else all but its figures must be as it is now."""
+    need(kind)
+    stage.add_agent(kind, "question", f"seen-{kind}")
+    stage.backends["thinker"] = stage.backends.pop(f"seen-{kind}")
+    done = ask(stage, "--verbosity", "verbose")
+    assert done.returncode == 0, done.stderr
+    path = TRANSCRIPTS / f"{kind}.md"
+    text = transcript(kind, done)
+    if os.environ.get("UPDATE_TRANSCRIPTS"):
+        path.write_text(text, encoding="utf-8")
+    assert without_figures(path.read_text(encoding="utf-8")) == without_figures(text)
+
+
+def transcript(kind: str, done: subprocess.CompletedProcess[str]) -> str:
+    name = INTRODUCTIONS[kind]
+    return f"""# A question to {name}
+
+Written by `UPDATE_TRANSCRIPTS=1 pytest tests/e2e/test_e2e_question.py`. The real {name} plans, looks and writes,
+as the backend `thinker` of `.aurora/config.yaml`; what its model says comes from the tests' stand-in for the API,
+which first gives a plan with a field too many. So the words are played, and the rest is real: the processes, their
+events, the plan that is refused and asked for again, the tokens, the citations that are checked.
+
+```
+$ aur soar "{QUESTION}" --tool thinker --verbosity verbose
+{done.stderr.strip()}
+
+{done.stdout.strip()}
+```
+"""
+
+
+def without_figures(text: str) -> list[str]:
+    """Its lines with every number the same; agents that end at once may come in any order."""
+    return sorted(re.sub(r"\d+(?:[.,]\d+)*", "#", line) for line in text.splitlines())
