@@ -121,7 +121,7 @@ _KNOWN: Final = (
         fresh=("-",),
         resumed=("resume", SESSION, "-"),
         isolated_env={"CODEX_HOME": HOME},
-        isolated_files={f"{HOME}/config.toml": 'model_reasoning_summary = "none"\n'},  # it insists on the folder
+        isolated_files={f"{HOME}/config.toml": "check_for_update_on_startup = false\n"},  # it insists on the folder
         secrets=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
     ),
     Profile(
