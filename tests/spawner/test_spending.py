@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask, TaskState
@@ -75,6 +76,16 @@ class BrokenPurse(Purse):
 
     def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> Answer:
         raise RuntimeError("no ledger")
+
+
+class ForgetfulPurse(Purse):
+    """A gate that fails once something has been spent."""
+
+    def settle(self, token: str, cost_usd: float | None) -> None:
+        raise RuntimeError("the ledger is gone")
+
+    def observe(self, token: str, spent_usd: float) -> Answer:
+        raise RuntimeError("the ledger is gone")
 
 
 def claude(answer: str, *, cost: float | None, before: str = "", usage: str = "{}") -> CommandBackend:
@@ -209,6 +220,30 @@ def test_without_an_answer_from_the_gate_nothing_runs(execute: Callable[..., Run
     with pytest.raises(RuntimeError, match="no ledger"):
         execute([SpawnTask("a")], claude("x", cost=1, before="open('ran', 'w')"), BrokenPurse(money=1.0))
     assert not (tmp_path / "ran").exists()
+
+
+def agents_alive(mark: str) -> list[int]:
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if any(mark in word for word in p.info["cmdline"] or ())]
+
+
+def test_where_the_gate_fails_at_the_end_of_one_the_others_are_ended_and_that_is_told(
+    execute: Callable[..., RunReport],
+) -> None:
+    wait = "time.sleep(0.2 if sys.stdin.read().strip() == '0' else 50)  # mark-7f31"
+    with pytest.raises(RuntimeError, match="the ledger is gone"):
+        execute([SpawnTask(f"{n}") for n in range(3)], claude("x", cost=1, before=wait), ForgetfulPurse(money=9.0))
+    assert agents_alive("mark-7f31") == []
+
+
+def test_where_the_gate_cannot_be_asked_about_a_running_agent_that_is_ended(
+    execute: Callable[..., RunReport],
+) -> None:
+    used = {"type": "assistant", "message": {"id": "1", "model": "m-1", "usage": {"input_tokens": 1000}}}
+    before = f"print('''{json.dumps(used)}''', flush=True)\ntime.sleep(50)  # mark-7f32"
+    table = PriceTable(prices={"m-1": Price(input=1.0, output=1.0)})
+    with pytest.raises(RuntimeError, match="the ledger is gone"):
+        execute([SpawnTask("a")], claude("x", cost=1, before=before), ForgetfulPurse(money=9.0), prices=table)
+    assert agents_alive("mark-7f32") == []
 
 
 def test_a_run_has_so_many_attempts_and_each_knows_how_deep_it_is(tmp_path: Path) -> None:

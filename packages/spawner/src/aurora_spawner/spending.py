@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.executor import OVER_BUDGET, AttemptEnd, AttemptRefusedError, RunningAttempt
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from aurora_spawner.budget import BudgetGate
     from aurora_spawner.executor import AttemptOrder, Executor
     from aurora_spawner.identity import ProcessIdentity
+
+Answer = TypeVar("Answer")
 
 LOOK_EVERY_S: Final = 1.0
 """How often the output of a running attempt is read for what it has spent."""
@@ -57,6 +59,8 @@ class BudgetedExecutor:
     _told: set[str] = field(default_factory=set)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
     """Set and replaced whenever money is given back."""
+    _broken: bool = False
+    """The gate has failed: what is set aside stays so until the run is resumed."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Set money aside, then start.
@@ -99,7 +103,7 @@ class BudgetedExecutor:
         """Take over an attempt with the money that is set aside for it; settle one that has ended meanwhile."""
         found = await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)
         if self.resumes is not None:
-            left = await asyncio.to_thread(self.gate.open_reservations, self.resumes)
+            left = await self._ask(self.gate.open_reservations, self.resumes)
             self._agents |= {each: agent for each, agent in left.items() if each == token}
         if isinstance(found, AttemptEnd):
             await self._settle(token, found)
@@ -108,7 +112,7 @@ class BudgetedExecutor:
     async def _reserve(self, order: AttemptOrder) -> None:
         while True:
             change = self._change
-            answer = await asyncio.to_thread(
+            answer = await self._ask(
                 self.gate.reserve,
                 token=order.token,
                 run_id=order.run_id,
@@ -127,6 +131,14 @@ class BudgetedExecutor:
                 self._tell_once(f"task {order.task_id} waits: {answer.reason}")
                 await change.wait()
 
+    async def _ask(self, question: Callable[..., Answer], *given: object, **more: object) -> Answer:
+        """Ask the gate without holding up the loop; once it has failed, nothing more is settled."""
+        try:
+            return await asyncio.to_thread(question, *given, **more)
+        except Exception:
+            self._broken = True
+            raise
+
     def _tell_once(self, message: str) -> None:
         if message not in self._told:
             self._told.add(message)
@@ -134,19 +146,19 @@ class BudgetedExecutor:
 
     async def _give_back(self, token: str) -> None:
         if self._agents.pop(token, None) is not None:
-            await asyncio.to_thread(self.gate.release, token)
+            await self._ask(self.gate.release, token)
             self._announce_change()
 
     async def _settle(self, token: str, end: AttemptEnd) -> None:
         """Settle an ended attempt; one that never began gives its money back."""
         agent = self._agents.get(token)
-        if agent is None:
+        if agent is None or self._broken:
             return
         if end.reason in ("voided", "exec_failed"):
             await self._give_back(token)
             return
         cost_usd = self._cost_usd(reply_of(end, self.backends[agent])) if agent in self.backends else None
-        await asyncio.to_thread(self.gate.settle, token, cost_usd)
+        await self._ask(self.gate.settle, token, cost_usd)
         self._agents.pop(token, None)
         self._announce_change()
 
@@ -172,7 +184,11 @@ class BudgetedExecutor:
             if spent_usd <= known:
                 continue
             known = spent_usd
-            answer = await asyncio.to_thread(self.gate.observe, attempt.token, spent_usd)
+            try:
+                answer = await self._ask(self.gate.observe, attempt.token, spent_usd)
+            except BaseException:  # nobody watches over its money any more
+                self.inner.cancel(attempt, at_once=False)
+                raise
             for notice in answer.notices:
                 self._tell_once(notice)
             if not answer.granted:
