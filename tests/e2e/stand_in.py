@@ -94,6 +94,12 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="- a negative price raises a ValueError (till.py:8)"),
         Act(say=json.dumps(ANSWER)),
     ),
+    "words": (
+        Act(say=json.dumps(PLAN)),
+        Act(say="- `total` adds up the prices, one by one (till.py:6)"),
+        Act(say="- a negative price raises a ValueError (till.py:8)"),
+        Act(say=json.dumps(ANSWER)),
+    ),
     "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
     "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
     "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),

@@ -7,16 +7,18 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from tests.e2e.stage import AUR
+from tests.e2e.wirings import KEY, address
 
 from aurora_spawner.testing import processes_of_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.e2e.stage import Stage
 
@@ -47,7 +49,9 @@ def let_think(stage: Stage, kind: str, play: str) -> str:
     return key
 
 
-def ask(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ask(
+    stage: Stage, *arguments: str, environ: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
     """`aur soar` in a folder with one file."""
     (stage.project / ".aurora").mkdir(parents=True, exist_ok=True)
     (stage.project / "till.py").write_text(TILL)
@@ -56,7 +60,7 @@ def ask(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         stage.cell.inside(str(AUR), "soar", QUESTION, "--tool", "thinker", *arguments),
         cwd=stage.project,
-        env=stage.environ,
+        env={**stage.environ, **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -90,6 +94,32 @@ def test_an_agent_plans_looks_and_writes(kind: str, stage: Stage, need: Callable
     # Each answer of the stand-in counts 100 tokens read and 20 written: two plans, three for looking, one answer.
     assert document["tokens_used"]["output"] == 120
     assert len(stage.cell.asked(key)) == 6
+    assert processes_of_run(runs_of(document)) == []
+
+
+@pytest.mark.parametrize(
+    ("api", "path"), [("openai", "/v1"), ("openai-responses", "/v1"), ("anthropic", ""), ("gemini", "/v1beta")]
+)
+def test_a_model_without_an_agent_plans_looks_and_writes(api: str, path: str, stage: Stage) -> None:
+    key = f"model-{api}"
+    stage.home.mkdir()
+    model = {
+        "kind": "model",
+        "api": api,
+        "base_url": address("words!", key) + path,
+        "model": "m",
+        "key": "keys:openai",
+    }
+    stage.backends["thinker"] = model
+    done = ask(stage, "--json", environ={"OPENAI_API_KEY": KEY})
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    written = document["phases"]["phase6_synthesize"]
+    assert (written["metadata"]["written_by"], written["metadata"]["factuality"]) == ("thinker", 1.0)
+    assert document["tokens_used"] == {"input": 400, "output": 80}
+    assert len(stage.cell.asked(key)) == 4
+    kept = b"".join(path.read_bytes() for path in stage.project.rglob("*") if path.is_file())
+    assert KEY.encode() not in kept, "a key stands in no journal, spool or log"
     assert processes_of_run(runs_of(document)) == []
 
 
