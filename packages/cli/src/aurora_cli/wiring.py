@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from aurora_core.semantic import Embedder
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
-    from aurora_soar import SOAROrchestrator
     from aurora_soar.keys import KeyStore
     from aurora_soar.personas import Match, Persona, Roster
     from aurora_spawner import Backend, Run, TaskFile
@@ -34,12 +33,12 @@ if TYPE_CHECKING:
 __all__ = [
     "LOCAL_AGENT",
     "backends_of",
+    "guard_of",
     "key_store",
     "ledger_of",
     "match_of",
     "new_run",
     "open_memory",
-    "orchestrator",
     "persona_named",
     "policies_of",
     "project_at",
@@ -54,6 +53,7 @@ __all__ = [
     "set_up",
     "settings",
     "shared_answers",
+    "skipping",
     "spawn_plan",
 ]
 
@@ -132,65 +132,6 @@ def policies_of(project: Project) -> PoliciesEngine:
     from aurora_policies import PoliciesEngine
 
     return PoliciesEngine.load(project.policies_file)
-
-
-def orchestrator(project: Project, memory: Memory, config: Config, shared: Memory | None) -> SOAROrchestrator:
-    """Put together what answers questions about a project.
-
-    A model takes part only where the user has named an agent for it: one that was found would spend money unasked.
-
-    Args:
-        shared: see `shared_answers`.
-
-    Raises:
-        UnknownAgentError: the named agent is not there.
-        OverLimitError: nothing is left of the budget for it.
-    """
-    from aurora_soar import AgentRegistry, SOAROrchestrator
-
-    local = AgentRegistry.local(project.root)
-    engine = policies_of(project)
-    recovery = replace(recovery_of(project, config), on_batch_held=None)
-    thinking = None
-    if config.tool not in (None, LOCAL_AGENT):
-        from aurora_cli.thinking import think_with
-
-        backends = backends_of(project, config)
-        chain = _chain(str(config.tool), recovery.fallbacks, backends, f"tool ({config.origin('tool')})")
-        guard = _guard(engine, config, backends, None)
-        among = _skipping(_among({name: backends[name] for name in chain}, recovery))
-        thinking = think_with(
-            str(config.tool), project=project, local=local, may_come_to=chain, guard=guard, recovery=among
-        )
-    registry = thinking.registry if thinking else local
-    return SOAROrchestrator(
-        project=project,
-        memory=memory,
-        policies=engine,
-        registry=registry,
-        max_concurrent=min(config.max_concurrent, engine.caps.max_agents),
-        recovery=_skipping(_among(registry.backends, recovery)),
-        shared=shared,
-        model=thinking.model if thinking else None,
-        executor=thinking.executor if thinking else None,
-        spent=thinking.spent if thinking else None,
-    )
-
-
-def _chain(
-    tool: str, fallbacks: Mapping[str, tuple[str, ...]], backends: Mapping[str, Backend], where: str
-) -> tuple[str, ...]:
-    """Name an agent and those that it may fall back to, from one to the next.
-
-    Raises:
-        UnknownAgentError: it is not there.
-    """
-    if tool not in backends:
-        raise UnknownAgentError(tool, where, backends.keys())
-    found = [tool]
-    for name in found:
-        found += [each for each in fallbacks.get(name, ()) if each in backends and each not in found]
-    return tuple(found)
 
 
 def roster_of(project: Project, *, refresh: bool = False) -> Roster:
@@ -311,12 +252,12 @@ def spawn_plan(
         recovery=recovery_of(project, config, background=background),
         personas=casting.personas,
         made_up=casting.made_up,
-        guard=_guard(engine, config, backends, per_run_usd),
+        guard=guard_of(engine, config, backends, per_run_usd),
         known=casting.known,
     )
 
 
-def _guard(
+def guard_of(
     engine: PoliciesEngine, config: Config, backends: Mapping[str, Backend], per_run_usd: float | None
 ) -> Guard:
     """Build what keeps a run within budget and caps.
@@ -381,17 +322,7 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
     return RecoverySettings(policy=policy, fallbacks=fallbacks, on_batch_held=ask)
 
 
-def _among(backends: Mapping[str, Backend], recovery: RecoverySettings) -> RecoverySettings:
-    """The same for a run that has fewer agents than are configured: who is not there is not fallen back to."""
-    fallbacks = {
-        agent: tuple(name for name in names if name in backends)
-        for agent, names in recovery.fallbacks.items()
-        if agent in backends
-    }
-    return replace(recovery, fallbacks=fallbacks)
-
-
-def _skipping(recovery: RecoverySettings) -> RecoverySettings:
+def skipping(recovery: RecoverySettings) -> RecoverySettings:
     """The same for a run that nobody could take up again: what would be held and not asked about is skipped."""
     return recovery if recovery.on_batch_held else replace(recovery, on_batch_held=lambda _reason: False)
 
@@ -430,7 +361,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         cwd=project.root,
         spool=folder / "runs",
         start_rate_per_s=1 / stagger_s if stagger_s else None,
-        recovery=_skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
+        recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
         prices=guard.prices if guard else None,
         executor=guard.executor() if guard else None,
     )
@@ -485,7 +416,7 @@ def resumed_run(
 
     engine, backends = policies_of(project), backends_of(project, config)
     per_run_usd = remembered_limit(found.run.spool / found.run.run_id)
-    guard = _guard(engine, config, backends, per_run_usd).using(found.agents)
+    guard = guard_of(engine, config, backends, per_run_usd).using(found.agents)
     guard.check(found.open_agents, tasks=len(found.tasks))
     return Run.resume(
         project.runs_db,
