@@ -169,6 +169,18 @@ def test_a_running_attempt_may_go_on_until_the_budget_is_passed(tmp_path: Path) 
     assert money.observe("unknown", 99.0).granted
 
 
+@pytest.mark.parametrize(("seen", "cost"), [(0.2, 0.5), (0.7, 0.7)])
+def test_what_was_last_seen_of_an_attempt_is_the_least_that_it_is_taken_to_cost(
+    tmp_path: Path, seen: float, cost: float
+) -> None:
+    money = ledger(tmp_path)
+    reserve(money, "a")
+    money.observe("a", seen)
+    assert money.status().reserved_usd == pytest.approx(seen + 0.5)
+    money.settle("a", None)
+    assert money.status().consumed_usd == cost
+
+
 def test_what_others_may_still_spend_is_left_to_them(tmp_path: Path) -> None:
     money = ledger(tmp_path)
     reserve(money, "a")

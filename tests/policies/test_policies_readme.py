@@ -1,4 +1,4 @@
-"""The README's example runs as it stands."""
+"""The README's examples run as they stand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "packages" / "policies" / "README.md"
+REFUSAL = (
+    *("the", "monthly", "budget", "of", "1.00", "USD", "has", "0.00", "USD", "left,", "and", "an", "attempt", "is"),
+    *("taken", "to", "cost", "0.50", "USD"),
+)
+PRINTED = (
+    ["100.0", "deny", "120"],
+    ["one", "True", "two", "True", "three", "False", *REFUSAL, "True", "0.38"],
+)
 
 
-def test_the_example_runs(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("number", range(len(PRINTED)))
+def test_an_example_runs(
+    number: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(examples) == len(PRINTED)
     monkeypatch.chdir(tmp_path)
-    exec(compile(example, str(README), "exec"), {})
-    assert capsys.readouterr().out.split() == ["100.0", "deny", "120"]
+    exec(compile(examples[number], str(README), "exec"), {})
+    assert capsys.readouterr().out.split() == PRINTED[number]

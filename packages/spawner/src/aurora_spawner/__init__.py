@@ -3,6 +3,9 @@
 from aurora_spawner.backends.base import AgentBackend, AttemptRequest, Backend, Invocation, Reply
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.command import CommandBackend
+from aurora_spawner.backends.model import ModelBackend
+from aurora_spawner.budget import BudgetAnswer, BudgetGate
+from aurora_spawner.capping import CappedExecutor
 from aurora_spawner.compose import expand_coordinator, hierarchical, map_reduce, parallel, sequential
 from aurora_spawner.errors import (
     AttemptRecordError,
@@ -12,6 +15,7 @@ from aurora_spawner.errors import (
     JournalCorruptError,
     JournalError,
     JournalLockedError,
+    PriceFileError,
     RunHeldError,
     SpawnerError,
     TaskError,
@@ -20,6 +24,7 @@ from aurora_spawner.errors import (
 )
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.growth import Expansion
+from aurora_spawner.prices import PriceTable, load_prices
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.causes import ErrorCategory
 from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
@@ -51,6 +56,7 @@ from aurora_spawner.spawn import (
     spawn_with_retry_and_fallback,
     spawn_with_retry_and_fallback_sync,
 )
+from aurora_spawner.spending import BudgetedExecutor
 from aurora_spawner.task import SpawnTask
 from aurora_spawner.taskfile import TaskFile, TaskLine, read_taskfile
 from aurora_spawner.ticking import TickReport, tick
@@ -63,6 +69,10 @@ __all__ = [
     "Backend",
     "BackendError",
     "BreakerPolicy",
+    "BudgetAnswer",
+    "BudgetGate",
+    "BudgetedExecutor",
+    "CappedExecutor",
     "CircuitBreaker",
     "Classification",
     "CliBackend",
@@ -78,6 +88,9 @@ __all__ = [
     "JournalCorruptError",
     "JournalError",
     "JournalLockedError",
+    "ModelBackend",
+    "PriceFileError",
+    "PriceTable",
     "ProviderStateError",
     "RecoveryMetrics",
     "RecoveryPolicy",
@@ -111,6 +124,7 @@ __all__ = [
     "Usage",
     "expand_coordinator",
     "hierarchical",
+    "load_prices",
     "map_reduce",
     "parallel",
     "read_taskfile",

@@ -82,17 +82,24 @@ class Ledger:
             run_id, month, first_reserved, reserved = row
             taken, of_run = _taken(database, month, run_id, token)
             on = scales(self.limits, month_taken=taken, run_taken=of_run)
-            grant = go_on(micros(spent_usd), first_reserved, on, self.limits)
+            spent = micros(max(0.0, spent_usd))
+            grant = go_on(spent, first_reserved, on, self.limits)
             wanted = max(reserved, micros(grant.reserved_usd))
-            database.execute("UPDATE entries SET reserved = ? WHERE token = ?", (wanted, token))
+            database.execute(
+                "UPDATE entries SET reserved = ?, spent = max(spent, ?) WHERE token = ?", (wanted, spent, token)
+            )
             return grant
 
     def settle(self, token: str, cost_usd: float | None) -> None:
-        """Replace a reservation by what was spent; where that is not known, by itself, marked as estimated."""
+        """Replace a reservation by what was spent.
+
+        Where that is not known, it is what was reserved at first, or what was spent by the last that was seen of it
+        if that is more, and marked as estimated.
+        """
         cost = None if cost_usd is None else micros(max(0.0, cost_usd))
         with transaction(self.path) as database:
             database.execute(
-                "UPDATE entries SET state = 'settled', cost = coalesce(?, reserved), estimated = ?"
+                "UPDATE entries SET state = 'settled', cost = coalesce(?, max(first_reserved, spent)), estimated = ?"
                 " WHERE token = ? AND state = 'reserved'",
                 (cost, cost is None, token),
             )

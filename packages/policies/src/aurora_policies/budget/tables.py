@@ -28,6 +28,7 @@ _MIGRATIONS: Final = (
         state TEXT NOT NULL CHECK (state IN ('reserved', 'settled', 'released')),
         first_reserved INTEGER NOT NULL,
         reserved INTEGER NOT NULL,
+        spent INTEGER NOT NULL DEFAULT 0,
         cost INTEGER,
         estimated INTEGER NOT NULL DEFAULT 0,
         forgiven INTEGER NOT NULL DEFAULT 0
