@@ -23,11 +23,19 @@ def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
         if each.program is None:
             yield f"{name}  not found"
         else:
-            by = f" ({each.signed_in_by})" if each.signed_in_by else ""
-            version = one_line(each.version or ("no version" if each.kind != "command" else each.program), 40)
-            yield f"{name}  {version}; signed in: {each.signed_in.value}{by}; {each.gate}"
+            yield f"{name}  {'; '.join(_said(each))}"
         if each.advice:
             yield f"{'':{width}}  → {each.advice}"
+
+
+def _said(check: AgentCheck) -> Iterator[str]:
+    if check.kind == "command":
+        yield one_line(check.program or "", 80)
+    else:
+        yield one_line(check.version or "no version", 80)
+        by = f" ({check.signed_in_by})" if check.signed_in_by else ""
+        yield f"signed in: {check.signed_in.value}{by}"
+    yield check.gate
 
 
 def as_document(checks: Sequence[AgentCheck]) -> dict[str, object]:
