@@ -30,6 +30,7 @@ from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
 from aurora_spawner.resume import stored_task
 from aurora_spawner.roster import Roster
+from aurora_spawner.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -82,7 +83,13 @@ class Coordinator:
             run_id=assignment.run_id, writer=writer, take_facts=recovery.take_facts if recovery else None
         )
         self._conduct = conduct
-        self._on_event = on_event
+        self.tell = Teller(
+            on_event=on_event,
+            run_id=assignment.run_id,
+            roster=self._roster,
+            scheduler=scheduler,
+            agent_of=self._agent,
+        )
         self._attempts = dict(standing.attempts)
         """Attempts so far by open task, those of earlier executions included."""
         self._running: dict[str, RunningAttempt] = {}
@@ -510,27 +517,9 @@ class Coordinator:
         error = "the run was ended before it could start"
         return replace(self._without_attempt(task_id, TaskState.CANCELLED, error), termination_reason=self.ending)
 
-    # Telling.
-
     def attempt_number(self, task_id: str) -> int:
         """Of a task's attempt that is under way, or that counts of two."""
         return self._deciding.get(task_id, self._attempts[task_id])
 
     def _ended(self, task_id: str, end: AttemptEnd) -> AttemptEnded:
         return ended_fact(self.attempt_number(task_id), end)
-
-    def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
-        """Let the watcher of the run know."""
-        if self._on_event is None:
-            return
-        if task_id is not None:
-            more = {
-                "task_id": task_id,
-                "title": self._roster.tasks[task_id].headline,
-                "agent": self._agent(task_id),
-                "state": self._scheduler.states[task_id],
-                **more,
-            }
-        done, total = self._scheduler.settled, len(self._roster.tasks)
-        event = RunEvent(kind=kind, run_id=self._assignment.run_id, at=time.time(), done=done, total=total, **more)
-        self._on_event(event)
