@@ -102,6 +102,21 @@ def test_a_task_that_does_not_fit_any_more_fails_and_says_why(aur: Aur, till: Pa
     assert "the budget of this run of 0.80 USD has 0.40 USD left" in document["tasks"][2]["error"]
 
 
+def test_many_agents_at_once_stay_within_the_budget(aur: Aur, till: Path) -> None:
+    """Each costs from 0.10 to 0.50 USD, as it happens; what does not fit is not started."""
+    result = json.dumps({**RESULT, "total_cost_usd": "COST"}).replace('"COST"', "0.$((1 + AURORA_TASK_ID % 5))")
+    (till / "agent.sh").write_text(f'echo "{result.replace(chr(34), chr(92) + chr(34))}"\n')
+    tasks(till, 12)
+    outcome = aur("spawn", "tasks.md", "--budget", "2", "--max-concurrent", "8", "--json")
+    document = json.loads(outcome.stdout)
+    assert document["counts"]["succeeded"] >= 4
+    assert {task["termination_reason"] for task in document["tasks"] if task["state"] == "failed"} == {"over_budget"}
+    found = budget(aur)
+    assert found["reserved_usd"] == 0.0
+    assert isinstance(found["consumed_usd"], float)
+    assert 1.5 < found["consumed_usd"] <= 2.0
+
+
 def test_a_resumed_run_keeps_its_own_budget(aur: Aur, till: Path) -> None:
     tasks(till, 3)
     run_id = json.loads(aur("spawn", "tasks.md", "--budget", "0.8", "--sequential", "--json").stdout)["run_id"]
