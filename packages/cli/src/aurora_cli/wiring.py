@@ -363,7 +363,8 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         start_rate_per_s=1 / stagger_s if stagger_s else None,
         recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
         prices=guard.prices if guard else None,
-        executor=guard.executor() if guard else None,
+        # Nobody could take up a run whose journal is thrown away: its agents end with this process.
+        executor=guard.executor(outlive=keep_in is None) if guard else None,
     )
     remember_taskfile(folder / "runs" / run.run_id, plan.file)
     remember_limit(folder / "runs" / run.run_id, guard.per_run_usd if guard else None)
