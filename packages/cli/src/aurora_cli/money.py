@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,6 +109,17 @@ class Guard:
         """What the month has cost so far, and in how many entries."""
         status = self._ledger().status()
         return status.consumed_usd, status.total_entries
+
+    def expected_usd(self, agents: Collection[tuple[str, str | None]]) -> float | None:
+        """What attempts are taken to cost together, each by its agent and model; None where all of them are free."""
+        costly = Counter(each for each in agents if each[0] not in free_agents(self.backends))
+        if not costly:
+            return None
+        ledger = self._ledger()
+        return sum(
+            count * ledger.estimate_usd(agent, model or getattr(self.backends[agent], "model", None))
+            for (agent, model), count in costly.items()
+        )
 
     def executor(self, *, resumes: str | None = None, spawned: int = 0, outlive: bool = True) -> Executor:
         """Build what runs attempts within the limits.

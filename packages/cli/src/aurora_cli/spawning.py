@@ -65,6 +65,15 @@ class SpawnPlan:
         return policy.max_timeout_s if policy.mode == "progressive" else None
 
     @property
+    def expected_usd(self) -> float | None:
+        """What an attempt at each task is taken to cost, all together; None where that is nothing."""
+        return (
+            self.guard.expected_usd([(self.agent_of(task), task.model) for task in self.file.tasks])
+            if self.guard
+            else None
+        )
+
+    @property
     def agents(self) -> tuple[str, ...]:
         """The agents that have something to do, by name."""
         return tuple(sorted({self.agent_of(task) for task in self.file.tasks}))

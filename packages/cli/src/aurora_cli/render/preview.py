@@ -27,6 +27,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "max_concurrent": plan.max_concurrent,
         "policies": str(plan.policies) if plan.policies else None,
         "done": list(plan.file.done),
+        "expected_usd": plan.expected_usd,
         "tasks": [
             {
                 "id": task.id,
@@ -54,7 +55,8 @@ def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
     if len(shown) < len(plan.file.tasks):
         yield f"  … and {len(plan.file.tasks) - len(shown)} more (--dry-run shows all)"
     policies = plan.policies or "the default policies"
-    yield f"{plan.max_concurrent} at once; limits from {policies}"
+    cost = "" if plan.expected_usd is None else f"; taken to cost {plan.expected_usd:.2f} USD"
+    yield f"{plan.max_concurrent} at once; limits from {policies}{cost}"
 
 
 def _time(limit: float | None, extended: float | None) -> str:

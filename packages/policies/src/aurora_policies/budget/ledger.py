@@ -70,6 +70,13 @@ class Ledger:
             taken, _ = _taken(database, _month(self.clock()), "", "")
             return admit(amount, scales(self.limits, month_taken=taken, run_taken=0), self.limits)
 
+    def estimate_usd(self, agent: str, model: str | None) -> float:
+        """What an attempt is taken to cost before it starts; a ledger that is not there yet is not made for it."""
+        if not self.path.exists():
+            return self.limits.reservation_usd
+        with transaction(self.path) as database:
+            return usd(self._estimate(database, agent, model))
+
     def observe(self, token: str, spent_usd: float) -> Grant:
         """Note what a running attempt has spent so far, and say whether it may go on."""
         with transaction(self.path) as database:
