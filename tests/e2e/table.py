@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import subprocess
 from collections import defaultdict
@@ -15,7 +15,6 @@ from tests.e2e.wirings import KINDS, search_path
 PAGE: Final = Path(__file__).parents[2] / "docs" / "agents.md"
 BEGIN: Final = "<!-- what was seen: written by the tests -->"
 END: Final = "<!-- end of what was seen -->"
-DATA: Final = re.compile(r"<!-- seen (\{.*?\}) -->", re.DOTALL)
 SCENARIOS: Final = {
     "tool": "writes a file with a tool; usage",
     "progress": "events while it works",
@@ -29,6 +28,7 @@ SCENARIOS: Final = {
     "huge": "answer of 400 kB",
     "sigterm": "SIGTERM while a tool runs",
 }
+ROWS: Final = {**SCENARIOS, "version": "version", "date": "seen on"}
 
 
 class Table:
@@ -44,28 +44,34 @@ class Table:
     def write(self) -> None:
         """Put it into the page; columns of agents that did not run now stay as they are."""
         text = PAGE.read_text(encoding="utf-8")
-        found = DATA.search(text)
-        old: dict[str, dict[str, str]] = json.loads(found[1]) if found else {}
+        before, rest = text.split(BEGIN)
+        drawn, after = rest.split(END)
+        old = _read(drawn)
         merged = {kind: {**old.get(kind, {}), **self.seen.get(kind, {})} for kind in KINDS}
         for kind in self.seen:
             merged[kind]["version"] = _version(kind)
             merged[kind]["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
-        before, rest = text.split(BEGIN)
-        after = rest.split(END)[1]
         PAGE.write_text(f"{before}{BEGIN}\n{_drawn(merged)}\n{END}{after}", encoding="utf-8")
 
 
 def _drawn(seen: dict[str, dict[str, str]]) -> str:
     kinds = [kind for kind in KINDS if seen.get(kind)]
-    lines = [
-        "| | " + " | ".join(kinds) + " |",
-        "|---" * (len(kinds) + 1) + "|",
-        *(_row(what, kinds, seen, name) for name, what in SCENARIOS.items()),
-        _row("version", kinds, seen, "version"),
-        _row("seen on", kinds, seen, "date"),
-    ]
-    kept = json.dumps({kind: seen[kind] for kind in kinds}, ensure_ascii=False, indent=0)
-    return "\n".join([*lines, "", f"<!-- seen {kept} -->"])
+    lines = [f"| | {' | '.join(kinds)} |", "|---" * (len(kinds) + 1) + "|"]
+    return "\n".join([*lines, *(_row(what, kinds, seen, name) for name, what in ROWS.items())])
+
+
+def _read(drawn: str) -> dict[str, dict[str, str]]:
+    """What a table that was drawn before holds, by agent."""
+    lines = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in drawn.strip().splitlines()]
+    if not lines:
+        return {}
+    kinds = drawn.strip().splitlines()[0].strip("| ").split(" | ")
+    names = {what: name for name, what in ROWS.items()}
+    cells = {line[0]: line[1:] for line in lines[2:]}
+    return {
+        kind: {names[what]: row[column] for what, row in cells.items() if what in names and row[column] != "-"}
+        for column, kind in enumerate(kinds)
+    }
 
 
 def _row(title: str, kinds: list[str], seen: dict[str, dict[str, str]], name: str) -> str:
@@ -73,8 +79,6 @@ def _row(title: str, kinds: list[str], seen: dict[str, dict[str, str]], name: st
 
 
 def _version(kind: str) -> str:
-    import os
-
     said = subprocess.run(
         [kind, "--version"], env={**os.environ, "PATH": search_path()}, capture_output=True, text=True, check=False
     ).stdout
