@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
-from aurora_spawner.backends.model_apis import APIS
-from aurora_spawner.backends.model_call import KEY_VARIABLE
+from aurora_spawner.backends.model_apis import APIS, KEY_VARIABLE
 from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.fields import Fields
 
+KEY_VARIABLE: Final = "AURORA_MODEL_KEY"
+"""Holds the key of the program that asks."""
 WELL_ENDED: Final = frozenset({"end_turn", "stop", "stop_sequence", "completed", "STOP"})
 CUT_OFF: Final = frozenset({"max_tokens", "length", "max_output_tokens", "MAX_TOKENS"})
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.fields import Fields, object_in
-from aurora_spawner.backends.model_apis import APIS, Answer, Api, Question, failure_of
+from aurora_spawner.backends.model_apis import APIS, KEY_VARIABLE, Answer, Api, Question, failure_of
 from aurora_spawner.backends.sse import SseReader, StreamError
 from aurora_spawner.failure import ReportedFailure
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-KEY_VARIABLE: Final = "AURORA_MODEL_KEY"
 TRIES: Final = 2
 WAIT_S: Final = (0.3, 1.5)
 """Between them, at random."""
