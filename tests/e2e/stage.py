@@ -49,14 +49,14 @@ class Stage:
         """What the user has set: nothing that is not needed."""
         return {"PATH": search_path(), "HOME": str(self.home), "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
 
-    def add_agent(self, kind: str, play: str, key: str, **more: Any) -> None:
-        """A backend of that kind, named after its key."""
+    def add_agent(self, kind: str, play: str, key: str, *, name: str = "", **more: Any) -> None:
+        """A backend of that kind, named after its key if not otherwise; a key goes on where it was used before."""
         self.home.mkdir(exist_ok=True)
         home = self.home / key
         if kind == "cline":
             home.mkdir()
             self.run(*cline_login(address(play, key), home))
-        self.backends[key] = {**wiring(kind, play, key, home), **more}
+        self.backends[name or key] = {**wiring(kind, play, key, home), **more}
 
     def add_task(self, agent: str, text: str = "Please do it", *details: str) -> None:
         """A task for an agent."""

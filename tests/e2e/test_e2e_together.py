@@ -27,10 +27,10 @@ def test_eight_tasks_are_done_although_one_agent_is_limited_and_one_is_broken(
     for kind in TEAMS[team]:
         need(kind)
     stage.recovery |= {"max_retries": 1}
-    stage.add_agent(limited, "r429long", "limited", provider="busy")
-    stage.add_agent(broken, "r500", "broken", provider="down", fallback=["well"])
+    stage.add_agent(limited, "r429long", f"{team}-limited", name="limited", provider="busy")
+    stage.add_agent(broken, "r500", f"{team}-broken", name="broken", provider="down", fallback=["well"])
     for name, kind in (("well", well), ("also-well", also_well)):
-        stage.add_agent(kind, "crowd", name, provider=name)
+        stage.add_agent(kind, "crowd", f"{team}-{name}", name=name, provider=name)
     for agent in ("limited", "broken", "well", "also-well") * 2:
         stage.add_task(agent, f"Please help, {agent}")
     played = stage.play()
@@ -43,6 +43,5 @@ def test_eight_tasks_are_done_although_one_agent_is_limited_and_one_is_broken(
     assert [task["retry_count"] for task in played.document["tasks"] if task["agent"] == "limited"] == [0, 0]
     assert played.left_over() == []
     story = played.told + " ".join(played.notices())
-    print(story)
     assert "busy" in story
     assert "from broken to well" in story
