@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,6 +156,16 @@ def test_tokens_become_money_where_the_models_price_is_known(execute: Callable[.
     purse = Purse(money=5.0)
     execute([SpawnTask("a")], backend, purse, prices=table)
     assert list(purse.settled.values()) == [pytest.approx(0.007)]
+
+
+def test_an_agent_that_does_not_say_which_model_it_used_is_priced_by_the_one_that_was_asked_for(
+    execute: Callable[..., RunReport],
+) -> None:
+    backend = replace(claude("done", cost=None, usage='{"input_tokens": 1000}'), model="m-1")
+    table = PriceTable(prices={"m-1": Price(input=2.0, output=0.0), "m-2": Price(input=4.0, output=0.0)})
+    purse = Purse(money=9.0)
+    execute([SpawnTask("a"), SpawnTask("b", model="m-2")], backend, purse, prices=table)
+    assert sorted(each or 0.0 for each in purse.settled.values()) == [pytest.approx(0.002), pytest.approx(0.004)]
 
 
 def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:

@@ -70,7 +70,9 @@ def result_of(
         ended_at=end.ended_at,
         output_bytes=end.stdout_bytes,
         output_path=str(end.stdout_path) if end.stdout_path else None,
-        usage=prices.priced(reply.usage, reply.model or task.model) if prices else reply.usage,
+        usage=prices.priced(reply.usage, reply.model or task.model or getattr(backend, "model", None))
+        if prices
+        else reply.usage,
         model=reply.model,
         session_id=reply.session_id,
         resumed=resumed,

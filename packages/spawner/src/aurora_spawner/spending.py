@@ -54,6 +54,8 @@ class BudgetedExecutor:
     look_every_s: float = LOOK_EVERY_S
     _agents: dict[str, str] = field(default_factory=dict)
     """Of attempts that money is set aside for, by token."""
+    _models: dict[str, str] = field(default_factory=dict)
+    """That attempts were asked to use, by token; for agents that do not say which they used."""
     _refused: dict[str, str] = field(default_factory=dict)
     """Why an attempt was ended, by token."""
     _told: set[str] = field(default_factory=set)
@@ -104,7 +106,11 @@ class BudgetedExecutor:
         found = await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)
         if self.resumes is not None:
             left = await self._ask(self.gate.open_reservations, self.resumes)
-            self._agents |= {each: agent for each, agent in left.items() if each == token}
+            if token in left:
+                self._agents[token] = left[token]
+                self._models |= (
+                    {token: model} if (model := getattr(self.backends.get(left[token]), "model", None)) else {}
+                )
         if isinstance(found, AttemptEnd):
             await self._settle(token, found)
         return found
@@ -124,6 +130,8 @@ class BudgetedExecutor:
                 self._tell_once(notice)
             if answer.granted:
                 self._agents[order.token] = order.agent
+                if order.model:
+                    self._models[order.token] = order.model
                 return
             if change is self._change:
                 if not self._agents:
@@ -145,6 +153,7 @@ class BudgetedExecutor:
             self.tell(message)
 
     async def _give_back(self, token: str) -> None:
+        self._models.pop(token, None)
         if self._agents.pop(token, None) is not None:
             await self._ask(self.gate.release, token)
             self._announce_change()
@@ -157,17 +166,18 @@ class BudgetedExecutor:
         if end.reason in ("voided", "exec_failed"):
             await self._give_back(token)
             return
-        cost_usd = self._cost_usd(reply_of(end, self.backends[agent])) if agent in self.backends else None
+        cost_usd = self._cost_usd(token, reply_of(end, self.backends[agent])) if agent in self.backends else None
         await self._ask(self.gate.settle, token, cost_usd)
         self._agents.pop(token, None)
+        self._models.pop(token, None)
         self._announce_change()
 
     def _announce_change(self) -> None:
         self._change.set()
         self._change = asyncio.Event()
 
-    def _cost_usd(self, reply: Reply) -> float | None:
-        usage = self.prices.priced(reply.usage, reply.model)
+    def _cost_usd(self, token: str, reply: Reply) -> float | None:
+        usage = self.prices.priced(reply.usage, reply.model or self._models.get(token))
         return usage.cost_usd if usage else None
 
     async def _watch(self, attempt: RunningAttempt) -> None:
@@ -180,7 +190,7 @@ class BudgetedExecutor:
         while True:
             await asyncio.sleep(self.look_every_s)
             reply = await asyncio.to_thread(meter.read)
-            spent_usd = (self._cost_usd(reply) if reply else None) or 0.0
+            spent_usd = (self._cost_usd(attempt.token, reply) if reply else None) or 0.0
             if spent_usd <= known:
                 continue
             known = spent_usd
