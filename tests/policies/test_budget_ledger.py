@@ -45,6 +45,17 @@ def test_reservations_fill_the_budget_and_the_next_is_refused(tmp_path: Path) ->
     assert (money.status().reserved_usd, money.status().remaining_usd) == (1.0, 0.0)
 
 
+def test_what_an_attempt_may_come_to_is_what_others_leave(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 2.0, per_run_usd=1.2)
+    assert reserve(money, "a", run="one").room_usd == pytest.approx(1.2)
+    assert reserve(money, "b", run="one").room_usd == pytest.approx(0.7)
+    assert reserve(money, "c", run="two").room_usd == pytest.approx(1.0)
+    assert (
+        reserve(replace(money, limits=Limits(monthly_usd=1.0, hard_action=HardLimitAction.WARN)), "d").room_usd
+        is None
+    )
+
+
 def test_settlement_makes_room_for_what_was_not_spent(tmp_path: Path) -> None:
     money = ledger(tmp_path)
     reserve(money, "a")

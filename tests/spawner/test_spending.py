@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask, TaskState
+from aurora_spawner import CliBackend, CommandBackend, Run, SpawnTask, TaskState
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.capping import CappedExecutor
 from aurora_spawner.local import LocalExecutor
@@ -30,6 +30,7 @@ class Answer:
     granted: bool
     reason: str = ""
     notices: tuple[str, ...] = ()
+    room_usd: float | None = None
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Purse:
         self.held[token] = self.unit
         self.agents[token] = agent
         self.most_held = max(self.most_held, len(self.held))
-        return Answer(granted=True, notices=("the purse is light",))
+        room = self.money - sum(self.held.values()) + self.unit
+        return Answer(granted=True, notices=("the purse is light",), room_usd=room)
 
     def observe(self, token: str, spent_usd: float) -> Answer:
         return Answer(granted=spent_usd <= self.money, reason=f"{spent_usd:.2f} is too much")
@@ -166,6 +168,28 @@ def test_an_agent_that_does_not_say_which_model_it_used_is_priced_by_the_one_tha
     purse = Purse(money=9.0)
     execute([SpawnTask("a"), SpawnTask("b", model="m-2")], backend, purse, prices=table)
     assert sorted(each or 0.0 for each in purse.settled.values()) == [pytest.approx(0.002), pytest.approx(0.004)]
+
+
+def test_an_agent_that_can_be_told_what_it_may_spend_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "claude"
+    program.write_text(
+        '#!/bin/sh\nwhile [ "$1" != --max-budget-usd ]; do shift; done\n'
+        """printf '{"type": "result", "subtype": "success", "is_error": false, "result": "%s", "usage": {}}' "$2"\n"""
+    )
+    program.chmod(0o755)
+    backends = {"claude": CliBackend(name="claude", kind="claude", command=(str(program),))}
+    executor = BudgetedExecutor(inner=LocalExecutor(), gate=Purse(money=3.25), backends=backends)
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("a")],
+        backends,
+        default_agent="claude",
+        cwd=tmp_path,
+        spool=tmp_path / "spool",
+        executor=executor,
+    )
+    (result,) = asyncio.run(run.execute()).results.values()
+    assert result.output == "3.2500"
 
 
 def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:

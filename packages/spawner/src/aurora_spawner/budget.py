@@ -22,6 +22,11 @@ class BudgetAnswer(Protocol):
         ...
 
     @property
+    def room_usd(self) -> float | None:
+        """What it may come to at most, as things stand; None where that is not limited."""
+        ...
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know all the same."""
         ...

@@ -71,7 +71,7 @@ class BudgetedExecutor:
             AttemptRefusedError: It does not fit, and nothing that runs here can change that.
         """
         if order.agent not in self.free:
-            await self._reserve(order)
+            order = self._told_its_limit(order, await self._reserve(order))
         try:
             return await self.inner.start(order)
         except BaseException:
@@ -115,7 +115,18 @@ class BudgetedExecutor:
             await self._settle(token, found)
         return found
 
-    async def _reserve(self, order: AttemptOrder) -> None:
+    def _told_its_limit(self, order: AttemptOrder, room_usd: float | None) -> AttemptOrder:
+        """The order for an agent that can be told what it may spend, and then ends by itself.
+
+        One that goes on with a session would count what that has cost before.
+        """
+        flag: tuple[str, ...] = getattr(self.backends.get(order.agent), "cost_flag", ())
+        if not flag or room_usd is None or order.resumes is not None:
+            return order
+        return replace(order, command=(*order.command, *flag, f"{max(room_usd, 0.01):.4f}"))
+
+    async def _reserve(self, order: AttemptOrder) -> float | None:
+        """Set money aside; returns what the attempt may come to."""
         while True:
             change = self._change
             answer = await self._ask(
@@ -132,7 +143,7 @@ class BudgetedExecutor:
                 self._agents[order.token] = order.agent
                 if order.model:
                     self._models[order.token] = order.model
-                return
+                return answer.room_usd
             if change is self._change:
                 if not self._agents:
                     raise AttemptRefusedError(OVER_BUDGET, answer.reason)

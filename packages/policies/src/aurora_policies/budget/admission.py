@@ -34,12 +34,14 @@ class Grant:
         reason: why not; "" where it is granted.
         notices: what the user should know all the same.
         reserved_usd: what is set aside for it.
+        room_usd: what it may come to at most, as things stand; None where that is not limited.
     """
 
     granted: bool
     reason: str = ""
     notices: tuple[str, ...] = ()
     reserved_usd: float = 0.0
+    room_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,13 @@ def admit(amount: int, on: Sequence[Scale], limits: Limits) -> Grant:
         return Grant(granted=False, reason=_does_not_fit(full[0], amount))
     notices = [_does_not_fit(each, amount) for each in full]
     notices += _warnings(amount, [each for each in on if each not in full], limits)
-    return Grant(granted=True, notices=tuple(notices), reserved_usd=usd(amount))
+    room = min(each.limit - each.taken for each in on) if limits.hard_action is HardLimitAction.REJECT else None
+    return Grant(
+        granted=True,
+        notices=tuple(notices),
+        reserved_usd=usd(amount),
+        room_usd=None if room is None else usd(room),
+    )
 
 
 def go_on(spent: int, first_reserved: int, on: Sequence[Scale], limits: Limits) -> Grant:

@@ -62,6 +62,11 @@ class CliBackend:
         return DIALECTS[self.kind]
 
     @property
+    def cost_flag(self) -> tuple[str, ...]:
+        """What comes before the US dollars that an attempt may cost, where it can be told."""
+        return self.profile.cost_limit
+
+    @property
     def resumes(self) -> bool:
         """Whether it can go on with a session."""
         return self.profile.resumed is not None

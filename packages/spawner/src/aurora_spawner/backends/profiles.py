@@ -39,6 +39,8 @@ class Profile:
     """Arguments of every attempt: no terminal, events on stdout."""
     model: tuple[str, ...] = ("--model",)
     """What comes before the model's name."""
+    cost_limit: tuple[str, ...] = ()
+    """What comes before the US dollars after which it ends by itself."""
     safe: tuple[str, ...] = ()
     """Arguments for its own careful mode, where that is not what it does anyway."""
     permissive: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ _KNOWN: Final = (
     Profile(
         kind="claude",
         program="claude",
+        cost_limit=("--max-budget-usd",),
         package="@anthropic-ai/claude-code",
         provider="anthropic",
         start=("-p", "--output-format", "stream-json", "--verbose"),
