@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aurora_spawner import CliBackend, CommandBackend, Run, SpawnTask, TaskState
+from aurora_spawner import CliBackend, CommandBackend, RecoverySettings, Run, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.capping import CappedExecutor
 from aurora_spawner.local import LocalExecutor
@@ -170,15 +170,23 @@ def test_an_agent_that_does_not_say_which_model_it_used_is_priced_by_the_one_tha
     assert sorted(each or 0.0 for each in purse.settled.values()) == [pytest.approx(0.002), pytest.approx(0.004)]
 
 
-def test_an_agent_that_can_be_told_what_it_may_spend_is_told(tmp_path: Path) -> None:
-    program = tmp_path / "claude"
-    program.write_text(
-        '#!/bin/sh\nwhile [ "$1" != --max-budget-usd ]; do shift; done\n'
-        """printf '{"type": "result", "subtype": "success", "is_error": false, "result": "%s", "usage": {}}' "$2"\n"""
-    )
-    program.chmod(0o755)
-    backends = {"claude": CliBackend(name="claude", kind="claude", command=(str(program),))}
-    executor = BudgetedExecutor(inner=LocalExecutor(), gate=Purse(money=3.25), backends=backends)
+TELLS_ITS_LIMIT = """#!/bin/sh
+while [ "$1" != --max-budget-usd ]; do shift; done
+printf '{"type": "result", "subtype": "success", "is_error": false, "result": "%s", "usage": {}}' "$2"
+"""
+COMES_TO_IT = """#!/bin/sh
+echo '{"type": "assistant", "message": {"id": "1", "content": [{"type": "text", "text": "half of it"}]}}'
+echo '{"type": "result", "subtype": "error_max_budget_usd", "is_error": true, "usage": {}, "total_cost_usd": 3.3}'
+exit 1
+"""
+
+
+def run_claude(tmp_path: Path, program: str, purse: Purse) -> SpawnResult:
+    """A CLI that takes a limit, under recovery."""
+    path = tmp_path / "claude"
+    path.write_text(program)
+    path.chmod(0o755)
+    backends = {"claude": CliBackend(name="claude", kind="claude", command=(str(path),))}
     run = Run.create(
         tmp_path / "runs.db",
         [SpawnTask("a")],
@@ -186,10 +194,24 @@ def test_an_agent_that_can_be_told_what_it_may_spend_is_told(tmp_path: Path) -> 
         default_agent="claude",
         cwd=tmp_path,
         spool=tmp_path / "spool",
-        executor=executor,
+        recovery=RecoverySettings(state_dir=None),
+        executor=BudgetedExecutor(inner=LocalExecutor(), gate=purse, backends=backends),
     )
     (result,) = asyncio.run(run.execute()).results.values()
-    assert result.output == "3.2500"
+    return result
+
+
+def test_an_agent_that_can_be_told_what_it_may_spend_is_told(tmp_path: Path) -> None:
+    assert run_claude(tmp_path, TELLS_ITS_LIMIT, Purse(money=3.25)).output == "3.250000"
+
+
+def test_one_that_comes_to_its_limit_is_over_budget_and_not_tried_again(tmp_path: Path) -> None:
+    purse = Purse(money=3.25)
+    result = run_claude(tmp_path, COMES_TO_IT, purse)
+    assert (result.state, result.termination_reason, result.retry_count) == (TaskState.FAILED, "over_budget", 0)
+    assert result.error == "it has cost the 3.250000 USD that it may"
+    assert result.output == "half of it"
+    assert list(purse.settled.values()) == [3.3]
 
 
 def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:
@@ -239,6 +261,17 @@ def test_an_agent_that_passes_the_budget_is_ended_and_its_work_is_kept(
     assert result.output == "half of it"
     assert (tmp_path / "work.txt").read_text() == "half"
     assert list(purse.settled.values()) == [None]  # it never told its cost: what is reserved for it by now counts
+
+
+def test_an_agent_that_was_done_before_it_could_be_ended_is_done(execute: Callable[..., RunReport]) -> None:
+    """It is told to end for the cost that its last words tell."""
+    ignore = "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"
+    backend = claude("done", cost=9.0, before=ignore)
+    slow = replace(
+        backend, command=(*backend.command[:-1], backend.command[-1] + "; sys.stdout.flush(); time.sleep(50)")
+    )
+    report = execute([SpawnTask("a")], slow, Purse(money=2.0))
+    assert report.ok
 
 
 def test_an_attempt_that_cannot_start_gives_its_money_back(execute: Callable[..., RunReport], tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
+STOPPED_ITSELF: Final = "error_max_budget_usd"
+"""What an agent reports that has come to the limit that it was told."""
 LOOK_EVERY_S: Final = 1.0
 """How often the output of a running attempt is read for what it has spent."""
 
@@ -56,6 +58,8 @@ class BudgetedExecutor:
     """Of attempts that money is set aside for, by token."""
     _models: dict[str, str] = field(default_factory=dict)
     """That attempts were asked to use, by token; for agents that do not say which they used."""
+    _limits: dict[str, str] = field(default_factory=dict)
+    """In US dollars, of attempts that were told theirs, by token."""
     _refused: dict[str, str] = field(default_factory=dict)
     """Why an attempt was ended, by token."""
     _told: set[str] = field(default_factory=set)
@@ -87,9 +91,16 @@ class BudgetedExecutor:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-        await self._settle(attempt.token, end)
+        reply = await self._settle(attempt.token, end)
         reason = self._refused.pop(attempt.token, None)
-        return replace(end, reason=OVER_BUDGET, stderr=reason) if reason and end.reason == "cancelled" else end
+        limit = self._limits.pop(attempt.token, None)
+        if limit and reply and reply.reported and reply.reported.code == STOPPED_ITSELF:
+            return replace(end, reason=OVER_BUDGET, stderr=f"it has cost the {limit} USD that it may")
+        if reason is None or end.reason != "cancelled":
+            return end
+        if reply is not None and reply.finished and end.exit_code == 0:  # it was done before it could be ended
+            return replace(end, reason="exited")
+        return replace(end, reason=OVER_BUDGET, stderr=reason)
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
         """As the executor behind does."""
@@ -123,7 +134,8 @@ class BudgetedExecutor:
         flag: tuple[str, ...] = getattr(self.backends.get(order.agent), "cost_flag", ())
         if not flag or room_usd is None or order.resumes is not None:
             return order
-        return replace(order, command=(*order.command, *flag, f"{max(room_usd, 0.01):.4f}"))
+        limit = self._limits[order.token] = f"{room_usd:.6f}"
+        return replace(order, command=(*order.command, *flag, limit))
 
     async def _reserve(self, order: AttemptOrder) -> float | None:
         """Set money aside; returns what the attempt may come to."""
@@ -169,19 +181,20 @@ class BudgetedExecutor:
             await self._ask(self.gate.release, token)
             self._announce_change()
 
-    async def _settle(self, token: str, end: AttemptEnd) -> None:
+    async def _settle(self, token: str, end: AttemptEnd) -> Reply | None:
         """Settle an ended attempt; one that never began gives its money back."""
         agent = self._agents.get(token)
         if agent is None or self._broken:
-            return
+            return None
         if end.reason in ("voided", "exec_failed"):
             await self._give_back(token)
-            return
-        cost_usd = self._cost_usd(token, reply_of(end, self.backends[agent])) if agent in self.backends else None
-        await self._ask(self.gate.settle, token, cost_usd)
+            return None
+        reply = reply_of(end, self.backends[agent]) if agent in self.backends else None
+        await self._ask(self.gate.settle, token, self._cost_usd(token, reply) if reply else None)
         self._agents.pop(token, None)
         self._models.pop(token, None)
         self._announce_change()
+        return reply
 
     def _announce_change(self) -> None:
         self._change.set()

@@ -110,25 +110,30 @@ def percentile_90(costs: Iterable[int]) -> int:
     return ordered[-(-9 * len(ordered) // 10) - 1]
 
 
+def _shown(amount: int) -> str:
+    """Whole cents, and four digits of less than one."""
+    return f"{usd(amount):.4f} USD" if 0 < amount < MICROS // 100 else f"{usd(amount):.2f} USD"
+
+
 def _does_not_fit(scale: Scale, amount: int) -> str:
     left = max(0, scale.limit - scale.taken)
     return (
-        f"{scale.name} of {usd(scale.limit):.2f} USD has {usd(left):.2f} USD left, and an attempt is taken to cost "
-        f"{usd(amount):.2f} USD"
+        f"{scale.name} of {_shown(scale.limit)} has {_shown(left)} left, and an attempt is taken to cost "
+        f"{_shown(amount)}"
     )
 
 
 def _passed(scale: Scale, spent: int) -> str:
     return (
-        f"{scale.name} of {usd(scale.limit):.2f} USD is spent: {usd(spent):.2f} USD by this attempt, "
-        f"{usd(scale.taken):.2f} USD spent or reserved by others"
+        f"{scale.name} of {_shown(scale.limit)} is spent: {_shown(spent)} by this attempt, "
+        f"{_shown(scale.taken)} spent or reserved by others"
     )
 
 
 def _warnings(amount: int, on: Sequence[Scale], limits: Limits) -> list[str]:
     near = [each for each in on if 100 * (each.taken + amount) >= limits.warn_at_percent * each.limit > 0]
     return [
-        f"{scale.name} of {usd(scale.limit):.2f} USD is used to "
+        f"{scale.name} of {_shown(scale.limit)} is used to "
         f"{100 * (scale.taken + amount) / scale.limit:.0f} %, reservations included"
         for scale in near
     ]
