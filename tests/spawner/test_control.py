@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import socket
+import stat
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +154,16 @@ async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeyp
         (notice,) = listener.notices
     assert notice.startswith("nobody could pause or cancel this run from outside: no control socket in ")
     assert notice.endswith("(the path is too long for a socket)")
+
+
+async def test_two_runs_that_begin_at_once_leave_the_umask_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with AsyncExitStack() as open_:
+            begun = (listening(Listener(), tmp_path / str(number)) for number in range(4))  # type: ignore[arg-type]
+            await asyncio.gather(*map(open_.enter_async_context, begun))
+            for number in range(4):
+                assert stat.S_IMODE((tmp_path / str(number) / "control.sock").stat().st_mode) == 0o600
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)

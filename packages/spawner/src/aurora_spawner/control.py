@@ -9,6 +9,7 @@ import asyncio
 import errno
 import json
 import os
+import socket
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -84,11 +85,23 @@ async def _serve(coordinator: Coordinator, path: Path) -> asyncio.Server:
         finally:
             writer.close()
 
-    before = os.umask(0o177)  # the socket is 0600 from its first moment
+    return await asyncio.start_unix_server(on_connection, sock=_bound(path), limit=REQUEST_LIMIT)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket at a path, 0600; its folder is for the user alone already, so that nobody comes in between.
+
+    The umask would do it in one step, but it is the whole process's, other runs and threads included.
+    """
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
     try:
-        return await asyncio.start_unix_server(on_connection, path, limit=REQUEST_LIMIT)
-    finally:
-        os.umask(before)
+        bound.bind(str(path))
+        path.chmod(0o600)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
