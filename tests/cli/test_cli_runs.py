@@ -226,7 +226,7 @@ def test_failed_tasks_are_tried_again_on_request(aur: Aur, works: Path) -> None:
 
 
 def test_the_run_of_an_answer_is_shown_and_cannot_be_resumed(aur: Aur, works: Path) -> None:
-    aur("soar", "How does the till add up prices?")
+    aur("soar", "How does the till add up prices?", "--tool", "local")
     (run,) = json.loads(aur("runs", "list", "--json").stdout)["runs"]
     assert (run["kind"], run["resumable"]) == ("soar", False)
     assert aur("runs", "show", run["run_id"]).returncode == ExitCode.DONE
