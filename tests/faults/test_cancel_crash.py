@@ -141,6 +141,25 @@ def test_a_task_of_a_dead_coordinator_is_cancelled_through_the_journal(tmp_path:
     assert run.finish() == CANCELLED
 
 
+def test_what_ended_after_its_coordinator_died_is_collected_though_the_run_was_cancelled(tmp_path: Path) -> None:
+    """Finished work stays finished: a cancel of a dead coordinator's run does not throw it away."""
+    run = Steered(tmp_path)
+    with run.coordinate() as coordinator:
+        run.wait(coordinator, lambda: run.begun("runs", "goes on"))
+        coordinator.kill()
+    (run.folder / "open").touch()
+    end = time.monotonic() + 30
+    while processes_of_run(run.run_id):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    with pytest.raises(SpawnerError, match="has ended already; resume the run to collect"):
+        cancel_run(run.journal, run.run_id, task_id="runs")
+    cancel_run(run.journal, run.run_id)
+    assert run_status(run.journal, run.run_id).state == "cancelled"
+    assert set(run.finish().values()) == {"succeeded"}
+    assert {(run.folder / f"begun.{name}").read_text() for name in ("runs", "goes on")} == {"begun\n"}
+
+
 def test_a_resume_that_retries_what_failed_takes_a_cancel_back(tmp_path: Path) -> None:
     run = Steered(tmp_path)
     with run.coordinate() as coordinator:

@@ -501,7 +501,8 @@ class Coordinator:
             await self._settle(task_id, self._never_began(task_id))
 
     def _never_began(self, task_id: str) -> SpawnResult:
-        return self._without_attempt(task_id, TaskState.CANCELLED, "cancelled by the user before it could start")
+        when = "before its next attempt" if self._attempts.get(task_id) else "before it could start"
+        return self._without_attempt(task_id, TaskState.CANCELLED, f"cancelled by the user {when}")
 
     def _without_attempt(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
         reason = TASK_CANCELLED if task_id in self._cancelled else None

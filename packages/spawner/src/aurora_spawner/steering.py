@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.asking import NoAnswerError, NotRunningError, ask_coordinator
 from aurora_spawner.errors import SpawnerError, UnknownRunError
@@ -57,11 +57,22 @@ def unpause_run(journal: Path, run_id: str) -> None:
     ask_coordinator(journal, run_id, {"do": "unpause"})
 
 
-def cancel_run(journal: Path, run_id: str, *, task_id: str | None = None, at_once: bool = False) -> TaskState | None:
+def cancel_run(
+    journal: Path,
+    run_id: str,
+    *,
+    task_id: str | None = None,
+    at_once: bool = False,
+    executor: Executor | None = None,
+) -> TaskState | None:
     """End a run, or one of its tasks, with all its processes; durable when this returns.
 
-    Where the run's coordinator has died this is done here: attempts are stopped and the journal says so. A resume of
+    Where the run's coordinator has died this is done here: attempts are stopped and the journal says so. Those that
+    have ended by themselves meanwhile are left for a resume to collect: what is finished stays finished. A resume of
     the run leaves a cancelled task cancelled.
+
+    Args:
+        executor: What ends the attempts of a dead coordinator; one like that it used.
 
     Returns:
         How the one task stood; one that is settled stays as it is. None for a whole run.
@@ -69,24 +80,27 @@ def cancel_run(journal: Path, run_id: str, *, task_id: str | None = None, at_onc
     Raises:
         UnknownRunError: The journal has no such run.
         NoAnswerError: Its coordinator lives and cannot be spoken to.
-        SpawnerError: The task is unknown.
+        SpawnerError: The task is unknown, or it has ended and nobody has collected what it did.
     """
     request = {"do": "cancel", "at_once": at_once} | ({} if task_id is None else {"task": task_id})
     try:
         answer = ask_coordinator(journal, run_id, request)
     except NotRunningError:
-        return asyncio.run(_cancel_abandoned(journal, run_id, task_id))
+        return asyncio.run(_cancel_abandoned(journal, run_id, task_id, executor or LocalExecutor()))
     return None if task_id is None else TaskState(answer["state"])
 
 
-async def _cancel_abandoned(journal: Path, run_id: str, task_id: str | None) -> TaskState | None:
-    if task_id is None:
-        await end_abandoned(journal, run_id)
-        return None
-    return await _cancel_task_of_abandoned(journal, run_id, task_id)
+async def _cancel_abandoned(journal: Path, run_id: str, task_id: str | None, executor: Executor) -> TaskState | None:
+    try:
+        if task_id is None:
+            await end_abandoned(journal, run_id, executor=executor)
+            return None
+        return await _cancel_task_of_abandoned(journal, run_id, task_id, executor)
+    finally:
+        executor.close()
 
 
-async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str) -> TaskState:
+async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str, executor: Executor) -> TaskState:
     """End one task of a run that nobody works on; a resume settles it."""
     with Journal(journal) as store:
         row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
@@ -95,17 +109,25 @@ async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str) ->
         if row.state.settled:
             return row.state
         with store.hold(run_id, holder=own_identity()) as lease:
-            asked = Entry(run_id=run_id, task_id=task_id, fact=TaskCancelled(by="another process"))
-            store.append([asked], lease=lease)
-            ends = await _end_all(load_attempts(store, run_id, task_id=task_id, open_only=True), LocalExecutor())
-            facts = [Entry(run_id=run_id, task_id=task_id, fact=ended_fact(each.number, end)) for each, end in ends]
+            ends = await _end_all(load_attempts(store, run_id, task_id=task_id, open_only=True), executor)
+            cut_off = [(each, end) for each, end in ends if end.reason in CUT_OFF_ENDS]
+            facts: list[Fact] = [ended_fact(each.number, end) for each, end in cut_off]
+            if finished := len(cut_off) < len(ends):
+                facts.clear()
+            else:
+                facts.append(TaskCancelled(by="another process"))
             ended = RunEnded(state=RunState.INTERRUPTED, notices=_left_running(ends))
-            store.append([*facts, Entry(run_id=run_id, fact=ended)], lease=lease)
+            entries = [Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in facts]
+            store.append([*entries, Entry(run_id=run_id, fact=ended)], lease=lease)
+    if finished:
+        raise SpawnerError(f"run {run_id}: task {task_id} has ended already; resume the run to collect what it did")
     return row.state
 
 
 async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None = None) -> list[int]:
     """End what a dead coordinator left running, and mark the run as cancelled; its tasks stay open for a resume.
+
+    An attempt that has ended by itself is left as it is, for a resume to collect.
 
     Returns:
         Processes that could not be ended.
@@ -119,12 +141,17 @@ async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None
         facts: list[tuple[str | None, Fact]] = [(None, RunEnding(why="cancelled", at_once=False))]
         ends = await _end_all(attempts, executor or LocalExecutor())
         for attempt, end in ends:
-            facts.append((attempt.task_id, ended_fact(attempt.number, end)))
-            reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
-            facts.append((attempt.task_id, reopened))
+            if end.reason in CUT_OFF_ENDS:
+                facts.append((attempt.task_id, ended_fact(attempt.number, end)))
+                reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
+                facts.append((attempt.task_id, reopened))
         facts.append((None, RunEnded(state=RunState.CANCELLED, notices=_left_running(ends))))
         store.append([Entry(run_id=run_id, task_id=task_id, fact=fact) for task_id, fact in facts], lease=lease)
     return [pid for _attempt, end in ends for pid in end.survivors]
+
+
+CUT_OFF_ENDS: Final = ("cancelled", "voided", "supervisor_lost")
+"""How attempts end that did not come to their own end."""
 
 
 async def _end_all(attempts: Sequence[AttemptRow], executor: Executor) -> list[tuple[AttemptRow, AttemptEnd]]:
