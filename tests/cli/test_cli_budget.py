@@ -66,6 +66,16 @@ def test_what_a_run_costs_is_in_the_ledger(aur: Aur, till: Path) -> None:
     assert aur("budget", "history").stdout.count("0.2000 USD  paid") == 2
 
 
+@pytest.mark.parametrize("told", ["1e13", "-50", "NaN", "Infinity", "1e999", "9" * 400])
+def test_a_cost_that_cannot_be_is_not_believed_and_stops_nothing(aur: Aur, till: Path, told: str) -> None:
+    said = json.dumps(RESULT).replace("0.2", told)
+    (till / "agent.sh").write_text(f"echo '{said}'\n")
+    tasks(till, 2)
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    found = budget(aur)
+    assert (found["consumed_usd"], found["estimated_usd"], found["reserved_usd"]) == (1.0, 1.0, 0.0)
+
+
 def test_the_preview_says_what_is_expected_to_be_spent(aur: Aur, till: Path) -> None:
     tasks(till, 3)
     assert "3 tasks to run" in aur("spawn", "tasks.md", "--dry-run").stdout

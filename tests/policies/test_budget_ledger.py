@@ -141,6 +141,48 @@ def test_estimates_are_not_guessed_from(tmp_path: Path) -> None:
     assert reserve(money, "next").reserved_usd == 0.5
 
 
+@pytest.mark.parametrize(("attempts", "guessed"), [(5, 0.5), (19, 0.5), (20, 0.0)])
+def test_an_agent_is_free_only_after_it_has_told_so_many_times(tmp_path: Path, attempts: int, guessed: float) -> None:
+    money = ledger(tmp_path, 100.0)
+    for number in range(attempts):
+        reserve(money, f"{number}")
+        money.settle(f"{number}", 0.0)
+    assert reserve(money, "next").reserved_usd == guessed
+
+
+def test_costs_below_nothing_are_not_known_and_teach_nothing(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0)
+    for number in range(30):
+        reserve(money, f"{number}")
+        money.settle(f"{number}", -50.0)
+    status = money.status()
+    assert (status.consumed_usd, status.estimated_usd) == (15.0, 15.0)
+    assert reserve(money, "next").reserved_usd == 0.5
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.floats(), st.floats() | st.none()), min_size=1, max_size=6),
+    st.floats(min_value=0, allow_infinity=False, allow_nan=False),
+    st.floats(min_value=0, allow_infinity=False, allow_nan=False),
+)
+def test_no_amount_that_is_told_or_configured_breaks_the_ledger(
+    told: list[tuple[float, float | None]], limit: float, reservation: float
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        money = ledger(Path(folder), limit, reservation_usd=reservation, hard_action=HardLimitAction.WARN)
+        for number, (seen, cost) in enumerate(told):
+            reserve(money, f"{number}")
+            money.observe(f"{number}", seen)
+            money.settle(f"{number}", cost)
+        entries = money.history(limit=100)
+        assert all((each.cost_usd or 0.0) >= 0 for each in entries)
+        for each in entries:
+            cost = told[int(each.token)][1]
+            assert each.estimated is (cost is None or not 0 <= cost <= 1_000_000)
+        assert money.status().consumed_usd == pytest.approx(sum(each.cost_usd or 0.0 for each in entries))
+
+
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=60))
 def test_nine_of_ten_costs_do_not_exceed_the_percentile(costs: list[int]) -> None:
     found = percentile_90(costs)

@@ -84,9 +84,9 @@ class PriceTable:
         return None
 
     def priced(self, usage: Usage | None, model: str | None) -> Usage | None:
-        """The usage with its cost, where the agent did not tell it and the model's price is known."""
+        """The usage with its cost, where the agent tells none, but tokens that can be, and the price is known."""
         price = self.price_of(model)
-        if usage is None or usage.cost_usd is not None or price is None:
+        if usage is None or usage.cost_usd is not None or price is None or not usage.believable:
             return usage
         return replace(usage, cost_usd=price.cost_usd(usage))
 

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOST_USD: Final = 1_000_000.0
+"""No attempt costs more; who tells so is not believed."""
+MOST_TOKENS: Final = 10**12
+"""Of a kind; what is told beyond is counted as so many, and not priced."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens that were paid for, each in one of the four kinds only; agents that count otherwise are converted."""
+    """Tokens that were paid for, each in one of the four kinds only; agents that count otherwise are converted.
+
+    What no attempt can have used is not believed: such a cost is unknown, and tokens are counted up to `MOST_TOKENS`.
+    """
 
     input_tokens: int = 0
     """Read anew; what came from a cache is not among them."""
@@ -21,6 +29,17 @@ class Usage:
     cache_write_tokens: int = 0
     cost_usd: float | None = None
     """None: unknown, which is not the same as nothing."""
+
+    def __post_init__(self) -> None:
+        for name in _TOKENS:
+            object.__setattr__(self, name, min(getattr(self, name), MOST_TOKENS))
+        if self.cost_usd is not None and not 0 <= self.cost_usd <= MOST_USD:
+            object.__setattr__(self, "cost_usd", None)
+
+    @property
+    def believable(self) -> bool:
+        """Whether no kind of tokens was cut down to what is possible."""
+        return all(getattr(self, name) < MOST_TOKENS for name in _TOKENS)
 
     @property
     def total_tokens(self) -> int:
@@ -59,8 +78,8 @@ class Usage:
         return asdict(self)
 
 
-NOTHING: Final = Usage()
 _TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+NOTHING: Final = Usage()
 
 
 def _cost_of_both(one: Usage, other: Usage) -> float | None:
@@ -84,4 +103,4 @@ def usage_from_json(stored: Mapping[str, Any] | None) -> Usage | None:
     """The usage that `Usage.to_json` stored; fields of other versions are passed over."""
     if stored is None:
         return None
-    return Usage(**{each.name: stored[each.name] for each in fields(Usage) if each.name in stored})
+    return Usage(**{each.name: stored[each.name] for each in fields(Usage) if stored.get(each.name) is not None})

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
     from aurora_policies.budget.limits import Limits
 
-__all__ = ["Grant", "Scale", "admit", "go_on", "micros", "percentile_90", "scales", "usd"]
+__all__ = ["Grant", "Scale", "admit", "believed", "go_on", "micros", "percentile_90", "scales", "usd"]
 
 MICROS: Final = 1_000_000
+MOST_USD: Final = 1_000_000_000.0
+"""Amounts beyond are taken for this; limits of nobody's reach it, and sums of it fit into the ledger."""
+MOST_COST_USD: Final = 1_000_000.0
+"""No attempt costs more; who tells so is not believed."""
 LEAST_MARGIN: Final = 10_000
 """A cent: the margin of an attempt whose reservation is smaller."""
 
@@ -60,8 +64,13 @@ class Scale:
 
 
 def micros(amount_usd: float) -> int:
-    """Dollars as millionths, rounded up so that nothing is lost."""
-    return -int(-round(amount_usd * MICROS, 3) // 1)
+    """Dollars as millionths, rounded up so that nothing is lost; at most `MOST_USD`."""
+    return -int(-round(min(amount_usd, MOST_USD) * MICROS, 3) // 1)
+
+
+def believed(cost_usd: float | None) -> int | None:
+    """What an attempt is told to have cost, in micros; None where that is unknown, or cannot be."""
+    return micros(cost_usd) if cost_usd is not None and 0 <= cost_usd <= MOST_COST_USD else None
 
 
 def usd(amount: int) -> float:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from aurora_policies.budget.admission import Grant, admit, go_on, micros, percentile_90, scales, usd
+from aurora_policies.budget.admission import Grant, admit, believed, go_on, micros, percentile_90, scales, usd
 from aurora_policies.budget.limits import Limits, OwnLimits
 from aurora_policies.budget.statement import BudgetStatus, Entry, EntryState, Spender
 from aurora_policies.budget.tables import transaction
@@ -28,6 +28,8 @@ __all__ = ["LEAST_HISTORY", "Ledger"]
 HISTORY: Final = 100
 """The latest measured attempts of a kind that its next cost is guessed from."""
 LEAST_HISTORY: Final = 5
+LEAST_OF_NOTHING: Final = 20
+"""So many have to be known before an agent is taken to cost nothing."""
 _COUNTS: Final = "CASE state WHEN 'reserved' THEN reserved WHEN 'settled' THEN cost ELSE 0 END"
 
 
@@ -89,7 +91,7 @@ class Ledger:
             run_id, month, first_reserved, reserved = row
             taken, of_run = _taken(database, month, run_id, token)
             on = scales(self.limits, month_taken=taken, run_taken=of_run)
-            spent = micros(max(0.0, spent_usd))
+            spent = believed(spent_usd) or 0
             grant = go_on(spent, first_reserved, on, self.limits)
             wanted = max(reserved, micros(grant.reserved_usd))
             database.execute(
@@ -101,9 +103,9 @@ class Ledger:
         """Replace a reservation by what was spent.
 
         Where that is not known, it is what was reserved at first, or what was spent by the last that was seen of it
-        if that is more, and marked as estimated.
+        if that is more, and marked as estimated. A cost that cannot be, such as one below 0, is not known.
         """
-        cost = None if cost_usd is None else micros(max(0.0, cost_usd))
+        cost = believed(cost_usd)
         with transaction(self.path) as database:
             database.execute(
                 "UPDATE entries SET state = 'settled', cost = coalesce(?, max(first_reserved, spent)), estimated = ?"
@@ -199,9 +201,10 @@ class Ledger:
             " ORDER BY at DESC LIMIT ?",
             (agent, model, HISTORY),
         ).fetchall()
-        if len(rows) < LEAST_HISTORY:
-            return micros(self.limits.reservation_usd)
-        return percentile_90(cost for (cost,) in rows)
+        learned = percentile_90(cost for (cost,) in rows) if len(rows) >= LEAST_HISTORY else 0
+        if learned or len(rows) >= LEAST_OF_NOTHING:
+            return learned
+        return micros(self.limits.reservation_usd)
 
 
 def _taken(database: sqlite3.Connection, month: str, run_id: str, token: str) -> tuple[int, int]:

@@ -35,7 +35,7 @@ class Fields:
         return max(0, self.whole(*names) or 0)
 
     def real(self, name: str) -> float | None:
-        """A number that is neither infinite nor none."""
+        """An amount: a number that is neither infinite nor below 0, which no field of an agent can mean."""
         value = self.raw.get(name)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
@@ -43,7 +43,7 @@ class Fields:
             number = float(value)
         except OverflowError:
             return None
-        return number if abs(number) < float("inf") else None
+        return number if 0 <= number < float("inf") else None
 
     def fields(self, name: str) -> Fields:
         """An object inside."""
