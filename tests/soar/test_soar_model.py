@@ -304,17 +304,40 @@ def test_a_document_nested_beyond_reason_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "places"),
     [
-        ("see (src/a.py:12)", [("src/a.py", 12)]),
-        ("`./src/a.py:12-20` and a-b/c.d.ts:3", [("src/a.py", 12), ("a-b/c.d.ts", 3)]),
-        ("/root-of-it/x.py:4", [("x.py", 4)]),
-        ("http://host.example:8080/x at 12:30", []),
-        ("x.py:0 v1.2:3", [("v1.2", 3)]),
-        (".github/w.yml:7", [(".github/w.yml", 7)]),
-        ("../outside.py:1", [("../outside.py", 1)]),  # and nothing is there, as far as a checker sees
+        ("see (src/a.py:12)", [("src/a.py", 12, 12)]),
+        ("`./src/a.py:12-20` and a-b/c.d.ts:3", [("src/a.py", 12, 20), ("a-b/c.d.ts", 3, 3)]),
+        ("/root-of-it/x.py:4", [("x.py", 4, 4)]),
+        ("http://host.example:8080/x.py at 12:30, 1/2 of and/or e.g. i.e.", []),
+        ("x.py:0", [("x.py", 0, 0)]),
+        (".github/w.yml:7 .env:3 Makefile:400", [(".github/w.yml", 7, 7), (".env", 3, 3), ("Makefile", 400, 400)]),
+        ("../outside.py:1 /etc/passwd:1", [("../outside.py", 1, 1), ("/etc/passwd", 1, 1)]),
+        ("src/a.py", [("src/a.py", None, None)]),
+        ("in `src/a.py`, line 42, or src/a.py lines 3-5", [("src/a.py", 42, 42), ("src/a.py", 3, 5)]),
+        ("src/a.py::foo", [("src/a.py", None, None)]),
+        (
+            "[x](src/a.py#L7) src/a.py:L9-L11 **src/a.py**:5",
+            [("src/a.py", 7, 7), ("src/a.py", 9, 11), ("src/a.py", 5, 5)],
+        ),
+        ("a.py:99999999999999999999", [("a.py", 10_000_000, 10_000_000)]),
     ],
 )
-def test_places_are_read_from_words(text: str, places: list[tuple[str, int]]) -> None:
-    assert list(places_in(text, Path("/root-of-it"))) == places
+def test_places_are_read_from_words(text: str, places: list[tuple[str, int | None, int | None]]) -> None:
+    assert [(each.file, each.line, each.last) for each in places_in(text, Path("/root-of-it"))] == places
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "../../../etc/passwd:1", "/etc/passwd:1", "src/no.py", "src/no.py, line 42", "`src/no.py` lines 3-5",
+        "src/no.py::foo", "[x](src/no.py#L7)", "**src/no.py**:5", "Makefile:400", ".env:3", "retry.py:4-9999",
+        "retry.py:0", "retry.py:L99", "retry.py#L77", "retry.py:99999999999999999999", "no.py:3 and src/no.py:3",
+    ],
+)  # fmt: skip
+def test_an_invented_place_is_marked_once_however_it_is_spelled(ask: Callable[..., SoarResult], spelled: str) -> None:
+    invented = {"answer": f"{GOOD['answer']} See {spelled}.", "conflicts": []}
+    answer = ask(Scripted(json.dumps(PLAN), *[json.dumps(invented)] * 3)).answer
+    assert answer.count("[there is no such place]") == len(spelled.split(" and "))
+    assert "retry.py:13 [" not in answer
 
 
 @given(st.text(max_size=300))

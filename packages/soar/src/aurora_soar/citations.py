@@ -53,6 +53,13 @@ class CitationChecker:
             return _plain(finding.text) in _plain(_MARKERS.sub(" ", block))
         return _plain(finding.text) == _plain(lines[finding.line - 1])
 
+    def exists(self, file: str, line: int | None, last: int | None) -> bool:
+        """Whether a place is there: its file in this project, and its lines in the file, the first not empty."""
+        if line is None:
+            path = (self._root / file).resolve()
+            return path.is_relative_to(self._root) and path.is_file()
+        return self.line(file, line) is not None and (last or 0) <= len(self._read(file))
+
     def line(self, file: str, number: int) -> str | None:
         """What stands at a place; None where there is no such line, or nothing in it."""
         lines = self._read(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_soar.citations import CitationChecker
+    from aurora_soar.claims import Place
     from aurora_soar.extract.focus import Focus
     from aurora_soar.model import LanguageModel, Said
     from aurora_soar.outputs import AgentOutput
@@ -94,15 +94,16 @@ async def write(desk: Desk, model: LanguageModel) -> Written:
 def _marked(desk: Desk, written: Synthesis) -> Synthesis:
     """The same with every place that there is not called so: a reader must not take it for a source."""
     answer = written.answer
-    for place in _missing(desk, answer):
-        answer = re.sub(rf"{re.escape(place)}(?!\d)", f"{place} [there is no such place]", answer)
+    for place in reversed(list(places_in(answer, desk.root))):
+        if not _exists(desk, place):
+            answer = f"{answer[: place.at]} [there is no such place]{answer[place.at :]}"
     return replace(written, answer=answer)
 
 
 def _synthesis(desk: Desk, written: WrittenAnswer, by: str) -> Synthesis:
     """The answer with what it is worth by its citations; nothing in it is taken on the model's word."""
     cited = list(places_in(written.answer, desk.root))
-    sources = _sources(desk, cited)
+    sources = _sources(desk, [place for place in cited if _exists(desk, place)])
     return replace(
         desk.extracted,
         answer=f"{written.answer.strip()}\n",
@@ -110,15 +111,16 @@ def _synthesis(desk: Desk, written: WrittenAnswer, by: str) -> Synthesis:
         chunk_ids=_chunks(desk, list(sources)),
         coherence=_coherence(desk, list(sources)),
         completeness=desk.focus.coverage(written.answer).share,
-        factuality=sum(place in sources for place in cited) / len(cited) if cited else 0.0,
+        factuality=sum(_exists(desk, place) for place in cited) / len(cited) if sources else 0.0,
         written_by=by,
         conflicts=tuple(written.conflicts),
     )
 
 
-def _sources(desk: Desk, cited: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Source]:
-    """Each place that exists, once."""
-    texts = {place: desk.citations.line(*place) for place in dict.fromkeys(cited)}
+def _sources(desk: Desk, sound: Sequence[Place]) -> dict[tuple[str, int], Source]:
+    """Each line that is cited and exists, once."""
+    lines = {(place.file, place.line): place.line for place in sound if place.line is not None}
+    texts = {(file, line): desk.citations.line(file, line) for (file, _), line in lines.items()}
     return {
         (file, line): Source(file=file, line=line, text=text)
         for (file, line), text in texts.items()
@@ -142,10 +144,14 @@ def _chunks(desk: Desk, sound: Sequence[tuple[str, int]]) -> tuple[str, ...]:
     )
 
 
+def _exists(desk: Desk, place: Place) -> bool:
+    return desk.citations.exists(place.file, place.line, place.last)
+
+
 def _missing(desk: Desk, answer: str) -> list[str]:
-    """The places that an answer names and that there are not, or that are empty lines."""
-    cited = dict.fromkeys(places_in(answer, desk.root))
-    return [f"{file}:{line}" for file, line in cited if desk.citations.line(file, line) is None]
+    """The places that an answer names and that there are not, or that begin with an empty line, as it spells them."""
+    missing = (place for place in places_in(answer, desk.root) if not _exists(desk, place))
+    return list(dict.fromkeys(answer[place.begin : place.at] for place in missing))
 
 
 def _weakness(desk: Desk, written: Synthesis) -> str | None:
