@@ -520,6 +520,17 @@ def test_provider_limits_that_cannot_be_kept_are_told_and_harm_nothing(tmp_path:
     assert "provider limits are not shared" in report.notices[0]
 
 
+@pytest.mark.parametrize("asked", ["999999999999", "99999999999999999999", "1000000000000000000"])
+def test_a_provider_that_asks_for_ages_fails_tasks_and_crashes_nothing(tmp_path: Path, asked: str) -> None:
+    task = SpawnTask(LIMITED.format(9).replace("0.2", asked))
+    settings = RecoverySettings(policy=replace(QUICK, fallback_to_llm=False), state_dir=tmp_path)
+    report = run(tmp_path, [task], settings)
+    assert "provider sh@" in str(report.results["1"].error)
+    assert "is not waited for" in str(report.results["1"].error)
+    again = run(tmp_path, [task], settings)
+    assert "is not waited for" in str(again.results["1"].error), "what the first run kept harms no other"
+
+
 async def test_status_says_until_when_a_provider_is_paused(tmp_path: Path) -> None:
     from aurora_spawner.steering import cancel_run, run_status
 

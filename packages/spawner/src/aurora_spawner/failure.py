@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LONGEST_WAIT_S: Final = 86_400.0
+"""A provider that asks for more patience than a day is believed a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +41,20 @@ def failure_from_json(stored: Mapping[str, Any] | None) -> ReportedFailure | Non
     return ReportedFailure(
         **{each.name: stored[each.name] for each in fields(ReportedFailure) if each.name in stored}
     )
+
+
+def believed_wait_s(said: object, *, unit_s: float = 1.0) -> float | None:
+    """How long to wait where a provider said so, in seconds: a day at most; None for what is no time to wait.
+
+    Args:
+        unit_s: What it counts in.
+    """
+    if not isinstance(said, int | float | str) or isinstance(said, bool):
+        return None
+    try:
+        wait_s = float(said) * unit_s
+    except ValueError:
+        return None
+    except OverflowError:  # a whole number beyond all floats
+        wait_s = float("inf") if int(said) > 0 else -1.0
+    return min(wait_s, LONGEST_WAIT_S) if wait_s >= 0 else None

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.fields import object_in
-from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.failure import ReportedFailure, believed_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +73,5 @@ def _retry_after(headers: object) -> float | None:
         return None
     for name, value in headers.items():
         if str(name).lower() in ("retry-after", "retry-after-ms"):
-            try:
-                return float(value) * (0.001 if str(name).lower().endswith("ms") else 1.0)
-            except (TypeError, ValueError):
-                return None
+            return believed_wait_s(value, unit_s=0.001 if str(name).lower().endswith("ms") else 1.0)
     return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.executor import REFUSALS
+from aurora_spawner.failure import believed_wait_s
 from aurora_spawner.recovery.causes import (
     CATEGORY_OF,
     OF_THE_TASK,
@@ -55,7 +56,7 @@ class Classification:
     evidence: str
     """What it was seen by: ending, event, api_status, exit_code, stderr, none."""
     retry_after_s: float | None = None
-    """What the provider asked to wait."""
+    """What the provider asked to wait; a day at most."""
 
     @property
     def throttled(self) -> bool:
@@ -90,7 +91,8 @@ class ErrorClassifier:
 
 
 def _found(cause: Cause, evidence: str, retry_after_s: float | None = None) -> Classification:
-    return Classification(category=CATEGORY_OF[cause], cause=cause, evidence=evidence, retry_after_s=retry_after_s)
+    wait_s = believed_wait_s(retry_after_s)
+    return Classification(category=CATEGORY_OF[cause], cause=cause, evidence=evidence, retry_after_s=wait_s)
 
 
 _ENDINGS: Final = {

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from aurora_spawner.failure import LONGEST_WAIT_S, believed_wait_s
+
 PROBE_LIMIT_S: Final = 120.0
 """A probe of which nothing was heard for so long is given to somebody else."""
 RECHECK_S: Final = 0.5
@@ -45,8 +47,12 @@ BACK_OFF: Final = 1.0
 UNMEASURED_BACK_OFF: Final = 0.9
 """Of the rate, where there were too few successes to measure theirs."""
 MEASURABLE: Final = 5
+MOST_STREAK: Final = 1_000_000
+"""Pauses in a row are not counted beyond."""
 REMEMBERED: Final = 12
 """Successes by which the rate is measured."""
+CLOCK_SLACK_S: Final = 60.0
+"""A gate that was entered so much later than now was so by a clock that was wrong."""
 
 
 class GateState(StrEnum):
@@ -198,7 +204,8 @@ class ProviderGate:
             return self
         late = self.state in (GateState.PAUSED, GateState.PROBING) and began < self.since
         streak = self.streak if late else self.streak + 1
-        pause = _pause_s(streak) if retry_after_s is None else max(retry_after_s, _pause_s(streak - BELIEVED))
+        asked_s = believed_wait_s(retry_after_s)
+        pause = _pause_s(streak) if asked_s is None else max(asked_s, _pause_s(streak - BELIEVED))
         until = now + pause * (1 + PAUSE_JITTER * chance)
         if late:
             return self if until <= self.until else replace(self, until=until)
@@ -286,13 +293,73 @@ class ProviderGate:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """What `to_dict` gave."""
-        return cls(**{**stored, "state": GateState(stored["state"]), "successes": tuple(stored["successes"])})
+        """What `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: It gave something else.
+        """
+        known: dict[str, Any] = {
+            **{name: _text(stored[name]) for name in ("provider", "reason", "prober")},
+            **{name: _number(stored[name]) for name in _NUMBERS},
+            "state": GateState(stored["state"]),
+            "streak": int(_within(_number(stored["streak"]), 0, MOST_STREAK)),
+            "successes": tuple(_number(at) for at in stored["successes"])[-REMEMBERED:],
+        }
+        return cls(**known)
+
+    def plausible(self, now: float) -> Self:
+        """The gate as far as it can be true: a pause is no longer than a provider is believed, nothing is to come."""
+        since = self.since if 0 <= self.since <= now + CLOCK_SLACK_S else 0.0
+        least_rate = LEAST_RATE_PER_S if self.state is GateState.RAMPING else 0.0
+        ceiling = _within(self.ceiling_per_s, LEAST_RATE_PER_S, FULL_RATE_PER_S) if self.ceiling_per_s else 0.0
+        return replace(
+            self,
+            since=since,
+            until=_within(
+                self.until, since if self.state is GateState.PAUSED else 0.0, since + _longest_s(self.state)
+            ),
+            waited_s=_within(self.waited_s, 0.0, now),
+            rate_per_s=_within(self.rate_per_s, least_rate, FULL_RATE_PER_S),
+            ceiling_per_s=ceiling,
+            next_start=_within(self.next_start, 0.0, since + RAMP_LIMIT_S),
+            successes=tuple(_within(at, 0.0, now) for at in self.successes),
+        )
+
+
+def _longest_s(state: GateState) -> float:
+    """How long after it was entered a state may have something to wait for."""
+    return {GateState.PAUSED: LONGEST_WAIT_S * (1 + PAUSE_JITTER), GateState.PROBING: PROBE_LIMIT_S}.get(state, 0.0)
+
+
+_NUMBERS: Final = ("since", "until", "waited_s", "rate_per_s", "ceiling_per_s", "next_start")
+
+
+def _number(stored: object) -> float:
+    if not isinstance(stored, int | float):
+        raise TypeError(f"{stored!r} is no number")
+    try:
+        return float(stored)
+    except OverflowError:
+        return float("inf")
+
+
+def _text(stored: object) -> str:
+    if not isinstance(stored, str):
+        raise TypeError(f"{stored!r} is no text")
+    return stored
+
+
+def _within(number: float, least: float, most: float) -> float:
+    """The nearest number between two; the lower one for NaN."""
+    return min(most, max(least, number))
 
 
 def utc_time(at: float, now: float) -> str:
-    """A Unix time for people, with its date where that is not today's."""
-    moment, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
+    """A Unix time for people, with its date where that is not today's; also of one that no calendar has."""
+    try:
+        moment, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
+    except (ValueError, OverflowError, OSError):
+        return "a time that no calendar has"
     return f"{moment:%H:%M:%S} UTC" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 

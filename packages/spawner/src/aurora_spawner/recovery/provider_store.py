@@ -206,8 +206,9 @@ class ProviderStore:
         if row is None:
             return ProviderGate(provider=provider)
         try:
-            return ProviderGate.from_dict(json.loads(row[0]))
-        except (ValueError, TypeError, KeyError):  # from another version: what it knew is out of date by now
+            stored = {**json.loads(row[0]), "provider": provider}
+            return ProviderGate.from_dict(stored).plausible(self._clock())
+        except (ValueError, TypeError, KeyError, RecursionError):  # of another version, and out of date by now
             return ProviderGate(provider=provider)
 
     def _write(self, gate: ProviderGate) -> None:

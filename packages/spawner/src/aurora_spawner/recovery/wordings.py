@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.failure import believed_wait_s
 from aurora_spawner.recovery.causes import Cause, cause_of_status
 
 if TYPE_CHECKING:
@@ -290,6 +291,6 @@ _UNITS: Final = {"ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 def asks_to_wait_s(text: str) -> float | None:
-    """The last wait that a text asks for, in seconds."""
+    """The last wait that a text asks for, in seconds; as much of it as is believed."""
     found = _WAIT.findall(text[-64_000:])
-    return float(found[-1][0]) * _UNITS.get(found[-1][1].lower(), 1.0) if found else None
+    return believed_wait_s(found[-1][0], unit_s=_UNITS.get(found[-1][1].lower(), 1.0)) if found else None
