@@ -72,6 +72,17 @@ def test_backends_of_all_files_are_joined_by_name(project: Project, tmp_path: Pa
     assert config.origin("backends.two") == str(project.config_file)
 
 
+def test_an_address_holds_no_password(project: Project, tmp_path: Path) -> None:
+    project.config_file.write_text(
+        'backends:\n  m: {kind: model, model: x, base_url: "http://user:hush@127.0.0.1/v1"}\n'
+    )
+    with pytest.raises(ConfigError) as raised:
+        load_config(project, environ=environ(tmp_path))
+    assert "must hold no user or password" in str(raised.value)
+    assert "config.yaml:2" in str(raised.value)
+    assert "hush" not in str(raised.value)
+
+
 def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
     project.config_file.write_text(
         "backends:\n  claude: {kind: claude, model: sonnet, args: [-x, '9'], permissive: true, isolated: true}\n"

@@ -23,7 +23,7 @@ from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.backends.fields import Fields
 from aurora_spawner.backends.model import ModelBackend
 from aurora_spawner.backends.model_apis import APIS, Answer
-from aurora_spawner.backends.model_call import _retry_after_s
+from aurora_spawner.backends.model_call import Blanking, _retry_after_s
 from aurora_spawner.backends.sse import EVENT_LIMIT, SseReader, StreamError
 from aurora_spawner.recovery.causes import Cause
 from aurora_spawner.recovery.classify import ErrorClassifier, FailureEvidence
@@ -516,3 +516,13 @@ def test_a_date_to_wait_for_is_read_too() -> None:
     assert found is not None
     assert 90 < found <= 100
     assert _retry_after_s({"retry-after": format_datetime(soon - timedelta(days=1), usegmt=True)}) == 0.0
+
+
+@given(st.text("ab", min_size=1, max_size=4), st.lists(st.text("abc", max_size=6), max_size=8))
+def test_a_secret_is_taken_out_of_a_text_however_it_is_cut(secret: str, pieces: list[str]) -> None:
+    blanking = Blanking(secret)
+    told = "".join([*map(blanking.feed, pieces), blanking.close()])
+    whole = "".join(pieces)
+    assert secret not in told
+    if secret not in whole:
+        assert told == whole

@@ -56,6 +56,15 @@ def _named_key(text: str) -> str:
     return name
 
 
+def _without_secret(url: str) -> str:
+    """An address is shown in process lists and messages; who somebody is has no business in it."""
+    if "@" in url.split("://", 1)[1].split("/", 1)[0]:
+        raise PydanticCustomError(
+            "secret", "must hold no user or password; name a key instead, like `key: keys:openai`", {}
+        )
+    return url
+
+
 class BackendFile(_Strict):
     """One of the user's own agents, or their choices for a known one."""
 
@@ -72,7 +81,7 @@ class BackendFile(_Strict):
     fallback: list[str] = Field(default_factory=list)
     provider: _Word | None = None
     api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+")] | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_without_secret)] | None = None
     key: Annotated[str, AfterValidator(_named_key)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 

@@ -37,6 +37,8 @@ CONNECT_S: Final = 10.0
 ERROR_BYTES: Final = 64 << 10
 """Of an answer that is an error."""
 LONGEST_WAIT_S: Final = 86_400.0
+BLANK: Final = "***"
+"""Stands for the key where a server repeats it."""
 _WORTH_ANOTHER_TRY: Final = frozenset({500, 502, 504})
 
 
@@ -51,6 +53,30 @@ class CallError(Exception):
         self.failure = failure
         self.again = again
         super().__init__(failure.text)
+
+
+@dataclass(slots=True)
+class Blanking:
+    """Takes a secret out of a text that comes in pieces, wherever they are cut."""
+
+    secret: str = field(repr=False)
+    _held: str = field(default="", repr=False)
+    """The end of what came, as long as it may be the secret's beginning."""
+
+    def feed(self, piece: str) -> str:
+        """What can be told of the text so far."""
+        if not self.secret:
+            return piece
+        text = (self._held + piece).replace(self.secret, BLANK)
+        longest = min(len(text), len(self.secret) - 1)
+        held = next((size for size in range(longest, 0, -1) if self.secret.startswith(text[-size:])), 0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def close(self) -> str:
+        """What was held back and is no secret after all."""
+        held, self._held = self._held, ""
+        return held
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +125,7 @@ class Call:
         """A failure as JSON values, without the key that some servers repeat."""
         told = failure.to_json()
         if self.key:
-            told["message"] = failure.message.replace(self.key, "***")
+            told["message"] = failure.message.replace(self.key, BLANK)
         return told
 
     def _ask(self) -> None:
@@ -146,18 +172,19 @@ class Call:
         return CallError(failure, again=True)
 
     def _listen(self, response: httpx.Response) -> None:
-        answer, reader = Answer(), SseReader()
+        answer, reader, blanking = Answer(), SseReader(), Blanking(self.key)
         started, beginning = False, b""
         try:
             for piece in chain(response.iter_bytes(), (b"",)):
                 beginning = beginning or piece[:200]
                 for data in reader.feed(piece) if piece else reader.close():
-                    started = self._take(data, answer, started=started)
+                    started = self._take(data, answer, blanking, started=started)
                 if answer.over:  # some servers keep the line open
                     break
         except StreamError as error:
             raise CallError(ReportedFailure(code="api_error", message=f"{self._place}: {error}")) from error
         finally:
+            self._tell_text(blanking.close())
             if answer.usage is not None:
                 self.tell({"type": "usage", "model": answer.model or self.question.model, **answer.usage.to_json()})
         if not started:
@@ -168,7 +195,7 @@ class Call:
         if failure is not None:
             raise CallError(failure, again=failure.status in _WORTH_ANOTHER_TRY or not answer.ending)
 
-    def _take(self, data: str, answer: Answer, *, started: bool) -> bool:
+    def _take(self, data: str, answer: Answer, blanking: Blanking, *, started: bool) -> bool:
         """One event; whether the stream is one of this API by now."""
         event = object_in(data)
         if event is None:
@@ -177,10 +204,13 @@ class Call:
         text = self.api.read(event, answer)
         if not started:
             self.tell({"type": "start", "model": answer.model or self.question.model})
-        if text:
-            self.said = True
-            self.tell({"type": "text", "text": text})
+        self.said = self.said or bool(text)
+        self._tell_text(blanking.feed(text))
         return True
+
+    def _tell_text(self, text: str) -> None:
+        if text:
+            self.tell({"type": "text", "text": text})
 
 
 def _refused(response: httpx.Response) -> CallError:
