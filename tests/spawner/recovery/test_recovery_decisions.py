@@ -9,6 +9,8 @@ import pytest
 from aurora_spawner import RecoveryPolicy, RecoverySettings, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
+from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.health import health_of
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
 from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, Entry, RunRecovery
@@ -271,13 +273,48 @@ def test_limits_follow_policy_history_and_what_is_asked_for() -> None:
     assert own.limits(task(agent="b"), explicit_s=None, default_s=None).first_look_s == 3
 
 
-def test_every_agent_has_its_health() -> None:
+def test_every_agent_that_has_tasks_has_its_health() -> None:
     recovery = make(RecoveryPolicy(max_retries=0))
+    assert recovery.admits("a")
     recovery.enter(task())
     recovery.failed(task(), REFUSED, failure(task()))
+    assert recovery.admits("b")
     health = {each.agent: str(each.health) for each in recovery.health()}
-    assert health == {"a": "unavailable", "b": "healthy", "model": "healthy"}
+    assert health == {"a": "unavailable", "b": "healthy"}
     assert [gate["state"] for gate in recovery.waiting()] == ["stopped"]
+
+
+def test_only_providers_of_this_run_are_told_and_only_while_they_pause(tmp_path: Path) -> None:
+    clock = Clock()
+    mine, other = make(clock=clock, state_dir=tmp_path), make(clock=clock, state_dir=tmp_path, run_id="other")
+    assert other.admits("b")
+    other.enter(task(agent="b"))
+    other.failed(task(agent="b"), LIMITED, failure(task(agent="b")))
+    assert mine.admits("a")
+    assert (mine.waiting(), [each.agent for each in mine.health()]) == ([], ["a"])
+    assert [gate["state"] for gate in other.waiting()] == ["paused"]
+    clock.now += 4.9
+    assert "paused for another 1 s" in other.health()[0].reasons[0]
+    clock.now += 60
+    assert other.waiting() == []
+    (health,) = other.health()
+    assert (str(health.health), health.reasons[0].split(":")[0]) == (
+        "degraded",
+        "its provider's pause is over, the next attempt finds out",
+    )
+    for each in (mine, other):
+        each.close()
+
+
+def test_a_circuit_says_whether_a_trial_is_allowed() -> None:
+    breaker = CircuitBreaker(agent="a").failed(0.0, permanent=True)
+    open_health, half_open = health_of("a", 119.5, breaker=breaker), health_of("a", 500.0, breaker=breaker)
+    assert (str(open_health.health), open_health.reasons) == ("unavailable", ("its circuit is open for another 1 s",))
+    assert str(half_open.health) == "degraded"
+    assert half_open.reasons == ("its circuit is half open: the next task is a trial",)
+    on_trial = health_of("a", 501.0, breaker=breaker.ask(500.0)[1])
+    assert on_trial.reasons == ("its circuit is half open: one trial decides",)
+    assert health_of("a", 501.0, breaker=breaker.succeeded()).reasons == ()
 
 
 OVERLOADED = AttemptEnd(reason="exited", exit_code=1, stderr="503 Service Unavailable: overloaded")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.recovery.policy import BreakerPolicy
@@ -65,6 +66,16 @@ class CircuitBreaker:
     def would_allow(self, now: float) -> bool:
         """What `ask` would answer, without taking the trial."""
         return self.ask(now)[0]
+
+    def describe(self, now: float) -> str:
+        """Whether its agent is asked, in words; empty for one that is closed."""
+        if self.state is BreakerState.CLOSED:
+            return ""
+        if self.would_allow(now):
+            return "its circuit is half open: the next task is a trial"
+        if self.state is BreakerState.HALF_OPEN:
+            return "its circuit is half open: one trial decides"
+        return f"its circuit is open for another {ceil(self.opens_until - now)} s"
 
     @property
     def opens_until(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.recovery.breaker import BreakerState
@@ -54,15 +55,19 @@ def health_of(
     history: AgentHistory | None = None,
 ) -> AgentHealth:
     """Weigh what is known of an agent; times are Unix times."""
-    down, shaky = [], []
-    if breaker is not None and breaker.state is BreakerState.OPEN:
-        down.append(f"its circuit is open for another {max(0.0, breaker.opens_until - now):.0f} s")
+    down: list[str] = []
+    shaky: list[str] = []
+    if breaker is not None and breaker.state is not BreakerState.CLOSED:
+        rests = breaker.state is BreakerState.OPEN and not breaker.would_allow(now)
+        (down if rests else shaky).append(breaker.describe(now))
     elif breaker is not None and not breaker.clear:
         shaky.append(f"{len(breaker.failures)} failures since its last success")
     if gate is not None and gate.state is GateState.STOPPED:
         down.append(gate.reason)
+    elif gate is not None and gate.pauses(now):
+        down.append(f"its provider is paused for another {ceil(gate.until - now)} s: {gate.reason}")
     elif gate is not None and gate.state is GateState.PAUSED:
-        down.append(f"its provider is paused for another {max(0.0, gate.until - now):.0f} s: {gate.reason}")
+        shaky.append(f"its provider's pause is over, the next attempt finds out: {gate.reason}")
     elif gate is not None and gate.state is not GateState.OPEN:
         shaky.append(gate.describe())
     if history is not None and history.failure_rate >= SHAKY_RATE and history.attempts >= 4:

@@ -135,6 +135,10 @@ class ProviderGate:
         """With the part of a present pause that is over."""
         return self.waited_s + (min(now, self.until) - self.since if self.state is GateState.PAUSED else 0.0)
 
+    def pauses(self, now: float) -> bool:
+        """Whether nobody may probe yet."""
+        return self.state is GateState.PAUSED and now < self.until
+
     @property
     def pause_s(self) -> float:
         """How long the present pause is; 0 where there is none."""
@@ -142,7 +146,7 @@ class ProviderGate:
 
     def asks_too_much(self, now: float, limit_s: float | None) -> bool:
         """Whether, with the present pause, the provider would be waited for longer than that without an answer."""
-        if limit_s is None or self.state is not GateState.PAUSED or now >= self.until:
+        if limit_s is None or not self.pauses(now):
             return False
         return self.waited_s + self.pause_s > limit_s
 

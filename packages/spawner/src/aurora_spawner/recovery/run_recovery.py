@@ -21,6 +21,7 @@ from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoveryMetrics
 from aurora_spawner.recovery.pauses import PauseNotice, PauseWatch
+from aurora_spawner.recovery.provider import GateState
 from aurora_spawner.recovery.provider_store import ProviderStore
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import TimeLimits, limits_of
@@ -108,6 +109,8 @@ class RunRecovery:
         """Callbacks that are to be called."""
         self.held: dict[str, float] = {}
         """Agents whose provider is paused: when to ask again, Unix time."""
+        self._asked: set[str] = set()
+        """Agents that this run's tasks have been for."""
         self._pauses = PauseWatch()
         self.notices: list[PauseNotice] = []
         """About providers, that are to be told."""
@@ -131,6 +134,7 @@ class RunRecovery:
 
     def admits(self, agent: str) -> bool:
         """Whether the agent's provider lets an attempt start now, or is not to be waited for: `enter` knows which."""
+        self._asked.add(agent)
         provider = self._provider(agent)
         answer = self.store.ask(provider)
         if answer.wait_until is not None or provider in self._pauses:
@@ -362,6 +366,7 @@ class RunRecovery:
             if not changes and task.id not in attempted:
                 continue
             state = self._state(task).replay(changes)
+            self._asked.add(state.agent)
             for change in changes:
                 self.metrics.record(change)
             if state.state.attempting and task.id not in attempted:
@@ -373,7 +378,7 @@ class RunRecovery:
         return waits
 
     def health(self) -> list[AgentHealth]:
-        """How every agent is doing."""
+        """How every agent that the run's tasks are for is doing."""
         return [
             health_of(
                 agent,
@@ -383,10 +388,12 @@ class RunRecovery:
                 history=self._history(agent),
             )
             for agent in self._backends
+            if agent in self._asked
         ]
 
     def waiting(self) -> list[dict[str, object]]:
-        """Providers that make agents wait, as JSON values."""
+        """Providers that make agents of this run wait, as JSON values; a pause that is over is none."""
+        asked, now = {self._provider(agent) for agent in self._asked}, self._clock()
         return [
             {
                 "provider": gate.provider,
@@ -395,6 +402,7 @@ class RunRecovery:
                 "reason": gate.reason,
             }
             for gate in self.store.gates()
+            if gate.provider in asked and (gate.state is not GateState.PAUSED or gate.pauses(now))
         ]
 
     def _state(self, task: SpawnTask) -> TaskRecoveryState:
