@@ -85,3 +85,13 @@ def test_any_text_gives_sentences_on_lines_that_exist(text: str, file: str) -> N
     for sentence in sentences(text, file):
         assert 0 <= sentence.line < count
         assert sentence.text.strip() == sentence.text
+
+
+def test_a_string_that_documents_an_attribute_is_no_docstring_of_its_function() -> None:
+    code = 'def f(self):\n    self.x = 1\n    """What x is."""\n'
+    assert docstring(code, "a.py") == ""
+    assert (
+        docstring('def f(\n    a,\n) -> int:  # why\n    # a note\n    """What f does."""\n', "a.py")
+        == "What f does."
+    )
+    assert docstring('"""A module."""\nx = 1\n', "a.py") == "A module."

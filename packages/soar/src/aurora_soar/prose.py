@@ -64,10 +64,18 @@ def docstring(content: str, file: str) -> str:
     lines = content.split("\n")
     if file.endswith(HASH_SUFFIXES):
         prose = [(number, text) for number, text, inside in _python_prose(lines) if inside]
+        if prose and not _follows_its_head(lines[: prose[0][0]]):
+            return ""
     else:
         prose = _leading_comment(lines)
     first = next((s for block in _blocks(iter(prose)) for s in _split(block)), None)
     return first.text if first else ""
+
+
+def _follows_its_head(before: list[str]) -> bool:
+    """Whether a string stands first in its definition; one further down documents something else."""
+    code = [line for line in before if line.strip() and not _HASH.match(line)]
+    return not code or code[-1].partition(" #")[0].rstrip().endswith(":")
 
 
 def code_rows(content: str, file: str) -> list[tuple[int, str]]:

@@ -26,6 +26,10 @@ MAX_SIGNATURE: Final = 200
 COVERAGE_WEIGHT: Final = 0.6
 NAME_WEIGHT: Final = 0.5
 SENTENCE_WEIGHT: Final = 0.5
+# A constructor names everything that its class works with and does nothing of it: it counts for less, unless it is
+# asked for.
+CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__", "constructor"})
+CONSTRUCTOR_SHARE: Final = 0.6
 
 # A line that does something: calls, assigns, decides, repeats or returns.
 _DOES: Final = re.compile(r"[(=\[]|\b(?:return|if|for|while|match|yield)\b")
@@ -51,7 +55,9 @@ def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Find
 
 def _place(hit: Hit, focus: Focus) -> float:
     said = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
-    return (
+    name = re.split(r"[.:#]+", hit.name)[-1]
+    share = CONSTRUCTOR_SHARE if name in CONSTRUCTORS and name not in focus.words else 1.0
+    return share * (
         hit.hybrid_score * (1 - COVERAGE_WEIGHT + COVERAGE_WEIGHT * _coverage(hit, focus).share)
         + NAME_WEIGHT * focus.coverage(hit.name).share
         + SENTENCE_WEIGHT * said
