@@ -214,6 +214,75 @@ def wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def cut_off(start_aur: Callable[..., Popen[str]], till: Path, *, agent: str) -> str:
+    """Start a run of two tasks whose coordinator dies; the name of the run."""
+    (till / "agent.sh").write_text(agent)
+    tasks(till, 2)
+    process = start_aur("spawn", "tasks.md", "--yes")
+    wait_for(lambda: started(till) == 2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (run,) = (each.name for each in (till / ".aurora" / "runs").glob("spawn-*"))
+    return run
+
+
+ONE_IS_DONE = f"""\
+if mkdir first 2>/dev/null; then until test -e go; do sleep 0.05; done; echo '{json.dumps(RESULT)}'
+else sleep 600; fi
+"""
+
+
+def let_one_end(till: Path) -> None:
+    (till / "go").write_text("")
+    wait_for(lambda: len(list((till / ".aurora" / "runs").glob("*/0*/exit"))) == 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "after_resume"), [("", 0.9), ("/1 /2", 0.7)])
+def test_cancelling_a_run_whose_coordinator_died_settles_its_money(
+    start_aur: Callable[..., Popen[str]], aur: Aur, till: Path, target: str, after_resume: float
+) -> None:
+    run = cut_off(start_aur, till, agent=ONE_IS_DONE)
+    let_one_end(till)
+    assert budget(aur)["reserved_usd"] == 1.0
+    for each in target.split() or [""]:
+        aur("cancel", f"{run}{each}")
+    found = budget(aur)
+    assert (found["reserved_usd"], found["consumed_usd"], found["estimated_usd"]) == (0.0, 0.7, 0.5)
+    (till / "agent.sh").write_text(f"echo '{json.dumps(RESULT)}'\n")
+    aur("spawn", "--resume", run)
+    found = budget(aur)
+    assert (found["reserved_usd"], found["consumed_usd"]) == (0.0, after_resume)
+
+
+@pytest.mark.slow
+def test_a_configuration_that_cannot_be_read_keeps_nothing_from_being_ended(
+    start_aur: Callable[..., Popen[str]], aur: Aur, till: Path
+) -> None:
+    run = cut_off(start_aur, till, agent="sleep 600\n")
+    (till / ".aurora/config.yaml").write_text("backends: 3\n")
+    outcome = aur("cancel", run)
+    assert outcome.returncode == ExitCode.DONE
+    assert f"what {run} has reserved of the budget stays reserved" in outcome.stderr
+    assert len(list((till / ".aurora" / "runs").glob("*/0*/exit"))) == 2
+    (till / ".aurora/config.yaml").write_text(CONFIG)
+    assert aur("runs", "clean", "--older-than", "0").returncode == ExitCode.DONE
+    found = budget(aur)
+    assert (found["reserved_usd"], found["estimated_usd"]) == (0.0, 1.0)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_cleaned_away_leaves_nothing_reserved(
+    start_aur: Callable[..., Popen[str]], aur: Aur, till: Path
+) -> None:
+    cut_off(start_aur, till, agent=f"until test -e go; do sleep 0.05; done\necho '{json.dumps(RESULT)}'\n")
+    (till / "go").write_text("")
+    wait_for(lambda: len(list((till / ".aurora" / "runs").glob("*/0*/exit"))) == 2)
+    wait_for(lambda: aur("runs", "clean", "--older-than", "0", "--json").stdout.count("spawn-") == 1)
+    found = budget(aur)
+    assert (found["reserved_usd"], found["consumed_usd"], found["estimated_usd"]) == (0.0, 0.4, 0.0)
+
+
 def test_limits_are_set_shown_and_taken_away(aur: Aur, till: Path) -> None:
     said = aur("budget", "set", "--monthly", "50", "--per-run", "2.5", "--warn-at", "60").stdout
     assert said == "50.00 USD a month, 2.50 USD a run; warned from 60 % on; what would pass a limit is refused\n"

@@ -9,23 +9,25 @@ from aurora_spawner import RunState, UnknownRunError, steering
 from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
 from aurora_spawner.journal.audit import AuditReport, verify
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import load_run, load_tasks
+from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.logs import follow_log, read_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Literal
 
     from aurora_core import Project
     from aurora_spawner.checkpoints import CleanReport, RunSummary
-    from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.executor import Executor
+    from aurora_spawner.journal.views import AttemptRow, RunRow, TaskRow
     from aurora_spawner.recovery.report import RecoveryReport
     from aurora_spawner.result import TaskState
     from aurora_spawner.status import RunStatus
 
 __all__ = [
     "TASKFILE_RUN",
+    "attempts_of",
     "audit",
     "can_resume",
     "cancel_run",
@@ -90,9 +92,15 @@ def can_resume(summary: RunSummary) -> bool:
     return summary.resumable and summary.run.kind == TASKFILE_RUN
 
 
-def clean_runs(project: Project, *, older_than_days: float) -> CleanReport:
-    """Remove the contents of old runs."""
-    return clean_checkpoints(project.runs_db, older_than_days=older_than_days)
+def clean_runs(project: Project, *, older_than_days: float, before: Callable[[str], None]) -> CleanReport:
+    """Remove the contents of old runs; `before` is called with the name of each one while it is still there."""
+    return clean_checkpoints(project.runs_db, older_than_days=older_than_days, before=before)
+
+
+def attempts_of(project: Project, run_id: str) -> list[AttemptRow]:
+    """Return all attempts of a run, as they came."""
+    with Journal(_journal_with(project, run_id)) as store:
+        return load_attempts(store, run_id)
 
 
 def export_run(project: Project, run_id: str, folder: Path | None) -> Path:
@@ -139,9 +147,16 @@ def unpause_run(project: Project, run_id: str) -> None:
     steering.unpause_run(_journal_with(project, run_id), run_id)
 
 
-def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> TaskState | None:
-    """End a run or one of its tasks; returns how the task stood."""
-    return steering.cancel_run(_journal_with(project, run_id), run_id, task_id=task_id, at_once=at_once)
+def cancel_run(
+    project: Project, run_id: str, *, task_id: str | None, at_once: bool, executor: Executor | None
+) -> TaskState | None:
+    """End a run or one of its tasks; returns how the task stood.
+
+    Args:
+        executor: what ends the attempts of a coordinator that has died; None for one without a budget.
+    """
+    database = _journal_with(project, run_id)
+    return steering.cancel_run(database, run_id, task_id=task_id, at_once=at_once, executor=executor)
 
 
 def log_pieces(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -14,16 +15,19 @@ from aurora_policies import CapExceeded, depth_of
 from aurora_policies.budget import Ledger, Limits, effective_limits
 from aurora_spawner import CommandBackend
 from aurora_spawner.capping import CappedExecutor
+from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.prices import PriceTable, load_prices
 from aurora_spawner.spending import BudgetedExecutor
+from aurora_spawner.spool import AttemptFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from aurora_policies import PoliciesEngine, SpawnCaps
     from aurora_spawner import Backend
     from aurora_spawner.executor import Executor
+    from aurora_spawner.journal.views import AttemptRow
 
 __all__ = ["Guard", "free_agents", "ledger_of", "own_prices"]
 
@@ -146,6 +150,32 @@ class Guard:
             spawned=spawned,
             depth=depth_of(os.environ),
         )
+
+    def settle_left(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
+        """Settle what is still set aside for attempts of a run that have ended: at what they told, else estimated.
+
+        Args:
+            attempts: all that the journal has of the run.
+            over: nobody works on the run or will, so that nothing of it begins any more.
+        """
+        left = self._ledger().open_reservations(run_id)
+        if left:
+            asyncio.run(self._settle_each(run_id, left, attempts, over=over))
+
+    async def _settle_each(
+        self, run_id: str, left: Mapping[str, str], attempts: Sequence[AttemptRow], *, over: bool
+    ) -> None:
+        by_token = {each.token: each for each in attempts}
+        executor = self.using(left.values()).executor(resumes=run_id)
+        for token in left:
+            attempt = by_token.get(token)
+            ended = over or (attempt is not None and attempt.state == "ended")
+            if attempt and (AttemptFolder(path=attempt.folder).exit.exists() or (over and attempt.folder.is_dir())):
+                found = await executor.adopt(token=token, folder=attempt.folder, supervisor=attempt.supervisor)
+                ended = isinstance(found, AttemptEnd)
+            if ended:  # without a record, or of an agent that counts as free by now; else this changes nothing
+                self._ledger().settle(token, None)
+        executor.close()
 
     def _ledger(self) -> Ledger:
         return ledger_of(self.engine, per_run_usd=self.per_run_usd)

@@ -412,12 +412,14 @@ def resumed_run(
         BackendError: a task's agent is not configured any more.
         OverLimitError: nothing is left of its budget.
     """
+    from aurora_cli.journal import attempts_of
     from aurora_cli.resuming import remembered_limit
     from aurora_spawner import Run
 
     engine, backends = policies_of(project), backends_of(project, config)
     per_run_usd = remembered_limit(found.run.spool / found.run.run_id)
     guard = guard_of(engine, config, backends, per_run_usd).using(found.agents)
+    guard.settle_left(found.run.run_id, attempts_of(project, found.run.run_id), over=False)
     guard.check(found.open_agents, tasks=len(found.tasks))
     return Run.resume(
         project.runs_db,

@@ -14,7 +14,7 @@ from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, 
 from aurora_spawner.result import RunState, TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
@@ -126,11 +126,20 @@ class CleanReport:
     """Old enough, but something of them still runs."""
 
 
-def clean_checkpoints(journal: Path, *, older_than_days: float, now: float | None = None) -> CleanReport:
+def clean_checkpoints(
+    journal: Path,
+    *,
+    older_than_days: float,
+    now: float | None = None,
+    before: Callable[[str], None] = lambda _run_id: None,
+) -> CleanReport:
     """Remove the contents of runs that ended, or were left, more than so many days ago.
 
     Their events lose their payloads and keep their hashes, so the journal can still be verified; their spools are
     deleted.
+
+    Args:
+        before: Called with the name of each such run while it is still there; if it raises, that run stays.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -146,6 +155,7 @@ def clean_checkpoints(journal: Path, *, older_than_days: float, now: float | Non
             if _runs_still(store, run):
                 kept.append(run.run_id)
                 continue
+            before(run.run_id)
             store.redact(run.run_id)
             shutil.rmtree(run.spool / run.run_id, ignore_errors=True)
             removed.append(run.run_id)

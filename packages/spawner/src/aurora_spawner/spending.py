@@ -206,7 +206,8 @@ class BudgetedExecutor:
 
     async def _watch(self, attempt: RunningAttempt) -> None:
         """End an attempt that tells to have passed the budget."""
-        backend = with_events(self.backends[self._agents[attempt.token]]) if attempt.token in self._agents else None
+        found = self.backends.get(self._agents.get(attempt.token, ""))
+        backend = with_events(found) if found else None
         if backend is None or backend.dialect is None:
             return
         meter = Meter(backend.dialect, AttemptFolder(path=attempt.folder).stdout)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import target_argument
@@ -30,10 +30,11 @@ def command(*, target: str, at_once: bool) -> int:
     """End a run, or one of its tasks, with all its processes.
 
     Works from any shell, also where the run's coordinator has died. The unfinished tasks of a
-    run can be resumed later; a task that was cancelled by itself stays so until --retry-failed.
+    run can be resumed later; a task that was cancelled by itself stays so until --retry-failed. What ended agents
+    have cost is settled.
     """
     run_id, _, task_id = target.partition("/")
-    stood = journal.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
+    stood = settling.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
     if stood is not None and stood.settled:
         note(f"{target} is {stood} already")
     else:

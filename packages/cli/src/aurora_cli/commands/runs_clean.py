@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -34,7 +34,7 @@ def command(*, days: float, as_json: bool) -> int:
     Their prompts, outputs and results go; such a run cannot be resumed or shown any more. That they ran, and the
     journal's hash chain, stay. A run of which something is still alive is kept.
     """
-    report = journal.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
+    report = settling.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
     if as_json:
         emit_json(cleaned_document(report))
     else:

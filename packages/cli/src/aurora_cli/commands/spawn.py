@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli import driving, journal, wiring
+from aurora_cli import driving, journal, settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option, max_concurrent_option
@@ -224,7 +224,7 @@ def _list_checkpoints(options: _Options) -> ExitCode:
 
 
 def _clean_checkpoints(days: float, *, as_json: bool) -> ExitCode:
-    report = journal.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
+    report = settling.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
     if as_json:
         emit_json(runs.cleaned_document(report))
     else:

@@ -119,7 +119,9 @@ class Ledger:
             database.execute("UPDATE entries SET state = 'released' WHERE token = ? AND state = 'reserved'", (token,))
 
     def open_reservations(self, run_id: str) -> Mapping[str, str]:
-        """The agents of a run's attempts that are not settled, by token."""
+        """The agents of a run's attempts that are not settled, by token; no ledger is made to find none."""
+        if not self.path.exists():
+            return {}
         with transaction(self.path) as database:
             rows = database.execute(
                 "SELECT token, agent FROM entries WHERE run_id = ? AND state = 'reserved'", (run_id,)
