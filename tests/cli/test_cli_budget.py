@@ -303,6 +303,30 @@ def test_a_limit_that_cannot_be_meant_is_a_usage_error(aur: Aur, till: Path, wor
     assert aur("budget", "set", *words).returncode == ExitCode.USAGE
 
 
+@pytest.mark.parametrize("amount", ["nan", "inf", "-1", "much"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("spawn", "tasks.md", "--budget"),
+        ("spawn", "tasks.md", "--stagger-delay"),
+        ("spawn", "--clean-checkpoints"),
+        ("runs", "clean", "--older-than"),
+        ("budget", "set", "--warn-at"),
+        ("budget", "set", "--monthly"),
+    ],
+)
+def test_an_amount_that_is_none_is_a_usage_error(aur: Aur, till: Path, words: tuple[str, ...], amount: str) -> None:
+    tasks(till, 1)
+    outcome = aur(*words, amount)
+    assert outcome.returncode == ExitCode.USAGE, outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_of_a_limit_of_nothing_no_share_is_told(aur: Aur, till: Path) -> None:
+    aur("budget", "set", "--monthly", "0")
+    assert "0.00 of 0.00 USD spent, 0.00 USD left\n" in aur("budget", "show").stdout
+
+
 def test_a_reset_needs_a_yes_and_begins_the_month_anew(aur: Aur, till: Path) -> None:
     tasks(till, 1)
     aur("spawn", "tasks.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -16,7 +17,22 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["ExistingPath", "json_option", "max_concurrent_option", "run_argument", "target_argument"]
+__all__ = ["ExistingPath", "FiniteRange", "json_option", "max_concurrent_option", "run_argument", "target_argument"]
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range, which neither `nan` nor `inf` is, though no bound keeps them out."""
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: it is none, infinite, or outside the range.
+        """
+        number = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a number that can be meant here", param, ctx)
+        return number
 
 
 class ExistingPath(click.ParamType[Path, str | Path]):

@@ -9,7 +9,7 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option
+from aurora_cli.options import FiniteRange, json_option
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render import budget
 
@@ -45,7 +45,7 @@ class _Amount(click.ParamType[float | None, str]):
 )
 @click.option("--monthly", metavar="USD", help="Of a calendar month, all projects together; `none` takes it away.")
 @click.option("--per-run", metavar="USD", help="Of a run; `none` takes it away.")
-@click.option("--warn-at", type=click.FloatRange(0, 100), metavar="PERCENT", help="Warn from this share on.")
+@click.option("--warn-at", type=FiniteRange(0, 100), metavar="PERCENT", help="Warn from this share on.")
 @click.option("--on-limit", type=click.Choice(["reject", "warn"]), help="What happens beyond a limit.")
 @json_option
 @click.pass_context

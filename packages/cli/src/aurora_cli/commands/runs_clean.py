@@ -9,7 +9,7 @@ import click
 from aurora_cli import settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option
+from aurora_cli.options import FiniteRange, json_option
 from aurora_cli.output import emit_json
 from aurora_cli.render.runs import cleaned_document, show_cleaned
 
@@ -25,7 +25,7 @@ __all__ = ["command"]
     ),
 )
 @click.option(
-    "--older-than", "days", type=click.FloatRange(min=0), required=True, metavar="DAYS", help="Age in days at least."
+    "--older-than", "days", type=FiniteRange(min=0), required=True, metavar="DAYS", help="Age in days at least."
 )
 @json_option
 def command(*, days: float, as_json: bool) -> int:

@@ -13,7 +13,7 @@ import click
 from aurora_cli import driving, journal, settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import ExistingPath, json_option, max_concurrent_option
+from aurora_cli.options import ExistingPath, FiniteRange, json_option, max_concurrent_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, runs
 
@@ -99,7 +99,7 @@ class _Options:
 @click.option(
     "--stagger-delay",
     "stagger_s",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=0.0,
     metavar="SECONDS",
     help="Time between two starts; none by default.",
@@ -109,7 +109,7 @@ class _Options:
 @click.option(
     "--budget",
     "budget_usd",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="USD",
     help="What the run may cost at most; the policies' per_run_limit_usd if that is less.",
 )
@@ -123,7 +123,7 @@ class _Options:
 @click.option(
     "--clean-checkpoints",
     "clean_days",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="DAYS",
     help="Remove what runs older than so many days left behind.",
 )

@@ -68,9 +68,10 @@ def _amount(entry: Entry) -> str:
 
 
 def _lines(status: BudgetStatus, limits: Limits) -> Iterator[str]:
+    share = f" ({status.percent_consumed:.0f} %)" if status.limit_usd else ""
     yield (
-        f"{status.period}: {status.consumed_usd:.2f} of {status.limit_usd:.2f} USD spent "
-        f"({status.percent_consumed:.0f} %), {status.remaining_usd:.2f} USD left"
+        f"{status.period}: {status.consumed_usd:.2f} of {status.limit_usd:.2f} USD spent{share}, "
+        f"{status.remaining_usd:.2f} USD left"
     )
     if status.reserved_usd:
         yield f"  {status.reserved_usd:.2f} USD reserved for attempts that are not settled"

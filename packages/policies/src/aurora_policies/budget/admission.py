@@ -1,8 +1,10 @@
 """Whether money may be spent: pure decisions over what is spent and reserved.
 
-An attempt begins only if its reservation fits beside everything else. One that tells what it has spent keeps, beside
-that, its reservation as a margin for its next step. As long as no step is larger than that, everything that is spent
-is reserved before it is spent, and all of it together never exceeds the limit by more than one reservation.
+An attempt begins only if its reservation fits beside everything else. One that tells what it costs only at its end
+passes the limit by what it spends beyond its reservation, and so does each that runs beside it. One that tells on the
+way keeps, beside what it has spent, its reservation as a margin for its next step: as long as no step is larger than
+that, everything is reserved before it is spent, and all of it together never exceeds the limit by more than one
+reservation.
 
 Amounts are whole millionths of a dollar, so that sums are exact.
 """
