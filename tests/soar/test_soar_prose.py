@@ -94,4 +94,4 @@ def test_a_string_that_documents_an_attribute_is_no_docstring_of_its_function() 
         docstring('def f(\n    a,\n) -> int:  # why\n    # a note\n    """What f does."""\n', "a.py")
         == "What f does."
     )
-    assert docstring('"""A module."""\nx = 1\n', "a.py") == "A module."
+    assert docstring('"""What this module is good for."""\nx = 1\n', "a.py") == "What this module is good for."
