@@ -83,15 +83,6 @@ def test_a_mistake_in_the_configuration_is_named_with_its_line(aur: Aur, shop: P
     assert not (shop / ".aurora" / "runs.db").exists()
 
 
-def test_a_fallback_that_is_not_configured_is_named(aur: Aur, shop: Path, works: Path) -> None:
-    works.write_text(CONFIG.replace("fallback: [missing, steady]", "fallback: [nobody]"), encoding="utf-8")
-    write_tasks(shop, "broken")
-    outcome = aur("spawn", "tasks.md")
-    assert outcome.returncode != ExitCode.DONE
-    assert "nobody: is a fallback of broken and has no backend" in outcome.stderr
-    assert not (shop / ".aurora" / "runs.db").exists()
-
-
 def test_a_resume_recovers_as_well(aur: Aur, shop: Path, works: Path) -> None:
     write_tasks(shop, "alone")
     run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]
@@ -154,3 +145,18 @@ def test_a_question_is_answered_under_the_same_recovery(aur: Aur, shop: Path, wo
     outcome = aur("soar", question)
     assert outcome.returncode == ExitCode.USAGE
     assert "spawner.recovery.base_dely" in outcome.stderr
+
+
+def test_a_fallback_that_nobody_knows_is_named_with_file_and_line(aur: Aur, shop: Path) -> None:
+    (shop / ".aurora").mkdir(exist_ok=True)
+    config = shop / ".aurora" / "config.yaml"
+    (shop / "tasks.md").write_text("- [ ] 1 a\n")
+    for command in (["spawn", "tasks.md", "--dry-run"], ["spawn", "tasks.md"]):
+        config.write_text("tool: a\nbackends:\n  a: {kind: command, command: [echo, hi], fallback: [b, a]}\n")
+        outcome = aur(*command)
+        assert outcome.returncode == ExitCode.USAGE
+        assert "config.yaml:3" in outcome.stderr
+        assert "backends.a.fallback: there is no agent named 'b'" in outcome.stderr
+        # Somebody else's machine may have it; and who falls back to itself falls back to nobody.
+        config.write_text("tool: a\nbackends:\n  a: {kind: command, command: [echo, hi], fallback: [qwen, a]}\n")
+        assert aur(*command).returncode == ExitCode.DONE

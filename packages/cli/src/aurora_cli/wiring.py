@@ -15,7 +15,7 @@ from aurora_cli.output import note
 from aurora_core import ConfigError, Memory, Project, load_config, shared_answers_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from aurora_cli.casting import Casting
     from aurora_cli.money import Guard
@@ -303,7 +303,7 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
         background: nobody waits for such a run, so only its tasks and agents limit its time.
 
     Raises:
-        ConfigError: a field of `spawner.recovery` cannot be meant.
+        ConfigError: a field of `spawner.recovery` cannot be meant, or an agent falls back to one that nobody knows.
     """
     from aurora_spawner.recovery.errors import RecoveryPolicyError
     from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -317,9 +317,29 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
     except RecoveryPolicyError as error:
         source = config.origin("spawner.recovery")
         raise ConfigError(source, _line_of(source, error.field), error.field, error.problem) from error
-    fallbacks = {name: backend.fallback for name, backend in config.backends.items() if backend.fallback}
+    fallbacks = _fallbacks(config, backends_of(project, config))
     ask = ask_about_rest if is_attended() and not background else None
     return RecoverySettings(policy=policy, fallbacks=fallbacks, on_batch_held=ask)
+
+
+def _fallbacks(config: Config, known: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Read who stands in for whom; a known CLI that is not installed here is left out, since others may have it.
+
+    Raises:
+        ConfigError: a name that is no agent's.
+    """
+    from aurora_spawner.backends.profiles import PROFILES
+
+    found = {}
+    for name, backend in config.backends.items():
+        for each in backend.fallback:
+            if each not in known and each not in PROFILES:
+                source, field = config.origin(f"backends.{name}"), f"backends.{name}.fallback"
+                problem = f"there is no agent named {each!r}; known here: {', '.join(sorted(known))}"
+                raise ConfigError(source, _line_of(source, field), field, problem)
+        if standing_in := tuple(each for each in backend.fallback if each in known and each != name):
+            found[name] = standing_in
+    return found
 
 
 def skipping(recovery: RecoverySettings) -> RecoverySettings:
