@@ -156,3 +156,13 @@ def test_a_tool_that_fails_leaves_the_answer_from_memory(aur: Aur, shop: Path) -
         in outcome.stderr
     )
     assert "`src/shop/till.py:" in outcome.stdout
+
+
+def test_a_known_cli_that_is_not_installed_is_called_so(
+    aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(shop))
+    outcome = aur("soar", WHY, "--tool", "qwen")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "qwen is not on PATH" in outcome.stderr
+    assert "install it" in outcome.stderr

@@ -72,6 +72,12 @@ class UnknownAgentError(CliError):
     def __init__(self, agent: str, where: str, known: Collection[str]) -> None:
         self.agent = agent
         self.where = where
+        from aurora_spawner.backends.profiles import PROFILES
+
+        if agent in PROFILES:
+            super().__init__(f"{where}: {agent} is not on PATH")
+            self.hint = f"install it, or give its path: `backends:` {agent}: {{kind: {agent}, command: [PATH]}}"
+            return
         super().__init__(f"{where}: no agent named {agent!r}")
         nearest = get_close_matches(agent, known, n=1)
         guess = f"did you mean {nearest[0]!r}? " if nearest else ""
