@@ -8,6 +8,7 @@ import click
 from aurora_cli.render import runs
 from aurora_spawner import RunState, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.checkpoints import CleanReport, RunSummary
+from aurora_spawner.identity import own_identity
 from aurora_spawner.journal.views import RunRow, TaskRow
 from aurora_spawner.status import RunningTask, RunStatus
 
@@ -57,6 +58,20 @@ def plain(lines: object) -> list[str]:
 def test_a_run_in_a_list_is_a_line_with_counts_in_a_fixed_order() -> None:
     (line,) = plain(runs.as_lines([summary(run_row(), pending=1, failed=2, succeeded=3)]))
     assert line == "spawn-1  2001-09-09 01:46:40  failed  3 succeeded, 2 failed, 1 pending  can be resumed"
+
+
+def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
+    crashed = run_row(state=RunState.RUNNING)
+    (line,) = plain(runs.as_lines([summary(crashed, running=1)]))
+    assert line == "spawn-1  2001-09-09 01:46:40  crashed  1 running  can be resumed"
+    (driven,) = plain(runs.as_lines([replace(summary(crashed, running=1), held=True)]))
+    assert driven == "spawn-1  2001-09-09 01:46:40  running  1 running"
+    rows = runs.as_document([summary(crashed)])["runs"]
+    assert isinstance(rows, list)
+    assert rows[0]["state"] == "crashed"
+    assert plain(runs.as_detail(crashed, []))[0].endswith("crashed")
+    assert plain(runs.as_detail(replace(crashed, holder=own_identity()), []))[0].endswith("running")
+    assert runs.as_detail_document(crashed, [])["state"] == "crashed"
 
 
 def test_only_runs_of_task_files_can_be_resumed() -> None:
@@ -111,6 +126,18 @@ def test_a_status_tells_the_process_and_what_its_agents_do() -> None:
 def test_a_later_attempt_is_told_and_one_that_has_not_begun_has_no_time() -> None:
     task = RunningTask(task="2", agent="wc", attempt=3, since=None)
     assert told(replace(STATUS, running=(task,)))[1] == "  2  Count it  @wc  attempt 3"
+
+
+def test_an_attempt_whose_supervisor_is_gone_has_no_running_time() -> None:
+    task = RunningTask(task="2", agent="wc", attempt=1, since=1.0, ended=True)
+    assert told(replace(STATUS, running=(task,)))[1] == "  2  Count it  @wc  ended, not collected yet"
+
+
+def test_a_provider_is_told_with_any_time_that_its_coordinator_gives() -> None:
+    gate = {"provider": "p", "state": "paused", "until": 121.0, "reason": "429"}
+    assert told(replace(STATUS, providers=(gate,)))[2] == "  provider p is paused until 00:02:01 UTC: 429"
+    ages = {**gate, "until": 1e12}
+    assert told(replace(STATUS, providers=(ages,)))[2].endswith("until a time that no calendar has: 429")
 
 
 def test_a_paused_run_is_called_so_only_while_it_runs() -> None:

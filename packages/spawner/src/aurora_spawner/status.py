@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.asking import GLANCE_LIMIT_S, NoAnswerError, ask
+from aurora_spawner.identity import host_name, pid_namespace
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run
 from aurora_spawner.result import RunState
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aurora_spawner.identity import ProcessIdentity
     from aurora_spawner.journal.views import RunRow
 
 
@@ -28,6 +30,8 @@ class RunningTask:
     """From 1."""
     since: float | None
     """Unix time; None until it has started."""
+    ended: bool = False
+    """Its supervisor is gone; what it left waits for a coordinator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +71,39 @@ def run_status(journal: Path, run_id: str) -> RunStatus:
         waits = _what_is_waited_for(run, pid) if pid is not None else {}
         return RunStatus(
             run_id=run_id,
-            state=str(run.state) if pid is not None or run.state is not RunState.RUNNING else "crashed",
+            state=state_word(run, held=pid is not None),
             paused=run.paused,
             pid=pid,
             tasks={str(state): count for state, count in count_tasks(store, run_id).items()},
             running=tuple(
-                RunningTask(task=each.task_id, agent=each.agent, attempt=each.number, since=each.started_at)
+                RunningTask(
+                    task=each.task_id,
+                    agent=each.agent,
+                    attempt=each.number,
+                    since=each.started_at,
+                    ended=each.supervisor is not None and _is_gone(each.supervisor),
+                )
                 for each in load_attempts(store, run_id, open_only=True)
             ),
             providers=tuple(waits.get("providers", ())),
             waiting_for=waits.get("waiting_for", {}),
             health=tuple(waits.get("health", ())),
         )
+
+
+def state_word(run: RunRow, *, held: bool) -> str:
+    """The state of a run: as the journal has it, or "crashed" where it should run and nobody does so.
+
+    Args:
+        held: Whether a living coordinator works on it.
+    """
+    return "crashed" if run.state is RunState.RUNNING and not held else str(run.state)
+
+
+def _is_gone(process: ProcessIdentity) -> bool:
+    """Whether a process has certainly ended; of one of another machine or container nobody here knows."""
+    ours = (process.host, process.namespace) == (host_name(), pid_namespace())
+    return ours and not process.alive()
 
 
 def _what_is_waited_for(run: RunRow, pid: int) -> dict[str, Any]:

@@ -10,13 +10,15 @@ import click
 from aurora_cli.journal import can_resume
 from aurora_cli.output import emit, note
 from aurora_cli.render.words import count, one_line
+from aurora_spawner.recovery.provider import utc_time
+from aurora_spawner.status import state_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aurora_spawner.checkpoints import CleanReport, RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
-    from aurora_spawner.status import RunStatus
+    from aurora_spawner.status import RunningTask, RunStatus
 
 __all__ = [
     "as_detail",
@@ -48,17 +50,18 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
     for summary in runs:
         run = summary.run
         hint = "  can be resumed" if can_resume(summary) else ""
-        yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(run.state)}  {_counts(summary.counts)}{hint}"
+        state = _coloured(state_word(run, held=summary.held))
+        yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {_counts(summary.counts)}{hint}"
 
 
 def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
     """Return runs for programs, the newest first."""
-    return {"runs": [_run_row(summary.run) | _summary_row(summary) for summary in runs]}
+    return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
 def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
     """Write a run and a line a task."""
-    yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(run.state)}"
+    yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} at once"
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
@@ -71,7 +74,7 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
 
 def as_detail_document(run: RunRow, tasks: Sequence[TaskRow]) -> dict[str, object]:
     """Return a run and its tasks for programs."""
-    return _run_row(run) | {"tasks": [_task_row(run, row) for row in tasks]}
+    return _run_row(run, held=_is_held(run)) | {"tasks": [_task_row(run, row) for row in tasks]}
 
 
 def cleaned_document(report: CleanReport) -> dict[str, object]:
@@ -99,16 +102,21 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     for task in status.running:
         title = one_line(titles.get(task.task, ""), 60)
         again = f"  attempt {task.attempt}" if task.attempt > 1 else ""
-        since = f"  {max(0.0, now - task.since):.0f} s" if task.since else ""
-        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{since}{again}"
+        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{_so_far(task, now)}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
     for gate in status.providers:
-        until = f" until {_clock_time(gate['until'])}" if gate["until"] and gate["until"] > now else ""
+        until = f" until {utc_time(gate['until'], now)}" if gate["until"] and gate["until"] > now else ""
         yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(gate['reason'], 160)}"
     for agent in status.health:
         if agent["health"] != "healthy":
             yield f"  @{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
+
+
+def _so_far(task: RunningTask, now: float) -> str:
+    if task.ended:
+        return "  ended, not collected yet"
+    return f"  {max(0.0, now - task.since):.0f} s" if task.since else ""
 
 
 def status_document(statuses: Sequence[RunStatus]) -> dict[str, object]:
@@ -116,11 +124,15 @@ def status_document(statuses: Sequence[RunStatus]) -> dict[str, object]:
     return {"runs": [status.to_dict() for status in statuses]}
 
 
-def _run_row(run: RunRow) -> dict[str, object]:
+def _is_held(run: RunRow) -> bool:
+    return run.holder is not None and run.holder.alive()
+
+
+def _run_row(run: RunRow, *, held: bool) -> dict[str, object]:
     return {
         "run_id": run.run_id,
         "kind": run.kind,
-        "state": str(run.state),
+        "state": state_word(run, held=held),
         "created_at": run.created_at,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
@@ -162,10 +174,6 @@ def _counts(counts: Mapping[Any, int]) -> str:
 
 def _coloured(state: str) -> str:
     return click.style(str(state), fg=_COLOURS.get(str(state)))
-
-
-def _clock_time(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%H:%M:%S UTC")
 
 
 def _moment(timestamp: float) -> str:
