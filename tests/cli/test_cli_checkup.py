@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 from aurora_cli import checkup
 from aurora_cli.checkup import Finding, Level, examine
 from aurora_core import Memory, Project
+from aurora_spawner.recovery.provider_store import ProviderStore, default_state_dir
 
 
 def found(start: Path, check: str) -> Finding:
@@ -20,14 +22,36 @@ def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
     Project.init(shop)
     names = [finding.check for finding in examine(shop, {})]
     assert names == [
-        "python", "packages", "machine", "git", "project", "folder", "config", "agents", "policies", "memory",
-        "journal",
+        "python", "packages", "machine", "git", "providers", "project", "folder", "config", "agents", "policies",
+        "memory", "journal",
     ]  # fmt: skip
 
 
 def test_without_a_project_its_files_are_not_looked_for(shop: Path) -> None:
     names = [finding.check for finding in examine(shop, {})]
-    assert names == ["python", "packages", "machine", "git", "project", "folder"]
+    assert names == ["python", "packages", "machine", "git", "providers", "project", "folder"]
+
+
+def test_providers_that_are_paused_or_stopped_are_named_with_the_file(shop: Path) -> None:
+    assert found(shop, "providers").level is Level.OK
+    assert not (default_state_dir() / "providers.db").exists(), "looking leaves nothing behind"
+    with ProviderStore(default_state_dir()) as store:
+        store.limited("slow", began=time.time(), retry_after_s=1e12, reason="429 Too Many Requests")
+        store.limited("over", began=time.time(), retry_after_s=0.0, reason="429")
+        store.refused("shut", reason="provider shut refuses")
+    finding = found(shop, "providers")
+    assert finding.level is Level.WARN
+    assert finding.says.startswith("shut is stopped: provider shut refuses; slow is paused until ")
+    assert finding.says.endswith(" UTC: 429 Too Many Requests")
+    assert str(default_state_dir() / "providers.db") in finding.advice
+
+
+def test_a_file_of_providers_that_cannot_be_read_is_named(shop: Path) -> None:
+    default_state_dir().mkdir(parents=True, exist_ok=True)
+    (default_state_dir() / "providers.db").write_text("certainly no database" * 100)
+    finding = found(shop, "providers")
+    assert finding.level is Level.WARN
+    assert "providers.db" in finding.says
 
 
 def test_whatever_is_not_ok_comes_with_advice(shop: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,12 +19,16 @@ from aurora_cli.journal import audit
 from aurora_core import AuroraCoreError, Memory, Project, StoreCorruptError, load_config
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_spawner import SpawnerError
+from aurora_spawner.recovery.errors import ProviderStateError
+from aurora_spawner.recovery.provider import GateState, utc_time
+from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore, default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from aurora_core import Config
+    from aurora_spawner.recovery.provider import ProviderGate
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -62,6 +67,7 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _packages()
     yield _machine()
     yield _git()
+    yield _providers(default_state_dir(), time.time())
     project = Project.find(start)
     if project is None:
         yield Finding(
@@ -126,6 +132,30 @@ def _git() -> Finding:
     except (OSError, subprocess.SubprocessError) as error:
         return Finding(check="git", level=Level.WARN, says=f"not usable: {error}", advice=advice)
     return Finding(check="git", level=Level.OK, says=answer.stdout.strip())
+
+
+def _providers(folder: Path, now: float) -> Finding:
+    """Whether a provider of agents is paused or stopped now, for all runs of this user."""
+    file = folder / FILE_NAME
+    try:
+        with ProviderStore(folder) as store:
+            gates = store.gates()
+    except ProviderStateError as error:
+        return Finding(check="providers", level=Level.WARN, says=str(error), advice=f"move {file} away")
+    told = [_gate_line(gate, now) for gate in gates if gate.state is GateState.STOPPED or gate.pauses(now)]
+    if not told:
+        return Finding(check="providers", level=Level.OK, says="none is paused or stopped")
+    advice = (
+        "a new run asks stopped ones once more, and paused ones when their time has come; to forget what is known of"
+        f" all of them, delete {file} while nothing runs"
+    )
+    return Finding(check="providers", level=Level.WARN, says="; ".join(told), advice=advice)
+
+
+def _gate_line(gate: ProviderGate, now: float) -> str:
+    if gate.state is GateState.STOPPED:
+        return f"{gate.provider} is stopped: {gate.reason}"
+    return f"{gate.provider} is paused until {utc_time(gate.until, now)}: {gate.reason}"
 
 
 def _writable(folder: Path) -> Finding:

@@ -29,8 +29,9 @@ __all__ = ["command"]
 def command(*, as_json: bool) -> int:
     """Check that everything Aurora needs is there.
 
-    Looks at Python, the packages, git, the folder, the configuration, the agents, the policies, the memory and the
-    journal. Each line says ok, warn or fail, and what to do about it. The exit status is 4 if something fails.
+    Looks at Python, the packages, git, the providers, the folder, the configuration, the agents, the policies,
+    the memory and the journal. Each line says ok, warn or fail, and what to do about it. The exit status is 4 if
+    something fails.
     """
     findings = tuple(examine(Path.cwd(), os.environ))
     if as_json:
