@@ -255,6 +255,21 @@ def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, wo
     assert works.read_text(encoding="utf-8").count("- [x]") == 3
 
 
+def test_a_second_run_of_a_file_at_work_is_warned_of(start_aur: Start, aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Wait\n  - Agent: gated")
+    process = start_aur("spawn", "tasks.md")
+    wait_for(lambda: "1  Wait  @gated" in aur("status").stdout)
+    run_id = aur("status").stdout.split()[0]
+    second = start_aur("spawn", "tasks.md")
+    wait_for(lambda: aur("status").stdout.count("@gated") == 2)
+    (works.parent / "go").touch()
+    process.communicate(timeout=30)
+    _stdout, told = second.communicate(timeout=30)
+    assert f"warning: {run_id} works on tasks.md now" in told
+    write_tasks(works, "1 Say hello")
+    assert "works on" not in aur("spawn", "tasks.md").stderr
+
+
 def test_a_run_whose_file_is_gone_goes_on_from_the_journal(start_aur: Start, aur: Aur, works: Path) -> None:
     write_tasks(works, "1 Wait\n  - Agent: gated", "2 Say more\n  - Depends: 1")
     process = start_aur("spawn", "tasks.md")

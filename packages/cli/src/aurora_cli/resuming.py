@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import LimitFileError
+from aurora_cli.journal import list_runs
 from aurora_spawner import read_taskfile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aurora_core import Project
     from aurora_spawner import TaskFile
     from aurora_spawner.journal.views import RunRow, TaskRow
 
-__all__ = ["Resumption", "find_taskfile", "remember_limit", "remember_taskfile", "remembered_limit"]
+__all__ = [
+    "Resumption",
+    "find_taskfile",
+    "remember_limit",
+    "remember_taskfile",
+    "remembered_limit",
+    "runs_at_work_on",
+]
 
 _POINTER: Final = "taskfile"
 _LIMIT: Final = "limit_usd"
@@ -86,8 +95,19 @@ def find_taskfile(spool: Path) -> TaskFile | None:
     Raises:
         TaskFileError, GraphError: the file makes no sense now.
     """
+    path = _remembered_taskfile(spool)
+    return read_taskfile(path) if path is not None and path.is_file() else None
+
+
+def _remembered_taskfile(spool: Path) -> Path | None:
     try:
-        path = Path(os.fsdecode((spool / _POINTER).read_bytes()))
+        return Path(os.fsdecode((spool / _POINTER).read_bytes()))
     except FileNotFoundError:
         return None
-    return read_taskfile(path) if path.is_file() else None
+
+
+def runs_at_work_on(project: Project, file: Path) -> list[str]:
+    """Name the runs that living processes make of a task file now."""
+    wanted = file.absolute()
+    held = (summary.run for summary in list_runs(project) if summary.held)
+    return [run.run_id for run in held if _remembered_taskfile(run.spool / run.run_id) == wanted]

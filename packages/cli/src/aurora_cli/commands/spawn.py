@@ -162,6 +162,10 @@ def _spawn(options: _Options) -> ExitCode:
     if not plan.file.tasks:
         return _nothing_to_run(plan, as_json=options.as_json)
     note(preview.as_text(plan, limit=SHOWN_TASKS))
+    from aurora_cli.resuming import runs_at_work_on
+
+    for run_id in runs_at_work_on(project, plan.file.path):
+        note(f"warning: {run_id} works on {plan.file.path} now; what it has not done yet would be done twice")
     if not _wanted(options):
         return ExitCode.NOT_REACHED
     driving.refresh_memory(wiring.set_up(project), config, plan.agents)
