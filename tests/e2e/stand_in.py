@@ -25,6 +25,7 @@ import struct
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -176,7 +177,7 @@ def _act_at(play: tuple[Act, ...], place: int) -> Act:
 # The dialects. Each reads a request, and puts an answer as that API does: whole, or in events.
 
 
-class Api:
+class Api(ABC):
     """What all have in common."""
 
     name = ""
@@ -203,11 +204,13 @@ class Api:
                 return name, _arguments(schema, command)
         return None
 
+    @abstractmethod
     def whole(self, act: Act) -> dict[str, Any]:
-        raise NotImplementedError
+        """An answer in one piece."""
 
+    @abstractmethod
     def events(self, act: Act) -> Iterator[bytes]:
-        raise NotImplementedError
+        """An answer as it is streamed."""
 
     def error(self, status: int) -> dict[str, Any]:
         words = {401: "authentication_error", 429: "rate_limit_error"}.get(status, "api_error")

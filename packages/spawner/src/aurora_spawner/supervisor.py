@@ -558,7 +558,10 @@ def supervise(order: Order) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """What else the coordinator's own parent left open is no business of agents."""
+    """Be a nursery or a supervisor, as the command line says; the exit status.
+
+    Descriptors that the coordinator itself inherited are closed first: they are no business of agents.
+    """
     os.closerange(LIFELINE + 1, DESCRIPTORS)
     if argv == ["--nursery"]:
         return serve_orders()
