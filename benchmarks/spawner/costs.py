@@ -76,6 +76,7 @@ def order(folder: Path, script: str = "true") -> SupervisorOrder:
         cap_bytes=64 << 20,
         cwd=folder,
         cgroup=None,
+        program="/bin/sh" if script != "true" else "/bin/true",
         command=("sh", "-c", script) if script != "true" else ("true",),
         environment=dict(os.environ),
     )

@@ -24,7 +24,7 @@ def arguments(
     folder.mkdir(exist_ok=True)
     (folder / "prompt").write_text("prompt")
     limits = [str(deadline_s), str(grace_s), str(cap_bytes)]
-    return [*COMMAND, str(folder), "token", *limits, str(folder), "-", "-", "--", "sh", "-c", script]
+    return [*COMMAND, str(folder), "token", *limits, str(folder), "-", "-", "--", "/bin/sh", "sh", "-c", script]
 
 
 def supervise(folder: Path, script: str, **limits: Any) -> dict[str, Any]:
@@ -130,8 +130,8 @@ def test_a_file_that_cannot_grow_loses_output_but_not_the_attempt(tmp_path: Path
 
 
 def test_a_missing_program_is_told_by_its_error(tmp_path: Path) -> None:
-    command = arguments(tmp_path, "")[:-3]
-    subprocess.run([*command, "no-such-program"], check=True, timeout=30)
+    command = arguments(tmp_path, "")[:-4]
+    subprocess.run([*command, str(tmp_path / "no-such-program"), "no-such-program"], check=True, timeout=30)
     assert exit_record(tmp_path)["reason"] == "exec_failed"
     assert exit_record(tmp_path)["exec_errno"] == 2
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import signal
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from aurora_spawner.cgroups import cgroup_for, end_cgroup
@@ -15,6 +15,7 @@ from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.identity import identify
 from aurora_spawner.nursery import Nursery
 from aurora_spawner.processes import LIFELINE, SupervisorOrder, signal_process, wait_for_end
+from aurora_spawner.programs import find_on_path
 from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, read_output
 from aurora_spawner.strays import end_strays
 
@@ -75,6 +76,7 @@ class LocalExecutor:
                 cap_bytes=self._cap_bytes,
                 cwd=order.cwd,
                 cgroup=cgroup_for(order.token),
+                program=_program_of(order),
                 command=order.command,
                 environment=order.environment,
                 lifeline=self._lifeline[0] if self._lifeline else None,
@@ -160,7 +162,7 @@ class LocalExecutor:
             lost_bytes=record.lost_bytes,
             stdout_path=files.stdout,
             survivors=record.survivors,
-            record=asdict(record),
+            record=record.to_json(),
         )
 
     def _clear_up(self, files: AttemptFolder, token: str) -> AttemptEnd:
@@ -175,6 +177,18 @@ class LocalExecutor:
             stdout_path=files.stdout,
             survivors=tuple(survivors),
         )
+
+
+def _program_of(order: AttemptOrder) -> str:
+    """The path of the agent's program.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    found = find_on_path(order.command[0], order.environment.get("PATH"))
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "not on PATH", order.command[0])
+    return found
 
 
 def _pipe_above_the_fixed() -> tuple[int, int]:

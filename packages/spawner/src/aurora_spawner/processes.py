@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,10 @@ class SupervisorOrder:
     cwd: Path
     cgroup: Path | None
     """To be made for the agent; None for no cgroup."""
+    program: str
+    """The path of the agent's program."""
     command: Sequence[str]
+    """The words that it is called with, its name first."""
     environment: Mapping[str, str]
     lifeline: int | None = None
     """A descriptor at whose end of file the attempt ends; None where it outlives its coordinator."""
@@ -48,16 +52,31 @@ class SupervisorOrder:
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
         held = "-" if self.lifeline is None else "held"
         places = [str(self.cwd), str(self.cgroup or "-")]
-        return [str(self.folder), self.token, *limits, *places, held, "--", *self.command]
+        return [str(self.folder), self.token, *limits, *places, held, "--", self.program, *self.command]
 
 
 @cache
 def supervisor_program() -> str:
     """The supervisor's code: compiled, which saves 3 ms of each attempt, or its source where that cannot be kept."""
+    compiled = cache_from_source(str(SUPERVISOR))
+    if _is_current(Path(compiled)):
+        return compiled
     try:
         return py_compile.compile(str(SUPERVISOR), doraise=True) or str(SUPERVISOR)
     except OSError:
         return str(SUPERVISOR)
+
+
+def _is_current(compiled: Path) -> bool:
+    """Whether code that was kept is of the supervisor's source and for this Python; its header says so (PEP 552)."""
+    source = SUPERVISOR.stat()
+    words = (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
+    expected = MAGIC_NUMBER + b"".join(word.to_bytes(4, "little") for word in words)
+    try:
+        with compiled.open("rb") as file:
+            return file.read(len(expected)) == expected
+    except OSError:
+        return False
 
 
 def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:

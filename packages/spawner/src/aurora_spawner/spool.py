@@ -44,6 +44,10 @@ class ExitRecord:
     cpu_s: float
     max_rss_kib: int
 
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return {name: getattr(self, name) for name in _RECORD_TYPES}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFolder:

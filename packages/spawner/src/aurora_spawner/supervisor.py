@@ -2,7 +2,7 @@
 
 This file runs alone, one process an attempt:
 
-    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIFELINE -- COMMAND...
+    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIFELINE -- PROGRAM COMMAND...
 
 It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each of them. It
 outlives the coordinator that started it, unless LIFELINE is "held": then descriptor 4 is a pipe of the coordinator's,
@@ -25,6 +25,10 @@ import os
 import select
 import sys
 import time
+
+TYPE_CHECKING = False  # the module of that name would have to be imported
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -49,11 +53,11 @@ class Order:
 
     def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
-        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, lifeline, separator, *self.command = (
-            argv
-        )
-        if separator != "--" or not self.command:
+        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, lifeline, separator, *words = argv
+        if separator != "--" or len(words) < 2:
             raise SystemExit("usage: supervisor.py FOLDER TOKEN DEADLINE_S ... -- COMMAND...; see its first lines")
+        self.program, self.command = words[0], words[1:]
+        """The program's path, and the words that it is called with, its name first."""
         self.held = lifeline == "held"
         """Whether the attempt ends with its coordinator."""
         self.deadline_s = float(deadline)
@@ -113,11 +117,22 @@ class Spool:
         return self._half + offset, self._half - offset
 
 
+PRCTL: list[Callable[[int, int, int, int, int], int]] = []
+"""The C library's function, looked up once, by a nursery for all that it forks."""
+
+
 def prctl(option: int, value: int) -> None:
     """Set one of Linux's process options."""
-    import ctypes
+    load_prctl()
+    PRCTL[0](option, value, 0, 0, 0)
 
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+def load_prctl() -> None:
+    """Look the function up while that is cheap: each page that a fork touches first costs it a copy."""
+    if not PRCTL:
+        import ctypes
+
+        PRCTL.append(ctypes.CDLL(None).prctl)
 
 
 def become_subreaper() -> None:
@@ -441,7 +456,8 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
         for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(order.cwd)
-        os.execvpe(order.command[0], order.command, order.environment)  # noqa: S606 -- the agent, from a list
+        # Looking along PATH here, as `os.execvpe` does, would cost 2 ms.
+        os.execve(order.program, order.command, order.environment)  # noqa: S606 -- the agent, from a list
     except OSError as error:
         os.write(report, b"%d" % (error.errno or errno.ENOEXEC))
     finally:
@@ -462,12 +478,13 @@ def serve_orders() -> int:
     An order is its length in 8 bytes and then, separated by NUL: the number of arguments, the arguments of a
     supervisor, and `NAME=value` for the agent's whole environment. The answer is one line: the pid and start time.
     """
-    import ctypes  # noqa: F401 -- loaded once, here, for all that are forked
     import gc
+    import resource  # noqa: F401 -- `os.wait4` would load it anew in each fork
 
     keep_from_agents(LIFELINE)
-
     boot_id()
+    if sys.platform == "linux":
+        load_prctl()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
     gc.disable()
     wake, wake_writer = os.pipe()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -11,6 +10,7 @@ from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.undeclared import final_failure
 from aurora_spawner.errors import BackendError
+from aurora_spawner.programs import find_on_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,7 +95,7 @@ def find_program(name: str, program: str, env: Mapping[str, str], *, advice: str
     Raises:
         BackendError: It is not.
     """
-    if "/" not in program and shutil.which(program, path=env.get("PATH")) is None:
+    if find_on_path(program, env.get("PATH")) is None:
         raise BackendError(name, f"{program} is not on PATH; {advice} or give its full path")
     if program.startswith("/") and not Path(program).exists():
         raise BackendError(name, f"{program} does not exist")
