@@ -101,7 +101,7 @@ class Assignment:
                 prompt_file=folder.prompt,
                 home=home,
                 resume=resume,
-                new_session=str(uuid.uuid4()),
+                new_session=str(uuid.uuid4()) if speaking.resumes else "",
             )
         )
 

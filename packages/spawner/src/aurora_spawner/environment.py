@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -98,5 +100,11 @@ def _withheld(name: str, shown: tuple[str, ...]) -> bool:
     return _matches(name.upper(), (*SECRETS, *SECRETS_BY_NAME)) and not _matches(name.upper(), shown)
 
 
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return bool(patterns) and _one_of(patterns).match(name) is not None
+
+
+@cache
+def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """All patterns as one expression; compiled each for itself they take 10 ms of every run."""
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))

@@ -72,7 +72,8 @@ def start_time_of(pid: int) -> int | None:
     if sys.platform != "linux":
         return _start_time_by_psutil(pid)
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 -- asked for several times a task
+            stat = file.read()
     except OSError:
         return None
     fields = stat.rpartition(b")")[2].split()
@@ -102,6 +103,7 @@ def host_name() -> str:
     return socket.gethostname()
 
 
+@cache
 def pid_namespace() -> str:
     """Which counting of pids this process lives in; empty where there is only one."""
     try:

@@ -51,7 +51,7 @@ def result_of(
     """
     reply = reply_of(end, backend)
     verdict = judge(end, reply, outputs=task.files, cwd=cwd)
-    resumed = _went_on(end)
+    resumed = _went_on(end, backend)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
     reason = None if end.reason == "exited" else end.reason
     if stopped is not None and end.reason in ("cancelled", "voided", "supervisor_lost"):
@@ -101,9 +101,11 @@ def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailur
     return lost_session(end, reply) if resumed else reply.reported
 
 
-def _went_on(end: AttemptEnd) -> bool:
+def _went_on(end: AttemptEnd, backend: Backend) -> bool:
     """Whether an attempt began with the session of an earlier one."""
-    memo = read_memo(end.stdout_path.parent) if end.stdout_path else None
+    speaking = with_events(backend)
+    may = speaking is not None and speaking.resumes and end.stdout_path is not None
+    memo = read_memo(end.stdout_path.parent) if may and end.stdout_path else None
     return memo is not None and memo.session_id is not None
 
 

@@ -118,7 +118,7 @@ class AttemptRequest:
     resume: str | None = None
     """A session of this agent to go on with."""
     new_session: str = ""
-    """What a new one may be called, by an agent that lets its caller choose."""
+    """What a new one may be called, by an agent that lets its caller choose; empty for one that resumes none."""
 
 
 @runtime_checkable
