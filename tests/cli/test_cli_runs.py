@@ -240,6 +240,7 @@ def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, wo
     write_tasks(works, "1 Say hello", "2 Wait\n  - Agent: gated\n  - Depends: 1", "3 Say more\n  - Depends: 2")
     process = start_aur("spawn", "tasks.md")
     wait_for(lambda: "2  Wait  @gated" in aur("status").stdout)
+    wait_for(lambda: any(works.parent.glob(".aurora/**/*-2-1/agent")))  # what has only been intended may begin again
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     listed = aur("status").stdout
