@@ -15,7 +15,7 @@ from pathlib import Path
 from aurora_spawner import CommandBackend, Run, SpawnTask
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.identity import own_identity
-from aurora_spawner.journal.facts import Entry, RunPaused
+from aurora_spawner.journal.facts import RunPaused, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.nursery import Nursery
@@ -130,7 +130,7 @@ async def events(path: Path, run_id: str, *, producers: int, each: int) -> float
 
     async def produce(writer: GroupWriter) -> None:
         for _ in range(each):
-            await writer.write(Entry(run_id=run_id, fact=RunPaused(by="benchmark")))
+            await writer.write(entry_of(RunPaused(by="benchmark"), run_id=run_id))
 
     with Journal(path) as store, store.hold(run_id, holder=own_identity()) as lease:
         writer = GroupWriter(store, lease=lease)

@@ -36,7 +36,6 @@ def task_row(task: SpawnTask, result: SpawnResult | None) -> TaskRow:
         task_id=str(task.id),
         position=0,
         state=result.state if result else TaskState.PENDING,
-        content_hash="",
         task=task,
         added_by=None,
         attempts=1 if result else 0,

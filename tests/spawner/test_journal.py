@@ -1,6 +1,8 @@
 """The journal: durable in order, provable, and readable while it is written."""
 
 import asyncio
+import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from aurora_spawner import JournalCorruptError, JournalError, RunHeldError, SpawnTask
 from aurora_spawner.identity import ProcessIdentity, own_identity
 from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (
     FACT_TYPES,
     Entry,
@@ -21,7 +24,7 @@ from aurora_spawner.journal.facts import (
     RunPaused,
     RunUnpaused,
     TaskSettled,
-    written,
+    entry_of,
 )
 from aurora_spawner.journal.schema import MIGRATIONS, migrate
 from aurora_spawner.journal.store import Journal
@@ -45,14 +48,14 @@ def create(journal: Journal, name: str = "spawn-1") -> str:
 
 
 def pause(run_id: str = "spawn-1") -> Entry:
-    return Entry(run_id=run_id, fact=RunPaused(by="test"))
+    return entry_of(RunPaused(by="test"), run_id=run_id)
 
 
 def test_a_fact_and_what_follows_from_it_are_written_together(journal: Journal) -> None:
     create(journal)
     journal.append([pause()])
     assert load_run(journal, "spawn-1").paused
-    journal.append([Entry(run_id="spawn-1", fact=RunUnpaused(by="test"))])
+    journal.append([entry_of(RunUnpaused(by="test"), run_id="spawn-1")])
     assert not load_run(journal, "spawn-1").paused
     assert verify(journal).events == 4
 
@@ -61,7 +64,7 @@ def test_a_failed_append_writes_nothing(journal: Journal) -> None:
     create(journal)
     (twice,) = tasks_added([SpawnTask("x", id="1")], first_position=1)
     with pytest.raises(JournalError, match="cannot be used"):
-        journal.append([pause(), Entry(run_id="spawn-1", fact=twice)])
+        journal.append([pause(), entry_of(twice, run_id="spawn-1")])
     assert not load_run(journal, "spawn-1").paused
     assert verify(journal).problem is None
 
@@ -237,7 +240,8 @@ def test_migrating_twice_changes_nothing(journal: Journal) -> None:
 @given(st.text(st.characters(), max_size=100), st.text(min_size=1, max_size=20))
 def test_any_text_survives_the_journal(output: str, task_id: str) -> None:
     result = SpawnResult(task_id=task_id, agent="a", state=TaskState.SUCCEEDED, output=output)
-    payload = written(TaskSettled(result=result.to_json())).payload
+    payload = entry_of(TaskSettled(result=result.to_json()), run_id="r")[3]
+    assert payload == json.dumps({"result": result.to_json()}, sort_keys=True, separators=(",", ":"))
     assert payload.isascii()
     connection = sqlite3.connect(":memory:", isolation_level=None)
     with closing(connection):
@@ -266,7 +270,25 @@ def test_tasks_come_back_as_they_were(journal: Journal) -> None:
         prompt_format="json",
     )
     create(journal)
-    journal.append([Entry(run_id="spawn-1", fact=fact) for fact in tasks_added([task], first_position=1)])
+    journal.append([entry_of(fact, run_id="spawn-1") for fact in tasks_added([task], first_position=1)])
     row = load_tasks(journal, "spawn-1")[1]
     assert row.task == task
-    assert row.content_hash == task.content_hash
+    stored = journal.connection.execute("SELECT content_hash FROM tasks WHERE task_id = ?", (task.id,)).fetchone()
+    assert stored == (task.content_hash,)
+
+
+@given(
+    at=st.floats(min_value=0, max_value=1e12),
+    run_id=st.text(min_size=1),
+    task_id=st.none() | st.text(min_size=1),
+    payload=st.text(alphabet=st.characters(max_codepoint=126)),
+)
+def test_a_link_is_the_hash_of_what_stands_before_it_and_of_the_event_as_json(
+    at: float, run_id: str, task_id: str | None, payload: str
+) -> None:
+    """Whoever wants to check a journal needs only this; a journal of an earlier version stays valid."""
+    made = link(
+        GENESIS, seq=7, at=at, run_id=run_id, task_id=task_id, kind="run_paused", payload_hash=payload_digest(payload)
+    )
+    event = json.dumps([7, at, run_id, task_id, "run_paused"], separators=(",", ":"))
+    assert made == hashlib.sha256(GENESIS + hashlib.sha256(payload.encode()).digest() + event.encode()).digest()

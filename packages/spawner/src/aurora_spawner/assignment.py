@@ -123,10 +123,21 @@ def _memo_file(folder: AttemptFolder, memo: Memo, invocation: Invocation, backen
     return {folder.path / MEMO: memo.of(speaking.dialect, new_session_id=invocation.session_id).to_text()}
 
 
-_PROCESS_TOKEN: Final = os.urandom(10).hex()
 _COUNTER: Final = itertools.count()
 
 
 def new_token() -> str:
     """Names one attempt among all attempts of all machines."""
-    return f"{_PROCESS_TOKEN}{os.getpid():x}-{next(_COUNTER):x}"
+    return f"{_process_token}-{next(_COUNTER):x}"
+
+
+def _name_process() -> None:
+    """A name that no other process has; a fork gets one of its own."""
+    global _process_token  # noqa: PLW0603 -- the process has one name
+    _process_token = f"{os.urandom(10).hex()}{os.getpid():x}"
+
+
+_process_token = ""
+_name_process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_name_process)

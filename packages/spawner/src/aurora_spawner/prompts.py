@@ -52,8 +52,10 @@ def _instructed(task: SpawnTask) -> SpawnTask:
 def _with_results(task: SpawnTask, before: Sequence[SpawnResult], limit: int) -> str:
     if not before:
         return task.prompt
-    shares = fair_shares([len(result.output) for result in before], limit)
-    answers = [shorten(result.output, share) for result, share in zip(before, shares, strict=True)]
+    answers = [result.output for result in before]
+    if sum(map(len, answers)) > limit:
+        shares = fair_shares([len(answer) for answer in answers], limit)
+        answers = [shorten(answer, share) for answer, share in zip(answers, shares, strict=True)]
     if task.prompt_format == "json":
         return _as_json(task, before, answers)
     return _as_text(task, before, answers)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import AttemptEnded, AttemptStarted, Entry
+from aurora_spawner.journal.facts import AttemptEnded, AttemptStarted, entry_of
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
     from aurora_spawner.executor import AttemptEnd, RunningAttempt
-    from aurora_spawner.journal.facts import Fact
+    from aurora_spawner.journal.facts import Entry, Fact
     from aurora_spawner.journal.writer import GroupWriter
 
 
@@ -38,10 +38,10 @@ class Record:
         self.writer.post(*self._entries(task_id, facts))
 
     def _entries(self, task_id: str | None, facts: Sequence[Fact]) -> list[Entry]:
-        entries = [Entry(run_id=self.run_id, task_id=task_id, fact=fact) for fact in facts]
+        entries = [entry_of(fact, run_id=self.run_id, task_id=task_id) for fact in facts]
         if self.take_facts is not None:
             for about in (None,) if task_id is None else (task_id, None):
-                entries += [Entry(run_id=self.run_id, task_id=about, fact=fact) for fact in self.take_facts(about)]
+                entries += [entry_of(fact, run_id=self.run_id, task_id=about) for fact in self.take_facts(about)]
         return entries
 
 

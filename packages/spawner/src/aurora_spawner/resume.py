@@ -138,7 +138,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
                 wanted[task_id] = row.task
             continue
         task = _with_met_dependencies(revised.pop(task_id).with_id(task_id), row, by_id)
-        wanted[task_id] = row.task if task.content_hash == row.content_hash else task
+        wanted[task_id] = row.task if task.content_hash == row.task.content_hash else task
     return wanted | {task_id: task.with_id(task_id) for task_id, task in revised.items()}
 
 

@@ -20,7 +20,7 @@ from aurora_spawner.graph import TaskGraph, build_graph
 from aurora_spawner.growth import DEFAULT_MAX_ADDED
 from aurora_spawner.identity import own_identity
 from aurora_spawner.interrupts import end_on_signals
-from aurora_spawner.journal.facts import AttemptEnded, Entry, RunCreated, RunEnded
+from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
@@ -232,7 +232,7 @@ class Run:
     ) -> RunReport:
         started = time.monotonic()
         for task_id, fact in standing.changes:
-            writer.post(Entry(run_id=self.run_id, task_id=task_id, fact=fact))
+            writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
         coordinator = self._coordinator(standing, writer, recovery, on_event)
         first, hedges = _first_attempts(standing.open_attempts)
         found = [await self._find(attempt) for attempt in first]
@@ -244,7 +244,7 @@ class Run:
                 cancelled = await _see_through(driving, coordinator)
         report = self._report(coordinator, recovery, time.monotonic() - started)
         ended = RunEnded(state=report.state, notices=list(report.notices))
-        await writer.write(Entry(run_id=self.run_id, fact=ended))
+        await writer.write(entry_of(ended, run_id=self.run_id))
         if cancelled:
             raise asyncio.CancelledError
         return report
@@ -262,7 +262,7 @@ class Run:
         ended = AttemptEnded(
             number=attempt.number, reason="outdated", exit_code=None, record=None, survivors=list(found.survivors)
         )
-        writer.post(Entry(run_id=self.run_id, task_id=attempt.task_id, fact=ended))
+        writer.post(entry_of(ended, run_id=self.run_id, task_id=attempt.task_id))
 
     def _recovery(self, store: Journal, standing: Standing) -> RunRecovery | None:
         if self.recovery is None:

@@ -170,9 +170,12 @@ def _pids(stored: dict[str, Any]) -> tuple[int, ...]:
     return tuple(pid for pid in stored["survivors"] if isinstance(pid, int))
 
 
+_UNREADABLE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
 def attempt_folder(spool: Path, *, position: int, task_id: str, number: int) -> AttemptFolder:
     """Where an attempt's files go; the name is for people, the position keeps it unique."""
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", task_id)[:40]
+    readable = _UNREADABLE.sub("_", task_id)[:40]
     return AttemptFolder(path=spool / f"{position:05d}-{readable}-{number}")
 
 

@@ -12,7 +12,7 @@ from aurora_spawner.asking import NoAnswerError, NotRunningError, ask_coordinato
 from aurora_spawner.errors import SpawnerError, UnknownRunError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.identity import identify, own_identity
-from aurora_spawner.journal.facts import Entry, Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened
+from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.local import LocalExecutor
@@ -117,8 +117,8 @@ async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str, ex
             else:
                 facts.append(TaskCancelled(by="another process"))
             ended = RunEnded(state=RunState.INTERRUPTED, notices=_left_running(ends))
-            entries = [Entry(run_id=run_id, task_id=task_id, fact=fact) for fact in facts]
-            store.append([*entries, Entry(run_id=run_id, fact=ended)], lease=lease)
+            entries = [entry_of(fact, run_id=run_id, task_id=task_id) for fact in facts]
+            store.append([*entries, entry_of(ended, run_id=run_id)], lease=lease)
     if finished:
         raise SpawnerError(f"run {run_id}: task {task_id} has ended already; resume the run to collect what it did")
     return row.state
@@ -146,7 +146,7 @@ async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None
                 reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
                 facts.append((attempt.task_id, reopened))
         facts.append((None, RunEnded(state=RunState.CANCELLED, notices=_left_running(ends))))
-        store.append([Entry(run_id=run_id, task_id=task_id, fact=fact) for task_id, fact in facts], lease=lease)
+        store.append([entry_of(fact, run_id=run_id, task_id=task_id) for task_id, fact in facts], lease=lease)
     return [pid for _attempt, end in ends for pid in end.survivors]
 
 

@@ -57,32 +57,33 @@ class SimulatedExecutor:
     orders: list[AttemptOrder] = field(default_factory=list)
     """What was started, in order; empty when `remember` is false."""
     remember: bool = True
-    _ends: dict[str, asyncio.Future[AttemptEnd]] = field(default_factory=dict)
+    _ends: dict[str, asyncio.Future[AttemptEnd] | AttemptEnd] = field(default_factory=dict)
     _self: ProcessIdentity = field(default_factory=own_identity)
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Let the attempt end after its duration."""
         if self.remember:
             self.orders.append(order)
-        loop = asyncio.get_running_loop()
-        end = self._ends[order.token] = loop.create_future()
         if self.duration_s:
+            loop = asyncio.get_running_loop()
+            end = self._ends[order.token] = loop.create_future()
             loop.call_later(self.duration_s, _finish, end, self.agent, order)
         else:
-            _finish(end, self.agent, order)
+            self._ends[order.token] = self.agent(order)
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=self._self)
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
         """Wait for its end."""
+        end = self._ends[attempt.token]
         try:
-            return await self._ends[attempt.token]
+            return end if isinstance(end, AttemptEnd) else await end
         finally:
             del self._ends[attempt.token]
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:  # noqa: ARG002 -- the port's signature
         """End the attempt now."""
         end = self._ends.get(attempt.token)
-        if end is not None and not end.done():
+        if isinstance(end, asyncio.Future) and not end.done():
             end.set_result(AttemptEnd(reason="cancelled"))
 
     def close(self) -> None:

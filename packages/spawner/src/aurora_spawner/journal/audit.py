@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import FACT_TYPES, Entry, written
+from aurora_spawner.journal.facts import FACT_TYPES, entry_of
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import migrate
 from aurora_spawner.journal.store import translated
@@ -82,8 +82,7 @@ def _table_fault(journal: Journal) -> str | None:
         for _seq, at, run_id, task_id, kind, payload, _payload_hash, _hash in _events(journal):
             if payload is not None and kind in FACT_TYPES:
                 fact = FACT_TYPES[kind](**json.loads(payload))
-                entry = Entry(run_id=run_id, task_id=task_id, fact=fact)
-                project(entry, written(fact).values, at, replica)
+                project(entry_of(fact, run_id=run_id, task_id=task_id), at, replica)
         for table in ("runs", "tasks", "attempts", "recoveries", "breakers"):
             query = f"SELECT * FROM {table} ORDER BY 1, 2, 3"  # noqa: S608 -- a fixed word
             if replica.execute(query).fetchall() != journal.connection.execute(query).fetchall():

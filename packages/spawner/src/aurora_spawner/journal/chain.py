@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
+from json.encoder import encode_basestring_ascii
 
 GENESIS = bytes(32)
 """Stands before the first event."""
@@ -23,5 +21,6 @@ def link(
 
     The payload enters by its own hash, so that a cleaned run can lose its payloads and the chain still holds.
     """
-    head = _ENCODER.encode([seq, at, run_id, task_id, kind])
+    task = "null" if task_id is None else encode_basestring_ascii(task_id)
+    head = f"[{seq},{at!r},{encode_basestring_ascii(run_id)},{task},{encode_basestring_ascii(kind)}]"  # as JSON
     return hashlib.sha256(before + payload_hash + head.encode("ascii")).digest()

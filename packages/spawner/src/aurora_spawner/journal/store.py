@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
 from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import Entry, RunCleaned, RunCreated, RunTaken, TasksAdded, written
+from aurora_spawner.journal.facts import RunCleaned, RunCreated, RunTaken, TasksAdded, entry_of
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-CACHE_KIB = 8 << 10
+    from aurora_spawner.journal.facts import Entry
+
+CACHE_KIB = 4 << 10
 """Pages kept in memory, at most."""
 BUSY_WAIT_S = 30.0
 """How long a write waits for another writer before it gives up."""
@@ -96,7 +98,7 @@ class Journal:
         """
         with self.transaction() as connection:
             if lease is not None and entries:
-                self._check_lease(entries[0].run_id, lease)
+                self._check_lease(entries[0][0], lease)
             self._append(connection, entries)
 
     def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
@@ -104,18 +106,12 @@ class Journal:
         seq, head = last or (0, GENESIS)
         rows = []
         for entry in entries:
-            seq, at, text = seq + 1, self._clock(), written(entry.fact)
-            head = link(
-                head,
-                seq=seq,
-                at=at,
-                run_id=entry.run_id,
-                task_id=entry.task_id,
-                kind=entry.fact.kind,
-                payload_hash=payload_digest(text.payload),
-            )
-            rows.append((seq, at, entry.run_id, entry.task_id, entry.fact.kind, text.payload, head))
-            project(entry, text.values, at, connection)
+            run_id, task_id, kind, payload, _values = entry
+            seq, at = seq + 1, self._clock()
+            digest = payload_digest(payload)
+            head = link(head, seq=seq, at=at, run_id=run_id, task_id=task_id, kind=kind, payload_hash=digest)
+            rows.append((seq, at, run_id, task_id, kind, payload, head))
+            project(entry, at, connection)
         connection.executemany(
             "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
         )
@@ -130,7 +126,7 @@ class Journal:
                 "UPDATE events SET payload = NULL, payload_hash = ? WHERE seq = ?",
                 [(payload_digest(payload), seq) for seq, payload in rows],
             )
-            self._append(connection, [Entry(run_id=run_id, fact=RunCleaned(events=len(rows)))])
+            self._append(connection, [entry_of(RunCleaned(events=len(rows)), run_id=run_id)])
 
     def _check_lease(self, run_id: str, lease: str) -> None:
         row = self.connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
@@ -143,9 +139,9 @@ class Journal:
         with self.transaction() as connection:
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
-            self._append(connection, [Entry(run_id=run_id, fact=created)])
+            self._append(connection, [entry_of(created, run_id=run_id)])
             for fact in tasks:
-                self._append(connection, [Entry(run_id=run_id, fact=fact)])
+                self._append(connection, [entry_of(fact, run_id=run_id)])
         return run_id
 
     @contextmanager
@@ -165,7 +161,7 @@ class Journal:
                 other = ProcessIdentity(**json.loads(row[1]))
                 if _holds(other, row[0], holder):
                     raise RunHeldError(run_id, str(other))
-            self._append(connection, [Entry(run_id=run_id, fact=RunTaken(lease=lease, holder=holder.to_json()))])
+            self._append(connection, [entry_of(RunTaken(lease=lease, holder=holder.to_json()), run_id=run_id)])
         _LEASES_HERE.add(lease)
         try:
             yield lease

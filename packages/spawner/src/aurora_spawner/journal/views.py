@@ -44,7 +44,6 @@ class TaskRow:
     task_id: str
     position: int
     state: TaskState
-    content_hash: str
     task: SpawnTask
     added_by: str | None
     """The task whose result asked for this one."""
@@ -111,7 +110,7 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """The tasks of a run in their order."""
     with translated(journal.path):
         rows = journal.connection.execute(
-            "SELECT task_id, position, state, content_hash, spec, attempts, started_at, ended_at, result, added_by,"
+            "SELECT task_id, position, state, spec, attempts, started_at, ended_at, result, added_by,"
             " cancel_asked"
             " FROM tasks WHERE run_id = ? ORDER BY position",
             (run_id,),
@@ -235,23 +234,25 @@ def _run(row: tuple[Any, ...]) -> RunRow:
 
 def _task(row: tuple[Any, ...], names: dict[str, str]) -> TaskRow:
     """A task; a name stands once in memory, however many tasks depend on it or name its agent."""
-    spec = json.loads(row[4])
+    spec = json.loads(row[3])
     spec.pop("content_hash")
     task_id = spec["id"] = names.setdefault(row[0], row[0])
     spec["depends_on"] = [names.setdefault(each, each) for each in spec["depends_on"]]
-    spec["agent"] = spec["agent"] and names.setdefault(spec["agent"], spec["agent"])
+    for field in ("agent", "model", "prompt_format"):
+        value = spec.get(field)
+        if value is not None:
+            spec[field] = names.setdefault(value, value)
     return TaskRow(
         task_id=task_id,
         position=row[1],
         state=TaskState(row[2]),
-        content_hash=row[3],
         task=task_from_json(spec),
-        attempts=row[5],
-        started_at=row[6],
-        ended_at=row[7],
-        result=result_from_json(json.loads(row[8])) if row[8] else None,
-        added_by=row[9],
-        cancel_asked=bool(row[10]),
+        attempts=row[4],
+        started_at=row[5],
+        ended_at=row[6],
+        result=result_from_json(json.loads(row[7])) if row[7] else None,
+        added_by=row[8],
+        cancel_asked=bool(row[9]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import SpawnerError
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 GROUP_LIMIT = 1_000
 """Facts in one transaction at most, so that a reader sees progress under load."""
-
-CROWD: Final = 16
-CROWD_WAIT_S: Final = 0.002
-"""Where so many wait at once, more are about to come: a moment's patience makes a tenth of the transactions of it."""
 
 _Waiting = tuple["Sequence[Entry]", "asyncio.Future[None] | None"]
 _Batch = list[_Waiting]
