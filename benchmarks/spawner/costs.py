@@ -1,6 +1,6 @@
 """What a task costs in processor time and memory; each measurement prints one JSON object.
 
-python costs.py run|supervisor|journal|resume FOLDER      python costs.py curve TASKS FOLDER
+python costs.py run|supervisor|journal|resume FOLDER      python costs.py curve TASKS WIDTH FOLDER
 """
 
 import asyncio
@@ -148,10 +148,11 @@ def journal(folder: Path) -> dict[str, object]:
     return {"events_per_s": 12_800 / together, "single_ms": alone}
 
 
-def simulated(folder: Path, count: int) -> Run:
+def simulated(folder: Path, count: int, width: int) -> Run:
+    """Each task depends on the one `width` before it, so that at most so many run at once."""
     return Run.create(
         folder / "runs.db",
-        [SpawnTask("go", id=str(n), depends_on=(str(n - 10),) if n >= 10 else ()) for n in range(count)],
+        [SpawnTask("go", id=str(n), depends_on=(str(n - width),) if n >= width else ()) for n in range(count)],
         {"a": SimulatedBackend("a")},
         default_agent="a",
         max_concurrent=1_000,
@@ -162,7 +163,7 @@ def simulated(folder: Path, count: int) -> Run:
 
 
 def resume(folder: Path) -> dict[str, list[float]]:
-    made = simulated(folder, 10_000)
+    made = simulated(folder, 10_000, 10)
     assert made.execute_sync().ok
     taken = []
     for _ in range(5):
@@ -172,15 +173,15 @@ def resume(folder: Path) -> dict[str, list[float]]:
     return {"seconds": taken}
 
 
-def make(count: int, folder: Path) -> dict[str, object]:
+def make(count: int, width: int, folder: Path) -> dict[str, object]:
     begin = time.perf_counter()
-    made = simulated(folder, count)
+    made = simulated(folder, count, width)
     return {"create_s": time.perf_counter() - begin, "run_id": made.run_id}
 
 
-def curve(count: int, folder: Path) -> dict[str, float]:
+def curve(count: int, width: int, folder: Path) -> dict[str, float]:
     """A run that another process has made, so that this one's memory is a coordinator's."""
-    command = [sys.executable, __file__, "make", str(count), str(folder)]
+    command = [sys.executable, __file__, "make", str(count), str(width), str(folder)]
     made = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     before = peak_bytes()
     executor = SimulatedExecutor(agent=lambda _order: DONE, remember=False)
@@ -200,4 +201,8 @@ if __name__ == "__main__":
     what, *rest, place = sys.argv[1:]
     sized = {"curve": curve, "make": make}
     measurements = {"run": run, "supervisor": supervisor, "journal": journal, "resume": resume}
-    print(json.dumps(sized[what](int(rest[0]), Path(place)) if rest else measurements[what](Path(place))))
+    if rest:
+        tasks, width = map(int, rest)
+        print(json.dumps(sized[what](tasks, width, Path(place))))
+    else:
+        print(json.dumps(measurements[what](Path(place))))
