@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from aurora_spawner import (
     BackendError,
     CommandBackend,
     GraphError,
+    JournalError,
     Run,
     RunEvent,
     RunReport,
@@ -26,6 +28,8 @@ from aurora_spawner import (
     spawn_sequential,
 )
 from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.journal.facts import Entry
+from aurora_spawner.journal.store import Journal
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.testing import SimulatedExecutor
 
@@ -333,3 +337,28 @@ def test_starts_are_spaced_and_agents_limited(tmp_path: Path) -> None:
     assert run.execute_sync(watch).ok
     assert most <= 2
     assert begun[-1] - begun[0] >= 3 / 20 - 0.02
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_last_result_that_cannot_be_written_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    """With a watcher its telling waits for the result, without one nothing does but the end of the run."""
+    run = make_run(tmp_path, [SpawnTask("first", id="1"), SpawnTask("second", id="2", depends_on=("1",))])
+    append = Journal.append
+
+    def refuse_the_last(self: Journal, entries: Sequence[Entry], *, lease: str | None = None) -> None:
+        if any(kind == "task_settled" and task_id == "2" for _run, task_id, kind, *_rest in entries):
+            raise JournalError(self.path, "the disk is full")
+        append(self, entries, lease=lease)
+
+    told: list[RunEvent] = []
+    monkeypatch.setattr(Journal, "append", refuse_the_last)
+    with pytest.raises(JournalError, match="disk is full"):
+        run.execute_sync(told.append if watched else None)
+    monkeypatch.undo()
+    assert not any(event.kind == "task_ended" and event.task_id == "2" for event in told)
+    report = Run.resume(run.journal, run.run_id, BACKENDS).execute_sync()
+    assert report.ok
+    (ended,) = journal_rows(tmp_path, "SELECT count(*) FROM events WHERE kind = 'task_settled' AND task_id = '2'")
+    assert ended == (1,)

@@ -405,7 +405,8 @@ class Coordinator:
     async def _settle(self, task_id: str, result: SpawnResult, *before: Fact) -> None:
         """Make a result final: in memory, then what follows from it, then durably, then known to the watcher.
 
-        Dependants are dispatched before the result is durable; their intents stand behind it in the journal.
+        Dependants are dispatched before the result is durable; their intents stand behind it in the journal. Where
+        there is nobody to be told, nothing waits for it but the end of the run.
         """
         if self._recovering:
             result = self._recovering.final(self._roster.tasks[task_id], result)
@@ -413,7 +414,13 @@ class Coordinator:
         self._attempts.pop(task_id, None)
         self._deciding.pop(task_id, None)
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
-        written = self._record.note(task_id, *before, TaskSettled(result=for_journal(result).to_json()))
+        settled = TaskSettled(result=for_journal(result).to_json())
+        if self.tell.on_event is None and self._recovering is None:
+            self._record.jot(task_id, *before, settled)
+            self._write_skipped(skipped)
+            self.dispatch()
+            return
+        written = self._record.note(task_id, *before, settled)
         self._write_skipped(skipped)
         ended = [task_id, *(skipped_id for skipped_id, _cause in skipped), *self._stop_batch()]
         self.dispatch()
