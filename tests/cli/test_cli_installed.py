@@ -83,7 +83,7 @@ def test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on(
         assert process.poll() is None
     process.send_signal(ending)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == ExitCode.INTERRUPTED
+    assert process.returncode == ExitCode.INTERRUPTED, err
     assert "Traceback" not in err
     assert "3003 files" in installed("mem", "index").stdout
 
