@@ -18,13 +18,15 @@ ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def end_on_signals(end: Callable[[str, bool], None]) -> Iterator[None]:
     """While open, call `end(name of the signal, at once?)` for each ending signal.
 
-    Only the main thread can receive signals; elsewhere this changes nothing. The handlers of before come back after.
+    Only the main thread can receive signals; elsewhere this changes nothing. A signal that this process was told to
+    ignore stays ignored: `nohup` means that the run goes on. The handlers of before come back after.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
     interrupts = 0
 
     def on_signal(number: signal.Signals) -> None:
@@ -32,7 +34,7 @@ def end_on_signals(end: Callable[[str, bool], None]) -> Iterator[None]:
         interrupts += number is signal.SIGINT
         end(number.name, interrupts > 1)
 
-    for number in ENDING_SIGNALS:
+    for number in before:
         loop.add_signal_handler(number, on_signal, number)
     try:
         yield
