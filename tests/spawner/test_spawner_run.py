@@ -163,6 +163,19 @@ def test_declared_files_must_exist(tmp_path: Path) -> None:
     assert report.results["b"].error == "declared files are missing: never.txt"
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a**b", "[", "{folder}/made/*.absent", "made/" * 900])
+def test_a_declared_file_that_cannot_be_is_missing_and_no_fault(tmp_path: Path, name: str) -> None:
+    report = execute(tmp_path, [SpawnTask("hi", files=(name.format(folder=tmp_path),))])
+    assert "declared files are missing" in (report.results["1"].error or "")
+
+
+@pytest.mark.parametrize("name", ["made/a.md", "**/*.md", "*/a.*", ".hidden/*", "{folder}/made/*.md", "made/b[1].md"])
+def test_a_declared_file_may_be_a_path_or_a_pattern(tmp_path: Path, name: str) -> None:
+    script = "mkdir made .hidden; touch made/a.md 'made/b[1].md' .hidden/c; echo made"
+    report = execute(tmp_path, [SpawnTask(script, "sh", files=(name.format(folder=tmp_path),))])
+    assert report.ok, report.results
+
+
 def test_the_time_limit_ends_everything_the_agent_started(tmp_path: Path) -> None:
     script = "setsid sleep 299 & echo $!; trap '' TERM; sleep 299"
     result = execute(tmp_path, [SpawnTask(script, "sh", timeout_s=0.3)]).results["1"]
@@ -274,6 +287,25 @@ def test_a_signal_ends_the_run_without_leftovers(tmp_path: Path, number: signal.
     assert journal_rows(tmp_path, "SELECT state FROM runs") == [("interrupted",)]
     reasons = journal_rows(tmp_path, "SELECT reason FROM attempts")
     assert reasons == [("cancelled",), ("cancelled",)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_ignored_signal_does_not_end_the_run(tmp_path: Path, number: signal.Signals) -> None:
+    """As under `nohup`, and for SIGINT in the background of a script."""
+    ignoring = f"import signal\nsignal.signal({int(number)}, signal.SIG_IGN)\n"
+    agent = "echo $$ >> pids; until [ -e go ]; do sleep 0.02; done; echo done"
+    with subprocess.Popen(
+        [sys.executable, "-c", ignoring + textwrap.dedent(COORDINATOR), str(tmp_path), agent],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as coordinator:
+        read_when_there(tmp_path / "pids")
+        coordinator.send_signal(number)
+        time.sleep(0.2)  # an ending would be under way
+        (tmp_path / "go").touch()
+        output, _ = coordinator.communicate(timeout=30)
+    assert (output.split(), coordinator.returncode) == (["False", "0"], 0)
+    assert journal_rows(tmp_path, "SELECT state FROM runs") == [("succeeded",)]
 
 
 def test_spawn_needs_no_journal(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -90,9 +91,12 @@ def _missing_outputs(outputs: Sequence[str], cwd: Path) -> str | None:
 
 
 def _exists(output: str, cwd: Path) -> bool:
-    if (cwd / output).exists():
-        return True
-    try:
-        return next(iter(cwd.glob(output)), None) is not None
-    except (ValueError, NotImplementedError):  # an absolute or empty pattern
-        return False
+    """Whether there is a file of that name, or one that fits it as a pattern.
+
+    `glob` answers for any text; `pathlib` raises for absolute patterns and for names that are too long.
+    """
+    found = (
+        next(glob.iglob(pattern, root_dir=cwd, recursive=True, include_hidden=True), None)
+        for pattern in (glob.escape(output), output)
+    )
+    return any(name is not None for name in found)
