@@ -96,7 +96,7 @@ def _exists(output: str, cwd: Path) -> bool:
     `glob` answers for any text; `pathlib` raises for absolute patterns and for names that are too long.
     """
     found = (
-        next(glob.iglob(pattern, root_dir=cwd, recursive=True, include_hidden=True), None)
+        next(glob.iglob(pattern, root_dir=cwd, recursive=True, include_hidden=True), None)  # noqa: PTH207 -- see above
         for pattern in (glob.escape(output), output)
     )
     return any(name is not None for name in found)
