@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.backends.fields import Fields, object_in
 from aurora_spawner.backends.model_apis import APIS, KEY_VARIABLE, Answer, Api, Question, failure_of
 from aurora_spawner.backends.sse import SseReader, StreamError
-from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.failure import ReportedFailure, believed_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,6 @@ WAIT_S: Final = (0.3, 1.5)
 CONNECT_S: Final = 10.0
 ERROR_BYTES: Final = 64 << 10
 """Of an answer that is an error."""
-LONGEST_WAIT_S: Final = 86_400.0
 BLANK: Final = "***"
 """Stands for the key where a server repeats it."""
 _WORTH_ANOTHER_TRY: Final = frozenset({500, 502, 504})
@@ -235,11 +234,11 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     for name, factor in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
         if text and text.isascii() and text.replace(".", "", 1).isdecimal() and len(text) < 16:
-            return min(float(text) * factor, LONGEST_WAIT_S)
+            return believed_wait_s(text, unit_s=factor)
     try:
         until = parsedate_to_datetime(headers.get("retry-after", ""))
         moment = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), LONGEST_WAIT_S)
+        return believed_wait_s(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
     except (ValueError, TypeError, OverflowError):
         return None
 
