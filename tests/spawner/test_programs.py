@@ -20,9 +20,10 @@ def program(folder: Path, name: str = "agent", script: str = "#!/bin/sh\necho fr
 
 
 def test_the_first_folder_that_has_it_wins(tmp_path: Path) -> None:
-    late, early = program(tmp_path / "late"), tmp_path / "early"
-    search = f"{early}:{tmp_path / 'late'}"
-    assert find_on_path("agent", search) == str(late)
+    first, second = program(tmp_path / "first"), program(tmp_path / "second")
+    search = f"{tmp_path / 'empty'}:{first.parent}:{second.parent}"
+    assert find_on_path("agent", search) == str(first)
+    assert find_on_path("agent", f"{second.parent}:{first.parent}") == str(second)
     assert find_on_path("nothing", search) is None
     assert find_on_path("./agent", search) == "./agent"
 

@@ -55,7 +55,7 @@ class Order:
         self.environment = os.environ if environment is None else environment
         self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, lifeline, separator, *words = argv
         if separator != "--" or len(words) < 2:
-            raise SystemExit("usage: supervisor.py FOLDER TOKEN DEADLINE_S ... -- COMMAND...; see its first lines")
+            raise SystemExit("usage: supervisor.py FOLDER TOKEN ... -- PROGRAM COMMAND...; see its first lines")
         self.program, self.command = words[0], words[1:]
         """The program's path, and the words that it is called with, its name first."""
         self.held = lifeline == "held"
