@@ -9,7 +9,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    EarlyDetection,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    SpawnTask,
+    TaskStalled,
+)
 from aurora_spawner.local import LocalExecutor
 
 THRESHOLD_S = 6.0
@@ -64,8 +73,8 @@ def main() -> None:
     told: dict[str, tuple[float, str]] = {}
 
     def watch(event: RunEvent) -> None:
-        if event.kind == "task_stalled" and event.task_id:
-            told.setdefault(event.task_id, (time.time(), str(event.message)))
+        if isinstance(event, TaskStalled):
+            told.setdefault(event.task_id, (time.time(), event.message))
 
     backends = {
         f"agent{number}": CommandBackend(f"agent{number}", (*PYTHON, script(kind, str(number))))

@@ -10,13 +10,23 @@ from rich.console import Console
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.live_run import MAX_ROWS, LiveRun
 from aurora_cli.render.run import PlainRun, as_document, summary
-from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
+from aurora_spawner import (
+    RunEnded,
+    RunEnding,
+    RunEvent,
+    RunPaused,
+    RunReport,
+    RunStarted,
+    RunState,
+    SpawnResult,
+    TaskEnded,
+    TaskStarted,
+    TaskState,
+)
 
 
 def started(task_id: str, *, title: str = "Read", agent: str = "local", total: int = 3) -> RunEvent:
-    return RunEvent(
-        kind="task_started", run_id="spawn-1", at=100.0, task_id=task_id, title=title, agent=agent, total=total
-    )
+    return TaskStarted(at=100.0, task_id=task_id, title=title, agent=agent, total=total)
 
 
 def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED, *, error: str | None = None) -> RunEvent:
@@ -33,16 +43,7 @@ def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED, *, error: str | 
 
 
 def of_result(result: SpawnResult, *, title: str = "Read") -> RunEvent:
-    return RunEvent(
-        kind="task_ended",
-        run_id="spawn-1",
-        at=101.0,
-        task_id=result.task_id,
-        title=title,
-        state=result.state,
-        result=result,
-        total=3,
-    )
+    return TaskEnded(at=101.0, task_id=result.task_id, title=title, result=result, total=3)
 
 
 def line(event: RunEvent) -> str | None:
@@ -70,7 +71,7 @@ def test_the_board_knows_who_runs_and_how_many_ended_how() -> None:
 
 def test_a_resumed_run_counts_on_from_what_was_done() -> None:
     board = Board()
-    board.take(RunEvent(kind="run_started", run_id="spawn-1", at=1.0, done=7, total=9))
+    board.take(RunStarted(done=7, total=9))
     board.take(ended("8"))
     assert (board.done, board.total) == (8, 9)
 
@@ -88,8 +89,8 @@ def test_off_a_terminal_each_end_is_a_line_with_its_place_in_the_run() -> None:
 
 def test_what_happens_to_the_run_as_a_whole_is_told() -> None:
     lines: list[str] = []
-    PlainRun(write=lines.append)(RunEvent(kind="run_ending", run_id="spawn-1", at=1.0, message="stopping agents"))
-    assert lines == ["stopping agents"]
+    PlainRun(write=lines.append)(RunEnding(why="interrupted"))
+    assert lines == ["interrupted"]
 
 
 def test_a_task_that_never_started_has_no_time() -> None:
@@ -105,13 +106,13 @@ def test_words_of_agents_and_titles_cannot_steer_the_terminal() -> None:
 
 def test_a_routine_start_is_no_line_but_an_adopted_one_is() -> None:
     assert line(started("1")) is None
-    adopted = RunEvent(kind="task_started", run_id="r", at=1.0, task_id="1", title="Read", message="adopted")
+    adopted = TaskStarted(task_id="1", title="Read", adopted=True)
     assert line(adopted) == "1 Read: adopted"
 
 
 def test_a_pause_is_told() -> None:
-    assert (line(RunEvent(kind="run_paused", run_id="r", at=1.0)) or "").startswith("paused")
-    assert line(RunEvent(kind="run_ended", run_id="r", at=1.0)) is None
+    assert (line(RunPaused()) or "").startswith("paused")
+    assert line(RunEnded(state=RunState.SUCCEEDED)) is None
 
 
 def drawn(events: list[RunEvent], *, now: float = 103.0) -> tuple[str, str]:
@@ -139,10 +140,10 @@ def test_the_table_stays_short_with_many_running_tasks() -> None:
     assert len(table.splitlines()) == MAX_ROWS + 2
 
 
-@pytest.mark.parametrize("kind", ["run_paused", "run_ending"])
-def test_the_table_tells_what_happens_to_the_run(kind: str) -> None:
-    above, _ = drawn([RunEvent(kind=kind, run_id="spawn-1", at=1.0, message="waiting")])
-    assert above == "waiting\n"
+@pytest.mark.parametrize("event", [RunPaused(), RunEnding(why="cancelled")])
+def test_the_table_tells_what_happens_to_the_run(event: RunEvent) -> None:
+    above, _ = drawn([event])
+    assert above == f"{event.message}\n"
 
 
 def test_the_summary_counts_only_what_there_is() -> None:

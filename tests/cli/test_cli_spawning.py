@@ -9,7 +9,7 @@ import pytest
 from aurora_cli.errors import UnknownAgentError
 from aurora_cli.render import preview
 from aurora_cli.spawning import TICK_EVERY_S, SpawnPlan, Ticker, plan_spawn
-from aurora_spawner import CommandBackend, RunEvent, SpawnResult, TaskState, read_taskfile
+from aurora_spawner import CommandBackend, RunEvent, SpawnResult, TaskEnded, TaskState, read_taskfile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +113,7 @@ class Clock:
 
 def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED) -> RunEvent:
     result = SpawnResult(task_id=task_id, agent="local", state=state)
-    return RunEvent(kind="task_ended", run_id="spawn-1", at=0.0, task_id=task_id, result=result)
+    return TaskEnded(task_id=task_id, result=result)
 
 
 def test_boxes_are_ticked_while_the_run_goes_on_and_at_its_end(tasks: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask, TaskStarted
 
 SLEEP_S = "41.4142"
 
@@ -27,8 +27,8 @@ async def test_a_signal_between_fork_and_handlers_is_not_lost(
 
     def interrupt(event: RunEvent) -> None:
         nonlocal started
-        started += event.kind == "task_started"
-        if event.kind == "task_started" and started == after + 1:
+        started += isinstance(event, TaskStarted)
+        if isinstance(event, TaskStarted) and started == after + 1:
             os.kill(os.getpid(), number)
 
     run = Run.create(

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnResult, SpawnTask
+from aurora_spawner import (
+    CliBackend,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    SpawnResult,
+    SpawnTask,
+    TaskStarted,
+)
 from aurora_spawner.continuity import MEMO, Memo, memo_for, read_memo
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.result import TaskState, result_from_json
@@ -94,8 +103,8 @@ async def test_a_cut_off_session_is_gone_on_with_and_that_is_said(tmp_path: Path
     assert first["prompt"] == "Do all of it"
     assert "cut off before it was done" in second["prompt"]
     assert second["prompt"].endswith("Do all of it")
-    messages = [event.message for event in events if event.kind == "task_started"]
-    assert messages == [None, "goes on with its session"]
+    messages = [event.message for event in events if isinstance(event, TaskStarted)]
+    assert messages == ["", "goes on with its session"]
 
 
 async def test_the_cost_of_a_session_is_told_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskError, TaskState
+from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskEnded, TaskError, TaskState
 from aurora_spawner.compose import (
     expand_coordinator,
     hierarchical,
@@ -133,7 +133,9 @@ def test_a_killed_run_knows_the_tasks_that_were_added(tmp_path: Path) -> None:
 
     async def until_the_coordinator_is_done() -> None:
         ended = asyncio.Event()
-        running = asyncio.create_task(run.execute(lambda event: ended.set() if event.kind == "task_ended" else None))
+        running = asyncio.create_task(
+            run.execute(lambda event: ended.set() if isinstance(event, TaskEnded) else None)
+        )
         executor.duration_s = 0.0
         await asyncio.wait([asyncio.ensure_future(ended.wait())])
         running.cancel()

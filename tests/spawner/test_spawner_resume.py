@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import GraphError, Run, RunReport, SpawnTask, TaskState, UnknownRunError
+from aurora_spawner import GraphError, Run, RunReport, RunState, SpawnTask, TaskStarted, TaskState, UnknownRunError
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run, load_tasks
-from aurora_spawner.result import RunState
 from aurora_spawner.testing import SimulatedExecutor, echo
 
 BACKENDS = {"cat": CommandBackend("cat", ("cat",))}
@@ -147,7 +146,9 @@ def test_an_interrupted_run_goes_on_with_what_was_cut_off(tmp_path: Path) -> Non
         import asyncio
 
         started = asyncio.Event()
-        task = asyncio.create_task(run.execute(lambda event: started.set() if event.kind == "task_started" else None))
+        task = asyncio.create_task(
+            run.execute(lambda event: started.set() if isinstance(event, TaskStarted) else None)
+        )
         await started.wait()
         task.cancel()
         try:

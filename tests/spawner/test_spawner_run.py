@@ -22,6 +22,8 @@ from aurora_spawner import (
     RunEvent,
     RunReport,
     SpawnTask,
+    TaskEnded,
+    TaskStarted,
     TaskState,
     spawn,
     spawn_parallel,
@@ -207,7 +209,7 @@ def test_no_more_than_the_limit_run_at_once(tmp_path: Path) -> None:
 
     def count(event: RunEvent) -> None:
         nonlocal running, most
-        running += {"task_started": 1, "task_ended": -1}.get(event.kind, 0)
+        running += {TaskStarted: 1, TaskEnded: -1}.get(type(event), 0)
         most = max(most, running)
 
     tasks = [SpawnTask("sleep 0.05; echo", "sh") for _ in range(6)] + [SpawnTask("echo x", "sh")]
@@ -235,7 +237,7 @@ def test_the_journal_tells_what_happened_in_order(tmp_path: Path) -> None:
 async def test_a_cancelled_caller_leaves_no_agent(tmp_path: Path) -> None:
     run = make_run(tmp_path, [SpawnTask("echo $$ > pid; sleep 299", "sh")])
     started = asyncio.Event()
-    task = asyncio.create_task(run.execute(lambda event: started.set() if event.kind == "task_started" else None))
+    task = asyncio.create_task(run.execute(lambda event: started.set() if isinstance(event, TaskStarted) else None))
     await started.wait()
     pid = await asyncio.to_thread(read_when_there, tmp_path / "pid")
     task.cancel()
@@ -344,7 +346,7 @@ def test_a_watcher_that_raises_ends_the_run_and_its_agents(tmp_path: Path) -> No
     run = make_run(tmp_path, [SpawnTask("echo $$ > pid; sleep 299", "sh")])
 
     def raise_on_start(event: RunEvent) -> None:
-        if event.kind == "task_started":
+        if isinstance(event, TaskStarted):
             read_when_there(tmp_path / "pid")
             raise ZeroDivisionError
 
@@ -359,9 +361,9 @@ def test_starts_are_spaced_and_agents_limited(tmp_path: Path) -> None:
 
     def watch(event: RunEvent) -> None:
         nonlocal running, most
-        if event.kind == "task_started":
+        if isinstance(event, TaskStarted):
             begun.append(time.monotonic())
-        running += {"task_started": 1, "task_ended": -1}.get(event.kind, 0)
+        running += {TaskStarted: 1, TaskEnded: -1}.get(type(event), 0)
         most = max(most, running)
 
     tasks = [SpawnTask("sleep 0.1; echo x", "sh") for _ in range(4)]
@@ -389,7 +391,7 @@ def test_a_last_result_that_cannot_be_written_is_no_success(
     with pytest.raises(JournalError, match="disk is full"):
         run.execute_sync(told.append if watched else None)
     monkeypatch.undo()
-    assert not any(event.kind == "task_ended" and event.task_id == "2" for event in told)
+    assert not any(isinstance(event, TaskEnded) and event.task_id == "2" for event in told)
     report = Run.resume(run.journal, run.run_id, BACKENDS).execute_sync()
     assert report.ok
     (ended,) = journal_rows(tmp_path, "SELECT count(*) FROM events WHERE kind = 'task_settled' AND task_id = '2'")

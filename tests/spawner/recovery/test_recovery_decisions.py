@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import RecoveryPolicy, RecoverySettings, SpawnResult, SpawnTask, TaskState
+from aurora_spawner import (
+    RecoveryPolicy,
+    RecoverySettings,
+    SpawnResult,
+    SpawnTask,
+    TaskDeferred,
+    TaskFellBack,
+    TaskRetried,
+    TaskState,
+)
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.breaker import CircuitBreaker
@@ -75,7 +84,7 @@ def test_a_failure_is_followed_by_a_retry_and_its_wait() -> None:
     recovery, one = make(), task()
     assert recovery.enter(one) is Entry.GO
     following = recovery.failed(one, BROKEN, failure(one))
-    assert (following.again_after_s, following.kind) == (1.0, "task_retried")
+    assert (following.again_after_s, type(following.event)) == (1.0, TaskRetried)
     assert recovery.enter(one) is Entry.GO
     assert recovery.failed(one, BROKEN, failure(one)).again_after_s == 2.0
 
@@ -101,7 +110,7 @@ def test_a_rate_limit_holds_all_agents_of_the_provider_until_one_has_probed() ->
     assert recovery.admits("a")
     recovery.enter(one)
     following = recovery.failed(one, LIMITED, failure(one))
-    assert (following.again_after_s, following.kind) == (0.0, "task_deferred")
+    assert (following.again_after_s, type(following.event)) == (0.0, TaskDeferred)
     assert state_of(recovery, one) is S.INITIAL
     assert not recovery.admits("a")
     assert recovery.held == {"a": clock.now + 5}
@@ -132,7 +141,7 @@ def test_a_refused_key_moves_who_waits_for_a_retry() -> None:
     recovery.failed(one, BROKEN, failure(one))
     recovery.enter(two)
     told = recovery.failed(two, REFUSED, failure(two, "401"))
-    assert (told.kind, recovery.agent_of(two)) == ("task_fell_back", "b")
+    assert (type(told.event), recovery.agent_of(two)) == (TaskFellBack, "b")
     assert recovery.enter(one) is Entry.MOVED
     assert (state_of(recovery, one), recovery.agent_of(one)) == (S.FALLBACK_PENDING, "b")
 

@@ -16,8 +16,13 @@ from aurora_spawner import (
     RecoverySettings,
     RecoveryStrategy,
     Run,
+    RunEvent,
     RunReport,
     SpawnTask,
+    TaskHedged,
+    TaskRetried,
+    TaskStalled,
+    TaskStarted,
     TimeoutPolicy,
 )
 from aurora_spawner.executor import AttemptEnd, AttemptOrder
@@ -44,7 +49,7 @@ def run(
     agent: Callable[[AttemptOrder], AttemptEnd] = broken,
     duration_s: float = 0.0,
     at_once: int = 1,
-) -> tuple[RunReport, list[AttemptOrder], list[tuple[float, str]]]:
+) -> tuple[RunReport, list[AttemptOrder], list[tuple[float, type[RunEvent]]]]:
     """What came of it, the orders, and what was told when."""
     executor = SimulatedExecutor(agent=agent, duration_s=duration_s)
     made = Run.create(
@@ -58,8 +63,8 @@ def run(
         recovery=RecoverySettings(policy=policy, state_dir=None, chance=lambda: 0.0, on_batch_held=lambda _: False),
         executor=executor,
     )
-    told: list[tuple[float, str]] = []
-    report = made.execute_sync(lambda event: told.append((time.monotonic(), event.kind)))
+    told: list[tuple[float, type[RunEvent]]] = []
+    report = made.execute_sync(lambda event: told.append((time.monotonic(), type(event))))
     return report, executor.orders, told
 
 
@@ -79,7 +84,7 @@ def waits(folder: Path, policy: RecoveryPolicy) -> Seen:
         folder / "runs.db", [SpawnTask("go")], {"agent": SimulatedBackend("agent")}, default_agent="agent",
         cwd=folder, spool=folder / "runs", recovery=made, executor=SimulatedExecutor(agent=broken),
     )  # fmt: skip
-    one.execute_sync(lambda event: messages.append(str(event.message)) if event.kind == "task_retried" else None)
+    one.execute_sync(lambda event: messages.append(str(event.message)) if isinstance(event, TaskRetried) else None)
     return messages
 
 
@@ -87,7 +92,7 @@ def elapsed(folder: Path, policy: RecoveryPolicy) -> Seen:
     """Whole tenths of a second between the failures."""
     told = run(folder, policy)[2]
     began = told[0][0]
-    return [round((at - began) * 10) for at, kind in told if kind == "task_started"]
+    return [round((at - began) * 10) for at, kind in told if kind is TaskStarted]
 
 
 def paths(folder: Path, policy: RecoveryPolicy) -> Seen:
@@ -130,7 +135,7 @@ def hedged(folder: Path, policy: RecoveryPolicy) -> Seen:
     """Quick tasks that teach what is usual, then one that takes much longer."""
     fine = AttemptEnd(reason="exited", exit_code=0, stdout="x", stdout_bytes=1, duration_s=0.01)
     run(folder, BASE, 6, agent=lambda _order: fine)
-    return "task_hedged" in [
+    return TaskHedged in [
         kind
         for _at, kind in run(
             folder,
@@ -160,9 +165,9 @@ def stalls(folder: Path, policy: RecoveryPolicy) -> Seen:
         default_agent="agent", cwd=folder, spool=folder / "runs", executor=LocalExecutor(grace_s=0.3),
         recovery=RecoverySettings(policy=dataclasses.replace(policy, max_retries=0), state_dir=None),
     )  # fmt: skip
-    kinds: list[str] = []
-    report = made.execute_sync(lambda event: kinds.append(event.kind))
-    return "task_stalled" in kinds, report.results["1"].termination_reason
+    kinds: list[type[RunEvent]] = []
+    report = made.execute_sync(lambda event: kinds.append(type(event)))
+    return TaskStalled in kinds, report.results["1"].termination_reason
 
 
 def called(name: str) -> Callable[[Path, RecoveryPolicy], Seen]:

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunReport, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunReport,
+    SpawnTask,
+    TaskHedged,
+)
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.local import LocalExecutor
@@ -31,7 +40,7 @@ def settings(fallback: str) -> RecoverySettings:
 
 def run(
     folder: Path, tasks: list[SpawnTask], fallback: str = "quick", at_once: int = 2
-) -> tuple[RunReport, list[str]]:
+) -> tuple[RunReport, list[type[RunEvent]]]:
     made = Run.create(
         folder / "runs.db",
         tasks,
@@ -43,8 +52,8 @@ def run(
         recovery=settings(fallback),
         executor=LocalExecutor(grace_s=0.3),
     )
-    kinds: list[str] = []
-    report = made.execute_sync(lambda event: kinds.append(event.kind))
+    kinds: list[type[RunEvent]] = []
+    report = made.execute_sync(lambda event: kinds.append(type(event)))
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
     assert processes_of_run(made.run_id) == []
@@ -65,7 +74,7 @@ def test_the_first_good_result_wins_and_the_other_is_ended(known: Path) -> None:
     report, kinds = run(known, [SpawnTask("sleep 27.1828; echo by sh")])
     result = report.results["1"]
     assert time.monotonic() - began < 10
-    assert "task_hedged" in kinds
+    assert TaskHedged in kinds
     assert (result.output, result.agent, result.fallback, result.original_agent) == (
         "by quick\n",
         "quick",
@@ -77,13 +86,13 @@ def test_the_first_good_result_wins_and_the_other_is_ended(known: Path) -> None:
 
 def test_the_first_attempt_may_win(known: Path) -> None:
     report, kinds = run(known, [SpawnTask("sleep 2; echo by sh")], fallback="slow")
-    assert "task_hedged" in kinds
+    assert TaskHedged in kinds
     assert (report.results["1"].output, report.results["1"].fallback) == ("by sh\n", False)
 
 
 def test_a_hedge_that_fails_leaves_the_first_its_time(known: Path) -> None:
     report, kinds = run(known, [SpawnTask("sleep 2; echo by sh")], fallback="broken")
-    assert "task_hedged" in kinds
+    assert TaskHedged in kinds
     assert report.results["1"].output == "by sh\n"
 
 
@@ -94,26 +103,26 @@ def test_when_the_first_fails_the_hedge_still_counts(known: Path) -> None:
 
 def test_only_critical_tasks_are_hedged_and_only_within_the_limits(known: Path) -> None:
     _report, kinds = run(known, [SpawnTask("sleep 2; echo x", critical=False)])
-    assert "task_hedged" not in kinds
+    assert TaskHedged not in kinds
     _report, kinds = run(known, [SpawnTask("sleep 2; echo x")], at_once=1)
-    assert "task_hedged" not in kinds
+    assert TaskHedged not in kinds
 
 
 def test_without_a_history_nothing_is_hedged(tmp_path: Path) -> None:
     _report, kinds = run(tmp_path, [SpawnTask("sleep 1; echo x")])
-    assert "task_hedged" not in kinds
+    assert TaskHedged not in kinds
 
 
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from aurora_spawner import Run, SpawnTask
+from aurora_spawner import Run, SpawnTask, TaskHedged
 from tests.spawner.recovery.test_recovery_hedge import BACKENDS, settings
 folder = Path(sys.argv[1])
 run = Run.create(folder / "runs.db", [SpawnTask("sleep 3; echo by sh")], BACKENDS, default_agent="sh",
     cwd=folder, spool=folder / "runs", recovery=settings("slow"))
 (folder / "run_id").write_text(run.run_id)
-run.execute_sync(lambda event: event.kind == "task_hedged" and os.kill(os.getpid(), signal.SIGKILL))
+run.execute_sync(lambda event: isinstance(event, TaskHedged) and os.kill(os.getpid(), signal.SIGKILL))
 """
 
 

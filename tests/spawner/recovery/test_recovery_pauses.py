@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    ProviderAnswers,
+    ProviderLeft,
+    ProviderPaused,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    SpawnTask,
+    TaskDeferred,
+    TaskStarted,
+)
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.pauses import PauseWatch, ProviderStory
 from aurora_spawner.recovery.provider import ProviderGate, utc_time
@@ -25,7 +37,8 @@ def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None
     watch, paused = PauseWatch(), limited(GATE, 1_000.0, 60.0)
     notice = watch.look(paused, 1_000.0, 900.0)
     assert notice is not None
-    assert notice.kind == "provider_paused"
+    assert isinstance(notice, ProviderPaused)
+    assert notice.until == 1_060
     assert f"waiting until {utc_time(1_060, 1_000)}" in notice.message
     assert f"until {utc_time(1_900, 1_000)} at the latest: 429 too many" in notice.message
     probing = paused.ask(1_060.0)[1]
@@ -34,7 +47,8 @@ def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None
     answered = again.ask(1_121.0)[1].succeeded(1_122.0)
     over = watch.look(answered, 1_122.0, 900.0)
     assert over is not None
-    assert (over.kind, over.message) == ("provider_answers", "provider p answers again; going on")
+    assert isinstance(over, ProviderAnswers)
+    assert over.message == "provider p answers again; going on"
     assert watch.look(answered, 1_123.0, 900.0) is None
     assert "p" not in watch
     assert watch.look(limited(answered, 1_200.0, 60.0), 1_200.0, 900.0) is not None, "the next episode"
@@ -50,7 +64,8 @@ def test_a_provider_that_is_not_waited_for_is_told_once() -> None:
     watch, gate = PauseWatch(), limited(GATE, 0.0, 1_000.0)
     notice = watch.look(gate, 1.0, 900.0)
     assert notice is not None
-    assert (notice.kind, notice.message) == ("provider_left", gate.out_of_patience(900.0))
+    assert isinstance(notice, ProviderLeft)
+    assert notice.message == gate.out_of_patience(900.0)
     assert watch.look(gate, 2.0, 900.0) is None
 
 
@@ -113,9 +128,9 @@ def test_a_run_tells_of_its_pauses_once(tmp_path: Path, at_once: int) -> None:
         recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state"),
     )
     assert run.execute_sync(events.append).ok
-    told = [event.kind for event in events if event.kind.startswith("provider_")]
-    assert told == ["provider_paused", "provider_answers"]
-    assert not any(event.message for event in events if event.kind == "task_deferred"), (
+    told = [type(event) for event in events if isinstance(event, (ProviderPaused, ProviderLeft, ProviderAnswers))]
+    assert told == [ProviderPaused, ProviderAnswers]
+    assert not any(event.message for event in events if isinstance(event, TaskDeferred)), (
         "that is its provider's notice"
     )
     with Journal(tmp_path / "runs.db") as journal:
@@ -144,7 +159,9 @@ async def test_a_wait_that_nobody_waits_for_any_more_is_not_asked_about_again(tm
         recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state", clock=clock),
     )
     started = asyncio.Event()
-    running = asyncio.create_task(run.execute(lambda event: started.set() if event.kind == "task_started" else None))
+    running = asyncio.create_task(
+        run.execute(lambda event: started.set() if isinstance(event, TaskStarted) else None)
+    )
     await started.wait()
     await asyncio.to_thread(cancel_run, tmp_path / "runs.db", run.run_id, task_id="held")
     report = await running

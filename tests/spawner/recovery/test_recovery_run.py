@@ -14,7 +14,23 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskState
+from aurora_spawner import (
+    BatchTripped,
+    CommandBackend,
+    Run,
+    RunEvent,
+    RunPaused,
+    RunReport,
+    RunUnpaused,
+    SpawnTask,
+    TaskDeferred,
+    TaskEnded,
+    TaskEvent,
+    TaskRetried,
+    TaskStalled,
+    TaskStarted,
+    TaskState,
+)
 from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -46,8 +62,9 @@ class Recorder:
     def __call__(self, event: RunEvent) -> None:
         self.events.append(event)
 
-    def kinds(self, task_id: str | None = None) -> list[str]:
-        return [event.kind for event in self.events if task_id is None or event.task_id == task_id]
+    def kinds(self, task_id: str | None = None) -> list[type[RunEvent]]:
+        about = [each for each in self.events if isinstance(each, TaskEvent) and each.task_id == task_id]
+        return [type(event) for event in (self.events if task_id is None else about)]
 
 
 def make(folder: Path, tasks: list[SpawnTask], recovery: RecoverySettings | RecoveryPolicy, **options: Any) -> Run:
@@ -103,12 +120,12 @@ def test_a_retry_heals(tmp_path: Path) -> None:
         "succeeded",
     ]
     assert recorder.kinds("1") == [
-        "task_started",
-        "task_retried",
-        "task_started",
-        "task_retried",
-        "task_started",
-        "task_ended",
+        TaskStarted,
+        TaskRetried,
+        TaskStarted,
+        TaskRetried,
+        TaskStarted,
+        TaskEnded,
     ]
     assert "retry 1 of 2" in str(recorder.events[2].message)
 
@@ -154,7 +171,7 @@ def test_a_waiting_retry_holds_no_slot(tmp_path: Path) -> None:
     tasks = [SpawnTask(FLAKY.format("a", 1), priority=9), *(SpawnTask("echo x") for _ in range(3))]
     report = run(tmp_path, tasks, policy, max_concurrent=1, on_event=recorder)
     assert report.ok
-    ended = [event.task_id for event in recorder.events if event.kind == "task_ended"]
+    ended = [event.task_id for event in recorder.events if isinstance(event, TaskEnded)]
     assert ended == ["2", "3", "4", "1"]
 
 
@@ -188,7 +205,7 @@ def test_a_rate_limit_costs_no_attempt(tmp_path: Path) -> None:
     report = run(tmp_path, tasks, QUICK, on_event=recorder, max_concurrent=2)
     assert report.ok
     assert {result.retry_count for result in report.results.values()} == {0}
-    assert "task_deferred" in recorder.kinds()
+    assert TaskDeferred in recorder.kinds()
     assert not any(result.fallback for result in report.results.values())
     with ProviderStore(tmp_path / "state") as store:
         assert [gate.state for gate in store.gates()] == ["ramping"]
@@ -245,7 +262,7 @@ def test_a_paused_provider_leaves_slots_to_others(tmp_path: Path) -> None:
     slow = LIMITED.format(1).replace("0.2", "0.7")
     tasks = [SpawnTask(slow, priority=9), *(SpawnTask("x", "other") for _ in range(3))]
     assert run(tmp_path, tasks, QUICK, on_event=recorder, max_concurrent=1).ok
-    ended = [event.task_id for event in recorder.events if event.kind == "task_ended"]
+    ended = [event.task_id for event in recorder.events if isinstance(event, TaskEnded)]
     assert ended == ["2", "3", "4", "1"]
 
 
@@ -376,7 +393,7 @@ def test_attempts_go_on_while_the_user_thinks(
 
     def follow(event: RunEvent) -> None:
         recorder(event)
-        if event.task_id == "slow" and event.kind == "task_ended":
+        if isinstance(event, TaskEnded) and event.task_id == "slow":
             ended.set()
 
     async def ask(_reason: str) -> bool:
@@ -389,8 +406,8 @@ def test_attempts_go_on_while_the_user_thinks(
     assert (report.failed, report.succeeded, report.skipped) == counts
     assert report.notices == (f"2 of 2 tasks failed, more than 50%; the rest was {said}",)
     kinds = recorder.kinds()
-    assert kinds.index("batch_tripped") < kinds.index("run_paused")
-    assert ("run_unpaused" in kinds) is answer
+    assert kinds.index(BatchTripped) < kinds.index(RunPaused)
+    assert (RunUnpaused in kinds) is answer
 
 
 async def test_a_question_is_withdrawn_when_the_run_ends(tmp_path: Path) -> None:
@@ -429,7 +446,7 @@ def test_a_question_that_fails_leaves_the_run_held(tmp_path: Path) -> None:
 
         blamed = asyncio.Event()
         running = asyncio.create_task(
-            made.execute(lambda event: blamed.set() if event.kind == "run_paused" else None)
+            made.execute(lambda event: blamed.set() if isinstance(event, RunPaused) else None)
         )
         await blamed.wait()
         await asyncio.to_thread(unpause_run, tmp_path / "runs.db", made.run_id)
@@ -445,7 +462,7 @@ async def test_a_held_run_goes_on_when_the_user_says_so(tmp_path: Path) -> None:
     held = asyncio.Event()
     tasks = [SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x")]
     made = make(tmp_path, tasks, policy, max_concurrent=1)
-    running = asyncio.create_task(made.execute(lambda event: held.set() if event.kind == "run_paused" else None))
+    running = asyncio.create_task(made.execute(lambda event: held.set() if isinstance(event, RunPaused) else None))
     await asyncio.wait_for(held.wait(), 20)
     from aurora_spawner.steering import run_status, unpause_run
 
@@ -465,7 +482,7 @@ def test_a_stalled_attempt_is_ended_and_recovered(tmp_path: Path) -> None:
     recorder = Recorder()
     report = run(tmp_path, [SpawnTask("sleep 30")], policy, on_event=recorder)
     assert report.results["1"].output == "by model\n"
-    told = next(event for event in recorder.events if event.kind == "task_stalled")
+    told = next(event for event in recorder.events if isinstance(event, TaskStalled))
     assert "sleep" in str(told.message) or "no sign of life" in str(told.message)
 
 
@@ -474,7 +491,7 @@ def test_a_stall_is_only_told_where_the_policy_does_not_end_it(tmp_path: Path) -
     recorder = Recorder()
     report = run(tmp_path, [SpawnTask("sleep 2; echo done")], policy, on_event=recorder)
     assert report.results["1"].output == "done\n"
-    assert recorder.kinds("1").count("task_stalled") == 1
+    assert recorder.kinds("1").count(TaskStalled) == 1
 
 
 def test_a_progressive_limit_ends_who_is_quiet_and_extends_who_is_active(tmp_path: Path) -> None:
@@ -499,7 +516,7 @@ def test_a_cancelled_task_is_not_recovered(tmp_path: Path) -> None:
         made = make(tmp_path, [SpawnTask("sleep 30")], QUICK)
         started = asyncio.Event()
         running = asyncio.create_task(
-            made.execute(lambda event: started.set() if event.kind == "task_started" else None)
+            made.execute(lambda event: started.set() if isinstance(event, TaskStarted) else None)
         )
         await asyncio.wait_for(started.wait(), 20)
         from aurora_spawner.steering import cancel_run
@@ -537,7 +554,7 @@ async def test_status_says_until_when_a_provider_is_paused(tmp_path: Path) -> No
     deferred = asyncio.Event()
     made = make(tmp_path, [SpawnTask(LIMITED.format(9).replace("0.2", "60"))], QUICK)
     running = asyncio.create_task(
-        made.execute(lambda event: deferred.set() if event.kind == "task_deferred" else None)
+        made.execute(lambda event: deferred.set() if isinstance(event, TaskDeferred) else None)
     )
     await asyncio.wait_for(deferred.wait(), 20)
     status = await asyncio.to_thread(run_status, tmp_path / "runs.db", made.run_id)
@@ -560,7 +577,7 @@ def test_an_interrupted_run_keeps_its_retries(tmp_path: Path) -> None:
     async def interrupted() -> None:
         waits = asyncio.Event()
         running = asyncio.create_task(
-            made.execute(lambda event: waits.set() if event.kind == "task_retried" else None)
+            made.execute(lambda event: waits.set() if isinstance(event, TaskRetried) else None)
         )
         await asyncio.wait_for(waits.wait(), 20)
         running.cancel()
@@ -580,12 +597,12 @@ def test_an_attempt_begun_without_recovery_is_recovered_by_a_resume_that_has_it(
     program = f"""
 import os, signal, sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, SpawnTask, TaskStarted
 folder = Path({str(tmp_path)!r})
 run = Run.create(folder / "runs.db", [SpawnTask("sleep 0.5; exit 3")], {{"sh": CommandBackend("sh", ("sh",))}},
     default_agent="sh", cwd=folder, spool=folder / "runs")
 (folder / "run_id").write_text(run.run_id)
-run.execute_sync(lambda event: event.kind == "task_started" and os.kill(os.getpid(), signal.SIGKILL))
+run.execute_sync(lambda event: isinstance(event, TaskStarted) and os.kill(os.getpid(), signal.SIGKILL))
 """
     subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
     settings = RecoverySettings(policy=QUICK, state_dir=None)

@@ -12,7 +12,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    EarlyDetection,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    SpawnTask,
+    TaskStalled,
+)
 from aurora_spawner.executor import RunningAttempt
 from aurora_spawner.identity import identify, own_identity
 from aurora_spawner.local import LocalExecutor
@@ -256,7 +265,7 @@ def test_hung_agents_are_found_and_busy_ones_left_alone(tmp_path: Path) -> None:
     told: dict[str, str] = {}
 
     def on_event(event: RunEvent) -> None:
-        if event.kind == "task_stalled":
+        if isinstance(event, TaskStalled):
             told[str(event.task_id)] = str(event.message)
 
     run = Run.create(

@@ -12,6 +12,7 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.spawning import Ticker
+from aurora_spawner import RunPaused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -41,7 +42,7 @@ def drive(run: Run, file: TaskFile | None, titles: Mapping[str, str], *, as_json
 
         def follow(event: RunEvent) -> None:
             show(event)
-            if event.kind == "run_paused":
+            if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} goes on, aur cancel {run.run_id} ends it")
             if ticker:
                 ticker.follow(event)

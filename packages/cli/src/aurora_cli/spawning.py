@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import UnknownAgentError
-from aurora_spawner import TaskFileError, tick
+from aurora_spawner import TaskEnded, TaskFileError, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -141,8 +141,8 @@ class Ticker:
 
     def follow(self, event: RunEvent) -> None:
         """Take in one event of the run."""
-        if event.result is not None and event.result.success:
-            self._waiting.add(event.result.task_id)
+        if isinstance(event, TaskEnded) and event.result.success:
+            self._waiting.add(event.task_id)
         if self._waiting and self._clock() >= self._next:
             self.flush()
 

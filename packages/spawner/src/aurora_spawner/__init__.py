@@ -22,6 +22,27 @@ from aurora_spawner.errors import (
     TaskFileError,
     UnknownRunError,
 )
+from aurora_spawner.events import (
+    BatchTripped,
+    ProviderAnswers,
+    ProviderLeft,
+    ProviderPaused,
+    RunEnded,
+    RunEnding,
+    RunEvent,
+    RunPaused,
+    RunStarted,
+    RunUnpaused,
+    TaskDeferred,
+    TaskEnded,
+    TaskEvent,
+    TaskFellBack,
+    TaskHedged,
+    TaskRestarted,
+    TaskRetried,
+    TaskStalled,
+    TaskStarted,
+)
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.growth import Expansion
 from aurora_spawner.prices import PriceTable, load_prices
@@ -40,7 +61,7 @@ from aurora_spawner.recovery.policy import (
 )
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.recovery.states import RecoveryState
-from aurora_spawner.result import RunEvent, RunReport, RunState, SpawnResult, TaskState
+from aurora_spawner.result import RunReport, RunState, SpawnResult, TaskState
 from aurora_spawner.run import Run
 from aurora_spawner.spawn import (
     spawn,
@@ -68,6 +89,7 @@ __all__ = [
     "AttemptRequest",
     "Backend",
     "BackendError",
+    "BatchTripped",
     "BreakerPolicy",
     "BudgetAnswer",
     "BudgetGate",
@@ -91,6 +113,9 @@ __all__ = [
     "ModelBackend",
     "PriceFileError",
     "PriceTable",
+    "ProviderAnswers",
+    "ProviderLeft",
+    "ProviderPaused",
     "ProviderStateError",
     "RecoveryMetrics",
     "RecoveryPolicy",
@@ -105,18 +130,32 @@ __all__ = [
     "Reply",
     "ReportedFailure",
     "Run",
+    "RunEnded",
+    "RunEnding",
     "RunEvent",
     "RunHeldError",
+    "RunPaused",
     "RunReport",
+    "RunStarted",
     "RunState",
+    "RunUnpaused",
     "SpawnResult",
     "SpawnTask",
     "SpawnerError",
+    "TaskDeferred",
+    "TaskEnded",
     "TaskError",
+    "TaskEvent",
+    "TaskFellBack",
     "TaskFile",
     "TaskFileError",
+    "TaskHedged",
     "TaskLine",
     "TaskRecoveryState",
+    "TaskRestarted",
+    "TaskRetried",
+    "TaskStalled",
+    "TaskStarted",
     "TaskState",
     "TickReport",
     "TimeoutPolicy",

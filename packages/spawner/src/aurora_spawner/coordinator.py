@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner import events
 from aurora_spawner.errors import BackendError
 from aurora_spawner.executor import AttemptEnd, AttemptRefusedError
 from aurora_spawner.hedging import Means
@@ -27,7 +28,7 @@ from aurora_spawner.outcome import TASK_CANCELLED, for_journal, result_of, witho
 from aurora_spawner.record import Record, ended_fact, started_fact
 from aurora_spawner.recovering import Recovering
 from aurora_spawner.recovery.policy import BatchAction
-from aurora_spawner.result import RunEvent, SpawnResult, TaskState, TaskStep
+from aurora_spawner.result import SpawnResult, TaskState, TaskStep
 from aurora_spawner.resume import stored_task
 from aurora_spawner.roster import Roster
 from aurora_spawner.telling import Teller
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aurora_spawner.assignment import Assignment
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.conduct import Conduct, FoundAttempt
+    from aurora_spawner.events import RunEvent
     from aurora_spawner.executor import AttemptOrder, Executor, RunningAttempt
     from aurora_spawner.journal.writer import GroupWriter
     from aurora_spawner.recovery.run_recovery import RunRecovery
@@ -123,7 +125,7 @@ class Coordinator:
         Raises:
             JournalError: The journal could not be written; every attempt has been ended before this is raised.
         """
-        self.tell("run_started")
+        self.tell(events.RunStarted())
         try:
             async with asyncio.TaskGroup() as self._group:
                 if self._recovering:
@@ -153,7 +155,7 @@ class Coordinator:
         if self.ending is None:
             self.ending = why
             self._record.jot(None, RunEnding(why=why, at_once=at_once))
-            self.tell("run_ending", message=why)
+            self.tell(events.RunEnding(why=why))
         self._at_once = self._at_once or at_once
         for running in self._everything_running():
             self._executor.cancel(running, at_once=self._at_once)
@@ -196,7 +198,7 @@ class Coordinator:
         if not self.paused:
             self.paused = True
             self._record.jot(None, RunPaused(by=by))
-            self.tell("run_paused")
+            self.tell(events.RunPaused(by=by))
 
     async def unpause(self, *, by: str) -> None:
         """Go on after a pause; returns when that is durable."""
@@ -205,7 +207,7 @@ class Coordinator:
             if self._recovering:
                 self._recovering.go_on()
             self._record.jot(None, RunUnpaused(by=by))
-            self.tell("run_unpaused")
+            self.tell(events.RunUnpaused(by=by))
             self.dispatch()
         await self._record.flush()
 
@@ -289,7 +291,7 @@ class Coordinator:
                 await self._close(task_id, end)
                 return
             await self._record.note(task_id, self._ended(task_id, end))
-            self.tell("task_retried", task_id, message="its supervisor was killed")
+            self.tell(events.TaskRestarted(task_id=task_id, reason="its supervisor was killed"))
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
         """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
@@ -297,7 +299,7 @@ class Coordinator:
         self._deciding[task_id] = attempt.number
         if not isinstance(end, AttemptEnd):
             self._record.jot(task_id, started_fact(attempt.number, end, adopted=True))
-            self.tell("task_started", task_id, message="adopted")
+            self.tell(events.TaskStarted(task_id=task_id, adopted=True))
             end = await self._follow(task_id, end)
         if end.reason in ("supervisor_lost", "voided", "cancelled") and not self.stopping(task_id):
             if self._recovering:
@@ -326,7 +328,7 @@ class Coordinator:
         except AttemptRefusedError as refused:
             return AttemptEnd(reason=refused.reason, stderr=str(refused))
         self._record.jot(task_id, started_fact(number, running))
-        self.tell("task_started", task_id, message="goes on with its session" if order.resumes else None)
+        self.tell(events.TaskStarted(task_id=task_id, continues_session=order.resumes is not None))
         return await self._follow(task_id, running)
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
@@ -375,7 +377,7 @@ class Coordinator:
             written = self._record.note(task_id, self._ended(task_id, end), reopened)
             self.dispatch()
             await written
-            self.tell("task_ended", task_id, result=result)
+            self.tell(events.TaskEnded(task_id=task_id, result=result))
         else:
             await self._conclude(task_id, end, result, self._ended(task_id, end))
 
@@ -395,7 +397,8 @@ class Coordinator:
         written = self._record.note(task_id, *before)
         self.dispatch()
         await written
-        self.tell(following.kind, task_id, message=following.message)
+        if following.event:
+            self.tell(following.event)
         self._call_back()
 
     def _call_back(self) -> None:
@@ -426,7 +429,7 @@ class Coordinator:
         self.dispatch()
         await written
         for each in ended:
-            self.tell("task_ended", each, result=self._roster.results[each])
+            self.tell(events.TaskEnded(task_id=each, result=self._roster.results[each]))
         self._call_back()
 
     def _stop_batch(self) -> list[str]:
@@ -445,7 +448,7 @@ class Coordinator:
         self.dispatch()
         await self._record.flush()
         for task_id in skipped:
-            self.tell("task_ended", task_id, result=self._roster.results[task_id])
+            self.tell(events.TaskEnded(task_id=task_id, result=self._roster.results[task_id]))
 
     def _skip_all(self, reason: str) -> list[str]:
         rest = self._roster.in_order(self._scheduler.pending)

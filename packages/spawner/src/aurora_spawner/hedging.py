@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aurora_spawner.errors import BackendError
+from aurora_spawner.events import TaskHedged
 from aurora_spawner.evidence import judge
 from aurora_spawner.executor import AttemptRefusedError
 from aurora_spawner.journal.facts import AttemptIntended
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.events import RunEvent
     from aurora_spawner.executor import AttemptEnd, AttemptOrder, Executor, RunningAttempt
     from aurora_spawner.record import Record
     from aurora_spawner.recovery.run_recovery import RunRecovery
@@ -44,7 +46,7 @@ class Host(Protocol):
         """The order for an attempt of some agent."""
         ...
 
-    def tell(self, kind: str, task_id: str | None = None, **more: Any) -> None:
+    def tell(self, event: RunEvent) -> None:
         """Let the watcher of the run know."""
         ...
 
@@ -139,7 +141,7 @@ class Hedging:
             return None
         rival = self.rivals[task_id] = Rival(agent=agent, number=number, running=running)
         self._means.record.jot(task_id, started_fact(number, running))
-        self._host.tell("task_hedged", task_id, message=f"also asked of {agent}")
+        self._host.tell(TaskHedged(task_id=task_id, rival=agent))
         if self._host.stopping(task_id):
             self.cancel(task_id, at_once=False)
         return rival

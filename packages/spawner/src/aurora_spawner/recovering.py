@@ -7,6 +7,7 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aurora_spawner import events
 from aurora_spawner.hedging import Hedging
 from aurora_spawner.hedging import Host as HedgeHost
 from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed
@@ -107,7 +108,7 @@ class Recovering:
             self._means.scheduler.postpone(task_id)
             self._means.scheduler.requeue(task_id)
             self._means.record.jot(task_id)
-            self._host.tell("task_fell_back", task_id, message=f"to {self.recovery.agent_of(task)}")
+            self._host.tell(events.TaskFellBack(task_id=task_id, to_agent=self.recovery.agent_of(task)))
         self.call_back()
         return entry is Entry.GO
 
@@ -184,7 +185,7 @@ class Recovering:
         }
 
     def _on_stall(self, task_id: str, verdict: StallVerdict) -> None:
-        self._host.tell("task_stalled", task_id, message=verdict.reason)
+        self._host.tell(events.TaskStalled(task_id=task_id, reason=verdict.reason))
         self._note_stall(task_id, verdict.reason, ended=False)
 
     def _on_expired(self, task_id: str, reason: str, error: str) -> None:
@@ -218,7 +219,7 @@ class Recovering:
         """Ask again for agents whose provider has them wait, when the wait is over; tell of providers that pause."""
         told, self.recovery.notices = self.recovery.notices, []
         for notice in told:
-            self._host.tell(notice.kind, message=notice.message)
+            self._host.tell(notice)
         if self._question is not None and (self._host.ending is not None or self._means.scheduler.done):
             self._question.cancel()
         now = self.recovery.settings.clock()
@@ -255,7 +256,7 @@ class Recovering:
         self._batch_stopped = True
         if self._question is None:
             self._host.notices.append(f"{reason}; the rest was {done}")
-        self._host.tell("batch_tripped", message=f"{reason}; the rest is {done}")
+        self._host.tell(events.BatchTripped(reason=reason, action=done))
         return BatchStop(reason=reason, action=action)
 
     def _batch_action(self, reason: str) -> BatchAction | None:

@@ -199,23 +199,3 @@ class RunReport:
         if self.interrupted:
             return RunState.INTERRUPTED
         return RunState.CANCELLED if self.cancelled_by_user else RunState.FAILED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvent:
-    """Something a watcher of a run may want to show."""
-
-    kind: str
-    """run_started, task_started, task_ended, task_retried, run_paused, run_unpaused, run_ending or run_ended."""
-    run_id: str
-    at: float
-    """Unix time."""
-    task_id: str | None = None
-    title: str | None = None
-    agent: str | None = None
-    state: TaskState | None = None
-    message: str | None = None
-    result: SpawnResult | None = None
-    done: int = 0
-    """Tasks settled so far."""
-    total: int = 0

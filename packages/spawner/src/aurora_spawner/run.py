@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from aurora_spawner import events
 from aurora_spawner.assignment import Assignment
 from aurora_spawner.conduct import Conduct, FoundAttempt
 from aurora_spawner.control import listening
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.events import RunEvent
     from aurora_spawner.executor import Executor
     from aurora_spawner.growth import Expansion
     from aurora_spawner.journal.views import AttemptRow
     from aurora_spawner.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
-    from aurora_spawner.result import RunEvent
     from aurora_spawner.task import SpawnTask
 
 
@@ -245,6 +246,7 @@ class Run:
         report = self._report(coordinator, recovery, time.monotonic() - started)
         ended = RunEnded(state=report.state, notices=list(report.notices))
         await writer.write(entry_of(ended, run_id=self.run_id))
+        coordinator.tell(events.RunEnded(state=report.state))
         if cancelled:
             raise asyncio.CancelledError
         return report

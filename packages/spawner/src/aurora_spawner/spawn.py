@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.events import RunEvent
     from aurora_spawner.executor import Executor
     from aurora_spawner.recovery.settings import StateWatcher
-    from aurora_spawner.result import RunEvent, RunReport, SpawnResult
+    from aurora_spawner.result import RunReport, SpawnResult
     from aurora_spawner.task import SpawnTask
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_cli.render.words import one_line
+from aurora_spawner import RunStarted, TaskEnded, TaskEvent, TaskStarted
 
 if TYPE_CHECKING:
     from aurora_spawner import RunEvent, SpawnResult
 
 __all__ = ["Board", "RunningTask", "line_of"]
-
-_RUN_WORDS: Final = {"run_paused": "paused: what runs goes on, nothing else starts", "run_unpaused": "going on"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,30 +41,33 @@ class Board:
     def take(self, event: RunEvent) -> None:
         """Follow one event."""
         self.total = max(self.total, event.total)
-        if event.kind == "run_started":
-            self.done = event.done
-        if event.task_id is None:
-            return
-        if event.kind == "task_started":
-            self.running[event.task_id] = RunningTask(
-                task_id=event.task_id, title=event.title or "", agent=event.agent or "", since=event.at
-            )
-        elif event.kind == "task_ended":
-            self.running.pop(event.task_id, None)
-            self.done += 1  # the event's own count may be ahead: one end can settle several tasks
+        match event:
+            case RunStarted():
+                self.done = event.done
+            case TaskStarted():
+                self.running[event.task_id] = RunningTask(
+                    task_id=event.task_id, title=event.title, agent=event.agent, since=event.at
+                )
+            case TaskEnded():
+                self.running.pop(event.task_id, None)
+                self.done += 1  # the event's own count may be ahead: one end can settle several tasks
+            case _:
+                pass
 
 
 def line_of(event: RunEvent, board: Board) -> str | None:
     """Write what a person should read of an event; the board has taken it already. None where it is routine."""
-    if event.kind == "task_ended" and event.result is not None:
+    if isinstance(event, TaskEnded):
         return f"[{board.done}/{board.total}] {_name(event)}: {_end(event.result)}"
-    if event.task_id is not None:
-        return f"{_name(event)}: {one_line(event.message)}" if event.message else None
-    return one_line(event.message, 300) if event.message else _RUN_WORDS.get(event.kind)
+    if not event.message:
+        return None
+    return (
+        f"{_name(event)}: {one_line(event.message)}" if isinstance(event, TaskEvent) else one_line(event.message, 300)
+    )
 
 
-def _name(event: RunEvent) -> str:
-    return f"{one_line(event.task_id or '')} {one_line(event.title or '', 80)}"
+def _name(event: TaskEvent) -> str:
+    return f"{one_line(event.task_id)} {one_line(event.title, 80)}"
 
 
 def _end(result: SpawnResult) -> str:

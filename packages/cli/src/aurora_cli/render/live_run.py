@@ -14,6 +14,7 @@ from rich.text import Text
 
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.words import one_line
+from aurora_spawner import RunEnding, RunPaused, RunUnpaused, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,10 +42,10 @@ def live_run() -> Iterator[Callable[[RunEvent], None]]:
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
 
         def follow(event: RunEvent) -> None:
-            if event.kind == "run_paused":
+            if isinstance(event, RunPaused):
                 live.stop()  # there may be a question to answer
             run.follow(event)
-            if event.kind in ("run_unpaused", "run_ending"):
+            if isinstance(event, (RunUnpaused, RunEnding)):
                 live.start()
 
         yield follow
@@ -67,7 +68,8 @@ class LiveRun:
         self._board.take(event)
         line = line_of(event, self._board)
         if line:
-            self._console.print(Text(line, style=_STYLES.get(event.state or "", "")))
+            style = _STYLES.get(event.result.state, "") if isinstance(event, TaskEnded) else ""
+            self._console.print(Text(line, style=style))
 
     def render(self) -> RenderableType:
         """Draw the table of the tasks that run now, and how far the run is."""

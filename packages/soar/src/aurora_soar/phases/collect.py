@@ -10,7 +10,19 @@ from aurora_soar.errors import AgentOutputError
 from aurora_soar.evidence import Aspect, Evidence, LocalRequest, parse_evidence
 from aurora_soar.outputs import AgentOutput
 from aurora_soar.requests import subgoal_request
-from aurora_spawner import Run, SpawnTask
+from aurora_spawner import (
+    BatchTripped,
+    ProviderAnswers,
+    ProviderLeft,
+    ProviderPaused,
+    Run,
+    SpawnTask,
+    TaskEnded,
+    TaskEvent,
+    TaskFellBack,
+    TaskRestarted,
+    TaskRetried,
+)
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report
 
@@ -123,12 +135,13 @@ def _task(index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit
 
 
 _TOLD: Final = (
-    "task_retried",
-    "task_fell_back",
-    "provider_paused",
-    "provider_left",
-    "provider_answers",
-    "batch_tripped",
+    TaskRetried,
+    TaskRestarted,
+    TaskFellBack,
+    ProviderPaused,
+    ProviderLeft,
+    ProviderAnswers,
+    BatchTripped,
 )
 """What recovery does that is worth a line."""
 
@@ -138,9 +151,9 @@ def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent]
 
     def narrate(event: RunEvent) -> None:
         nonlocal done
-        if event.result is None:
-            if event.message and event.kind in _TOLD:
-                on_line(event.message if event.task_id is None else f"{event.agent}: {event.message}")
+        if not isinstance(event, TaskEnded):
+            if isinstance(event, _TOLD):
+                on_line(f"{event.agent}: {event.message}" if isinstance(event, TaskEvent) else event.message)
             return
         done += 1
         result = event.result

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
+from aurora_spawner.events import ProviderAnswers, ProviderLeft, ProviderPaused
 from aurora_spawner.recovery.provider import GateState, utc_time
 
 if TYPE_CHECKING:
@@ -17,26 +18,20 @@ if TYPE_CHECKING:
 _ANSWERING: Final = (GateState.OPEN, GateState.RAMPING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseNotice:
-    """Something to tell about a provider."""
-
-    kind: str
-    """provider_paused, provider_left (it is not waited for any longer) or provider_answers."""
-    message: str
+PauseEvent = ProviderPaused | ProviderLeft | ProviderAnswers
 
 
 class PauseWatch:
     """Looks at the gates that a run meets, and says what its watcher has not been told yet."""
 
     def __init__(self) -> None:
-        self._told: dict[str, str] = {}
-        """By provider in an episode: the kind of the last notice."""
+        self._told: dict[str, type[PauseEvent]] = {}
+        """By provider in an episode: the class of the last event."""
 
     def __contains__(self, provider: str) -> bool:
         return provider in self._told
 
-    def look(self, gate: ProviderGate, now: float, limit_s: float | None) -> PauseNotice | None:
+    def look(self, gate: ProviderGate, now: float, limit_s: float | None) -> PauseEvent | None:
         """What is new about a provider that is waited for so long at most (seconds; None without end)."""
         told = self._told.get(gate.provider)
         if gate.state is GateState.STOPPED:  # what its tasks are told says it all
@@ -44,19 +39,22 @@ class PauseWatch:
         elif gate.state in _ANSWERING:
             return self._answers(gate) if told else None
         elif limit_s is not None and gate.asks_too_much(now, limit_s):
-            text = gate.out_of_patience(limit_s)
-            return self._tell(gate, "provider_left", text) if told != "provider_left" else None
+            if told is not ProviderLeft:
+                return self._tell(ProviderLeft(provider=gate.provider, message=gate.out_of_patience(limit_s)))
         elif not told:
-            return self._tell(gate, "provider_paused", _paused(gate, now, limit_s))
+            message = _paused(gate, now, limit_s)
+            return self._tell(
+                ProviderPaused(provider=gate.provider, until=gate.until, reason=gate.reason, message=message)
+            )
         return None
 
-    def _answers(self, gate: ProviderGate) -> PauseNotice:
+    def _answers(self, gate: ProviderGate) -> PauseEvent:
         del self._told[gate.provider]
-        return PauseNotice(kind="provider_answers", message=f"provider {gate.provider} answers again; going on")
+        return ProviderAnswers(provider=gate.provider)
 
-    def _tell(self, gate: ProviderGate, kind: str, message: str) -> PauseNotice:
-        self._told[gate.provider] = kind
-        return PauseNotice(kind=kind, message=message)
+    def _tell(self, event: PauseEvent) -> PauseEvent:
+        self._told[event.provider] = type(event)
+        return event
 
 
 def _paused(gate: ProviderGate, now: float, limit_s: float | None) -> str:

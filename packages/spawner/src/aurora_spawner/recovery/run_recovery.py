@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.continuity import SESSION_LOST
+from aurora_spawner.events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 from aurora_spawner.journal.facts import BreakerMoved, Fact, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.batch import Batch
 from aurora_spawner.recovery.chains import fallback_chain, provider_of
@@ -20,7 +21,7 @@ from aurora_spawner.recovery.health import AgentHealth, health_of
 from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoveryMetrics
-from aurora_spawner.recovery.pauses import PauseNotice, PauseWatch
+from aurora_spawner.recovery.pauses import PauseWatch
 from aurora_spawner.recovery.provider import GateState
 from aurora_spawner.recovery.provider_store import ProviderStore
 from aurora_spawner.recovery.states import RecoveryState
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from aurora_spawner.executor import AttemptEnd
     from aurora_spawner.recovery.breaker import CircuitBreaker
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
+    from aurora_spawner.recovery.pauses import PauseEvent
     from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy
     from aurora_spawner.recovery.provider import ProviderGate
     from aurora_spawner.recovery.settings import RecoverySettings
@@ -63,9 +65,8 @@ class Next:
 
     again_after_s: float | None
     """Wait before the task may start again, without a slot; None where it has failed for good."""
-    kind: str = ""
-    """task_retried, task_fell_back or task_deferred."""
-    message: str = ""
+    event: TaskRetried | TaskRestarted | TaskFellBack | TaskDeferred | None = None
+    """Told to the watcher; None where the task has failed for good."""
     error: str | None = None
     """What the task is told, where that is more than its own error."""
 
@@ -112,7 +113,7 @@ class RunRecovery:
         self._asked: set[str] = set()
         """Agents that this run's tasks have been for."""
         self._pauses = PauseWatch()
-        self.notices: list[PauseNotice] = []
+        self.notices: list[PauseEvent] = []
         """About providers, that are to be told."""
 
     def close(self) -> None:
@@ -247,7 +248,8 @@ class RunRecovery:
             return self._throttled(state, end, why, error)
         if result.reported is not None and result.reported.code == SESSION_LOST:
             state.defer(why, error=error)
-            return Next(again_after_s=0.0, kind="task_retried", message="its session is gone; it begins anew")
+            restarted = TaskRestarted(task_id=state.task_id, reason="its session is gone; it begins anew")
+            return Next(again_after_s=0.0, event=restarted)
         if why.stops_provider:
             error = self._refused(state.agent, error)
         else:
@@ -280,7 +282,7 @@ class RunRecovery:
         self.machine.record_failure(state.agent, why)
         self._note_breaker(state.agent, breaker)
         state.defer(why, error=error)
-        return Next(again_after_s=0.0, kind="task_deferred")
+        return Next(again_after_s=0.0, event=TaskDeferred(task_id=state.task_id))
 
     def _refused(self, agent: str, error: str) -> str:
         """Stop the provider; returns what every task of it is told."""
@@ -299,11 +301,14 @@ class RunRecovery:
         self._due.pop(state.task_id, None)
         if after is RecoveryState.RETRY_PENDING:
             self._tell(policy.on_retry, agent, state.retries + 1, error)
-            message = f"retry {state.retries + 1} of {policy.retries} in {wait_s:.1f} s: {error}"
-            return Next(again_after_s=wait_s, kind="task_retried", message=message)
+            retried = TaskRetried(
+                task_id=state.task_id, retry=state.retries + 1, retries=policy.retries, wait_s=wait_s, error=error
+            )
+            return Next(again_after_s=wait_s, event=retried)
         if after is RecoveryState.FALLBACK_PENDING:
             self._tell(policy.on_fallback, agent, error)
-            return Next(again_after_s=0.0, kind="task_fell_back", message=f"from {agent} to {state.agent}: {error}")
+            fell_back = TaskFellBack(task_id=state.task_id, from_agent=agent, to_agent=state.agent, error=error)
+            return Next(again_after_s=0.0, event=fell_back)
         self._tell(policy.on_recovery_failed, agent, error)
         return Next(again_after_s=None)
 
