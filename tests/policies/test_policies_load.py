@@ -124,7 +124,7 @@ def test_the_patience_with_providers_is_handed_on(file: Path, written: str, mean
         ("just words\n", 1, "", "must be a mapping"),
         ("budget: [unclosed\n", 2, "", "not valid YAML"),
         ("budget: {}\n---\nsafety: {}\n", 2, "", "not valid YAML"),
-        ("budget: !!python/object:os.system {}\n", 1, "", "cannot be read"),
+        ("budget: !!python/object:os.system {}\n", 1, "", "remove the tag"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(file: Path, text: str, line: int, field: str, said: str) -> None:
@@ -177,14 +177,14 @@ def test_the_message_is_one_line_a_problem_with_file_line_and_field(file: Path) 
     [
         (b"budget: \xff\xfe\n", "UTF-8"),
         (b"\0\0\0\0", "YAML"),
-        (b"#" * 1_000_001, "larger than 1 MB"),
+        (b"#" * 1_000_001, "larger than 128 kB"),
         (b"[" * 20_000, "nested too deeply"),
         (
             b"a: &a [x, x, x, x, x, x, x, x, x]\n"
             + b"".join(b"%c: &%c [%s]\n" % (98 + i, 98 + i, b", ".join([b"*%c" % (97 + i)] * 9)) for i in range(8)),
             "aliases",
         ),
-        (b"a: &a [*a]\n", "aliases"),
+        (b"a: &a [*a]\n", "hold itself"),
     ],
     ids=["not UTF-8", "binary", "huge", "deep", "alias bomb", "alias loop"],
 )
@@ -196,7 +196,7 @@ def test_hostile_bytes_are_refused(file: Path, content: bytes, said: str) -> Non
 
 def test_a_folder_in_its_place_is_refused(file: Path) -> None:
     file.mkdir()
-    with pytest.raises(PolicyFileError, match="cannot be read"):
+    with pytest.raises(PolicyFileError, match="not a regular file"):
         PoliciesEngine.load(file)
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import yaml
+from typing import TYPE_CHECKING
 
 from aurora_core.errors import ConfigError
+from aurora_core.plain_yaml import PlainYamlError, read_plain_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["YamlSource", "read_yaml"]
-
-MAX_BYTES: Final = 1_000_000
-# A hand-written file has a few hundred nodes; aliases of aliases make millions of a few lines.
-MAX_NODES: Final = 20_000
 
 _Place = tuple[int | str, ...]
 
@@ -49,54 +44,18 @@ def read_yaml(path: Path) -> YamlSource | None:
     Raises:
         ConfigError: it cannot be read, is no YAML, or holds no mapping.
     """
-    text = _text(path)
-    if text is None:
-        return None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is None:
-            return YamlSource(path=path, value={}, lines={})
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(path, node.start_mark.line + 1, "", "must be a mapping of settings")
-        lines: dict[_Place, int] = {}
-        _note_lines(path, node, (), lines)
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "cannot be read as YAML"
-        raise ConfigError(path, mark.line + 1 if mark else None, "", f"is not valid YAML: {reason}") from error
-    except RecursionError as error:
-        raise ConfigError(path, None, "", "is nested too deeply") from error
-    return YamlSource(path=path, value=value, lines=lines)
-
-
-def _text(path: Path) -> str | None:
-    try:
-        content = path.read_bytes()
+        document = read_plain_yaml(path)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise ConfigError(path, None, "", f"cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise ConfigError(path, None, "", f"is larger than {MAX_BYTES // 1_000_000} MB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(path, line, "", "is not UTF-8 text") from error
-
-
-def _note_lines(path: Path, node: yaml.Node, place: _Place, lines: dict[_Place, int]) -> None:
-    if len(lines) > MAX_NODES:
-        raise ConfigError(path, node.start_mark.line + 1, "", "has too many values (do aliases repeat?)")
-    lines[place] = node.start_mark.line + 1
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _note_lines(path, item, (*place, index), lines)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*place, str(key.value))
-            if inner in lines:
-                raise ConfigError(path, key.start_mark.line + 1, ".".join(map(str, inner)), "is given twice")
-            _note_lines(path, value, inner, lines)
-            lines[inner] = key.start_mark.line + 1
+    except PlainYamlError as error:
+        raise ConfigError(path, error.line, "", error.reason) from error
+    if document.repeated:
+        again = document.repeated[0]
+        field = ".".join(map(str, again.place))
+        raise ConfigError(path, again.line, field, f"is given twice, first in line {again.first_line}; keep one")
+    if document.value is None:
+        return YamlSource(path=path, value={}, lines={})
+    if not isinstance(document.value, dict):
+        raise ConfigError(path, document.lines[()], "", "must be a mapping of settings")
+    return YamlSource(path=path, value=document.value, lines=document.lines)

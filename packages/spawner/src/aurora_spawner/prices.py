@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aurora_spawner.plain_yaml import PlainYaml
     from aurora_spawner.usage import Usage
 
-MAX_BYTES: Final = 1_000_000
+MAX_BYTES: Final = 256_000
+"""Of a table of some thousand models."""
 _MILLION: Final = 1_000_000
 # claude-sonnet-4-5-20250929, gpt-5-2025-08-07, gemini-2.5-pro-latest: the same model at some date.
 _EDITION: Final = re.compile(r"[-@:](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|preview(?:-\d{2}-\d{2})?)$")
@@ -100,43 +102,33 @@ def load_prices(own: Path | None = None) -> PriceTable:
     Raises:
         PriceFileError: The user's file cannot be understood.
     """
+    from aurora_spawner.plain_yaml import PlainYamlError, parse_plain_yaml, read_plain_yaml
+
     packaged = files("aurora_spawner").joinpath("prices.yaml")
-    table = _parsed(packaged.read_text(encoding="utf-8"), packaged)
-    text = None if own is None else _text(own)
-    if own is None or text is None:
+    table = _table(parse_plain_yaml(packaged.read_text(encoding="utf-8")), packaged)
+    if own is None:
         return table
-    mine = _parsed(text, own)
+    try:
+        mine = _table(read_plain_yaml(own, max_bytes=MAX_BYTES), own)
+    except FileNotFoundError:
+        return table
+    except PlainYamlError as error:
+        raise PriceFileError(own, error.line, "", error.reason) from error
     return PriceTable(prices={**table.prices, **mine.prices}, as_of=mine.as_of or table.as_of)
 
 
-def _text(path: Path) -> str | None:
+def _table(document: PlainYaml, path: object) -> PriceTable:
+    if document.repeated:
+        again = document.repeated[0]
+        field = ".".join(map(str, again.place))
+        raise PriceFileError(path, again.line, field, f"is given twice, first in line {again.first_line}; keep one")
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise PriceFileError(path, None, "", f"cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise PriceFileError(path, None, "", f"is larger than {MAX_BYTES // _MILLION} MB; this is no table of prices")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise PriceFileError(path, line, "", "is not UTF-8 text; save it as UTF-8") from error
-
-
-def _parsed(text: str, path: object) -> PriceTable:
-    import yaml
-
-    try:
-        found = _TableFile.model_validate(yaml.safe_load(text) or {})
+        found = _TableFile.model_validate({} if document.value is None else document.value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise PriceFileError(path, None, ".".join(map(str, first["loc"])), first["msg"]) from error
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error)
-        raise PriceFileError(path, mark.line + 1 if mark else None, "", f"is not valid YAML: {reason}") from error
+        raise PriceFileError(
+            path, _line_of(first["loc"], document), ".".join(map(str, first["loc"])), first["msg"]
+        ) from error
     prices = {
         name.lower(): Price(
             input=each.input, output=each.output, cache_read=each.cache_read, cache_write=each.cache_write
@@ -144,3 +136,7 @@ def _parsed(text: str, path: object) -> PriceTable:
         for name, each in found.models.items()
     }
     return PriceTable(prices=prices, as_of=found.as_of)
+
+
+def _line_of(place: tuple[int | str, ...], document: PlainYaml) -> int | None:
+    return next((line for end in range(len(place), 0, -1) if (line := document.lines.get(place[:end]))), None)

@@ -1,0 +1,231 @@
+"""Reads YAML as plain data: texts, numbers, true and false, null, lists and mappings.
+
+Tags that build anything else are refused, dates stay text, and the work is bounded by the size of the text and by the
+number of values that its aliases stand for. aurora-policies and aurora-spawner have a copy of this file, because each
+of the three packages is useful without the others; a test keeps the copies equal.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from yaml.constructor import ConstructorError, SafeConstructor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["MAX_BYTES", "PlainYaml", "PlainYamlError", "Repeated", "parse_plain_yaml", "read_plain_yaml"]
+
+MAX_BYTES: Final = 128_000
+"""A hand-written file has some thousands. PyYAML reads 100 kB of the densest text in a second."""
+MAX_VALUES: Final = 20_000
+"""A hand-written file has some hundreds; aliases of aliases make millions of a few lines."""
+
+Place = tuple[int | str, ...]
+
+_TAG: Final = "tag:yaml.org,2002:"
+_MERGE: Final = _TAG + "merge"
+_READERS: Final[Mapping[str, Callable[[SafeConstructor, Any], object]]] = {
+    _TAG + "str": SafeConstructor.construct_yaml_str,
+    _TAG + "value": SafeConstructor.construct_scalar,
+    _TAG + "null": SafeConstructor.construct_yaml_null,
+    _TAG + "bool": SafeConstructor.construct_yaml_bool,
+    _TAG + "int": SafeConstructor.construct_yaml_int,
+    _TAG + "float": SafeConstructor.construct_yaml_float,
+}
+_CONSTRUCTOR: Final = SafeConstructor()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A key that a mapping has twice.
+
+    Attributes:
+        place: keys and indexes from the top.
+        line: of the second one, counted from 1.
+        first_line: of the first one, whose value is dropped.
+    """
+
+    place: Place
+    line: int
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainYaml:
+    """A document.
+
+    Attributes:
+        value: dicts with texts as keys, lists, texts, numbers, booleans and None.
+        lines: by place (keys and indexes from the top), the line counted from 1.
+        repeated: keys that are given twice, in the order of the lines.
+    """
+
+    value: object
+    lines: Mapping[Place, int]
+    repeated: tuple[Repeated, ...]
+
+
+class PlainYamlError(ValueError):
+    """A file or a text that is not plain YAML.
+
+    Attributes:
+        line: counted from 1; None for the file as a whole.
+    """
+
+    def __init__(self, line: int | None, reason: str) -> None:
+        self.line = line
+        self.reason = reason
+        super().__init__(f"line {line}: {reason}" if line else reason)
+
+
+def read_plain_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> PlainYaml:
+    """Reads a regular file; devices, pipes and folders are refused.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        PlainYamlError: The file cannot be read, is too large or is not plain YAML.
+    """
+    content = _bytes(path, max_bytes)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise PlainYamlError(line, "is not UTF-8 text; save it as UTF-8") from error
+    return parse_plain_yaml(text)
+
+
+def _bytes(path: Path, max_bytes: int) -> bytes:
+    """Reads no more than is allowed, and only from a regular file: a pipe would block, a device never ends."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PlainYamlError(None, "is not a regular file; put a text file in its place")
+            content = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise PlainYamlError(None, f"cannot be read: {error.strerror}; mend the file or its link") from error
+    if len(content) > max_bytes:
+        raise PlainYamlError(None, f"is larger than {max_bytes // 1000} kB; split it or remove what it does not need")
+    return content
+
+
+def parse_plain_yaml(text: str) -> PlainYaml:
+    """Parses one document; an empty one has the value None.
+
+    Raises:
+        PlainYamlError: The text is not plain YAML.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        reader = _Reader()
+        value = None if node is None else reader.value_of(node, ())
+    except yaml.YAMLError as error:
+        raise _explained(error, text) from error
+    except RecursionError as error:
+        raise PlainYamlError(None, "is nested too deeply; does an alias (*name) hold itself?") from error
+    return PlainYaml(value=value, lines=reader.lines, repeated=tuple(reader.repeated))
+
+
+def _explained(error: yaml.YAMLError, text: str) -> PlainYamlError:
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text[: error.position].count("\n") + 1
+        return PlainYamlError(line, f"holds a character that YAML does not allow (U+{ord(text[error.position]):04X})")
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or str(error)
+    return PlainYamlError(mark.line + 1 if mark else None, f"is not valid YAML: {reason}")
+
+
+class _Reader:
+    """Turns the nodes of one document into values and remembers their lines."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Place, int] = {}
+        self.repeated: list[Repeated] = []
+        self._count = 0
+
+    def value_of(self, node: yaml.Node, place: Place) -> object:
+        """Returns the value of a node; an alias is read anew each time, so that what it stands for is counted."""
+        self._count += 1
+        if self._count > MAX_VALUES:
+            raise PlainYamlError(_line(node), "has too many values; do aliases (*name) repeat?")
+        self.lines.setdefault(place, _line(node))
+        if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+            return [self.value_of(item, (*place, index)) for index, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        raise _foreign_tag(node)
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
+        found: dict[str, object] = {}
+        merged: list[yaml.Node] = []
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == _MERGE:
+                merged.append(value_node)
+                continue
+            key, line = _key(key_node), _line(key_node)
+            if key in first:
+                self.repeated.append(Repeated(place=(*place, key), line=line, first_line=first[key]))
+            first[key] = line
+            found[key] = self.value_of(value_node, (*place, key))
+            self.lines[*place, key] = line
+        for each in merged:
+            for mapping in self._merged(each, place):
+                found = {**mapping, **found}
+        return found
+
+    def _merged(self, node: yaml.Node, place: Place) -> Iterator[dict[str, object]]:
+        """Yields what `<<` brings in; of a key that several mappings have, the first one's value holds."""
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for part in parts:
+            value = self.value_of(part, place)
+            if not isinstance(value, dict):
+                raise PlainYamlError(_line(part), "`<<` must bring in a mapping")
+            yield value
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _key(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise PlainYamlError(_line(node), "a key must be a text, not a list or a mapping")
+    return _text(node)
+
+
+def _scalar(node: yaml.ScalarNode) -> object:
+    if node.tag == _TAG + "timestamp":
+        return _text(node)  # no setting is a date, and PyYAML raises whatever an impossible date makes it raise
+    read = _READERS.get(node.tag)
+    if read is None:
+        raise _foreign_tag(node)
+    text = _text(node)
+    try:
+        return read(_CONSTRUCTOR, node)
+    except (ValueError, KeyError, IndexError, OverflowError, ConstructorError) as error:
+        kind = node.tag.removeprefix(_TAG)
+        raise PlainYamlError(_line(node), f"{text!r:.60} cannot be read as {kind}; put a text in quotes") from error
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    """Returns a scalar as it was written; escapes can make characters that no file or program takes."""
+    text = str(node.value)
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise PlainYamlError(_line(node), "holds a character that is not text (U+0000 or half a surrogate pair)")
+    return text
+
+
+def _foreign_tag(node: yaml.Node) -> PlainYamlError:
+    tag = node.tag.replace(_TAG, "!!")
+    return PlainYamlError(_line(node), f"has the tag {tag!r:.60}; remove the tag, or put the value in quotes")
