@@ -104,10 +104,13 @@ def _bytes(path: Path, max_bytes: int) -> bytes:
     """Reads no more than is allowed, and only from a regular file: a pipe would block, a device never ends."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise PlainYamlError(None, "is not a regular file; put a text file in its place")
-            content = file.read(max_bytes + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(max_bytes + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise
     except OSError as error:
