@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from aurora_cli import wiring
@@ -84,11 +83,12 @@ def in_background(project: Project, run_id: str, *, more: Sequence[str] = (), as
         UnknownRunError, NotResumableError: there is nothing to go on with.
         CoordinatorLostError: the process ended before it took the run.
     """
+    from aurora_spawner.interpreter import python_command
     from aurora_spawner.steering import detach, wait_until_held
 
     wiring.resumption(project, run_id)  # what is wrong is told here, not in the log of a process that died
     log = project.aurora_dir / "runs" / run_id / "coordinator.log"
-    command = [sys.executable, "-m", "aurora_cli", "spawn", "--resume", run_id, *more]
+    command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
     pid = detach(command, log=log, cwd=project.root)
     if not wait_until_held(project.runs_db, run_id, pid=pid):
         raise CoordinatorLostError(run_id, log)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner import CommandBackend
+from aurora_spawner.interpreter import python_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +46,9 @@ class AgentRegistry:
     backends: Mapping[str, Backend]
 
     @classmethod
-    def local(cls, project_root: Path, python: str = sys.executable) -> AgentRegistry:
+    def local(cls, project_root: Path) -> AgentRegistry:
         """The registry of a machine with no agent installed: the local agent alone."""
-        command = (python, "-m", "aurora_soar.local_agent", "--project", str(project_root))
+        command = python_command("aurora_soar.local_agent", "--project", str(project_root))
         return cls(
             agents={LOCAL_AGENT: Agent(id=LOCAL_AGENT, description=_LOCAL_DESCRIPTION)},
             backends={LOCAL_AGENT: CommandBackend(name=LOCAL_AGENT, command=command, instructible=False)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.model_apis import APIS, KEY_VARIABLE
 from aurora_spawner.errors import BackendError
+from aurora_spawner.interpreter import python_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.task import SpawnTask
 
-PROGRAM: Final = (sys.executable, "-P", "-m", "aurora_spawner.backends.model_call")
-"""With -P no module of the project's stands in for one of ours."""
+PROGRAM: Final = "aurora_spawner.backends.model_call"
+"""The module that makes the call."""
 MAX_TOKENS: Final = 16_384
 IDLE_S: Final = 120.0
 
@@ -80,8 +80,8 @@ class ModelBackend:
         path = request.folder / "instructions.md"
         key = self.key() if self.key else ""
         return Invocation(
-            command=(
-                *PROGRAM,
+            command=python_command(
+                PROGRAM,
                 *("--api", self.api, "--base-url", self.base_url, "--model", request.task.model or self.model),
                 *("--max-tokens", str(self.max_tokens), "--idle-s", str(self.idle_s)),
                 *(("--instructions", str(path)) if instructions else ()),
