@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from aurora_core import Memory, Reasoning, SkippedFile, StoreError, indexer
+from aurora_core.project import SAFE_DIRECTORY
 from aurora_core.store import schema
 from aurora_core.store.database import connect
 from aurora_core.walk import FoundFile, walk
@@ -261,14 +262,18 @@ def test_a_folder_of_many_small_files(tmp_path: Path) -> None:
 
 @contextmanager
 def unwritable(folder: Path) -> Iterator[None]:
-    """A folder that this process cannot write to; root becomes nobody meanwhile."""
+    """A folder that this process cannot write to; root becomes nobody meanwhile, and trusts what root has."""
     folder.chmod(0o555)
+    for file in folder.glob("memory.db*"):
+        file.chmod(0o644)
     root = os.geteuid() == 0
     if root:
+        os.environ[SAFE_DIRECTORY] = "*"
         os.seteuid(65534)
     try:
         yield
     finally:
+        os.environ.pop(SAFE_DIRECTORY, None)
         if root:
             os.seteuid(0)
         folder.chmod(0o755)

@@ -6,17 +6,18 @@ import os
 import platform
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.journal import audit
-from aurora_core import AuroraCoreError, Memory, Project, StoreCorruptError, load_config
+from aurora_core import AuroraCoreError, Memory, Project, ProjectError, StoreCorruptError, load_config
+from aurora_core.git import run_git
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_spawner import SpawnerError
 from aurora_spawner.recovery.errors import ProviderStateError
@@ -25,7 +26,6 @@ from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore, def
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from aurora_core import Config
     from aurora_spawner.recovery.provider import ProviderGate
@@ -35,6 +35,7 @@ __all__ = ["Finding", "Level", "examine"]
 PACKAGES: Final = ("aurora-aur", "aurora-core", "aurora-policies", "aurora-soar", "aurora-spawner")
 OLDEST_PYTHON: Final = (3, 11)
 LOW_DISK_BYTES: Final = 200_000_000
+GIT_TIMEOUT_S: Final = 10
 
 
 class Level(StrEnum):
@@ -68,7 +69,11 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _machine()
     yield _git()
     yield _providers(default_state_dir(), time.time())
-    project = Project.find(start)
+    try:
+        project = Project.find(start)
+    except ProjectError as error:
+        yield Finding(check="project", level=Level.FAIL, says=str(error), advice="see the message")
+        return
     if project is None:
         yield Finding(
             check="project", level=Level.WARN, says=f"none at {start} or above", advice="run `aur init` in its folder"
@@ -127,11 +132,10 @@ def _machine() -> Finding:
 
 def _git() -> Finding:
     advice = "install git: history improves ranking, and isolated agents need it"
-    try:
-        answer = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding(check="git", level=Level.WARN, says=f"not usable: {error}", advice=advice)
-    return Finding(check="git", level=Level.OK, says=answer.stdout.strip())
+    answer = run_git(Path.home(), "--version", timeout_s=GIT_TIMEOUT_S)
+    if answer is None:
+        return Finding(check="git", level=Level.WARN, says="not usable: it is not there or fails", advice=advice)
+    return Finding(check="git", level=Level.OK, says=answer.data.decode("utf-8", "replace").strip())
 
 
 def _providers(folder: Path, now: float) -> Finding:

@@ -41,9 +41,10 @@ class NoProjectError(CliError):
 
     hint = "run `aur init` in the project's folder first"
 
-    def __init__(self, start: Path) -> None:
+    def __init__(self, start: Path, *, worktree: Path | None = None) -> None:
         self.start = start
-        super().__init__(f"no project at {start} or above it (there is no .aurora folder)")
+        reach = "or above it" if worktree is None else f"or above it in the git worktree {worktree}"
+        super().__init__(f"no project at {start} {reach} (there is no .aurora folder)")
 
 
 class MissingPathError(CliError):

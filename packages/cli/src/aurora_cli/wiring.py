@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.asking import ask_about_rest, is_attended
 from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError
 from aurora_cli.output import note
-from aurora_core import ConfigError, Memory, Project, load_config, shared_answers_folder
+from aurora_core import ConfigError, Memory, Project, linked_worktree_above, load_config, shared_answers_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -69,7 +69,7 @@ def project_at(start: Path) -> Project:
     """
     project = Project.find(start)
     if project is None:
-        raise NoProjectError(start)
+        raise NoProjectError(start, worktree=linked_worktree_above(start))
     return project
 
 
@@ -80,7 +80,7 @@ def prospect(folder: Path) -> Project:
 
 def project_or_prospect(start: Path) -> Project:
     """Find the project that a folder belongs to, or the one that it would be; nothing is made."""
-    return Project.find(start) or prospect(start)
+    return Project.find(start) or Project.prospect(start)
 
 
 def set_up(project: Project) -> Project:

@@ -1,6 +1,7 @@
 """Local code memory: chunks, index, search and activation for a source tree."""
 
 from aurora_core.activation import ActivationPreset
+from aurora_core.checkouts import linked_worktree_above
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.config import BackendConfig, Config, load_config
 from aurora_core.errors import (
@@ -46,6 +47,7 @@ __all__ = [
     "StoreError",
     "SymbolType",
     "is_test_file",
+    "linked_worktree_above",
     "load_config",
     "shared_answers_folder",
     "terms",

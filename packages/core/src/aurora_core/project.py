@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.checkouts import linked_worktree, linked_worktree_above
 from aurora_core.errors import ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Project", "shared_answers_folder"]
+__all__ = ["PRIVATE_FILE", "PRIVATE_FOLDER", "SAFE_DIRECTORY", "Project", "make_private", "shared_answers_folder"]
 
 FOLDER: Final = ".aurora"
+PRIVATE_FOLDER: Final = 0o700
+PRIVATE_FILE: Final = 0o600
+SAFE_DIRECTORY: Final = "AURORA_SAFE_DIRECTORY"
+"""Names projects that may belong to other users: folders as in PATH, or `*` for any."""
 # What is made here stays here; config.yaml, policies.yaml and project.md may be shared through version control.
 _IGNORED: Final = (
     "# What Aurora keeps for itself on this machine.\nmemory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\ncache/\n"
@@ -38,23 +45,41 @@ class Project:
 
     @classmethod
     def find(cls, start: Path) -> Project | None:
-        """The innermost project that holds a path, or None.
+        """Returns the innermost project that holds a path, or None.
 
-        `~/.aurora` belongs to the user, not to a project, so the home folder is only a project for itself.
+        `~/.aurora` belongs to the user, not to a project, so the home folder is only a project for itself. A linked
+        git worktree is a project of its own: what lies above it is another checkout, never the answer.
+
+        Raises:
+            ProjectError: the `.aurora` that was found belongs to another user, or is a link out of its folder.
         """
         start = start.resolve()
         home = Path.home().resolve()
         for folder in (start, *start.parents):
             if (folder / FOLDER).is_dir() and (folder != home or start == home):
+                _check_trustworthy(folder)
                 return cls(root=folder)
+            if linked_worktree(folder):
+                return None
         return None
 
     @classmethod
+    def prospect(cls, start: Path) -> Project:
+        """Returns the project that a folder would become: the linked git worktree that holds it, else the folder.
+
+        Nothing is made.
+        """
+        return cls(root=linked_worktree_above(start) or start.resolve())
+
+    @classmethod
     def init(cls, root: Path) -> Project:
-        """Make a folder a project; doing it again changes nothing.
+        """Makes a folder a project; doing it again changes nothing.
+
+        What it holds is for its owner's eyes alone, whatever the umask.
 
         Raises:
-            ProjectError: it is not a folder, or `.aurora` cannot be made in it.
+            ProjectError: it is not a folder, `.aurora` cannot be made in it, belongs to another user or is a link
+                out of it.
         """
         root = root.resolve()
         if not root.is_dir():
@@ -62,7 +87,9 @@ class Project:
         project = cls(root=root)
         ignore = project.aurora_dir / ".gitignore"
         try:
-            project.aurora_dir.mkdir(exist_ok=True)
+            project.aurora_dir.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            _check_trustworthy(root)
+            make_private(project.aurora_dir, PRIVATE_FOLDER)
             # An empty one is what a full disk left of an earlier try.
             if not ignore.exists() or ignore.stat().st_size == 0:
                 ignore.write_text(_IGNORED, encoding="utf-8")
@@ -87,15 +114,72 @@ class Project:
 
     @property
     def config_file(self) -> Path:
-        """The project's settings."""
-        return self.aurora_dir / "config.yaml"
+        """The project's settings; in a linked git worktree without its own, those of the main checkout."""
+        return self._shared("config.yaml")
 
     @property
     def policies_file(self) -> Path:
-        """The project's policies."""
-        return self.aurora_dir / "policies.yaml"
+        """The project's policies; in a linked git worktree without its own, those of the main checkout."""
+        return self._shared("policies.yaml")
+
+    def _shared(self, name: str) -> Path:
+        own = self.aurora_dir / name
+        linked = None if os.path.lexists(own) else linked_worktree(self.root)
+        if linked is None or not linked.confirmed or linked.main_checkout is None:
+            return own
+        main = linked.main_checkout / FOLDER
+        usable = (main / name).is_file() and not _fault(linked.main_checkout)
+        return main / name if usable else own
 
     @property
     def conversation_logs(self) -> Path:
         """The folder of conversation logs."""
         return self.aurora_dir / "logs" / "conversations"
+
+
+def make_private(path: Path, mode: int) -> None:
+    """Takes from group and others what they may do with a file or folder of ours; the owner's rights stay."""
+    if not hasattr(os, "geteuid"):
+        return
+    there = path.lstat()
+    allowed = there.st_mode & (mode | ~0o777) & 0o7777
+    if there.st_uid == os.geteuid() and stat.S_IMODE(there.st_mode) != allowed and not stat.S_ISLNK(there.st_mode):
+        path.chmod(allowed)
+
+
+def _check_trustworthy(root: Path) -> None:
+    if fault := _fault(root):
+        raise ProjectError(root / FOLDER, fault)
+
+
+def _fault(root: Path) -> str:
+    """Says why a folder's `.aurora` must not be obeyed; "" if it may be.
+
+    A stranger's settings name programs to start. git has the like rule for repositories (`safe.directory`).
+    """
+    folder = root / FOLDER
+    if folder.is_symlink() and not folder.resolve().is_relative_to(root):
+        return f"is a link to {folder.resolve()}, out of its project; put a folder in its place"
+    if not hasattr(os, "geteuid") or _is_declared_safe(root):
+        return ""
+    owner = folder.stat().st_uid
+    if owner in _own_users():
+        return ""
+    return (
+        f"belongs to another user ({owner}); if you trust it, set {SAFE_DIRECTORY}={root}, "
+        "else set up your own project with `aur init` in a folder below"
+    )
+
+
+def _own_users() -> set[int]:
+    """Returns the user, and for root who became root by sudo."""
+    users = {os.geteuid()}
+    sudo = os.environ.get("SUDO_UID", "")
+    if users == {0} and sudo.isascii() and sudo.isdigit():
+        users.add(int(sudo))
+    return users
+
+
+def _is_declared_safe(root: Path) -> bool:
+    declared = [entry for entry in os.environ.get(SAFE_DIRECTORY, "").split(os.pathsep) if entry]
+    return any(entry == "*" or Path(entry).resolve() == root for entry in declared)

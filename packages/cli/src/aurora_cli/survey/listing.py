@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from aurora_core.git import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +27,8 @@ def list_files(root: Path) -> list[str]:
 
 def _by_git(root: Path) -> list[str]:
     """Return nothing where there is no repository, no git, or where an outer repository ignores the folder."""
-    # A folder that came with a .git of its own must not get to run the monitor that it names.
-    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        answer = subprocess.run(command, cwd=root, capture_output=True, timeout=GIT_TIMEOUT_S, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [os.fsdecode(name) for name in answer.stdout.split(b"\0") if name]
+    answer = run_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", timeout_s=GIT_TIMEOUT_S)
+    return [os.fsdecode(name) for name in answer.data.split(b"\0") if name] if answer and answer.complete else []
 
 
 def _by_walking(root: Path) -> Iterator[str]:

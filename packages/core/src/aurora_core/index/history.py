@@ -6,9 +6,8 @@ there is no git, no repository or no commit, there is no history, and nothing el
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
+import time
 import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from aurora_core.git import run_git
 from aurora_core.index.bm25 import idf, query_weights, saturated
 from aurora_core.store.database import note_change
 from aurora_core.tokens import terms
@@ -33,10 +33,13 @@ MAX_COMMITS: Final = 6000
 # A commit that touches more files than this says nothing about any of them.
 MAX_FILES: Final = 12
 NEIGHBOURS: Final = 30
-GIT_TIMEOUT_S: Final = 60
+MAX_LOG_BYTES: Final = 24_000_000
+# Clocks of several machines differ; what is dated later than this was dated by no clock.
+CLOCK_SKEW_S: Final = 86_400.0
 HALF_LIFE_S: Final = 90 * 86_400.0
 _TITLE_WEIGHT: Final = 2
 _LENGTH_B: Final = 0.5
+_LONGEST_STAMP: Final = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Commit:
     """One commit.
 
     Attributes:
-        at: committed, Unix seconds.
+        at: committed, Unix seconds; 0 if the date is none that a clock shows.
         files: paths from the project's root.
     """
 
@@ -55,7 +58,8 @@ class Commit:
 
 def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
     """Read the history again if HEAD has moved; inside the caller's transaction. Says whether it was read."""
-    head = _git(root, "rev-parse", "HEAD").strip()
+    asked = run_git(root, "rev-parse", "HEAD")
+    head = asked.data.decode("ascii", "replace").strip() if asked else ""
     known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
     if (known[0] if known else "") == head:
         return False
@@ -71,29 +75,38 @@ def read_commits(root: Path) -> list[Commit]:
     # Messages may hold anything but NUL, names anything but NUL: only a mark made up now cannot be in either.
     mark = secrets.token_hex(8)
     shape = f"--format=%x00{mark}%ct%n%B%x00"
-    log = _git(root, "log", f"-n{MAX_COMMITS}", "--no-merges", "--name-only", "-z", "--relative", shape)
-    return [_commit(record) for record in log.split(f"\0{mark}")[1:]]
+    log = run_git(
+        root,
+        "log",
+        f"-n{MAX_COMMITS}",
+        "--no-merges",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--name-only",
+        "-z",
+        "--relative",
+        shape,
+        max_bytes=MAX_LOG_BYTES,
+    )
+    if log is None:
+        return []
+    records = log.data.decode("utf-8", errors="replace").split(f"\0{mark}")[1:]
+    latest = time.time() + CLOCK_SKEW_S
+    # The last record of a log that was cut may be cut as well.
+    return [_commit(record, latest) for record in (records if log.complete else records[:-1])]
 
 
-def _git(root: Path, *arguments: str) -> str:
-    """What git says, "" where it says nothing or is not there."""
-    # A hook or an editor may have set these for another repository.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-C", str(root), "-c", "core.quotepath=off", "-c", "log.showSignature=false", *arguments]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, check=False, timeout=GIT_TIMEOUT_S, stdin=subprocess.DEVNULL, env=environ
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else ""
-
-
-def _commit(record: str) -> Commit:
+def _commit(record: str, latest: float) -> Commit:
     head, _, names = record.partition("\0")
     stamp, _, message = head.partition("\n")
     files = [name.removeprefix("\n") for name in names.split("\0")]
-    return Commit(at=int(stamp), message=message.strip(), files=tuple(name for name in files if name))
+    return Commit(at=_plausible(stamp, latest), message=message.strip(), files=tuple(name for name in files if name))
+
+
+def _plausible(stamp: str, latest: float) -> int:
+    """A commit's time; 0 for one that no clock showed, as a date may be any number, or none."""
+    at = int(stamp) if len(stamp) <= _LONGEST_STAMP and stamp.isascii() and stamp.isdigit() else 0
+    return at if at <= latest else 0
 
 
 def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:

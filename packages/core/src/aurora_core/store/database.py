@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.errors import StoreBusyError, StoreCorruptError, StoreError
+from aurora_core.project import PRIVATE_FILE, make_private
 from aurora_core.store.schema import migrate
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     if path.exists() and not os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         return _connect_for_reading(path)
+    _make_private(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
@@ -59,6 +61,23 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone, before SQLite does so for everybody; its log takes over the mode.
+
+    Raises:
+        StoreError: it cannot be made, or is a link: a clone could have one that leads anywhere.
+    """
+    if path.is_symlink():
+        raise StoreError(path, "is a link; put the file itself in its place, or delete it")
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StoreError(path, f"cannot be opened ({error.strerror}); is the folder writable?") from error
+    make_private(path, PRIVATE_FILE)
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:

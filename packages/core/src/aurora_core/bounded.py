@@ -1,0 +1,76 @@
+"""Reads of files that somebody else may have put there: regular files only, and never more than a limit."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["NotRegularError", "TooLargeError", "open_regular", "read_regular", "read_regular_text"]
+
+# A pipe without a writer must not block whoever opens it.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+class NotRegularError(OSError):
+    """A folder, device, pipe or socket where a file was expected."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(errno.EINVAL, "is not a regular file", str(path))
+
+
+class TooLargeError(OSError):
+    """A file that is longer than its reader takes.
+
+    Attributes:
+        limit: bytes.
+    """
+
+    def __init__(self, path: Path | str, limit: int) -> None:
+        self.limit = limit
+        super().__init__(errno.EFBIG, f"is larger than {limit} bytes", str(path))
+
+
+def open_regular(path: Path | str, *, follow: bool = True) -> int:
+    """Opens a regular file for reading; the caller closes the descriptor.
+
+    Args:
+        follow: whether the file may be a link; an error of the system if it is one and may not.
+
+    Raises:
+        NotRegularError: it is something else, such as a pipe or a device.
+        OSError: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NO_LINK)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, "is no name of a file", str(path)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(path)
+    return descriptor
+
+
+def read_regular(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
+    """Reads a regular file of at most `limit` bytes.
+
+    Raises:
+        NotRegularError: it is something else, such as a pipe or a device.
+        TooLargeError: it is longer.
+        OSError: it cannot be read.
+    """
+    with open(open_regular(path, follow=follow), "rb") as opened:
+        content = opened.read(limit + 1)
+    if len(content) > limit:
+        raise TooLargeError(path, limit)
+    return content
+
+
+def read_regular_text(path: Path | str, limit: int) -> str:
+    """Reads a regular UTF-8 file; errors as of `read_regular`, and UnicodeDecodeError."""
+    return read_regular(path, limit).decode("utf-8")
