@@ -18,18 +18,10 @@ from aurora_cli.survey.listing import list_files
 from aurora_core import Memory
 from aurora_core.git import run_git
 
-SIGNED = "\n".join([
-    "tree {tree}",
-    "author a <a@example.invalid> 1700000000 +0000",
-    "committer a <a@example.invalid> 1700000000 +0000",
-    "gpgsig -----BEGIN PGP SIGNATURE-----",
-    " ",
-    " iQ==",
-    " -----END PGP SIGNATURE-----",
-    "",
-    "Signed",
-    "",
-])
+SIGNED = (
+    "tree {tree}\nauthor a <a@example.invalid> 1700000000 +0000\ncommitter a <a@example.invalid> 1700000000 +0000\n"
+    "gpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ==\n -----END PGP SIGNATURE-----\n\nSigned\n"
+)
 
 
 def git(folder: Path, *arguments: str, given: str | None = None) -> str:
