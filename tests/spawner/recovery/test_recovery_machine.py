@@ -1,5 +1,7 @@
 """The recovery machine: its table, every path through it, its bounds, and its replay."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -111,6 +113,36 @@ def test_an_open_circuit_without_anybody_else_fails() -> None:
         state.start_fallback()
     state.give_up("nobody")
     assert state.state is S.FAILED
+
+
+_CALLS: dict[str, Callable[[TaskRecoveryState], object]] = {
+    "start": lambda state: state.start(),
+    "succeed": lambda state: state.succeed("b"),
+    "fail": lambda state: state.fail("x"),
+    "next_agent": lambda state: state.next_agent("x"),
+    "start_retry": lambda state: state.start_retry(),
+    "start_fallback": lambda state: state.start_fallback(),
+    "circuit_open": lambda state: state.circuit_open(),
+    "defer": lambda state: state.defer(),
+    "give_up": lambda state: state.give_up("x"),
+}
+
+
+@pytest.mark.parametrize("call", _CALLS)
+@pytest.mark.parametrize("where", list(S))
+def test_a_refused_step_moves_nothing(where: RecoveryState, call: str) -> None:
+    told: list[RecoveryStateTransition] = []
+    state = task()
+    state.state, state.on_transition = where, told.append
+    before = (state.state, state.agent, state.retries, state.deferrals, list(state.transitions))
+    try:
+        _CALLS[call](state)
+    except SpawnerError:
+        after = (state.state, state.agent, state.retries, state.deferrals, state.transitions)
+        assert after == before
+        assert not told
+    else:
+        assert [each.to_state for each in told] == [state.state]
 
 
 def test_a_deferred_attempt_costs_no_retry() -> None:

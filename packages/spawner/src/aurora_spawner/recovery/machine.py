@@ -84,7 +84,7 @@ class TaskRecoveryState:
     agent: str = ""
     """Who has the task now."""
     retries: int = 0
-    """Begun so far, on the first agent."""
+    """Begun so far, on the first agent; counted from the changes."""
     deferrals: int = 0
     """Attempts that cost nothing: rate limits, lost supervisors."""
     transitions: list[RecoveryStateTransition] = field(default_factory=list)
@@ -130,7 +130,6 @@ class TaskRecoveryState:
 
     def start_retry(self) -> None:
         """The same agent is asked again."""
-        self.retries += 1
         self._take(RecoveryStep.RETRY)
 
     def start_fallback(self) -> None:
@@ -151,9 +150,6 @@ class TaskRecoveryState:
 
     def defer(self, why: Classification | None = None, *, error: str | None = None) -> None:
         """The attempt under way cost nothing, and is as if it had never begun."""
-        if self.state is RecoveryState.RETRYING:
-            self.retries -= 1
-        self.deferrals += 1
         self._take(RecoveryStep.DEFER, error=error, why=why)
 
     def give_up(self, error: str, why: Classification | None = None) -> RecoveryState:
@@ -168,24 +164,36 @@ class TaskRecoveryState:
         error: str | None = None,
         why: Classification | None = None,
     ) -> RecoveryState:
-        target = advance(self.state, step)
-        self.agent = agent or self.agent
         transition = RecoveryStateTransition(
             task_id=self.task_id,
             from_state=self.state,
-            to_state=target,
+            to_state=advance(self.state, step),
             step=step,
             at=self.clock(),
-            agent=self.agent,
+            agent=agent or self.agent,
             error=error,
             category=why.category if why else None,
             cause=why.cause if why else None,
         )
-        self.state = target
-        self.transitions.append(transition)
+        self._apply(transition)
         if self.on_transition is not None:
             self.on_transition(transition)
-        return target
+        return self.state
+
+    def _apply(self, change: RecoveryStateTransition) -> None:
+        """Change the state and count; nothing has moved where the table refuses the step.
+
+        Raises:
+            IllegalTransitionError: The table has no such change.
+        """
+        before, self.state = self.state, advance(self.state, change.step)
+        self.agent = change.agent
+        if change.step is RecoveryStep.RETRY:
+            self.retries += 1
+        elif change.step is RecoveryStep.DEFER:
+            self.deferrals += 1
+            self.retries -= before is RecoveryState.RETRYING
+        self.transitions.append(change)
 
     def replay(self, transitions: Iterable[RecoveryStateTransition]) -> Self:
         """Go through changes that were written down; returns this same object.
@@ -194,13 +202,7 @@ class TaskRecoveryState:
             IllegalTransitionError: They do not follow from each other by the table.
         """
         for each in transitions:
-            self.state = advance(self.state, each.step)
-            self.agent = each.agent
-            self.retries += each.step is RecoveryStep.RETRY
-            if each.step is RecoveryStep.DEFER:
-                self.deferrals += 1
-                self.retries -= each.from_state is RecoveryState.RETRYING
-            self.transitions.append(each)
+            self._apply(each)
         return self
 
     # How it stands.
