@@ -1,6 +1,8 @@
 """A run remembers the file that its tasks came from, whatever the file is called, and goes on without it."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,12 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_cli import journal, wiring
-from aurora_cli.errors import NotResumableError
-from aurora_cli.resuming import find_taskfile, remember_taskfile
+from aurora_cli.errors import LimitFileError, NotResumableError
+from aurora_cli.resuming import find_taskfile, limit_of, taskfile_of
 from aurora_core import Project
-from aurora_spawner import CommandBackend, Run, SpawnTask, TaskFileError, UnknownRunError, read_taskfile
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskFileError, UnknownRunError
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import RunRow, load_run
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+def made_from(folder: Path, path: Path | None) -> Run:
+    return Run.create(
+        folder / "runs.db",
+        [SpawnTask("Say it", id="1")],
+        {"cat": CommandBackend(name="cat", command=("cat",))},
+        default_agent="cat",
+        cwd=folder,
+        spool=folder / "runs",
+        options=RunOptions(taskfile=path, limit_usd=2.5) if path else None,
+    )
+
+
+def row_of(run: Run) -> RunRow:
+    with Journal(run.journal) as store:
+        return load_run(store, run.run_id)
 
 
 @given(name=NAMES.filter(lambda name: name not in (".", "..") and len(os.fsencode(name)) < 200))
@@ -23,31 +44,78 @@ def test_a_file_of_any_name_is_found_again(name: str) -> None:
         path = Path(folder) / "files" / name
         path.parent.mkdir()
         path.write_text("- [ ] 1 Say it\n", encoding="utf-8")
-        remember_taskfile(Path(folder) / "spool", read_taskfile(path))
-        found = find_taskfile(Path(folder) / "spool")
+        found = find_taskfile(row_of(made_from(Path(folder), path)))
         assert found is not None
         assert found.path == path
 
 
+def test_a_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.md"))
+    assert taskfile_of(row_of(made_from(tmp_path, path))) == path
+
+
 def test_a_run_from_no_file_has_none(tmp_path: Path) -> None:
-    assert find_taskfile(tmp_path) is None
+    row = row_of(made_from(tmp_path, None))
+    assert (find_taskfile(row), limit_of(row)) == (None, None)
 
 
 def test_a_file_that_is_gone_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "tasks.md"
-    path.write_text("- [ ] 1 Say it\n", encoding="utf-8")
-    remember_taskfile(tmp_path / "spool", read_taskfile(path))
-    path.unlink()
-    assert find_taskfile(tmp_path / "spool") is None
+    assert find_taskfile(row_of(made_from(tmp_path, tmp_path / "tasks.md"))) is None
 
 
 def test_a_file_that_makes_no_sense_any_more_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "tasks.md"
-    path.write_text("- [ ] 1 Say it\n", encoding="utf-8")
-    remember_taskfile(tmp_path / "spool", read_taskfile(path))
     path.write_text("nothing\n", encoding="utf-8")
     with pytest.raises(TaskFileError):
-        find_taskfile(tmp_path / "spool")
+        find_taskfile(row_of(made_from(tmp_path, path)))
+
+
+def test_what_an_earlier_version_noted_beside_a_run_is_still_read(tmp_path: Path) -> None:
+    run = made_from(tmp_path, None)
+    spool = tmp_path / "runs" / run.run_id
+    spool.mkdir(parents=True)
+    (spool / "taskfile").write_bytes(os.fsencode(tmp_path / "tasks.md"))
+    (spool / "limit_usd").write_text("1.25", encoding="ascii")
+    row = row_of(run)
+    assert (taskfile_of(row), limit_of(row)) == (tmp_path / "tasks.md", 1.25)
+    (spool / "limit_usd").write_text("a lot", encoding="ascii")
+    with pytest.raises(LimitFileError):
+        limit_of(row)
+
+
+KILLED = """
+import os, signal, sys
+from aurora_cli.main import run
+calls, at = 0, int(sys.argv[1])
+def trace(frame, event, arg):
+    global calls
+    if event == "call" and frame.f_code.co_filename.startswith(sys.argv[2]):
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return None
+import aurora_cli.driving, aurora_cli.wiring, aurora_spawner.run
+def create(*given, real=aurora_spawner.run.Run.create, **more):
+    made = real(*given, **more)
+    sys.setprofile(trace)  # every call of ours from the durable creation on is a place to be killed at
+    return made
+aurora_spawner.run.Run.create = create
+sys.exit(run(["spawn", "tasks.md", "--yes", "--budget", "3", "--tool", "cat"]))
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 8, 16, 32, 64, 128])
+def test_a_kill_between_creation_and_first_start_forgets_nothing(shop: Path, at: int) -> None:
+    project = Project.init(shop)
+    (shop / ".aurora/config.yaml").write_text("backends:\n  cat: {kind: command, command: [cat]}\n")
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n", encoding="utf-8")
+    sources = str(Path(wiring.__file__).parents[4])
+    command = [sys.executable, "-c", KILLED, str(at), sources]
+    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -9, done.stderr
+    (summary,) = journal.list_runs(project)
+    assert taskfile_of(summary.run) == shop / "tasks.md"
+    assert limit_of(summary.run) == 3.0
 
 
 def new_run(project: Project, kind: str, *tasks: SpawnTask) -> Run:
@@ -79,7 +147,9 @@ def test_the_file_as_it_is_now_comes_first(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"))
     path = project.root / "tasks.md"
     path.write_text("- [ ] 1 Sing it\n  - Agent: wc\n", encoding="utf-8")
-    remember_taskfile(project.aurora_dir / "runs" / run.run_id, read_taskfile(path))
+    spool = project.aurora_dir / "runs" / run.run_id
+    spool.mkdir(parents=True)
+    (spool / "taskfile").write_bytes(os.fsencode(path))
     found = wiring.resumption(project, run.run_id)
     assert found.agents == {"wc"}
     assert found.titles == {"1": "Sing it"}

@@ -39,11 +39,13 @@ def run(folder: Path, policy: RecoveryPolicy | None = QUICK, count: int = 1) -> 
     return made.run_id
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_journal_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     old = run(tmp_path, policy=None)
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE tasks DROP COLUMN cancel_asked")
+        connection.execute("ALTER TABLE runs DROP COLUMN options")
+        if version < 3:
+            connection.execute("ALTER TABLE tasks DROP COLUMN cancel_asked")
         if version == 1:
             connection.execute("DROP TABLE recoveries")
             connection.execute("DROP TABLE breakers")

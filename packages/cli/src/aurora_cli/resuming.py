@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Resumption",
     "find_taskfile",
-    "remember_limit",
-    "remember_taskfile",
-    "remembered_limit",
+    "limit_of",
     "runs_at_work_on",
+    "taskfile_of",
 ]
 
 _POINTER: Final = "taskfile"
@@ -63,45 +62,40 @@ class Resumption:
         return from_journal | {line.id: line.title for line in (self.file.lines if self.file else ())}
 
 
-def remember_taskfile(spool: Path, file: TaskFile) -> None:
-    """Note beside a run's outputs which file its tasks come from."""
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (spool / _POINTER).write_bytes(os.fsencode(file.path.absolute()))
-
-
-def remember_limit(spool: Path, per_run_usd: float | None) -> None:
-    """Note beside a run's outputs what it may cost at most."""
-    if per_run_usd is not None:
-        (spool / _LIMIT).write_text(repr(per_run_usd), encoding="ascii")
-
-
-def remembered_limit(spool: Path) -> float | None:
-    """What a run may cost at most; None where nothing was asked for.
+def limit_of(run: RunRow) -> float | None:
+    """Return what a run may cost at most, in US dollars; None where nothing was asked for.
 
     Raises:
-        LimitFileError: what was noted cannot be read; without it the run could cost more than allowed.
+        LimitFileError: what an earlier version noted beside the run cannot be read; without it the run could cost
+            more than allowed.
     """
+    if run.options is not None:
+        return run.options.limit_usd
+    note = run.spool / run.run_id / _LIMIT
     try:
-        return float((spool / _LIMIT).read_text(encoding="ascii"))
+        return float(note.read_text(encoding="ascii"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise LimitFileError(spool / _LIMIT) from error
+        raise LimitFileError(note) from error
 
 
-def find_taskfile(spool: Path) -> TaskFile | None:
+def find_taskfile(run: RunRow) -> TaskFile | None:
     """Read the file that a run's tasks came from; None if it came from none, or the file is gone.
 
     Raises:
         TaskFileError, GraphError: the file makes no sense now.
     """
-    path = _remembered_taskfile(spool)
+    path = taskfile_of(run)
     return read_taskfile(path) if path is not None and path.is_file() else None
 
 
-def _remembered_taskfile(spool: Path) -> Path | None:
+def taskfile_of(run: RunRow) -> Path | None:
+    """Return where a run's tasks came from; None if not from a file. Earlier versions noted it beside the run."""
+    if run.options is not None:
+        return run.options.taskfile
     try:
-        return Path(os.fsdecode((spool / _POINTER).read_bytes()))
+        return Path(os.fsdecode((run.spool / run.run_id / _POINTER).read_bytes()))
     except FileNotFoundError:
         return None
 
@@ -110,4 +104,4 @@ def runs_at_work_on(project: Project, file: Path) -> list[str]:
     """Name the runs that living processes make of a task file now."""
     wanted = file.absolute()
     held = (summary.run for summary in list_runs(project) if summary.held)
-    return [run.run_id for run in held if _remembered_taskfile(run.spool / run.run_id) == wanted]
+    return [run.run_id for run in held if taskfile_of(run) == wanted]

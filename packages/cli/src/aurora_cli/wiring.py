@@ -363,14 +363,13 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         keep_in: the folder of journal and outputs; the project's if None.
     """
     from aurora_cli.journal import TASKFILE_RUN
-    from aurora_cli.resuming import remember_limit, remember_taskfile
-    from aurora_spawner import Run
+    from aurora_spawner import Run, RunOptions
 
     folder = keep_in or project.aurora_dir
     guard = plan.guard.using(plan.agents) if plan.guard else None
     if guard:
         guard.check(plan.agents, tasks=len(plan.file.tasks))
-    run = Run.create(
+    return Run.create(
         folder / project.runs_db.name,
         plan.file.tasks,
         plan.backends,
@@ -385,10 +384,8 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         prices=guard.prices if guard else None,
         # Nobody could take up a run whose journal is thrown away: its agents end with this process.
         executor=guard.executor(outlive=keep_in is None) if guard else None,
+        options=RunOptions(taskfile=plan.file.path.absolute(), limit_usd=guard.per_run_usd if guard else None),
     )
-    remember_taskfile(folder / "runs" / run.run_id, plan.file)
-    remember_limit(folder / "runs" / run.run_id, guard.per_run_usd if guard else None)
-    return run
 
 
 def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> Resumption:
@@ -410,7 +407,7 @@ def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> R
     run, tasks = find_run(project, run_id)
     if run.kind != TASKFILE_RUN:
         raise NotResumableError(run_id)
-    file = read_taskfile(taskfile) if taskfile else find_taskfile(run.spool / run_id)
+    file = read_taskfile(taskfile) if taskfile else find_taskfile(run)
     if file:
         cast = _cast(project, file, backends_of(project, settings(project)), run.default_agent).file
         file = keep_parts(cast, tasks)
@@ -433,11 +430,11 @@ def resumed_run(
         OverLimitError: nothing is left of its budget.
     """
     from aurora_cli.journal import attempts_of
-    from aurora_cli.resuming import remembered_limit
+    from aurora_cli.resuming import limit_of
     from aurora_spawner import Run
 
     engine, backends = policies_of(project), backends_of(project, config)
-    per_run_usd = remembered_limit(found.run.spool / found.run.run_id)
+    per_run_usd = limit_of(found.run)
     guard = guard_of(engine, config, backends, per_run_usd).using(found.agents)
     guard.settle_left(found.run.run_id, attempts_of(project, found.run.run_id), over=False)
     guard.check(found.open_agents, tasks=len(found.tasks))

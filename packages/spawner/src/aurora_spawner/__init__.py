@@ -45,6 +45,7 @@ from aurora_spawner.events import (
 )
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.growth import Expansion
+from aurora_spawner.journal.views import RunOptions
 from aurora_spawner.prices import PriceTable, load_prices
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.causes import ErrorCategory
@@ -134,6 +135,7 @@ __all__ = [
     "RunEnding",
     "RunEvent",
     "RunHeldError",
+    "RunOptions",
     "RunPaused",
     "RunReport",
     "RunStarted",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.stored import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +40,7 @@ def failure_from_json(stored: Mapping[str, Any] | None) -> ReportedFailure | Non
     """The failure that `ReportedFailure.to_json` stored; fields of other versions are passed over."""
     if stored is None:
         return None
-    return ReportedFailure(
-        **{each.name: stored[each.name] for each in fields(ReportedFailure) if each.name in stored}
-    )
+    return ReportedFailure(**read_fields(ReportedFailure, stored))
 
 
 def believed_wait_s(said: object, *, unit_s: float = 1.0) -> float | None:

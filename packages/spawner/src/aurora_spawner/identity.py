@@ -8,8 +8,11 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import psutil
+
+from aurora_spawner.stored import read_fields
 
 _START_FIELD = 19
 """Of /proc/PID/stat, counted after the command's name: clock ticks from boot to the start of the process."""
@@ -36,6 +39,15 @@ class ProcessIdentity:
             "pid": self.pid,
             "start_time": self.start_time,
         }
+
+    @classmethod
+    def from_json(cls, stored: object) -> Self:
+        """The identity that `to_json` gave.
+
+        Raises:
+            StoredValueError: It is not what was stored.
+        """
+        return cls(**read_fields(cls, stored))
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"

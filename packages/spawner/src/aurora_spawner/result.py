@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import IllegalTransitionError
 from aurora_spawner.failure import ReportedFailure, failure_from_json
+from aurora_spawner.stored import Reader, read_fields
 from aurora_spawner.usage import Usage, usage_from_json
 
 if TYPE_CHECKING:
@@ -128,12 +129,19 @@ _RESULT_FIELDS: Final = tuple(each.name for each in fields(SpawnResult))
 
 
 def result_from_json(stored: dict[str, Any]) -> SpawnResult:
-    """The result that `SpawnResult.to_json` stored; what other versions have more is passed over."""
-    known = {name: stored[name] for name in _RESULT_FIELDS if name in stored}
-    known["state"] = TaskState(known["state"])
-    known["usage"] = usage_from_json(known.get("usage"))
-    known["reported"] = failure_from_json(known.get("reported"))
-    return SpawnResult(**known)
+    """The result that `SpawnResult.to_json` stored; what other versions have more is passed over.
+
+    Raises:
+        StoredValueError: It is not what was stored.
+    """
+    return SpawnResult(**read_fields(SpawnResult, stored, _RESULT_READERS))
+
+
+_RESULT_READERS: Final[dict[str, Reader]] = {
+    "TaskState": TaskState,
+    "Usage": usage_from_json,
+    "ReportedFailure": failure_from_json,
+}
 
 
 class RunState(StrEnum):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from aurora_spawner.events import RunEvent
     from aurora_spawner.executor import Executor
     from aurora_spawner.growth import Expansion
-    from aurora_spawner.journal.views import AttemptRow
+    from aurora_spawner.journal.views import AttemptRow, RunOptions
     from aurora_spawner.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.task import SpawnTask
@@ -81,6 +81,7 @@ class Run:
         max_added: int = DEFAULT_MAX_ADDED,
         recovery: RecoverySettings | RecoveryPolicy | None = None,
         prices: PriceTable | None = None,
+        options: RunOptions | None = None,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -97,6 +98,7 @@ class Run:
             max_added: How many tasks may join in all.
             recovery: What is done about failures; None leaves each task its first failure.
             prices: For results of agents that tell tokens and no money; None leaves their cost unknown.
+            options: Kept with the run for whoever resumes it: its task file, what it may cost.
             environ: What agents inherit; that of this process when None.
 
         Raises:
@@ -116,6 +118,7 @@ class Run:
             max_concurrent=max_concurrent,
             default_agent=default_agent,
             default_timeout_s=default_timeout_s,
+            options=options.to_json() if options else None,
         )
         with Journal(journal) as store:
             run_id = _write_new_run(store, created, graph)

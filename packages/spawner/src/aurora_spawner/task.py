@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Literal
 
 from aurora_spawner.errors import TaskError
+from aurora_spawner.stored import read_fields, text
 
 PromptFormat = Literal["text", "json"]
 
@@ -116,5 +117,9 @@ def task_to_json(task: SpawnTask) -> dict[str, Any]:
 
 
 def task_from_json(stored: dict[str, Any]) -> SpawnTask:
-    """The task that `task_to_json` stored."""
-    return SpawnTask(**{**stored, "depends_on": tuple(stored["depends_on"]), "files": tuple(stored["files"])})
+    """The task that `task_to_json` stored.
+
+    Raises:
+        StoredValueError, TaskError: It is not what was stored.
+    """
+    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text}))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.stored import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,4 +105,4 @@ def usage_from_json(stored: Mapping[str, Any] | None) -> Usage | None:
     """The usage that `Usage.to_json` stored; fields of other versions are passed over."""
     if stored is None:
         return None
-    return Usage(**{each.name: stored[each.name] for each in fields(Usage) if stored.get(each.name) is not None})
+    return Usage(**read_fields(Usage, {name: value for name, value in stored.items() if value is not None}))

@@ -30,6 +30,8 @@ class RunCreated(Fact):
     max_concurrent: int
     default_agent: str
     default_timeout_s: float | None
+    options: dict[str, Any] | None = None
+    """`RunOptions`; None where nothing was asked for, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

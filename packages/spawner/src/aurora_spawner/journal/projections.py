@@ -41,9 +41,9 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     RunCreated: (
         """
         INSERT INTO runs (run_id, kind, state, created_at, cwd, spool, max_concurrent, default_agent,
-            default_timeout_s)
+            default_timeout_s, options)
         VALUES (:run_id, :run_kind, 'created', :at, :cwd, :spool, :max_concurrent, :default_agent,
-            :default_timeout_s)
+            :default_timeout_s, :options)
         """,
     ),
     TasksAdded: (

@@ -106,7 +106,9 @@ _RECOVERY: Final = (
 
 _CANCELLING: Final = ("ALTER TABLE tasks ADD COLUMN cancel_asked INTEGER NOT NULL DEFAULT 0",)
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING)
+_OPTIONS: Final = ("ALTER TABLE runs ADD COLUMN options TEXT",)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

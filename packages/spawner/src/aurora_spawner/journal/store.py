@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -15,6 +14,7 @@ from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import RunCleaned, RunCreated, RunTaken, TasksAdded, entry_of
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+from aurora_spawner.stored import StoredValueError, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -131,7 +131,7 @@ class Journal:
     def _check_lease(self, run_id: str, lease: str) -> None:
         row = self.connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None or row[0] != lease:
-            holder = ProcessIdentity(**json.loads(row[1])) if row and row[1] else "nobody any more"
+            holder = _holder_of(self.path, run_id, row[1]) if row and row[1] else "nobody any more"
             raise RunHeldError(run_id, str(holder))
 
     def create_run(self, names: Iterable[str], created: RunCreated, tasks: Iterable[TasksAdded]) -> str:
@@ -158,7 +158,7 @@ class Journal:
             if row is None:
                 raise UnknownRunError(run_id)
             if row[1] is not None:
-                other = ProcessIdentity(**json.loads(row[1]))
+                other = _holder_of(self.path, run_id, row[1])
                 if _holds(other, row[0], holder):
                     raise RunHeldError(run_id, str(other))
             self._append(connection, [entry_of(RunTaken(lease=lease, holder=holder.to_json()), run_id=run_id)])
@@ -171,6 +171,13 @@ class Journal:
 
 _LEASES_HERE: Final[set[str]] = set()
 """Leases that this process holds now: one that it had to give up unwritten, the disk being full, is free again."""
+
+
+def _holder_of(path: Path, run_id: str, stored: object) -> ProcessIdentity:
+    try:
+        return ProcessIdentity.from_json(document(stored))
+    except StoredValueError as error:
+        raise JournalCorruptError(path, f"run {run_id}: holder {error}; restore the journal from a copy") from error
 
 
 def _holds(other: ProcessIdentity, lease: str, asking: ProcessIdentity) -> bool:

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.errors import UnknownRunError
+from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
 from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.store import translated
 from aurora_spawner.result import RunState, SpawnResult, TaskState, result_from_json
+from aurora_spawner.stored import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.task import SpawnTask, task_from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
     from aurora_spawner.journal.store import Journal
+
+
+@contextmanager
+def as_written(journal: Path, place: str) -> Iterator[None]:
+    """Turn a value that nobody wrote so into an error that names file and place.
+
+    Raises:
+        JournalCorruptError: A value in it is not what was written.
+    """
+    try:
+        yield
+    except JournalCorruptError:
+        raise
+    except (ValueError, TypeError, KeyError, RecursionError, SpawnerError) as error:
+        problem = f"{place}: {error}; it was changed from outside: see `aur audit verify`, or restore a copy"
+        raise JournalCorruptError(journal, problem) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run was asked for that its resume has to know."""
+
+    taskfile: Path | None = None
+    """Where its tasks come from."""
+    limit_usd: float | None = None
+    """What it may cost at most; None for no limit of its own."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON values."""
+        return {"taskfile": None if self.taskfile is None else str(self.taskfile), "limit_usd": self.limit_usd}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +68,8 @@ class RunRow:
     default_timeout_s: float | None
     holder: ProcessIdentity | None
     """The coordinator that works on it, or that died doing so."""
+    options: RunOptions | None = None
+    """None where nothing was asked for, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +109,9 @@ class AttemptRow:
     exit_code: int | None
 
 
-_RUN_COLUMNS = (
+_RUN_COLUMNS: Final = (
     "run_id, kind, state, paused, created_at, started_at, ended_at, cwd, spool, max_concurrent, default_agent,"
-    " default_timeout_s, holder"
+    " default_timeout_s, holder, options"
 )
 
 
@@ -87,7 +122,7 @@ def list_runs(journal: Journal, *, limit: int | None = None) -> list[RunRow]:
             f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?",  # noqa: S608
             (-1 if limit is None else limit,),
         )
-        return [_run(row) for row in rows]
+        return [_run(row, journal.path) for row in rows]
 
 
 def load_run(journal: Journal, run_id: str) -> RunRow:
@@ -103,7 +138,7 @@ def load_run(journal: Journal, run_id: str) -> RunRow:
         ).fetchone()
     if row is None:
         raise UnknownRunError(run_id, tuple(run.run_id for run in list_runs(journal, limit=3)))
-    return _run(row)
+    return _run(row, journal.path)
 
 
 def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
@@ -116,7 +151,7 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
             (run_id,),
         )
         names: dict[str, str] = {}
-        return [_task(row, names) for row in rows]
+        return [_task(row, names, journal.path, run_id) for row in rows]
 
 
 def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
@@ -125,7 +160,8 @@ def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
         rows = journal.connection.execute(
             "SELECT state, count(*) FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
         )
-        return {TaskState(state): count for state, count in rows}
+        with as_written(journal.path, f"run {run_id}: the state of its tasks"):
+            return {TaskState(state): many for state, many in rows}
 
 
 def load_attempts(
@@ -143,7 +179,7 @@ def load_attempts(
             """,
             (run_id, open_only, task_id, task_id),
         )
-        return [_attempt(row) for row in rows]
+        return [_attempt(row, journal.path, run_id) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +206,7 @@ def load_recoveries(journal: Journal, run_id: str, *, open_only: bool = False) -
             """,
             (run_id, open_only),
         )
-        return [
-            RecoveryRow(task_id=task_id, state=state, agent=agent, due=due, changes=json.loads(changes))
-            for task_id, state, agent, due, changes in rows
-        ]
+        return [_recovery(row, journal.path, run_id) for row in rows]
 
 
 def load_breakers(journal: Journal) -> list[tuple[str, dict[str, Any]]]:
@@ -182,19 +215,21 @@ def load_breakers(journal: Journal) -> list[tuple[str, dict[str, Any]]]:
         rows = journal.connection.execute(
             "SELECT run_id, breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent"
         )
-        return [(run_id, json.loads(breaker)) for run_id, breaker, _at in rows]
+        return [_breaker(row, journal.path) for row in rows]
 
 
 def load_durations(journal: Journal, *, newest: int) -> list[tuple[str, float]]:
     """Agent and duration in seconds of the newest tasks that succeeded, of all runs."""
     with translated(journal.path):
-        return journal.connection.execute(
+        rows = journal.connection.execute(
             """
             SELECT json_extract(result, '$.agent'), json_extract(result, '$.execution_time') FROM tasks
             WHERE state = 'succeeded' ORDER BY ended_at DESC LIMIT ?
             """,
             (newest,),
-        ).fetchall()
+        )
+        with as_written(journal.path, "the durations of tasks"):
+            return [(text(agent), number(took)) for agent, took in rows]
 
 
 def load_failures(journal: Journal, *, newest: int) -> list[list[dict[str, Any]]]:
@@ -207,67 +242,82 @@ def load_failures(journal: Journal, *, newest: int) -> list[list[dict[str, Any]]
             """,
             (newest,),
         )
-        return [json.loads(changes) for (changes,) in rows]
+        with as_written(journal.path, "the recovery of tasks"):
+            return [documents(changes) for (changes,) in rows]
 
 
-def _identity(stored: str | None) -> ProcessIdentity | None:
-    return ProcessIdentity(**json.loads(stored)) if stored else None
+def _stored_identity(stored: object) -> ProcessIdentity:
+    return ProcessIdentity.from_json(document(stored))
 
 
-def _run(row: tuple[Any, ...]) -> RunRow:
-    return RunRow(
-        run_id=row[0],
-        kind=row[1],
-        state=RunState(row[2]),
-        paused=bool(row[3]),
-        created_at=row[4],
-        started_at=row[5],
-        ended_at=row[6],
-        cwd=Path(row[7]),
-        spool=Path(row[8]),
-        max_concurrent=row[9],
-        default_agent=row[10],
-        default_timeout_s=row[11],
-        holder=_identity(row[12]),
-    )
+def _options(stored: object) -> RunOptions:
+    return RunOptions(**read_fields(RunOptions, document(stored)))
 
 
-def _task(row: tuple[Any, ...], names: dict[str, str]) -> TaskRow:
+_RUN_READERS: Final[dict[str, Reader]] = {
+    "RunState": RunState,
+    "ProcessIdentity": _stored_identity,
+    "RunOptions": _options,
+    "int": count,
+}
+
+
+def _named(columns: str, row: tuple[Any, ...]) -> Mapping[str, Any]:
+    return dict(zip(columns.split(", "), row, strict=True))
+
+
+def _run(row: tuple[Any, ...], journal: Path) -> RunRow:
+    with as_written(journal, f"run {row[0]}"):
+        return RunRow(**read_fields(RunRow, _named(_RUN_COLUMNS, row), _RUN_READERS))
+
+
+def _task(row: tuple[Any, ...], names: dict[str, str], journal: Path, run_id: str) -> TaskRow:
     """A task; a name stands once in memory, however many tasks depend on it or name its agent."""
-    spec = json.loads(row[3])
-    spec.pop("content_hash")
-    task_id = spec["id"] = names.setdefault(row[0], row[0])
-    spec["depends_on"] = [names.setdefault(each, each) for each in spec["depends_on"]]
-    for field in ("agent", "model", "prompt_format"):
-        value = spec.get(field)
-        if value is not None:
-            spec[field] = names.setdefault(value, value)
-    return TaskRow(
-        task_id=task_id,
-        position=row[1],
-        state=TaskState(row[2]),
-        task=task_from_json(spec),
-        attempts=row[4],
-        started_at=row[5],
-        ended_at=row[6],
-        result=result_from_json(json.loads(row[7])) if row[7] else None,
-        added_by=row[8],
-        cancel_asked=bool(row[9]),
-    )
+    with as_written(journal, f"run {run_id}, task {row[0]}"):
+        spec = document(row[3])
+        task_id = spec["id"] = names.setdefault(text(row[0]), row[0])
+        spec["depends_on"] = [names.setdefault(text(each), each) for each in spec["depends_on"]]
+        for field in ("agent", "model", "prompt_format"):
+            value = spec.get(field)
+            if value is not None:
+                spec[field] = names.setdefault(text(value), value)
+        columns = "task_id, position, state, task, attempts, started_at, ended_at, result, added_by, cancel_asked"
+        return TaskRow(
+            **read_fields(TaskRow, {**_named(columns, row), "task_id": task_id, "task": spec}, _TASK_READERS)
+        )
 
 
-def _attempt(row: tuple[Any, ...]) -> AttemptRow:
-    return AttemptRow(
-        task_id=row[0],
-        number=row[1],
-        state=row[2],
-        token=row[3],
-        agent=row[4],
-        folder=Path(row[5]),
-        supervisor=_identity(row[6]),
-        intended_at=row[7],
-        started_at=row[8],
-        ended_at=row[9],
-        reason=row[10],
-        exit_code=row[11],
-    )
+def _result(stored: object) -> SpawnResult:
+    return result_from_json(document(stored))
+
+
+_TASK_READERS: Final[dict[str, Reader]] = {
+    "TaskState": TaskState,
+    "SpawnTask": task_from_json,
+    "SpawnResult": _result,
+    "int": count,
+}
+
+
+def _attempt(row: tuple[Any, ...], journal: Path, run_id: str) -> AttemptRow:
+    with as_written(journal, f"run {run_id}, task {row[0]}, attempt {row[1]}"):
+        columns = (
+            "task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at, reason,"
+            " exit_code"
+        )
+        if row[2] not in ("intended", "started", "ended"):
+            raise ValueError(f"state {row[2]!a} is none of an attempt")
+        return AttemptRow(
+            **read_fields(AttemptRow, _named(columns, row), {"ProcessIdentity": _stored_identity, "Path": path})
+        )
+
+
+def _recovery(row: tuple[Any, ...], journal: Path, run_id: str) -> RecoveryRow:
+    with as_written(journal, f"run {run_id}, task {row[0]}: its recovery"):
+        columns = "task_id, state, agent, due, changes"
+        return RecoveryRow(**read_fields(RecoveryRow, _named(columns, row), {"list[dict[str, Any]]": documents}))
+
+
+def _breaker(row: tuple[Any, ...], journal: Path) -> tuple[str, dict[str, Any]]:
+    with as_written(journal, f"run {row[0]}: a circuit breaker"):
+        return text(row[0]), document(row[1])

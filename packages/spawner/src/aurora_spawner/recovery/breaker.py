@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.recovery.policy import BreakerPolicy
+from aurora_spawner.stored import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,6 +125,10 @@ class CircuitBreaker:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave."""
-        known = {**stored, "state": BreakerState(stored["state"]), "failures": tuple(stored["failures"])}
-        return cls(**known)
+        """What `to_dict` gave.
+
+        Raises:
+            StoredValueError: It gave something else.
+        """
+        kept = {name: value for name, value in stored.items() if name != "policy"}
+        return cls(**read_fields(cls, kept, {"BreakerState": BreakerState}))

@@ -12,6 +12,7 @@ from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.causes import Cause, ErrorCategory
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.states import RecoveryState, RecoveryStep, advance
+from aurora_spawner.stored import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -47,9 +48,12 @@ class RecoveryStateTransition:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave."""
-        words = {name: kind(stored[name]) for name, kind in _WORDS.items() if stored.get(name) is not None}
-        return cls(**{**stored, **words})
+        """What `to_dict` gave.
+
+        Raises:
+            StoredValueError: It gave something else.
+        """
+        return cls(**read_fields(cls, stored, {kind.__name__: kind for kind in _WORDS.values()}))
 
 
 _WORDS: Mapping[str, type] = {

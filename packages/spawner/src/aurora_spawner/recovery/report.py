@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed, ProviderMoved
 from aurora_spawner.journal.store import translated
-from aurora_spawner.journal.views import load_breakers, load_recoveries, load_run, load_tasks
-from aurora_spawner.recovery.breaker import CircuitBreaker
-from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
+from aurora_spawner.journal.views import as_written, load_recoveries, load_run, load_tasks
+from aurora_spawner.recovery.machine import TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoverySummary
 from aurora_spawner.recovery.pauses import ProviderStory
 from aurora_spawner.recovery.provider import ProviderGate
+from aurora_spawner.recovery.standing import stored_breakers, stored_changes
+from aurora_spawner.stored import document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_spawner.journal.store import Journal
+    from aurora_spawner.recovery.breaker import CircuitBreaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +51,15 @@ def recovery_report(journal: Journal, run_id: str) -> RecoveryReport:
     tasks = []
     for row in load_recoveries(journal, run_id):
         agent = rows[row.task_id].task.agent or run.default_agent
-        changes = (RecoveryStateTransition.from_dict(each) for each in row.changes)
-        tasks.append(TaskRecoveryState(task_id=row.task_id, agent_id=agent).replay(changes))
+        with as_written(journal.path, f"run {run_id}, task {row.task_id}: its recovery"):
+            changes = stored_changes(journal, run_id, row)
+            tasks.append(TaskRecoveryState(task_id=row.task_id, agent_id=agent).replay(changes))
     return RecoveryReport(
         run_id=run_id,
         tasks=tuple(tasks),
         titles={task_id: row.task.headline for task_id, row in rows.items()},
         summary=RecoverySummary.of(tasks),
-        breakers=tuple(CircuitBreaker.from_dict(each) for by, each in load_breakers(journal) if by == run_id),
+        breakers=tuple(breaker for by, breaker in stored_breakers(journal) if by == run_id),
         notices=tuple(_notices(journal, run_id)),
     )
 
@@ -66,19 +68,20 @@ def _notices(journal: Journal, run_id: str) -> list[str]:
     kinds = (ProviderMoved.kind, AttemptStalled.kind, BatchTripped.kind, CallbackFailed.kind)
     with translated(journal.path):
         rows = journal.connection.execute(
-            "SELECT kind, task_id, payload FROM events"
+            "SELECT seq, kind, task_id, payload FROM events"
             " WHERE run_id = ? AND payload IS NOT NULL AND kind IN (?, ?, ?, ?) ORDER BY seq",
             (run_id, *kinds),
         ).fetchall()
     lines: dict[int, str] = {}
     stories: defaultdict[str, ProviderStory] = defaultdict(lambda: ProviderStory(lines=lines))
-    for place, (kind, task_id, payload) in enumerate(rows):
-        said = json.loads(payload)
-        if kind == ProviderMoved.kind:
-            gate = ProviderGate.from_dict(said["gate"])
-            stories[gate.provider].add(place, gate)
-        else:
-            lines[place] = _notice(kind, task_id, said)
+    for place, (seq, kind, task_id, payload) in enumerate(rows):
+        with as_written(journal.path, f"run {run_id}: event {seq} ({kind})"):
+            said = document(payload)
+            if kind == ProviderMoved.kind:
+                gate = ProviderGate.from_dict(said["gate"])
+                stories[gate.provider].add(place, gate)
+            else:
+                lines[place] = _notice(kind, task_id, said)
     return [lines[place] for place in sorted(lines)]
 
 

@@ -6,18 +6,25 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.views import load_breakers, load_durations, load_failures, load_recoveries
+from aurora_spawner.journal.views import (
+    as_written,
+    load_breakers,
+    load_durations,
+    load_failures,
+    load_recoveries,
+)
 from aurora_spawner.recovery.breaker import CircuitBreaker
-from aurora_spawner.recovery.causes import ErrorCategory
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.machine import RecoveryStateTransition
 from aurora_spawner.recovery.policy import TimeoutMode
-from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState
+from aurora_spawner.recovery.states import ATTEMPTING, RecoveryStep
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from aurora_spawner.journal.store import Journal
+    from aurora_spawner.journal.views import RecoveryRow
+    from aurora_spawner.recovery.causes import ErrorCategory
     from aurora_spawner.recovery.policy import RecoveryPolicy
 
 NEWEST: Final = 2_000
@@ -49,16 +56,34 @@ def load_standing(
     """
     rows = [row for row in load_recoveries(journal, run_id, open_only=True) if row.task_id not in begun_anew]
     return RecoveryStanding(
-        changes={row.task_id: tuple(RecoveryStateTransition.from_dict(each) for each in row.changes) for row in rows},
+        changes={row.task_id: tuple(stored_changes(journal, run_id, row)) for row in rows},
         due={row.task_id: row.due for row in rows if row.due is not None},
         breakers=tuple(
-            CircuitBreaker.from_dict(each)
-            if by == run_id and not anew
-            else CircuitBreaker.from_dict(each).on_probation()
-            for by, each in load_breakers(journal)
+            breaker if by == run_id and not anew else breaker.on_probation()
+            for by, breaker in stored_breakers(journal)
         ),
         histories=load_histories(journal) if _looks_back(policy) else {},
     )
+
+
+def stored_changes(journal: Journal, run_id: str, row: RecoveryRow) -> list[RecoveryStateTransition]:
+    """The changes of state of one task, as they were written.
+
+    Raises:
+        JournalCorruptError: They were not written so.
+    """
+    with as_written(journal.path, f"run {run_id}, task {row.task_id}: its recovery"):
+        return [RecoveryStateTransition.from_dict(each) for each in row.changes]
+
+
+def stored_breakers(journal: Journal) -> list[tuple[str, CircuitBreaker]]:
+    """Every agent's circuit breaker, with the run that moved it last.
+
+    Raises:
+        JournalCorruptError: One was not written so.
+    """
+    with as_written(journal.path, "a circuit breaker"):
+        return [(by, CircuitBreaker.from_dict(each)) for by, each in load_breakers(journal)]
 
 
 def _looks_back(policy: RecoveryPolicy) -> bool:
@@ -80,10 +105,11 @@ def load_histories(journal: Journal) -> dict[str, AgentHistory]:
     failures: dict[str, Counter[ErrorCategory]] = defaultdict(Counter)
     for changes in load_failures(journal, newest=NEWEST):
         holder = ""
-        for change in changes:
-            if RecoveryState(change["from_state"]) in ATTEMPTING and change["category"] and change["step"] != "defer":
-                failures[holder][ErrorCategory(change["category"])] += 1
-            holder = change["agent"]
+        with as_written(journal.path, "the recovery of tasks"):
+            for change in map(RecoveryStateTransition.from_dict, changes):
+                if change.from_state in ATTEMPTING and change.category and change.step is not RecoveryStep.DEFER:
+                    failures[holder][change.category] += 1
+                holder = change.agent
     return {
         agent: AgentHistory(agent=agent, durations_s=tuple(durations[agent]), failures=dict(failures[agent]))
         for agent in sorted({*durations, *failures})
