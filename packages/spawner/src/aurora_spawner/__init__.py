@@ -80,8 +80,9 @@ from aurora_spawner.spawn import (
 )
 from aurora_spawner.spending import BudgetedExecutor
 from aurora_spawner.task import SpawnTask
-from aurora_spawner.taskfile import TaskFile, TaskLine, read_taskfile
-from aurora_spawner.ticking import TickReport, tick
+from aurora_spawner.taskfiles.model import TaskFile, TaskLine
+from aurora_spawner.taskfiles.read import read_taskfile
+from aurora_spawner.taskfiles.ticking import TickReport, tick
 from aurora_spawner.usage import Usage
 
 __all__ = [

@@ -45,6 +45,8 @@ class SpawnTask:
     instructions: str | None = None
     """Who the agent is to be and how it is to work: an appended system prompt where its backend has a place for one,
     else words before the prompt."""
+    order_only: tuple[str, ...] = ()
+    """Those of `depends_on` that follow from the order of a file alone: what is asked does not rest on them."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and results of dependencies enter it as `dependency_results`."""
 
@@ -81,9 +83,10 @@ class SpawnTask:
     def content_hash(self) -> str:
         """Names what the agent is asked; equal for tasks whose results can stand for each other.
 
-        Title, priority and criticality are left out: changing them changes no result.
+        Title, priority, criticality and mere order are left out: changing them changes no result.
         """
-        asked = [self.prompt, self.agent, self.model, sorted(self.depends_on), sorted(self.files), self.prompt_format]
+        needs = sorted(each for each in self.depends_on if each not in self.order_only)
+        asked = [self.prompt, self.agent, self.model, needs, sorted(self.files), self.prompt_format]
         asked += [self.instructions] if self.instructions else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 

@@ -1,0 +1,389 @@
+"""Read a task file: find its boxes, recognise its form, and make tasks of them whose graph is sound."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+from aurora_spawner.errors import GraphError, TaskFileError
+from aurora_spawner.graph import build_graph
+from aurora_spawner.task import SpawnTask
+from aurora_spawner.taskfiles import ccsdd, kiro, openspec, plain, speckit
+from aurora_spawner.taskfiles.form import DONE, Item
+from aurora_spawner.taskfiles.ids import choose_ids, is_sure, read_lead
+from aurora_spawner.taskfiles.lines import Kind, read_outline, stray_runs
+from aurora_spawner.taskfiles.model import GroupLine, LineState, Note, TaskFile, TaskLine
+from aurora_spawner.taskfiles.naming import Directory, name_items
+from aurora_spawner.taskfiles.order import Place, waits
+from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
+from aurora_spawner.taskfiles.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from aurora_spawner.taskfiles.form import Form
+    from aurora_spawner.taskfiles.lines import BodyLine, Outline
+    from aurora_spawner.taskfiles.settings import Reference
+
+Order = Literal["file", "parallel"]
+
+BOX_LIMIT: Final = 20_000
+"""A file with more is no list that a person keeps, and no machine has agents for it."""
+
+_FORMS: Final = (speckit.FORM, ccsdd.FORM, kiro.FORM, openspec.FORM, plain.FORM)
+_ORDER_WORDS: Final = {"file": "one after the other, in the order of the file", "parallel": "all at once"}
+_STATE_REMARKS: Final = {
+    LineState.HELD: "is in a group that is neither open nor done; not run",
+    LineState.WAITING: "depends on a task that is not run; not run",
+    LineState.OPTIONAL: "is optional; left out",
+}
+_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical")
+"""What a group says for the tasks in it."""
+_MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
+_PATH: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
+_UNMAKING: Final = re.compile(r"\b(?:delete|remove|rename|move|replace|drop)", re.IGNORECASE)
+
+
+def read_taskfile(path: Path, *, order: Order | None = None, optional: bool = False) -> TaskFile:
+    """Read and check a task file.
+
+    Args:
+        order: Of tasks that do not say what they depend on, instead of the form's own: `file` one after the other,
+            `parallel` all at once.
+        optional: Also run the tasks that are marked as optional.
+
+    Raises:
+        TaskFileError: It cannot be read, holds no task, or a setting is given twice; with the line.
+        GraphError: Ids or dependencies do not fit together; with the line.
+    """
+    return parse_taskfile(read_text(path), path, order=order, optional=optional)
+
+
+def parse_taskfile(text: str, path: Path, *, order: Order | None = None, optional: bool = False) -> TaskFile:
+    """Parse text that was read already; `path` is for messages. Otherwise as `read_taskfile`."""
+    outline = read_outline(text.removeprefix(BYTE_ORDER_MARK))
+    if len(outline.entries) > BOX_LIMIT:
+        line = outline.entries[BOX_LIMIT].line
+        raise TaskFileError(path, line, f"has more than {BOX_LIMIT:,} boxes; split it")
+    return _Reading(outline, path, order=order, optional=optional).result()
+
+
+class _Reading:
+    """One file, step by step."""
+
+    def __init__(self, outline: Outline, path: Path, *, order: Order | None, optional: bool) -> None:
+        self._outline = outline
+        self._path = path
+        self._order = order
+        self._optional = optional
+        self._notes: list[Note] = []
+        self._items = self._make_items()
+        self._form = self._recognise()
+        self._read_marks()
+        self._make_groups()
+        name_items(self._items, path)
+        self._directory = Directory(self._items)
+        self._leaves = [item for item in self._items if not item.children and item.title]
+        self._needs = {item.id: self._needs_of(item) for item in self._leaves}
+        self._states = self._find_states()
+
+    def result(self) -> TaskFile:
+        if not any(item.title for item in self._items):
+            raise TaskFileError(self._path, None, self._no_task())
+        orders = self._implied_order()
+        file = TaskFile(
+            path=self._path,
+            lines=tuple(self._line_of(item, orders.get(item.id, ())) for item in self._leaves),
+            form=self._form.name,
+            order=_ORDER_WORDS[self._order] if self._order else self._form.order,
+            groups=tuple(self._group_of(item) for item in self._items if item.children),
+            notes=tuple(sorted([*self._notes, *self._box_notes(), *self._stray_notes()], key=lambda note: note.line)),
+        )
+        build_graph(file.tasks, lines={item.id: item.entry.line for item in self._leaves}, path=self._path)
+        return file
+
+    def _no_task(self) -> str:
+        strays = len(self._outline.strays)
+        where = f" ({strays} of its boxes stand in {self._outline.strays[0].where})" if strays else ""
+        return f"holds no task{where}; tasks are lines like `- [ ] 1. Write the parser`"
+
+    def _make_items(self) -> list[Item]:
+        items = [Item(entry=entry, settings=read_settings(entry, self._path)) for entry in self._outline.entries]
+        leads = [read_lead(item.settings.text) for item in items]
+        referenced = {each for item in items for reference in item.settings.references for each in reference.ids}
+        for item, lead in zip(items, choose_ids(leads, referenced), strict=True):
+            item.lead = lead
+            item.title = lead.rest if lead and is_sure(lead) else item.settings.text
+        _number(items)
+        for item in items:
+            self._notes.extend(Note(line=line, text=text) for line, text in item.settings.near_misses)
+        return items
+
+    def _recognise(self) -> Form:
+        return next(form for form in _FORMS if form.fits(self._items, self._outline.headings))
+
+    def _read_marks(self) -> None:
+        mark = self._form.side_mark
+        for item in self._items:
+            item.beside = self._form.beside
+            if mark and (match := mark.search(item.title)):
+                item.beside = True
+                kept = item.title[: match.start()] + item.title[match.end() :]
+                item.title = kept.strip(" \t") or item.title
+
+    def _make_groups(self) -> None:
+        """Find the groups, by indentation and, in some forms, by number."""
+        open_numbers: dict[int | None, list[Item]] = {}
+        for item in self._items:
+            nested_in = item.entry.parent
+            above = self._items[nested_in] if nested_in is not None else None
+            if self._form.groups_by_number:
+                above = _group_by_number(item, open_numbers.setdefault(nested_in, [])) or above
+            if above is not None:
+                item.parent = above
+                above.children.append(item)
+
+    def _needs_of(self, item: Item) -> tuple[str, ...] | None:
+        """Return what a task says that it depends on; None if it says nothing."""
+        found: dict[str, None] = {}
+        said = False
+        for owner in _with_groups(item):
+            for reference in owner.settings.references:
+                named = self._resolve(owner, reference)
+                said = said or named is not None
+                found.update(dict.fromkeys(named or ()))
+        return tuple(found) if said else None
+
+    def _resolve(self, item: Item, reference: Reference) -> list[str] | None:
+        """Return the tasks that a line names, those of a group for the group; None if the line is prose after all."""
+        done = item.entry.box in DONE
+        tasks: list[str] = []
+        for name in reference.ids:
+            try:
+                target = self._directory.find(name, item)
+            except LookupError as several:
+                raise GraphError(item.id, str(several), line=item.entry.line, path=self._path) from None
+            if target is not None:
+                tasks.extend(each.id for each in _leaves_of(target))
+            elif reference.loose and not self._directory.knows_style(name):
+                self._take_as_prose(item, reference)
+                return None
+            elif not done:
+                problem = f"depends on {name}, which does not exist{self._directory.suggestion(name)}"
+                raise GraphError(item.id, problem, line=item.entry.line, path=self._path)
+        tasks.extend(
+            each.id
+            for name in reference.perhaps
+            if (target := self._directory.find(name, item)) is not None
+            for each in _leaves_of(target)
+        )
+        return tasks
+
+    def _take_as_prose(self, item: Item, reference: Reference) -> None:
+        remark = f"“{reference.text}” is not a setting, it stays in the prompt: it names no task of this file"
+        note = Note(line=reference.line, text=remark)
+        if note not in self._notes[-50:]:
+            self._notes.append(note)
+        if reference.source is not None and reference.source not in item.settings.details:
+            item.settings.details.append(reference.source)
+            item.settings.details.sort(key=lambda line: line.line)
+
+    def _find_states(self) -> dict[str, LineState]:
+        states = {item.id: self._state_by_box(item) for item in self._leaves}
+        waiting = [task_id for task_id, state in states.items() if state is LineState.HELD]
+        dependants: dict[str, list[str]] = {}
+        for task_id, needs in self._needs.items():
+            for need in needs or ():
+                dependants.setdefault(need, []).append(task_id)
+        for task_id in waiting:
+            for dependant in dependants.get(task_id, ()):
+                if states[dependant] is LineState.OPEN:
+                    states[dependant] = LineState.WAITING
+                    waiting.append(dependant)
+        return states
+
+    def _state_by_box(self, item: Item) -> LineState:
+        if item.entry.box in DONE:
+            return LineState.DONE
+        family = list(_with_groups(item))
+        if any(self._is_odd(each) for each in family):
+            return LineState.HELD
+        if any(each.entry.starred for each in family) and not self._optional:
+            return LineState.OPTIONAL
+        return LineState.OPEN
+
+    def _is_odd(self, item: Item) -> bool:
+        return item.entry.box not in (" ", *DONE) and not (item.entry.box == "-" and self._form.dash_is_open)
+
+    def _implied_order(self) -> dict[str, tuple[str, ...]]:
+        if self._order == "parallel" or (self._form.beside and not self._form.sections and self._order is None):
+            return {}
+        section_of = self._form.sections(self._outline.headings) if self._form.sections and not self._order else None
+        return waits(
+            [
+                Place(
+                    id=item.id,
+                    beside=item.beside and not self._order,
+                    section=section_of(item) if section_of else None,
+                    placed=self._needs[item.id] is None,
+                )
+                for item in self._leaves
+                if self._states[item.id] is LineState.OPEN
+            ]
+        )
+
+    def _line_of(self, item: Item, order: tuple[str, ...]) -> TaskLine:
+        values = {
+            name: owner.settings.values[name]
+            for owner in reversed(list(_with_groups(item)))
+            for name in _INHERITED
+            if name in owner.settings.values
+        }
+        task = SpawnTask(
+            prompt=_prompt(item),
+            id=item.id,
+            title=item.title,
+            depends_on=self._needs[item.id] or order,
+            order_only=order,
+            files=self._files_of(item),
+            **values,  # type: ignore[arg-type]
+        )
+        return TaskLine(
+            id=item.id,
+            title=item.title,
+            line=item.entry.line,
+            state=self._states[item.id],
+            task=task,
+            numbered=item.number is not None,
+        )
+
+    def _files_of(self, item: Item) -> tuple[str, ...]:
+        given = item.settings.values.get("files", ())
+        assert isinstance(given, tuple)
+        if given or not self._form.paths_are_files:
+            return given
+        text = item.title[:2000]
+        if not _MAKING.match(text) or _UNMAKING.search(text):
+            return ()
+        words = (word.strip("`'\",;:.()") for word in text.split())
+        return tuple(dict.fromkeys(word for word in words if _PATH.fullmatch(word)))
+
+    def _group_of(self, item: Item) -> GroupLine:
+        return GroupLine(
+            id=item.id,
+            title=item.title,
+            line=item.entry.line,
+            done=item.entry.box in DONE,
+            held=self._is_odd(item),
+            members=tuple(each.id for each in _leaves_of(item)),
+        )
+
+    def _box_notes(self) -> Iterator[Note]:
+        for item in self._items:
+            if text := self._remark(item):
+                yield Note(line=item.entry.line, text=text)
+
+    def _remark(self, item: Item) -> str | None:
+        """Say about a box why it is no task to run; None if it is one, or done."""
+        box = item.entry.box
+        if self._is_odd(item):
+            inside = "; what is in it is not run" if item.children else "; not run"
+            return f"the box [{box}] is neither open nor done{inside}"
+        if item.children:
+            return self._group_remark(item)
+        if not item.title:
+            return "the box has no text; not run" if box not in DONE else None
+        if remark := _STATE_REMARKS.get(self._states[item.id]):
+            return f"{item.id} {remark}"
+        return "the box [-] says that it is in progress; taken as open" if box == "-" else None
+
+    def _group_remark(self, item: Item) -> str | None:
+        states = [self._states[each.id] for each in _leaves_of(item)]
+        left = sum(state not in (LineState.DONE, LineState.OPTIONAL) for state in states)
+        if item.entry.box in DONE:
+            return f"{item.id} is ticked, though {left} of the tasks in it are not" if left else None
+        if not left:
+            return f"{item.id} is a group; its tasks are done, its box is open"
+        return f"{item.id} is a group of {len(states)}, ticked with the last of them"
+
+    def _stray_notes(self) -> Iterator[Note]:
+        for first, last, number, where in stray_runs(self._outline.strays):
+            if number == 1:
+                yield Note(line=first, text=f"the box stands in {where}; not a task")
+            else:
+                yield Note(line=first, last=last, text=f"{number} boxes stand in {where}; not tasks")
+
+
+def _number(items: Sequence[Item]) -> None:
+    """Set the numbers: what the text begins with, else what the list itself counts."""
+    for item in items:
+        item.number = item.lead.id if item.lead else None
+    if any(item.number for item in items):
+        return
+    counted: dict[int | None, Item] = {}
+    for item in items:
+        if item.entry.ordinal is None:
+            continue
+        above = items[item.entry.parent] if item.entry.parent is not None else None
+        before = counted.get(item.entry.parent)
+        number = item.entry.ordinal
+        if before is not None and before.entry.heading is item.entry.heading:
+            assert before.number is not None
+            number = max(number, int(before.number.rpartition(".")[2]) + 1)
+        counted[item.entry.parent] = item
+        item.number = f"{above.number}.{number}" if above and above.number else str(number)
+
+
+def _group_by_number(item: Item, opened: list[Item]) -> Item | None:
+    """Return the item right above whose number this one's goes on from."""
+    if opened and opened[-1].entry.heading is not item.entry.heading:
+        opened.clear()
+    while opened and not (item.number or "").startswith(f"{opened[-1].number}."):
+        opened.pop()
+    group = opened[-1] if opened else None
+    if item.number:
+        opened.append(item)
+    return group
+
+
+def _with_groups(item: Item) -> Iterator[Item]:
+    """Yield an item and the groups that it is in, the innermost first."""
+    each: Item | None = item
+    while each is not None:
+        yield each
+        each = each.parent
+
+
+def _leaves_of(item: Item) -> list[Item]:
+    """The tasks in a group, in the order of the file; of a task, itself."""
+    found, queue = [], [item]
+    while queue:
+        each = queue.pop()
+        if each.children:
+            queue.extend(reversed(each.children))
+        elif each.title:
+            found.append(each)
+    return found
+
+
+def _prompt(item: Item) -> str:
+    """Return the task's text and details, then those of the groups that it is in."""
+    parts = ["\n".join([item.title, *_dedented(item.settings.details)])]
+    parts += [
+        "\n".join([f"Part of: {group.title}", *_dedented(group.settings.details)])
+        for group in _with_groups(item)
+        if group is not item and group.title
+    ]
+    return "\n\n".join(parts)
+
+
+def _dedented(lines: Iterable[BodyLine]) -> list[str]:
+    """The lines with the indentation that they have in common taken off, without blank ones around them."""
+    body = list(lines)
+    while body and not body[-1].text:
+        body.pop()
+    while body and not body[0].text:
+        body.pop(0)
+    margin = min((line.indent for line in body if line.text and line.kind is not Kind.COMMENT), default=0)
+    return [" " * max(0, line.indent - margin) + line.text if line.text else "" for line in body]

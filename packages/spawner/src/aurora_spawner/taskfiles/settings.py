@@ -1,0 +1,370 @@
+"""Read the settings below a task: `- Agent: @name`, `_Depends: 1.1_`, `<!-- priority: high -->`.
+
+A line is a setting only if its key is known and its value parses. Anything else is prose and stays in the prompt word
+for word; a near miss is told.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import TaskFileError
+from aurora_spawner.taskfiles.lines import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.taskfiles.lines import BodyLine, Entry
+
+_KEYS: Final = {
+    "agent": "agent",
+    "model": "model",
+    "depends": "depends",
+    "depends on": "depends",
+    "dependson": "depends",
+    "dependencies": "depends",
+    "dependency": "depends",
+    "deps": "depends",
+    "blocked by": "depends",
+    "priority": "priority",
+    "timeout": "timeout",
+    "files": "files",
+    "critical": "critical",
+}
+_LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
+"""Often about libraries: ids only if the file has them."""
+_SEVERAL: Final = ("depends", "files")
+"""Settings that add up where they are given more than once."""
+
+_MARKER: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+")
+_KEY: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,19}")
+_NAME: Final = re.compile(r"@?[A-Za-z0-9][\w.-]{0,99}")
+_MODEL: Final = re.compile(r"(?=[a-z]|\S*\d)[A-Za-z0-9][\w.:/@+-]{0,99}(?:\[\w{1,9}\])?")
+_TIME: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)[ \t]*([a-z]{0,7})", re.ASCII)
+_WHOLE: Final = re.compile(r"[+-]?\d{1,9}", re.ASCII)
+_PATH: Final = re.compile(r"[\w.@*?/+-]{1,250}")
+_REMARK: Final = re.compile(r"[ \t]*\([^()]*\)$")
+_ID: Final = re.compile(
+    r"(?:[A-Za-z][A-Za-z-]{0,15}[-_]?)?\d{1,9}(?:[.-]\d{1,9}){0,9}[a-z]?"
+    r"|(?:[\w-]{1,40}/){1,6}[\w.-]{1,40}"
+)
+"""As it stands in a file, or behind its heading as in `backend/1.1`."""
+_SEPARATOR: Final = re.compile(r"[,;&]|\band\b")
+_WORD_BEFORE_ID: Final = re.compile(r"tasks?[ \t]+", re.IGNORECASE)
+_RANGE: Final = re.compile(
+    r"(?P<stem>(?:[A-Za-z][A-Za-z-]{0,15}[-_]?)?(?:\d{1,9}\.){0,9})(?P<first>\d{1,9})"
+    r"[ \t]?(?:[-\u2013\u2014]|\.\.|to|through)[ \t]?(?:(?P=stem))(?P<last>\d{1,9})"
+)
+_LONG: Final = 1000
+_DRESS: Final = "`*_ \t"
+_IN_BRACKETS: Final = re.compile(r"\((?:depends on|depends|blocked by)[ \t:]+([^()]*)\)[ \t.]*$", re.IGNORECASE)
+
+_PRIORITY_WORDS: Final = {
+    "low": -10,
+    "normal": 0,
+    "medium": 0,
+    "high": 10,
+    "critical": 20,
+    "p0": 20,
+    "p1": 10,
+    "p2": 0,
+    "p3": -10,
+}
+_UNITS_S: Final = {
+    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+}
+_YES_NO: Final = {"yes": True, "true": True, "no": False, "false": False}
+_NOTHING: Final = ("none", "nothing", "n/a", "-", "\u2013", "\u2014")
+
+
+def _shortened(key: str) -> list[str]:
+    """Return a key with each of its letters left out, and as it is.
+
+    Two words with such a form in common are one slip of the keyboard apart.
+    """
+    return [key, *(key[:at] + key[at + 1 :] for at in range(len(key)))]
+
+
+_SLIPS: Final = {form: key for key in reversed(_KEYS) for form in _shortened(key)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The ids that one line names."""
+
+    line: int
+    ids: tuple[str, ...]
+    loose: bool
+    """The line is prose if one of the ids is none."""
+    text: str
+    """The line itself."""
+    perhaps: tuple[str, ...] = ()
+    """Ids in a range, as far as the file has them."""
+    source: BodyLine | None = None
+    """The line, for the prompt if it is prose."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """What is said about a task, and what is left for its prompt."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    """Agent, model, priority, timeout_s, critical and files, where they are given."""
+    references: list[Reference] = field(default_factory=list)
+    """What the task depends on; empty ids say: on nothing."""
+    text: str = ""
+    """The task's own line without comments that are settings."""
+    details: list[BodyLine] = field(default_factory=list)
+    near_misses: list[tuple[int, str]] = field(default_factory=list)
+    """Line and remark about each line that is nearly a setting."""
+
+
+class _NoValueError(ValueError):
+    """The value of a known key does not parse; the message says what would."""
+
+
+def read_settings(entry: Entry, path: Path) -> Settings:
+    """Read what is below a task and in its own line.
+
+    Raises:
+        TaskFileError: A setting that can have one value only is given twice.
+    """
+    reader = _Reader(path)
+    settings = reader.settings
+    settings.text = reader.take_comments(entry.text, entry.line)
+    if match := _IN_BRACKETS.search(settings.text[-400:]):
+        reader.take_bracketed(match[1], entry.line)
+    for line in entry.body:
+        if not reader.takes(line):
+            settings.details.append(line)
+    return settings
+
+
+class _Reader:
+    """Collects the settings of one task."""
+
+    def __init__(self, path: Path) -> None:
+        self.settings = Settings()
+        self._path = path
+        self._lines: dict[str, int] = {}
+
+    def takes(self, line: BodyLine) -> bool:
+        """Take a line if it is a setting; False leaves it to the prompt."""
+        if line.kind is Kind.COMMENT:
+            return not self.take_comments(line.text, line.line)
+        if line.kind is Kind.BULLET or (line.kind is Kind.TEXT and line.text[:1] in "_*"):
+            content = _MARKER.sub("", line.text, count=1) if line.kind is Kind.BULLET else line.text
+            if line.kind is Kind.TEXT and not (_is_wrapped(content) or content.startswith("**")):
+                return False
+            found = _key_and_value(content)
+            return found is not None and self._set(*found, line.line, line.text, source=line)
+        return False
+
+    def take_comments(self, text: str, line: int) -> str:
+        """Take the comments in a line that are settings, and return the line without them."""
+        kept, at = [], 0
+        for start, end in _comments(text):
+            inner = text[start + 4 : end - 3]
+            found = _key_and_value(inner) if len(inner) < _LONG else None
+            if found is not None and self._set(*found, line, text[start:end], source=None):
+                kept.append(text[at:start])
+                at = end
+        kept.append(text[at:])
+        return "".join(kept).strip(" \t")
+
+    def take_bracketed(self, inner: str, line: int) -> None:
+        """Take `(depends on T001)` at the end of a task's line, which stays part of the text."""
+        text = f"(depends on {inner})"
+        try:
+            ids, perhaps = _ids(inner)
+        except _NoValueError as problem:
+            self.settings.near_misses.append((line, f"{_short(text)} is not a setting: {problem}"))
+            return
+        self.settings.references.append(Reference(line=line, ids=ids, perhaps=perhaps, loose=True, text=text))
+
+    def _set(self, key: str, value: str, line: int, text: str, *, source: BodyLine | None) -> bool:
+        name = _KEYS.get(key)
+        if name is None:
+            self._note_slip(key, value, line, text)
+            return False
+        try:
+            read = _READERS[name](value)
+        except _NoValueError as problem:
+            remark = f"{_short(text)} is not a setting, it stays in the prompt: {problem}"
+            self.settings.near_misses.append((line, remark))
+            return False
+        if name in self._lines and name not in _SEVERAL and self.settings.values[_FIELDS[name]] != read:
+            problem_text = f"{name} is set twice for this task, first in line {self._lines[name]}"
+            raise TaskFileError(self._path, line, problem_text, field=name)
+        self._lines.setdefault(name, line)
+        if name == "depends":
+            ids, perhaps = _ids(value)
+            self.settings.references.append(
+                Reference(
+                    line=line, ids=ids, perhaps=perhaps, loose=key in _LOOSE_KEYS, text=_short(text), source=source
+                )
+            )
+        else:
+            self._keep(name, read)
+        return True
+
+    def _keep(self, name: str, read: object) -> None:
+        if name == "files":
+            assert isinstance(read, tuple)
+            before = self.settings.values.get("files", ())
+            assert isinstance(before, tuple)
+            self.settings.values["files"] = tuple(dict.fromkeys([*before, *read]))
+        else:
+            self.settings.values[_FIELDS[name]] = read
+
+    def _note_slip(self, key: str, value: str, line: int, text: str) -> None:
+        """Note a mistyped key, if the value would do."""
+        close = next((_SLIPS[each] for each in _shortened(key) if each in _SLIPS), None)
+        if close is None:
+            return
+        try:
+            _READERS[_KEYS[close]](value)
+        except _NoValueError:
+            return
+        remark = f"{_short(text)} is not a setting; did you mean {close.capitalize()}?"
+        self.settings.near_misses.append((line, remark))
+
+
+def _short(text: str) -> str:
+    return f"“{text}”" if len(text) <= 60 else f"“{text[:59]}…”"
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the comments of a line begin and end, those in `code` left out."""
+    start, counted, ticks, last_tick = text.find("<!--"), 0, 0, text.rfind("`")
+    while start >= 0:
+        end = text.find("-->", start + 2) + 3
+        if end < 3:
+            return
+        ticks += text.count("`", counted, start)
+        counted = start
+        if ticks % 2 == 0 or last_tick < end:
+            yield start, end
+        start = text.find("<!--", end)
+
+
+def _is_wrapped(text: str) -> bool:
+    return len(text) > 2 and text[0] == text[-1] and text[0] in "_*" and text[1] != text[0]
+
+
+def _key_and_value(content: str) -> tuple[str, str] | None:
+    """Split `**Key**: value` in any dress; the key in lower case with single spaces."""
+    text = content.strip(" \t")
+    if _is_wrapped(text):
+        text = text[1:-1]
+    before, colon, value = text[:40].partition(":")
+    if not colon:
+        return None
+    value = text[len(before) + 1 :].strip(" \t")
+    marks = before[: len(before) - len(before.lstrip("*_`"))]
+    if marks and not before.rstrip(" \t").endswith(marks):
+        value = value.removeprefix(marks).strip(" \t")
+    name = before.strip("*_` \t")
+    if not _KEY.fullmatch(name):
+        return None
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split()), value
+
+
+def _plain(value: str) -> str:
+    return value.strip("`* \t")
+
+
+def _name(value: str) -> str:
+    name = _plain(value)
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        raise _NoValueError("an agent is one name, like @reviewer")
+    return name.removeprefix("@")
+
+
+def _model(value: str) -> str:
+    name = _plain(value)
+    if not _MODEL.fullmatch(name) or not name.isprintable():
+        raise _NoValueError("a model is one name, like sonnet or gpt-5")
+    return name
+
+
+def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids that are named, and those inside of ranges."""
+    if value.lower().strip("`*_.() \t") in _NOTHING or value.strip() in _NOTHING:
+        return (), ()
+    text = _REMARK.sub("", value).rstrip(". \t") if len(value) < _LONG else value
+    found: dict[str, None] = {}
+    inside: dict[str, None] = {}
+    for part in _SEPARATOR.split(text):
+        word = _WORD_BEFORE_ID.sub("", part.strip(_DRESS), count=1).strip(_DRESS).removeprefix("#")
+        if match := _RANGE.fullmatch(word):
+            ends, between = _range(match)
+            found.update(dict.fromkeys(ends))
+            inside.update(dict.fromkeys(between))
+        elif word and not _ID.fullmatch(word):
+            raise _NoValueError("tasks are named by their ids, like 1.1 or T001")
+        elif word:
+            found[word] = None
+    if not found:
+        raise _NoValueError("it names no task; write none if there is none")
+    return tuple(found), tuple(inside)
+
+
+def _range(match: re.Match[str]) -> tuple[list[str], list[str]]:
+    """Return the ends of a range such as `T003-T007`, and what is between them."""
+    stem, first, last = match["stem"], match["first"], match["last"]
+    if int(last) - int(first) not in range(1, _LONG):
+        raise _NoValueError("the range has no tasks in it")
+    between = range(int(first) + 1, int(last))
+    return [f"{stem}{first}", f"{stem}{last}"], [f"{stem}{number:0{len(first)}}" for number in between]
+
+
+def _files(value: str) -> tuple[str, ...]:
+    names = [part.strip("` \t") for part in value.split(",")]
+    found = tuple(dict.fromkeys(name for name in names if name))
+    if not found:
+        raise _NoValueError("it names no file")
+    for name in found:
+        if not _PATH.fullmatch(name) or not any(mark in name.strip(".") for mark in "./*"):
+            raise _NoValueError(f"{_short(name)} is not a path, like src/parser.py")
+    return found
+
+
+def _priority(value: str) -> int:
+    word = _plain(value).lower()
+    if word in _PRIORITY_WORDS:
+        return _PRIORITY_WORDS[word]
+    if not _WHOLE.fullmatch(word):
+        raise _NoValueError("a priority is a whole number or low, normal, high, critical")
+    return int(word)
+
+
+def _timeout(value: str) -> float:
+    match = _TIME.fullmatch(_plain(value).lower())
+    if not match or match[2] not in _UNITS_S or not float(match[1]):
+        raise _NoValueError("a timeout is a time above 0, like 90, 90s, 5m or 1h")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def _critical(value: str) -> bool:
+    word = _plain(value).lower()
+    if word not in _YES_NO:
+        raise _NoValueError("critical is yes or no")
+    return _YES_NO[word]
+
+
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "agent": _name,
+    "model": _model,
+    "depends": _ids,
+    "priority": _priority,
+    "timeout": _timeout,
+    "files": _files,
+    "critical": _critical,
+}
+_FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in _READERS}
