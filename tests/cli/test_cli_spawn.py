@@ -130,7 +130,7 @@ def test_an_unknown_tool_is_an_error_that_says_where_it_was_named(aur: Aur, work
         ("- [ ] 1 A\n- [ ] 1 B\n", "tasks.md:2"),
         ("- [ ] 1 A\n  - Depends: 9\n", "tasks.md:1"),
         ("- [ ] 1 A\n  - Depends: 2\n- [ ] 2 B\n  - Depends: 1\n", "tasks.md:1"),
-        ("- [ ] 1 A\n  - Timeout: soon\n", "tasks.md:2"),
+        ("- [ ] 1 A\n  - Agent: a\n  - Agent: b\n", "tasks.md:3"),
         ("nothing here\n", "tasks.md"),
     ],
     ids=["duplicate", "unknown", "cycle", "setting", "empty"],
