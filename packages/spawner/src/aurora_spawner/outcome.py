@@ -76,6 +76,7 @@ def result_of(
         model=reply.model,
         session_id=reply.session_id,
         resumed=resumed,
+        windows=reply.windows,
         reported=None if verdict.success else _reported(end, reply, resumed=resumed),
     )
 

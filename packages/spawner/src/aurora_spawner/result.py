@@ -14,6 +14,8 @@ from aurora_spawner.usage import Usage, usage_from_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aurora_spawner.windows import UsageWindow
+
 
 class TaskState(StrEnum):
     """Where a task stands in its run."""
@@ -109,6 +111,8 @@ class SpawnResult:
     """The last attempt went on with the session of an earlier one."""
     reported: ReportedFailure | None = None
     """What the agent itself reported as failed."""
+    windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
+    """Usage windows of the account, as the attempt told them; not kept beyond it."""
 
     @property
     def success(self) -> bool:
@@ -125,7 +129,7 @@ class SpawnResult:
         }
 
 
-_RESULT_FIELDS: Final = tuple(each.name for each in fields(SpawnResult))
+_RESULT_FIELDS: Final = tuple(each.name for each in fields(SpawnResult) if each.name != "windows")
 
 
 def result_from_json(stored: dict[str, Any]) -> SpawnResult:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aurora_spawner.failure import ReportedFailure
     from aurora_spawner.task import SpawnTask
     from aurora_spawner.usage import Usage
+    from aurora_spawner.windows import UsageWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,8 @@ class Reply:
     """Its model began to answer."""
     retries: int = 0
     """Calls of its model that it tried again."""
+    windows: tuple[UsageWindow, ...] = ()
+    """Usage windows of the account, as they were told last."""
     tool_calls: int = 0
     lines: int = 0
     unknown_events: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import Reply
@@ -15,6 +15,7 @@ from aurora_spawner.backends.events import (
     ToolCall,
     ToolResult,
     UsageReported,
+    WindowsTold,
 )
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.usage import NOTHING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.events import AgentEvent
     from aurora_spawner.failure import ReportedFailure
     from aurora_spawner.usage import Usage
+    from aurora_spawner.windows import UsageWindow
 
 ANSWER_LIMIT: Final = 4 << 20
 """Characters of a message; of a longer one the beginning is kept."""
@@ -51,6 +53,10 @@ class Digest:
     _for_good: bool = False
     _pending: ReportedFailure | None = None
     """What it tries again for, where nothing came after that."""
+    _asked: ReportedFailure | None = None
+    """The last refusal in which its provider said how long to wait."""
+    _windows: dict[str, UsageWindow] = field(default_factory=dict)
+    """By name, as they were told last."""
     _message: list[str] = field(default_factory=list)
     _length: int = 0
 
@@ -60,7 +66,7 @@ class Digest:
             self._take(event)
 
     def _take(self, event: AgentEvent) -> None:
-        if not isinstance(event, (RetryNotice, SessionStarted, UsageReported)):
+        if not isinstance(event, (RetryNotice, SessionStarted, UsageReported, WindowsTold)):
             self._pending = None
         match event:
             case SessionStarted():
@@ -82,6 +88,9 @@ class Digest:
             case RetryNotice():
                 self.retries += 1
                 self._pending = event.failure if event.failure.status or event.failure.code else self._pending
+                self._asked = event.failure if event.failure.retry_after_s is not None else self._asked
+            case WindowsTold():
+                self._windows |= {window.name: window for window in event.windows}
             case Succeeded():
                 self._succeed(event)
             case Failed():
@@ -123,15 +132,23 @@ class Digest:
             failure=f"it reports: {self.failure.text}" if self.failure else None,
             finished=self._finished and self.dialect.ends_with_event,
             ends_with_event=self.dialect.ends_with_event,
-            reported=self.failure or self._pending,
+            reported=self._with_wait(self.failure or self._pending),
             session_id=self.session_id,
             model=self.model,
             usage=self.usage.with_session(self.session_usage) if self.usage and self.session_usage else self.usage,
             session_usage=self.session_usage,
             worked=self.worked,
             retries=self.retries,
+            windows=tuple(self._windows.values()),
             tool_calls=self.tool_calls,
         )
+
+    def _with_wait(self, failure: ReportedFailure | None) -> ReportedFailure | None:
+        """The failure with the wait that its provider asked for in an earlier answer of that status."""
+        asked = self._asked
+        if failure is None or asked is None or failure.retry_after_s is not None or asked.status != failure.status:
+            return failure
+        return replace(failure, retry_after_s=asked.retry_after_s)
 
 
 def digest_of(dialect: Dialect, pieces: Iterable[bytes]) -> Reply:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aurora_spawner.failure import ReportedFailure
     from aurora_spawner.usage import Usage
+    from aurora_spawner.windows import UsageWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,13 @@ class RetryNotice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsTold:
+    """How full the usage windows of the account are."""
+
+    windows: tuple[UsageWindow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
     """The agent says that it is done."""
 
@@ -93,4 +101,6 @@ class Failed:
     """A `Succeeded` that follows does not outweigh it."""
 
 
-AgentEvent = SessionStarted | Text | ToolCall | ToolResult | UsageReported | RetryNotice | Succeeded | Failed
+AgentEvent = (
+    SessionStarted | Text | ToolCall | ToolResult | UsageReported | RetryNotice | WindowsTold | Succeeded | Failed
+)

@@ -14,10 +14,12 @@ from aurora_spawner.backends.events import (
     ToolCall,
     ToolResult,
     UsageReported,
+    WindowsTold,
 )
 from aurora_spawner.backends.failures import MESSAGE_LENGTH, failure_in, status_in
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.usage import Usage
+from aurora_spawner.windows import UsageWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +39,49 @@ def _system(event: Fields) -> Iterator[AgentEvent]:
     if kind == "init" and event.text("session_id"):
         yield SessionStarted(id=event.text("session_id"), model=event.text("model") or None)
     elif kind == "api_retry":
-        code = event.text("error")
-        delay_ms = event.real("retry_delay_ms")
-        yield RetryNotice(
-            attempt=event.whole("attempt"),
-            delay_s=None if delay_ms is None else delay_ms / 1000,
-            failure=ReportedFailure(code=code, status=event.whole("error_status"), message=code),
-        )
+        yield _retry(event)
+
+
+def _retry(event: Fields) -> RetryNotice:
+    """Its wait is the provider's where it is longer than its own would be: 0.5 s, doubled, and up to a quarter more."""
+    code, attempt = event.text("error"), event.whole("attempt")
+    delay_ms = event.real("retry_delay_ms")
+    delay_s = None if delay_ms is None else delay_ms / 1000
+    own_s = 0.625 * 2 ** min(max(0, (attempt or 1) - 1), 10)
+    return RetryNotice(
+        attempt=attempt,
+        delay_s=delay_s,
+        failure=ReportedFailure(
+            code=code,
+            status=event.whole("error_status"),
+            message=code,
+            retry_after_s=delay_s if delay_s is not None and delay_s > own_s else None,
+        ),
+    )
+
+
+_WINDOWS: Final = {"five_hour": "5-hour", "seven_day": "weekly"}
+
+
+def _rate_limit(event: Fields) -> Iterator[AgentEvent]:
+    """Told to subscribers with each answer. Where more may be bought and is, no window closes the account."""
+    told = event.fields("rate_limit_info")
+    paid = told.is_true("isUsingOverage") or told.text("overageStatus").startswith("allowed")
+    windows = {name: told.fields("unifiedWindows").fields(name) for name in told.fields("unifiedWindows").raw}
+    if told.text("rateLimitType"):
+        windows.setdefault(told.text("rateLimitType"), told)
+    if windows and not paid:
+        yield WindowsTold(windows=tuple(_window(name, window) for name, window in windows.items()))
+
+
+def _window(name: str, told: Fields) -> UsageWindow:
+    share = told.real("utilization")
+    return UsageWindow(
+        name=_WINDOWS.get(name, name.replace("_", " ")[:40]),
+        used_percent=None if share is None else share * 100,
+        resets_at=told.real("resetsAt"),
+        exhausted=told.text("status") == "rejected",
+    )
 
 
 def _assistant(event: Fields) -> Iterator[AgentEvent]:
@@ -134,7 +172,7 @@ READERS: Final[Readers] = {
     "user": _user,
     "result": _result,
     "stream_event": _nothing,
-    "rate_limit_event": _nothing,
+    "rate_limit_event": _rate_limit,
     "control_request": _nothing,
     "control_response": _nothing,
 }
