@@ -36,12 +36,11 @@ def at(*when: int, zone: "ZoneInfo | None" = None) -> float:
         ("You've hit your usage limit. Try again in 3 days, 4 hours and 5 minutes.", NOW + 76 * 3600 + 300, ""),
         ("You've hit your usage limit. Try again in 45 minutes.", NOW + 2700, ""),
         (
-            "You’ve hit your usage limit. Visit https://example.invalid/usage to purchase more credits or try again"
-            " at 5:49 PM.",
+            "You\u2019ve hit your usage limit. To purchase more credits, visit us, or try again at 5:49 PM.",
             at(2026, 9, 29, 17, 49),
             "",
         ),
-        ("You’ve hit your usage limit, or try again at Oct 2nd, 2026 7:49 AM.", at(2026, 10, 2, 7, 49), ""),
+        ("You\u2019ve hit your usage limit, or try again at Oct 2nd, 2026 7:49 AM.", at(2026, 10, 2, 7, 49), ""),
         ("Claude AI usage limit reached|1790690400", 1790690400.0, ""),
         ("usage limit reached, resets at 2026-10-02T09:00:00Z", at(2026, 10, 2, 9), ""),
         ("usage limit reached, resets at 2026-10-02 09:00:00+02:00", at(2026, 10, 2, 7), ""),
@@ -133,10 +132,8 @@ def test_windows_are_named_by_their_length() -> None:
     assert [name_of_length(each) for each in lengths] == ["5-hour", "daily", "weekly", "30-minute", "", "", "", ""]
 
 
-FRAGMENTS = st.sampled_from(
-    ["usage limit", "resets", "try again", "at", "in", "4:20", "pm", "am", "99", "Oct", "Feb", "31", "2026", "9999"]
-    + ["0000-00-00", "T25:61", "(Europe/Berlin)", "(Z", "days", "hours", "9" * 13, "monday", "|", "1" * 400, "\0"]
-)
+WORDS = "usage,limit,resets,try again,at,in,4:20,pm,am,99,Oct,Feb,31,2026,9999,0000-00-00,T25:61,(Europe/Berlin),(Z"
+FRAGMENTS = st.sampled_from([*WORDS.split(","), "days", "hours", "monday", "|", "1790690400123", "\x00"])
 
 
 @given(st.text() | st.lists(FRAGMENTS, max_size=12).map(" ".join), st.floats(0, 4e9))

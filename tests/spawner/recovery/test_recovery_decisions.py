@@ -347,8 +347,8 @@ def test_a_provider_that_never_answers_is_left_for_the_next_of_the_chain() -> No
     clock = Clock()
     recovery, one, other = make(clock=clock), task(1), task(2)
     attempts = wait_in_vain(recovery, clock, one)
-    assert attempts == 10
-    assert 600 < clock.now - 1_000 < 900
+    assert attempts == 12
+    assert 40 < clock.now - 1_000 <= 60, "a fallback stands ready, and the provider has named no time"
     assert (recovery.agent_of(one), state_of(recovery, one)) == ("b", S.CIRCUIT_OPEN)
     assert recovery.held == {}, "nobody waits any more"
     assert recovery.enter(other) is Entry.MOVED, "one that was waiting beside it"
@@ -367,7 +367,7 @@ def test_without_a_chain_one_message_says_how_long_was_waited_and_what_to_do() -
     errors = {state.last_error for each in ("1", "2") if (state := recovery.machine.get_task_state(each))}
     assert len(errors) == 1
     error = str(errors.pop())
-    for said in ("810 s in 9 pauses without an answer", "max_provider_wait is 900 s", "resume the run", "it broke"):
+    for said in ("798 s in 20 pauses without an answer", "max_provider_wait is 900 s", "resume the run", "it broke"):
         assert said in error
 
 
@@ -380,7 +380,7 @@ def test_patience_is_counted_by_provider_and_outlives_its_run(tmp_path: Path) ->
         first.failed(task(), OVERLOADED, failure(task()))
         clock.now = first.store.gate(first._provider("a")).until
     second = make(clock=clock, state_dir=tmp_path, run_id="second")  # the first was killed, and never closed
-    assert wait_in_vain(second, clock, task(7)) == 5
+    assert wait_in_vain(second, clock, task(7)) == 12 - 5
 
 
 def test_after_the_pause_one_may_try_again_and_an_answer_makes_patience_whole() -> None:

@@ -28,7 +28,10 @@ from aurora_spawner import (
 from aurora_spawner.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, TimeoutMode
+from aurora_spawner.recovery.run_recovery import RunRecovery
+from aurora_spawner.recovery.standing import RecoveryStanding
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
+from aurora_spawner.windows import UsageWindow
 
 BASE = RecoveryPolicy(base_delay=0.02, max_delay=0.2, jitter=False, fallback_to_llm=False)
 Seen = Any
@@ -197,6 +200,38 @@ def patience(folder: Path, policy: RecoveryPolicy) -> Seen:
 
 
 WITH_FALLBACK = dataclasses.replace(BASE, fallback_to_llm=True, max_retries=0)
+
+
+def recovery_of(policy: RecoveryPolicy) -> RunRecovery:
+    return RunRecovery(
+        RecoverySettings(policy=policy, state_dir=None, clock=lambda: 1_000.0, chance=lambda: 0.0),
+        backends={name: SimulatedBackend(name) for name in ("agent", "model")},
+        agent_of=lambda _task: "agent",
+        standing=RecoveryStanding(changes={}, due={}, breakers=(), histories={}),
+    )
+
+
+def after_a_limit(policy: RecoveryPolicy, **limit: Any) -> Seen:
+    """Who has the task after its provider was limited so."""
+    recovery, task = recovery_of(policy), SpawnTask("go", id="1")
+    recovery.store.limited(recovery._provider("agent"), began=1_000.0, reason="it said so", **limit)
+    return recovery.admits("agent") and recovery.enter(task), recovery.agent_of(task)
+
+
+def overload_patience(_folder: Path, policy: RecoveryPolicy) -> Seen:
+    return after_a_limit(policy, retry_after_s=None, overloaded=True)
+
+
+def window_patience(_folder: Path, policy: RecoveryPolicy) -> Seen:
+    return after_a_limit(policy, retry_after_s=None, window=UsageWindow(resets_at=8_200.0, exhausted=True))
+
+
+def held_by_usage(_folder: Path, policy: RecoveryPolicy) -> Seen:
+    recovery = recovery_of(policy)
+    recovery.hear("agent", windows=(UsageWindow(name="weekly", used_percent=70.0, resets_at=8_200.0),))
+    return recovery.admits("agent")
+
+
 TRIPPED = dataclasses.replace(BASE, max_retries=0, max_failure_rate=0.5, circuit_breaker_enabled=False)
 WATCHED = EarlyDetection(threshold_s=0.5)
 
@@ -215,6 +250,9 @@ CASES: dict[str, tuple[Callable[[Path, RecoveryPolicy], Seen], RecoveryPolicy, d
         dataclasses.replace(BASE, max_provider_wait=0.25),
         {"max_provider_wait": 0.0},
     ),
+    "fallback_after": (overload_patience, WITH_FALLBACK, {"fallback_after": 1.0}),
+    "max_window_wait": (window_patience, BASE, {"max_window_wait": 60.0}),
+    "usage_threshold": (held_by_usage, BASE, {"usage_threshold": 50.0}),
     "circuit_breaker_enabled": (paths, dataclasses.replace(BASE, max_retries=0), {"circuit_breaker_enabled": False}),
     "breaker": (paths, dataclasses.replace(BASE, max_retries=0), {"breaker": BreakerPolicy(failure_threshold=9)}),
     "timeout": (deadlines, BASE, {"timeout": TimeoutPolicy(mode=TimeoutMode.FIXED, initial_s=7)}),

@@ -90,14 +90,24 @@ def test_a_limit_pauses_as_long_as_the_provider_said() -> None:
     assert probing.state is GateState.PROBING
 
 
-def test_without_a_word_pauses_double() -> None:
+def test_without_a_word_a_pause_is_a_third_of_the_wait_so_far() -> None:
     gate, now, pauses = GATE, 0.0, []
-    for _ in range(9):
+    for _ in range(25):
         gate = limited(gate, now)
         pauses.append(gate.until - now)
         now = gate.until
         gate = gate.ask(now)[1]
-    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert pauses[:5] == pytest.approx([2, 2, 2, 2, 8 / 3])
+    assert pauses[-1] == pytest.approx(300)
+
+
+@pytest.mark.parametrize("limit_s", [7.0, 36.0, 100.0, 600.0])
+@pytest.mark.parametrize("said_s", [None, 3.0])
+def test_whatever_the_limit_is_it_costs_a_half_more_at_most(limit_s: float, said_s: float | None) -> None:
+    gate, now = limited(GATE, 0.0, said_s), 0.0
+    while (now := gate.until) < limit_s:
+        gate = limited(gate.ask(now)[1], now, said_s)
+    assert now <= 1.5 * limit_s
 
 
 def test_one_probe_at_a_time() -> None:
@@ -351,7 +361,7 @@ def waited_for(answers: "itertools.chain[float | None]", limit_s: float | None) 
 def test_a_provider_that_never_answers_is_not_waited_for_longer_than_allowed(pause: float | None) -> None:
     waited, probes = waited_for(itertools.chain(itertools.repeat(pause)), 900.0)
     assert 900.0 - 300.0 <= waited <= 900.0
-    assert probes <= 20
+    assert probes <= (60 if pause is not None and pause < 60 else 21)
     assert waited_for(itertools.chain(itertools.repeat(pause)), None)[1] == 200, "without a limit it goes on"
 
 

@@ -39,8 +39,10 @@ def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None
     assert notice is not None
     assert isinstance(notice, ProviderPaused)
     assert notice.until == 1_060
-    assert f"waiting until {utc_time(1_060, 1_000)}" in notice.message
-    assert f"until {utc_time(1_900, 1_000)} at the latest: 429 too many" in notice.message
+    assert notice.message == (
+        f"p is rate-limiting: paused until {utc_time(1_060, 1_000)}, giving up at {utc_time(1_900, 1_000)}"
+        " (429 too many)"
+    )
     probing = paused.ask(1_060.0)[1]
     again = limited(probing, 1_061.0, 60.0)
     assert [watch.look(gate, 1_061.0, 900.0) for gate in (probing, again, again)] == [None] * 3
@@ -57,7 +59,7 @@ def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None
 def test_without_a_limit_no_latest_time_is_promised() -> None:
     notice = PauseWatch().look(limited(GATE, 0.0, 60.0), 0.0, None)
     assert notice is not None
-    assert "at the latest" not in notice.message
+    assert "giving up" not in notice.message
 
 
 def test_a_provider_that_is_not_waited_for_is_told_once() -> None:

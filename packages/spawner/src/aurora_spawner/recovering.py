@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aurora_spawner import events
 from aurora_spawner.hedging import Hedging
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.stalls import StallVerdict
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
+
+
+HELD_S: Final = 15.0
+"""A task that alone has to wait for a paused provider asks again after so long."""
+LONGEST_TIMER_S: Final = 60.0
+"""A clock that is set, or a machine that slept, is noticed within so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,8 @@ class Recovering:
             self._means.scheduler.requeue(task_id)
             self._means.record.jot(task_id)
             self._host.tell(events.TaskFellBack(task_id=task_id, to_agent=self.recovery.agent_of(task)))
+        elif entry is Entry.HELD:
+            self.wait(str(task.id), HELD_S)
         self.call_back()
         return entry is Entry.GO
 
@@ -156,7 +164,7 @@ class Recovering:
         if told and end.reason == told[0]:  # we told it to end
             result = replace(result, error=told[1])
         if result.success:
-            self.recovery.succeeded(task)
+            self.recovery.succeeded(task, result)
             return result, None
         if cancelled:
             self.recovery.cancelled(task, result.error or "cancelled")
@@ -225,7 +233,8 @@ class Recovering:
         now = self.recovery.settings.clock()
         for agent, until in self.recovery.held.items():
             if f"agent {agent}" not in self._timers:
-                self._set_timer(f"agent {agent}", max(0.001, until - now), self._ask_again, agent)
+                delay_s = min(LONGEST_TIMER_S, max(0.001, until - now))
+                self._set_timer(f"agent {agent}", delay_s, self._ask_again, agent)
 
     def _ask_again(self, agent: str) -> None:
         self.recovery.held.pop(agent, None)  # whether it still has to wait, the next of its tasks finds out

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from aurora_spawner.windows import UsageWindow
 
 
+PROVIDER_STOPPED: Final = "provider_stopped"
+PROVIDER_LIMITED: Final = "provider_limited"
+"""Termination reasons of tasks that nothing kept from being done but their providers; a resume runs them again."""
+
+
 class TaskState(StrEnum):
     """Where a task stands in its run."""
 
@@ -92,7 +97,8 @@ class SpawnResult:
     retry_count: int = 0
     """Attempts beyond the first."""
     termination_reason: str | None = None
-    """Why the attempt did not end by itself: deadline, cancelled, interrupted, supervisor_lost."""
+    """Why the attempt did not end by itself: deadline, cancelled, interrupted, supervisor_lost; or that only its
+    provider kept the task from being done: provider_stopped, provider_limited."""
     execution_time: float = 0.0
     """Seconds that the last attempt took."""
     started_at: float | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.graph import TaskGraph, build_graph
 from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded
-from aurora_spawner.result import TaskState
+from aurora_spawner.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
 from aurora_spawner.task import task_to_json
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CUT_OFF = ("interrupted", "cancelled")
 """Why tasks are opened again that go on where they were."""
+_OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
 """Keeps single events small where a run has very many tasks."""
 
@@ -173,6 +174,8 @@ def _reopened(
             reopened[task_id] = "edited"
         elif row.state is TaskState.RUNNING and task_id not in attempted:
             reopened[task_id] = "interrupted"
+        elif row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:
+            reopened[task_id] = "its provider is asked anew"
         elif retry_failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
             reopened[task_id] = "retry_failed"
     for task_id in _downstream(list(reopened), graph):

@@ -281,7 +281,7 @@ class Run:
                 store,
                 self.run_id,
                 self.recovery.policy,
-                anew=self.revision.retry_failed,
+                anew=self.revision.retry_failed or bool(standing.begun_anew),
                 begun_anew=standing.begun_anew,
             ),
         )

@@ -46,7 +46,7 @@ class UsageWindow:
         return f"{self.name} usage limit" if self.name else "usage limit"
 
     def filled(self, threshold: float | None) -> bool:
-        """Returns True if the window is used up, or used beyond `threshold` per cent (None: only if it is used up)."""
+        """Returns True if the window is used up, or used beyond that many per cent; None stands for no threshold."""
         return self.exhausted or (
             threshold is not None and self.used_percent is not None and self.used_percent >= threshold
         )

@@ -86,15 +86,18 @@ class Digest:
                 self.session_usage = event.session or self.session_usage
                 self.model = event.model or self.model
             case RetryNotice():
-                self.retries += 1
-                self._pending = event.failure if event.failure.status or event.failure.code else self._pending
-                self._asked = event.failure if event.failure.retry_after_s is not None else self._asked
+                self._try_again(event)
             case WindowsTold():
                 self._windows |= {window.name: window for window in event.windows}
-            case Succeeded():
-                self._succeed(event)
-            case Failed():
-                self._fail(event)
+            case Succeeded() | Failed():
+                self._end(event)
+
+    def _try_again(self, event: RetryNotice) -> None:
+        self.retries += 1
+        if event.failure.status or event.failure.code:
+            self._pending = event.failure
+        if event.failure.retry_after_s is not None:
+            self._asked = event.failure
 
     def _say(self, event: Text) -> None:
         if not event.continues:
@@ -109,6 +112,12 @@ class Digest:
             self.answer = "".join(self._message)
             self._message.clear()
             self._length = 0
+
+    def _end(self, event: Succeeded | Failed) -> None:
+        if isinstance(event, Succeeded):
+            self._succeed(event)
+        else:
+            self._fail(event)
 
     def _succeed(self, event: Succeeded) -> None:
         if self.dialect.ends_with_event:

@@ -8,7 +8,8 @@ looked at, nor is the answer of a failed one.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.executor import REFUSALS
@@ -22,9 +23,11 @@ from aurora_spawner.recovery.causes import (
     cause_of_status,
 )
 from aurora_spawner.recovery.wordings import OVER_STATUS, asks_to_wait_s, cause_of_text, is_final
+from aurora_spawner.windows import last_reset, window_in
 
 if TYPE_CHECKING:
     from aurora_spawner.failure import ReportedFailure
+    from aurora_spawner.windows import UsageWindow
 
 STDERR_LINES: Final = 30
 """Final lines of stderr that are looked at."""
@@ -45,6 +48,10 @@ class FailureEvidence:
     api_status: int | None = None
     """Of the last answer of its provider, where that is known without events."""
     stderr: str = ""
+    windows: tuple[UsageWindow, ...] = ()
+    """Usage windows of the account, as the agent told them."""
+    at: float = field(default_factory=time.time)
+    """When it failed, Unix time; times of day in its messages are read from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,10 @@ class Classification:
     """What it was seen by: ending, event, api_status, exit_code, stderr, none."""
     retry_after_s: float | None = None
     """What the provider asked to wait; a day at most."""
+    status: int | None = None
+    """Of the provider's answer."""
+    window: UsageWindow | None = None
+    """The usage window that is used up, where the provider says when it resets."""
 
     @property
     def throttled(self) -> bool:
@@ -81,6 +92,7 @@ class ErrorClassifier:
         """Weigh the evidence of an attempt that failed."""
         return (
             _by_refusal(evidence)
+            or _by_window(evidence)
             or _by_report(evidence)
             or _by_ending(evidence)
             or _by_status(evidence.api_status, "api_status", None)
@@ -115,6 +127,27 @@ def _by_refusal(evidence: FailureEvidence) -> Classification | None:
     return _found(Cause.NOT_ALLOWED, "ending") if evidence.reason in REFUSALS else None
 
 
+def _by_window(evidence: FailureEvidence) -> Classification | None:
+    """A plan's window is used up: told by an event, or in the words of the failure, which may speak of money too."""
+    window = _exhausted(evidence)
+    if window is None:
+        return None
+    reported = evidence.reported
+    status = reported.status if reported else evidence.api_status
+    found = _found(Cause.RATE_LIMIT, "event" if reported else "stderr", reported.retry_after_s if reported else None)
+    return replace(found, status=status, window=window)
+
+
+def _exhausted(evidence: FailureEvidence) -> UsageWindow | None:
+    reported = evidence.reported
+    if reported is None:
+        lines = filter(is_final, reversed(_last_lines(evidence.stderr) if evidence.reason == "exited" else []))
+        return next((found for line in lines if (found := window_in(line, evidence.at)) is not None), None)
+    if reported.status not in (None, 429, 402, 403, 503, 529):
+        return None
+    return last_reset(evidence.windows, evidence.at) or window_in(reported.message, evidence.at)
+
+
 def _by_ending(evidence: FailureEvidence) -> Classification | None:
     if evidence.reason == "exec_failed":
         return _found(_ERRNOS.get(evidence.exec_errno, Cause.NOT_STARTABLE), "ending")
@@ -126,21 +159,23 @@ def _by_report(evidence: FailureEvidence) -> Classification | None:
     reported = evidence.reported
     if reported is None:
         return None
+    wait_s = reported.retry_after_s
     cause = _CODES.get(reported.code.lower())
-    if cause is not None:
-        return _found(cause, "event", reported.retry_after_s)
-    by_text = cause_of_text(reported.message)
-    by_status = _by_status(reported.status, "event", reported.retry_after_s)
-    if by_status is not None and by_text not in OVER_STATUS:
-        return by_status
-    return _found(by_text, "event", reported.retry_after_s) if by_text else None
+    by_text = cause_of_text(reported.message) if cause is None else None
+    by_status = cause_of_status(reported.status) if reported.status is not None else None
+    cause = cause or (by_status if by_text not in OVER_STATUS else None) or by_text
+    if cause is None:
+        return None
+    if wait_s is None and cause in THROTTLING:
+        wait_s = asks_to_wait_s(reported.message)
+    return replace(_found(cause, "event", wait_s), status=reported.status)
 
 
 def _by_status(status: int | None, seen_by: str, retry_after_s: float | None) -> Classification | None:
     if status is None:
         return None
     cause = cause_of_status(status)
-    return _found(cause, seen_by, retry_after_s) if cause else None
+    return replace(_found(cause, seen_by, retry_after_s), status=status) if cause else None
 
 
 _CODES: Final = {
@@ -220,9 +255,12 @@ def _died_of_signal(evidence: FailureEvidence) -> bool:
 
 def _by_stderr(stderr: str) -> Classification | None:
     """The last line that says something decides: what came before it was overcome."""
-    lines = [line[:LINE_LENGTH] for line in stderr[-64_000:].splitlines() if line.strip()][-STDERR_LINES:]
-    for line in reversed(lines):
+    for line in reversed(_last_lines(stderr)):
         cause = cause_of_text(line) if is_final(line) else None
         if cause is not None:
             return _found(cause, "stderr", asks_to_wait_s(stderr))
     return None
+
+
+def _last_lines(stderr: str) -> list[str]:
+    return [line[:LINE_LENGTH] for line in stderr[-64_000:].splitlines() if line.strip()][-STDERR_LINES:]

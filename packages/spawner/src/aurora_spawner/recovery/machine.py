@@ -65,6 +65,9 @@ _WORDS: Mapping[str, type] = {
 }
 
 
+_LEAVING = (RecoveryStep.AWAIT_FALLBACK, RecoveryStep.OPEN_CIRCUIT, RecoveryStep.GIVE_UP)
+
+
 def _always(_agent: str) -> bool:
     return True
 
@@ -146,11 +149,13 @@ class TaskRecoveryState:
             raise SpawnerError(f"task {self.task_id} has no agent left to fall back to")
         self._take(RecoveryStep.FALL_BACK)
 
-    def circuit_open(self, error: str = "", *, usable: Callable[[str], bool] = _always) -> None:
+    def circuit_open(
+        self, error: str = "", why: Classification | None = None, *, usable: Callable[[str], bool] = _always
+    ) -> None:
         """Its agent is left alone for now: the task never reaches it, and is the next usable one's, if any."""
         error = error or f"the circuit of agent {self.agent} is open"
         agent = next(filter(usable, self.remaining), None)
-        self._take(RecoveryStep.OPEN_CIRCUIT, agent=agent, error=error)
+        self._take(RecoveryStep.OPEN_CIRCUIT, agent=agent, error=error, why=why)
 
     def defer(self, why: Classification | None = None, *, error: str | None = None) -> None:
         """The attempt under way cost nothing, and is as if it had never begun."""
@@ -241,6 +246,11 @@ class TaskRecoveryState:
             return 0.0
         end = self.transitions[-1].at if self.is_terminal else self.clock()
         return max(0.0, end - self.transitions[0].at)
+
+    @property
+    def left_for(self) -> frozenset[Cause | None]:
+        """Why agents were left for the next one, or for good."""
+        return frozenset(each.cause for each in self.transitions if each.step in _LEAVING)
 
     @property
     def recovery_path(self) -> tuple[RecoveryState, ...]:

@@ -31,16 +31,32 @@ class PauseWatch:
     def __contains__(self, provider: str) -> bool:
         return provider in self._told
 
-    def look(self, gate: ProviderGate, now: float, limit_s: float | None) -> PauseEvent | None:
-        """What is new about a provider that is waited for so long at most (seconds; None without end)."""
+    def look(
+        self,
+        gate: ProviderGate,
+        now: float,
+        limit_s: float | None,
+        *,
+        limit: str = "max_provider_wait",
+        fallback: str = "",
+    ) -> PauseEvent | None:
+        """What is new about a provider that is waited for so long at most (seconds; None without end).
+
+        Args:
+            limit: What that limit is called in the policy.
+            fallback: Who takes over where it is not waited for.
+        """
         told = self._told.get(gate.provider)
         if gate.state is GateState.STOPPED:  # what its tasks are told says it all
             self._told.pop(gate.provider, None)
         elif gate.state in _ANSWERING:
             return self._answers(gate) if told else None
         elif limit_s is not None and gate.asks_too_much(now, limit_s):
+            text = gate.out_of_patience(limit_s, limit)
+            if fallback:
+                text = f"{gate.named}: not waited for, {fallback} takes its tasks ({gate.reason})"
             if told is not ProviderLeft:
-                return self._tell(ProviderLeft(provider=gate.provider, message=gate.out_of_patience(limit_s)))
+                return self._tell(ProviderLeft(provider=gate.provider, message=text))
         elif not told:
             message = _paused(gate, now, limit_s)
             return self._tell(
@@ -59,12 +75,14 @@ class PauseWatch:
 
 def _paused(gate: ProviderGate, now: float, limit_s: float | None) -> str:
     if gate.state is GateState.PROBING:
-        return f"provider {gate.provider} asks for patience; one attempt is finding out whether it answers again"
-    until = f"waiting until {utc_time(gate.until, now)}"
+        return f"{gate.named}: one attempt is finding out whether it answers again"
+    until = f"paused until {utc_time(gate.until, now)}"
+    if gate.window:
+        until += " (its reset), then one attempt asks; what runs goes on"
     latest = now + limit_s - gate.waited_s if limit_s is not None else gate.until
     if latest > gate.until:
-        until += f", if it asks for more until {utc_time(latest, now)} at the latest"
-    return f"provider {gate.provider} asks for patience, {until}: {gate.reason}"
+        until += f", giving up at {utc_time(latest, now)}"
+    return f"{gate.named}: {until} ({gate.reason})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,6 +240,13 @@ class RecoveryPolicy:
     max_provider_wait: float | None = 900.0
     """How long a provider that pauses is waited for in all without one answer of it; then tasks go on along their
     chain, or fail. 0 never waits, None always."""
+    fallback_after: float | None = 60.0
+    """How long a provider that is overloaded and does not say for how long is waited for where a fallback stands
+    ready; None as long as `max_provider_wait`."""
+    max_window_wait: float | None = None
+    """How long the reset of a usage window is waited for where no fallback stands ready; 0 never, None always."""
+    usage_threshold: float | None = 95.0
+    """Used per cent of a usage window from which nothing more starts before its reset; None for no such threshold."""
     circuit_breaker_enabled: bool = True
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     timeout: TimeoutPolicy | None = None
@@ -277,8 +284,12 @@ class RecoveryPolicy:
         _check_seconds(self, "base_delay", "max_delay")
         problem = f"({self.max_delay:g} s) is below base_delay ({self.base_delay:g} s)"
         _check(self.max_delay >= self.base_delay, "max_delay", problem)
-        if self.max_provider_wait is not None:
-            _check_seconds(self, "max_provider_wait")
+        for name in ("max_provider_wait", "fallback_after", "max_window_wait"):
+            if getattr(self, name) is not None:
+                _check_seconds(self, name)
+        threshold = self.usage_threshold
+        sound = threshold is None or (_number(threshold) and 0 < threshold <= 100)
+        _check(sound, "usage_threshold", f"must be above 0 and at most 100, not {threshold!r}")
         factor = self.backoff_factor
         _check(_number(factor) and factor >= 1, "backoff_factor", f"must be at least 1, not {factor!r}")
         rate = self.max_failure_rate

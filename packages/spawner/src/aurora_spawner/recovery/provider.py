@@ -1,8 +1,9 @@
 """The gate of one provider, shared by all agents that use it: pause, one probe, a ramp, or a stop. Pure.
 
-A rate limit pauses the provider until it said, or for a wait that doubles. Then one attempt probes; once that is
-answered, starts are spaced at a rate that grows with each success, quickly up to where the provider last complained
-and slowly beyond (as TCP finds the width of a line). A refused key stops the provider until a new run asks again.
+A rate limit pauses the provider until it said, or for a share of the wait so far; a usage window that is used up, or
+nearly, pauses it until the window resets, for hours or days. Then one attempt probes; once that is answered, starts
+are spaced at a rate that grows with each success, quickly up to where the provider last complained and slowly beyond
+(as TCP finds the width of a line). A refused key stops the provider until a new run, or a resume, asks again.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.failure import LONGEST_WAIT_S, believed_wait_s
+from aurora_spawner.windows import LONGEST_WINDOW_S
+
+if TYPE_CHECKING:
+    from aurora_spawner.windows import UsageWindow
 
 PROBE_LIMIT_S: Final = 120.0
 """A probe of which nothing was heard for so long is given to somebody else."""
@@ -21,10 +26,16 @@ RECHECK_S: Final = 0.5
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 300.0
 """Where the provider did not say how long."""
+UNTOLD_SHARE: Final = 1 / 3
+"""Of the wait so far, as the next pause where the provider does not say how long: no limit costs a third more."""
 BELIEVED: Final = 5
-"""Pauses in a row as long as the provider said; after them they are no shorter than if it had said nothing."""
+"""Pauses in a row as long as the provider said; after them it has been wrong too often."""
+WRONG_SHARE: Final = 0.1
+"""Of the wait so far, as the least pause where the provider says how long and is wrong again and again."""
 PAUSE_JITTER: Final = 0.1
 """Share of a pause that is added by chance, so that not everybody comes back at once."""
+WINDOW_JITTER_S: Final = 30.0
+"""Added by chance, at most, to the reset of a usage window."""
 START_JITTER: Final = 0.1
 """The same of the time between two starts on a ramp."""
 SHORT_PAUSE_S: Final = 5.0
@@ -106,6 +117,12 @@ class ProviderGate:
     """Probing: which run made the probe."""
     successes: tuple[float, ...] = ()
     """The last of them on this ramp."""
+    trouble: str = ""
+    """What keeps it closed, for people: "rate-limiting (429)"."""
+    window: str = ""
+    """Paused until the reset of this usage window, which the provider named; such a wait asks nobody's patience."""
+    overloaded: bool = False
+    """It has not said how long it will be, and what it lacks is room, not what the account may ask for."""
 
     def ask(self, now: float, *, chance: float = 0.5, asker: str = "") -> tuple[GateAnswer, ProviderGate]:
         """Whether an attempt may start, and the gate after the question; `go` takes the place given.
@@ -133,7 +150,8 @@ class ProviderGate:
 
     def _waited_s(self, now: float) -> float:
         """With the part of a present pause that is over."""
-        return self.waited_s + (min(now, self.until) - self.since if self.state is GateState.PAUSED else 0.0)
+        counts = self.state is GateState.PAUSED and not self.window
+        return self.waited_s + (max(0.0, min(now, self.until) - self.since) if counts else 0.0)
 
     def pauses(self, now: float) -> bool:
         """Whether nobody may probe yet."""
@@ -148,17 +166,30 @@ class ProviderGate:
         """Whether, with the present pause, the provider would be waited for longer than that without an answer."""
         if limit_s is None or not self.pauses(now):
             return False
+        if self.window:
+            return self.until - now > limit_s
         return self.waited_s + self.pause_s > limit_s
 
-    def out_of_patience(self, limit_s: float) -> str:
-        """What tasks are told that wait no longer than that; the same for all of them."""
+    @property
+    def named(self) -> str:
+        """The provider with what keeps it closed, for people."""
+        if self.window:
+            return f"{self.provider}: {self.window}"
+        return f"{self.provider} is {self.trouble or 'rate-limiting'}"
+
+    def out_of_patience(self, limit_s: float, limit: str = "max_provider_wait") -> str:
+        """What tasks are told that wait no longer than that; the same for all of them.
+
+        Args:
+            limit: What the limit is called in the policy.
+        """
         so_far = (
             f" after {self.waited_s:.0f} s in {self.streak - 1} pauses without an answer" if self.streak > 1 else ""
         )
         return (
             f"provider {self.provider} is not waited for{so_far}: it asks for {self.pause_s:.0f} s more, and"
-            f" max_provider_wait is {limit_s:g} s; raise that, give the agent a fallback, or resume the run with what"
-            f" failed after {utc_time(self.until, self.since)} ({self.reason})"
+            f" {limit} is {limit_s:g} s; raise that, give the agent a fallback, or resume the run"
+            f" after {utc_time(self.until, self.since)} ({self.reason})"
         )
 
     def _ask_on_ramp(self, now: float, chance: float) -> tuple[GateAnswer, ProviderGate]:
@@ -197,22 +228,36 @@ class ProviderGate:
         return replace(self, rate_per_s=rate, waited_s=0.0, successes=(*self.successes, now)[-REMEMBERED:])
 
     def limited(
-        self, now: float, *, began: float, retry_after_s: float | None, reason: str, chance: float = 0.5
+        self,
+        now: float,
+        *,
+        began: float,
+        retry_after_s: float | None,
+        reason: str,
+        chance: float = 0.5,
+        trouble: str = "",
+        overloaded: bool = False,
+        window: UsageWindow | None = None,
     ) -> ProviderGate:
         """After a rate limit or an overload.
 
         Args:
             began: When the attempt that met it started; one from before the pause only confirms the pause.
+            trouble: What the provider does, for people: "rate-limiting (429)".
+            overloaded: The provider lacks room.
+            window: The usage window that is used up, where there is one.
         """
         if self.state is GateState.STOPPED:
             return self
+        reset = window.reset_after(now) if window else None
+        if window is not None and reset is not None:
+            return self.closed_until(now, reset, window=window, reason=reason, chance=chance)
         late = self.state in (GateState.PAUSED, GateState.PROBING) and began < self.since
-        streak = self.streak if late else self.streak + 1
         asked_s = believed_wait_s(retry_after_s)
-        pause = _pause_s(streak) if asked_s is None else max(asked_s, _pause_s(streak - BELIEVED))
+        pause = self._next_pause_s(now, asked_s)
         until = now + pause * (1 + PAUSE_JITTER * chance)
         if late:
-            return self if until <= self.until else replace(self, until=until)
+            return self if until <= self.until or self.window else replace(self, until=until)
         if self.state is GateState.RAMPING and pause <= SHORT_PAUSE_S and self.waited_s <= RAMP_PATIENCE_S:
             return self._slower(now, until, began, reason)
         return replace(
@@ -221,10 +266,48 @@ class ProviderGate:
             reason=reason,
             since=now,
             until=until,
-            streak=streak,
+            streak=min(self.streak + 1, MOST_STREAK),
             waited_s=self._waited_s(now),
             ceiling_per_s=self._ceiling(),
             successes=(),
+            trouble=trouble,
+            window="",
+            overloaded=overloaded and asked_s is None,
+        )
+
+    def _next_pause_s(self, now: float, asked_s: float | None) -> float:
+        """As long as the provider asks, and no less than a share of the wait so far."""
+        if asked_s is not None and self.streak < BELIEVED:
+            return asked_s
+        share = UNTOLD_SHARE if asked_s is None else WRONG_SHARE
+        least = max(FIRST_PAUSE_S, min(LONGEST_PAUSE_S, share * self._waited_s(now)))
+        return max(least, asked_s or 0.0)
+
+    def closed_until(
+        self, now: float, reset: float, *, window: UsageWindow, reason: str, chance: float = 0.5
+    ) -> ProviderGate:
+        """Returns the gate paused until the reset of a usage window; one that resets sooner changes nothing.
+
+        Args:
+            reset: Unix time, as far as it is believed.
+        """
+        until = reset + WINDOW_JITTER_S * chance
+        waits = self.state is GateState.PAUSED and bool(self.window)
+        if self.state is GateState.STOPPED or (waits and reset <= self.until):
+            return self
+        return replace(
+            self,
+            state=GateState.PAUSED,
+            reason=reason,
+            since=self.since if waits else now,
+            until=until,
+            streak=self.streak if waits else min(self.streak + 1, MOST_STREAK),
+            waited_s=self._waited_s(now),
+            ceiling_per_s=self._ceiling(),
+            successes=(),
+            trouble="",
+            window=window.title,
+            overloaded=False,
         )
 
     def _slower(self, now: float, until: float, began: float, reason: str) -> ProviderGate:
@@ -255,7 +338,17 @@ class ProviderGate:
 
     def refused(self, now: float, *, reason: str) -> ProviderGate:
         """After an authentication failure: nothing can succeed until the user acts."""
-        return replace(self, state=GateState.STOPPED, reason=reason, since=now, until=0.0, waited_s=0.0, successes=())
+        return replace(
+            self,
+            state=GateState.STOPPED,
+            reason=reason,
+            since=now,
+            until=0.0,
+            waited_s=0.0,
+            successes=(),
+            window="",
+            overloaded=False,
+        )
 
     def asked_anew(self, now: float) -> ProviderGate:
         """When a new run begins: a stop from before it is tried once more, by one probe."""
@@ -293,6 +386,9 @@ class ProviderGate:
             "next_start": self.next_start,
             "prober": self.prober,
             "successes": list(self.successes),
+            "trouble": self.trouble,
+            "window": self.window,
+            "overloaded": self.overloaded,
         }
 
     @classmethod
@@ -308,20 +404,30 @@ class ProviderGate:
             "state": GateState(stored["state"]),
             "streak": int(_within(_number(stored["streak"]), 0, MOST_STREAK)),
             "successes": tuple(_number(at) for at in stored["successes"])[-REMEMBERED:],
+            **{name: _text(stored.get(name, "")) for name in ("trouble", "window")},  # older versions had none
+            "overloaded": stored.get("overloaded") is True,
         }
         return cls(**known)
 
     def plausible(self, now: float) -> Self:
-        """The gate as far as it can be true: a pause is no longer than a provider is believed, nothing is to come."""
-        since = self.since if 0 <= self.since <= now + CLOCK_SLACK_S else 0.0
+        """The gate as far as it can be true: a pause is no longer than a provider is believed, nothing is to come.
+
+        A gate from the future was entered by a clock that was ahead: what it waits for begins now, and the reset of a
+        usage window, which is a time of day and no length, stays where it is.
+        """
+        ahead_s = self.since - now if self.since > now + CLOCK_SLACK_S else 0.0
+        if ahead_s > 0:
+            shift = 0.0 if self.window else min(ahead_s, self.until)
+            past = replace(self, since=now, until=self.until - shift, next_start=min(self.next_start, now))
+            return past.plausible(now)
+        since = self.since if self.since >= 0 else 0.0
+        longest_s = LONGEST_WINDOW_S + WINDOW_JITTER_S if self.window else _longest_s(self.state)
         least_rate = LEAST_RATE_PER_S if self.state is GateState.RAMPING else 0.0
         ceiling = _within(self.ceiling_per_s, LEAST_RATE_PER_S, FULL_RATE_PER_S) if self.ceiling_per_s else 0.0
         return replace(
             self,
             since=since,
-            until=_within(
-                self.until, since if self.state is GateState.PAUSED else 0.0, since + _longest_s(self.state)
-            ),
+            until=_within(self.until, since if self.state is GateState.PAUSED else 0.0, since + longest_s),
             waited_s=_within(self.waited_s, 0.0, now),
             rate_per_s=_within(self.rate_per_s, least_rate, FULL_RATE_PER_S),
             ceiling_per_s=ceiling,
@@ -365,8 +471,3 @@ def utc_time(at: float, now: float) -> str:
     except (ValueError, OverflowError, OSError):
         return "a time that no calendar has"
     return f"{moment:%H:%M:%S} UTC" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _pause_s(streak: int) -> float:
-    """Without a word of the provider; 0 before the first of a row."""
-    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(streak - 1, 30))) if streak > 0 else 0.0

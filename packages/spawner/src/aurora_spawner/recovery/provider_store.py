@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
 import time
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.recovery.errors import ProviderStateError
-from aurora_spawner.recovery.provider import GateAnswer, GateState, ProviderGate
+from aurora_spawner.recovery.provider import CLOCK_SLACK_S, GateAnswer, GateState, ProviderGate
+from aurora_spawner.windows import last_reset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from aurora_spawner.windows import UsageWindow
 
 FILE_NAME: Final = "providers.db"
 BUSY_WAIT_S: Final = 5.0
@@ -53,7 +57,7 @@ class ProviderStore:
         self._tolerant = tolerant
         self._holder = holder
         self.trouble: str | None = None
-        """Why the file is not used any more."""
+        """What is wrong with the file: why it is not used any more, or what of it could not be read."""
         self._clock = clock
         self._chance = chance
         self._known: dict[str, ProviderGate] = {}
@@ -76,7 +80,7 @@ class ProviderStore:
         """Open the file, making it where it is missing: not before there is something to remember."""
         if self._connection is None:
             if self._path is not None:
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _make_private(self._path)
             connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY_WAIT_S, isolation_level=None)
             self._connection = connection
             connection.execute("PRAGMA journal_mode = WAL")
@@ -104,14 +108,44 @@ class ProviderStore:
         """The provider answered."""
         return self._change(provider, lambda gate: gate.succeeded(self._clock()))
 
-    def limited(self, provider: str, *, began: float, retry_after_s: float | None, reason: str) -> ProviderGate:
-        """The provider asked for patience, of an attempt that began then."""
+    def limited(
+        self,
+        provider: str,
+        *,
+        began: float,
+        retry_after_s: float | None,
+        reason: str,
+        trouble: str = "",
+        overloaded: bool = False,
+        window: UsageWindow | None = None,
+    ) -> ProviderGate:
+        """The provider asked for patience, of an attempt that began then; see `ProviderGate.limited`."""
         chance = self._chance()
         return self._change(
             provider,
             lambda gate: gate.limited(
-                self._clock(), began=began, retry_after_s=retry_after_s, reason=reason, chance=chance
+                self._clock(),
+                began=began,
+                retry_after_s=retry_after_s,
+                reason=reason,
+                chance=chance,
+                trouble=trouble,
+                overloaded=overloaded,
+                window=window,
             ),
+        )
+
+    def told(self, provider: str, windows: Iterable[UsageWindow], *, threshold: float | None) -> ProviderGate:
+        """Usage windows of the account, as an agent told them: one used beyond the threshold (per cent) closes it."""
+        now, chance = self._clock(), self._chance()
+        window = last_reset(windows, now, threshold)
+        reset = window.reset_after(now) if window else None
+        if window is None or reset is None:
+            return self.gate(provider)
+        used = "" if window.used_percent is None else f", {window.used_percent:.0f} % used"
+        reason = f"the {window.title} of its account{used}"
+        return self._change(
+            provider, lambda gate: gate.closed_until(now, reset, window=window, reason=reason, chance=chance)
         )
 
     def refused(self, provider: str, *, reason: str) -> ProviderGate:
@@ -154,6 +188,8 @@ class ProviderStore:
             self._refresh()
             if provider not in self._known:
                 self._known[provider] = self._read(provider)
+            if self._known[provider].since > self._clock() + CLOCK_SLACK_S:
+                self._known[provider] = self._read(provider)
         return self._known[provider]
 
     def gates(self) -> list[ProviderGate]:
@@ -170,7 +206,7 @@ class ProviderStore:
         except ProviderStateError as error:
             self._retreat(error)
             return []
-        return [provider for (provider,) in rows]
+        return [provider for (provider,) in rows if isinstance(provider, str)]
 
     def _change(self, provider: str, change: Callable[[ProviderGate], ProviderGate]) -> ProviderGate:
         before = self.gate(provider)
@@ -207,9 +243,17 @@ class ProviderStore:
             return ProviderGate(provider=provider)
         try:
             stored = {**json.loads(row[0]), "provider": provider}
-            return ProviderGate.from_dict(stored).plausible(self._clock())
-        except (ValueError, TypeError, KeyError, RecursionError):  # of another version, and out of date by now
+            gate, now = ProviderGate.from_dict(stored), self._clock()
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self.trouble = f"{self._path}: what it says of provider {provider} cannot be read; it is asked anew"
             return ProviderGate(provider=provider)
+        sound = gate.plausible(now)
+        if gate.since > now + CLOCK_SLACK_S:  # entered by a clock that was ahead: what is left of it begins once
+            self._connect().execute(
+                "UPDATE gates SET gate = ? WHERE provider = ? AND gate = ?",
+                (json.dumps(sound.to_dict()), provider, row[0]),
+            )
+        return sound
 
     def _write(self, gate: ProviderGate) -> None:
         stored: dict[str, Any] = gate.to_dict()
@@ -233,7 +277,19 @@ class ProviderStore:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise ProviderStateError(self._path or Path(":memory:"), str(error)) from error
         except OSError as error:
             raise ProviderStateError(self._path or Path(":memory:"), error.strerror or str(error)) from error
+
+
+def _make_private(path: Path) -> None:
+    """Make the file and its folder for their owner alone, whatever the umask, also where they are there already."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.parent.stat().st_mode & 0o077 and path.parent.stat().st_uid == os.geteuid():
+        path.parent.chmod(0o700)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)

@@ -15,6 +15,7 @@ from aurora_spawner.continuity import SESSION_LOST
 from aurora_spawner.events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 from aurora_spawner.journal.facts import BreakerMoved, Fact, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.batch import Batch
+from aurora_spawner.recovery.causes import CATEGORY_OF, THROTTLING, Cause
 from aurora_spawner.recovery.chains import fallback_chain, provider_of
 from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.recovery.health import AgentHealth, health_of
@@ -27,6 +28,7 @@ from aurora_spawner.recovery.provider_store import ProviderStore
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import TimeLimits, limits_of
 from aurora_spawner.recovery.waits import retry_wait_s
+from aurora_spawner.result import PROVIDER_LIMITED, PROVIDER_STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.standing import RecoveryStanding
     from aurora_spawner.result import SpawnResult
     from aurora_spawner.task import SpawnTask
+    from aurora_spawner.windows import UsageWindow
 
 DEFERRAL_LIMIT: Final = 500
 """Attempts at one task that may end in a rate limit before the next one counts: with pauses that grow, days."""
@@ -57,6 +60,20 @@ class Entry(Enum):
     MOVED = "moved"
     """It is another agent's now, and has to be queued again."""
     FAILED = "failed"
+    HELD = "held"
+    """Its provider is paused, and nobody else can take the task: it waits without a slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Patience:
+    """How long an agent's provider is waited for, as it stands now."""
+
+    limit_s: float | None
+    """None without end."""
+    limit: str = "max_provider_wait"
+    """What sets the limit."""
+    fallback: str = ""
+    """Who takes over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,48 +168,77 @@ class RunRecovery:
         state = self._state(task)
         blocked = self._blocked(state)
         if blocked is not None:
-            return self._around(state, blocked)
+            return self._around(state, *blocked)
+        if self._unavailable(state.agent) is not None:  # its agent has a fallback that this task has used up
+            return Entry.HELD
         _begin(state)
         return Entry.GO
 
-    def _blocked(self, state: TaskRecoveryState) -> str | None:
+    def _blocked(self, state: TaskRecoveryState) -> tuple[str, Cause | None] | None:
         """Why the task's agent cannot be asked; takes the trial of a breaker that has one to give."""
-        unavailable = self._unavailable(state.agent)
+        unavailable = self._unavailable(state.agent, state.remaining)
         if unavailable is not None:
-            return unavailable
+            stopped = self.store.gate(self._provider(state.agent)).state is GateState.STOPPED
+            return unavailable, Cause.AUTHENTICATION if stopped else Cause.RATE_LIMIT
         if state.state is RecoveryState.RETRY_PENDING:  # granted before; what opened the circuit may have been itself
             return None
         before = self.machine.breakers.get(state.agent)
         allowed = self.machine.check_circuit_breaker(state.agent)
         self._note_breaker(state.agent, before)
-        return None if allowed else f"agent {state.agent} is left alone after failures: its circuit is open"
-
-    def _unavailable(self, agent: str) -> str | None:
-        """Why the agent's provider is not to be waited for: it is stopped, or asks for more patience than allowed."""
-        gate, now = self.store.gate(self._provider(agent)), self._clock()
-        if gate.ask(now)[0].stopped:
-            return gate.reason
-        limit_s = self._policy(agent).max_provider_wait
-        if limit_s is None or not gate.asks_too_much(now, limit_s):
+        if allowed:
             return None
-        return gate.out_of_patience(limit_s)
+        return f"agent {state.agent} is left alone after failures: its circuit is open", None
 
-    def _around(self, state: TaskRecoveryState, why: str) -> Entry:
+    def _unavailable(self, agent: str, remaining: tuple[str, ...] | None = None) -> str | None:
+        """Why the agent's provider is not to be waited for: it is stopped, or asks for more patience than allowed.
+
+        Args:
+            remaining: Who may take over; None for the agent's own chain.
+        """
+        gate, now = self.store.gate(self._provider(agent)), self._clock()
+        if gate.state is GateState.STOPPED:
+            return gate.reason
+        patience = self._patience(agent, remaining)
+        if patience.limit_s is None or not gate.asks_too_much(now, patience.limit_s):
+            return None
+        return gate.out_of_patience(patience.limit_s, patience.limit)
+
+    def _patience(self, agent: str, remaining: tuple[str, ...] | None = None) -> _Patience:
+        """How long the agent's provider is waited for: shorter where somebody else stands ready meanwhile."""
+        policy, gate = self._policy(agent), self.store.gate(self._provider(agent))
+        usual = _Patience(limit_s=policy.max_provider_wait)
+        if gate.window:
+            usual = _Patience(limit_s=policy.max_window_wait, limit="max_window_wait")
+        if policy.fallback_after is None or not (gate.window or gate.overloaded):
+            return usual
+        ready = next(filter(self._ready, self._chain(agent) if remaining is None else remaining), "")
+        if not ready or (usual.limit_s is not None and usual.limit_s <= policy.fallback_after):
+            return usual
+        return _Patience(limit_s=policy.fallback_after, limit="fallback_after", fallback=ready)
+
+    def _ready(self, agent: str) -> bool:
+        """Whether an agent can take a task over at once."""
+        return self._usable(agent) and not self.store.gate(self._provider(agent)).pauses(self._clock())
+
+    def _around(self, state: TaskRecoveryState, error: str, cause: Cause | None) -> Entry:
+        why = None if cause is None else Classification(category=CATEGORY_OF[cause], cause=cause, evidence="none")
         if state.state is RecoveryState.INITIAL:
-            state.circuit_open(why, usable=self._usable)
+            state.circuit_open(error, why, usable=self._usable)
             if not state.fell_back:
-                state.give_up(why)
+                state.give_up(error, why)
         else:
-            state.next_agent(why, usable=self._usable)
+            state.next_agent(error, why, usable=self._usable)
         if state.is_terminal:
-            self._tell(self._policy(state.agent_id).on_recovery_failed, state.agent_id, why)
+            self._tell(self._policy(state.agent_id).on_recovery_failed, state.agent_id, error)
             return Entry.FAILED
-        self._tell(self._policy(state.agent_id).on_fallback, state.agent, why)
+        self._tell(self._policy(state.agent_id).on_fallback, state.agent, error)
         return Entry.MOVED
 
     def _usable(self, agent: str) -> bool:
         """Whether an agent may be fallen back to, as far as can be seen without asking it."""
-        if self._unavailable(agent) is not None:
+        gate, now = self.store.gate(self._provider(agent)), self._clock()
+        closed = gate.state is GateState.STOPPED or (bool(gate.window) and gate.pauses(now))
+        if closed or gate.asks_too_much(now, self._policy(agent).max_provider_wait):
             return False
         breaker = self.machine.breakers.get(agent)
         enabled = self._policy(agent).circuit_breaker_enabled
@@ -226,8 +272,12 @@ class RunRecovery:
 
     # After an attempt.
 
-    def succeeded(self, task: SpawnTask) -> None:
-        """The attempt under way did its task, or the hedge beside it."""
+    def succeeded(self, task: SpawnTask, result: SpawnResult | None = None) -> None:
+        """The attempt under way did its task, or the hedge beside it.
+
+        Args:
+            result: What came of it.
+        """
         state = self._state(task)
         worker = self._hedges.pop(state.task_id, state.agent)
         state.succeed(worker)
@@ -235,6 +285,7 @@ class RunRecovery:
         self.machine.record_success(worker)
         self._note_breaker(worker, before)
         self._gate_moved(worker, self.store.succeeded)
+        self.hear(worker, windows=result.windows if result else ())
         if self._provider(worker) in self._pauses:
             self._look(worker)
         self.batch = self.batch.settled(success=True)
@@ -267,22 +318,47 @@ class RunRecovery:
                 exec_errno=end.exec_errno,
                 reported=result.reported,
                 stderr=end.stderr,
+                windows=result.windows,
+                at=end.ended_at or self._clock(),
             )
         )
 
     def _throttled(self, state: TaskRecoveryState, end: AttemptEnd, why: Classification, error: str) -> Next:
-        provider, now = self._provider(state.agent), self._clock()
-        before = self.store.gate(provider)
-        gate = self.store.limited(
-            provider, began=end.started_at or now, retry_after_s=why.retry_after_s, reason=_one_line(error)
-        )
-        self._note_gate(before, gate)
-        self._look(state.agent)
+        self._pause(state.agent, why, began=end.started_at or self._clock(), reason=_one_line(error))
         breaker = self.machine.breakers.get(state.agent)
         self.machine.record_failure(state.agent, why)
         self._note_breaker(state.agent, breaker)
         state.defer(why, error=error)
         return Next(again_after_s=0.0, event=TaskDeferred(task_id=state.task_id))
+
+    def _pause(self, agent: str, why: Classification, *, began: float, reason: str) -> None:
+        """The agent's provider is paused, for everybody."""
+        provider = self._provider(agent)
+        before = self.store.gate(provider)
+        gate = self.store.limited(
+            provider,
+            began=began,
+            retry_after_s=why.retry_after_s,
+            reason=reason,
+            trouble=_trouble(why),
+            overloaded=why.cause is Cause.OVERLOADED,
+            window=why.window,
+        )
+        self._note_gate(before, gate)
+        self._look(agent)
+
+    # While an attempt runs.
+
+    def hear(self, agent: str, *, windows: tuple[UsageWindow, ...]) -> None:
+        """An agent tells how full the usage windows of its account are: nearly full ones let nothing more start."""
+        threshold = self._policy(agent).usage_threshold
+        if not windows:
+            return
+        provider = self._provider(agent)
+        before = self.store.gate(provider)
+        self._note_gate(before, self.store.told(provider, windows, threshold=threshold))
+        if self.store.gate(provider) is not before:
+            self._look(agent)
 
     def _refused(self, agent: str, error: str) -> str:
         """Stop the provider; returns what every task of it is told."""
@@ -345,6 +421,7 @@ class RunRecovery:
             fallback=fell_back,
             original_agent=state.agent_id if fell_back else None,
             retry_count=state.retries,
+            termination_reason=_provider_reason(state) or result.termination_reason,
         )
 
     # What it knows.
@@ -476,13 +553,15 @@ class RunRecovery:
 
     def _look(self, agent: str) -> None:
         """Note what people have not been told of the agent's provider."""
-        gate = self.store.gate(self._provider(agent))
-        notice = self._pauses.look(gate, self._clock(), self._policy(agent).max_provider_wait)
+        gate, patience = self.store.gate(self._provider(agent)), self._patience(agent)
+        notice = self._pauses.look(
+            gate, self._clock(), patience.limit_s, limit=patience.limit, fallback=patience.fallback
+        )
         if notice is not None:
             self.notices.append(notice)
 
     def _note_gate(self, before: ProviderGate, after: ProviderGate) -> None:
-        if (before.state, before.since) != (after.state, after.since):
+        if (before.state, before.since, before.window) != (after.state, after.since, after.window):
             self._facts[None].append(ProviderMoved(provider=after.provider, gate=after.to_dict()))
 
 
@@ -495,6 +574,22 @@ def _begin(state: TaskRecoveryState) -> None:
         RecoveryState.CIRCUIT_OPEN: state.start_fallback,
     }
     begin[state.state]()
+
+
+def _provider_reason(state: TaskRecoveryState) -> str | None:
+    """Why a task has failed, where only its providers kept it from being done."""
+    causes = state.left_for
+    if state.state is not RecoveryState.FAILED or not causes:
+        return None
+    if causes <= {Cause.AUTHENTICATION}:
+        return PROVIDER_STOPPED
+    return PROVIDER_LIMITED if causes <= {Cause.AUTHENTICATION, *THROTTLING} else None
+
+
+def _trouble(why: Classification) -> str:
+    """What a provider does that is to be waited for, for people."""
+    kind = "overloaded" if why.cause is Cause.OVERLOADED else "rate-limiting"
+    return f"{kind} ({why.status})" if why.status else kind
 
 
 def _one_line(error: str) -> str:

@@ -43,7 +43,7 @@ def _system(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _retry(event: Fields) -> RetryNotice:
-    """Its wait is the provider's where it is longer than its own would be: 0.5 s, doubled, and up to a quarter more."""
+    """Its wait is the provider's if it is longer than its own: 0.5 s, doubled each time, and up to a quarter more."""
     code, attempt = event.text("error"), event.whole("attempt")
     delay_ms = event.real("retry_delay_ms")
     delay_s = None if delay_ms is None else delay_ms / 1000
