@@ -13,8 +13,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 9, 29, 12, 0, tzinfo=UTC).timestamp()
 
 
-def at(*when: int, zone: "ZoneInfo | None" = None) -> float:
-    return datetime(*when, tzinfo=zone or UTC).timestamp()  # type: ignore[arg-type]
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, *, zone: "ZoneInfo | None" = None) -> float:
+    return datetime(year, month, day, hour, minute, tzinfo=zone or UTC).timestamp()
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_wrong_values_give_typed_errors_or_a_fresh_start_that_is_told(
 
 def _reads_as_open(row: object) -> bool:
     try:
-        return json.loads(row).get("state") == "open"  # type: ignore[arg-type]
+        return bool(json.loads(row).get("state") == "open")  # type: ignore[arg-type]
     except (ValueError, TypeError, AttributeError):
         return False
 
