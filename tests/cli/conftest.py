@@ -78,12 +78,16 @@ def installed(start_aur: Callable[..., Popen[str]]) -> Callable[..., CompletedPr
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the tester's own settings and home out of every test."""
+    """Keep the tester's own settings and home out of every test.
+
+    Projects of tests are trusted; those that are about trust take AURORA_TRUST away.
+    """
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     for name in [name for name in os.environ if name.startswith("AURORA_")]:
         monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AURORA_TRUST", "1")
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
 

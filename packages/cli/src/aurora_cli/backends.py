@@ -25,21 +25,30 @@ def configured_agents(config: Config, find_key: Callable[[str], str]) -> dict[st
     Args:
         find_key: gives a key's value by its name, when an agent is about to need it.
     """
-    return {name: _configured(name, backend, find_key) for name, backend in config.backends.items()}
+    return {
+        name: _configured(name, backend, find_key, (*config.env_pass, *backend.env_pass))
+        for name, backend in config.backends.items()
+    }
 
 
-def _configured(name: str, backend: BackendConfig, find_key: Callable[[str], str]) -> Backend:
+def _configured(
+    name: str, backend: BackendConfig, find_key: Callable[[str], str], env_pass: tuple[str, ...]
+) -> Backend:
     if backend.kind == "command":
-        return _command(name, backend)
-    return _model(name, backend, find_key) if backend.kind == "model" else _cli(name, backend)
+        return _command(name, backend, env_pass)
+    return _model(name, backend, find_key) if backend.kind == "model" else _cli(name, backend, env_pass)
 
 
-def found_agents(environ: Mapping[str, str]) -> dict[str, Backend]:
-    """Build the known CLIs on PATH, by name; they need no configuration."""
-    return {kind: CliBackend(name=kind, kind=kind) for kind in installed_kinds(environ)}
+def found_agents(environ: Mapping[str, str], env_pass: tuple[str, ...] = ()) -> dict[str, Backend]:
+    """Build the known CLIs on PATH, by name; they need no configuration.
+
+    Args:
+        env_pass: names or patterns of further variables that they see.
+    """
+    return {kind: CliBackend(name=kind, kind=kind, keep_env=env_pass) for kind in installed_kinds(environ)}
 
 
-def _command(name: str, backend: BackendConfig) -> CommandBackend:
+def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> CommandBackend:
     return CommandBackend(
         name=name,
         command=backend.command,
@@ -49,6 +58,7 @@ def _command(name: str, backend: BackendConfig) -> CommandBackend:
         dialect=DIALECTS.get(backend.events),
         prompt=cast("PromptBy", backend.prompt),
         model=backend.model,
+        keep_env=env_pass,
     )
 
 
@@ -74,7 +84,7 @@ def _model(name: str, backend: BackendConfig, find_key: Callable[[str], str]) ->
     )
 
 
-def _cli(name: str, backend: BackendConfig) -> CliBackend:
+def _cli(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> CliBackend:
     return CliBackend(
         name=name,
         kind=backend.kind,
@@ -86,4 +96,5 @@ def _cli(name: str, backend: BackendConfig) -> CliBackend:
         isolated=backend.isolated,
         timeout_s=backend.timeout_s,
         named_provider=backend.provider,
+        keep_env=env_pass,
     )

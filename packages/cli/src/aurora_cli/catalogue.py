@@ -127,6 +127,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Set up",
     ),
     Entry(
+        name="trust",
+        module="trust",
+        summary="Show what a project would run, and trust it.",
+        section="Set up",
+    ),
+    Entry(
         name="keys",
         module="keys",
         summary="Keep the keys of model providers.",

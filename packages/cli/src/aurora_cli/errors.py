@@ -21,6 +21,7 @@ __all__ = [
     "OverLimitError",
     "UnknownAgentError",
     "UnknownTaskError",
+    "UntrustedAgentError",
 ]
 
 
@@ -85,6 +86,23 @@ class UnknownAgentError(CliError):
         self.hint = (
             f"{guess}known here: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
         )
+
+
+class UntrustedAgentError(CliError):
+    """A task or an option names an agent that the project brings along, and the user does not trust the project.
+
+    Attributes:
+        agent: the name as it was written.
+        where: what names it, for example "tasks.md:12" or "--tool".
+    """
+
+    exit_code = ExitCode.REFUSED
+    hint = "`aur trust` shows what it would run, and asks"
+
+    def __init__(self, agent: str, where: str) -> None:
+        self.agent = agent
+        self.where = where
+        super().__init__(f"{where}: agent {agent!r} comes with the project, which you do not trust yet")
 
 
 class UnknownTaskError(CliError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aurora_cli.errors import OverLimitError
 from aurora_cli.output import note
 from aurora_policies import CapExceeded, depth_of
-from aurora_policies.budget import Ledger, Limits, effective_limits
+from aurora_policies.budget import Ledger, Limits, OwnLimits, effective_limits
 from aurora_spawner import CommandBackend
 from aurora_spawner.capping import CappedExecutor
 from aurora_spawner.executor import AttemptEnd
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
 
-__all__ = ["Guard", "free_agents", "ledger_of", "own_prices"]
+__all__ = ["Guard", "free_agents", "ledger_of", "own_limits", "own_prices"]
 
 
 def ledger_of(engine: PoliciesEngine, *, per_run_usd: float | None = None) -> Ledger:
@@ -38,9 +38,18 @@ def ledger_of(engine: PoliciesEngine, *, per_run_usd: float | None = None) -> Le
     Args:
         per_run_usd: a limit that was asked for one run.
     """
-    ledger = Ledger(path=Path.home() / ".aurora" / "budget.db", limits=Limits(monthly_usd=0.0))
+    ledger = _own_ledger()
     limits = effective_limits(engine.policies.budget, ledger.own_limits(), per_run_usd=per_run_usd)
     return replace(ledger, limits=limits)
+
+
+def _own_ledger() -> Ledger:
+    return Ledger(path=Path.home() / ".aurora" / "budget.db", limits=Limits(monthly_usd=0.0))
+
+
+def own_limits() -> OwnLimits:
+    """Read the limits that the user has set for all projects."""
+    return _own_ledger().own_limits()
 
 
 def own_prices(environ: Mapping[str, str]) -> PriceTable:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli.escapes import printable_json, settled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
@@ -22,6 +24,7 @@ __all__ = [
     "emit_json_line",
     "is_lively",
     "note",
+    "note_once",
     "silence",
     "tolerate_odd_streams",
 ]
@@ -29,6 +32,10 @@ __all__ = [
 
 def emit(text: str) -> None:
     """Print a result. A reader that went away (`aur … | head`) ends the output, not the command."""
+    _print(settled(text))
+
+
+def _print(text: str) -> None:
     try:
         click.echo(text, file=sys.stdout)  # without it click writes UTF-8 to ASCII streams
     except BrokenPipeError:
@@ -37,12 +44,12 @@ def emit(text: str) -> None:
 
 def emit_json(document: Mapping[str, object]) -> None:
     """Print a result for programs: one JSON document, in ASCII where the stream is not UTF-8."""
-    emit(json.dumps(document, indent=2, ensure_ascii=not _is_utf8()))
+    _print(printable_json(json.dumps(document, indent=2, ensure_ascii=not _is_utf8())))
 
 
 def emit_json_line(document: Mapping[str, object]) -> None:
     """Print one of many results for programs, each a line."""
-    emit(json.dumps(document, ensure_ascii=not _is_utf8()))
+    _print(printable_json(json.dumps(document, ensure_ascii=not _is_utf8())))
 
 
 def _is_utf8() -> bool:
@@ -52,9 +59,17 @@ def _is_utf8() -> bool:
 def note(text: str) -> None:
     """Tell the person something that is not the result; that nobody can hear it stops nothing."""
     try:
-        click.echo(text, file=sys.stderr)
+        click.echo(settled(text), file=sys.stderr)
     except OSError:
         silence(sys.stderr)
+
+
+def note_once(key: str, text: str) -> None:
+    """Tell the person something that one command may come upon several times."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.setdefault(f"aurora_cli.said.{key}", text) is not text:
+        return
+    note(text)
 
 
 def is_lively() -> bool:

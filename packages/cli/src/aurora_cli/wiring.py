@@ -9,19 +9,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_cli import trusting
 from aurora_cli.asking import ask_about_rest, is_attended
-from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError
+from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError, UntrustedAgentError
 from aurora_cli.output import note
-from aurora_core import ConfigError, Memory, Project, linked_worktree_above, load_config, shared_answers_folder
+from aurora_core import ConfigError, Memory, Part, Project, linked_worktree_above, load_config, shared_answers_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from aurora_cli.casting import Casting
     from aurora_cli.money import Guard
     from aurora_cli.resuming import Resumption
     from aurora_cli.spawning import SpawnPlan
-    from aurora_core import Config, IndexProgress, IndexReport
+    from aurora_core import Claim, Config, IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "LOCAL_AGENT",
     "backends_of",
+    "check_trusted",
+    "claims_of",
     "guard_of",
     "key_store",
     "ledger_of",
@@ -85,16 +88,29 @@ def project_or_prospect(start: Path) -> Project:
 
 def set_up(project: Project) -> Project:
     """Make a prospect a project, and say so; one that is there stays as it is."""
-    if not project.aurora_dir.exists():
-        note(f"setting up a project in {project.root} (.aurora/)")
-    return Project.init(project.root)
+    if project.aurora_dir.exists():
+        return Project.init(project.root)
+    note(f"setting up a project in {project.root} (.aurora/)")
+    made = Project.init(project.root)
+    trusting.remember_made(made)
+    return made
 
 
 def settings(project: Project, *, tool: str | None = None, max_concurrent: int | None = None) -> Config:
-    """Read the configuration; options of the command line that were given come before everything else."""
+    """Read the configuration; options of the command line that were given come before everything else.
+
+    What the user does not trust of a project is left aside, here and wherever else its files are read, and said once.
+    """
     given = {"tool": tool, "spawner.max_concurrent": max_concurrent}
     overrides = {key: value for key, value in given.items() if value is not None}
-    return load_config(project, environ=os.environ, overrides=overrides)
+    config = load_config(project, environ=os.environ, overrides=overrides)
+    if config.left_aside:
+        _tell_left_aside(project)
+    return config
+
+
+def _tell_left_aside(project: Project) -> None:
+    trusting.tell_left_aside(project, lambda: _found_roster(project))
 
 
 def open_memory(project: Project, config: Config) -> Memory:
@@ -131,11 +147,29 @@ def policies_of(project: Project) -> PoliciesEngine:
     """Read the project's policies, or the defaults where it has none."""
     from aurora_policies import PoliciesEngine
 
-    return PoliciesEngine.load(project.policies_file)
+    engine = PoliciesEngine.load(project.policies_file)
+    loosened = trusting.loosened_by(engine)
+    if trusting.own_store().trusts(project, Part.POLICIES, trusting.policy_claims(loosened)):
+        return engine
+    _tell_left_aside(project)
+    return engine.without(loosened)
 
 
 def roster_of(project: Project, *, refresh: bool = False) -> Roster:
     """Find the personas of a project and of its user; what was read is kept where the project is set up."""
+    roster = _found_roster(project, refresh=refresh)
+    if trusting.own_store().trusts(project, Part.PERSONAS, trusting.persona_claims(project, roster)):
+        return roster
+    _tell_left_aside(project)
+    return roster.without_models_of_project()
+
+
+def claims_of(project: Project) -> tuple[Claim, ...]:
+    """Gather everything in a project that needs the user's trust, trusted or not."""
+    return trusting.all_claims(project, _found_roster(project))
+
+
+def _found_roster(project: Project, *, refresh: bool = False) -> Roster:
     from aurora_soar.personas import CACHE_NAME, load_roster
 
     cache = project.aurora_dir / CACHE_NAME if project.aurora_dir.is_dir() else None
@@ -202,12 +236,16 @@ def set_own_limits(
 
 
 def key_store(project: Project) -> KeyStore:
-    """Build what finds the user's keys, from a project's `.env` among other places."""
+    """Build what finds the user's keys, from a project's `.env` among other places where the user trusts it."""
     from aurora_soar.keys import KeyStore, system_ring
+
+    trusted = trusting.own_store().trusts(project, Part.KEYS, trusting.key_claims(project))
+    if not trusted:
+        _tell_left_aside(project)
 
     return KeyStore(
         ring=system_ring(),
-        env_file=project.root / ".env",
+        env_file=project.root / ".env" if trusted else None,
         environ=os.environ,
         names_file=Path.home() / ".aurora" / "key_names.json",
     )
@@ -240,7 +278,10 @@ def spawn_plan(
     engine = policies_of(project)
     backends = backends_of(project, config)
     default_agent = _default_agent(config)
-    casting = _cast(project, read_taskfile(taskfile), backends, default_agent, match=match)
+    file = read_taskfile(taskfile)
+    named = {task.agent or default_agent: f"{file.path}:{file.line_of(task.id or '')}" for task in file.tasks}
+    check_trusted(config, {**named, default_agent: f"tool ({config.origin('tool')})"}.items())
+    casting = _cast(project, file, backends, default_agent, match=match)
     return plan_spawn(
         casting.file,
         backends=backends,
@@ -277,9 +318,14 @@ def guard_of(
 
 
 def _default_agent(config: Config) -> str:
-    """Name the agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one."""
+    """Name the agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one.
+
+    Where a project asks for agents that the user does not trust, no other one of theirs stands in unasked.
+    """
     from aurora_spawner.backends.cli import installed_kinds
 
+    if config.left_aside:
+        return config.tool or LOCAL_AGENT
     return config.tool or next(iter(installed_kinds(os.environ)), LOCAL_AGENT)
 
 
@@ -289,11 +335,27 @@ def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
     from aurora_soar import AgentRegistry
 
     local = AgentRegistry.local(project.root).backends
-    return {
-        **local,
-        **found_agents(os.environ),
-        **configured_agents(config, lambda name: key_store(project).find(name).value),
-    }
+    keys = key_store(project) if any(backend.key for backend in config.backends.values()) else None
+
+    def find_key(name: str) -> str:
+        return (keys or key_store(project)).find(name).value
+
+    return {**local, **found_agents(os.environ, config.env_pass), **configured_agents(config, find_key)}
+
+
+def check_trusted(config: Config, agents: Iterable[tuple[str, str]]) -> None:
+    """Refuse agents that a project brings along and the user does not trust.
+
+    Args:
+        agents: the name of each, and what names it.
+
+    Raises:
+        UntrustedAgentError: one of them is left aside.
+    """
+    aside = {claim.name.removeprefix("backends.") for claim in config.left_aside}
+    for agent, where in agents:
+        if agent in aside - config.backends.keys():
+            raise UntrustedAgentError(agent, where)
 
 
 def recovery_of(project: Project, config: Config, *, background: bool = False) -> RecoverySettings:
@@ -433,6 +495,7 @@ def resumed_run(
     from aurora_cli.resuming import limit_of
     from aurora_spawner import Run
 
+    check_trusted(config, [(agent, f"run {found.run.run_id}") for agent in sorted(found.open_agents)])
     engine, backends = policies_of(project), backends_of(project, config)
     per_run_usd = limit_of(found.run)
     guard = guard_of(engine, config, backends, per_run_usd).using(found.agents)

@@ -3,7 +3,7 @@
 from aurora_core.activation import ActivationPreset
 from aurora_core.checkouts import linked_worktree_above
 from aurora_core.chunking import ChunkKind, SymbolType
-from aurora_core.config import BackendConfig, Config, load_config
+from aurora_core.config import BackendConfig, Config, load_config, project_claims
 from aurora_core.errors import (
     AuroraCoreError,
     ConfigError,
@@ -12,6 +12,7 @@ from aurora_core.errors import (
     StoreBusyError,
     StoreCorruptError,
     StoreError,
+    TrustStoreError,
 )
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
 from aurora_core.memory import Memory
@@ -21,12 +22,15 @@ from aurora_core.report import IndexProgress, IndexReport, SkippedFile
 from aurora_core.search import Rarity
 from aurora_core.store.reasoning import Reasoning
 from aurora_core.tokens import terms
+from aurora_core.trust import Change, Claim, Part, TrustedProject, TrustStore, changes, digest_of
 
 __all__ = [
     "ActivationPreset",
     "AuroraCoreError",
     "BackendConfig",
+    "Change",
     "ChunkKind",
+    "Claim",
     "Config",
     "ConfigError",
     "EmbedderError",
@@ -36,6 +40,7 @@ __all__ = [
     "IndexReport",
     "Memory",
     "MemoryStats",
+    "Part",
     "Project",
     "ProjectError",
     "Rarity",
@@ -46,9 +51,15 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "SymbolType",
+    "TrustStore",
+    "TrustStoreError",
+    "TrustedProject",
+    "changes",
+    "digest_of",
     "is_test_file",
     "linked_worktree_above",
     "load_config",
+    "project_claims",
     "shared_answers_folder",
     "terms",
 ]

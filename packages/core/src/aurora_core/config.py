@@ -1,7 +1,8 @@
 """Settings in layers, each value with where it came from.
 
 Flags come before the environment (`AURORA_…`), that before the project's `.aurora/config.yaml`, that before the
-user's `aurora/config.yaml`, that before the defaults.
+user's `aurora/config.yaml`, that before the defaults. What in a project's file can start a program or loosen a rule
+is left aside until the user trusts the project.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
+from aurora_core.trust import Claim, Part, TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from aurora_core.config_file import BackendFile
     from aurora_core.project import Project
 
-__all__ = ["BackendConfig", "Config", "load_config"]
+__all__ = ["BackendConfig", "Config", "load_config", "project_claims"]
 
 DEFAULT: Final = "default"
 DEFAULT_MAX_CONCURRENT: Final = 4
@@ -49,6 +51,7 @@ class BackendConfig:
         api: how a model is asked.
         base_url: where; None for the provider's own address.
         key: the name of the key for it; None for a server that wants none.
+        env_pass: names, or patterns of them, of further variables that it sees of the user's environment.
         max_tokens: of a model's answer; None leaves it to us.
     """
 
@@ -68,6 +71,7 @@ class BackendConfig:
     base_url: str | None = None
     key: str | None = None
     max_tokens: int | None = None
+    env_pass: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,9 @@ class Config:
         exclude: patterns of files that are not indexed, as in `.gitignore`.
         activation: how much earlier use counts in searches.
         semantic_model: folder of an embedding model; None for searches by words alone.
+        env_pass: names, or patterns of them, of further variables that every agent sees of the user's environment.
         share_answers: whether this project's answers may be found from the user's other projects that say so too.
+        left_aside: what the project's file says that has no effect, since the user does not trust it.
         origins: by dotted key, where its value came from; keys at their defaults are not in it.
     """
 
@@ -93,6 +99,8 @@ class Config:
     activation: ActivationPreset = ActivationPreset.DEFAULT
     semantic_model: str | None = None
     share_answers: bool = False
+    env_pass: tuple[str, ...] = ()
+    left_aside: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,6 +112,7 @@ class Config:
 _KEYS: Final = (
     "tool",
     "backends",
+    "env_pass",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -134,16 +143,32 @@ def load_config(
 
     Raises:
         ConfigError: a file or variable says something that cannot be meant; names file, line and field.
+        TrustStoreError: what the user has trusted cannot be read.
     """
     values: _Flat = {}
     origins: dict[str, str] = {}
-    for path in (_user_file(environ), project.config_file if project else None):
-        if path is not None:
-            _layer(values, origins, _from_file(path), str(path))
+    user_file = _user_file(environ)
+    if user_file is not None:
+        _layer(values, origins, _from_file(user_file), str(user_file))
+    trusted, left_aside = _of_project(project, environ) if project else ({}, ())
+    _layer(values, origins, trusted, str(project.config_file) if project else "")
     for key, value in _from_environment(environ).items():
         _layer(values, origins, {key: value}, f"environment {_VARIABLES[key]}")
     _layer(values, origins, _known(overrides), "flag")
-    return _config(values, origins)
+    return _config(values, origins, left_aside)
+
+
+def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tuple[Claim, ...]]:
+    """The settings of a project's file that take effect, and what was left aside of the others."""
+    found = _from_file(project.config_file)
+    if not found:
+        return found, ()
+    from aurora_core.config_claims import config_claims, without_claims
+
+    claims = config_claims(found)
+    if TrustStore.of(environ).trusts(project, Part.CONFIG, claims):
+        return found, ()
+    return without_claims(found), claims
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
@@ -216,12 +241,28 @@ def _known(overrides: Mapping[str, object]) -> Mapping[str, object]:
     return overrides
 
 
-def _config(values: _Flat, origins: dict[str, str]) -> Config:
+def project_claims(project: Project) -> tuple[Claim, ...]:
+    """Returns what in a project's settings needs trust, trusted or not.
+
+    Raises:
+        ConfigError: the file says something that cannot be meant.
+    """
+    found = _from_file(project.config_file)
+    if not found:
+        return ()
+    from aurora_core.config_claims import config_claims
+
+    return config_claims(found)
+
+
+def _config(values: _Flat, origins: dict[str, str], left_aside: tuple[Claim, ...]) -> Config:
     limit = values.get("spawner.max_concurrent", DEFAULT_MAX_CONCURRENT)
     exclude = values.get("memory.exclude", ())
     tool = values.get("tool")
     assert isinstance(limit, int)
+    passed = values.get("env_pass", ())
     assert isinstance(exclude, (list, tuple))
+    assert isinstance(passed, (list, tuple))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
     model = values.get("memory.semantic_model")
@@ -245,6 +286,7 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
                 base_url=b.base_url,
                 key=b.key,
                 max_tokens=b.max_tokens,
+                env_pass=tuple(b.env_pass),
             )
             for name, b in _backends(values).items()
         },
@@ -253,6 +295,8 @@ def _config(values: _Flat, origins: dict[str, str]) -> Config:
         activation=ActivationPreset(str(values.get("memory.activation", ActivationPreset.DEFAULT))),
         semantic_model=None if model is None else str(model),
         share_answers=bool(values.get("memory.share_answers", False)),
+        env_pass=tuple(passed),
+        left_aside=left_aside,
         recovery=recovery,
         origins=origins,
     )

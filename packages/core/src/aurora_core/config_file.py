@@ -30,6 +30,8 @@ class _Strict(BaseModel):
 
 
 _Word = Annotated[str, Field(min_length=1)]
+_Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*?][A-Za-z0-9_*?]*$")]
+"""The name of a variable, or a pattern of names."""
 _ONLY_FOR: Final = {
     "prompt": ("command",),
     "events": ("command",),
@@ -41,6 +43,7 @@ _ONLY_FOR: Final = {
     "base_url": ("model",),
     "key": ("model",),
     "max_tokens": ("model",),
+    "env_pass": ("command", *AGENT_CLIS),
 }
 """Settings that not every kind of agent has."""
 
@@ -78,6 +81,7 @@ class BackendFile(_Strict):
     isolated: bool = False
     timeout_s: PositiveFloat | None = None
     env: dict[str, str] = Field(default_factory=dict)
+    env_pass: list[_Pattern] = Field(default_factory=list)
     fallback: list[str] = Field(default_factory=list)
     provider: _Word | None = None
     api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
@@ -118,6 +122,7 @@ class _File(_Strict):
 
     tool: Annotated[str, Field(min_length=1)] | None = None
     backends: dict[str, BackendFile] = Field(default_factory=dict)
+    env_pass: list[_Pattern] = Field(default_factory=list)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
@@ -137,6 +142,8 @@ def settings_in(source: YamlSource) -> dict[str, object]:
         given["tool"] = parsed.tool
     if "backends" in parsed.model_fields_set:
         given["backends"] = parsed.backends
+    if "env_pass" in parsed.model_fields_set:
+        given["env_pass"] = parsed.env_pass
     if "max_concurrent" in parsed.spawner.model_fields_set:
         given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
     if "recovery" in parsed.spawner.model_fields_set:

@@ -4,6 +4,7 @@ AuroraCoreError
 ├── ConfigError          a configuration file or variable says something that cannot be meant
 ├── EmbedderError        an embedding model cannot be loaded
 ├── ProjectError         a folder cannot be a project, or a path is not in it
+├── TrustStoreError      what the user has trusted cannot be read or kept
 └── StoreError           memory.db cannot be used
 ├── StoreCorruptError    its bytes are damaged
 └── StoreBusyError       somebody else kept it locked for too long
@@ -24,6 +25,7 @@ __all__ = [
     "StoreBusyError",
     "StoreCorruptError",
     "StoreError",
+    "TrustStoreError",
 ]
 
 
@@ -65,6 +67,18 @@ class ProjectError(AuroraCoreError):
 
     Attributes:
         path: the folder or file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class TrustStoreError(AuroraCoreError):
+    """A record of what the user has trusted cannot be read or kept; nothing is trusted by it.
+
+    Attributes:
+        path: the record.
     """
 
     def __init__(self, path: Path, reason: str) -> None:

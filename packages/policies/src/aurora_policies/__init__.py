@@ -16,6 +16,7 @@ from aurora_policies.schema import (
     Policies,
     Safety,
 )
+from aurora_policies.strictness import Loosening
 
 __all__ = [
     "Action",
@@ -29,6 +30,7 @@ __all__ = [
     "DestructiveRule",
     "FileDeleteRule",
     "HardLimitAction",
+    "Loosening",
     "Policies",
     "PoliciesEngine",
     "PoliciesError",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from aurora_policies.caps import SpawnCaps
 from aurora_policies.load import load_policies
 from aurora_policies.schema import Policies
+from aurora_policies.strictness import Loosening, loosenings, tightened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
@@ -57,6 +59,14 @@ class PoliciesEngine:
         if path is None or not (path.exists() or path.is_symlink()):
             return cls(policies=Policies(), source=None)
         return cls(policies=load_policies(path), source=path)
+
+    def loosenings(self) -> tuple[Loosening, ...]:
+        """Returns the settings of the file that allow more than the defaults."""
+        return loosenings(self.policies)
+
+    def without(self, loosened: Iterable[Loosening]) -> PoliciesEngine:
+        """Returns the policies as if the file did not have these settings."""
+        return replace(self, policies=tightened(self.policies, [each.field for each in loosened]))
 
     @property
     def recovery(self) -> RecoveryConfig:

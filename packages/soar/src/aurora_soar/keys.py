@@ -26,6 +26,7 @@ __all__ = [
     "Ring",
     "UnknownKeyError",
     "check_key_name",
+    "keys_in_file",
     "system_ring",
     "variables_of",
 ]
@@ -118,6 +119,16 @@ def check_key_name(name: str) -> str:
 def variables_of(name: str) -> tuple[str, ...]:
     """The variables that a key may stand in: OPENAI_API_KEY for openai."""
     return (f"{name.upper().replace('-', '_')}_API_KEY", *_MORE_VARIABLES.get(name, ()))
+
+
+def keys_in_file(path: Path) -> dict[str, str]:
+    """Returns the keys of a `.env` by the variables that they stand in; nothing else of it is ever used."""
+    assignments = _file_assignments(path)
+    return {name: value for name, value in assignments.items() if value and _is_key_variable(name)}
+
+
+def _is_key_variable(name: str) -> bool:
+    return name.endswith("_API_KEY") or any(name in more for more in _MORE_VARIABLES.values())
 
 
 def system_ring() -> Ring | None:
@@ -216,14 +227,7 @@ class KeyStore:
             raise KeyStoreError(f"the system's keyring could not {what} the key ({type(error).__name__})") from None
 
     def _env_file(self) -> dict[str, str]:
-        if self.env_file is None:
-            return {}
-        try:
-            with self.env_file.open("rb") as file:
-                content = file.read(MAX_ENV_BYTES)
-        except OSError:
-            return {}
-        return dict(_assignments(content.decode("utf-8-sig", "replace")))
+        return _file_assignments(self.env_file) if self.env_file else {}
 
     def _names(self) -> set[str]:
         try:
@@ -247,6 +251,17 @@ class KeyStore:
             Path(temporary).replace(self.names_file)
         except OSError as error:
             raise KeyStoreError(f"{self.names_file}: the name could not be noted: {error.strerror}") from error
+
+
+def _file_assignments(path: Path) -> dict[str, str]:
+    try:
+        if not path.is_file():  # a pipe would block, a device never ends
+            return {}
+        with path.open("rb") as file:
+            content = file.read(MAX_ENV_BYTES)
+    except OSError:
+        return {}
+    return dict(_assignments(content.decode("utf-8-sig", "replace")))
 
 
 def _assignments(text: str) -> Iterator[tuple[str, str]]:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from aurora_cli.escapes import printable
 
 __all__ = ["count", "one_line", "printable", "size"]
-
-_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
-
-
-def printable(text: str) -> str:
-    """Spell control characters out, so that a file's or agent's text cannot steer the terminal."""
-    return text.translate(_CONTROL)
 
 
 def one_line(text: str, limit: int = 100) -> str:

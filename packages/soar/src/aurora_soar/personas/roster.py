@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
+
+from aurora_soar.personas.persona import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,6 +53,14 @@ class Roster:
             made_at=made_at,
             from_cache=from_cache,
         )
+
+    def without_models_of_project(self) -> Self:
+        """Returns the same without the models that the project's own personas name."""
+        personas = {
+            name: replace(each, model=None) if each.scope is Scope.PROJECT else each
+            for name, each in self.by_id.items()
+        }
+        return self.of(personas, self.problems, self.made_at, from_cache=self.from_cache)
 
     def get(self, name: str) -> Persona | None:
         """The persona that a task names, with or without an `@`."""

@@ -46,6 +46,8 @@ class CliBackend:
     """It gets configuration and sessions of its own for each task: no instructions, servers, logins of the user."""
     timeout_s: float | None = None
     named_provider: str | None = None
+    keep_env: tuple[str, ...] = ()
+    """Names or patterns of further variables that it sees of the user's environment."""
 
     def __post_init__(self) -> None:
         if self.kind not in PROFILES:
@@ -105,6 +107,7 @@ class CliBackend:
             command=(*program, *(_filled(word, places) for word in self._arguments(request))),
             env={name: _filled(value, places) for name, value in self._variables().items()},
             secrets=self._secrets(),
+            keep_env=self.keep_env,
             files={Path(_filled(path, places)): content for path, content in files.items()},
             instructed=bool(instructions),
             session_id=request.new_session if names_session else None,

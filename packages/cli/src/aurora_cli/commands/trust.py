@@ -1,0 +1,116 @@
+"""`aur trust`: show what a project would run, and trust it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli import trusting, wiring
+from aurora_cli.asking import is_attended
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import ExistingPath, json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.trust import as_document, as_lines, list_document, list_lines
+from aurora_core import changes, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_core import Change, Claim, Project
+
+__all__ = ["command"]
+
+
+@click.command(
+    "trust",
+    cls=AurCommand,
+    examples=(
+        ("aur trust", "Show what this project would run or loosen, and ask."),
+        ("aur trust --yes", "Trust it without being asked, in a script."),
+        ("aur trust --list", "List the projects that you trust."),
+        ("aur trust --remove", "Trust this project no longer."),
+    ),
+)
+@click.argument(
+    "path", required=False, type=click.Path(path_type=Path), help="A folder of the project; this one if absent."
+)
+@click.option("--yes", is_flag=True, help="Trust what is shown, without being asked.")
+@click.option("--list", "list_all", is_flag=True, help="List the projects that you trust.")
+@click.option("--remove", is_flag=True, help="Trust the project no longer.")
+@json_option
+def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_json: bool) -> int:
+    """Show what a project would run, and trust it.
+
+    What a project brings along that can start a program or loosen a rule has no effect until you trust it: its
+    agents and the choice of one, policies looser than the defaults, models that its personas name, keys in its .env.
+    A change asks again. AURORA_TRUST=1 trusts every project while it is set. The exit status is 1 while something is
+    not trusted.
+    """
+    if sum((yes, list_all, remove)) > 1:
+        raise click.UsageError("--yes, --list and --remove exclude each other")
+    if list_all:
+        return _list(as_json=as_json)
+    if remove:
+        return _remove(path, as_json=as_json)
+    folder = Path.cwd() if path is None else ExistingPath("folder").convert(str(path), None, None)
+    return _trust(wiring.project_or_prospect(folder.resolve()), yes=yes, as_json=as_json)
+
+
+def _trust(project: Project, *, yes: bool, as_json: bool) -> ExitCode:
+    store = trusting.own_store()
+    claims = wiring.claims_of(project)
+    known = store.known(project.root)
+    changed = changes(known.claims, claims) if known and known.claims else ()
+    already = known is not None and digest_of(known.claims) == digest_of(claims)
+    if not as_json:
+        _show(project, claims, changed)
+    wanted = already or not claims or store.everything or yes or (not as_json and _confirmed())
+    if wanted and not already:
+        store.remember(project.root, claims)
+    if as_json:
+        emit_json(as_document(project, claims, changed, trusted=wanted))
+    elif claims:
+        note("already trusted" if already else "trusted" if wanted else "not trusted; nothing of it has an effect")
+    return ExitCode.DONE if wanted else ExitCode.NOT_REACHED
+
+
+def _show(project: Project, claims: Sequence[Claim], changed: Sequence[Change]) -> None:
+    for line in as_lines(project, claims, changed):
+        emit(line)
+    if not claims:
+        note(f"{project.root}: nothing here needs trust")
+
+
+def _confirmed() -> bool:
+    if not is_attended():
+        note("nobody is here to ask; `aur trust --yes` trusts it")
+        return False
+    return click.confirm("Trust this project with all of it?", default=False, err=True)
+
+
+def _list(*, as_json: bool) -> ExitCode:
+    projects = trusting.own_store().projects()
+    if as_json:
+        emit_json(list_document(projects))
+        return ExitCode.DONE
+    for line in list_lines(projects):
+        emit(line)
+    if not projects:
+        note("you trust no project yet")
+    return ExitCode.DONE
+
+
+def _remove(path: Path | None, *, as_json: bool) -> ExitCode:
+    """Forget a project, which need not be there any more."""
+    folder = (path or Path.cwd()).resolve()
+    store = trusting.own_store()
+    root = folder if store.known(folder) else wiring.project_or_prospect(folder).root
+    removed = store.forget(root)
+    if as_json:
+        emit_json({"project": str(root), "removed": removed})
+    else:
+        note(f"{root}: {'not trusted any more' if removed else 'was not trusted'}")
+    return ExitCode.DONE

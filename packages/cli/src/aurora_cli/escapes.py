@@ -1,0 +1,70 @@
+"""Text from outside, spelt out where it would steer a terminal or pretend to be other text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+__all__ = ["printable", "printable_json", "settled"]
+
+_KEPT: Final = "\t\n"
+_PLAIN: Final = re.compile(r"[\t\n\x20-\x7e]*")
+# Joined emoji, and the joiners of scripts that need them, are words; between ASCII letters nobody sees them.
+_JOINER: Final = re.compile("(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
+_COLOUR: Final = re.compile(r"(\x1b\[[0-9;]{0,16}m)")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# What is drawn as nothing or as a blank, though it counts as a letter or a mark.
+_BLANK: Final = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+
+
+class _Spelling(dict[int, str]):
+    """How each character is shown, worked out when it is first met: a table of all would take 80 ms."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = _spelt(code) if _is_unseen(character) else character
+        return self[code]
+
+
+_SPELLING: Final = _Spelling()
+
+
+def _is_unseen(character: str) -> bool:
+    return character not in _KEPT and (unicodedata.category(character) in _UNSEEN or character in _BLANK)
+
+
+def _spelt(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def printable(text: str) -> str:
+    """Spells out control characters, changes of direction and characters that nobody sees; keeps tabs and lines."""
+    if _PLAIN.fullmatch(text):
+        return text
+    parts = _JOINER.split(text)
+    joiners = _JOINER.findall(text)
+    spelt = [part.translate(_SPELLING) for part in parts]
+    return "".join(part + joiner for part, joiner in zip(spelt, [*joiners, ""], strict=True))
+
+
+def settled(text: str) -> str:
+    """Spells out the same but for colours, which are ours by then: the last door before the terminal."""
+    if _PLAIN.fullmatch(text):
+        return text
+    parts = _COLOUR.split(text)
+    return "".join(part if number % 2 else printable(part) for number, part in enumerate(parts))
+
+
+def printable_json(document: str) -> str:
+    """Spells out the same in a JSON document by JSON's own escapes, so that it says what it said."""
+    if _PLAIN.fullmatch(document):
+        return document
+    return "".join(_json_escape(character) if _is_unseen(character) else character for character in document)
+
+
+def _json_escape(character: str) -> str:
+    encoded = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{encoded[at : at + 2].hex()}" for at in range(0, len(encoded), 2))

@@ -1,0 +1,85 @@
+"""What a project would run or loosen, for people and for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from aurora_cli.render.words import count, one_line
+from aurora_core import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from aurora_core import Change, Claim, Project, TrustedProject
+
+__all__ = ["as_document", "as_lines", "list_document", "list_lines"]
+
+_LONGEST: Final = 4_000
+_PLACES: Final = {
+    Part.CONFIG: ".aurora/config.yaml",
+    Part.POLICIES: ".aurora/policies.yaml",
+    Part.PERSONAS: "personas",
+    Part.KEYS: ".env",
+}
+
+
+def as_lines(project: Project, claims: Sequence[Claim], changed: Sequence[Change]) -> Iterator[str]:
+    """Write everything that trust would let take effect, and before it what changed since it was given."""
+    if changed:
+        yield "Changed since you trusted it:"
+        for change in changed:
+            sign, colour = ("+", "green") if change.kind == "added" else ("-", "red")
+            yield click.style(
+                f"  {sign} {_name(change.claim)}  {one_line(change.line, _LONGEST)}".rstrip(), fg=colour
+            )
+        yield ""
+    for part in Part:
+        members = [claim for claim in claims if claim.part is part]
+        if members:
+            yield f"{one_line(str(project.root), 400)}: {_PLACES[part]}"
+        for claim in members:
+            yield f"  {click.style(one_line(claim.name, 200), bold=True)}"
+            yield from (f"    {one_line(line, _LONGEST)}" for line in claim.says)
+
+
+def _name(claim: Claim) -> str:
+    return one_line(claim.name, 200)
+
+
+def as_document(
+    project: Project, claims: Iterable[Claim], changed: Iterable[Change], *, trusted: bool
+) -> dict[str, object]:
+    """Write the same for a program."""
+    return {
+        "project": str(project.root),
+        "trusted": trusted,
+        "claims": [{"part": each.part.value, "name": each.name, "says": list(each.says)} for each in claims],
+        "changes": [
+            {"kind": each.kind, "part": each.claim.part.value, "name": each.claim.name, "line": each.line}
+            for each in changed
+        ],
+    }
+
+
+def list_lines(projects: Iterable[TrustedProject]) -> Iterator[str]:
+    """Write which projects are trusted."""
+    for each in projects:
+        gone = "" if each.root.is_dir() else "  (not there any more)"
+        yield f"{each.trusted_at[:10]}  {one_line(str(each.root), 400)}  {count(len(each.claims), 'thing')}{gone}"
+
+
+def list_document(projects: Iterable[TrustedProject]) -> dict[str, object]:
+    """Write the same for a program."""
+    return {
+        "projects": [
+            {
+                "project": str(each.root),
+                "trusted_at": each.trusted_at,
+                "there": each.root.is_dir(),
+                "claims": len(each.claims),
+            }
+            for each in projects
+        ]
+    }

@@ -1,0 +1,251 @@
+"""What in a project takes effect only once its user trusts it, and what they have trusted.
+
+A cloned project brings settings that can start programs or loosen rules. Each is a `Claim`; claims that were not
+trusted are left aside. What was trusted is kept in the user's own folder, by the project's path and the claims'
+content, so that a change asks again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from aurora_core.bounded import read_regular
+from aurora_core.checkouts import linked_worktree
+from aurora_core.errors import ConfigError, TrustStoreError
+from aurora_core.private_files import private_folder, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from aurora_core.project import Project
+
+__all__ = ["Change", "Claim", "Part", "TrustStore", "TrustedProject", "changes", "digest_of"]
+
+VARIABLE: Final = "AURORA_TRUST"
+"""Trusts every project while it says so; for CI."""
+MAX_BYTES: Final = 4_000_000
+_VERSION: Final = 1
+_YES: Final = frozenset({"1", "true", "yes"})
+_NO: Final = frozenset({"", "0", "false", "no"})
+
+
+class Part(StrEnum):
+    """Where in a project a claim stands; each part is trusted for itself."""
+
+    CONFIG = "config"
+    POLICIES = "policies"
+    PERSONAS = "personas"
+    KEYS = "keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One thing that takes effect only once it is trusted.
+
+    Attributes:
+        name: such as "backends.reviewer".
+        says: everything about it, a fact a line. What is shown is what is hashed: nothing else of it has an effect.
+    """
+
+    part: Part
+    name: str
+    says: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A line that came or went since the project was trusted."""
+
+    kind: Literal["added", "removed"]
+    claim: Claim
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedProject:
+    """A project that was trusted.
+
+    Attributes:
+        trusted_at: as ISO 8601, UTC.
+        claims: what was shown then.
+    """
+
+    root: Path
+    trusted_at: str
+    claims: tuple[Claim, ...]
+
+
+def digest_of(claims: Iterable[Claim]) -> str:
+    """Returns the hash of claims, whatever their order."""
+    content = sorted((claim.part, claim.name, *claim.says) for claim in claims)
+    return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()
+
+
+def changes(before: Iterable[Claim], now: Iterable[Claim]) -> tuple[Change, ...]:
+    """Compares what was trusted with what is there, claim by claim."""
+    old = {(claim.part, claim.name): claim for claim in before}
+    new = {(claim.part, claim.name): claim for claim in now}
+    found: list[Change] = []
+    for key in dict.fromkeys((*new, *old)):
+        was, is_now = old.get(key), new.get(key)
+        gone, here = (was.says or ("",) if was else ()), (is_now.says or ("",) if is_now else ())
+        found += [Change(kind="removed", claim=was, line=line) for line in gone if was and line not in here]
+        found += [Change(kind="added", claim=is_now, line=line) for line in here if is_now and line not in gone]
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustStore:
+    """What a user has trusted: one file a project, so that two at once cannot harm each other's.
+
+    Attributes:
+        folder: None where the user has no home; then nothing can be remembered.
+        everything: whether the environment trusts every project.
+    """
+
+    folder: Path | None
+    everything: bool = False
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> TrustStore:
+        """Returns the store of the user whose environment this is.
+
+        Raises:
+            ConfigError: AURORA_TRUST says neither yes nor no.
+        """
+        said = environ.get(VARIABLE, "").strip().lower()
+        if said not in _YES | _NO:
+            raise ConfigError(VARIABLE, None, "", f"{said!r} is neither 1 (trust every project) nor 0")
+        home = environ.get("HOME", "")
+        return cls(folder=Path(home) / ".aurora" / "trust" if home else None, everything=said in _YES)
+
+    def trusts(self, project: Project, part: Part, claims: Iterable[Claim]) -> bool:
+        """Whether a part of a project may take effect; one without claims always may.
+
+        A linked git worktree is trusted with what its main checkout is trusted with, as long as it says the same.
+
+        Raises:
+            TrustStoreError: what was trusted cannot be read.
+        """
+        claims = tuple(claims)
+        if not claims or self.everything:
+            return True
+        wanted = digest_of(claims)
+        return any(
+            wanted == digest_of(each for each in known.claims if each.part is part) for known in self._about(project)
+        )
+
+    def _about(self, project: Project) -> Iterator[TrustedProject]:
+        linked = linked_worktree(project.root)
+        main = linked.main_checkout if linked and linked.confirmed else None
+        for root in (project.root, main):
+            known = self.known(root) if root else None
+            if known:
+                yield known
+
+    def known(self, root: Path) -> TrustedProject | None:
+        """Returns what was trusted of a project; None where nothing was.
+
+        Raises:
+            TrustStoreError: it cannot be read.
+        """
+        path = self._file(root)
+        found = _read(path) if path is not None else None
+        if path is not None and found is not None and found.root != root:
+            raise TrustStoreError(path, f"is about {found.root}, not about {root}; remove it and run `aur trust`")
+        return found
+
+    def projects(self) -> tuple[TrustedProject, ...]:
+        """Returns every project that was trusted, by path.
+
+        Raises:
+            TrustStoreError: one of the files cannot be read.
+        """
+        files = sorted(self.folder.glob("*.json")) if self.folder else []
+        return tuple(sorted(filter(None, map(_read, files)), key=lambda found: found.root))
+
+    def remember(self, root: Path, claims: Iterable[Claim], *, parts: Iterable[Part] = Part) -> None:
+        """Keeps that parts of a project are trusted as they are; what was kept of other parts stays.
+
+        Raises:
+            TrustStoreError: it cannot be kept.
+        """
+        path = self._file(root)
+        if path is None:
+            raise TrustStoreError(Path("~/.aurora/trust"), "cannot be kept: HOME is not set")
+        about = frozenset(parts)
+        before = self.known(root)
+        kept = [claim for claim in (before.claims if before else ()) if claim.part not in about]
+        document = {
+            "version": _VERSION,
+            "project": os.fspath(root),
+            "trusted_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "claims": [
+                {"part": claim.part, "name": claim.name, "says": claim.says}
+                for claim in (*kept, *(claim for claim in claims if claim.part in about))
+            ],
+        }
+        try:
+            private_folder(path.parent.parent)
+            private_folder(path.parent)
+            write_private(path, json.dumps(document, indent=1).encode("ascii"))
+        except OSError as error:
+            raise TrustStoreError(path, f"cannot be written: {error.strerror}") from error
+
+    def forget(self, root: Path) -> bool:
+        """Forgets a project; returns whether there was something to forget.
+
+        Raises:
+            TrustStoreError: it cannot be forgotten.
+        """
+        path = self._file(root)
+        try:
+            if path is not None:
+                path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise TrustStoreError(path or root, f"cannot be removed: {error.strerror}") from error
+        return path is not None
+
+    def _file(self, root: Path) -> Path | None:
+        name = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
+        return self.folder / f"{name}.json" if self.folder else None
+
+
+def _read(path: Path) -> TrustedProject | None:
+    try:
+        return _understood(json.loads(read_regular(path, MAX_BYTES)))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TrustStoreError(path, f"cannot be read: {error.strerror}; remove it and run `aur trust`") from error
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise TrustStoreError(path, "is damaged; remove it and run `aur trust` in its project") from error
+
+
+def _understood(document: Any) -> TrustedProject:
+    """Reads a document strictly; anything that is missing or of another type raises."""
+    if document["version"] != _VERSION:
+        raise ValueError("of another version")
+    return TrustedProject(
+        root=Path(_text(document["project"])),
+        trusted_at=_text(document["trusted_at"]),
+        claims=tuple(
+            Claim(part=Part(each["part"]), name=_text(each["name"]), says=tuple(map(_text, each["says"])))
+            for each in document["claims"]
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

@@ -1,0 +1,128 @@
+"""Which settings of a project's policies are looser than the defaults, and the policies without them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+
+from aurora_policies.schema import Action, HardLimitAction, Policies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+__all__ = ["Loosening", "loosenings", "tightened"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosening:
+    """A setting that allows more than its default.
+
+    Attributes:
+        field: dotted, such as "destructive.drop_table.action".
+        value: in words.
+        default: in words.
+    """
+
+    field: str
+    value: str
+    default: str
+
+
+_ACTIONS: Final = (Action.DENY, Action.PROMPT, Action.ALLOW)
+
+
+def _more(value: Any) -> float:
+    """More is looser; None is no limit."""
+    return math.inf if value is None else float(value)
+
+
+def _more_or_zero(value: Any) -> float:
+    """More is looser, and zero is no limit."""
+    return _more(value or None)
+
+
+def _less(value: Any) -> float:
+    """Less is looser; so is no."""
+    return -float(value)
+
+
+_LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
+    "budget.monthly_limit_usd": _more,
+    "budget.per_run_limit_usd": _more,
+    "budget.reservation_usd": _less,
+    "budget.warn_at_percent": _more,
+    "budget.hard_limit_action": lambda action: float(action is HardLimitAction.WARN),
+    "caps.max_agents": _more,
+    "caps.max_depth": _more,
+    "caps.max_total_spawns": _more,
+    "agent_recovery.timeout_seconds": _more,
+    "agent_recovery.max_timeout_seconds": _more_or_zero,
+    "agent_recovery.max_retries": _more,
+    "agent_recovery.fallback_to_llm": _more,
+    "agent_recovery.max_provider_wait_seconds": _more,
+    "destructive.file_delete.action": _ACTIONS.index,
+    "destructive.file_delete.max_files": _more,
+    "destructive.git_force_push.action": _ACTIONS.index,
+    "destructive.git_push_main.action": _ACTIONS.index,
+    "destructive.drop_table.action": _ACTIONS.index,
+    "destructive.truncate.action": _ACTIONS.index,
+    "safety.auto_branch": _less,
+    "safety.max_files_modified": _more,
+    "safety.max_lines_changed": _more,
+    "anomalies.scope_multiplier": _more,
+}
+"""By setting, how loose a value is: a larger number allows more."""
+_LISTS: Final = frozenset({"safety.protected_paths", "anomalies.unexpected_file_types"})
+"""Settings that allow more the fewer patterns they hold."""
+NEUTRAL: Final = frozenset({"safety.branch_prefix"})
+"""Settings that allow neither more nor less."""
+
+
+def loosenings(policies: Policies) -> tuple[Loosening, ...]:
+    """Returns the settings that allow more than the defaults, in the order of the file's sections."""
+    found = []
+    for field, value, default in _pairs(policies, Policies(), ""):
+        if field in _LISTS:
+            gone = [pattern for pattern in default if pattern not in value]
+            if gone:
+                found.append(Loosening(field=field, value=f"without {', '.join(gone)}", default=", ".join(default)))
+        elif field not in NEUTRAL and _LOOSENESS[field](value) > _LOOSENESS[field](default):
+            found.append(Loosening(field=field, value=_words(value), default=_words(default)))
+    return tuple(found)
+
+
+def tightened(policies: Policies, fields: Collection[str]) -> Policies:
+    """Returns the policies with these settings as if they were not in the file; a list gets back what it lacks."""
+    defaults = {field: default for field, _value, default in _pairs(policies, Policies(), "")}
+    document = policies.model_dump(exclude_unset=True)
+    for field in fields:
+        *sections, name = field.split(".")
+        section = document
+        for each in sections:
+            section = section[each]
+        if field in _LISTS:
+            section[name] = (*section[name], *(each for each in defaults[field] if each not in section[name]))
+        else:
+            del section[name]
+            if field.startswith("destructive."):  # an action is required where its rule is there
+                section[name] = defaults[field]
+    return Policies.model_validate(document)
+
+
+def _pairs(policies: BaseModel, defaults: BaseModel, above: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yields every setting: its dotted name, its value and its default."""
+    for name in type(policies).model_fields:
+        value, default = getattr(policies, name), getattr(defaults, name)
+        if isinstance(value, BaseModel):
+            yield from _pairs(value, default, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value, default
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
