@@ -97,7 +97,7 @@ def test_every_example_in_the_configuration_can_be_used(shop: Path) -> None:
     lines = CONFIG_YAML.splitlines()
     examples = [line.removeprefix("# ") for line in lines if line.startswith("# ") and not line.endswith((".", ","))]
     project.config_file.write_text("\n".join(examples), encoding="utf-8")
-    config = load_config(project, environ={})
+    config = load_config(project, environ={"AURORA_TRUST": "1"})
     assert config.tool == "reviewer"
     assert config.backends["reviewer"].command == ("python3", "tools/review.py")
     assert config.max_concurrent == 4
