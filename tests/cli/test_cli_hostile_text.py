@@ -83,8 +83,6 @@ def test_no_command_prints_what_steers(
         assert steering(told.stdout + told.stderr) == set(), words
         assert "a fault in Aurora" not in told.stderr, (words, told.stderr)
         runs = hostile / ".aurora" / "runs"
-        run = (
-            next((path.name for path in runs.iterdir() if path.name.startswith("spawn-")), run)
-            if runs.is_dir()
-            else run
-        )
+        run = next((path.name for path in runs.glob("spawn-*")), run)
+        if words == ("agents", "doctor") and trusted == "1":
+            assert "\\u202e" in told.stdout
