@@ -106,6 +106,10 @@ def tell(report: RunReport, titles: Mapping[str, str], *, as_json: bool) -> Exit
         emit_json(as_document(report, titles))
     else:
         emit(summary(report))
+    for sentence in report.trouble:
+        note(f"warning: {sentence}")
     if report.interrupted:
         return ExitCode.INTERRUPTED
+    if report.trouble:
+        return ExitCode.ENVIRONMENT
     return ExitCode.DONE if report.ok else ExitCode.NOT_REACHED

@@ -7,15 +7,16 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
+from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.result import RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
 
@@ -82,9 +83,10 @@ def export_checkpoint(journal: Path, run_id: str, folder: Path) -> Path:
     """
     with Journal(journal) as store:
         document = checkpoint_document(load_run(store, run_id), load_tasks(store, run_id))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     target = folder / f"{run_id}.json"
     draft = folder / f".{run_id}.json.draft"
+    make_private_file(draft)
     draft.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     draft.replace(target)
     return target
@@ -124,6 +126,8 @@ class CleanReport:
     """Runs whose contents are gone."""
     kept_running: tuple[str, ...]
     """Old enough, but something of them still runs."""
+    left_alone: tuple[str, ...] = ()
+    """A sentence for each run whose files do not lie below the spool folder, and were not deleted."""
 
 
 def clean_checkpoints(
@@ -131,14 +135,16 @@ def clean_checkpoints(
     *,
     older_than_days: float,
     now: float | None = None,
+    spool: Path | None = None,
     before: Callable[[str], None] = lambda _run_id: None,
 ) -> CleanReport:
     """Remove the contents of runs that ended, or were left, more than so many days ago.
 
     Their events lose their payloads and keep their hashes, so the journal can still be verified; their spools are
-    deleted.
+    deleted where they lie below our own spool folder: where the journal points elsewhere, nothing is deleted.
 
     Args:
+        spool: Our own spool folder; `runs` beside the journal when None.
         before: Called with the name of each such run while it is still there; if it raises, that run stays.
 
     Raises:
@@ -147,7 +153,10 @@ def clean_checkpoints(
     if not journal.exists():
         return CleanReport(removed=(), kept_running=())
     limit = (time.time() if now is None else now) - older_than_days * DAY_S
-    removed, kept = [], []
+    removed: list[str] = []
+    kept: list[str] = []
+    left: list[str] = []
+    own = spool or journal.parent / "runs"
     with Journal(journal) as store:
         for run in list_runs(store):
             if (run.ended_at or run.started_at or run.created_at) > limit:
@@ -157,9 +166,25 @@ def clean_checkpoints(
                 continue
             before(run.run_id)
             store.redact(run.run_id)
-            shutil.rmtree(run.spool / run.run_id, ignore_errors=True)
+            if not _delete_spool(run, own):
+                left.append(f"the files of {run.run_id} in {run.spool} are left alone: they are not below {own}")
             removed.append(run.run_id)
-    return CleanReport(removed=tuple(removed), kept_running=tuple(kept))
+    return CleanReport(removed=tuple(removed), kept_running=tuple(kept), left_alone=tuple(left))
+
+
+def _delete_spool(run: RunRow, own: Path) -> bool:
+    """Delete the files of a run; False where they are not in a folder of its name right below our own spool folder.
+
+    No link is followed: what the journal says may have been written by somebody else.
+    """
+    named = run.run_id not in ("", ".", "..") and Path(run.run_id).name == run.run_id
+    if own.is_symlink() or run.spool.resolve() != own.resolve() or not named:
+        return False
+    target = own / run.run_id
+    if target.is_symlink():
+        return False
+    shutil.rmtree(target, ignore_errors=True)
+    return True
 
 
 def _runs_still(store: Journal, run: RunRow) -> bool:

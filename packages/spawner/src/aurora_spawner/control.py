@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.private import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -34,7 +35,7 @@ REQUEST_LIMIT: Final = 64 << 10
 async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
     """Answer requests while this is open. A run that cannot listen runs all the same, and says so in its report."""
     try:
-        _make_private(spool)
+        make_private_folder(spool)
         with reachable(spool) as place:
             server = await _serve(coordinator, place / SOCKET_NAME)
     except OSError as error:
@@ -48,11 +49,6 @@ async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None
     finally:
         server.close()
         (spool / SOCKET_NAME).unlink(missing_ok=True)
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder for the user alone, if it is not there."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner import events
 from aurora_spawner.errors import BackendError
-from aurora_spawner.executor import AttemptEnd, AttemptRefusedError
+from aurora_spawner.executor import FOLDER_REMOVED, AttemptEnd, AttemptRefusedError
 from aurora_spawner.hedging import Means
 from aurora_spawner.journal.facts import (
     AttemptEnded,
@@ -301,7 +301,7 @@ class Coordinator:
             self._record.jot(task_id, started_fact(attempt.number, end, adopted=True))
             self.tell(events.TaskStarted(task_id=task_id, adopted=True))
             end = await self._follow(task_id, end)
-        if end.reason in ("supervisor_lost", "voided", "cancelled") and not self.stopping(task_id):
+        if end.reason in ("supervisor_lost", FOLDER_REMOVED, "voided", "cancelled") and not self.stopping(task_id):
             if self._recovering:
                 self._recovering.recovery.cut_off(self._roster.tasks[task_id])
             await self._record.note(task_id, self._ended(task_id, end))

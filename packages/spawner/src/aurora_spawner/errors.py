@@ -90,6 +90,16 @@ class JournalCorruptError(JournalError):
         self.seq = seq
 
 
+class JournalChangedError(JournalCorruptError):
+    """A run's part of the journal is not as it was written; nothing was started."""
+
+    def __init__(self, path: Path | str, run_id: str, problem: str) -> None:
+        advice = "restore the journal from a copy, or go on knowingly with --accept-changes (accept_changes=True)"
+        super().__init__(path, f"run {run_id} was changed from outside: {problem}; nothing was started: {advice}")
+        self.run_id = run_id
+        self.problem = problem
+
+
 class UnknownRunError(SpawnerError):
     """The journal knows no run of that name."""
 

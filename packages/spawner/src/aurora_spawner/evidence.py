@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.executor import REFUSALS
+from aurora_spawner.executor import FOLDER_REMOVED, REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,17 @@ def _ended_wrongly(end: AttemptEnd) -> str | None:
         return last_lines(end.stderr)
     if end.reason == "supervisor_lost":
         return "its supervisor was killed from outside, and what it said after that is lost"
+    if end.reason == FOLDER_REMOVED:
+        return f"{_missing(end)} was removed while it ran, and with it all that it said"
     return None if end.reason == "exited" else f"it was {end.reason}"
+
+
+def _missing(end: AttemptEnd) -> str:
+    """Names the outermost folder above an attempt that is not there."""
+    missing = end.stdout_path.parent if end.stdout_path else None
+    while missing is not None and not missing.parent.exists():
+        missing = missing.parent
+    return f"the folder {missing}" if missing is not None and not missing.exists() else "its folder"
 
 
 def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:

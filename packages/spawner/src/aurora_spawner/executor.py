@@ -62,12 +62,16 @@ class RunningAttempt:
     supervisor: ProcessIdentity
 
 
+FOLDER_REMOVED: Final = "folder_removed"
+"""How an attempt ends whose folder, and with it what it said, was removed while it ran."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
     """How an attempt ended; nothing of it runs any more, but for the survivors."""
 
     reason: str
-    """exited, cancelled, deadline, exec_failed, voided, supervisor_lost, or one of `REFUSALS`."""
+    """exited, cancelled, deadline, exec_failed, voided, supervisor_lost, folder_removed, or one of `REFUSALS`."""
     exit_code: int | None = None
     exec_errno: int = 0
     started_at: float | None = None

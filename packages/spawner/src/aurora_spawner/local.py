@@ -7,11 +7,12 @@ import errno
 import fcntl
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.cgroups import cgroup_for, end_cgroup
 from aurora_spawner.errors import AttemptRecordError, SpawnerError
-from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
+from aurora_spawner.executor import FOLDER_REMOVED, AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.identity import identify
 from aurora_spawner.nursery import Nursery
 from aurora_spawner.processes import LIFELINE, SupervisorOrder, signal_process, wait_for_end
@@ -114,6 +115,9 @@ class LocalExecutor:
         """Find the supervisor, or else what it left, or else keep it from beginning."""
         files = AttemptFolder(path=folder)
         if supervisor is None or not supervisor.alive():
+            if files.gone:  # what was said in it is lost, and what works without it is ended
+                lost = await asyncio.to_thread(self._clear_up, files, token)
+                return lost if supervisor is not None or not files.void(token) else replace(lost, reason="voided")
             if not files.claim.exists() and files.void(token):
                 return AttemptEnd(reason="voided")
             supervisor = self._claimed_by(files)
@@ -166,12 +170,13 @@ class LocalExecutor:
         )
 
     def _clear_up(self, files: AttemptFolder, token: str) -> AttemptEnd:
+        reason = "supervisor_lost" if files.path.exists() else FOLDER_REMOVED
         cgroup = cgroup_for(token)
         survivors = end_cgroup(cgroup) if cgroup else []
         survivors += end_strays(token, session=files.read_agent_pid())
         kept = files.stdout.stat().st_size if files.stdout.exists() else 0
         return AttemptEnd(
-            reason="supervisor_lost",
+            reason=reason,
             stdout=read_output(files.stdout, total=kept, cap=self._cap_bytes),
             stdout_bytes=kept,
             stdout_path=files.stdout,

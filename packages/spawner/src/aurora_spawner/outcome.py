@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.continuity import lost_session, read_memo, since_then
 from aurora_spawner.evidence import judge
+from aurora_spawner.executor import FOLDER_REMOVED
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.prompts import shorten
 from aurora_spawner.result import SpawnResult, TaskState
@@ -54,7 +55,7 @@ def result_of(
     resumed = _went_on(end, backend)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
     reason = None if end.reason == "exited" else end.reason
-    if stopped is not None and end.reason in ("cancelled", "voided", "supervisor_lost"):
+    if stopped is not None and end.reason in ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED):
         state, reason = TaskState.CANCELLED, stopped
     return SpawnResult(
         task_id=str(task.id),

@@ -178,6 +178,8 @@ class RunReport:
     cancelled_by_user: bool = False
     notices: tuple[str, ...] = field(default=())
     """What the user should know: survivors that could not be killed, lines left alone."""
+    trouble: tuple[str, ...] = ()
+    """What happened to the journal meanwhile: a run with trouble is not in order, whatever its tasks did."""
     recovery_metrics: Mapping[str, Any] | None = field(default=None, repr=False)
     """What recovery did in this execution, as JSON values; None without recovery, or where it is not counted."""
 

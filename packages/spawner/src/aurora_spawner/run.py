@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,12 +15,14 @@ from aurora_spawner.assignment import Assignment
 from aurora_spawner.conduct import Conduct, FoundAttempt
 from aurora_spawner.control import listening
 from aurora_spawner.coordinator import Coordinator
-from aurora_spawner.errors import BackendError, SpawnerError
+from aurora_spawner.errors import BackendError, JournalChangedError, SpawnerError
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.graph import TaskGraph, build_graph
 from aurora_spawner.growth import DEFAULT_MAX_ADDED
 from aurora_spawner.identity import own_identity
 from aurora_spawner.interrupts import end_on_signals
+from aurora_spawner.journal.anchor import note_head, read_anchor
+from aurora_spawner.journal.audit import accept_changes, check_run
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
@@ -61,6 +63,8 @@ class Run:
     conduct: Conduct = field(default_factory=Conduct)
     revision: Revision = field(default_factory=Revision)
     recovery: RecoverySettings | None = None
+    state_dir: Path | None = None
+    """The user's own folder, where the journal's head is noted; None notes it nowhere."""
 
     @classmethod
     def create(
@@ -82,6 +86,7 @@ class Run:
         recovery: RecoverySettings | RecoveryPolicy | None = None,
         prices: PriceTable | None = None,
         options: RunOptions | None = None,
+        state_dir: Path | None = None,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -99,6 +104,8 @@ class Run:
             recovery: What is done about failures; None leaves each task its first failure.
             prices: For results of agents that tell tokens and no money; None leaves their cost unknown.
             options: Kept with the run for whoever resumes it: its task file, what it may cost.
+            state_dir: The user's own folder; the journal's head is noted there, so that a journal that was cut or
+                written anew is found. None notes it nowhere.
             environ: What agents inherit; that of this process when None.
 
         Raises:
@@ -131,6 +138,7 @@ class Run:
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added, prices),
             recovery=settings,
+            state_dir=state_dir,
         )
 
     @classmethod
@@ -149,6 +157,8 @@ class Run:
         max_added: int = DEFAULT_MAX_ADDED,
         recovery: RecoverySettings | RecoveryPolicy | None = None,
         prices: PriceTable | None = None,
+        state_dir: Path | None = None,
+        accept_changes: bool = False,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -161,15 +171,19 @@ class Run:
                 new one joins, an unfinished one that is gone is left out. None takes them from the journal.
             retry_failed: Also run what failed, was skipped or was cancelled.
             max_concurrent: Instead of the run's own limit.
-            start_rate_per_s: As in `create`; so are `expand`, `max_added`, `recovery` and `prices`.
+            start_rate_per_s: As in `create`; so are `expand`, `max_added`, `recovery`, `prices` and `state_dir`.
+            accept_changes: Go on though the run's part of the journal is not as it was written: what its events say
+                holds, and the journal notes that this was accepted.
 
         Raises:
             UnknownRunError: The journal has no such run.
+            JournalChangedError: Its part of the journal is not as it was written.
             GraphError: The edited tasks do not fit together.
             BackendError: A task's agent has no backend.
         """
         revision = Revision(tasks=None if tasks is None else tuple(tasks), retry_failed=retry_failed)
         with Journal(journal) as store:
+            _check_unchanged(store, run_id, state_dir, accept=accept_changes)
             row = load_run(store, run_id)
             standing = find_standing(load_tasks(store, run_id), (), revision)
         _check_agents(standing.graph, backends, row.default_agent)
@@ -192,6 +206,7 @@ class Run:
             conduct=_conduct(start_rate_per_s, expand, max_added, prices),
             recovery=settings,
             revision=revision,
+            state_dir=state_dir,
         )
 
     async def execute(self, on_event: Callable[[RunEvent], None] | None = None) -> RunReport:
@@ -214,7 +229,10 @@ class Run:
             recovery = self._recovery(store, standing)
             writer = GroupWriter(store, lease=lease)
             try:
-                return await self._execute(standing, recovery, writer, on_event)
+                report = await self._execute(standing, recovery, writer, on_event)
+                unnoted = note_head(self.state_dir, store) if self.state_dir else None
+                notices = (*report.notices, unnoted) if unnoted else report.notices
+                return replace(report, trouble=store.trouble, notices=notices)
             finally:
                 self.executor.close()
                 await writer.close()
@@ -327,6 +345,19 @@ class Run:
             ),
             recovery_metrics=recovery.metrics.to_dict() if recovery and counted else None,
         )
+
+
+def _check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, accept: bool) -> None:
+    """Hold a run against its hashes before anything of it starts."""
+    anchor = read_anchor(state_dir, store.path) if state_dir else None
+    try:
+        check_run(store, run_id, anchor)
+    except JournalChangedError as error:
+        if not accept:
+            raise
+        accept_changes(store, run_id, error.problem, anchor)
+        if state_dir:
+            note_head(state_dir, store, anew=True)
 
 
 async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) -> bool:

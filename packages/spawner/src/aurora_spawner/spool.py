@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.private import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,6 +57,11 @@ class AttemptFolder:
     path: Path
 
     @property
+    def gone(self) -> bool:
+        """Whether the folder is not there, or not any more."""
+        return not self.path.exists()
+
+    @property
     def prompt(self) -> Path:
         """Becomes the agent's stdin."""
         return self.path / "prompt"
@@ -87,7 +93,7 @@ class AttemptFolder:
 
     def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
         """Make the folder, readable by its owner alone, and put the prompt in; `files` are written where missing."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self.path)
         for path, content in (files or {}).items():
             _write_new(path, content)
         descriptor = os.open(self.prompt, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -96,7 +102,7 @@ class AttemptFolder:
 
     def void(self, token: str) -> bool:
         """Claim the attempt so that no supervisor can begin it any more; False when one already has."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self.path)
         draft = self.path / f"claim.void.{os.getpid()}"
         draft.write_text(json.dumps({"pid": 0, "token": token, "voided": True}) + "\n", encoding="ascii")
         try:
@@ -138,7 +144,7 @@ class AttemptFolder:
 
 
 def _write_new(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(path.parent)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.asking import NoAnswerError, NotRunningError, ask_coordinator
 from aurora_spawner.errors import SpawnerError, UnknownRunError
-from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.executor import FOLDER_REMOVED, AttemptEnd
 from aurora_spawner.identity import identify, own_identity
 from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.local import LocalExecutor
+from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.record import ended_fact
 from aurora_spawner.result import RunState, TaskState
 from aurora_spawner.resume import stored_task
@@ -150,7 +151,7 @@ async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None
     return [pid for _attempt, end in ends for pid in end.survivors]
 
 
-CUT_OFF_ENDS: Final = ("cancelled", "voided", "supervisor_lost")
+CUT_OFF_ENDS: Final = ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED)
 """How attempts end that did not come to their own end."""
 
 
@@ -181,7 +182,8 @@ def detach(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> int
     Raises:
         OSError: It could not be started.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(log.parent)
+    make_private_file(log)
     with log.open("ab") as output:
         process = subprocess.Popen(
             list(command),

@@ -79,13 +79,19 @@ def as_detail_document(run: RunRow, tasks: Sequence[TaskRow]) -> dict[str, objec
 
 def cleaned_document(report: CleanReport) -> dict[str, object]:
     """Return what a clean-up did, for programs."""
-    return {"removed": list(report.removed), "kept_running": list(report.kept_running)}
+    return {
+        "removed": list(report.removed),
+        "kept_running": list(report.kept_running),
+        "left_alone": list(report.left_alone),
+    }
 
 
 def show_cleaned(report: CleanReport) -> None:
     """Tell what a clean-up did."""
     for run_id in report.kept_running:
         note(f"{run_id} is kept: something of it still runs")
+    for sentence in report.left_alone:
+        note(sentence)
     emit(f"removed {count(len(report.removed), 'run')}")
 
 

@@ -234,6 +234,34 @@ class RunCleaned(Fact):
     events: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRestored(Fact):
+    """The journal's file was removed or replaced while the run worked, and was written back from the open one."""
+
+    kind = "journal_restored"
+    problem: str
+    repeated: int
+    """Facts of this run that the file in place did not have; they are written after this one once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapDeclared(Fact):
+    """Events that this journal once had are lost, or not as they were written; no later event takes their numbers."""
+
+    kind = "gap_declared"
+    first: int
+    last: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesAccepted(Fact):
+    """The user goes on with a run though its part of the journal was changed from outside."""
+
+    kind = "changes_accepted"
+    problem: str
+
+
 FACT_TYPES: Final[dict[str, type[Fact]]] = {
     each.kind: each
     for each in (
@@ -258,6 +286,9 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         RunEnding,
         RunEnded,
         RunCleaned,
+        JournalRestored,
+        GapDeclared,
+        ChangesAccepted,
     )
 }
 """By the name that the database has."""

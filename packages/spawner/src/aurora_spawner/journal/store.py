@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
 from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import RunCleaned, RunCreated, RunTaken, TasksAdded, entry_of
+from aurora_spawner.journal.facts import (
+    FACT_TYPES,
+    ChangesAccepted,
+    GapDeclared,
+    JournalRestored,
+    RunCleaned,
+    RunCreated,
+    RunTaken,
+    TasksAdded,
+    entry_of,
+)
+from aurora_spawner.journal.places import FileIdentity, beside
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.stored import StoredValueError, document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.journal.facts import Entry
@@ -38,23 +51,32 @@ class Journal:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
+        self.trouble: tuple[str, ...] = ()
+        """What happened to the file while it was open, and what was done about it."""
         self._clock = clock
+        self._last: tuple[int, bytes] | None = None
+        """Number and hash of the last event that this object wrote."""
         with translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(
-                path, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare()
-            except BaseException:
-                self.connection.close()
-                raise
+            make_private_folder(path.parent)
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        make_private_file(path)
+        self.connection = sqlite3.connect(path, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self.connection.close()
+            raise
+        self.path = path
+        self._files = _identities(path)
 
     def _prepare(self) -> None:
         found = self.connection.execute("PRAGMA application_id").fetchone()[0]
         version = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, APPLICATION_ID):
-            raise JournalCorruptError(self.path, "is the database of another program")
+        tables = self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if found not in (0, APPLICATION_ID) or (tables and not found):
+            raise JournalCorruptError(self.path, "is the database of another program; move it away")
         if version > len(MIGRATIONS):
             raise JournalError(self.path, "was written by a newer version of this package; update it")
         self.connection.execute("PRAGMA journal_mode = WAL")
@@ -96,15 +118,67 @@ class Journal:
             RunHeldError: The lease is no longer ours.
             JournalError: Nothing was written.
         """
+        if lease is not None and entries:
+            self._keep_in_place(entries[0][0], lease)
         with self.transaction() as connection:
             if lease is not None and entries:
                 self._check_lease(entries[0][0], lease)
-            self._append(connection, entries)
+            self._append(connection, entries, run_id=entries[0][0] if entries else "")
 
-    def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    def _keep_in_place(self, run_id: str, lease: str) -> None:
+        """Notice that the file was removed or replaced, and write what is open back.
+
+        The copy takes the file's place where nothing, or only an older state of the same journal, is there; another
+        file is left alone, and the copy lies beside it.
+
+        Raises:
+            JournalError: It cannot be written back.
+        """
+        problem = _what_happened(self.path, self._files)
+        if problem is None:
+            if None in self._files:  # SQLite makes the log with the first change
+                self._files = _identities(self.path)
+            return
+        with translated(self.path):
+            make_private_folder(self.path.parent)
+            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.draft")
+            draft.unlink(missing_ok=True)
+            make_private_file(draft)
+            self.connection.execute("VACUUM INTO ?", (str(draft),))
+            target = _put(draft, self.path, self._files, run_id)
+            own = self._facts_of(run_id)
+            self.connection.close()
+            self._open(target)
+        self._last = None
+        self._repeat(run_id, lease, own, problem)
+        self.trouble = (*self.trouble, f"the journal {problem}; it was written back to {target}")
+
+    def _facts_of(self, run_id: str) -> list[tuple[float, str | None, str, str]]:
+        return self.connection.execute(
+            "SELECT at, task_id, kind, payload FROM events WHERE run_id = ? ORDER BY seq", (run_id,)
+        ).fetchall()
+
+    def _repeat(self, run_id: str, lease: str, own: list[tuple[float, str | None, str, str]], problem: str) -> None:
+        """Declare what happened, and write those facts of the run again that the file in place lacks."""
+        with self.transaction() as connection:
+            self._check_lease(run_id, lease)
+            missing = own[len(self._facts_of(run_id)) :]
+            entries = [
+                entry_of(FACT_TYPES[kind](**json.loads(payload)), run_id=run_id, task_id=task_id)
+                for _at, task_id, kind, payload in missing
+            ]
+            restored = JournalRestored(problem=problem, repeated=len(entries))
+            self._append(connection, [entry_of(restored, run_id=run_id), *entries], run_id=run_id)
+
+    def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry], *, run_id: str) -> None:
         last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         seq, head = last or (0, GENESIS)
         rows = []
+        if self._last is not None and seq < self._last[0]:
+            gap = GapDeclared(first=seq + 1, last=self._last[0], problem="they were gone when the next was written")
+            entries = [entry_of(gap, run_id=run_id), *entries]
+            self.trouble = (*self.trouble, f"the journal has lost its events {gap.first} to {gap.last}")
+            seq = self._last[0]
         for entry in entries:
             run_id, task_id, kind, payload, _values = entry
             seq, at = seq + 1, self._clock()
@@ -115,6 +189,7 @@ class Journal:
         connection.executemany(
             "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
         )
+        self._last = (seq, head)
 
     def redact(self, run_id: str) -> None:
         """Remove what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
@@ -126,7 +201,26 @@ class Journal:
                 "UPDATE events SET payload = NULL, payload_hash = ? WHERE seq = ?",
                 [(payload_digest(payload), seq) for seq, payload in rows],
             )
-            self._append(connection, [entry_of(RunCleaned(events=len(rows)), run_id=run_id)])
+            self._append(connection, [entry_of(RunCleaned(events=len(rows)), run_id=run_id)], run_id=run_id)
+
+    def accept(
+        self, run_id: str, problem: str, found: Mapping[str, Sequence[tuple[Any, ...]]], *, gone: range
+    ) -> None:
+        """Write down that a run goes on though it was changed, and put its rows as its events have them.
+
+        Args:
+            found: Rows by table, in the order in which they need each other; nothing where the events cannot be read.
+            gone: Numbers of events that this journal once had; none of them is given to another event.
+        """
+        with self.transaction() as connection:
+            if found.get("runs"):
+                connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+                for table, rows in found.items():
+                    places = ", ".join("?" * len(rows[0])) if rows else ""
+                    connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608
+            if gone:
+                self._last = (gone[-1], b"")
+            self._append(connection, [entry_of(ChangesAccepted(problem=problem), run_id=run_id)], run_id=run_id)
 
     def _check_lease(self, run_id: str, lease: str) -> None:
         row = self.connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
@@ -139,9 +233,9 @@ class Journal:
         with self.transaction() as connection:
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
-            self._append(connection, [entry_of(created, run_id=run_id)])
+            self._append(connection, [entry_of(created, run_id=run_id)], run_id=run_id)
             for fact in tasks:
-                self._append(connection, [entry_of(fact, run_id=run_id)])
+                self._append(connection, [entry_of(fact, run_id=run_id)], run_id=run_id)
         return run_id
 
     @contextmanager
@@ -161,7 +255,8 @@ class Journal:
                 other = _holder_of(self.path, run_id, row[1])
                 if _holds(other, row[0], holder):
                     raise RunHeldError(run_id, str(other))
-            self._append(connection, [entry_of(RunTaken(lease=lease, holder=holder.to_json()), run_id=run_id)])
+            taken = RunTaken(lease=lease, holder=holder.to_json())
+            self._append(connection, [entry_of(taken, run_id=run_id)], run_id=run_id)
         _LEASES_HERE.add(lease)
         try:
             yield lease
@@ -187,18 +282,59 @@ def _holds(other: ProcessIdentity, lease: str, asking: ProcessIdentity) -> bool:
     return other.alive() or other.host != asking.host
 
 
+def _identities(path: Path) -> tuple[FileIdentity | None, FileIdentity | None]:
+    """Of the database and of its log."""
+    return FileIdentity.of(path), FileIdentity.of(beside(path)[0])
+
+
+def _what_happened(path: Path, opened: tuple[FileIdentity | None, FileIdentity | None]) -> str | None:
+    """What became of the files that were opened; None where they are in place."""
+    now = _identities(path)
+    if now[0] != opened[0]:
+        return "was removed while the run worked" if now[0] is None else "was replaced while the run worked"
+    if opened[1] is not None and now[1] != opened[1]:
+        return "has lost its log (runs.db-wal) while the run worked"
+    return None
+
+
+def _put(draft: Path, path: Path, opened: tuple[FileIdentity | None, FileIdentity | None], run_id: str) -> Path:
+    """Give a whole copy its name; returns the journal to go on with."""
+    if FileIdentity.of(path) in (None, opened[0]):  # nothing, or ours without its log
+        for each in beside(path):  # of the file that is gone: a log would be taken for the copy's own
+            each.unlink(missing_ok=True)
+        draft.replace(path)
+        return path
+    if _has_run(path, run_id):  # another coordinator of this project was faster
+        draft.unlink()
+        return path
+    target = path.with_name(f"{path.name}.rescued-{int(time.time())}-{os.getpid()}")
+    draft.replace(target)
+    return target
+
+
+def _has_run(path: Path, run_id: str) -> bool:
+    """Whether a file is a journal that knows a run."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+            found = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() if ours else None
+            return found is not None
+    except sqlite3.Error:
+        return False
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system raise into our errors."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
         raise _translate(path, error) from error
     except OSError as error:
         raise JournalError(path, f"cannot be used: {error.strerror or error}") from error
 
 
-def _translate(path: Path, error: sqlite3.DatabaseError) -> JournalError:
+def _translate(path: Path, error: sqlite3.Error) -> JournalError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return JournalLockedError(path, "another process has locked the journal; see who holds it open and try again")

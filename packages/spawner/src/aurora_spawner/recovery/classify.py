@@ -111,6 +111,7 @@ _ENDINGS: Final = {
     "deadline": Cause.DEADLINE,
     "stalled": Cause.STALLED,
     "supervisor_lost": Cause.INTERRUPTED,
+    "folder_removed": Cause.INTERRUPTED,
 }
 _ERRNOS: Final = {
     errno.EAGAIN: Cause.PROCESSES,

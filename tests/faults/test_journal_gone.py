@@ -1,0 +1,191 @@
+"""The journal's file is removed or replaced while a run works: the run notices, writes it back, and says so."""
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import CommandBackend, JournalCorruptError, Run, RunReport, SpawnTask, TaskState
+from aurora_spawner.checkpoints import clean_checkpoints
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.facts import RunEnded, entry_of
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import RunRow, list_runs, load_tasks
+
+ROOT = Path(__file__).parents[2]
+
+BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
+FIRST = "echo one >> side; echo first"
+LAST = "echo two >> side; echo last"
+
+
+def run(folder: Path, harm: str) -> tuple[Run, RunReport]:
+    """Three tasks in a row, the second of which harms the journal."""
+    made = Run.create(
+        folder / ".aurora" / "runs.db",
+        [
+            SpawnTask(FIRST, id="1"),
+            SpawnTask(f"{harm}; echo done", id="2"),
+            SpawnTask(LAST, id="3"),
+        ],
+        BACKENDS,
+        default_agent="sh",
+        max_concurrent=1,
+        cwd=folder,
+        spool=folder / ".aurora" / "runs",
+    )
+    return made, made.execute_sync()
+
+
+def states(journal: Path, run_id: str) -> list[TaskState]:
+    with Journal(journal) as store:
+        assert verify(store).ok, verify(store)
+        return [row.state for row in load_tasks(store, run_id)]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "rm .aurora/runs.db",
+        "rm .aurora/runs.db .aurora/runs.db-wal .aurora/runs.db-shm",
+        "rm .aurora/runs.db-wal",
+        "mv .aurora/runs.db elsewhere.db",
+    ],
+)
+def test_a_journal_that_vanished_is_written_back_whole_and_the_run_goes_on(tmp_path: Path, harm: str) -> None:
+    made, report = run(tmp_path, harm)
+    assert report.ok
+    assert "written back to" in report.trouble[0]
+    assert states(made.journal, made.run_id) == [TaskState.SUCCEEDED] * 3
+    Run.resume(made.journal, made.run_id, BACKENDS).execute_sync()
+    assert (tmp_path / "side").read_text() == "one\ntwo\n", "nothing finished is done again"
+
+
+@pytest.mark.parametrize("harm", ["rm -rf .aurora", "git init -q && git clean -qfdx -e side"])
+def test_an_agent_that_removes_the_whole_folder_loses_its_own_result_and_no_other(tmp_path: Path, harm: str) -> None:
+    made, report = run(tmp_path, harm)
+    assert [each.state for each in report.results.values()] == [
+        TaskState.SUCCEEDED,
+        TaskState.FAILED,
+        TaskState.SUCCEEDED,
+    ]
+    assert f"the folder {tmp_path / '.aurora'}" in str(report.results["2"].error)
+    assert "was removed while it ran" in str(report.results["2"].error)
+    assert report.trouble
+    assert states(made.journal, made.run_id) == [TaskState.SUCCEEDED, TaskState.FAILED, TaskState.SUCCEEDED]
+
+
+@pytest.mark.parametrize("other", ["echo nonsense > .aurora/runs.db", "cp other.db .aurora/runs.db"])
+def test_a_journal_that_was_replaced_is_written_beside_what_took_its_place(tmp_path: Path, other: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    made, report = run(tmp_path, f"rm .aurora/runs.db; {other}")
+    before = (tmp_path / ".aurora" / "runs.db").read_bytes()
+    (rescued,) = [each for each in made.journal.parent.glob("runs.db.rescued-*") if each.name[-1].isdigit()]
+    assert str(rescued) in report.trouble[0]
+    assert states(rescued, made.run_id) == [TaskState.SUCCEEDED] * 3
+    assert (tmp_path / ".aurora" / "runs.db").read_bytes() == before, "the file of somebody else is left alone"
+
+
+def list_runs_of(journal: Path) -> list[RunRow]:
+    with Journal(journal) as store:
+        return list_runs(store)
+
+
+TWO = """
+import sys
+from pathlib import Path
+from tests.faults.test_journal_gone import BACKENDS
+from aurora_spawner import Run, SpawnTask
+folder, name = Path(sys.argv[1]), sys.argv[2]
+tasks = [SpawnTask(f"echo {name} >> side-{name}; sleep 0.4; echo {n}", id=str(n)) for n in range(4)]
+run = Run.create(folder / ".aurora/runs.db", tasks, BACKENDS, default_agent="sh", max_concurrent=1, cwd=folder,
+    spool=folder / ".aurora/runs", kind=name)
+sys.exit(0 if run.execute_sync().trouble else 3)
+"""
+
+
+def test_two_coordinators_of_one_vanished_journal_end_in_one_file_that_has_both(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", TWO, str(tmp_path), name], cwd=ROOT) for name in ("one", "two")
+    ]
+    while not ((tmp_path / "side-one").exists() and (tmp_path / "side-two").exists()):
+        assert all(each.poll() is None for each in processes)
+        time.sleep(0.02)
+    (tmp_path / ".aurora" / "runs.db").unlink()
+    assert [each.wait(timeout=60) for each in processes] == [0, 0]
+    names = [run.run_id for run in list_runs_of(tmp_path / ".aurora" / "runs.db")]
+    assert len(names) == 2
+    for name in names:
+        assert states(tmp_path / ".aurora" / "runs.db", name) == [TaskState.SUCCEEDED] * 4
+
+
+def test_events_that_were_lost_are_declared_and_their_numbers_stay_free(tmp_path: Path) -> None:
+    made, _report = run(tmp_path, "true")
+    with (
+        Journal(made.journal) as store,
+        store.hold(made.run_id, holder=__import__("aurora_spawner.identity").identity.own_identity()) as lease,
+    ):
+        head = verify(store).events
+        store.connection.execute("DELETE FROM events WHERE seq = ?", (head,))
+        store.append([entry_of(RunEnded(state="succeeded", notices=[]), run_id=made.run_id)], lease=lease)
+        seqs = [seq for (seq,) in store.connection.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 3")]
+        assert seqs == [head + 2, head + 1, head - 1]
+        assert f"events {head} to {head}" in str(verify(store).problem)
+        assert "declared" in str(verify(store).problem)
+        assert store.trouble
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_a_run_keeps_is_for_its_owner_alone_and_agents_have_the_users_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        _made, report = run(tmp_path, "umask > mask; echo x > made")
+    finally:
+        os.umask(before)
+    assert report.ok
+    for path in (tmp_path / ".aurora", *(tmp_path / ".aurora").rglob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), f"{path} is {mode:o}"
+    assert int((tmp_path / "mask").read_text(), 8) == umask
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("way", ["spool", "link", "name"])
+def test_a_clean_up_deletes_nothing_outside_its_own_spool_folder(tmp_path: Path, way: str) -> None:
+    project, victim = tmp_path / "project", tmp_path / "victim"
+    project.mkdir()
+    made, _report = run(project, "true")
+    precious = victim / made.run_id / "precious"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("mine")
+    spool = project / ".aurora" / "runs"
+    with closing(sqlite3.connect(made.journal, isolation_level=None)) as connection:
+        if way == "spool":
+            connection.execute("UPDATE runs SET spool = ?", (str(victim),))
+        if way == "name":
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute("UPDATE runs SET run_id = ?", (f"../../../victim/{made.run_id}",))
+    if way == "link":
+        shutil.rmtree(spool)
+        spool.symlink_to(victim)
+    report = clean_checkpoints(made.journal, older_than_days=0, now=4e9)
+    assert precious.read_text() == "mine"
+    assert len(report.left_alone) == 1
+
+
+def test_the_database_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    with pytest.raises(JournalCorruptError, match="another program"):
+        Journal(path)
+    assert path.read_bytes() == before
