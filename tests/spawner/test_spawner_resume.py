@@ -1,6 +1,7 @@
 """Resume: what is done stays done, what changed runs again, what is open goes on."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,44 @@ def test_an_interrupted_run_goes_on_with_what_was_cut_off(tmp_path: Path) -> Non
     report, ran = resume(tmp_path, run.run_id)
     assert ran == ["1", "2", "3", "4"]
     assert report.ok
+
+
+def in_order(*names: str) -> list[SpawnTask]:
+    """Tasks one after the other, only because a file has them in this order."""
+    before = {name: (earlier,) for earlier, name in pairwise(names)}
+    return [
+        SpawnTask(name, id=name, depends_on=before.get(name, ()), order_only=before.get(name, ())) for name in names
+    ]
+
+
+def test_another_order_is_no_edit(tmp_path: Path) -> None:
+    without = [SpawnTask(name, id=name) for name in "abc"]
+    first = create(tmp_path, failing("c"), without).execute_sync()
+    report, ran = resume(tmp_path, first.run_id, tasks=in_order("a", "b", "c"), retry_failed=True)
+    assert (ran, report.ok) == (["c"], True)
+
+
+def test_an_order_of_before_and_a_reversed_one_do_not_go_round_in_a_circle(tmp_path: Path) -> None:
+    first = create(tmp_path, failing("a"), in_order("a", "b", "c")).execute_sync()
+    assert first.skipped == 2
+    report, ran = resume(tmp_path, first.run_id, tasks=in_order("c", "b", "a"), retry_failed=True)
+    assert (ran, report.ok) == (["a", "b", "c"], True)
+    edited = [*in_order("c", "b"), SpawnTask("a, but better", id="a", depends_on=("b",), order_only=("b",))]
+    report, ran = resume(tmp_path, first.run_id, tasks=edited)
+    assert (ran, report.ok) == (["a"], True)
+
+
+def test_a_task_that_an_order_waited_for_may_be_gone(tmp_path: Path) -> None:
+    first = create(tmp_path, failing("a"), in_order("a", "b", "c")).execute_sync()
+    report, ran = resume(tmp_path, first.run_id, tasks=in_order("a", "c"), retry_failed=True)
+    assert ran == ["a", "b", "c"]  # b was skipped, which is settled: what is done about it stays with the run
+    assert report.ok
+
+
+def test_what_came_before_in_the_order_is_still_told_after_a_resume(tmp_path: Path) -> None:
+    first = create(tmp_path, failing("beta"), in_order("alpha", "beta")).execute_sync()
+    executor = SimulatedExecutor()
+    ticked = in_order("beta")
+    run = Run.resume(tmp_path / "runs.db", first.run_id, BACKENDS, executor=executor, tasks=ticked, retry_failed=True)
+    assert run.execute_sync().ok
+    assert ["alpha" in order.prompt for order in executor.orders] == [True]

@@ -10,6 +10,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.run import as_document, summary, watch
+from aurora_cli.render.words import one_line
 from aurora_cli.spawning import Ticker
 from aurora_spawner import RunPaused
 
@@ -51,7 +52,7 @@ def drive(run: Run, file: TaskFile | None, titles: Mapping[str, str], *, as_json
         ticker.finish(report.results)
     for notice in (*report.notices, *(ticker.notices if ticker else ())):
         note(notice)
-    return tell(report, titles, as_json=as_json)
+    return tell(report, titles, not_run=file.not_run if file else (), as_json=as_json)
 
 
 def resume(
@@ -100,16 +101,22 @@ def in_background(project: Project, run_id: str, *, more: Sequence[str] = (), as
     return ExitCode.DONE
 
 
-def tell(report: RunReport, titles: Mapping[str, str], *, as_json: bool) -> ExitCode:
-    """Print what came of a run, and return its exit status."""
+def tell(report: RunReport, titles: Mapping[str, str], *, not_run: Sequence[str] = (), as_json: bool) -> ExitCode:
+    """Print a run's report, and return its exit status.
+
+    Args:
+        not_run: tasks of its file that are not done and could not be part of it.
+    """
     if as_json:
-        emit_json(as_document(report, titles))
+        emit_json(as_document(report, titles, not_run))
     else:
         emit(summary(report))
     for sentence in report.trouble:
         note(f"warning: {sentence}")
+    if not_run:
+        note(f"not run: {', '.join(map(one_line, not_run))}; --dry-run says why")
     if report.interrupted:
         return ExitCode.INTERRUPTED
     if report.trouble:
         return ExitCode.ENVIRONMENT
-    return ExitCode.DONE if report.ok else ExitCode.NOT_REACHED
+    return ExitCode.DONE if report.ok and not not_run else ExitCode.NOT_REACHED

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import LimitFileError
 from aurora_cli.journal import list_runs
-from aurora_spawner import read_taskfile
+from aurora_spawner import RunOptions, read_taskfile
+from aurora_spawner.taskfiles.model import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,14 +81,21 @@ def limit_of(run: RunRow) -> float | None:
         raise LimitFileError(note) from error
 
 
-def find_taskfile(run: RunRow) -> TaskFile | None:
-    """Read the file that a run's tasks came from; None if it came from none, or the file is gone.
+def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
+    """Read the file that a run's tasks came from as it was read before; None if it came from none, or it is gone.
+
+    Args:
+        instead: read this file.
 
     Raises:
         TaskFileError, GraphError: the file makes no sense now.
     """
-    path = taskfile_of(run)
-    return read_taskfile(path) if path is not None and path.is_file() else None
+    path = instead or taskfile_of(run)
+    if path is None or (instead is None and not path.is_file()):
+        return None
+    options = run.options or RunOptions()
+    order = next((each for each in ORDERS if each == options.order), None)
+    return read_taskfile(path, order=order, optional=options.optional)
 
 
 def taskfile_of(run: RunRow) -> Path | None:

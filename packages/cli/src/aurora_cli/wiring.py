@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Match, Persona, Roster
     from aurora_spawner import Backend, Run, TaskFile
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.taskfiles.model import Order
 
 __all__ = [
     "LOCAL_AGENT",
@@ -256,6 +257,8 @@ def spawn_plan(
     config: Config,
     taskfile: Path,
     *,
+    order: Order | None = None,
+    optional: bool = False,
     background: bool = False,
     match: bool = False,
     per_run_usd: float | None = None,
@@ -263,6 +266,8 @@ def spawn_plan(
     """Read a task file and find the agents that its tasks name.
 
     Args:
+        order: of its tasks, instead of the order that the form of the file has.
+        optional: also run the tasks that are marked as optional.
         background: nobody waits for such a run, so only its tasks and agents limit its time.
         match: find a persona for tasks that name no agent.
         per_run_usd: what the run may cost at most.
@@ -278,7 +283,7 @@ def spawn_plan(
     engine = policies_of(project)
     backends = backends_of(project, config)
     default_agent = _default_agent(config)
-    file = read_taskfile(taskfile)
+    file = read_taskfile(taskfile, order=order, optional=optional)
     named = {task.agent or default_agent: f"{file.path}:{file.line_of(task.id or '')}" for task in file.tasks}
     check_trusted(config, {**named, default_agent: f"tool ({config.origin('tool')})"}.items())
     casting = _cast(project, file, backends, default_agent, match=match)
@@ -446,7 +451,12 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         prices=guard.prices if guard else None,
         # Nobody could take up a run whose journal is thrown away: its agents end with this process.
         executor=guard.executor(outlive=keep_in is None) if guard else None,
-        options=RunOptions(taskfile=plan.file.path.absolute(), limit_usd=guard.per_run_usd if guard else None),
+        options=RunOptions(
+            taskfile=plan.file.path.absolute(),
+            limit_usd=guard.per_run_usd if guard else None,
+            order=plan.file.chosen_order,
+            optional=plan.file.optional,
+        ),
     )
 
 
@@ -464,12 +474,11 @@ def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> R
     from aurora_cli.casting import keep_parts
     from aurora_cli.journal import TASKFILE_RUN, find_run
     from aurora_cli.resuming import Resumption, find_taskfile
-    from aurora_spawner import read_taskfile
 
     run, tasks = find_run(project, run_id)
     if run.kind != TASKFILE_RUN:
         raise NotResumableError(run_id)
-    file = read_taskfile(taskfile) if taskfile else find_taskfile(run)
+    file = find_taskfile(run, taskfile)
     if file:
         cast = _cast(project, file, backends_of(project, settings(project)), run.default_agent).file
         file = keep_parts(cast, tasks)

@@ -95,7 +95,11 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
     by_id = {row.task_id: row for row in rows}
     wanted = _wanted_tasks(by_id, revision)
     graph = build_graph(list(wanted.values()))
-    edited = {task_id for task_id, task in wanted.items() if task_id in by_id and task is not by_id[task_id].task}
+    edited = {
+        task_id
+        for task_id, task in wanted.items()
+        if task_id in by_id and task.content_hash != by_id[task_id].task.content_hash
+    }
     attempted = {attempt.task_id for attempt in open_attempts}
     reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed)
     new = [task for task_id, task in wanted.items() if task_id not in by_id]
@@ -128,19 +132,43 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
 
 
 def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str, SpawnTask]:
-    """The tasks of this execution in the journal's order, new ones last; unchanged ones are the journal's objects."""
+    """The tasks of this execution in the journal's order, new ones last; unchanged ones are the journal's."""
     if revision.tasks is None:
         return {task_id: row.task for task_id, row in by_id.items()}
     revised = {task.id or str(number): task for number, task in enumerate(revision.tasks, start=1)}
-    wanted = {}
+    wanted: dict[str, SpawnTask] = {}
+    reordered: dict[str, tuple[str, ...]] = {}
+    edited = False
     for task_id, row in by_id.items():
         if task_id not in revised:
             if row.state.settled or row.added_by is not None:
                 wanted[task_id] = row.task
+                reordered[task_id] = ()
             continue
         task = _with_met_dependencies(revised.pop(task_id).with_id(task_id), row, by_id)
-        wanted[task_id] = row.task if task.content_hash == row.task.content_hash else task
+        if task.content_hash == row.task.content_hash:
+            wanted[task_id] = row.task
+            reordered[task_id] = () if row.attempts else task.order_only
+        else:
+            wanted[task_id] = task
+            edited = True
+    for task_id, order in reordered.items():
+        # What an edited task comes after is not what the journal knows; old order could go round in a circle with it.
+        met = () if edited else tuple(filter(wanted.__contains__, _succeeded(by_id[task_id].task.order_only, by_id)))
+        wanted[task_id] = _in_order(wanted[task_id], (*order, *met))
     return wanted | {task_id: task.with_id(task_id) for task_id, task in revised.items()}
+
+
+def _in_order(task: SpawnTask, order: tuple[str, ...]) -> SpawnTask:
+    """Return the task with this place in the order of its file; itself if that is its place."""
+    if set(order) == set(task.order_only):
+        return task
+    needed = (each for each in task.depends_on if each not in task.order_only)
+    return replace(task, depends_on=tuple(dict.fromkeys([*needed, *order])), order_only=tuple(dict.fromkeys(order)))
+
+
+def _succeeded(task_ids: Iterable[str], by_id: Mapping[str, TaskRow]) -> Iterator[str]:
+    return (each for each in task_ids if each in by_id and by_id[each].state is TaskState.SUCCEEDED)
 
 
 def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, TaskRow]) -> SpawnTask:
@@ -148,7 +176,10 @@ def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, Ta
     met = [
         each
         for each in row.task.depends_on
-        if each not in task.depends_on and each in by_id and _left_out(by_id[each])
+        if each not in task.depends_on
+        and each not in row.task.order_only
+        and each in by_id
+        and _left_out(by_id[each])
     ]
     return replace(task, depends_on=(*task.depends_on, *met))
 

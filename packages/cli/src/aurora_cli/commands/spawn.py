@@ -20,6 +20,7 @@ from aurora_cli.render import preview, runs
 if TYPE_CHECKING:
     from aurora_cli.spawning import SpawnPlan
     from aurora_core import Project
+    from aurora_spawner.taskfiles.model import Order
 
 __all__ = ["command"]
 
@@ -40,6 +41,8 @@ class _Options:
     budget_usd: float | None
     dry_run: bool
     yes: bool
+    order: Order | None
+    optional: bool
     background: bool
     no_checkpoint: bool
     resume: str | None
@@ -67,6 +70,8 @@ class _Options:
             raise click.UsageError("--retry-failed needs --resume")
         if self.match and any(doing):
             raise click.UsageError("--match is for new runs; a resumed one keeps the personas that it found")
+        if (self.order or self.optional) and any(doing):
+            raise click.UsageError("--order and --optional are for new runs; a resumed one keeps its own")
         if self.budget_usd is not None and any(doing):
             raise click.UsageError("--budget is for new runs; a resumed one keeps its own")
 
@@ -113,6 +118,12 @@ class _Options:
     metavar="USD",
     help="What the run may cost at most; the policies' per_run_limit_usd if that is less.",
 )
+@click.option(
+    "--order",
+    type=click.Choice(["file", "parallel"]),
+    help="One task after the other, or all at once, whatever the form of the file implies.",
+)
+@click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before starting. Off a terminal nobody is asked.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
@@ -131,8 +142,10 @@ class _Options:
 def command(**given: object) -> int:
     """Run the tasks of a task file side by side.
 
-    Each open task starts as soon as what it depends on is done. Boxes are ticked as tasks succeed. The exit status
-    is 1 if a task failed or was skipped. A run that was cut off can be resumed: what is finished stays finished.
+    Each open task starts as soon as what it depends on is done. Task lists of spec-kit, Kiro, cc-sdd and OpenSpec run
+    in their own order; --dry-run shows it, and every box that is no task. Boxes are ticked as tasks succeed. The
+    exit status is 1 if a task failed, was skipped or cannot be run. A run that was cut off can be resumed: what is
+    finished stays finished.
     """
     options = _Options(**given)  # type: ignore[arg-type]
     options.check()
@@ -153,6 +166,8 @@ def _spawn(options: _Options) -> ExitCode:
         project,
         config,
         options.taskfile,
+        order=options.order,
+        optional=options.optional,
         background=options.background,
         match=options.match,
         per_run_usd=options.budget_usd,
@@ -239,10 +254,12 @@ def _clean_checkpoints(days: float, *, as_json: bool) -> ExitCode:
 def _nothing_to_run(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
     from aurora_spawner import RunReport
 
-    note(f"{plan.file.path}: every box is ticked, nothing to run")
+    note(preview.as_text(plan, limit=SHOWN_TASKS))
+    note("nothing to run")
     if as_json:
-        driving.tell(RunReport(run_id="", results={}, duration_s=0.0), {}, as_json=True)
-    return ExitCode.DONE
+        report = RunReport(run_id="", results={}, duration_s=0.0)
+        return driving.tell(report, {}, not_run=plan.file.not_run, as_json=True)
+    return ExitCode.NOT_REACHED if plan.file.not_run else ExitCode.DONE
 
 
 def _show_plan(plan: SpawnPlan, *, as_json: bool) -> ExitCode:

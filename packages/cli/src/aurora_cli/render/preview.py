@@ -16,8 +16,8 @@ __all__ = ["as_document", "as_text"]
 
 
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
-    """Write a line a task, those beyond `limit` as a count, then the limits in force."""
-    return "\n".join(_lines(plan, plan.file.tasks[:limit]))
+    """Write a line a task, then the notes, both beyond `limit` as a count, then the limits in force."""
+    return "\n".join([*_lines(plan, plan.file.tasks[:limit]), *_notes(plan, limit), _limits(plan)])
 
 
 def as_document(plan: SpawnPlan) -> dict[str, object]:
@@ -26,7 +26,15 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "file": str(plan.file.path),
         "max_concurrent": plan.max_concurrent,
         "policies": str(plan.policies) if plan.policies else None,
+        "form": plan.file.form,
+        "order": plan.file.order,
         "done": list(plan.file.done),
+        "groups": [
+            {"id": group.id, "title": group.title, "tasks": list(group.members)} for group in plan.file.groups
+        ],
+        "left_out": list(plan.file.left_out),
+        "not_run": list(plan.file.not_run),
+        "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
         "expected_usd": plan.expected_usd,
         "tasks": [
             {
@@ -48,15 +56,29 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
 
 def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
     done = f", {len(plan.file.done)} done already" if plan.file.done else ""
-    yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}"
+    left_out = f", {len(plan.file.left_out)} optional left out (--optional)" if plan.file.left_out else ""
+    not_run = f", {len(plan.file.not_run)} not run" if plan.file.not_run else ""
+    yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}{left_out}{not_run}"
+    yield f"  {plan.file.form}: {plan.file.order}"
     width = max((len(one_line(task.id or "")) for task in shown), default=0)
     for task in shown:
         yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"
     if len(shown) < len(plan.file.tasks):
         yield f"  … and {len(plan.file.tasks) - len(shown)} more (--dry-run shows all)"
+
+
+def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
+    notes = plan.file.notes[:limit]
+    for note in notes:
+        yield f"  note: {one_line(str(note), 200)}"
+    if len(notes) < len(plan.file.notes):
+        yield f"  … and {len(plan.file.notes) - len(notes)} more notes (--dry-run shows all)"
+
+
+def _limits(plan: SpawnPlan) -> str:
     policies = plan.policies or "the default policies"
     cost = "" if plan.expected_usd is None else f"; taken to cost {plan.expected_usd:.2f} USD"
-    yield f"{plan.max_concurrent} at once; limits from {policies}{cost}"
+    return f"{plan.max_concurrent} at once; limits from {policies}{cost}"
 
 
 def _time(limit: float | None, extended: float | None) -> str:
@@ -71,7 +93,9 @@ def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     if task.id in plan.made_up:
         persona = f"{persona} (made up, nobody here is one)"
     agent = one_line(plan.agent_of(task))
-    terms = [f"@{persona} on {agent}" if persona else f"@{agent}", _time(limit, plan.extended_timeout_of(task))]
+    terms = [f"@{persona} on {agent}" if persona else f"@{agent}"]
+    terms += [f"model {one_line(task.model)}"] if task.model else []
+    terms.append(_time(limit, plan.extended_timeout_of(task)))
     if task.depends_on:
         terms.append(f"after {one_line(', '.join(task.depends_on), 60)}")
     if not task.critical:

@@ -9,7 +9,7 @@ from aurora_cli.output import is_lively, note
 from aurora_cli.render.board import Board, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aurora_spawner import RunEvent, RunReport, SpawnResult
 
@@ -49,15 +49,16 @@ def summary(report: RunReport) -> str:
     return f"{report.run_id}: {counts or 'nothing to do'} in {report.duration_s:.1f} s"
 
 
-def as_document(report: RunReport, titles: Mapping[str, str]) -> dict[str, object]:
+def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[str] = ()) -> dict[str, object]:
     """Return the run for programs; `titles` by task id. A run that was not needed has no id."""
     return {
         "run_id": report.run_id or None,
-        "ok": report.ok,
+        "ok": report.ok and not not_run,
         "interrupted": report.interrupted,
         "duration_s": round(report.duration_s, 3),
         "counts": _counts(report),
         "tasks": [_row(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
+        "not_run": list(not_run),
         "notices": list(report.notices),
     }
 

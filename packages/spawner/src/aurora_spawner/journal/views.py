@@ -44,10 +44,19 @@ class RunOptions:
     """Where its tasks come from."""
     limit_usd: float | None = None
     """What it may cost at most; None for no limit of its own."""
+    order: str | None = None
+    """`file` or `parallel`, if the file's tasks were to run in another order than its form has."""
+    optional: bool = False
+    """Tasks that the file marks as optional run, too."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values."""
-        return {"taskfile": None if self.taskfile is None else str(self.taskfile), "limit_usd": self.limit_usd}
+        return {
+            "taskfile": None if self.taskfile is None else str(self.taskfile),
+            "limit_usd": self.limit_usd,
+            "order": self.order,
+            "optional": self.optional,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> lis
         if lead.letters:
             return lead.marked or lead.id[len(lead.letters)] == "0" or 2 * by_letters[lead.letters] >= len(leads)
         if lead.integer is None:
-            return most or lead.marked
+            return lead.marked or (most and not lead.id[-1].isalpha())
         if lead.integer > limit:
             return False
         counts = bool({0, 1} & integers) or bool({lead.integer - 1, lead.integer + 1} & integers)

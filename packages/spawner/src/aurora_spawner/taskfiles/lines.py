@@ -369,7 +369,7 @@ class _Scanner:
         self._add(self._items[-1].entry if self._items else None, line, indent, text, kind)
 
     def _add(self, entry: int | None, line: int, indent: int, text: str, kind: Kind) -> None:
-        if entry is not None:
+        if entry is not None and (text or kind is Kind.CODE or not self._blank):
             self._entries[entry].body.append(BodyLine(line=line, indent=indent, text=text, kind=kind))
         self._blank = False if text and kind is not Kind.CODE else self._blank
 

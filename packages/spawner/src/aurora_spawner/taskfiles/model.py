@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.task import SpawnTask
+
+
+Order = Literal["file", "parallel"]
+ORDERS: Final[tuple[Order, ...]] = ("file", "parallel")
 
 
 class LineState(Enum):
@@ -85,6 +89,10 @@ class TaskFile:
     """The kind of task file that it is, by name."""
     order: str = "all at once"
     """In which order its tasks run unless they say what they depend on."""
+    chosen_order: Order | None = None
+    """The order that it was read for, if not its form's own."""
+    optional: bool = False
+    """Optional tasks are to run."""
     groups: tuple[GroupLine, ...] = ()
     notes: tuple[Note, ...] = ()
     """In the order of the file: what is not run and why, what is nearly a setting."""
@@ -104,6 +112,11 @@ class TaskFile:
     def not_run(self) -> tuple[str, ...]:
         """Ids of the tasks that are not done and cannot run: a run of the others leaves something undone."""
         return self.in_state(LineState.HELD, LineState.WAITING)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Ids of the optional tasks that are left out."""
+        return self.in_state(LineState.OPTIONAL)
 
     def in_state(self, *states: LineState) -> tuple[str, ...]:
         """Ids of the tasks in one of these states."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GraphError, TaskFileError
 from aurora_spawner.graph import build_graph
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
     from aurora_spawner.taskfiles.form import Form
     from aurora_spawner.taskfiles.lines import BodyLine, Outline
+    from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.taskfiles.settings import Reference
 
-Order = Literal["file", "parallel"]
-
-BOX_LIMIT: Final = 20_000
+BOX_LIMIT: Final = 10_000
 """A file with more is no list that a person keeps, and no machine has agents for it."""
+
+DEPENDENCY_LIMIT: Final = 200_000
+"""Of all tasks together; a few lines that name groups of groups could ask for any number."""
 
 _FORMS: Final = (speckit.FORM, ccsdd.FORM, kiro.FORM, openspec.FORM, plain.FORM)
 _ORDER_WORDS: Final = {"file": "one after the other, in the order of the file", "parallel": "all at once"}
@@ -85,7 +87,8 @@ class _Reading:
         name_items(self._items, path)
         self._directory = Directory(self._items)
         self._leaves = [item for item in self._items if not item.children and item.title]
-        self._needs = {item.id: self._needs_of(item) for item in self._leaves}
+        self._leaves_by_group: dict[str, list[Item]] = {}
+        self._needs = self._find_needs()
         self._states = self._find_states()
 
     def result(self) -> TaskFile:
@@ -97,6 +100,8 @@ class _Reading:
             lines=tuple(self._line_of(item, orders.get(item.id, ())) for item in self._leaves),
             form=self._form.name,
             order=_ORDER_WORDS[self._order] if self._order else self._form.order,
+            chosen_order=self._order,
+            optional=self._optional,
             groups=tuple(self._group_of(item) for item in self._items if item.children),
             notes=tuple(sorted([*self._notes, *self._box_notes(), *self._stray_notes()], key=lambda note: note.line)),
         )
@@ -144,50 +149,62 @@ class _Reading:
                 item.parent = above
                 above.children.append(item)
 
+    def _find_needs(self) -> dict[str, tuple[str, ...] | None]:
+        """Return what each task says that it depends on, or its groups do; None if nothing is said."""
+        own = {item.id: self._needs_of(item) for item in self._items}
+        found: dict[str, tuple[str, ...] | None] = {}
+        total = 0
+        for item in self._leaves:
+            said = [needs for owner in _with_groups(item) if (needs := own[owner.id]) is not None]
+            found[item.id] = tuple(dict.fromkeys(each for needs in said for each in needs)) if said else None
+            total += sum(map(len, said))
+            if total > DEPENDENCY_LIMIT:
+                problem = f"the tasks up to here have more than {DEPENDENCY_LIMIT:,} dependencies; split the file"
+                raise TaskFileError(self._path, item.entry.line, problem)
+        return found
+
     def _needs_of(self, item: Item) -> tuple[str, ...] | None:
-        """Return what a task says that it depends on; None if it says nothing."""
-        found: dict[str, None] = {}
         said = False
-        for owner in _with_groups(item):
-            for reference in owner.settings.references:
-                named = self._resolve(owner, reference)
-                said = said or named is not None
-                found.update(dict.fromkeys(named or ()))
+        found: dict[str, None] = {}
+        for reference in item.settings.references:
+            named = self._resolve(item, reference)
+            if named is None:
+                self._take_as_prose(item, reference)
+            else:
+                said = True
+                found.update(dict.fromkeys(named))
         return tuple(found) if said else None
 
     def _resolve(self, item: Item, reference: Reference) -> list[str] | None:
         """Return the tasks that a line names, those of a group for the group; None if the line is prose after all."""
-        done = item.entry.box in DONE
-        tasks: list[str] = []
-        for name in reference.ids:
-            try:
-                target = self._directory.find(name, item)
-            except LookupError as several:
-                raise GraphError(item.id, str(several), line=item.entry.line, path=self._path) from None
-            if target is not None:
-                tasks.extend(each.id for each in _leaves_of(target))
-            elif reference.loose and not self._directory.knows_style(name):
-                self._take_as_prose(item, reference)
+        targets = [self._find(item, name) for name in reference.ids]
+        for name, target in zip(reference.ids, targets, strict=True):
+            if target is None and reference.loose and not self._directory.knows_style(name):
                 return None
-            elif not done:
+            if target is None and item.entry.box not in DONE:
                 problem = f"depends on {name}, which does not exist{self._directory.suggestion(name)}"
                 raise GraphError(item.id, problem, line=item.entry.line, path=self._path)
-        tasks.extend(
-            each.id
-            for name in reference.perhaps
-            if (target := self._directory.find(name, item)) is not None
-            for each in _leaves_of(target)
-        )
-        return tasks
+        targets += [self._find(item, name) for name in reference.perhaps]
+        return [leaf.id for target in targets if target is not None for leaf in self._members(target)]
+
+    def _find(self, item: Item, name: str) -> Item | None:
+        try:
+            return self._directory.find(name, item)
+        except LookupError as several:
+            raise GraphError(item.id, str(several), line=item.entry.line, path=self._path) from None
 
     def _take_as_prose(self, item: Item, reference: Reference) -> None:
-        remark = f"“{reference.text}” is not a setting, it stays in the prompt: it names no task of this file"
-        note = Note(line=reference.line, text=remark)
-        if note not in self._notes[-50:]:
-            self._notes.append(note)
-        if reference.source is not None and reference.source not in item.settings.details:
+        remark = f"{reference.text} is not a setting, it stays in the prompt: it names no task of this file"
+        self._notes.append(Note(line=reference.line, text=remark))
+        if reference.source is not None:
             item.settings.details.append(reference.source)
             item.settings.details.sort(key=lambda line: line.line)
+
+    def _members(self, item: Item) -> list[Item]:
+        """Return the tasks in a group, or a task itself."""
+        if item.id not in self._leaves_by_group:
+            self._leaves_by_group[item.id] = _leaves_of(item)
+        return self._leaves_by_group[item.id]
 
     def _find_states(self) -> dict[str, LineState]:
         states = {item.id: self._state_by_box(item) for item in self._leaves}
@@ -276,7 +293,7 @@ class _Reading:
             line=item.entry.line,
             done=item.entry.box in DONE,
             held=self._is_odd(item),
-            members=tuple(each.id for each in _leaves_of(item)),
+            members=tuple(each.id for each in self._members(item)),
         )
 
     def _box_notes(self) -> Iterator[Note]:
@@ -299,7 +316,7 @@ class _Reading:
         return "the box [-] says that it is in progress; taken as open" if box == "-" else None
 
     def _group_remark(self, item: Item) -> str | None:
-        states = [self._states[each.id] for each in _leaves_of(item)]
+        states = [self._states[each.id] for each in self._members(item)]
         left = sum(state not in (LineState.DONE, LineState.OPTIONAL) for state in states)
         if item.entry.box in DONE:
             return f"{item.id} is ticked, though {left} of the tasks in it are not" if left else None
@@ -381,9 +398,7 @@ def _prompt(item: Item) -> str:
 def _dedented(lines: Iterable[BodyLine]) -> list[str]:
     """The lines with the indentation that they have in common taken off, without blank ones around them."""
     body = list(lines)
-    while body and not body[-1].text:
-        body.pop()
-    while body and not body[0].text:
-        body.pop(0)
+    written = [at for at, line in enumerate(body) if line.text]
+    body = body[written[0] : written[-1] + 1] if written else []
     margin = min((line.indent for line in body if line.text and line.kind is not Kind.COMMENT), default=0)
     return [" " * max(0, line.indent - margin) + line.text if line.text else "" for line in body]

@@ -11,7 +11,7 @@ from aurora_spawner.errors import TaskFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-SIZE_LIMIT_BYTES: Final = 2 << 20
+SIZE_LIMIT_BYTES: Final = 1 << 20
 BYTE_ORDER_MARK: Final = "\ufeff"
 
 

@@ -59,6 +59,7 @@ _RANGE: Final = re.compile(
     r"[ \t]?(?:[-\u2013\u2014]|\.\.|to|through)[ \t]?(?:(?P=stem))(?P<last>\d{1,9})"
 )
 _LONG: Final = 1000
+_WIDEST_RANGE: Final = 100
 _DRESS: Final = "`*_ \t"
 _IN_BRACKETS: Final = re.compile(r"\((?:depends on|depends|blocked by)[ \t:]+([^()]*)\)[ \t.]*$", re.IGNORECASE)
 
@@ -179,11 +180,11 @@ class _Reader:
 
     def take_bracketed(self, inner: str, line: int) -> None:
         """Take `(depends on T001)` at the end of a task's line, which stays part of the text."""
-        text = f"(depends on {inner})"
+        text = _short(f"(depends on {inner})")
         try:
             ids, perhaps = _ids(inner)
         except _NoValueError as problem:
-            self.settings.near_misses.append((line, f"{_short(text)} is not a setting: {problem}"))
+            self.settings.near_misses.append((line, f"{text} is not a setting: {problem}"))
             return
         self.settings.references.append(Reference(line=line, ids=ids, perhaps=perhaps, loose=True, text=text))
 
@@ -297,7 +298,9 @@ def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the ids that are named, and those inside of ranges."""
     if value.lower().strip("`*_.() \t") in _NOTHING or value.strip() in _NOTHING:
         return (), ()
-    text = _REMARK.sub("", value).rstrip(". \t") if len(value) < _LONG else value
+    if len(value) > _LONG:
+        raise _NoValueError("it is too long for a list of ids")
+    text = _REMARK.sub("", value).rstrip(". \t")
     found: dict[str, None] = {}
     inside: dict[str, None] = {}
     for part in _SEPARATOR.split(text):
@@ -310,6 +313,8 @@ def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             raise _NoValueError("tasks are named by their ids, like 1.1 or T001")
         elif word:
             found[word] = None
+        if len(inside) > _LONG:
+            raise _NoValueError("it names too many tasks")
     if not found:
         raise _NoValueError("it names no task; write none if there is none")
     return tuple(found), tuple(inside)
@@ -318,8 +323,8 @@ def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _range(match: re.Match[str]) -> tuple[list[str], list[str]]:
     """Return the ends of a range such as `T003-T007`, and what is between them."""
     stem, first, last = match["stem"], match["first"], match["last"]
-    if int(last) - int(first) not in range(1, _LONG):
-        raise _NoValueError("the range has no tasks in it")
+    if int(last) - int(first) not in range(1, _WIDEST_RANGE):
+        raise _NoValueError(f"a range goes up, over {_WIDEST_RANGE} tasks at most")
     between = range(int(first) + 1, int(last))
     return [f"{stem}{first}", f"{stem}{last}"], [f"{stem}{number:0{len(first)}}" for number in between]
 

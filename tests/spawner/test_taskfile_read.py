@@ -138,7 +138,7 @@ def test_files_that_are_no_task_files_are_refused(tmp_path: Path) -> None:
     assert caught.value.line == 2
     with (tmp_path / "large").open("wb") as file:
         file.truncate(9 << 20)
-    with pytest.raises(TaskFileError, match="is larger than 2 MiB"):
+    with pytest.raises(TaskFileError, match="is larger than 1 MiB"):
         read_taskfile(tmp_path / "large")
 
 
