@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli import wiring
 from aurora_cli.errors import UnknownAgentError
+from aurora_cli.output import note
+from aurora_policies import BudgetStoreError
 from aurora_soar import Agent, AgentModel, AgentRegistry, SOAROrchestrator
 
 if TYPE_CHECKING:
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
 
     from aurora_cli.money import Guard
     from aurora_core import Config, Memory, Project
+    from aurora_policies import PoliciesEngine
+    from aurora_policies.budget import BudgetStatus
     from aurora_spawner import Backend, RecoverySettings
     from aurora_spawner.executor import Executor
 
@@ -61,7 +66,7 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
         shared=shared,
         model=thinking.model if thinking else None,
         executor=thinking.executor if thinking else None,
-        spent=thinking.spent if thinking else None,
+        budget=partial(_budget_status, engine),
     )
 
 
@@ -99,13 +104,11 @@ class _Thinking:
         registry: the agents that parts of it may go to.
         model: plans, and writes the answer.
         executor: makes what runs agents within budget and caps.
-        spent: what the month has cost so far, and in how many entries.
     """
 
     registry: AgentRegistry
     model: AgentModel
     executor: Callable[[], Executor]
-    spent: Callable[[], tuple[float, int]]
 
 
 def _think_with(
@@ -144,5 +147,15 @@ def _think_with(
             executor=executor,
         ),
         executor=executor,
-        spent=guard.spent,
     )
+
+
+def _budget_status(engine: PoliciesEngine) -> BudgetStatus | None:
+    """Read how the user's ledger stands; None, said aloud, if it cannot be read: the answer is there all the same."""
+    from aurora_cli import money
+
+    try:
+        return money.ledger_of(engine).status()
+    except BudgetStoreError as error:
+        note(f"warning: the budget is unknown: {error}")
+        return None

@@ -28,6 +28,16 @@ __all__ = ["log_document", "write_log"]
 
 MAX_CONTENT: Final = 500
 _TRUNCATED: Final = "\n\n[... content truncated ...]"
+_BUDGET: Final = (
+    "period",
+    "limit_usd",
+    "consumed_usd",
+    "remaining_usd",
+    "percent_consumed",
+    "at_soft_limit",
+    "at_hard_limit",
+    "total_entries",
+)
 
 
 def write_log(execution: Execution, folder: Path) -> Path:
@@ -136,18 +146,8 @@ def _span(execution: Execution, phase: Phase) -> dict[str, object]:
 
 
 def _budget(execution: Execution) -> dict[str, object]:
-    budget = execution.budget
-    percent = 100 * budget.consumed_usd / budget.limit_usd if budget.limit_usd else 0.0
-    return {
-        "period": budget.period,
-        "limit_usd": budget.limit_usd,
-        "consumed_usd": budget.consumed_usd,
-        "remaining_usd": budget.limit_usd - budget.consumed_usd,
-        "percent_consumed": percent,
-        "at_soft_limit": percent >= budget.warn_at_percent,
-        "at_hard_limit": budget.limit_usd > 0 and percent >= 100,
-        "total_entries": budget.total_entries,
-    }
+    """How the ledger stands, as the ledger itself has it; all null where nobody knows."""
+    return {name: getattr(execution.budget, name, None) for name in _BUDGET}
 
 
 def _assess(execution: Execution) -> dict[str, object]:

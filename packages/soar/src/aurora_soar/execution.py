@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from aurora_policies.budget import BudgetStatus
     from aurora_soar.model import Said
     from aurora_soar.outputs import AgentOutput
     from aurora_soar.phases.assess import Assessment
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from aurora_soar.question import Question
     from aurora_spawner.usage import Usage
 
-__all__ = ["BudgetStatus", "Execution", "Phase", "PhaseTiming", "Verbosity", "usage_of"]
+__all__ = ["Execution", "Phase", "PhaseTiming", "Verbosity", "usage_of"]
 
 
 class Phase(StrEnum):
@@ -64,22 +65,6 @@ class PhaseTiming:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetStatus:
-    """The money side of an execution.
-
-    Attributes:
-        period: the month, as `2026-11`.
-        limit_usd: from the policies in force.
-    """
-
-    period: str
-    limit_usd: float
-    warn_at_percent: float
-    consumed_usd: float = 0.0
-    total_entries: int = 0
-
-
 def usage_of(*asked: Said | AgentOutput) -> Usage | None:
     """What these used together, of those that told; None where none did."""
     told = [each.usage for each in asked if each.usage is not None]
@@ -96,6 +81,7 @@ class Execution:
         timings: one for each phase that ran.
         plan_calls: what the model answered when it planned, the answers that could not be used too.
         answer_calls: the same of the answer.
+        budget: how the user's ledger stands once the work is done; None where nobody keeps one, or it cannot be read.
         verbosity: the form in which phase 8 is to answer.
     """
 
@@ -103,7 +89,7 @@ class Execution:
     question: Question
     started_at: datetime
     duration_ms: float
-    budget: BudgetStatus
+    budget: BudgetStatus | None
     verbosity: Verbosity
     assessment: Assessment
     context: RetrievedContext

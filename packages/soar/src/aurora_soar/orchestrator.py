@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.citations import CitationChecker
 from aurora_soar.conversation_log import write_log
-from aurora_soar.execution import BudgetStatus, Execution, Phase, PhaseTiming, Verbosity
+from aurora_soar.execution import Execution, Phase, PhaseTiming, Verbosity
 from aurora_soar.extract.focus import Focus
 from aurora_soar.phases.assess import Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Memory, Project
     from aurora_policies import PoliciesEngine
+    from aurora_policies.budget import BudgetStatus
     from aurora_soar.model import LanguageModel, Said
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.decompose import Decomposition
@@ -117,7 +118,7 @@ class SOAROrchestrator:
         model: plans and writes the answer; without one, rules plan and the answer is put together from findings.
         executor: makes what runs a run of agents; None runs them here, and ends them with this process, however it
             ends, for nobody takes a question up again.
-        spent: what the month has cost so far, and in how many entries; None where nobody keeps account.
+        budget: reads how the user's ledger stands; None where nobody keeps one.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class SOAROrchestrator:
         shared: Memory | None = None,
         model: LanguageModel | None = None,
         executor: Callable[[], Executor] | None = None,
-        spent: Callable[[], tuple[float, int]] | None = None,
+        budget: Callable[[], BudgetStatus | None] | None = None,
     ) -> None:
         self._project = project
         self._memory = memory
@@ -143,7 +144,7 @@ class SOAROrchestrator:
         self._shared = shared
         self._model = model
         self._executor = executor or _ending_with_us
-        self._spent = spent
+        self._budget = budget
 
     def execute(
         self,
@@ -185,7 +186,7 @@ class SOAROrchestrator:
             question=inquiry.question,
             started_at=journey.started_at,
             duration_ms=journey.elapsed_ms,
-            budget=self._budget(journey.started_at),
+            budget=self._budget() if self._budget else None,
             verbosity=verbosity,
             assessment=inquiry.assessment,
             context=inquiry.context,
@@ -288,17 +289,6 @@ class SOAROrchestrator:
     def _limits(self) -> CollectLimits:
         timeout_s = float(self._policies.recovery.timeout_seconds)
         return CollectLimits(max_concurrent=self._max_concurrent, timeout_s=timeout_s)
-
-    def _budget(self, at: datetime) -> BudgetStatus:
-        budget = self._policies.policies.budget
-        consumed_usd, entries = self._spent() if self._spent else (0.0, 0)
-        return BudgetStatus(
-            period=f"{at:%Y-%m}",
-            limit_usd=budget.monthly_limit_usd,
-            warn_at_percent=budget.warn_at_percent,
-            consumed_usd=consumed_usd,
-            total_entries=entries,
-        )
 
     def _logged(self, execution: Execution, response: str) -> SoarResult:
         path, error = None, None
