@@ -149,8 +149,6 @@ def test_a_resumed_run_keeps_its_own_budget(aur: Aur, till: Path) -> None:
     outcome = aur("spawn", "--resume", run_id, "--retry-failed")
     assert outcome.returncode in (ExitCode.NOT_REACHED, ExitCode.REFUSED)
     assert budget(aur)["consumed_usd"] == 0.4
-    (till / ".aurora" / "runs" / run_id / "limit_usd").write_text("lots")
-    assert aur("spawn", "--resume", run_id, "--retry-failed").returncode == ExitCode.ENVIRONMENT
 
 
 def test_an_agent_that_passes_the_budget_is_ended(aur: Aur, till: Path) -> None:
@@ -351,7 +349,7 @@ def test_a_users_own_price_is_what_tokens_cost(aur: Aur, till: Path) -> None:
     tasks(till, 1)
     outcome = aur("spawn", "tasks.md")
     assert outcome.returncode == ExitCode.USAGE
-    assert "prices.yaml: models.mine.input" in outcome.stderr
+    assert "prices.yaml:1: models.mine.input" in outcome.stderr
 
 
 def test_a_run_that_is_too_large_or_too_deep_is_refused(
@@ -384,3 +382,91 @@ def test_retries_count_against_the_cap(aur: Aur, till: Path) -> None:
         (count,) = connection.execute("SELECT count(*) FROM attempts WHERE started_at IS NOT NULL").fetchone()
     connection.close()
     assert count == 2
+
+
+def test_a_question_tells_the_budget_as_the_ledger_has_it(aur: Aur, till: Path) -> None:
+    """Its answer and its log say what `aur budget show` says, though a local agent answers and costs nothing."""
+    aur("budget", "set", "--monthly", "5")
+    (till / "agent.sh").write_text(f"echo '{json.dumps({**RESULT, 'total_cost_usd': 1.6})}'\n")
+    tasks(till, 2)
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    shown = budget(aur)
+    assert (shown["limit_usd"], shown["consumed_usd"]) == (5.0, 3.2)
+    (till / ".aurora/config.yaml").write_text("tool: local\n")
+    asked = json.loads(aur("soar", "How does the till add up prices?", "--json").stdout)
+    assert asked["budget_status"] == {name: shown[name] for name in asked["budget_status"]}
+    (log,) = (till / ".aurora/logs/conversations").rglob("*.md")
+    logged = json.loads(log.read_text().partition("```json\n")[2].partition("\n```")[0])
+    assert logged["budget_status"] == asked["budget_status"]
+    assert set(logged["budget_status"]) == {
+        *("period", "limit_usd", "consumed_usd", "remaining_usd", "percent_consumed"),
+        *("at_soft_limit", "at_hard_limit", "total_entries"),
+    }
+
+
+def test_a_question_of_an_agent_that_costs_is_in_the_budget_that_it_tells(aur: Aur, till: Path) -> None:
+    asked = json.loads(aur("soar", "How does the till add up prices?", "--json").stdout)
+    shown = budget(aur)
+    assert shown["consumed_usd"]
+    assert asked["budget_status"]["consumed_usd"] == shown["consumed_usd"]
+
+
+def test_a_question_is_answered_though_the_ledger_cannot_be_read(aur: Aur, till: Path) -> None:
+    (till / ".aurora/config.yaml").write_text("tool: local\n")
+    (Path.home() / ".aurora").mkdir()
+    (Path.home() / ".aurora" / "budget.db").write_bytes(b"no ledger at all, but long enough" * 100)
+    outcome = aur("soar", "How does the till add up prices?", "--json")
+    assert outcome.returncode == ExitCode.DONE
+    assert "warning: the budget is unknown" in outcome.stderr
+    assert set(json.loads(outcome.stdout)["budget_status"].values()) == {None}
+
+
+def test_a_project_cannot_turn_the_users_budget_of_nothing_into_a_warning(aur: Aur, till: Path) -> None:
+    aur("budget", "set", "--monthly", "0")
+    (till / ".aurora/policies.yaml").write_text("budget: {hard_limit_action: warn, monthly_limit_usd: 1000}\n")
+    tasks(till, 1)
+    assert aur("spawn", "tasks.md").returncode == ExitCode.REFUSED
+    assert budget(aur)["hard_limit_action"] == "reject"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_what_is_kept_of_the_user_is_the_users_alone(aur: Aur, till: Path, umask: int) -> None:
+    tasks(till, 1)
+    old = os.umask(umask)
+    try:
+        assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    finally:
+        os.umask(old)
+    folder = Path.home() / ".aurora"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir() if path.is_file()}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*"))
+
+
+UNPRICED = """\
+tool: strange
+backends:
+  strange: {kind: command, command: ["sh", "agent.sh"], events: qwen, provider: nobody}
+"""
+
+
+def test_under_a_limit_of_the_users_nobody_runs_whose_spending_cannot_be_watched(aur: Aur, till: Path) -> None:
+    (till / ".aurora/config.yaml").write_text(UNPRICED)
+    told = {key: value for key, value in RESULT.items() if key != "total_cost_usd"}
+    (till / "agent.sh").write_text(f"echo '{json.dumps(told)}'\n")
+    tasks(till, 1, agent="strange")
+    outcome = aur("spawn", "tasks.md", "--budget", "4")
+    assert outcome.returncode == ExitCode.REFUSED
+    assert "what strange spends cannot be watched" in outcome.stderr
+    assert "prices.yaml" in outcome.stderr
+    outcome = aur("spawn", "tasks.md")  # the default limit of a month lets its reservation count
+    assert outcome.returncode == ExitCode.DONE
+    assert outcome.stderr.count("cannot be watched") == 1
+    assert "its reservation counts as its cost" in outcome.stderr
+    assert budget(aur)["estimated_usd"] == 0.5
+
+
+def test_a_run_that_waits_for_money_says_so_once(aur: Aur, till: Path) -> None:
+    tasks(till, 5)
+    outcome = aur("spawn", "tasks.md", "--budget", "0.9", "--max-concurrent", "5")
+    assert outcome.stderr.count(" waits until ") == 1

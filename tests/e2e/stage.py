@@ -33,6 +33,8 @@ class Stage:
     backends: dict[str, dict[str, Any]] = field(default_factory=dict)
     recovery: dict[str, Any] = field(default_factory=lambda: dict(QUICK))
     tasks: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    """More words for `aur spawn`."""
 
     @property
     def project(self) -> Path:
@@ -82,8 +84,12 @@ class Stage:
         config = {"backends": self.backends, "spawner": {"recovery": self.recovery, "max_concurrent": 8}}
         (self.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
         (self.project / "tasks.md").write_text("\n".join(self.tasks) + "\n")
+        return self.begin("spawn", "tasks.md", "--json", *self.options)
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Start `aur` in the project as it is."""
         return subprocess.Popen(
-            self.cell.inside(str(AUR), "spawn", "tasks.md", "--json"),
+            self.cell.inside(str(AUR), *words),
             cwd=self.project,
             env=self.environ,
             stdin=subprocess.DEVNULL,

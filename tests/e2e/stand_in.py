@@ -36,6 +36,12 @@ LONG_S = 600.0
 FOREVER = 1_000_000
 WRITE = "echo written by a tool > note.txt"
 SLEEP = "echo $$ > tool.pid; exec sleep 299"
+WAIT = "until test -e go; do sleep 0.05; done"
+USED = (100, 20)
+"""Tokens of an answer if its act says nothing else."""
+LOOK = "echo looked >> looks.txt"
+DEAR = (90_000, 2_500)
+CHEAP = (9_000, 700)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,8 @@ class Act:
     """Break the connection in the middle of the answer."""
     pause_s: float = 0.0
     """Between the pieces of the answer."""
+    used: tuple[int, int] = USED
+    """Tokens that it reports: read, written."""
     times: int = 1
 
 
@@ -117,13 +125,19 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="Gone on and done.", times=FOREVER),
     ),
     "crowd": (Act(say="Glad to help.", times=FOREVER),),
+    # Claude Code 2.1.329 prices each call at 0.41 USD; a task goes on for ever, or is done after two of them.
+    "dear": (Act(say="I look.", run=LOOK, used=DEAR, times=FOREVER),),
+    "dear-twice": (Act(say="I look.", run=LOOK, used=DEAR), Act(say="Done for a dollar.", used=DEAR, times=FOREVER)),
+    "cheap-waits": (Act(run=WAIT, used=CHEAP), Act(say="Done at last.", used=CHEAP, times=FOREVER)),
+    "cheap": (
+        Act(say="I look.", run=LOOK, used=CHEAP, times=6),
+        Act(say="Done for cents.", used=CHEAP, times=FOREVER),
+    ),
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""
-USED = (100, 20)
-"""Tokens of every answer: read, written."""
 
 
 @dataclass(slots=True)
@@ -270,7 +284,7 @@ class Anthropic(Api):
             "content": self._blocks(act),
             "stop_reason": "tool_use" if act.run else "end_turn",
             "stop_sequence": None,
-            "usage": {"input_tokens": USED[0], "output_tokens": USED[1]},
+            "usage": {"input_tokens": act.used[0], "output_tokens": act.used[1]},
         }
 
     def events(self, act: Act) -> Iterator[bytes]:
@@ -279,7 +293,7 @@ class Anthropic(Api):
         for index, block in enumerate(self._blocks(act)):
             yield from self._block(index, block)
         delta = {"stop_reason": "tool_use" if act.run else "end_turn", "stop_sequence": None}
-        end = {"type": "message_delta", "delta": delta, "usage": {"output_tokens": USED[1]}}
+        end = {"type": "message_delta", "delta": delta, "usage": {"output_tokens": act.used[1]}}
         yield _sse(end, "message_delta")
         yield _sse({"type": "message_stop"}, "message_stop")
 
@@ -320,7 +334,7 @@ class Responses(Api):
         return items
 
     def whole(self, act: Act) -> dict[str, Any]:
-        read, written = USED
+        read, written = act.used
         return {
             "id": f"resp_{time.time_ns()}",
             "object": "response",
@@ -372,14 +386,13 @@ class Chat(Api):
             **more,
         }
 
-    @property
-    def _usage(self) -> dict[str, int]:
-        return {"prompt_tokens": USED[0], "completion_tokens": USED[1], "total_tokens": sum(USED)}
+    def _usage(self, act: Act) -> dict[str, int]:
+        return {"prompt_tokens": act.used[0], "completion_tokens": act.used[1], "total_tokens": sum(act.used)}
 
     def whole(self, act: Act) -> dict[str, Any]:
         message = {"role": "assistant", "content": act.say or None, "tool_calls": self._calls(act) or None}
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if act.run else "stop"}
-        return self._frame("chat.completion", choices=[choice], usage=self._usage)
+        return self._frame("chat.completion", choices=[choice], usage=self._usage(act))
 
     def events(self, act: Act) -> Iterator[bytes]:
         deltas: list[dict[str, Any]] = [{"role": "assistant", "content": piece} for piece in _pieces(act.say)]
@@ -388,7 +401,7 @@ class Chat(Api):
         ]
         for delta in deltas:
             yield _sse(self._chunk(delta, None))
-        yield _sse({**self._chunk({}, "tool_calls" if act.run else "stop"), "usage": self._usage})
+        yield _sse({**self._chunk({}, "tool_calls" if act.run else "stop"), "usage": self._usage(act)})
         yield _sse("[DONE]")
 
     def _chunk(self, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
@@ -406,11 +419,11 @@ class Gemini(Api):
             for each in tool.get("functionDeclarations") or ()
         }
 
-    def _answer(self, parts: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:
+    def _answer(self, act: Act, parts: list[dict[str, Any]], *, last: bool) -> dict[str, Any]:
         candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
         if last:
             candidate["finishReason"] = "STOP"
-        read, written = USED
+        read, written = act.used
         used = {"promptTokenCount": read, "candidatesTokenCount": written, "totalTokenCount": read + written}
         return {"candidates": [candidate], "usageMetadata": used, "modelVersion": self.model}
 
@@ -420,12 +433,12 @@ class Gemini(Api):
 
     def whole(self, act: Act) -> dict[str, Any]:
         said: list[dict[str, Any]] = [{"text": act.say}] if act.say else []
-        return self._answer(said + self._call_parts(act), last=True)
+        return self._answer(act, said + self._call_parts(act), last=True)
 
     def events(self, act: Act) -> Iterator[bytes]:
         for piece in _pieces(act.say):
-            yield _sse(self._answer([{"text": piece}], last=False))
-        yield _sse(self._answer(self._call_parts(act) or [{"text": ""}], last=True))
+            yield _sse(self._answer(act, [{"text": piece}], last=False))
+        yield _sse(self._answer(act, self._call_parts(act) or [{"text": ""}], last=True))
 
     def error(self, status: int) -> dict[str, Any]:
         word = {401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED"}.get(status, "INTERNAL")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +24,10 @@ from hypothesis import strategies as st
 from aurora_policies import BudgetStoreError, HardLimitAction
 from aurora_policies.budget import EntryState, Grant, Ledger, Limits, OwnLimits
 from aurora_policies.budget.admission import micros, percentile_90, usd
+from aurora_policies.budget.tables import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 
@@ -29,8 +37,19 @@ def ledger(folder: Path, monthly: float = 1.0, **more: object) -> Ledger:
     return Ledger(path=folder / "home" / "budget.db", limits=limits, clock=lambda: NOON)
 
 
-def reserve(of: Ledger, token: str, *, agent: str = "claude", model: str | None = None, run: str = "r") -> Grant:
-    return of.reserve(token=token, run_id=run, task_id="1", agent=agent, model=model)
+def reserve(
+    of: Ledger,
+    token: str,
+    *,
+    agent: str = "claude",
+    model: str | None = None,
+    run: str = "r",
+    sharers: int = 0,
+    goes_on: bool = False,
+) -> Grant:
+    return of.reserve(
+        token=token, run_id=run, task_id="1", agent=agent, model=model, sharers=sharers, goes_on=goes_on
+    )
 
 
 def test_reservations_fill_the_budget_and_the_next_is_refused(tmp_path: Path) -> None:
@@ -40,20 +59,79 @@ def test_reservations_fill_the_budget_and_the_next_is_refused(tmp_path: Path) ->
     refused = reserve(money, "c")
     assert not refused.granted
     assert refused.reason == (
-        "the monthly budget of 1.00 USD has 0.00 USD left, and an attempt is taken to cost 0.50 USD"
+        "the monthly budget of 1.00 USD has 0.00 USD left, and an attempt is estimated to cost 0.50 USD"
     )
     assert (money.status().reserved_usd, money.status().remaining_usd) == (1.0, 0.0)
 
 
-def test_what_an_attempt_may_come_to_is_what_others_leave(tmp_path: Path) -> None:
-    money = ledger(tmp_path, 2.0, per_run_usd=1.2)
-    assert reserve(money, "a", run="one").room_usd == pytest.approx(1.2)
-    assert reserve(money, "b", run="one").room_usd == pytest.approx(0.7)
-    assert reserve(money, "c", run="two").room_usd == pytest.approx(1.0)
-    assert (
-        reserve(replace(money, limits=Limits(monthly_usd=1.0, hard_action=HardLimitAction.WARN)), "d").room_usd
-        is None
-    )
+def test_an_agent_that_can_be_told_is_dealt_its_share_of_what_is_left(tmp_path: Path) -> None:
+    """It is told less than its share, for it ends after the call that passes what it was told."""
+    money = ledger(tmp_path, 100.0, per_run_usd=4.0)
+    shares = [reserve(money, f"{n}", run="one", sharers=8 - n) for n in range(8)]
+    assert [(each.reserved_usd, each.allowance_usd) for each in shares] == [(0.5, 0.25)] * 8
+    assert not reserve(money, "9", run="one", sharers=1).granted
+    money.settle("0", 0.1)
+    assert not reserve(money, "10", run="one", sharers=1).granted
+    money.settle("1", 0.1)
+    assert reserve(money, "11", run="one", sharers=1).reserved_usd == pytest.approx(0.8)
+
+
+def test_few_agents_have_large_shares_and_a_month_is_dealt_in_tenths(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0, per_run_usd=12.0)
+    assert reserve(money, "a", run="one", sharers=2).reserved_usd == 6.0
+    assert reserve(money, "b", run="one", sharers=1).reserved_usd == 6.0
+    monthly = replace(money, limits=Limits(monthly_usd=100.0))
+    assert reserve(monthly, "c", run="two", sharers=1).reserved_usd == pytest.approx(8.8)
+    assert reserve(monthly, "d", run="two", sharers=88).reserved_usd == pytest.approx(79.2 / 88)
+
+
+def test_who_cannot_be_told_or_is_only_warned_has_no_allowance(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 4.0)
+    assert reserve(money, "a").allowance_usd is None
+    warned = replace(money, limits=Limits(monthly_usd=4.0, hard_action=HardLimitAction.WARN))
+    grant = reserve(warned, "b", sharers=1)
+    assert (grant.allowance_usd, grant.reserved_usd) == (None, 0.5)
+
+
+def test_a_share_is_kept_with_its_allowance(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 40.0)
+    first = reserve(money, "a", sharers=1)
+    assert (first.reserved_usd, first.allowance_usd) == (4.0, 3.5)
+    assert reserve(money, "a", sharers=1) == replace(first, notices=())
+
+
+def test_within_its_share_an_agent_goes_on_whatever_others_have_spent(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0, per_run_usd=1.0)
+    reserve(money, "a", sharers=2)
+    reserve(money, "b", sharers=1)
+    assert money.observe("a", 0.5).granted
+    assert not money.observe("a", 0.6).granted
+    assert money.observe("b", 0.5).granted  # though 1.10 are spent
+    assert money.status().reserved_usd == pytest.approx(1.1)
+
+
+def test_the_dearest_call_that_is_known_is_the_margin(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0, per_run_usd=4.0)
+    reserve(money, "a", run="one", sharers=8)
+    money.observe("a", 0.41, 0.41)
+    second = reserve(money, "b", run="one", sharers=7)
+    assert second.reserved_usd == 0.5
+    assert second.allowance_usd == pytest.approx(0.09)
+    money.observe("a", 0.7, 0.7)
+    third = reserve(money, "c", run="one", sharers=1)
+    assert third.reserved_usd >= 0.7
+    assert third.allowance_usd == pytest.approx(third.reserved_usd - 0.7)
+
+
+def test_who_goes_on_may_do_so_with_less_than_a_whole_attempt_costs(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0, per_run_usd=0.6)
+    reserve(money, "a", run="one", sharers=1)
+    money.observe("a", 0.4, 0.04)
+    money.settle("a", 0.4)
+    assert not reserve(money, "b", run="one", sharers=1).granted
+    goes_on = reserve(money, "c", run="one", sharers=1, goes_on=True)
+    assert goes_on.reserved_usd == pytest.approx(0.2)
+    assert goes_on.allowance_usd == pytest.approx(0.16)
 
 
 def test_settlement_makes_room_for_what_was_not_spent(tmp_path: Path) -> None:
@@ -273,7 +351,7 @@ def test_a_file_that_is_no_ledger_stops_everything(tmp_path: Path) -> None:
 
 def test_one_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     money = ledger(tmp_path)
-    money.status()
+    reserve(money, "a")
     with sqlite3.connect(money.path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
@@ -284,7 +362,176 @@ def test_one_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("in the way")
     with pytest.raises(BudgetStoreError, match=r"home/budget\.db"):
-        ledger(tmp_path).status()
+        reserve(ledger(tmp_path), "a")
+
+
+def test_to_look_makes_no_ledger(tmp_path: Path) -> None:
+    money = ledger(tmp_path)
+    assert (money.status().total_entries, money.history(limit=9), money.open_reservations("r")) == (0, (), {})
+    assert not money.path.parent.exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("before", ["nothing", "loose"])
+def test_nobody_else_reads_the_ledger_whatever_the_umask(tmp_path: Path, umask: int, before: str) -> None:
+    money = ledger(tmp_path)
+    old = os.umask(umask)
+    try:
+        if before == "loose":
+            money.path.parent.mkdir(mode=0o777)
+            money.path.touch(0o666)
+        with transaction(money.path):
+            modes = {path.name: path.stat().st_mode & 0o777 for path in money.path.parent.iterdir()}
+    finally:
+        os.umask(old)
+    assert modes["budget.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+    assert money.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def filled(folder: Path) -> Ledger:
+    """A ledger with an entry of each kind, limits and a reset."""
+    money = ledger(folder, 100.0, per_run_usd=20.0)
+    reserve(money, "open", model="m", sharers=3)
+    money.observe("open", 0.2, 0.1)
+    reserve(money, "settled")
+    money.settle("settled", 0.3)
+    reserve(money, "estimated")
+    money.settle("estimated", None)
+    reserve(money, "released")
+    money.release("released")
+    money.reset()
+    reserve(money, "later")
+    money.set_own_limits(OwnLimits(monthly_usd=9.0, warn_at_percent=50.0, hard_action=HardLimitAction.WARN))
+    return money
+
+
+COLUMNS = {
+    "entries": (
+        *("token", "run_id", "task_id", "agent", "model", "at", "month", "state", "first_reserved", "reserved"),
+        *("spent", "cost", "estimated", "forgiven", "allowance", "step"),
+    ),
+    "limits": ("name", "value"),
+    "resets": ("at", "month", "forgiven"),
+}
+WRONG = (
+    None, -1, -1.5, 0.5, 2, 10**18, -(2**63), 2**63 - 1, float("nan"), float("inf"), -1e308, "", "abc", "-5", "nan",
+    "1e999", "9" * 400, "2026-13x", b"", b"\x00\xff", "\x00", "réservé", "SETTLED",
+)  # fmt: skip
+
+
+def mutated(path: Path, table: str, column: str, row: int, value: object) -> bool:
+    """Write a value into a row, past every constraint of the table; whether that could be done."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE name = ?", (table,))
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        (rowid,) = database.execute(f"SELECT rowid FROM {table} LIMIT 1 OFFSET ?", (row,)).fetchone()
+        try:
+            database.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (value, rowid))
+        except sqlite3.Error:
+            return False
+    return True
+
+
+QUESTIONS: tuple[Callable[[Ledger], object], ...] = (
+    lambda money: money.own_limits(),
+    lambda money: money.status(),
+    lambda money: money.history(limit=99),
+    lambda money: money.estimate_usd("claude", "m"),
+    lambda money: money.would_admit("claude", "m"),
+    lambda money: money.open_reservations("r"),
+    lambda money: reserve(money, "open", sharers=1),
+    lambda money: reserve(money, "new", model="m", sharers=2),
+    lambda money: money.observe("open", 0.4, 0.2),
+    lambda money: money.settle("open", 0.4),
+    lambda money: money.release("later"),
+    lambda money: money.reset(),
+)
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with closing(sqlite3.connect(path)) as database:
+        return {
+            table: database.execute(
+                f"SELECT {', '.join(f'quote({each})' for each in columns)} FROM {table}"
+            ).fetchall()
+            for table, columns in COLUMNS.items()
+        }
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_wrong_values_are_typed_errors_that_name_the_row_and_nothing_is_lost(tmp_path: Path, table: str) -> None:
+    """Each column of two rows takes each wrong value; every question is asked of what comes of it."""
+    blank = filled(tmp_path / "blank").path
+    with closing(sqlite3.connect(blank)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (many,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()
+    money = ledger(tmp_path, 100.0, per_run_usd=20.0)
+    money.path.parent.mkdir()
+    refused = 0
+    for column, row, value in itertools.product(COLUMNS[table], range(min(many, 2)), WRONG):
+        for path in money.path.parent.iterdir():
+            path.unlink()
+        shutil.copy(blank, money.path)
+        if not mutated(money.path, table, column, row, value):
+            continue
+        before, errors = rows(money.path), []
+        for question in QUESTIONS:
+            try:
+                question(money)
+            except BudgetStoreError as error:
+                errors.append(str(error))
+        told = [error for error in errors if f"table {table}, row" in error]
+        if table == "entries":
+            assert len(errors) == len(told)
+            assert not told or all(column in error and str(money.path) in error for error in told), told
+        if len(told) >= len(QUESTIONS) - 1:  # own limits are of another table
+            assert rows(money.path) == before
+            refused += 1
+        elif told:
+            assert rows(money.path)["limits"] == before["limits"]
+            refused += 1
+    assert refused >= {"entries": 250, "limits": 30, "resets": 0}[table]
+
+
+@pytest.mark.parametrize("version", [-1, 3, 2**31 - 1])
+def test_a_version_that_cannot_be_is_refused(tmp_path: Path, version: int) -> None:
+    money = filled(tmp_path)
+    with closing(sqlite3.connect(money.path)) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(BudgetStoreError, match="newer Aurora"):
+        money.status()
+
+
+FIRST_SCHEMA = """
+CREATE TABLE entries (
+    token TEXT PRIMARY KEY, run_id TEXT NOT NULL, task_id TEXT NOT NULL, agent TEXT NOT NULL, model TEXT,
+    at REAL NOT NULL, month TEXT NOT NULL, state TEXT NOT NULL, first_reserved INTEGER NOT NULL,
+    reserved INTEGER NOT NULL, spent INTEGER NOT NULL DEFAULT 0, cost INTEGER,
+    estimated INTEGER NOT NULL DEFAULT 0, forgiven INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE limits (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE resets (at REAL NOT NULL, month TEXT NOT NULL, forgiven INTEGER NOT NULL);
+INSERT INTO entries VALUES
+    ('a', 'r', '1', 'claude', NULL, 1764000000.0, '2026-11', 'reserved', 500000, 500000, 0, NULL, 0, 0),
+    ('b', 'r', '2', 'claude', NULL, 1764000000.0, '2026-11', 'settled', 500000, 500000, 0, 200000, 0, 0);
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_ledger_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 2.0)
+    money.path.parent.mkdir()
+    with closing(sqlite3.connect(money.path)) as database:
+        database.executescript(FIRST_SCHEMA)
+    assert (money.status().consumed_usd, money.status().reserved_usd) == (0.2, 0.5)
+    assert money.observe("a", 0.3).granted
+    money.settle("a", 0.3)
+    assert reserve(money, "c", sharers=1).allowance_usd == 0.25
+    assert money.status().total_entries == 3
 
 
 @st.composite
@@ -326,6 +573,56 @@ def test_agents_that_spend_at_random_pass_the_budget_by_one_reservation_at_most(
             money.settle(token, so_far)
         assert money.status().consumed_usd == pytest.approx(spent, abs=1e-3)
         assert money.status().reserved_usd == 0.0
+
+
+@st.composite
+def dealing(draw: st.DrawFn) -> tuple[float, list[tuple[float, int]], list[int]]:
+    """A limit, tasks (what a call costs, how many it needs), and whose turn it is."""
+    limit = draw(st.floats(0.5, 9.0))
+    tasks = draw(st.lists(st.tuples(st.floats(0.01, 0.5), st.integers(1, 9)), min_size=1, max_size=9))
+    return limit, tasks, draw(st.lists(st.integers(0, len(tasks) - 1), max_size=150))
+
+
+@settings(max_examples=80, deadline=None)
+@given(dealing(), st.booleans(), st.integers(1, 9))
+def test_shares_and_what_is_spent_never_exceed_the_limit(
+    plan: tuple[float, list[tuple[float, int]], list[int]], watched: bool, at_once: int
+) -> None:
+    """Agents end by themselves after the call that passes their allowance, and go on with what others give back.
+
+    However their calls and ends fall, with a watch that sees each call or none, and killed coordinators in between,
+    which leave everything to the ledger: nothing that is not in it counts here.
+    """
+    limit, tasks, turns = plan
+    with tempfile.TemporaryDirectory() as folder:
+        money = ledger(Path(folder), 1000.0, per_run_usd=limit)
+        running: dict[int, tuple[str, float, float]] = {}
+        done: dict[int, int] = dict.fromkeys(range(len(tasks)), 0)
+        spent = dearest = 0.0
+        for number, task in enumerate(turns):
+            call, needed = tasks[task]
+            if done[task] == needed:
+                continue
+            if task not in running:
+                wanting = sum(done[each] < tasks[each][1] and each not in running for each in done)
+                if len(running) < at_once:
+                    grant = reserve(money, f"t{number}", agent=f"a{task}", sharers=wanting, goes_on=done[task] > 0)
+                    if grant.granted:
+                        assert grant.allowance_usd is not None
+                        running[task] = (f"t{number}", 0.0, grant.allowance_usd)
+            else:
+                token, so_far, allowance = running[task]
+                so_far, spent, dearest = so_far + call, spent + call, max(dearest, call)
+                done[task] += 1
+                running[task] = (token, so_far, allowance)
+                if watched:
+                    assert money.observe(token, so_far, call).granted
+                if so_far >= allowance or done[task] == needed:
+                    money.settle(token, so_far)
+                    del running[task]
+            status = money.status()
+            assert status.consumed_usd + status.reserved_usd <= limit + 1e-4
+            assert spent <= limit + 1e-4
 
 
 def _spend(path: Path, limits: Limits, name: str, granted: multiprocessing.Queue[int]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aurora_policies import Budget, CapExceeded, HardLimitAction, PoliciesEngine, SpawnCaps, depth_of
@@ -41,6 +43,16 @@ def test_of_two_stated_actions_rejecting_holds(policies: str | None, own: str | 
     budget = Budget(hard_limit_action=HardLimitAction(policies)) if policies else Budget()
     limits = effective_limits(budget, OwnLimits(hard_action=HardLimitAction(own) if own else None))
     assert limits.hard_action == found
+
+
+@pytest.mark.parametrize(
+    ("own", "of_run"), [(OwnLimits(monthly_usd=0.0), None), (OwnLimits(per_run_usd=2.0), None), (OwnLimits(), 4.0)]
+)
+def test_a_project_cannot_turn_a_limit_of_the_users_into_a_warning(own: OwnLimits, of_run: float | None) -> None:
+    budget = Budget(hard_limit_action=HardLimitAction.WARN)
+    assert effective_limits(budget, own, per_run_usd=of_run).hard_action is HardLimitAction.REJECT
+    users = replace(own, hard_action=HardLimitAction.WARN)
+    assert effective_limits(budget, users, per_run_usd=of_run).hard_action is HardLimitAction.WARN
 
 
 def test_the_default_caps_allow_a_run_and_agents_that_start_one() -> None:

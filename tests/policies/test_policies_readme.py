@@ -10,7 +10,7 @@ import pytest
 README = Path(__file__).parents[2] / "packages" / "policies" / "README.md"
 REFUSAL = (
     *("the", "monthly", "budget", "of", "1.00", "USD", "has", "0.00", "USD", "left,", "and", "an", "attempt", "is"),
-    *("taken", "to", "cost", "0.50", "USD"),
+    *("estimated", "to", "cost", "0.50", "USD"),
 )
 PRINTED = (
     ["100.0", "deny", "120"],

@@ -30,7 +30,7 @@ class Answer:
     granted: bool
     reason: str = ""
     notices: tuple[str, ...] = ()
-    room_usd: float | None = None
+    allowance_usd: float | None = None
 
 
 @dataclass
@@ -44,19 +44,34 @@ class Purse:
     settled: dict[str, float | None] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
     asked: int = 0
+    sharers: list[int] = field(default_factory=list)
+    went_on: list[bool] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
     most_held: int = 0
 
-    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> Answer:
+    def reserve(
+        self,
+        *,
+        token: str,
+        run_id: str,
+        task_id: str,
+        agent: str,
+        model: str | None,
+        sharers: int = 0,
+        goes_on: bool = False,
+    ) -> Answer:
         self.asked += 1
+        self.sharers.append(sharers)
+        self.went_on.append(goes_on)
         if sum(self.held.values()) + self.unit > self.money:
             return Answer(granted=False, reason="the purse is empty")
         self.held[token] = self.unit
         self.agents[token] = agent
         self.most_held = max(self.most_held, len(self.held))
-        room = self.money - sum(self.held.values()) + self.unit
-        return Answer(granted=True, notices=("the purse is light",), room_usd=room)
+        return Answer(granted=True, notices=("the purse is light",), allowance_usd=self.unit if sharers else None)
 
-    def observe(self, token: str, spent_usd: float) -> Answer:
+    def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> Answer:
+        self.steps.append(step_usd)
         return Answer(granted=spent_usd <= self.money, reason=f"{spent_usd:.2f} is too much")
 
     def settle(self, token: str, cost_usd: float | None) -> None:
@@ -76,7 +91,7 @@ class Purse:
 class BrokenPurse(Purse):
     """A gate that cannot be asked."""
 
-    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> Answer:
+    def reserve(self, **_asked: object) -> Answer:
         raise RuntimeError("no ledger")
 
 
@@ -86,7 +101,7 @@ class ForgetfulPurse(Purse):
     def settle(self, token: str, cost_usd: float | None) -> None:
         raise RuntimeError("the ledger is gone")
 
-    def observe(self, token: str, spent_usd: float) -> Answer:
+    def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> Answer:
         raise RuntimeError("the ledger is gone")
 
 
@@ -202,14 +217,14 @@ def run_claude(tmp_path: Path, program: str, purse: Purse) -> SpawnResult:
 
 
 def test_an_agent_that_can_be_told_what_it_may_spend_is_told(tmp_path: Path) -> None:
-    assert run_claude(tmp_path, TELLS_ITS_LIMIT, Purse(money=3.25)).output == "3.250000"
+    assert run_claude(tmp_path, TELLS_ITS_LIMIT, Purse(money=3.25)).output == "1.000000"
 
 
 def test_one_that_comes_to_its_limit_is_over_budget_and_not_tried_again(tmp_path: Path) -> None:
     purse = Purse(money=3.25)
     result = run_claude(tmp_path, COMES_TO_IT, purse)
     assert (result.state, result.termination_reason, result.retry_count) == (TaskState.FAILED, "over_budget", 0)
-    assert result.error == "it has cost the 3.250000 USD that it may"
+    assert result.error == "it has spent its share of the budget, 3.3000 USD"
     assert result.output == "half of it"
     assert list(purse.settled.values()) == [3.3]
 
@@ -226,7 +241,9 @@ def test_what_does_not_fit_waits_for_what_may_come_back(execute: Callable[..., R
     report = execute([SpawnTask(f"{n}") for n in range(6)], claude("done", cost=0.1), purse, tell=told.append)
     assert report.succeeded == 6
     assert purse.most_held == 2
-    assert any("waits: the purse is empty" in message for message in told)
+    waits = [message for message in told if "waits" in message]
+    assert len(waits) == 1
+    assert "waits until another gives money back: the purse is empty" in waits[0]
 
 
 def test_what_can_never_fit_fails_and_says_why(execute: Callable[..., RunReport]) -> None:

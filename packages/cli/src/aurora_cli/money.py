@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from aurora_cli.errors import OverLimitError
 from aurora_cli.output import note
-from aurora_policies import CapExceeded, depth_of
+from aurora_policies import CapExceeded, HardLimitAction, depth_of
 from aurora_policies.budget import Ledger, Limits, OwnLimits, effective_limits
 from aurora_spawner import CommandBackend
 from aurora_spawner.capping import CappedExecutor
+from aurora_spawner.costing import Costing
 from aurora_spawner.executor import AttemptEnd
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.prices import PriceTable, load_prices
@@ -69,6 +70,14 @@ def free_agents(backends: Mapping[str, Backend]) -> frozenset[str]:
     )
 
 
+def _refuses_unpriced(limits: Limits) -> bool:
+    """Whether a limit that the user has set is to hold for agents whose spending nobody can watch.
+
+    The default limit of a month lets them run: their reservations count.
+    """
+    return limits.asked and limits.hard_action is HardLimitAction.REJECT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """Keeps one run within the caps and the budget.
@@ -110,21 +119,22 @@ class Guard:
             self.caps.check(tasks=tasks, depth=depth_of(os.environ))
         except CapExceeded as error:
             raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
+        ledger = self._ledger()
+        costing = Costing(backends=self.backends, prices=self.prices)
         for agent in sorted(self._costly & set(agents)):
-            answer = self._ledger().would_admit(agent, getattr(self.backends[agent], "model", None))
+            model = getattr(self.backends[agent], "model", None)
+            unwatchable = costing.unwatchable(agent, model) if _refuses_unpriced(ledger.limits) else None
+            if unwatchable:
+                raise OverLimitError(unwatchable, "`aur budget show` says which limits hold")
+            answer = ledger.would_admit(agent, model)
             for notice in answer.notices:
                 note(f"warning: {notice}")
             if not answer.granted:
                 hint = "`aur budget show` says what it went for; `aur budget set --monthly USD` changes it"
                 raise OverLimitError(answer.reason, hint)
 
-    def spent(self) -> tuple[float, int]:
-        """What the month has cost so far, and in how many entries."""
-        status = self._ledger().status()
-        return status.consumed_usd, status.total_entries
-
     def expected_usd(self, agents: Collection[tuple[str, str | None]]) -> float | None:
-        """What attempts are taken to cost together, each by its agent and model; None where all of them are free."""
+        """Estimate what attempts cost together, each by its agent and model; None where all of them are free."""
         costly = Counter(each for each in agents if each[0] not in free_agents(self.backends))
         if not costly:
             return None
@@ -144,13 +154,15 @@ class Guard:
         """
         inner: Executor = LocalExecutor(outlive=outlive)
         if self._costly:
+            ledger = self._ledger()
             inner = BudgetedExecutor(
                 inner=inner,
-                gate=self._ledger(),
+                gate=ledger,
                 backends=self.backends,
                 resumes=resumes,
                 free=free_agents(self.backends),
                 prices=self.prices,
+                refuse_unpriced=_refuses_unpriced(ledger.limits),
                 tell=lambda message: note(f"budget: {message}"),
             )
         return CappedExecutor(

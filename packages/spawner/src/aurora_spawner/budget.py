@@ -22,8 +22,8 @@ class BudgetAnswer(Protocol):
         ...
 
     @property
-    def room_usd(self) -> float | None:
-        """What it may come to at most, as things stand; None where that is not limited."""
+    def allowance_usd(self) -> float | None:
+        """What its agent is to be told that it may cost; None where it cannot be told, or nothing limits it."""
         ...
 
     @property
@@ -38,12 +38,32 @@ class BudgetGate(Protocol):
     What it raises ends the run: without it, nothing that costs money may go on.
     """
 
-    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> BudgetAnswer:
-        """Set money aside for an attempt that is about to start, durably."""
+    def reserve(
+        self,
+        *,
+        token: str,
+        run_id: str,
+        task_id: str,
+        agent: str,
+        model: str | None,
+        sharers: int = 0,
+        goes_on: bool = False,
+    ) -> BudgetAnswer:
+        """Set money aside for an attempt that is about to start, durably.
+
+        Args:
+            sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
+                this one included: it is dealt its share. 0 for other agents.
+            goes_on: it goes on with the session of an earlier attempt.
+        """
         ...
 
-    def observe(self, token: str, spent_usd: float) -> BudgetAnswer:
-        """Take note of what a running attempt has spent so far; not granted: it is to be ended."""
+    def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> BudgetAnswer:
+        """Take note of what a running attempt has spent so far; not granted: it is to be ended.
+
+        Args:
+            step_usd: the most that one call of its model has cost; 0 where that is not known.
+        """
         ...
 
     def settle(self, token: str, cost_usd: float | None) -> None:

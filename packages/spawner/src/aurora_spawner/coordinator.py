@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner import events
 from aurora_spawner.errors import BackendError
-from aurora_spawner.executor import FOLDER_REMOVED, AttemptEnd, AttemptRefusedError
+from aurora_spawner.executor import FOLDER_REMOVED, SHARE_SPENT, AttemptEnd, AttemptRefusedError
 from aurora_spawner.hedging import Means
 from aurora_spawner.journal.facts import (
     AttemptEnded,
@@ -31,6 +31,7 @@ from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.result import SpawnResult, TaskState, TaskStep
 from aurora_spawner.resume import stored_task
 from aurora_spawner.roster import Roster
+from aurora_spawner.shares import Shares, last_word
 from aurora_spawner.telling import Teller
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Coordinator:
         self._running: dict[str, RunningAttempt] = {}
         self._deciding: dict[str, int] = {}
         """The number of a task's attempt that counts, where it is not the latest."""
+        self._shares = Shares()
         self._cancelled = set(standing.cancelled)
         """Tasks that a user asked to end."""
         self._finished = asyncio.Event()
@@ -280,18 +282,35 @@ class Coordinator:
 
     async def _run_task(self, task_id: str) -> None:
         """Attempt a task until it is settled, or has to wait for its next attempt."""
-        for lost in range(1, LOST_LIMIT + 1):
+        lost = 0
+        spent: AttemptEnd | None = None
+        while True:
             try:
                 end = await self._attempt(task_id)
             except BackendError as error:
                 result = self._without_attempt(task_id, TaskState.FAILED, str(error))
                 await self._conclude(task_id, AttemptEnd(reason="exec_failed", exec_errno=errno.ENOENT), result)
                 return
-            if end.reason != "supervisor_lost" or lost == LOST_LIMIT or self.stopping(task_id):
-                await self._close(task_id, end)
+            lost += end.reason == "supervisor_lost"
+            if end.reason == "supervisor_lost" and lost < LOST_LIMIT and not self.stopping(task_id):
+                reason = "its supervisor was killed"
+            elif end.reason == SHARE_SPENT and self._may_go_on(task_id):
+                spent, reason = end, f"{end.stderr}; it goes on when there is money"
+                self._shares.add(task_id, end, self._judged(task_id, end).usage)
+            else:
+                await self._close(task_id, end, last_word(end, spent, stopping=self.stopping(task_id)))
                 return
             await self._record.note(task_id, self._ended(task_id, end))
-            self.tell(events.TaskRestarted(task_id=task_id, reason="its supervisor was killed"))
+            self.tell(events.TaskRestarted(task_id=task_id, reason=reason))
+
+    def _may_go_on(self, task_id: str) -> bool:
+        """Whether a task whose agent has spent its share has a session to go on with, and is wanted."""
+        if self.stopping(task_id):
+            return False
+        try:
+            return self.order(task_id, self._attempts.get(task_id, 0) + 1, self._agent(task_id)).resumes is not None
+        except BackendError:
+            return False
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
         """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
@@ -301,7 +320,8 @@ class Coordinator:
             self._record.jot(task_id, started_fact(attempt.number, end, adopted=True))
             self.tell(events.TaskStarted(task_id=task_id, adopted=True))
             end = await self._follow(task_id, end)
-        if end.reason in ("supervisor_lost", FOLDER_REMOVED, "voided", "cancelled") and not self.stopping(task_id):
+        ended_early = end.reason in ("supervisor_lost", FOLDER_REMOVED, "voided", "cancelled")
+        if (ended_early and not self.stopping(task_id)) or (end.reason == SHARE_SPENT and self._may_go_on(task_id)):
             if self._recovering:
                 self._recovering.recovery.cut_off(self._roster.tasks[task_id])
             await self._record.note(task_id, self._ended(task_id, end))
@@ -309,7 +329,7 @@ class Coordinator:
             self._scheduler.requeue(task_id)
             self.dispatch()
         else:
-            await self._close(task_id, end)
+            await self._close(task_id, end, last_word(end, None, stopping=self.stopping(task_id)))
 
     async def _attempt(self, task_id: str) -> AttemptEnd:
         order = self.order(task_id, self._attempts.get(task_id, 0) + 1, self._agent(task_id))
@@ -326,7 +346,8 @@ class Coordinator:
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
         except AttemptRefusedError as refused:
-            return AttemptEnd(reason=refused.reason, stderr=str(refused))
+            reason = "voided" if self.stopping(task_id) else refused.reason
+            return AttemptEnd(reason=reason, stderr=str(refused))
         self._record.jot(task_id, started_fact(number, running))
         self.tell(events.TaskStarted(task_id=task_id, continues_session=order.resumes is not None))
         return await self._follow(task_id, running)
@@ -363,11 +384,16 @@ class Coordinator:
             backend=self._backends[agent],
             before=self._roster.before(task),
         )
+        order = replace(order, open_tasks=self._scheduler.open)
         return self._recovering.timed(task, order) if self._recovering else order
 
-    async def _close(self, task_id: str, end: AttemptEnd) -> None:
-        """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume."""
-        result = self._result_of(task_id, end)
+    async def _close(self, task_id: str, end: AttemptEnd, seen: AttemptEnd) -> None:
+        """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume.
+
+        Args:
+            seen: the end that the task is judged by, if it is not its last attempt's own.
+        """
+        result = self._result_of(task_id, seen)
         if result.state is TaskState.CANCELLED and task_id not in self._cancelled:
             self._roster.results[task_id] = result
             if self._recovering:
@@ -379,7 +405,7 @@ class Coordinator:
             await written
             self.tell(events.TaskEnded(task_id=task_id, result=result))
         else:
-            await self._conclude(task_id, end, result, self._ended(task_id, end))
+            await self._conclude(task_id, seen, result, self._ended(task_id, end))
 
     async def _conclude(self, task_id: str, end: AttemptEnd, result: SpawnResult, *before: Fact) -> None:
         """Settle a task by its last attempt, unless its recovery goes on."""
@@ -416,6 +442,7 @@ class Coordinator:
         self._roster.results[task_id] = result
         self._attempts.pop(task_id, None)
         self._deciding.pop(task_id, None)
+        self._shares.forget(task_id)
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
         settled = TaskSettled(result=for_journal(result).to_json())
         if self.tell.on_event is None and self._recovering is None:
@@ -493,6 +520,9 @@ class Coordinator:
         if end.survivors:
             pids = ", ".join(map(str, end.survivors))
             self.notices.append(f"task {task_id}: processes {pids} could not be ended")
+        return self._shares.joined(task_id, end, self._judged(task_id, end))
+
+    def _judged(self, task_id: str, end: AttemptEnd) -> SpawnResult:
         agent = self._agent(task_id)
         return result_of(
             self._roster.tasks[task_id],
@@ -500,7 +530,7 @@ class Coordinator:
             agent=agent,
             backend=self._backends[agent],
             cwd=self._assignment.cwd,
-            retries=self._attempts.get(task_id, 1) - 1,
+            retries=self._attempts.get(task_id, 1) - 1 - self._shares.count(task_id),
             stopped=TASK_CANCELLED if task_id in self._cancelled else self.ending,
             prices=self._conduct.prices,
         )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 OVER_BUDGET: Final = "over_budget"
 OVER_CAP: Final = "over_cap"
+SHARE_SPENT: Final = "share_spent"
+"""Reason of an attempt that was ended, or ended by itself, because it has spent its share of the budget; it may go on
+with its session when there is another share. Its stderr says what it was."""
 REFUSALS: Final = (OVER_BUDGET, OVER_CAP)
 """Reasons of attempts that were not allowed to begin, or to go on; their stderr says why."""
 
@@ -51,6 +54,8 @@ class AttemptOrder:
     """Written before it starts, where they are not there yet."""
     resumes: str | None = None
     """The session that it goes on with."""
+    open_tasks: int = 1
+    """Tasks of the run that are not settled, this one included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,8 @@ class AttemptEnd:
     """How an attempt ended; nothing of it runs any more, but for the survivors."""
 
     reason: str
-    """exited, cancelled, deadline, exec_failed, voided, supervisor_lost, folder_removed, or one of `REFUSALS`."""
+    """exited, cancelled, deadline, exec_failed, voided, supervisor_lost, folder_removed, share_spent, or one of
+    `REFUSALS`."""
     exit_code: int | None = None
     exec_errno: int = 0
     started_at: float | None = None

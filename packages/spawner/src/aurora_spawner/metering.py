@@ -28,11 +28,17 @@ class Meter:
     """Follows one output."""
 
     def __init__(self, dialect: Dialect, stdout: Path) -> None:
-        self._dialect = _counting_messages(dialect) if dialect.name == "claude" else dialect
+        self._messages: dict[str, Usage] = {}
+        self._dialect = _counting_messages(dialect, self._messages) if dialect.name == "claude" else dialect
         self._stream = EventStream(self._dialect)
         self._digest = Digest(self._dialect)
         self._stdout = stdout
         self._offset = 0
+
+    @property
+    def calls(self) -> tuple[Usage, ...]:
+        """What each call of the model used so far; empty for agents that do not tell it call by call."""
+        return tuple(self._messages.values())
 
     def read(self) -> Reply | None:
         """What it comes to so far; None where there is nothing new."""
@@ -49,12 +55,11 @@ class Meter:
         return since_then(self._digest.reply(), self._stdout.parent)
 
 
-def _counting_messages(dialect: Dialect) -> Dialect:
+def _counting_messages(dialect: Dialect, used: dict[str, Usage]) -> Dialect:
     """Claude Code's dialect with what each message used; by itself it counts only what the end tells.
 
     A message comes in several events, each with what it had used by then, so that the sum is never too large.
     """
-    used: dict[str, Usage] = {}
     readers = dict(dialect.readers or {})
     read_rest = readers["assistant"]
 

@@ -33,6 +33,7 @@ class _PriceFile(BaseModel):
     output: _Amount
     cache_read: _Amount | None = None
     cache_write: _Amount | None = None
+    provider: str = ""
 
 
 class _TableFile(BaseModel):
@@ -52,6 +53,8 @@ class Price:
     cache_read: float | None = None
     """None: like fresh input, which is not less."""
     cache_write: float | None = None
+    provider: str = field(default="", compare=False)
+    """Who sells the model; "" if the table does not say."""
 
     def cost_usd(self, usage: Usage) -> float:
         """What these tokens cost."""
@@ -85,6 +88,25 @@ class PriceTable:
                 return found
         return None
 
+    def dearest(self, model: str | None, provider: str | None) -> Price | None:
+        """Return the highest price of each kind of tokens that a provider asks for any model; None if it has none.
+
+        Args:
+            model: as agents call it; of `openai/gpt-x` the provider is OpenAI, whoever runs the agent.
+        """
+        maker, slash, _name = (model or "").lower().partition("/")
+        for seller in (maker if slash else "", (provider or "").lower()):
+            sold = [price for price in self.prices.values() if seller and price.provider == seller]
+            if sold:
+                return Price(
+                    input=max(each.input for each in sold),
+                    output=max(each.output for each in sold),
+                    cache_read=max(each.input if each.cache_read is None else each.cache_read for each in sold),
+                    cache_write=max(each.input if each.cache_write is None else each.cache_write for each in sold),
+                    provider=seller,
+                )
+        return None
+
     def priced(self, usage: Usage | None, model: str | None) -> Usage | None:
         """The usage with its cost, where the agent tells none, but tokens that can be, and the price is known."""
         price = self.price_of(model)
@@ -114,7 +136,13 @@ def load_prices(own: Path | None = None) -> PriceTable:
         return table
     except PlainYamlError as error:
         raise PriceFileError(own, error.line, "", error.reason) from error
-    return PriceTable(prices={**table.prices, **mine.prices}, as_of=mine.as_of or table.as_of)
+    own_prices = {
+        name: price
+        if price.provider or name not in table.prices
+        else replace(price, provider=table.prices[name].provider)
+        for name, price in mine.prices.items()
+    }
+    return PriceTable(prices={**table.prices, **own_prices}, as_of=mine.as_of or table.as_of)
 
 
 def _table(document: PlainYaml, path: object) -> PriceTable:
@@ -131,7 +159,11 @@ def _table(document: PlainYaml, path: object) -> PriceTable:
         ) from error
     prices = {
         name.lower(): Price(
-            input=each.input, output=each.output, cache_read=each.cache_read, cache_write=each.cache_write
+            input=each.input,
+            output=each.output,
+            cache_read=each.cache_read,
+            cache_write=each.cache_write,
+            provider=each.provider.lower(),
         )
         for name, each in found.models.items()
     }

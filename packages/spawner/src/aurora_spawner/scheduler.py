@@ -95,6 +95,11 @@ class Scheduler:
         return len(self.states) - self._open
 
     @property
+    def open(self) -> int:
+        """Tasks that are not settled."""
+        return self._open
+
+    @property
     def done(self) -> bool:
         """Whether every task is settled."""
         return not self._open

@@ -1,10 +1,15 @@
-"""Whether money may be spent: pure decisions over what is spent and reserved.
+"""Decides what may be spent: pure functions of what is spent and reserved.
 
-An attempt begins only if its reservation fits beside everything else. One that tells what it costs only at its end
-passes the limit by what it spends beyond its reservation, and so does each that runs beside it. One that tells on the
-way keeps, beside what it has spent, its reservation as a margin for its next step: as long as no step is larger than
-that, everything is reserved before it is spent, and all of it together never exceeds the limit by more than one
-reservation.
+An attempt begins only if its reservation fits beside everything else.
+
+One whose agent ends by itself at a limit is dealt a share of what is left: reserved in full, so that all shares and
+everything spent never exceed the limit. The agent is told an allowance, which is less than the share by a margin,
+since it stops only after the call of its model that passes it.
+
+One that tells what it spends on the way keeps, beside what it has spent, its reservation as a margin for its next
+step: as long as no step is larger than that, everything is reserved before it is spent, and all of it together never
+exceeds the limit by more than one reservation. One that tells only at its end passes the limit by what it spends
+beyond its reservation, and so does each that runs beside it.
 
 Amounts are whole millionths of a dollar, so that sums are exact.
 """
@@ -21,7 +26,18 @@ if TYPE_CHECKING:
 
     from aurora_policies.budget.limits import Limits
 
-__all__ = ["Grant", "Scale", "admit", "believed", "go_on", "micros", "percentile_90", "scales", "usd"]
+__all__ = [
+    "LEAST_MARGIN",
+    "Grant",
+    "Scale",
+    "admit",
+    "believed",
+    "go_on",
+    "micros",
+    "percentile_90",
+    "scales",
+    "usd",
+]
 
 MICROS: Final = 1_000_000
 MOST_USD: Final = 1_000_000_000.0
@@ -30,6 +46,8 @@ MOST_COST_USD: Final = 1_000_000.0
 """No attempt costs more; who tells so is not believed."""
 LEAST_MARGIN: Final = 10_000
 """A cent: the margin of an attempt whose reservation is smaller."""
+MONTHS_SHARES: Final = 10
+"""A share is a tenth at most of what is left of a month, so that one run leaves something to the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +58,14 @@ class Grant:
         reason: why not; "" where it is granted.
         notices: what the user should know all the same.
         reserved_usd: what is set aside for it.
-        room_usd: what it may come to at most, as things stand; None where that is not limited.
+        allowance_usd: what its agent is to be told that it may cost; None if it cannot be told or nothing limits it.
     """
 
     granted: bool
     reason: str = ""
     notices: tuple[str, ...] = ()
     reserved_usd: float = 0.0
-    room_usd: float | None = None
+    allowance_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +75,21 @@ class Scale:
     Attributes:
         name: in words, for example "the monthly budget".
         taken: spent and reserved by everybody else, in micros.
+        expected: the same with what attempts that run are estimated to cost, and not the whole of their shares.
         limit: in micros.
+        shares: how many share what is left.
     """
 
     name: str
     taken: int
+    expected: int
     limit: int
+    shares: int = 1
+
+    @property
+    def left(self) -> int:
+        """What nobody has spent or reserved."""
+        return max(0, self.limit - self.taken)
 
 
 def micros(amount_usd: float) -> int:
@@ -80,36 +107,74 @@ def usd(amount: int) -> float:
     return amount / MICROS
 
 
-def scales(limits: Limits, *, month_taken: int, run_taken: int) -> tuple[Scale, ...]:
-    """The limits that apply to an attempt."""
-    monthly = Scale(name="the monthly budget", taken=month_taken, limit=micros(limits.monthly_usd))
+def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], sharers: int = 1) -> tuple[Scale, ...]:
+    """Return the limits that apply to an attempt.
+
+    Args:
+        month: taken and expected of the month, by everybody else.
+        run: the same of the run.
+        sharers: attempts of the run that still want money, this one included.
+    """
+    monthly = Scale(
+        name="the monthly budget",
+        taken=month[0],
+        expected=month[1],
+        limit=micros(limits.monthly_usd),
+        shares=max(sharers, MONTHS_SHARES),
+    )
     if limits.per_run_usd is None:
         return (monthly,)
-    return monthly, Scale(name="the budget of this run", taken=run_taken, limit=micros(limits.per_run_usd))
+    of_run = Scale(
+        name="the budget of this run",
+        taken=run[0],
+        expected=run[1],
+        limit=micros(limits.per_run_usd),
+        shares=max(sharers, 1),
+    )
+    return monthly, of_run
 
 
-def admit(amount: int, on: Sequence[Scale], limits: Limits) -> Grant:
-    """Whether an attempt may begin that is taken to cost `amount`."""
+def admit(amount: int, on: Sequence[Scale], limits: Limits, *, step: int | None = None) -> Grant:
+    """Decide whether an attempt may begin that is estimated to cost `amount`.
+
+    Args:
+        step: for an agent that ends by itself at its allowance, the most that one call of its model has cost; 0 where
+            that is not known. None for other agents.
+    """
     full = [each for each in on if each.taken + amount > each.limit or each.taken >= each.limit]
     if full and limits.hard_action is HardLimitAction.REJECT:
         return Grant(granted=False, reason=_does_not_fit(full[0], amount))
     notices = [_does_not_fit(each, amount) for each in full]
     notices += _warnings(amount, [each for each in on if each not in full], limits)
-    room = min(each.limit - each.taken for each in on) if limits.hard_action is HardLimitAction.REJECT else None
+    if step is None or limits.hard_action is not HardLimitAction.REJECT:
+        return Grant(granted=True, notices=tuple(notices), reserved_usd=usd(amount))
+    share = max(amount, min(each.left // each.shares for each in on))
+    # Calls of one size that is not known, up to the reservation, stay within the share: see the property's test.
+    margin = step or min(amount, -(-share // 2))
     return Grant(
         granted=True,
         notices=tuple(notices),
-        reserved_usd=usd(amount),
-        room_usd=None if room is None else usd(room),
+        reserved_usd=usd(share),
+        allowance_usd=usd(max(share - margin, 1)),
     )
 
 
-def go_on(spent: int, first_reserved: int, on: Sequence[Scale], limits: Limits) -> Grant:
-    """Whether an attempt that has spent so much may go on; if so, what is to be reserved for it from now on."""
+def go_on(
+    spent: int, on: Sequence[Scale], limits: Limits, *, reserved: int, first_reserved: int, has_share: bool
+) -> Grant:
+    """Decide whether an attempt that has spent so much may go on, and what is reserved for it from now on.
+
+    Args:
+        reserved: what is reserved for it now.
+        first_reserved: what it was estimated to cost.
+        has_share: whether its agent ends by itself, and `reserved` is its share.
+    """
     passed = [each for each in on if each.taken + spent > each.limit]
     if passed and limits.hard_action is HardLimitAction.REJECT:
+        if has_share and spent <= reserved:
+            return Grant(granted=True, reserved_usd=usd(reserved))
         return Grant(granted=False, reason=_passed(passed[0], spent), reserved_usd=usd(spent))
-    margin = max(first_reserved, LEAST_MARGIN)
+    margin = 0 if has_share else max(first_reserved, LEAST_MARGIN)
     return Grant(
         granted=True, notices=tuple(_passed(each, spent) for each in passed), reserved_usd=usd(spent + margin)
     )
@@ -127,9 +192,8 @@ def _shown(amount: int) -> str:
 
 
 def _does_not_fit(scale: Scale, amount: int) -> str:
-    left = max(0, scale.limit - scale.taken)
     return (
-        f"{scale.name} of {_shown(scale.limit)} has {_shown(left)} left, and an attempt is taken to cost "
+        f"{scale.name} of {_shown(scale.limit)} has {_shown(scale.left)} left, and an attempt is estimated to cost "
         f"{_shown(amount)}"
     )
 
@@ -142,9 +206,9 @@ def _passed(scale: Scale, spent: int) -> str:
 
 
 def _warnings(amount: int, on: Sequence[Scale], limits: Limits) -> list[str]:
-    near = [each for each in on if 100 * (each.taken + amount) >= limits.warn_at_percent * each.limit > 0]
+    near = [each for each in on if 100 * (each.expected + amount) >= limits.warn_at_percent * each.limit > 0]
     return [
         f"{scale.name} of {_shown(scale.limit)} is used to "
-        f"{100 * (scale.taken + amount) / scale.limit:.0f} %, reservations included"
+        f"{100 * (scale.expected + amount) / scale.limit:.0f} %, reservations included"
         for scale in near
     ]

@@ -10,12 +10,24 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
 
-from aurora_policies.budget.admission import Grant, admit, believed, go_on, micros, percentile_90, scales, usd
+from aurora_policies.budget.admission import (
+    Grant,
+    Scale,
+    admit,
+    believed,
+    go_on,
+    micros,
+    percentile_90,
+    scales,
+    usd,
+)
 from aurora_policies.budget.limits import Limits, OwnLimits
 from aurora_policies.budget.statement import BudgetStatus, Entry, EntryState, Spender
-from aurora_policies.budget.tables import transaction
+from aurora_policies.budget.tables import transaction, wrong_value
+from aurora_policies.errors import BudgetStoreError
 from aurora_policies.schema import HardLimitAction
 
 if TYPE_CHECKING:
@@ -30,7 +42,11 @@ HISTORY: Final = 100
 LEAST_HISTORY: Final = 5
 LEAST_OF_NOTHING: Final = 20
 """So many have to be known before an agent is taken to cost nothing."""
-_COUNTS: Final = "CASE state WHEN 'reserved' THEN reserved WHEN 'settled' THEN cost ELSE 0 END"
+_TAKEN: Final = "coalesce(sum(CASE state WHEN 'reserved' THEN reserved WHEN 'settled' THEN cost ELSE 0 END), 0)"
+_EXPECTED: Final = (
+    "coalesce(sum(CASE WHEN state = 'settled' THEN cost WHEN state = 'released' THEN 0"
+    " WHEN allowance IS NULL THEN reserved ELSE max(first_reserved, spent) END), 0)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +63,46 @@ class Ledger:
     limits: Limits
     clock: Callable[[], float] = field(default=time.time)
 
-    def reserve(self, *, token: str, run_id: str, task_id: str, agent: str, model: str | None) -> Grant:
-        """Set aside what an attempt is taken to cost; asked again for the same attempt, it answers the same."""
+    def reserve(
+        self,
+        *,
+        token: str,
+        run_id: str,
+        task_id: str,
+        agent: str,
+        model: str | None,
+        sharers: int = 0,
+        goes_on: bool = False,
+    ) -> Grant:
+        """Set aside what an attempt is estimated to cost; asked again for the same attempt, it answers the same.
+
+        Args:
+            sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
+                this one included; it is dealt its share of what is left. 0 for other agents.
+            goes_on: it goes on with the session of an earlier attempt, and may have no more than a few steps to go.
+        """
         now = self.clock()
         with transaction(self.path) as database:
-            known = database.execute("SELECT reserved FROM entries WHERE token = ?", (token,)).fetchone()
+            known = database.execute("SELECT reserved, allowance FROM entries WHERE token = ?", (token,)).fetchone()
             if known:
-                return Grant(granted=True, reserved_usd=usd(known[0]))
+                allowance = None if known[1] is None else usd(known[1])
+                return Grant(granted=True, reserved_usd=usd(known[0]), allowance_usd=allowance)
+            steps = _steps(database, agent, model) if sharers else []
             amount = self._estimate(database, agent, model)
-            taken, of_run = _taken(database, _month(now), run_id, token)
-            grant = admit(amount, scales(self.limits, month_taken=taken, run_taken=of_run), self.limits)
+            if steps:
+                step = percentile_90(steps)
+                amount = max(step, min(amount, 2 * step) if goes_on else amount)
+            on = _scales(database, self.limits, _month(now), run_id, token, sharers=sharers)
+            grant = admit(amount, on, self.limits, step=max(steps, default=0) if sharers else None)
             if grant.granted:
                 database.execute(
                     "INSERT INTO entries (token, run_id, task_id, agent, model, at, month, state, first_reserved,"
-                    " reserved) VALUES (?, ?, ?, ?, ?, ?, ?, 'reserved', ?, ?)",
-                    (token, run_id, task_id, agent, model, now, _month(now), amount, amount),
+                    " reserved, allowance) VALUES (?, ?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?)",
+                    (
+                        *(token, run_id, task_id, agent, model, now, _month(now), amount),
+                        micros(grant.reserved_usd),
+                        None if grant.allowance_usd is None else micros(grant.allowance_usd),
+                    ),
                 )
             return grant
 
@@ -69,33 +110,44 @@ class Ledger:
         """The answer that a new run's attempt would get now; nothing is set aside."""
         with transaction(self.path) as database:
             amount = self._estimate(database, agent, model)
-            taken, _ = _taken(database, _month(self.clock()), "", "")
-            return admit(amount, scales(self.limits, month_taken=taken, run_taken=0), self.limits)
+            return admit(amount, _scales(database, self.limits, _month(self.clock()), "", ""), self.limits)
 
     def estimate_usd(self, agent: str, model: str | None) -> float:
-        """What an attempt is taken to cost before it starts; a ledger that is not there yet is not made for it."""
+        """Estimate what an attempt costs before it starts; a ledger that is not there yet is not made for it."""
         if not self.path.exists():
             return self.limits.reservation_usd
         with transaction(self.path) as database:
             return usd(self._estimate(database, agent, model))
 
-    def observe(self, token: str, spent_usd: float) -> Grant:
-        """Note what a running attempt has spent so far, and say whether it may go on."""
+    def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> Grant:
+        """Note what a running attempt has spent so far, and say whether it may go on.
+
+        Args:
+            step_usd: the most that one call of its model has cost; 0 where that is not known.
+        """
         with transaction(self.path) as database:
             row = database.execute(
-                "SELECT run_id, month, first_reserved, reserved FROM entries WHERE token = ? AND state = 'reserved'",
+                "SELECT run_id, month, first_reserved, reserved, allowance IS NOT NULL FROM entries"
+                " WHERE token = ? AND state = 'reserved'",
                 (token,),
             ).fetchone()
             if row is None:
                 return Grant(granted=True)
-            run_id, month, first_reserved, reserved = row
-            taken, of_run = _taken(database, month, run_id, token)
-            on = scales(self.limits, month_taken=taken, run_taken=of_run)
-            spent = believed(spent_usd) or 0
-            grant = go_on(spent, first_reserved, on, self.limits)
+            run_id, month, first_reserved, reserved, has_share = row
+            on = _scales(database, self.limits, month, run_id, token)
+            spent, step = believed(spent_usd) or 0, believed(step_usd) or 0
+            grant = go_on(
+                spent,
+                on,
+                self.limits,
+                reserved=reserved,
+                first_reserved=first_reserved,
+                has_share=bool(has_share),
+            )
             wanted = max(reserved, micros(grant.reserved_usd))
             database.execute(
-                "UPDATE entries SET reserved = ?, spent = max(spent, ?) WHERE token = ?", (wanted, spent, token)
+                "UPDATE entries SET reserved = ?, spent = max(spent, ?), step = max(step, ?) WHERE token = ?",
+                (wanted, spent, step, token),
             )
             return grant
 
@@ -133,14 +185,25 @@ class Ledger:
         if not self.path.exists():
             return OwnLimits()
         with transaction(self.path) as database:
-            stored = dict(database.execute("SELECT name, value FROM limits").fetchall())
-        action = stored.get("hard_action")
-        return OwnLimits(
-            monthly_usd=_number(stored.get("monthly_usd")),
-            per_run_usd=_number(stored.get("per_run_usd")),
-            warn_at_percent=_number(stored.get("warn_at_percent")),
-            hard_action=HardLimitAction(action) if action else None,
-        )
+            rows = database.execute("SELECT name, value FROM limits ORDER BY name").fetchall()
+        return OwnLimits(**{str(name): self._own_limit(name, value) for name, value in rows})
+
+    def _own_limit(self, name: object, value: object) -> Any:
+        """Read one of the user's limits: one that is misread would let more be spent than the user wants.
+
+        Raises:
+            BudgetStoreError: it is none that Aurora writes.
+        """
+        try:
+            if name == "hard_action":
+                return HardLimitAction(str(value))
+            amount = float(value) if isinstance(value, str) else -1.0
+        except ValueError:
+            amount = -1.0
+        most = {"monthly_usd": inf, "per_run_usd": inf, "warn_at_percent": 100.0}.get(str(name))
+        if not isinstance(name, str) or most is None or not 0 <= amount <= most or amount == inf:
+            raise BudgetStoreError(self.path, wrong_value("limits", repr(name)[:80], "value", repr(value)))
+        return amount
 
     def set_own_limits(self, own: OwnLimits) -> None:
         """Set all of them; None takes a limit away."""
@@ -153,7 +216,7 @@ class Ledger:
         """Count nothing of what this month has cost so far, open reservations included; returns that in USD."""
         now = self.clock()
         with transaction(self.path) as database:
-            forgiven, _ = _taken(database, _month(now), "", "")
+            ((forgiven, _), _run) = _taken(database, _month(now), "", "")
             database.execute("UPDATE entries SET forgiven = 1 WHERE month = ?", (_month(now),))
             database.execute(
                 "INSERT INTO resets (at, month, forgiven) VALUES (?, ?, ?)", (now, _month(now), forgiven)
@@ -161,17 +224,9 @@ class Ledger:
         return usd(forgiven)
 
     def status(self) -> BudgetStatus:
-        """How this month stands."""
+        """How this month stands; a ledger that is not there yet is not made for it."""
         month = _month(self.clock())
-        with transaction(self.path) as database:
-            rows = database.execute(
-                "SELECT agent, count(*), sum(CASE state WHEN 'settled' THEN cost ELSE 0 END),"
-                " sum(CASE WHEN state = 'settled' AND estimated THEN cost ELSE 0 END),"
-                " sum(CASE state WHEN 'reserved' THEN reserved ELSE 0 END)"
-                " FROM entries WHERE month = ? AND NOT forgiven AND state != 'released'"
-                " GROUP BY agent ORDER BY 3 DESC, agent",
-                (month,),
-            ).fetchall()
+        rows = self._spenders(month) if self.path.exists() else []
         return BudgetStatus(
             period=month,
             limit_usd=self.limits.monthly_usd,
@@ -186,8 +241,22 @@ class Ledger:
             ),
         )
 
+    def _spenders(self, month: str) -> list[tuple[str, int, int, int, int]]:
+        """By agent: its attempts in a month, what they cost, what of it is estimated, and what is reserved."""
+        with transaction(self.path) as database:
+            return database.execute(
+                "SELECT agent, count(*), sum(CASE state WHEN 'settled' THEN cost ELSE 0 END),"
+                " sum(CASE WHEN state = 'settled' AND estimated THEN cost ELSE 0 END),"
+                " sum(CASE state WHEN 'reserved' THEN reserved ELSE 0 END)"
+                " FROM entries WHERE month = ? AND NOT forgiven AND state != 'released'"
+                " GROUP BY agent ORDER BY 3 DESC, agent",
+                (month,),
+            ).fetchall()
+
     def history(self, *, limit: int, run_id: str | None = None) -> tuple[Entry, ...]:
-        """The latest attempts, the newest first."""
+        """The latest attempts, the newest first; a ledger that is not there yet is not made for it."""
+        if not self.path.exists():
+            return ()
         with transaction(self.path) as database:
             rows = database.execute(
                 "SELECT token, run_id, task_id, agent, model, at, state, reserved, cost, estimated FROM entries"
@@ -209,21 +278,37 @@ class Ledger:
         return micros(self.limits.reservation_usd)
 
 
-def _taken(database: sqlite3.Connection, month: str, run_id: str, token: str) -> tuple[int, int]:
-    """What everybody but one attempt has spent and reserved, of a month and of a run."""
-    of_month = f"SELECT coalesce(sum({_COUNTS}), 0) FROM entries WHERE month = ? AND NOT forgiven AND token != ?"  # noqa: S608 - a constant
-    of_run = f"SELECT coalesce(sum({_COUNTS}), 0) FROM entries WHERE run_id = ? AND token != ?"  # noqa: S608 - a constant
-    (month_taken,) = database.execute(of_month, (month, token)).fetchone()
-    (run_taken,) = database.execute(of_run, (run_id, token)).fetchone()
-    return int(month_taken), int(run_taken)
+def _scales(
+    database: sqlite3.Connection, limits: Limits, month: str, run_id: str, token: str, *, sharers: int = 1
+) -> tuple[Scale, ...]:
+    """Return the limits that apply to an attempt, and what others have of them."""
+    of_month, of_run = _taken(database, month, run_id, token)
+    return scales(limits, month=of_month, run=of_run, sharers=sharers)
+
+
+def _taken(
+    database: sqlite3.Connection, month: str, run_id: str, token: str
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return what everybody but one attempt has taken and is expected to spend, of a month and of a run."""
+    of_month = f"SELECT {_TAKEN}, {_EXPECTED} FROM entries WHERE month = ? AND NOT forgiven AND token != ?"  # noqa: S608 - constants
+    of_run = f"SELECT {_TAKEN}, {_EXPECTED} FROM entries WHERE run_id = ? AND token != ?"  # noqa: S608 - constants
+    return (
+        database.execute(of_month, (month, token)).fetchone(),
+        database.execute(of_run, (run_id, token)).fetchone(),
+    )
+
+
+def _steps(database: sqlite3.Connection, agent: str, model: str | None) -> list[int]:
+    """Return the dearest call of each of the latest attempts of a kind."""
+    rows = database.execute(
+        "SELECT step FROM entries WHERE agent = ? AND model IS ? AND step > 0 ORDER BY at DESC LIMIT ?",
+        (agent, model, HISTORY),
+    )
+    return [step for (step,) in rows]
 
 
 def _month(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
-
-
-def _number(text: str | None) -> float | None:
-    return None if text is None else float(text)
 
 
 def _entry(  # noqa: PLR0917 - a row of the table

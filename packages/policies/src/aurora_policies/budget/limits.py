@@ -32,6 +32,7 @@ class Limits:
         per_run_usd: of one run; None for none.
         warn_at_percent: share of a limit from which is warned.
         hard_action: what happens to a spawn that would pass a limit.
+        asked: whether the user has set one of them, for everything or for the run.
         reservation_usd: what an attempt is taken to cost before anything is known of its kind.
     """
 
@@ -39,25 +40,31 @@ class Limits:
     per_run_usd: float | None = None
     warn_at_percent: float = 80.0
     hard_action: HardLimitAction = HardLimitAction.REJECT
+    asked: bool = False
     reservation_usd: float = 0.5
 
 
 def effective_limits(policies: Budget, own: OwnLimits, *, per_run_usd: float | None = None) -> Limits:
     """Join the limits: of two that are stated, the stricter; a stated one before a default.
 
+    A limit that the user sets rejects unless the user says otherwise: a project cannot turn it into a warning.
+
     Args:
-        per_run_usd: what was asked for this one run.
+        per_run_usd: the limit that the user sets for this one run.
     """
     stated = policies.model_fields_set
     monthly = _lowest(policies.monthly_limit_usd if "monthly_limit_usd" in stated else None, own.monthly_usd)
     warn_at = _lowest(policies.warn_at_percent if "warn_at_percent" in stated else None, own.warn_at_percent)
-    actions = {policies.hard_limit_action if "hard_limit_action" in stated else None, own.hard_action} - {None}
+    asked = any(amount is not None for amount in (own.monthly_usd, own.per_run_usd, per_run_usd))
+    users = own.hard_action or (HardLimitAction.REJECT if asked else None)
+    actions = {policies.hard_limit_action if "hard_limit_action" in stated else None, users} - {None}
     strict = HardLimitAction.REJECT in actions or not actions
     return Limits(
         monthly_usd=policies.monthly_limit_usd if monthly is None else monthly,
         per_run_usd=_lowest(policies.per_run_limit_usd, own.per_run_usd, per_run_usd),
         warn_at_percent=policies.warn_at_percent if warn_at is None else warn_at,
         hard_action=HardLimitAction.REJECT if strict else HardLimitAction.WARN,
+        asked=asked,
         reservation_usd=policies.reservation_usd,
     )
 

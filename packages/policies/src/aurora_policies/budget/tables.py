@@ -1,7 +1,12 @@
-"""The ledger's database: its tables, and every question that is put to them. Amounts are micros."""
+"""The ledger's database: its tables, and what their rows may hold. Amounts are micros.
+
+A row with a value that no version of Aurora writes is found by an index of such rows, so that each transaction can
+ask for them at no cost. Nothing is granted or shown over one: what it stands for would be missing in every sum.
+"""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
@@ -12,9 +17,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["transaction"]
+__all__ = ["MOST", "transaction", "wrong_value"]
 
 BUSY_S: Final = 30.0
+MOST: Final = 1_000_000_000_000_000
+"""Micros; the largest amount that is ever stored."""
+_LAST_MOMENT: Final = 253_402_300_799
+"""Unix time of the end of the year 9999."""
+_IS_TEXT: Final = "typeof({0}) IS NOT 'text'"
+_IS_AMOUNT: Final = f"(typeof({{0}}) IS NOT 'integer' OR {{0}} NOT BETWEEN 0 AND {MOST})"
+_IS_AMOUNT_OR_NULL: Final = f"({{0}} IS NOT NULL AND {_IS_AMOUNT})"
+_IS_FLAG: Final = "(typeof({0}) IS NOT 'integer' OR {0} NOT IN (0, 1))"
+_WRONG: Final = {
+    "token": _IS_TEXT,
+    "run_id": _IS_TEXT,
+    "task_id": _IS_TEXT,
+    "agent": _IS_TEXT,
+    "model": "({0} IS NOT NULL AND typeof({0}) IS NOT 'text')",
+    "at": f"(typeof({{0}}) IS NOT 'real' OR {{0}} NOT BETWEEN 0 AND {_LAST_MOMENT})",
+    "month": "(typeof({0}) IS NOT 'text' OR {0} NOT GLOB '[0-9][0-9][0-9][0-9]-[0-1][0-9]')",
+    "state": "(typeof({0}) IS NOT 'text' OR {0} NOT IN ('reserved', 'settled', 'released'))",
+    "first_reserved": _IS_AMOUNT,
+    "reserved": _IS_AMOUNT,
+    "spent": _IS_AMOUNT,
+    "cost": f"({_IS_AMOUNT_OR_NULL} OR (state = 'settled') IS NOT ({{0}} IS NOT NULL))",
+    "estimated": _IS_FLAG,
+    "forgiven": _IS_FLAG,
+    "allowance": _IS_AMOUNT_OR_NULL,
+    "step": _IS_AMOUNT,
+}
+"""The condition under which a column of `entries` holds what Aurora does not write.
+
+An index repeats it word for word, so that a change needs a migration.
+"""
+_ANY_WRONG: Final = " OR ".join(condition.format(column) for column, condition in _WRONG.items())
 _MIGRATIONS: Final = (
     """
     CREATE TABLE entries (
@@ -39,6 +75,12 @@ _MIGRATIONS: Final = (
     CREATE TABLE limits (name TEXT PRIMARY KEY, value TEXT NOT NULL);
     CREATE TABLE resets (at REAL NOT NULL, month TEXT NOT NULL, forgiven INTEGER NOT NULL);
     """,
+    f"""
+    ALTER TABLE entries ADD COLUMN allowance INTEGER;
+    ALTER TABLE entries ADD COLUMN step INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX entries_wrong ON entries (token) WHERE {_ANY_WRONG};
+    CREATE INDEX entries_by_step ON entries (agent, model, at) WHERE step > 0;
+    """,
 )
 
 
@@ -50,13 +92,14 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
         BudgetStoreError: the file cannot be used, or somebody kept it locked for too long.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _keep_private(path)
         with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
             if connection.execute("PRAGMA user_version").fetchone()[0] != len(_MIGRATIONS):
                 _prepare(connection)
             connection.execute("PRAGMA synchronous = NORMAL")  # a power cut ends the agents, too
             connection.execute("BEGIN IMMEDIATE")
             try:
+                _check(connection, path)
                 yield connection
             except BaseException:
                 connection.execute("ROLLBACK")
@@ -68,12 +111,54 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
         raise BudgetStoreError(path, f"cannot be used: {error.strerror}") from error
 
 
+def _keep_private(path: Path) -> None:
+    """Make the file and its folder where they are missing; nobody but the user reads either, whatever the umask.
+
+    SQLite gives its side files the mode of the database.
+    """
+    folder = path.parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077 and folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if path.stat().st_mode & 0o177 and path.stat().st_uid == os.geteuid():
+        for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+            if each.exists():
+                each.chmod(0o600)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a ledger with a row that Aurora did not write.
+
+    Raises:
+        BudgetStoreError: names the first such row, the column and what stands there.
+    """
+    query = f"SELECT rowid FROM entries INDEXED BY entries_wrong WHERE {_ANY_WRONG} LIMIT 1"  # noqa: S608 - a constant
+    found = connection.execute(query).fetchone()
+    if found is None:
+        return
+    for column, condition in _WRONG.items():
+        wrong = f"SELECT quote({column}) FROM entries WHERE rowid = ? AND {condition.format(column)}"  # noqa: S608 - a constant
+        value = connection.execute(wrong, found).fetchone()
+        if value:
+            raise BudgetStoreError(path, wrong_value("entries", found[0], column, str(value[0])))
+    raise BudgetStoreError(path, wrong_value("entries", found[0], "?", "damaged"))
+
+
+def wrong_value(table: str, row: object, column: str, value: str) -> str:
+    """Say which value of the ledger cannot be, and what to do about it."""
+    return (
+        f"table {table}, row {row}: {column} is {value[:80]}, which Aurora does not write there; put it right, or "
+        "move the file away to begin a new one, what was spent is then not known"
+    )
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """Bring an older file, or an empty one, up to date."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
+    if not 0 <= version <= len(_MIGRATIONS):
         raise sqlite3.DatabaseError("it was written by a newer Aurora; update this one")
     for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
         for statement in filter(str.strip, script.split(";")):

@@ -110,7 +110,9 @@ def _result(event: Fields) -> Iterator[AgentEvent]:
         yield UsageReported(usage=_usage(event, cost), total=True, session=session, model=_main_model(event))
     if event.text("session_id"):
         yield SessionStarted(id=event.text("session_id"))
-    if event.is_true("is_error") or event.text("subtype").startswith("error"):
+    if event.text("subtype") == "error_max_budget_usd" and event.text("stop_reason") == "end_turn":
+        yield Succeeded()  # its last word was said before the limit was looked at
+    elif event.is_true("is_error") or event.text("subtype").startswith("error"):
         yield Failed(failure=_failure(event))
     elif event.raw.get("is_error") is False:
         yield Succeeded(answer=event.text("result") if event.has("result") else None)
