@@ -63,6 +63,8 @@ class Act:
     used: tuple[int, int] = USED
     """Tokens that it reports: read, written."""
     times: int = 1
+    for_s: float = 0.0
+    """Instead of `times`: for so long after the first request of the play."""
 
 
 HUGE = " ".join(f"line {n} of a long answer;" for n in range(16_000))
@@ -113,6 +115,10 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
     "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),
     "r429long": (Act(status=429, retry_after_s=2, times=5), Act(say="Patience was rewarded.", times=FOREVER)),
+    # A limit in time: 36 s and 12 s, told in steps, at once, and not at all.
+    "limit36": (Act(status=429, retry_after_s=3, for_s=36.0), Act(say="Patience was rewarded.", times=FOREVER)),
+    "limit12": (Act(status=429, retry_after_s=12, for_s=12.0), Act(say="Patience was rewarded.", times=FOREVER)),
+    "untold12": (Act(status=429, for_s=12.0), Act(say="Patience was rewarded.", times=FOREVER)),
     "r401": (Act(status=401, times=FOREVER),),
     "r500": (Act(status=500, times=FOREVER),),
     "drop": (Act(say="Half of an answer is not one.", drop=True, times=2), Act(say="Now it is whole.")),
@@ -147,6 +153,7 @@ class Performance:
     asked: list[dict[str, Any]] = field(default_factory=list)
     place: int = 0
     """Of the answers given."""
+    began: float = field(default_factory=time.monotonic)
 
 
 class Stage:
@@ -161,7 +168,8 @@ class Stage:
         counts = bool(api.tools) or play.rstrip("!") in COUNTS_ALL or play.endswith("!")
         with self._lock:
             performance = self._performances[key]
-            act = _act_at(PLAYS[play.rstrip("!")], performance.place) if counts else Act(say="fine")
+            age_s = time.monotonic() - performance.began
+            act = _act_at(PLAYS[play.rstrip("!")], performance.place, age_s) if counts else Act(say="fine")
             performance.place += counts
             performance.asked.append(
                 {
@@ -180,11 +188,15 @@ class Stage:
             return list(self._performances[key].asked)
 
 
-def _act_at(play: tuple[Act, ...], place: int) -> Act:
+def _act_at(play: tuple[Act, ...], place: int, age_s: float) -> Act:
     for act in play:
-        if place < act.times:
+        if act.for_s:
+            if age_s < act.for_s:
+                return act
+        elif place < act.times:
             return act
-        place -= act.times
+        else:
+            place -= act.times
     return OVER
 
 

@@ -27,6 +27,7 @@ from aurora_spawner import (
 )
 from aurora_spawner.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.local import LocalExecutor
+from aurora_spawner.recovery.listening import Heard
 from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, TimeoutMode
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.standing import RecoveryStanding
@@ -228,7 +229,8 @@ def window_patience(_folder: Path, policy: RecoveryPolicy) -> Seen:
 
 def held_by_usage(_folder: Path, policy: RecoveryPolicy) -> Seen:
     recovery = recovery_of(policy)
-    recovery.hear("agent", windows=(UsageWindow(name="weekly", used_percent=70.0, resets_at=8_200.0),))
+    windows = (UsageWindow(name="weekly", used_percent=70.0, resets_at=8_200.0),)
+    recovery.hear("agent", Heard(windows=windows), began=1_000.0)
     return recovery.admits("agent")
 
 

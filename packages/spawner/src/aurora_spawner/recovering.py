@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aurora_spawner import events
+from aurora_spawner.backends.base import with_events
 from aurora_spawner.hedging import Hedging
 from aurora_spawner.hedging import Host as HedgeHost
 from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed
 from aurora_spawner.recovery.batch import Batch
+from aurora_spawner.recovery.listening import Listener
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.recovery.run_recovery import Entry
 from aurora_spawner.recovery.watchdog import Watchdog
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
     from aurora_spawner.hedging import Finish, Means
+    from aurora_spawner.recovery.listening import Heard
     from aurora_spawner.recovery.run_recovery import Next, RunRecovery
     from aurora_spawner.recovery.stalls import StallVerdict
     from aurora_spawner.result import SpawnResult
@@ -86,6 +89,7 @@ class Recovering:
         """Attempts that were told to end: why, and that in words."""
         self._closed = False
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
+        self._listener = Listener()
         self._batch_stopped = False
         self._question: asyncio.Future[bool | None] | None = None
         """Set while the user is asked about the rest of the run."""
@@ -140,15 +144,30 @@ class Recovering:
         self._running[task_id] = running
         limits = self.recovery.limits(task, explicit_s=self._asked_s(task), default_s=None)
         self._watchdog.follow(task_id, running, limits=limits, detection=self.recovery.detection(task))
+        self._listen(task, running)
         try:
             finish = await self.hedging.collect(task, running, number=number)
         finally:
             self._watchdog.release(task_id)
+            self._listener.release(task_id)
             del self._running[task_id]
         told = self._ended.get(task_id)
         if told is None or finish.end.reason != "cancelled":
             return finish
         return replace(finish, end=replace(finish.end, reason=told[0]))
+
+    def _listen(self, task: SpawnTask, running: RunningAttempt) -> None:
+        """What the attempt tells of its provider while it runs counts at once, for all attempts of that account."""
+        agent, began = self.recovery.agent_of(task), self.recovery.settings.clock()
+        backend = with_events(self._means.backends[agent])
+
+        def on_heard(heard: Heard) -> None:
+            if self.recovery.hear(agent, heard, began=began):
+                self._means.record.jot(None)
+                self._ask_again(agent)
+                self._host.dispatch()
+
+        self._listener.follow(str(task.id), running, backend.dialect if backend else None, on_heard)
 
     # After an attempt.
 

@@ -227,6 +227,14 @@ class ProviderGate:
             return self.opened(now)
         return replace(self, rate_per_s=rate, waited_s=0.0, successes=(*self.successes, now)[-REMEMBERED:])
 
+    def answered(self, now: float) -> ProviderGate:
+        """After a running attempt was answered; within a pause that may be the answer to an older question."""
+        if self.state is GateState.PROBING:
+            return self.succeeded(now)
+        if self.state is GateState.PAUSED and self.streak and now >= self.until:
+            return replace(self, state=GateState.PROBING, waited_s=self._waited_s(now)).succeeded(now)
+        return self
+
     def limited(
         self,
         now: float,

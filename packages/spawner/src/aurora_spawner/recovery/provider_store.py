@@ -108,6 +108,10 @@ class ProviderStore:
         """The provider answered."""
         return self._change(provider, lambda gate: gate.succeeded(self._clock()))
 
+    def answered(self, provider: str) -> ProviderGate:
+        """A running attempt has just been answered."""
+        return self._change(provider, lambda gate: gate.answered(self._clock()))
+
     def limited(
         self,
         provider: str,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.executor import AttemptEnd
     from aurora_spawner.recovery.breaker import CircuitBreaker
+    from aurora_spawner.recovery.listening import Heard
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
     from aurora_spawner.recovery.pauses import PauseEvent
     from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy
@@ -285,8 +286,8 @@ class RunRecovery:
         self.machine.record_success(worker)
         self._note_breaker(worker, before)
         self._gate_moved(worker, self.store.succeeded)
-        self.hear(worker, windows=result.windows if result else ())
-        if self._provider(worker) in self._pauses:
+        self._take_windows(worker, result.windows if result else ())
+        if self.store.gate(self._provider(worker)).window or self._provider(worker) in self._pauses:
             self._look(worker)
         self.batch = self.batch.settled(success=True)
 
@@ -305,6 +306,7 @@ class RunRecovery:
             error = self._refused(state.agent, error)
         else:
             self._gate_moved(state.agent, self.store.unanswered)
+        self._take_windows(state.agent, result.windows)
         before = self.machine.breakers.get(state.agent)
         self.machine.record_failure(state.agent, why)
         self._note_breaker(state.agent, before)
@@ -349,16 +351,32 @@ class RunRecovery:
 
     # While an attempt runs.
 
-    def hear(self, agent: str, *, windows: tuple[UsageWindow, ...]) -> None:
-        """An agent tells how full the usage windows of its account are: nearly full ones let nothing more start."""
-        threshold = self._policy(agent).usage_threshold
-        if not windows:
-            return
+    def hear(self, agent: str, heard: Heard, *, began: float) -> bool:
+        """Take in what a running attempt tells of its provider; returns True if that changes what may start.
+
+        Args:
+            began: When the attempt started, Unix time.
+        """
         provider = self._provider(agent)
         before = self.store.gate(provider)
-        self._note_gate(before, self.store.told(provider, windows, threshold=threshold))
-        if self.store.gate(provider) is not before:
-            self._look(agent)
+        why = self._classifier.classify(FailureEvidence(reported=heard.refused, at=self._clock()))
+        if heard.refused is not None and why.throttled:
+            self._pause(agent, why, began=began, reason=_one_line(heard.refused.text))
+        elif heard.answered:
+            self._gate_moved(agent, self.store.answered)
+        self._take_windows(agent, heard.windows)
+        if self.store.gate(provider) == before:
+            return False
+        self._look(agent)
+        return True
+
+    def _take_windows(self, agent: str, windows: tuple[UsageWindow, ...]) -> None:
+        """Nearly full windows of an account let nothing more start."""
+        if windows:
+            provider = self._provider(agent)
+            before = self.store.gate(provider)
+            threshold = self._policy(agent).usage_threshold
+            self._note_gate(before, self.store.told(provider, windows, threshold=threshold))
 
     def _refused(self, agent: str, error: str) -> str:
         """Stop the provider; returns what every task of it is told."""
