@@ -54,6 +54,8 @@ class Act:
     status: int = 0
     """An error instead of an answer."""
     retry_after_s: int | None = None
+    resets_in_s: int | None = None
+    """The usage window of the account is used up, and resets then."""
     hang: bool = False
     """Take the request and never answer."""
     drop: bool = False
@@ -115,6 +117,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
     "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),
     "r429long": (Act(status=429, retry_after_s=2, times=5), Act(say="Patience was rewarded.", times=FOREVER)),
+    "window": (Act(status=429, resets_in_s=8), Act(say="The window is open again.", times=FOREVER)),
     # A limit in time: 36 s and 12 s, told in steps, at once, and not at all.
     "limit36": (Act(status=429, retry_after_s=3, for_s=36.0), Act(say="Patience was rewarded.", times=FOREVER)),
     "limit12": (Act(status=429, retry_after_s=12, for_s=12.0), Act(say="Patience was rewarded.", times=FOREVER)),
@@ -238,6 +241,10 @@ class Api(ABC):
     def events(self, act: Act) -> Iterator[bytes]:
         """An answer as it is streamed."""
 
+    def window(self, resets_at: int) -> tuple[dict[str, Any], dict[str, str]]:
+        """How the API says that a usage window is used up: document and headers."""
+        return self.error(429), {"retry-after": str(resets_at - int(time.time()))}
+
     def error(self, status: int) -> dict[str, Any]:
         words = {401: "authentication_error", 429: "rate_limit_error"}.get(status, "api_error")
         return {"type": "error", "error": {"type": words, "code": words, "message": f"the stand-in answers {status}"}}
@@ -273,6 +280,12 @@ def _pieces(text: str) -> list[str]:
 
 class Anthropic(Api):
     name = "anthropic"
+
+    def window(self, resets_at: int) -> tuple[dict[str, Any], dict[str, str]]:
+        of_all = {"status": "rejected", "reset": str(resets_at), "representative-claim": "five_hour"}
+        of_it = {"5h-status": "rejected", "5h-reset": str(resets_at), "5h-utilization": "1.0"}
+        headers = {f"anthropic-ratelimit-unified-{name}": value for name, value in {**of_all, **of_it}.items()}
+        return self.error(429), {**headers, "retry-after": str(resets_at - int(time.time()))}
 
     @property
     def tools(self) -> dict[str, dict[str, Any]]:
@@ -326,6 +339,12 @@ class Anthropic(Api):
 
 class Responses(Api):
     name = "responses"
+
+    def window(self, resets_at: int) -> tuple[dict[str, Any], dict[str, str]]:
+        told = {"used-percent": "100.0", "window-minutes": "300", "reset-at": str(resets_at)}
+        error = {"type": "usage_limit_reached", "message": "The usage limit has been reached", "plan_type": "pro"}
+        headers = {f"x-codex-primary-{name}": value for name, value in told.items()}
+        return {"error": {**error, "resets_at": resets_at}}, headers
 
     @property
     def tools(self) -> dict[str, dict[str, Any]]:
@@ -500,7 +519,10 @@ class Handler(BaseHTTPRequestHandler):
     def _perform(self, act: Act, api: Api) -> None:
         if act.status:
             wait = {} if act.retry_after_s is None else {"retry-after": str(act.retry_after_s)}
-            self._json(act.status, api.error(act.status), wait)
+            if act.resets_in_s is None:
+                self._json(act.status, api.error(act.status), wait)
+            else:
+                self._json(act.status, *api.window(int(time.time()) + act.resets_in_s))
         elif act.hang:
             self.connection.settimeout(LONG_S)
             self.connection.recv(1)

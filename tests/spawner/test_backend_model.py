@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from aurora_spawner import BackendError, Run, SpawnTask, TaskState
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.backends.fields import Fields
+from aurora_spawner.backends.limit_headers import windows_in
 from aurora_spawner.backends.model import ModelBackend
 from aurora_spawner.backends.model_apis import APIS, Answer
 from aurora_spawner.backends.model_call import Blanking, _retry_after_s
@@ -28,6 +29,7 @@ from aurora_spawner.backends.sse import EVENT_LIMIT, SseReader, StreamError
 from aurora_spawner.recovery.causes import Cause
 from aurora_spawner.recovery.classify import ErrorClassifier, FailureEvidence
 from aurora_spawner.usage import Usage
+from aurora_spawner.windows import UsageWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,6 +160,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def limited(self, seconds: str = "17") -> None:
         self.refuse(429, ERRORS[self.api], retry_after=seconds)
+
+    def window(self) -> None:
+        told = {"status": "rejected", "5h-status": "rejected", "5h-reset": "4000000000", "5h-utilization": "1.0"}
+        headers = {f"anthropic-ratelimit-unified-{name}": value for name, value in told.items()}
+        self.refuse(429, ERRORS[self.api], **headers)
 
     def status(self, code: str) -> None:
         self.refuse(int(code), {"error": {"message": f"no: {KEY}", "type": "error"}})
@@ -313,6 +320,36 @@ def test_a_limit_is_not_pressed_and_told_with_its_wait(server: Server, api: str)
     assert (reply.reported.status, reply.reported.retry_after_s, reply.reported.message) == (429, 17.0, "slow down")
     assert cause(reply) is Cause.RATE_LIMIT
     assert server.count["limited"] == 1
+
+
+def test_a_usage_window_is_read_from_headers(server: Server) -> None:
+    reply, _done = ask(backend(server, "window", "anthropic"))
+    assert reply.windows == (UsageWindow(name="5-hour", used_percent=100.0, resets_at=4e9, exhausted=True),)
+    evidence = FailureEvidence(exit_code=1, reported=reply.reported, windows=reply.windows)
+    found = ErrorClassifier().classify(evidence)
+    assert (found.cause, found.window) == (Cause.RATE_LIMIT, reply.windows[0])
+
+
+@pytest.mark.parametrize(
+    ("headers", "windows"),
+    [
+        ({"7d-status": "allowed", "7d-reset": "10", "7d-utilization": "0.5"}, [("weekly", 50.0, 10.0, False)]),
+        ({"7d_opus-reset": "1970-01-01T00:01:00Z"}, [("weekly opus", None, 60.0, False)]),
+        ({"status": "rejected", "reset": "7"}, [("", None, 7.0, True)]),
+        ({"5h-reset": "soon", "5h-utilization": "nan"}, [("5-hour", None, None, False)]),
+        ({"5h-status": "rejected", "overage-status": "allowed"}, []),
+        ({"representative-claim": "five_hour", "5h-reset": "9" * 400}, [("5-hour", None, None, False)]),
+        ({}, []),
+    ],
+)
+def test_windows_in_headers(headers: dict[str, str], windows: list[tuple[Any, ...]]) -> None:
+    told = windows_in({f"Anthropic-RateLimit-Unified-{name}": value for name, value in headers.items()})
+    assert [(each.name, each.used_percent, each.resets_at, each.exhausted) for each in told] == windows
+
+
+@given(st.dictionaries(st.text(max_size=40).map(lambda end: f"anthropic-ratelimit-unified-{end}"), st.text()))
+def test_no_header_raises(headers: dict[str, str]) -> None:
+    windows_in(headers)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from aurora_spawner.continuity import MEMO, Memo, memo_for, prompt_to_go_on
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
 from aurora_spawner.prompts import as_argument, prompt_for
-from aurora_spawner.spool import AttemptFolder, attempt_folder
+from aurora_spawner.spool import AttemptFolder, attempt_folder, home_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ class Assignment:
         speaking = with_events(backend)
         if speaking is None:
             return backend.invoke(task)
-        home = self.spool / "homes" / f"{position:05d}-{backend.name}"
+        home = home_of(self.spool, position=position, agent=backend.name)
         return speaking.request(
             AttemptRequest(
                 task=task,

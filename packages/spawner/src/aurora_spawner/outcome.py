@@ -13,7 +13,7 @@ from aurora_spawner.executor import FOLDER_REMOVED
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.prompts import shorten
 from aurora_spawner.result import SpawnResult, TaskState
-from aurora_spawner.spool import TEXT_LIMIT_BYTES, kept_pieces
+from aurora_spawner.spool import TEXT_LIMIT_BYTES, kept_pieces, task_home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,15 @@ def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
         reply = speaking.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
     else:
         reply = speaking.read(end.stdout, end.stderr)
-    return since_then(reply, spooled.parent)
+    return _with_windows(since_then(reply, spooled.parent), backend, spooled.parent)
+
+
+def _with_windows(reply: Reply, backend: Backend, folder: Path) -> Reply:
+    """The reply with the usage windows that its agent has noted elsewhere than in its events."""
+    look = getattr(backend, "windows_of", None)
+    if look is None or reply.windows or not reply.session_id:
+        return reply
+    return replace(reply, windows=look(task_home(folder, backend.name), reply.session_id))
 
 
 def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:

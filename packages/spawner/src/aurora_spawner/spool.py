@@ -50,6 +50,17 @@ class ExitRecord:
         return {name: getattr(self, name) for name in _RECORD_TYPES}
 
 
+def home_of(spool: Path, *, position: int, agent: str) -> Path:
+    """Where an isolated agent keeps its configuration and sessions for one task, through all its attempts."""
+    return spool / "homes" / f"{position:05d}-{agent}"
+
+
+def task_home(folder: Path, agent: str) -> Path:
+    """The same, from the folder of one of the attempts."""
+    number = folder.name.partition("-")[0]
+    return home_of(folder.parent, position=int(number) if number.isdecimal() else 0, agent=agent)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFolder:
     """Where the files of one attempt lie."""

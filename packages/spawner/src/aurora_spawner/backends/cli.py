@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.task import SpawnTask
+    from aurora_spawner.windows import UsageWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,19 @@ class CliBackend:
             session_id=request.new_session if names_session else None,
             prompt_last=profile.prompt_last,
         )
+
+    def windows_of(self, home: Path, session_id: str) -> tuple[UsageWindow, ...]:
+        """Returns how full the usage windows of its account are, as an ended session has noted it.
+
+        Args:
+            home: The folder of the task's own configuration, where it has one.
+        """
+        profile = self.profile
+        if profile.windows is None:
+            return ()
+        variable, usual = profile.own_home
+        named = self.env.get(variable) or os.environ.get(variable)
+        return profile.windows(home if self.isolated else Path(named or Path.home() / usual), session_id)
 
     def _arguments(self, request: AttemptRequest) -> tuple[str, ...]:
         profile = self.profile

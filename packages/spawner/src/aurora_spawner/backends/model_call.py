@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.fields import Fields, object_in
+from aurora_spawner.backends.limit_headers import windows_in
 from aurora_spawner.backends.model_apis import APIS, KEY_VARIABLE, Answer, Api, Question, failure_of
 from aurora_spawner.backends.sse import SseReader, StreamError
 from aurora_spawner.failure import ReportedFailure, believed_wait_s
@@ -142,6 +143,7 @@ class Call:
                 httpx.Client(timeout=timeout, follow_redirects=False) as client,
                 client.stream("POST", self.url, json=self.api.body(self.question), headers=headers) as response,
             ):
+                self._tell_windows(response.headers)
                 if response.status_code != 200:
                     raise _refused(response)
                 self._listen(response)
@@ -155,6 +157,11 @@ class Call:
             ) from error
         except httpx.TransportError as error:
             raise self._broken(error) from error
+
+    def _tell_windows(self, headers: Mapping[str, str]) -> None:
+        windows = windows_in(headers)
+        if windows:
+            self.tell({"type": "windows", "windows": [asdict(window) for window in windows]})
 
     @property
     def _place(self) -> str:

@@ -9,8 +9,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.backends import codex_log
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.windows import UsageWindow
 
 SESSION: Final = "{session}"
 """Stands in arguments for the session to go on with."""
@@ -65,6 +70,10 @@ class Profile:
     files: Mapping[str, str] = field(default_factory=dict)
     """Written for every attempt, by path; needed where a setting has neither flag nor variable."""
     isolated_files: Mapping[str, str] = field(default_factory=dict)
+    own_home: tuple[str, str] = ("", "")
+    """Where it keeps its configuration and sessions: the variable that says so, and the folder in the user's home."""
+    windows: Callable[[Path, str], tuple[UsageWindow, ...]] | None = None
+    """Reads from there how full the usage windows of its account are, by its session; None if it notes none there."""
     secrets: tuple[str, ...] = ()
     """The model keys that it may see: those of its own providers."""
     secrets_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -123,6 +132,8 @@ _KNOWN: Final = (
         permissive=("--dangerously-bypass-approvals-and-sandbox",),
         fresh=("-",),
         resumed=("resume", SESSION, "-"),
+        own_home=("CODEX_HOME", ".codex"),
+        windows=codex_log.windows_of,
         isolated_env={"CODEX_HOME": HOME},
         isolated_files={f"{HOME}/config.toml": "check_for_update_on_startup = false\n"},  # it insists on the folder
         secrets=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),

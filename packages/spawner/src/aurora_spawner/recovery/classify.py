@@ -146,7 +146,10 @@ def _exhausted(evidence: FailureEvidence) -> UsageWindow | None:
         return next((found for line in lines if (found := window_in(line, evidence.at)) is not None), None)
     if reported.status not in (None, 429, 402, 403, 503, 529):
         return None
-    return last_reset(evidence.windows, evidence.at) or window_in(reported.message, evidence.at)
+    causes = {_CODES.get(reported.code.lower()), cause_of_text(reported.message)}
+    limited = reported.status == 429 or not causes.isdisjoint({Cause.RATE_LIMIT, Cause.BILLING})
+    window = last_reset(evidence.windows, evidence.at) if limited else None
+    return window or window_in(reported.message, evidence.at)
 
 
 def _by_ending(evidence: FailureEvidence) -> Classification | None:

@@ -35,7 +35,7 @@ WRONG_SHARE: Final = 0.1
 PAUSE_JITTER: Final = 0.1
 """Share of a pause that is added by chance, so that not everybody comes back at once."""
 WINDOW_JITTER_S: Final = 30.0
-"""Added by chance, at most, to the reset of a usage window."""
+"""The same, at most, of the reset of a usage window."""
 START_JITTER: Final = 0.1
 """The same of the time between two starts on a ramp."""
 SHORT_PAUSE_S: Final = 5.0
@@ -299,7 +299,7 @@ class ProviderGate:
         Args:
             reset: Unix time, as far as it is believed.
         """
-        until = reset + WINDOW_JITTER_S * chance
+        until = reset + min(WINDOW_JITTER_S, PAUSE_JITTER * (reset - now)) * chance
         waits = self.state is GateState.PAUSED and bool(self.window)
         if self.state is GateState.STOPPED or (waits and reset <= self.until):
             return self

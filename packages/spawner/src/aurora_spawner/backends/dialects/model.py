@@ -11,9 +11,11 @@ from aurora_spawner.backends.events import (
     Succeeded,
     Text,
     UsageReported,
+    WindowsTold,
 )
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.usage import Usage
+from aurora_spawner.windows import UsageWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,21 @@ def _usage(event: Fields) -> Iterator[AgentEvent]:
     yield UsageReported(usage=used, model=event.text("model") or None)
 
 
+def _windows(event: Fields) -> Iterator[AgentEvent]:
+    """Read from the headers of an answer."""
+    yield WindowsTold(
+        windows=tuple(
+            UsageWindow(
+                name=window.text("name")[:40],
+                used_percent=window.real("used_percent"),
+                resets_at=window.real("resets_at"),
+                exhausted=window.is_true("exhausted"),
+            )
+            for window in event.rows("windows")
+        )
+    )
+
+
 def _retry(event: Fields) -> Iterator[AgentEvent]:
     yield RetryNotice(attempt=event.whole("attempt"), delay_s=event.real("delay_s"), failure=_failure(event))
 
@@ -66,6 +83,7 @@ READERS: Final[Readers] = {
     "start": _start,
     "text": _text,
     "usage": _usage,
+    "windows": _windows,
     "retry": _retry,
     "failed": _failed,
     "done": _done,
