@@ -15,10 +15,12 @@ import os
 import selectors
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner import run as run_module
 from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
+from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 CLOSES = 1_790_691_600.0
@@ -31,17 +33,36 @@ IDLE_S = 0.003
 
 
 class Simulated(selectors.DefaultSelector):
-    """Lets the loop's time pass as soon as nothing happens in real time."""
+    """Lets the loop's time pass as soon as nothing happens in real time, and no thread is at work."""
 
     now = 0.0
+    awaited: ClassVar[set[asyncio.Future[Any]]] = set()
+    """What threads are to bring."""
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             return super().select(None)
         ready = super().select(min(timeout, IDLE_S))
-        if not ready:
+        if not ready and not self.awaited:
             self.now += timeout
         return ready
+
+
+def awaited(future: asyncio.Future[Any]) -> asyncio.Future[Any]:
+    """Keeps simulated time still until the future is done."""
+    Simulated.awaited.add(future)
+    future.add_done_callback(Simulated.awaited.discard)
+    return future
+
+
+class Writer(GroupWriter):
+    """The journal's writer, for whose thread simulated time waits."""
+
+    def write(self, *entries: Any) -> asyncio.Future[None]:
+        return awaited(super().write(*entries))
+
+
+run_module.GroupWriter = Writer  # type: ignore[attr-defined]
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -54,6 +75,9 @@ class Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._simulated.now
+
+    def run_in_executor(self, *work: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+        return awaited(super().run_in_executor(*work))
 
     def clock(self) -> float:
         return self.start + self._simulated.now
