@@ -257,5 +257,5 @@ def _journal(project: Project) -> Finding:
     if not report.ok:
         advice = "somebody or something changed it; `aur audit verify` says where"
         return Finding(check="journal", level=Level.FAIL, says=f"{project.runs_db}: {report.problem}", advice=advice)
-    says = f"{report.events:,} events, none of them changed" if report.events else "nothing has run yet"
+    says = f"{report.events:,} events that fit together" if report.events else "nothing has run yet"
     return Finding(check="journal", level=Level.OK, says=says)

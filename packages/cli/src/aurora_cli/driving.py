@@ -74,7 +74,9 @@ def resume(
     return drive(run, found.file, found.titles, as_json=as_json)
 
 
-def in_background(project: Project, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
+def in_background(
+    project: Project, run_id: str, *, more: Sequence[str] = (), accept_changes: bool = False, as_json: bool
+) -> ExitCode:
     """Let a process of its own go on with a run; return once it has taken it.
 
     Args:
@@ -87,7 +89,8 @@ def in_background(project: Project, run_id: str, *, more: Sequence[str] = (), as
     from aurora_spawner.interpreter import python_command
     from aurora_spawner.steering import detach, wait_until_held
 
-    wiring.resumption(project, run_id)  # what is wrong is told here, not in the log of a process that died
+    # What is wrong is told here, not in the log of a process that died.
+    wiring.resumption(project, run_id, accept_changes=accept_changes)
     log = project.aurora_dir / "runs" / run_id / "coordinator.log"
     command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
     pid = detach(command, log=log, cwd=project.root)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import UnknownTaskError
-from aurora_spawner import RunState, UnknownRunError, steering
+from aurora_cli.output import note
+from aurora_spawner import JournalError, RunState, UnknownRunError, steering
 from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
+from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.audit import AuditReport, verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.logs import follow_log, read_log
+from aurora_spawner.recovery.provider_store import default_state_dir
+from aurora_spawner.run import check_unchanged as check_run_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +35,8 @@ __all__ = [
     "audit",
     "can_resume",
     "cancel_run",
+    "check_not_gone",
+    "check_unchanged",
     "clean_runs",
     "export_run",
     "find_run",
@@ -43,6 +49,7 @@ __all__ = [
     "run_statuses",
     "titles_of",
     "unpause_run",
+    "warn_of_lost",
 ]
 
 
@@ -78,7 +85,8 @@ def is_held(project: Project, run_id: str) -> bool:
     Raises:
         UnknownRunError: there is none of that name.
     """
-    run, _ = find_run(project, run_id)
+    with Journal(_journal_with(project, run_id)) as store:
+        run = load_run(store, run_id)
     return run.holder is not None and run.holder.alive()
 
 
@@ -110,11 +118,53 @@ def export_run(project: Project, run_id: str, folder: Path | None) -> Path:
 
 
 def audit(project: Project) -> AuditReport:
-    """Hold the journal against its hashes; a journal that is not there yet has no event."""
+    """Hold the journal against its hashes, and against its head in the user's own folder.
+
+    A journal that is not there yet has no event.
+
+    Raises:
+        JournalError: it was there, as the user's own folder remembers, and is gone.
+    """
+    anchor = read_anchor(default_state_dir(), project.runs_db)
     if not project.runs_db.exists():
+        check_not_gone(project)
         return AuditReport(events=0, head="")
     with Journal(project.runs_db) as store:
-        return verify(store)
+        return verify(store, anchor)
+
+
+def check_not_gone(project: Project) -> None:
+    """Make sure that a journal that is missing was never there.
+
+    Raises:
+        JournalError: the user's own folder remembers it.
+    """
+    anchor = None if project.runs_db.exists() else read_anchor(default_state_dir(), project.runs_db)
+    if anchor is not None:
+        problem = f"is gone: {anchor} had {anchor.seq:,} events; restore it from a copy, or go on without its runs"
+        raise JournalError(project.runs_db, problem)
+
+
+def warn_of_lost(project: Project) -> None:
+    """Say that a journal that was here is gone; a new one begins."""
+    try:
+        check_not_gone(project)
+    except JournalError as error:
+        note(f"warning: {error}")
+
+
+def check_unchanged(project: Project, run_id: str, *, accept: bool) -> None:
+    """Hold a run's part of the journal against its hashes before anything of it starts.
+
+    Args:
+        accept: go on though it was changed, and note that.
+
+    Raises:
+        JournalChangedError: it is not as it was written.
+        UnknownRunError: there is none of that name.
+    """
+    with Journal(_journal_with(project, run_id)) as store:
+        check_run_unchanged(store, run_id, default_state_dir(), accept=accept)
 
 
 def run_statuses(project: Project, run_id: str | None) -> list[RunStatus]:
@@ -187,5 +237,6 @@ def log_pieces(
 
 def _journal_with(project: Project, run_id: str) -> Path:
     if not project.runs_db.exists():
+        check_not_gone(project)
         raise UnknownRunError(run_id)
     return project.runs_db

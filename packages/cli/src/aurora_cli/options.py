@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-__all__ = ["ExistingPath", "FiniteRange", "json_option", "max_concurrent_option", "run_argument", "target_argument"]
+__all__ = [
+    "ExistingPath",
+    "FiniteRange",
+    "accept_changes_option",
+    "json_option",
+    "max_concurrent_option",
+    "run_argument",
+    "target_argument",
+]
 
 
 class FiniteRange(click.FloatRange):
@@ -76,6 +84,15 @@ def max_concurrent_option(command: Command) -> Command:
         "--max-concurrent",
         type=click.IntRange(1, 1000),
         help="How many agents run at once; spawner.max_concurrent of the configuration if absent.",
+    )(command)
+
+
+def accept_changes_option(command: Command) -> Command:
+    """Add `--accept-changes`."""
+    return click.option(
+        "--accept-changes",
+        is_flag=True,
+        help="With a resumed run: go on though its part of the journal was changed; the journal notes that.",
     )(command)
 
 

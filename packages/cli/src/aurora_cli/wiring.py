@@ -429,8 +429,11 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
         stagger_s: time between two starts; 0 for none.
         keep_in: the folder of journal and outputs; the project's if None.
     """
-    from aurora_cli.journal import TASKFILE_RUN
+    from aurora_cli.journal import TASKFILE_RUN, warn_of_lost
     from aurora_spawner import Run, RunOptions
+    from aurora_spawner.recovery.provider_store import default_state_dir
+
+    warn_of_lost(project)
 
     folder = keep_in or project.aurora_dir
     guard = plan.guard.using(plan.agents) if plan.guard else None
@@ -457,24 +460,30 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
             order=plan.file.chosen_order,
             optional=plan.file.optional,
         ),
+        state_dir=None if keep_in else default_state_dir(),
     )
 
 
-def resumption(project: Project, run_id: str, taskfile: Path | None = None) -> Resumption:
+def resumption(
+    project: Project, run_id: str, taskfile: Path | None = None, *, accept_changes: bool = False
+) -> Resumption:
     """Find a run that was begun, and its task file as it is now.
 
     Args:
         taskfile: instead of the file that the run was made from.
+        accept_changes: go on though the run's part of the journal was changed.
 
     Raises:
         UnknownRunError: there is none of that name.
+        JournalChangedError: its part of the journal is not as it was written.
         NotResumableError: it is no run of a task file.
         TaskFileError, GraphError: the file makes no sense now.
     """
     from aurora_cli.casting import keep_parts
-    from aurora_cli.journal import TASKFILE_RUN, find_run
+    from aurora_cli.journal import TASKFILE_RUN, check_unchanged, find_run
     from aurora_cli.resuming import Resumption, find_taskfile
 
+    check_unchanged(project, run_id, accept=accept_changes)
     run, tasks = find_run(project, run_id)
     if run.kind != TASKFILE_RUN:
         raise NotResumableError(run_id)
@@ -503,6 +512,7 @@ def resumed_run(
     from aurora_cli.journal import attempts_of
     from aurora_cli.resuming import limit_of
     from aurora_spawner import Run
+    from aurora_spawner.recovery.provider_store import default_state_dir
 
     check_trusted(config, [(agent, f"run {found.run.run_id}") for agent in sorted(found.open_agents)])
     engine, backends = policies_of(project), backends_of(project, config)
@@ -520,5 +530,6 @@ def resumed_run(
         start_rate_per_s=1 / stagger_s if stagger_s else None,
         recovery=recovery_of(project, config, background=found.run.default_timeout_s is None),
         prices=guard.prices,
+        state_dir=default_state_dir(),
         executor=guard.executor(resumes=found.run.run_id, spawned=sum(row.attempts for row in found.tasks)),
     )

@@ -128,7 +128,10 @@ class Run:
             options=options.to_json() if options else None,
         )
         with Journal(journal) as store:
+            new = store.connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
             run_id = _write_new_run(store, created, graph)
+            if new and state_dir:
+                note_head(state_dir, store, anew=True)
         return cls(
             run_id=run_id,
             journal=journal,
@@ -183,7 +186,7 @@ class Run:
         """
         revision = Revision(tasks=None if tasks is None else tuple(tasks), retry_failed=retry_failed)
         with Journal(journal) as store:
-            _check_unchanged(store, run_id, state_dir, accept=accept_changes)
+            check_unchanged(store, run_id, state_dir, accept=accept_changes)
             row = load_run(store, run_id)
             standing = find_standing(load_tasks(store, run_id), (), revision)
         _check_agents(standing.graph, backends, row.default_agent)
@@ -347,8 +350,12 @@ class Run:
         )
 
 
-def _check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, accept: bool) -> None:
-    """Hold a run against its hashes before anything of it starts."""
+def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, accept: bool) -> None:
+    """Hold a run against its hashes before anything of it starts.
+
+    Raises:
+        JournalChangedError: It is not as it was written, and `accept` is false.
+    """
     anchor = read_anchor(state_dir, store.path) if state_dir else None
     try:
         check_run(store, run_id, anchor)

@@ -105,4 +105,7 @@ def usage_from_json(stored: Mapping[str, Any] | None) -> Usage | None:
     """The usage that `Usage.to_json` stored; fields of other versions are passed over."""
     if stored is None:
         return None
-    return Usage(**read_fields(Usage, {name: value for name, value in stored.items() if value is not None}))
+    known = (
+        {name: value for name, value in stored.items() if value is not None} if isinstance(stored, dict) else stored
+    )
+    return Usage(**read_fields(Usage, known))

@@ -9,7 +9,7 @@ import click
 from aurora_cli import driving, journal, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, run_argument
+from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import note
 
 __all__ = ["command"]
@@ -27,8 +27,9 @@ __all__ = ["command"]
 @run_argument
 @click.option("--retry-failed", is_flag=True, help="Also run again what failed, was skipped or was cancelled.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
+@accept_changes_option
 @json_option
-def command(*, run_id: str, retry_failed: bool, background: bool, as_json: bool) -> int:
+def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
     """Go on with a run that was paused or cut off.
 
     A paused run goes on where it runs. One that nobody works on any more is taken up here: what is finished stays
@@ -41,7 +42,11 @@ def command(*, run_id: str, retry_failed: bool, background: bool, as_json: bool)
         return ExitCode.DONE
     if background:
         return driving.in_background(
-            project, run_id, more=("--retry-failed",) if retry_failed else (), as_json=as_json
+            project,
+            run_id,
+            more=("--retry-failed",) if retry_failed else (),
+            accept_changes=accept_changes,
+            as_json=as_json,
         )
-    found = wiring.resumption(project, run_id)
+    found = wiring.resumption(project, run_id, accept_changes=accept_changes)
     return driving.resume(project, wiring.settings(project), found, retry_failed=retry_failed, as_json=as_json)

@@ -28,12 +28,14 @@ __all__ = ["command"]
 @json_option
 def command(*, limit: int, as_json: bool) -> int:
     """List runs, the newest first."""
-    runs = journal.list_runs(wiring.project_at(Path.cwd()), limit=limit)
+    project = wiring.project_at(Path.cwd())
+    runs = journal.list_runs(project, limit=limit)
     if as_json:
         emit_json(as_document(runs))
     elif runs:
         for line in as_lines(runs):
             emit(line)
     else:
+        journal.check_not_gone(project)
         note("nothing has run in this project yet")
     return ExitCode.DONE

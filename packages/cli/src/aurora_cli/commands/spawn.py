@@ -13,7 +13,13 @@ import click
 from aurora_cli import driving, journal, settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import ExistingPath, FiniteRange, json_option, max_concurrent_option
+from aurora_cli.options import (
+    ExistingPath,
+    FiniteRange,
+    accept_changes_option,
+    json_option,
+    max_concurrent_option,
+)
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, runs
 
@@ -47,6 +53,7 @@ class _Options:
     no_checkpoint: bool
     resume: str | None
     retry_failed: bool
+    accept_changes: bool
     list_checkpoints: bool
     clean_days: float | None
     as_json: bool
@@ -68,6 +75,8 @@ class _Options:
             raise click.UsageError("--no-checkpoint leaves nothing that --bg or --resume could go on with")
         if self.retry_failed and not self.resume:
             raise click.UsageError("--retry-failed needs --resume")
+        if self.accept_changes and not self.resume:
+            raise click.UsageError("--accept-changes needs --resume")
         if self.match and any(doing):
             raise click.UsageError("--match is for new runs; a resumed one keeps the personas that it found")
         if (self.order or self.optional) and any(doing):
@@ -130,6 +139,7 @@ class _Options:
 @click.option("--no-checkpoint", is_flag=True, help="Leave no trace in the journal; such a run cannot be resumed.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was cut off.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: also what failed, was skipped or was cancelled.")
+@accept_changes_option
 @click.option("--list-checkpoints", is_flag=True, help="List the runs that can be resumed.")
 @click.option(
     "--clean-checkpoints",
@@ -207,7 +217,7 @@ def _resume(run_id: str, options: _Options) -> ExitCode:
     return driving.resume(
         project,
         config,
-        wiring.resumption(project, run_id, options.taskfile),
+        wiring.resumption(project, run_id, options.taskfile, accept_changes=options.accept_changes),
         max_concurrent=options.at_once,
         stagger_s=options.stagger_s,
         retry_failed=options.retry_failed,
@@ -220,7 +230,9 @@ def _in_background(project: Project, run_id: str, options: _Options) -> ExitCode
     more += ["--retry-failed"] if options.retry_failed else []
     more += [f"--max-concurrent={options.at_once}"] if options.at_once else []
     more += ["--", str(options.taskfile.absolute())] if options.taskfile else []
-    return driving.in_background(project, run_id, more=more, as_json=options.as_json)
+    return driving.in_background(
+        project, run_id, more=more, accept_changes=options.accept_changes, as_json=options.as_json
+    )
 
 
 def _wanted(options: _Options) -> bool:

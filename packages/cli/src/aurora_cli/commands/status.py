@@ -39,5 +39,6 @@ def command(*, run_id: str | None, as_json: bool) -> int:
         for line in status_lines(status, titles, now=time.time()):
             emit(line)
     if not found:
+        journal.check_not_gone(project)
         note("nothing runs now, and nothing was cut off")
     return ExitCode.DONE

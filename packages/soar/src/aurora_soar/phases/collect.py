@@ -104,9 +104,12 @@ async def collect(
         cwd=project.root,
         spool=project.aurora_dir / "runs",
         recovery=recovery,
+        state_dir=recovery.state_dir,
         executor=executor,
     )
     report = await run.execute(on_event=_narrator(len(decomposition.subgoals), on_line))
+    for sentence in report.trouble:
+        on_line(f"warning: {sentence}")
     with Journal(project.runs_db) as journal:
         recoveries = recovery_report(journal, run.run_id).tasks
     return _collected(report, decomposition, focus, project.root, recoveries)

@@ -29,6 +29,8 @@ class Anchor:
     hash: bytes = field(repr=False)
     at: float
     """When it was noted, Unix time."""
+    before: str | None = None
+    """The journal that was here before this one and is gone."""
 
     def __str__(self) -> str:
         moment = datetime.fromtimestamp(self.at, tz=UTC)
@@ -59,14 +61,15 @@ def note_head(state_dir: Path, journal: Journal, *, anew: bool = False) -> str |
     A journal that has lost what was remembered leaves it as it is.
 
     Args:
-        anew: Whether the user goes on knowingly with what is there.
+        anew: Whether the user goes on knowingly with what is there, or with a new journal.
 
     Returns:
         Why it could not be remembered; None where it was.
     """
     path = _path_of(state_dir, journal.path)
     try:
-        before = None if anew else read_anchor(state_dir, journal.path)
+        known = read_anchor(state_dir, journal.path)
+        before = None if anew else known
         query = "SELECT seq, hash FROM events WHERE seq = coalesce(?, (SELECT max(seq) FROM events))"
         if before is not None:
             found = journal.connection.execute(query, (before.seq,)).fetchone()
@@ -74,7 +77,9 @@ def note_head(state_dir: Path, journal: Journal, *, anew: bool = False) -> str |
                 return None
         last = journal.connection.execute(query, (None,)).fetchone()
         if last is not None:
+            gone = f"{known}, {known.seq:,} events" if known and anew else known.before if known else None
             noted = {"journal": str(journal.path.absolute()), "seq": last[0], "hash": last[1].hex(), "at": _now()}
+            noted |= {"before": gone} if gone else {}
             _write(path, noted)
     except (OSError, JournalError) as error:
         return f"the journal's head could not be noted: {error}"

@@ -214,7 +214,8 @@ class Journal:
         """
         with self.transaction() as connection:
             if found.get("runs"):
-                connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+                for table in reversed(list(found)):  # rows may be left whose task is gone
+                    connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
                 for table, rows in found.items():
                     places = ", ".join("?" * len(rows[0])) if rows else ""
                     connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608

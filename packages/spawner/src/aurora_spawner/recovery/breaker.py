@@ -130,5 +130,5 @@ class CircuitBreaker:
         Raises:
             StoredValueError: It gave something else.
         """
-        kept = {name: value for name, value in stored.items() if name != "policy"}
+        kept = {name: value for name, value in stored.items() if name not in ("policy", "adhoc")}
         return cls(**read_fields(cls, kept, {"BreakerState": BreakerState}))

@@ -1,0 +1,350 @@
+"""Whatever the bytes of a journal are, a resume does no finished task again and ends in nothing but typed errors."""
+
+import os
+import random
+import shutil
+import sqlite3
+import struct
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import (
+    CommandBackend,
+    JournalChangedError,
+    JournalError,
+    Run,
+    RunEvent,
+    SpawnerError,
+    SpawnTask,
+    TaskEnded,
+    TaskState,
+)
+from aurora_spawner.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
+from aurora_spawner.journal.anchor import note_head, read_anchor
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.chain import GENESIS, link, payload_digest
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.report import recovery_report
+from aurora_spawner.recovery.settings import RecoverySettings
+from aurora_spawner.recovery.standing import load_histories, load_standing
+from aurora_spawner.status import run_status
+
+SCRIPTS = {
+    "one": "echo 1 >> side; echo one",
+    "two": "[ -e tried ] || { touch tried; exit 3; }; echo 2 >> side; echo two",
+    "three": "sleep 0.3; echo 3 >> side; echo three",
+    "model": "echo by model",
+}
+BACKENDS = {name: CommandBackend(name, ("sh", "-c", script)) for name, script in SCRIPTS.items()}
+RECOVERY = RecoverySettings(policy=RecoveryPolicy(base_delay=0.01, jitter=False), state_dir=None)
+COPIES = 24
+
+
+class CutOffError(Exception):
+    """Stands for a death of the coordinator."""
+
+
+def cut_off_run(folder: Path, state_dir: Path | None = None) -> Run:
+    """A run whose first two tasks are done, the second by recovery; the third has not begun."""
+    run = Run.create(
+        folder / "runs.db",
+        [
+            SpawnTask("say one", id="1"),
+            SpawnTask("say two", "two", id="2"),
+            SpawnTask("say three", "three", id="3", depends_on=("1", "2")),
+        ],
+        BACKENDS,
+        default_agent="one",
+        max_concurrent=1,
+        cwd=folder,
+        spool=folder / "runs",
+        recovery=RECOVERY,
+        state_dir=state_dir,
+    )
+
+    ended = 0
+
+    def die(event: RunEvent) -> None:
+        nonlocal ended
+        ended += isinstance(event, TaskEnded)
+        if ended == 2:
+            raise CutOffError
+
+    with suppress(CutOffError):
+        run.execute_sync(die)
+    assert sorted((folder / "side").read_text().split()) == ["1", "2"]
+    return run
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a cut off run; its journal is in one file."""
+    folder = tmp_path_factory.mktemp("original")
+    run = cut_off_run(folder)
+    with closing(sqlite3.connect(run.journal)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder, run.run_id
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> tuple[Path, str]:
+    """A journal of the test's own, in one file, and its run."""
+    run = cut_off_run(tmp_path)
+    with closing(sqlite3.connect(run.journal)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return run.journal, run.run_id
+
+
+def done_before(folder: Path) -> list[str]:
+    return (folder / "side").read_text().split()
+
+
+def flip(path: Path, place: int, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def resume(path: Path, run_id: str, **more: bool) -> None:
+    Run.resume(path, run_id, BACKENDS, recovery=RECOVERY, **more).execute_sync()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", range(COPIES))
+def test_a_flipped_bit_ends_in_a_typed_error_or_changes_nothing(copy: tuple[Path, str], number: int) -> None:
+    path, run_id = copy
+    chance = random.Random(number)
+    size = path.stat().st_size
+    page = chance.randrange(size // 4096)
+    place = {0: chance.randrange(100), 1: page * 4096 + chance.randrange(16)}.get(
+        number % 3, page * 4096 + 4096 - 1 - chance.randrange(1500)
+    )
+    flip(path, min(place, size - 1), chance.randrange(8))
+    before = done_before(path.parent)
+    with suppress(JournalError):
+        resume(path, run_id)
+    after = done_before(path.parent)
+    assert [each for each in after if each != "3"] == ["1", "2"], "nothing finished is done again"
+    assert len(after) - len(before) <= 1
+
+
+def in_place(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def swapped_log(path: Path) -> None:
+    with closing(sqlite3.connect(path.with_name("other.db"), isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE theirs (x)")
+        shutil.copy(path.with_name("other.db-wal"), path.with_name("runs.db-wal"))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "half": lambda path: os.truncate(path, path.stat().st_size // 2 // 4096 * 4096),
+    "torn": lambda path: os.truncate(path, path.stat().st_size - 1000),
+    "header only": lambda path: os.truncate(path, 100),
+    "a zeroed page": lambda path: path.write_bytes(
+        path.read_bytes()[:8192] + bytes(4096) + path.read_bytes()[12288:]
+    ),
+    "all zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "text": lambda path: path.write_text("not a database at all " * 500),
+    "a folder": in_place,
+    "another log": swapped_log,
+    "a version of tomorrow": lambda path: _run_sql(path, "PRAGMA user_version = 99"),
+    "a huge page count": lambda path: path.write_bytes(
+        path.read_bytes()[:28] + struct.pack(">I", 2**31 - 1) + path.read_bytes()[32:]
+    ),
+}
+
+
+def _run_sql(path: Path, statement: str, *given: object) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(statement, given)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_a_typed_error_that_names_it(copy: tuple[Path, str], damage: str) -> None:
+    path, run_id = copy
+    DAMAGE[damage](path)
+    for look in (lambda: resume(path, run_id), lambda: list_checkpoints(path)):
+        told = ""
+        try:
+            look()
+        except SpawnerError as error:
+            told = str(error)
+        assert not told or str(path) in told or run_id in told
+    assert [each for each in done_before(path.parent) if each != "3"] == ["1", "2"]
+
+
+CHANGES = {
+    "a state": "UPDATE tasks SET state = 'pending' WHERE task_id = '1'",
+    "a result": "UPDATE tasks SET result = json_set(result, '$.output', 'mine') WHERE task_id = '1'",
+    "a prompt": "UPDATE tasks SET spec = json_set(spec, '$.prompt', 'say mine') WHERE task_id = '3'",
+    "a row": "DELETE FROM tasks WHERE task_id = '1'",
+    "an event": "UPDATE events SET payload = replace(payload, 'say three', 'say mine') WHERE kind = 'tasks_added'",
+    "an event's place": "DELETE FROM events WHERE seq = 5",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_run_is_not_resumed_unless_the_user_wants_it(copy: tuple[Path, str], change: str) -> None:
+    path, run_id = copy
+    _run_sql(path, CHANGES[change])
+    with pytest.raises(JournalChangedError, match=r"nothing was started.*--accept-changes") as caught:
+        resume(path, run_id)
+    assert caught.value.run_id == run_id
+    resume(path, run_id, accept_changes=True)
+    assert [each for each in done_before(path.parent) if each != "3"] == ["1", "2"], "what its events say holds"
+    with Journal(path) as store:
+        assert [row.state for row in load_tasks(store, run_id)] == [TaskState.SUCCEEDED] * 3
+        kinds = [kind for (kind,) in store.connection.execute("SELECT kind FROM events")]
+        assert "changes_accepted" in kinds
+    resume(path, run_id)  # what was accepted once is not asked again
+
+
+NUMBERS = (-1, 2**62, float("nan"), float("inf"), 1e300)
+ODD = (None, *NUMBERS, "", "x", b"\xff\x00", "{}", "[]", "[1]", '{"a": ', "null", "9" * 400)
+
+
+def _columns(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [
+            (table, name)
+            for table in ("runs", "tasks", "attempts", "recoveries", "breakers", "events")
+            for _n, name, *_rest in connection.execute(f"PRAGMA table_info({table})")
+        ]
+
+
+def _readers(path: Path, run_id: str) -> dict[str, Callable[[], object]]:
+    def opened(look: Callable[[Journal], object]) -> Callable[[], object]:
+        def call() -> object:
+            with Journal(path) as store:
+                return look(store)
+
+        return call
+
+    return {
+        "runs": lambda: list_checkpoints(path),
+        "status": lambda: run_status(path, run_id),
+        "export": opened(lambda store: checkpoint_document(load_run(store, run_id), load_tasks(store, run_id))),
+        "attempts": opened(lambda store: load_attempts(store, run_id)),
+        "recovery": opened(lambda store: recovery_report(store, run_id)),
+        "standing": opened(lambda store: load_standing(store, run_id, RECOVERY.policy)),
+        "histories": opened(load_histories),
+        "audit": opened(verify),
+        "resume": lambda: Run.resume(path, run_id, BACKENDS),
+    }
+
+
+def test_odd_values_in_any_column_end_in_typed_errors_only(original: tuple[Path, str], tmp_path: Path) -> None:
+    """Every reader meets every odd value in every column; JSON columns also have each of their fields replaced."""
+    folder, run_id = original
+    path = tmp_path / "runs.db"
+    tried, refused = 0, 0
+    for place, (table, column) in enumerate(_columns(folder / "runs.db")):
+        for odd in random.Random(place).sample(ODD, 5):
+            shutil.copy(folder / "runs.db", path)
+            for end in ("-wal", "-shm"):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+            try:
+                _run_sql(path, f"UPDATE {table} SET {column} = ?", odd)
+            except sqlite3.Error:  # the table itself refuses it
+                continue
+            for name, reader in _readers(path, run_id).items():
+                tried += 1
+                try:
+                    reader()
+                except SpawnerError:
+                    refused += 1
+                except Exception as error:
+                    raise AssertionError(f"{name} of {table}.{column} = {odd!r}") from error
+    assert tried > 1_000
+    assert refused > 300
+
+
+ODD_JSON = ("null", '"x"', "-1", "1e999", "1e300", "[]", "{}", "true", "9" * 300)
+JSON_COLUMNS = (
+    ("runs", "holder"),
+    ("tasks", "spec"),
+    ("tasks", "result"),
+    ("attempts", "supervisor"),
+    ("recoveries", "changes"),
+    ("breakers", "breaker"),
+)
+
+
+def test_odd_values_in_any_field_of_a_stored_object_end_in_typed_errors_only(
+    original: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, run_id = original
+    path = tmp_path / "runs.db"
+    for table, column in JSON_COLUMNS:
+        with closing(sqlite3.connect(folder / "runs.db")) as connection:
+            query = f"SELECT DISTINCT fullkey FROM {table}, json_tree({table}.{column}) WHERE {column} IS NOT NULL"
+            fields = [key for (key,) in connection.execute(query)]
+        for place, field in enumerate(fields):
+            for odd in random.Random(place).sample(ODD_JSON, 2):
+                shutil.copy(folder / "runs.db", path)
+                for end in ("-wal", "-shm"):
+                    path.with_name(path.name + end).unlink(missing_ok=True)
+                with suppress(sqlite3.Error):
+                    _run_sql(path, f"UPDATE {table} SET {column} = json_set({column}, ?, json(?))", field, odd)
+                for name, reader in _readers(path, run_id).items():
+                    try:
+                        reader()
+                    except SpawnerError:
+                        pass
+                    except Exception as error:
+                        raise AssertionError(f"{name} of {table}.{column}{field} = {odd}") from error
+
+
+def test_contents_that_are_gone_without_a_clean_up_are_found(copy: tuple[Path, str]) -> None:
+    path, run_id = copy
+    with Journal(path) as store:
+        rows = store.connection.execute("SELECT seq, payload FROM events").fetchall()
+        seq, payload = rows[-1]
+        digest = payload_digest(payload)
+        store.connection.execute("UPDATE events SET payload = NULL, payload_hash = ? WHERE seq = ?", (digest, seq))
+        assert f"event {seq} of run {run_id} has lost its content" in str(verify(store).problem)
+
+
+def test_a_clean_up_is_no_loss(tmp_path: Path) -> None:
+    run = cut_off_run(tmp_path)
+    clean_checkpoints(run.journal, older_than_days=0, now=4e9)
+    with Journal(run.journal) as store:
+        assert verify(store).ok
+
+
+def test_an_end_that_was_cut_off_and_a_chain_written_anew_are_found_where_the_head_was_noted(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    run = cut_off_run(tmp_path, state)
+    with Journal(run.journal) as store:
+        assert note_head(state, store) is None
+        anchor = read_anchor(state, run.journal)
+        assert anchor is not None
+        assert verify(store, anchor).ok
+        shutil.copy(run.journal, tmp_path / "kept.db")
+        store.connection.execute("DELETE FROM events WHERE seq > ?", (anchor.seq - 2,))
+        report = verify(store, anchor)
+        assert f"events {anchor.seq - 1} to {anchor.seq} are gone from its end" in str(report.problem)
+        assert "cannot be told" not in str(report.problem)
+    with pytest.raises(JournalChangedError):
+        Run.resume(run.journal, run.run_id, BACKENDS, state_dir=state)
+    with Journal(tmp_path / "kept.db") as store:
+        rows = store.connection.execute("SELECT seq, at, run_id, task_id, kind, payload FROM events ORDER BY seq")
+        head = GENESIS
+        for seq, at, run_id, task_id, kind, payload in rows.fetchall():
+            text = payload.replace("three", "mine!") if kind == "tasks_added" else payload
+            digest = payload_digest(text)
+            head = link(head, seq=seq, at=at, run_id=run_id, task_id=task_id, kind=kind, payload_hash=digest)
+            store.connection.execute("UPDATE events SET payload = ?, hash = ? WHERE seq = ?", (text, head, seq))
+        store.connection.execute("UPDATE tasks SET spec = replace(spec, 'three', 'mine!')")
+        assert verify(store).problem is None or "table" in str(verify(store).problem), "the chain fits in itself"
+        assert "written anew" in str(verify(store, anchor).problem)
