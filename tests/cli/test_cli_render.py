@@ -4,7 +4,7 @@ import click
 
 from aurora_cli.checkup import Finding, Level
 from aurora_cli.render import findings, hits, index, stats
-from aurora_core import ChunkKind, Hit, IndexReport, MemoryStats, SkippedFile
+from aurora_core import ChunkKind, Hit, IndexReport, LeftOutGroup, MemoryStats, SkippedFile
 
 
 def hit(**changed: object) -> Hit:
@@ -146,7 +146,21 @@ def test_stats_for_programs_have_stable_keys() -> None:
         "database_bytes": 12_345_678,
         "schema_version": 1,
         "last_indexed_at": None,
+        "left_out": [],
     }
+
+
+def test_stats_say_what_was_left_out_and_why() -> None:
+    groups = (
+        LeftOutGroup(reason="is named in .gitignore", count=1500, examples=("a.log", "b/", "c\x1b[2J")),
+        LeftOutGroup(reason="is binary", count=1, examples=("d.py",)),
+    )
+    lines = stats.as_text(memory(left_out=groups)).splitlines()
+    assert lines[-3:] == [
+        "left out",
+        "      1,500  is named in .gitignore: a.log, b/, c\\x1b[2J, …",
+        "          1  is binary: d.py",
+    ]
 
 
 GOOD = Finding(check="git", level=Level.OK, says="git 2")

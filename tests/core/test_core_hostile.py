@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import Memory, Reasoning, SkippedFile, StoreError, indexer
+from aurora_core import Memory, Reasoning, StoreError, indexer
 from aurora_core.project import SAFE_DIRECTORY
 from aurora_core.store import schema
 from aurora_core.store.database import connect
-from aurora_core.walk import FoundFile, walk
+from aurora_core.walk import Entry, walk_paths
 
 # The full proof: AURORA_CORE_KILLS=50.
 KILLS = int(os.environ.get("AURORA_CORE_KILLS", "6"))
@@ -240,12 +240,12 @@ def test_a_huge_file_is_named_and_never_read(tmp_path: Path) -> None:
 def test_a_file_that_grew_after_it_was_listed_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "grows.py", "x = 1\n")
 
-    def grow(root: Path, below: str, exclude: Sequence[str]) -> list[FoundFile | SkippedFile]:
-        found = list(walk(root, below, exclude))
+    def grow(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> list[Entry]:
+        found = list(walk_paths(root, paths, exclude))
         write(tmp_path / "grows.py", "x = 1\n" * 200_000)
         return found
 
-    monkeypatch.setattr(indexer, "walk", grow)
+    monkeypatch.setattr(indexer, "walk_paths", grow)
     with Memory.open(tmp_path) as memory:
         report = memory.index()
     assert [(f.path, f.reason) for f in report.files_skipped] == [("grows.py", "larger than 600 kB")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,58 +70,51 @@ def test_a_killed_worker_s_batch_is_prepared_by_another(project: Path) -> None:
     assert children() == []
 
 
-def test_a_file_that_kills_its_worker_is_named_and_the_others_are_indexed(project: Path) -> None:
-    def poisoned(request: Request) -> Iterable[Request]:
-        # A path that is a FIFO blocks its worker; the watchdog below kills whoever hangs on it.
-        yield request
+class _Deadly(int):
+    """A size that ends whatever process unpacks it."""
 
-    (project / "m7.py").unlink()
-    os.mkfifo(project / "m7.py")
-    found = [entry for entry in walk(project) if isinstance(entry, FoundFile)]
-    found.append(FoundFile(path="m7.py", size=1, mtime_ns=1))
-    request = Request(root=str(project), files=tuple((file, None) for file in sorted(found, key=lambda f: f.path)))
-    reaper = _Reaper()
-    reaper.start()
-    try:
-        with workers(1) as prepared:
-            batches = list(prepared(poisoned(request)))
-    finally:
-        reaper.stop()
+    def __reduce__(self) -> tuple[object, ...]:
+        return os._exit, (9,)
+
+
+def test_a_file_that_kills_its_worker_is_named_and_the_others_are_indexed(project: Path) -> None:
+    found = {entry.path: entry for entry in walk(project) if isinstance(entry, FoundFile)}
+    found["m7.py"] = FoundFile(path="m7.py", size=_Deadly(1), mtime_ns=1)
+    request = Request(root=str(project), files=tuple((file, None) for _, file in sorted(found.items())))
+    with workers(1) as prepared:
+        batches = list(prepared([request]))
     skipped = {file.path: file.reason for batch in batches for file in batch.skipped}
     assert skipped["m7.py"] == "ended the process that read it"
-    assert {file.found.path for batch in batches for file in batch.changed} == {
-        file.path for file in found if file.path != "m7.py"
-    }
+    assert {file.found.path for batch in batches for file in batch.changed} == found.keys() - {"m7.py"}
 
 
-class _Reaper:
-    """Kills workers that do nothing for a while, as somebody at the keyboard would."""
+def test_a_pipe_in_place_of_a_file_blocks_no_worker(project: Path) -> None:
+    (project / "m7.py").unlink()
+    os.mkfifo(project / "m7.py")
+    request = Request(root=str(project), files=((FoundFile(path="m7.py", size=1, mtime_ns=1), None),))
+    with workers(1) as prepared:
+        (batch,) = prepared([request])
+    assert [(file.path, file.reason) for file in batch.skipped] == [
+        ("m7.py", "cannot be read: is not a regular file")
+    ]
 
-    def __init__(self) -> None:
-        import threading
 
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        seen: dict[int, tuple[float, int]] = {}
-        while not self._stopped.wait(0.1):
-            for child in children():
-                try:
-                    used = sum(child.cpu_times()[:2])
-                except psutil.Error:
-                    continue
-                before, idle = seen.get(child.pid, (-1.0, 0))
-                seen[child.pid] = (used, idle + 1 if used == before else 0)
-                if seen[child.pid][1] >= 5:
-                    child.kill()
+def test_workers_import_nothing_from_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sprung = project.parent / "sprung"
+    sprung.mkdir()
+    names = {name for name in sys.stdlib_module_names if not name.startswith("_")} - set(sys.builtin_module_names)
+    for name in names | {"aurora_core", "numpy", "tree_sitter", "Stemmer"}:
+        (project / f"{name}.py").write_text(f"open({str(sprung / name)!r}, 'w').close()\n")
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PYTHONPATH", str(project))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setattr(indexer, "WORTH_WORKERS_BYTES", 0)
+    with Memory.open(project) as memory:
+        assert memory.index().files_indexed > len(names)
+    assert sorted(path.name for path in sprung.iterdir()) == []
+    monkeypatch.delenv("PYTHONPATH")
+    subprocess.run([sys.executable, "-c", "import json"], check=False, capture_output=True, cwd=project)
+    assert list(sprung.iterdir()), "an interpreter that is not isolated springs the trap"
 
 
 def test_nothing_is_left_when_indexing_is_interrupted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

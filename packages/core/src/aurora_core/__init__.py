@@ -18,7 +18,7 @@ from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
 from aurora_core.memory import Memory
 from aurora_core.places import is_test_file
 from aurora_core.project import Project, shared_answers_folder
-from aurora_core.report import IndexProgress, IndexReport, SkippedFile
+from aurora_core.report import IndexProgress, IndexReport, LeftOutGroup, SkippedFile
 from aurora_core.search import Rarity
 from aurora_core.store.reasoning import Reasoning
 from aurora_core.tokens import terms
@@ -38,6 +38,7 @@ __all__ = [
     "Hit",
     "IndexProgress",
     "IndexReport",
+    "LeftOutGroup",
     "Memory",
     "MemoryStats",
     "Part",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["NotRegularError", "TooLargeError", "open_regular", "read_regular", "read_regular_text"]
+__all__ = ["NotRegularError", "TooLargeError", "open_regular", "read_regular", "read_regular_text", "read_start"]
 
 # A pipe without a writer must not block whoever opens it.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -69,6 +69,12 @@ def read_regular(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
     if len(content) > limit:
         raise TooLargeError(path, limit)
     return content
+
+
+def read_start(path: Path | str, most: int) -> bytes:
+    """Reads so many bytes of a regular file that is no link, or all that it has; errors as of `open_regular`."""
+    with open(open_regular(path, follow=False), "rb") as opened:
+        return opened.read(most)
 
 
 def read_regular_text(path: Path | str, limit: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aurora_core.chunking import ChunkKind, SymbolType
+    from aurora_core.report import LeftOutGroup
     from aurora_core.store.files import StoredChunk
     from aurora_core.store.reasoning import Reasoning
 
@@ -32,6 +33,7 @@ class Hit:
         reasoning: for an earlier answer: where it comes from; None for anything else.
         hybrid_score: what hits are ordered by: bm25_score + 0.2 · its file's share + 0.1 · activation_score
             (other presets of activation weigh it 0.05 to 0.2) + 0.3 · semantic_score.
+        stale: the file has changed since, and the memory could not be written to follow it.
     """
 
     chunk_id: str
@@ -48,14 +50,16 @@ class Hit:
     semantic_score: float
     hybrid_score: float
     reasoning: Reasoning | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileHit:
-    """A file that matches; score is the share of the best file's, 0 to 1."""
+    """A file that matches; score is the share of the best file's, 0 to 1, stale as in `Hit`."""
 
     file: str
     score: float
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +69,14 @@ class Reference:
     Attributes:
         name: the definition that the line stands in.
         text: the line without the white space around it.
+        stale: as in `Hit`.
     """
 
     file: str
     line: int
     name: str
     text: str
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,7 @@ class MemoryStats:
         by_kind: chunks by kind.
         languages: files by the ending of their name.
         last_indexed_at: Unix seconds; None before the first time.
+        left_out: what the last look at the whole project left out of the index, by reason, most first.
     """
 
     files: int
@@ -90,6 +97,7 @@ class MemoryStats:
     database_bytes: int
     schema_version: int
     last_indexed_at: float | None
+    left_out: tuple[LeftOutGroup, ...] = ()
 
 
 def hit_of(chunk: StoredChunk, *, bm25: float, activation: float, score: float) -> Hit:

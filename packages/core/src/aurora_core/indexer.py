@@ -16,7 +16,8 @@ from aurora_core.prepare import Request, prepare
 from aurora_core.report import IndexProgress, IndexReport, SkippedFile
 from aurora_core.store.database import transaction
 from aurora_core.store.files import known_file, known_files, put_file, remove_chunks, remove_file, touch_file
-from aurora_core.walk import FoundFile, walk
+from aurora_core.store.left_out import groups_of, put_left_out
+from aurora_core.walk import FoundFile, found_file, walk_paths
 from aurora_core.workers import workers
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core.prepare import PreparedBatch
+    from aurora_core.report import LeftOut
     from aurora_core.store.files import KnownFile
 
-__all__ = ["index_files", "index_project"]
+__all__ = ["follow_files", "index_files", "index_project"]
 
 # One transaction, and one segment, for so much: short enough for a second indexer to wait for.
 BATCH_FILES: Final = 250
 BATCH_BYTES: Final = 2_000_000
 # Starting workers takes as long as preparing this much.
 WORTH_WORKERS_BYTES: Final = 3_000_000
+# So much is indexed while somebody waits for a search's answer, or so many files.
+WORTH_FOLLOWING_BYTES: Final = 1_000_000
+MAX_MOVED: Final = 40
 
 
 @dataclass(slots=True)
@@ -47,6 +52,7 @@ class _Tally:
     added_chunks: int = 0
     removed_chunks: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
+    left_out: list[LeftOut | SkippedFile] = field(default_factory=list)
 
 
 def index_project(
@@ -64,8 +70,12 @@ def index_project(
     """
     started = time.perf_counter()
     tally = _Tally()
-    _bring_up_to_date(connection, _scanned(connection, root, [below], exclude, tally), on_progress, tally)
+    _bring_up_to_date(
+        connection, _scanned(connection, root, [below] if below else [], exclude, tally), on_progress, tally
+    )
     with transaction(connection):
+        if not below:
+            put_left_out(connection, groups_of((entry.path, entry.reason) for entry in tally.left_out))
         merge_if_needed(connection)
         refresh_history(connection, root)
         refresh_graph(connection)
@@ -84,14 +94,57 @@ def index_files(
     exclude: Sequence[str],
     on_progress: Callable[[IndexProgress], None],
 ) -> IndexReport:
-    """As `index_project`, for paths that are known to have changed; neither other files nor git are looked at."""
+    """As `index_project`, for paths that are known to have changed; nothing else is looked at."""
     started = time.perf_counter()
     tally = _Tally()
-    _bring_up_to_date(connection, _scanned(connection, root, sorted(set(paths)), exclude, tally), on_progress, tally)
+    named = sorted(set(paths))
+    if named:
+        _bring_up_to_date(connection, _scanned(connection, root, named, exclude, tally), on_progress, tally)
     with transaction(connection):
         merge_if_needed(connection)
         _note_time(connection)
     return _report(connection, tally, started)
+
+
+def follow_files(
+    connection: sqlite3.Connection,
+    root: Path,
+    *,
+    changed: Sequence[str],
+    gone: Sequence[str],
+    exclude: Sequence[str],
+) -> bool:
+    """Bring a few files up to date that are known to have changed or gone; says whether each of them could be.
+
+    Where files are gone, others that are new and of their sizes are indexed: they may have been moved there.
+    """
+    tally = _Tally()
+    known = {path: row for path in (*changed, *gone) if (row := known_file(connection, path))}
+    found = {path: file for path in changed if (file := found_file(root, path))}
+    if gone:
+        found |= _moved(connection, root, {known[path].size for path in gone if path in known}, exclude)
+    requests = _requests(connection, root, list(found.values()))
+    with transaction(connection):
+        _remove(connection, [file.id for path, file in known.items() if path not in found], tally)
+    for batch in map(prepare, requests):
+        with transaction(connection):
+            _write(connection, batch, tally)
+    with transaction(connection):
+        merge_if_needed(connection)
+    return tally.indexed + tally.unchanged >= len(found)
+
+
+def _moved(
+    connection: sqlite3.Connection, root: Path, sizes: set[int], exclude: Sequence[str]
+) -> dict[str, FoundFile]:
+    """The project's files that are new, or only those of some sizes if all would take long."""
+    known = known_files(connection)
+    entries = (entry for entry in walk_paths(root, (), exclude) if isinstance(entry, FoundFile))
+    new = {entry.path: entry for entry in entries if entry.path not in known}
+    if sum(file.size for file in new.values()) <= WORTH_FOLLOWING_BYTES:
+        return new
+    alike = [path for path, file in new.items() if file.size in sizes]
+    return {path: new[path] for path in alike[:MAX_MOVED]}
 
 
 def _note_time(connection: sqlite3.Connection) -> None:
@@ -122,17 +175,20 @@ class _Scan:
 
 
 def _scanned(
-    connection: sqlite3.Connection, root: Path, paths: Iterable[str], exclude: Sequence[str], tally: _Tally
+    connection: sqlite3.Connection, root: Path, paths: Sequence[str], exclude: Sequence[str], tally: _Tally
 ) -> _Scan:
+    """Looks at what is at or below some paths; at the whole project if there are none."""
     found: dict[str, FoundFile] = {}
     known: dict[str, KnownFile] = {}
-    for below in paths:
+    for below in paths or ("",):
         known |= known_files(connection, below)
-        for entry in walk(root, below, exclude):
+    for entry in walk_paths(root, paths, exclude):
+        if isinstance(entry, FoundFile):
+            found[entry.path] = entry
+        else:
+            tally.left_out.append(entry)
             if isinstance(entry, SkippedFile):
                 tally.skipped.append(entry)
-            else:
-                found[entry.path] = entry
     tally.seen = len(found)
     return _Scan(root=root, found=found, known=known)
 
@@ -193,12 +249,18 @@ def _digest(known: KnownFile | None) -> bytes | None:
 
 def _remove_gone(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
     """Forget files that are no longer there; renamed ones come back under their new name."""
+    if gone:
+        with transaction(connection):
+            _remove(connection, gone, tally)
+
+
+def _remove(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
+    """Forget files, inside the caller's transaction."""
     if not gone:
         return
-    with transaction(connection):
-        dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]
-        mark_dead(connection, dead)
-        note_changes(connection, len(gone))
+    dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]
+    mark_dead(connection, dead)
+    note_changes(connection, len(gone))
     tally.removed += len(gone)
     tally.removed_chunks += len(dead)
 
@@ -221,6 +283,7 @@ def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) 
             size=file.found.size,
             mtime_ns=file.found.mtime_ns,
             text=file.text,
+            note=file.note,
             chunks=file.chunks,
         )
         put_links(connection, file_id, file.links)

@@ -13,6 +13,7 @@ from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.chunking.chunk import KINDS
 from aurora_core.errors import ProjectError
+from aurora_core.freshness import Freshness, State
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.project import Project
@@ -30,6 +31,7 @@ from aurora_core.store.files import (
     described_chunks,
     file_text,
 )
+from aurora_core.store.left_out import read_left_out
 from aurora_core.store.reasoning import Reasoning, put_reasoning, reasonings_by_id, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.tokens import terms
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from aurora_core.freshness import Placed
     from aurora_core.report import IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_core.store.files import StoredChunk
@@ -68,14 +71,16 @@ class Memory:
         activation: ActivationPreset = ActivationPreset.DEFAULT,
         embedder: Embedder | None = None,
         database: Path | None = None,
+        read_only: bool = False,
     ) -> None:
         self._project = project
         self._exclude = tuple(exclude)
         self._database = database or project.memory_db
-        self._connection = connect(self._database)
+        self._connection = connect(self._database, read_only=read_only)
         self._searcher = Searcher(self._connection)
         self._settings = PRESETS[activation]
         self._usage = Usage(self._connection, self._settings)
+        self._freshness = Freshness(self._connection, self._database, project.root, self._exclude)
         self._embedder = embedder
         self._semantic = SemanticIndex(self._connection, embedder) if embedder else None
         self._encoder: Encoder | None = None
@@ -88,6 +93,7 @@ class Memory:
         exclude: Sequence[str] = (),
         activation: ActivationPreset | str = ActivationPreset.DEFAULT,
         embedder: Embedder | None = None,
+        read_only: bool = False,
     ) -> Memory:
         """Open the memory of a folder, made where there is none.
 
@@ -95,14 +101,20 @@ class Memory:
             exclude: patterns as in `.gitignore`, for files that are not to be indexed.
             activation: how much earlier use counts, and which part of it.
             embedder: a model whose vectors add candidates; chunks are encoded in the background after indexing.
+            read_only: nothing is made or written; hits whose files have changed since they were indexed say so.
 
         Raises:
-            ProjectError: the folder is not there or cannot be written.
+            ProjectError: the folder is not there or cannot be written, or it may not be used (see `Project.init`).
             StoreError: memory.db cannot be used.
             StoreCorruptError: memory.db is damaged.
         """
+        folder = Path(project_dir)
         return cls(
-            Project.init(Path(project_dir)), exclude, activation=ActivationPreset(activation), embedder=embedder
+            Project.existing(folder) if read_only else Project.init(folder),
+            exclude,
+            activation=ActivationPreset(activation),
+            embedder=embedder,
+            read_only=read_only,
         )
 
     @classmethod
@@ -252,6 +264,18 @@ class Memory:
         """
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
         now = time.time()
+        hits = self._fresh(lambda count: self._ranked(query, count, wanted, min_score, now), limit)
+        if record and hits:
+            with naming_failures(self._database):
+                self._usage.note((symbol_of(hit.file, hit.name) for hit in hits[:NOTED_HITS]), now)
+        return hits
+
+    def _fresh(self, ask: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
+        """An answer that is true of the disk; see `Freshness.checked`."""
+        return self._freshness.checked(ask, limit)
+
+    def _ranked(self, query: str, limit: int, wanted: Sequence[ChunkKind], min_score: float, now: float) -> list[Hit]:
+        """The best chunks as they are in the index."""
         with reading(self._connection, self._database):
             scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
             cosines = self._semantic.nearest(query, SEMANTIC_CANDIDATES) if self._semantic else {}
@@ -271,7 +295,7 @@ class Memory:
             reasonings = reasonings_by_id(
                 self._connection, [n for n, c in chunks.items() if c.kind is ChunkKind.REAS]
             )
-        hits = [
+        return [
             replace(
                 hit_of(chunks[number], bm25=own, activation=activations[number], score=score),
                 semantic_score=cosines.get(number, 0.0),
@@ -280,10 +304,6 @@ class Memory:
             for score, _, number, own in ranked
             if score >= min_score and number in chunks
         ]
-        if record and hits:
-            with naming_failures(self._database):
-                self._usage.note((symbol_of(hit.file, hit.name) for hit in hits[:NOTED_HITS]), now)
-        return hits
 
     def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
         """The first chunks of some kinds; the nearest by meaning are found among all kinds."""
@@ -295,8 +315,12 @@ class Memory:
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """The files that match best, best first, judged by all their chunks."""
-        ranked = self.ranked_files(query, limit, WEIGHTS)
-        return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked]
+
+        def ask(count: int) -> list[FileHit]:
+            ranked = self.ranked_files(query, count, WEIGHTS)
+            return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked]
+
+        return self._fresh(ask, limit)
 
     def ranked_files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
         """`search_files` with other weights of the parts, and raw scores; for measuring what each part earns."""
@@ -310,6 +334,9 @@ class Memory:
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Chunks that define a symbol, given by its last component or its qualified name."""
+        return self._fresh(lambda count: self._defined(name, count), limit)
+
+    def _defined(self, name: str, limit: int) -> list[Hit]:
         with reading(self._connection, self._database):
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
         named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
@@ -321,9 +348,12 @@ class Memory:
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
+        return self._fresh(lambda count: self._calling(name, count), limit)
+
+    def _calling(self, name: str, limit: int) -> list[Reference]:
         name = name.rpartition(".")[2]
         calls = re.compile(rf"(?<![\w]){re.escape(name)}\s*\(")
-        defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]*\)\s*)?{re.escape(name)}\b")
+        defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]{{0,200}}\)\s*)?{re.escape(name)}\b")
         with reading(self._connection, self._database):
             ids = self._searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
             chunks = chunks_by_id(self._connection, ids)
@@ -337,7 +367,10 @@ class Memory:
         return found[:limit]
 
     def text(self, file: str) -> str | None:
-        """A file as it was indexed, by its path from the root; None where it is not in the memory."""
+        """A file as it is now, by its path from the root; None where it is not in the memory."""
+        outdated = self._freshness.outdated([file])
+        if outdated and not self._freshness.follow(outdated) and outdated[file] is State.GONE:
+            return None
         with reading(self._connection, self._database):
             return file_text(self._connection, file)
 
@@ -394,6 +427,8 @@ class Memory:
             ]
             kinds = dict(counts(self._connection))
             at = self._connection.execute("SELECT value FROM meta WHERE key = 'last_indexed_at'").fetchone()
+            left_out = read_left_out(self._connection)
+            last = float(at[0]) if at else None
         endings: dict[str, int] = {}
         for path in paths:
             ending = PurePosixPath(path).suffix or PurePosixPath(path).name
@@ -406,7 +441,8 @@ class Memory:
             languages=dict(sorted(endings.items(), key=lambda item: (-item[1], item[0]))),
             database_bytes=sum(p.stat().st_size for p in database.parent.glob(f"{database.name}*")),
             schema_version=SCHEMA_VERSION,
-            last_indexed_at=float(at[0]) if at else None,
+            last_indexed_at=last,
+            left_out=left_out,
         )
 
     async def aindex(self, path: Path | str | None = None) -> IndexReport:

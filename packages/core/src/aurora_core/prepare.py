@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import time
@@ -9,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.bounded import open_regular
 from aurora_core.chunking import SymbolType
 from aurora_core.chunking.chunk import KINDS
 from aurora_core.chunking.split import cut_file
@@ -19,7 +21,7 @@ from aurora_core.places import is_test_file
 from aurora_core.report import SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms
-from aurora_core.walk import MAX_FILE_BYTES, FoundFile, is_generated, is_text
+from aurora_core.walk import MAX_FILE_BYTES, FoundFile, is_generated, is_minified, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,14 @@ __all__ = ["PreparedBatch", "PreparedFile", "Request", "indexed_chunk", "prepare
 RACY_NS: Final = 50_000_000
 UNSURE: Final = -1
 READ_ATTEMPTS: Final = 3
+# The longer marks come first, as one of them begins with a shorter one.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_WIDE_MARKS: Final = tuple(mark for mark, _ in _MARKS)
 _DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
 
 
@@ -56,11 +66,13 @@ class PreparedFile:
     Attributes:
         found: size and time as they were when it was read; the time is `UNSURE` where it may change unseen.
         text: compressed, see `packed_text`.
+        note: why it has no chunks, or how it was cut; "" for an ordinary file.
     """
 
     found: FoundFile
     digest: bytes
     text: bytes
+    note: str
     chunks: tuple[ChunkRow, ...]
     links: PackedLinks
 
@@ -93,13 +105,13 @@ def prepare(request: Request) -> PreparedBatch:
             skipped.append(SkippedFile(path=file.path, reason=f"cannot be read: {error.strerror}"))
             continue
         digest = hashlib.blake2b(content, digest_size=16).digest()
-        reason = _unfit(content)
+        reason = _unfit(file.path, content)
         if reason:
             skipped.append(SkippedFile(path=file.path, reason=reason))
         if digest == known:
             same.append(found)
             continue
-        text = "" if reason else content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+        text = "" if reason else _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
         cut = cut_file(file.path, text)
         indexed += [indexed_chunk(file.path, chunk) for chunk in cut.chunks]
         defined = [chunk.name.rpartition(".")[2] for chunk in cut.chunks if chunk.symbol_type in _DEFINING]
@@ -107,7 +119,8 @@ def prepare(request: Request) -> PreparedBatch:
             PreparedFile(
                 found=found,
                 digest=digest,
-                text=packed_text(text),
+                text=packed_text(cut.text),
+                note=reason or cut.note,
                 chunks=tuple(ChunkRow.of(chunk) for chunk in cut.chunks),
                 links=packed_links(file.path, cut.links, defined),
             )
@@ -120,7 +133,7 @@ def prepare(request: Request) -> PreparedBatch:
 def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
     """A file's content with the size and time that belong to it, also while somebody writes to it."""
     for _ in range(READ_ATTEMPTS):
-        with open(f"{root}/{file.path}", "rb") as opened:  # noqa: PTH123 - ten times as fast as by Path
+        with open(open_regular(f"{root}/{file.path}", follow=False), "rb") as opened:  # noqa: PTH123 - ten times as fast as by Path
             before, at = os.fstat(opened.fileno()), time.time_ns()
             content = opened.read(MAX_FILE_BYTES + 1)
             after = os.fstat(opened.fileno())
@@ -132,13 +145,21 @@ def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
     return FoundFile(path=file.path, size=after.st_size, mtime_ns=UNSURE), content
 
 
-def _unfit(content: bytes) -> str:
+def _unfit(path: str, content: bytes) -> str:
     """Why a file is not indexed, "" where it is."""
     if len(content) > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES // 1000} kB"
-    if not is_text(content):
+    if not content.startswith(_WIDE_MARKS) and not is_text(content):
         return "is binary"
+    if is_minified(path, content):
+        return "is minified"
     return "is generated" if is_generated(content) else ""
+
+
+def _decoded(content: bytes) -> str:
+    """A file's text: UTF-8, unless a mark at its start says that it is UTF-16 or UTF-32."""
+    encodings = (name for mark, name in _MARKS if content.startswith(mark))
+    return content.decode(next(encodings, "utf-8"), errors="replace")
 
 
 def indexed_chunk(path: str, chunk: Chunk) -> IndexedChunk:

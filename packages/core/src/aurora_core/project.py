@@ -97,6 +97,19 @@ class Project:
             raise ProjectError(project.aurora_dir, f"cannot be made: {error.strerror}") from error
         return project
 
+    @classmethod
+    def existing(cls, root: Path) -> Project:
+        """Returns the project of a folder; nothing is made.
+
+        Raises:
+            ProjectError: it has no `.aurora`, or one that belongs to another user or is a link out of it.
+        """
+        root = root.resolve()
+        if not (root / FOLDER).is_dir():
+            raise ProjectError(root, "is no project; make it one with `aur init`")
+        _check_trustworthy(root)
+        return cls(root=root)
+
     @property
     def aurora_dir(self) -> Path:
         """The folder that holds everything else named here."""

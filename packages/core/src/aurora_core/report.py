@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["IndexProgress", "IndexReport", "SkippedFile"]
+__all__ = ["IndexProgress", "IndexReport", "LeftOut", "LeftOutGroup", "SkippedFile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,23 @@ class SkippedFile:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A file or folder (with a slash at its end) that is no source, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutGroup:
+    """Files and folders that are left out of the index for one reason, a few of them by name."""
+
+    reason: str
+    count: int
+    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ again in each of them. A worker lives as long as its input is open, so none outl
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import subprocess
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["serve", "workers"]
 
 _START: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from aurora_core.workers import serve; serve()"
+    f"import sys; sys.path += [p for p in sys.argv[1].split({os.pathsep!r}) if p and p not in sys.path]; "
+    "from aurora_core.workers import serve; serve()"
 )
 _LENGTH_BYTES: Final = 8
 
@@ -113,7 +113,13 @@ class _Worker:
 
 
 def _started() -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", _START, json.dumps(sys.path)]
+    """Start a worker that imports nothing from the folder that it runs in.
+
+    With -I neither that folder nor PYTHONPATH counts. The absolute places that this process looks in come after the
+    interpreter's own, so that a `json.py` in none of them can stand in for Python's.
+    """
+    places = os.pathsep.join(place for place in sys.path if os.path.isabs(place))  # noqa: PTH117 - of texts
+    command = [sys.executable, "-I", "-c", _START, places]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 

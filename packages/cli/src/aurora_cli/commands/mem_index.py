@@ -32,8 +32,9 @@ __all__ = ["command"]
 def command(*, path: Path | None, as_json: bool) -> int:
     """Bring the index up to date with the files.
 
-    Only files whose content has changed are read again. Files that .gitignore names, binaries, vendored trees and
-    files over 600 kB are left out. A folder that was never set up is set up first.
+    Only files whose content has changed are read again. What git tracks is source; files that .gitignore names,
+    binaries, generated files and files over 600 kB are left out: `aur mem stats` says what and why. A folder that was
+    never set up is set up first.
     """
     project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
     with wiring.open_memory(project, wiring.settings(project)) as memory:

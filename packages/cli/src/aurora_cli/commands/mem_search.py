@@ -49,7 +49,11 @@ def command(
     show_content: bool,
     as_json: bool,
 ) -> int:
-    """Find the chunks that fit a query, best first."""
+    """Find the chunks that fit a query, best first.
+
+    A file that has changed since it was indexed is indexed again before it is shown, and one that is gone is left
+    out.
+    """
     words = " ".join(query).strip()
     if not words:
         raise click.UsageError("name something to look for")

@@ -20,13 +20,17 @@ __all__ = ["command"]
     "stats",
     cls=AurCommand,
     examples=(
-        ("aur mem stats", "Files, chunks by kind, languages, size."),
+        ("aur mem stats", "Files, chunks by kind, languages, size; and what was left out, and why."),
         ("aur mem stats --json", "The same for a program."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Show what the memory holds."""
+    """Show what the memory holds, and what was left out of it.
+
+    Left out are what git ignores, folders of tools, folders with generated names that git does not track, linked
+    worktrees, and files that are binary, generated, minified, over 600 kB or of no kind that is indexed.
+    """
     project = wiring.project_at(Path.cwd())
     with wiring.open_memory(project, wiring.settings(project)) as memory:
         stats = memory.stats()

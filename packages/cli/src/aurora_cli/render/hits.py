@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit, Reasoning
 
-__all__ = ["as_document", "as_lines", "heading", "numbered"]
+__all__ = ["STALE", "as_document", "as_lines", "heading", "numbered"]
+
+STALE: Final = "stale: changed since it was indexed"
 
 
 def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[str]:
     """Write each hit as its place and name, then a line of text, or all of it."""
     for hit in hits:
         number = f", chunk {hit.chunk_id}" if hit.kind.value == "reas" else ""  # what `mem forget` takes
-        yield f"{heading(hit)}  ({hit.symbol_type}, {hit.hybrid_score:.3f}{number})"
+        stale = f", {STALE}" if hit.stale else ""
+        yield f"{heading(hit)}  ({hit.symbol_type}, {hit.hybrid_score:.3f}{number}{stale})"
         if scores:
             yield (
                 f"    bm25 {hit.bm25_score:.3f}  activation {hit.activation_score:.3f}  "
@@ -71,6 +74,7 @@ def _row(hit: Hit) -> dict[str, object]:
         "activation_score": hit.activation_score,
         "semantic_score": hit.semantic_score,
         "hybrid_score": hit.hybrid_score,
+        "stale": hit.stale,
         "reasoning": hit.reasoning and _provenance(hit.reasoning),
     }
 

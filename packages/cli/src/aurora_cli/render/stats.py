@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aurora_cli.render.words import size
+from aurora_cli.render.words import one_line, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from aurora_core import MemoryStats
+    from aurora_core import LeftOutGroup, MemoryStats
 
 __all__ = ["as_document", "as_text"]
 
@@ -24,7 +24,18 @@ def as_text(stats: MemoryStats) -> str:
         ("database", f"{size(stats.database_bytes)}, schema {stats.schema_version}"),
         ("last indexed", _when(stats.last_indexed_at)),
     )
-    return "\n".join(f"{name:<13} {value}" for name, value in rows)
+    lines = [f"{name:<13} {value}" for name, value in rows]
+    return "\n".join([*lines, *_left_out(stats.left_out)])
+
+
+def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:
+    """Write a line for each reason why files or folders are not in the index."""
+    if groups:
+        yield "left out"
+    for group in groups:
+        names = ", ".join(one_line(example) for example in group.examples)
+        more = ", …" if group.count > len(group.examples) else ""
+        yield f"  {group.count:>9,}  {group.reason}: {names}{more}"
 
 
 def as_document(stats: MemoryStats) -> dict[str, object]:
@@ -37,6 +48,10 @@ def as_document(stats: MemoryStats) -> dict[str, object]:
         "database_bytes": stats.database_bytes,
         "schema_version": stats.schema_version,
         "last_indexed_at": stats.last_indexed_at,
+        "left_out": [
+            {"reason": group.reason, "count": group.count, "examples": list(group.examples)}
+            for group in stats.left_out
+        ],
     }
 
 

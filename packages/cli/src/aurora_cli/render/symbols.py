@@ -20,13 +20,13 @@ __all__ = ["as_document", "as_lines"]
 def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterator[str]:
     """Write each definition with its text, then a line a call."""
     for hit in definitions:
-        yield f"{hits.heading(hit)}  ({hit.symbol_type})"
+        yield f"{hits.heading(hit)}  ({hit.symbol_type}{_staleness(stale=hit.stale)})"
         yield from hits.numbered(hit)
     if callers:
         yield "called by"
     for caller in callers:
         place = click.style(f"{printable(caller.file)}:{caller.line}", fg="cyan")
-        yield f"  {place}  {one_line(caller.name)}: {one_line(caller.text)}"
+        yield f"  {place}{_staleness(stale=caller.stale)}  {one_line(caller.name)}: {one_line(caller.text)}"
 
 
 def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Reference]) -> dict[str, object]:
@@ -43,10 +43,22 @@ def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Referen
                 "symbol_type": hit.symbol_type,
                 "signature": hit.signature,
                 "content": hit.content,
+                "stale": hit.stale,
             }
             for hit in definitions
         ],
         "callers": [
-            {"file": caller.file, "line": caller.line, "name": caller.name, "text": caller.text} for caller in callers
+            {
+                "file": caller.file,
+                "line": caller.line,
+                "name": caller.name,
+                "text": caller.text,
+                "stale": caller.stale,
+            }
+            for caller in callers
         ],
     }
+
+
+def _staleness(*, stale: bool) -> str:
+    return f", {hits.STALE}" if stale else ""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from aurora_core.chunking.grammars import Grammar
+    from aurora_core.chunking.limits import WorkLimit
 
 __all__ = ["chunk_code"]
 
@@ -21,6 +22,9 @@ MIN_REMAINDER: Final = 12
 # Definitions are looked for this deep; a syntax tree of generated code can be thousands of nodes deep.
 MAX_DEPTH: Final = 40
 MAX_SIGNATURE: Final = 400
+MAX_NAME: Final = 200
+# Of a name or a signature, so many bytes are looked at.
+MAX_READ: Final = 4_000
 _FUNCTION_VALUES: Final = frozenset({"arrow_function", "function_expression", "generator_function"})
 
 
@@ -48,39 +52,155 @@ class _Scope:
         return f"{self.name}.{member}" if self.name else member
 
 
-def chunk_code(text: str, root: Node, stem: str, grammar: Grammar) -> list[Chunk]:
+def chunk_code(text: str, root: Node, stem: str, grammar: Grammar, limit: WorkLimit) -> list[Chunk]:
     """Chunks that together hold every line that says something, in file order, none twice.
 
     Args:
         root: the text's syntax tree.
         stem: the file's name without its ending; names what stands outside of definitions.
+
+    Raises:
+        TooComplexError: the limit was passed first.
     """
-    definitions = list(_definitions(root, grammar, _Scope("", in_type=False), 0))
+    reader = _Reader(text.encode(), grammar, limit)
+    definitions = list(reader.definitions(root, _Scope("", in_type=False), 0, None))
     lines = text.split("\n")
     module = _Definition(0, len(lines) - 1, stem, SymbolType.MODULE, "", tuple(definitions))
     chunks = _with_remainders(module, lines)
     return [piece for chunk in sorted(chunks, key=lambda c: c.line_start) for piece in split_long(chunk)]
 
 
-def _definitions(node: Node, grammar: Grammar, inside: _Scope, depth: int) -> Iterator[_Definition]:
-    for child in node.named_children:
-        yield from _definitions_at(child, grammar, inside, depth)
+@dataclass(frozen=True, slots=True)
+class _Outer:
+    """The first row and the last node of what stands around a definition alone: decorators, keywords, comments."""
+
+    first_row: int
+    node: Node
 
 
-def _definitions_at(node: Node, grammar: Grammar, inside: _Scope, depth: int) -> Iterator[_Definition]:
-    if depth > MAX_DEPTH:
-        return
-    if node.type in grammar.functions and _defines(node):
-        yield _definition(node, grammar, inside, SymbolType.METHOD if inside.in_type else SymbolType.FUNCTION, ())
-    elif node.type in grammar.classes and _has_body(node):
-        within = _Scope(inside.name_of(_name(node)), in_type=True)
-        members = tuple(_definitions(node, grammar, within, depth + 1))
-        yield _definition(node, grammar, inside, SymbolType.CLASS, members)
-    elif node.type in grammar.scopes:
-        within = _Scope(inside.name_of(_name(node)), in_type=False)
-        yield from _definitions(node, grammar, within, depth + 1)
-    else:
-        yield from _definitions(node, grammar, inside, depth + 1)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the definitions of one tree from the top down, as a node's parents and siblings take long to find."""
+
+    source: bytes
+    grammar: Grammar
+    limit: WorkLimit
+
+    def definitions(self, node: Node, inside: _Scope, depth: int, outer: _Outer | None) -> Iterator[_Definition]:
+        """The definitions in a node.
+
+        Args:
+            outer: what the node itself belongs to, if it stands around a definition alone.
+        """
+        run: tuple[int, int] | None = None
+        for child in _named_children(node):
+            self.limit.check()
+            start, end = child.start_point.row, child.end_point.row
+            leads = run is not None and start - run[1] <= 1
+            if child.type in self.grammar.leading:
+                run = (run[0] if run is not None and leads else start, end)
+            else:
+                first_row = run[0] if run is not None and leads else start
+                yield from self._definitions_at(child, inside, depth, outer or _Outer(first_row, child))
+                run = None
+
+    def _definitions_at(self, node: Node, inside: _Scope, depth: int, outer: _Outer) -> Iterator[_Definition]:
+        grammar = self.grammar
+        if depth > MAX_DEPTH:
+            return
+        if node.type in grammar.functions and _defines(node):
+            symbol_type = SymbolType.METHOD if inside.in_type else SymbolType.FUNCTION
+            yield self._definition(node, inside, symbol_type, outer, ())
+        elif node.type in grammar.classes and _has_body(node):
+            within = _Scope(inside.name_of(self._name(node)), in_type=True)
+            members = tuple(self.definitions(node, within, depth + 1, None))
+            yield self._definition(node, inside, SymbolType.CLASS, outer, members)
+        elif node.type in grammar.scopes:
+            within = _Scope(inside.name_of(self._name(node)), in_type=False)
+            yield from self.definitions(node, within, depth + 1, None)
+        else:
+            around = outer if node.type in grammar.wrappers else None
+            yield from self.definitions(node, inside, depth + 1, around)
+
+    def _definition(
+        self, node: Node, inside: _Scope, symbol_type: SymbolType, outer: _Outer, members: tuple[_Definition, ...]
+    ) -> _Definition:
+        receiver = self._receiver(node)
+        if receiver:
+            symbol_type, inside = SymbolType.METHOD, _Scope(receiver, in_type=True)
+        end = outer.node.end_point
+        return _Definition(
+            first_row=outer.first_row,
+            last_row=end.row - (end.column == 0 and end.row > outer.node.start_point.row),
+            name=inside.name_of(self._name(node)),
+            symbol_type=symbol_type,
+            signature=self._signature(node),
+            members=members,
+        )
+
+    def _text(self, start: int, end: int) -> str:
+        return self.source[start : min(end, start + MAX_READ)].decode("utf-8", "replace")
+
+    def _name(self, node: Node) -> str:
+        named = node.child_by_field_name("name") or self._declared(node) or node.child_by_field_name("type")
+        text = self._text(named.start_byte, named.end_byte) if named is not None else ""
+        return text.split("<")[0].split("\n")[0].strip()[:MAX_NAME] or "anonymous"
+
+    def _declared(self, node: Node) -> Node | None:
+        """The name inside C's nested declarators, as in `int *(*name)(void)`."""
+        declared = node.child_by_field_name("declarator")
+        while declared is not None:
+            self.limit.check()
+            inner = declared.child_by_field_name("declarator") or _only_declarator(declared)
+            if inner is None:
+                return declared
+            declared = inner
+        return None
+
+    def _receiver(self, node: Node) -> str:
+        """The type that a Go method belongs to."""
+        receiver = node.child_by_field_name("receiver")
+        if receiver is None:
+            return ""
+        text = self._text(receiver.start_byte, receiver.end_byte)
+        return text.strip("() ").split(" ")[-1].lstrip("*").split("[")[0]
+
+    def _signature(self, node: Node) -> str:
+        """A definition up to its body, comments left out, in one line."""
+        value = node.child_by_field_name("value")
+        body = (value or node).child_by_field_name("body")
+        end = min(body.start_byte if body is not None else node.end_byte, node.start_byte + MAX_READ)
+        text, at = "", node.start_byte
+        for comment in self._comments(node, end, 0):
+            text += self._text(at, comment.start_byte)
+            at = comment.end_byte
+        text += self._text(at, max(end, at))
+        return " ".join(text.split())[:MAX_SIGNATURE].rstrip(" {:=")
+
+    def _comments(self, node: Node, end: int, depth: int) -> Iterator[Node]:
+        """Comments inside a node that start before a byte, in order."""
+        for child in _children(node):
+            self.limit.check()
+            if child.start_byte >= end:
+                return
+            if child.type in self.grammar.leading:
+                yield child
+            elif depth < MAX_DEPTH:
+                yield from self._comments(child, end, depth + 1)
+
+
+def _children(node: Node) -> Iterator[Node]:
+    """A node's children; a list of them would take more memory than the tree."""
+    cursor = node.walk()
+    there = cursor.goto_first_child()
+    while there:
+        if cursor.node is not None:
+            yield cursor.node
+        there = cursor.goto_next_sibling()
+
+
+def _named_children(node: Node) -> Iterator[Node]:
+    return (child for child in _children(node) if child.is_named)
 
 
 def _defines(node: Node) -> bool:
@@ -94,96 +214,11 @@ def _has_body(node: Node) -> bool:
     return any(node.child_by_field_name(field) is not None for field in ("body", "type", "value"))
 
 
-def _definition(
-    node: Node, grammar: Grammar, inside: _Scope, symbol_type: SymbolType, members: tuple[_Definition, ...]
-) -> _Definition:
-    outer = _outermost(node, grammar)
-    receiver = _receiver(node)
-    if receiver:
-        symbol_type, inside = SymbolType.METHOD, _Scope(receiver, in_type=True)
-    return _Definition(
-        first_row=_first_row(outer, grammar),
-        last_row=outer.end_point.row - (outer.end_point.column == 0 and outer.end_point.row > outer.start_point.row),
-        name=inside.name_of(_name(node)),
-        symbol_type=symbol_type,
-        signature=_signature(node, grammar),
-        members=members,
-    )
-
-
-def _outermost(node: Node, grammar: Grammar) -> Node:
-    """The definition with the decorators or keywords that stand around it alone."""
-    while node.parent is not None and node.parent.type in grammar.wrappers:
-        node = node.parent
-    return node
-
-
-def _first_row(node: Node, grammar: Grammar) -> int:
-    """The first row of the comments and attributes that end right above a node."""
-    row = node.start_point.row
-    before = node.prev_named_sibling
-    while before is not None and before.type in grammar.leading and row - before.end_point.row <= 1:
-        if before.end_point.row == row and before.start_point.row == row:
-            break
-        row = min(row, before.start_point.row)
-        before = before.prev_named_sibling
-    return row
-
-
-def _name(node: Node) -> str:
-    named = node.child_by_field_name("name") or _declared(node) or node.child_by_field_name("type")
-    text = (named.text or b"").decode("utf-8", "replace") if named is not None else ""
-    return text.split("<")[0].split("\n")[0].strip() or "anonymous"
-
-
-def _declared(node: Node) -> Node | None:
-    """The name inside C's nested declarators, as in `int *(*name)(void)`."""
-    declared = node.child_by_field_name("declarator")
-    while declared is not None:
-        inner = declared.child_by_field_name("declarator") or _only_declarator(declared)
-        if inner is None:
-            return declared
-        declared = inner
-    return None
-
-
 def _only_declarator(node: Node) -> Node | None:
     """What a reference or parenthesised declarator holds; its grammar gives it no field name."""
     if node.type not in ("reference_declarator", "parenthesized_declarator"):
         return None
-    return node.named_children[0] if node.named_children else None
-
-
-def _receiver(node: Node) -> str:
-    """The type that a Go method belongs to."""
-    receiver = node.child_by_field_name("receiver")
-    if receiver is None or receiver.text is None:
-        return ""
-    return receiver.text.decode("utf-8", "replace").strip("() ").split(" ")[-1].lstrip("*").split("[")[0]
-
-
-def _signature(node: Node, grammar: Grammar) -> str:
-    """A definition up to its body, comments left out, in one line."""
-    value = node.child_by_field_name("value")
-    body = (value or node).child_by_field_name("body")
-    end = body.start_byte if body is not None else node.end_byte
-    text, at = b"", node.start_byte
-    for comment in _comments(node, grammar, end):
-        text += (node.text or b"")[at - node.start_byte : comment.start_byte - node.start_byte]
-        at = comment.end_byte
-    text += (node.text or b"")[at - node.start_byte : end - node.start_byte]
-    return " ".join(text.decode("utf-8", "replace").split())[:MAX_SIGNATURE].rstrip(" {:=")
-
-
-def _comments(node: Node, grammar: Grammar, end: int) -> Iterator[Node]:
-    """Comments inside a node that start before a byte, in order."""
-    for child in node.children:
-        if child.start_byte >= end:
-            return
-        if child.type in grammar.leading:
-            yield child
-        else:
-            yield from _comments(child, grammar, end)
+    return next(_named_children(node), None)
 
 
 def _with_remainders(definition: _Definition, lines: list[str]) -> Iterator[Chunk]:

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 from tree_sitter import Language, Parser
 
+from aurora_core.chunking.limits import TooComplexError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Grammar", "grammar_for", "language_of", "parser_for"]
+    from tree_sitter import Tree
+
+    from aurora_core.chunking.limits import WorkLimit
+
+__all__ = ["Grammar", "grammar_for", "language_of", "parsed"]
+
+
+# A parser asks for the text in slices; only so can it be stopped.
+_SLICE_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +162,21 @@ def language_of(grammar: Grammar) -> Language:
 
 
 @cache
-def parser_for(grammar: Grammar) -> Parser:
-    """A parser of a language."""
+def _parser_of(grammar: Grammar) -> Parser:
     return Parser(language_of(grammar))
+
+
+def parsed(source: bytes, grammar: Grammar, limit: WorkLimit) -> Tree:
+    """The syntax tree of a text.
+
+    Raises:
+        TooComplexError: the limit was passed first.
+    """
+    parser = _parser_of(grammar)
+    try:
+        return parser.parse(
+            lambda at, _: source[at : at + _SLICE_BYTES], progress_callback=lambda _, __: limit.passed()
+        )
+    except ValueError as error:
+        parser.reset()  # it would go on with this text otherwise
+        raise TooComplexError from error

@@ -2,42 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.chunking.code import chunk_code
-from aurora_core.chunking.grammars import grammar_for, parser_for
-from aurora_core.chunking.links import NO_LINKS, Links, links_in
+from aurora_core.chunking.grammars import grammar_for, parsed
+from aurora_core.chunking.limits import SECONDS, TooComplexError, WorkLimit
+from aurora_core.chunking.links import NO_LINKS, Links, joined_links, links_in
+from aurora_core.chunking.notebook import read_notebook
 from aurora_core.chunking.text import chunk_markdown, chunk_text
 
 if TYPE_CHECKING:
     from aurora_core.chunking.chunk import Chunk
+    from aurora_core.chunking.grammars import Grammar
 
 __all__ = ["CutFile", "cut_file"]
 
+NO_NOTEBOOK: Final = "is no notebook that can be read"
+AS_TEXT: Final = "is indexed as plain text: too complex to parse"
 _MARKDOWN: Final = frozenset({".md", ".markdown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutFile:
-    """A file's chunks in file order, and what it names of other files."""
+    """A file's chunks in file order, and what it names of other files.
+
+    Attributes:
+        text: what the chunks are runs of lines of; of a notebook, its cells.
+        note: what is to be known of how it was cut, "" for nothing.
+    """
 
     chunks: list[Chunk]
     links: Links
+    text: str
+    note: str = ""
 
 
 def cut_file(path: str, text: str) -> CutFile:
     """Cut a file; an empty one has no chunks."""
     file = PurePosixPath(path)
-    grammar = grammar_for(file.suffix)
     if not text.strip():
-        return CutFile(chunks=[], links=NO_LINKS)
+        return CutFile(chunks=[], links=NO_LINKS, text=text)
+    if file.suffix.lower() == ".ipynb":
+        return _cut_notebook(text, file.stem)
+    return _cut(text, file.suffix.lower(), file.stem)
+
+
+def _cut(text: str, suffix: str, stem: str) -> CutFile:
+    grammar = grammar_for(suffix)
     if grammar is not None:
-        # The tree must outlive its nodes.
-        tree = parser_for(grammar).parse(text.encode())
-        chunks = chunk_code(text, tree.root_node, file.stem, grammar)
-        return CutFile(chunks=chunks, links=links_in(tree.root_node, grammar))
-    if file.suffix.lower() in _MARKDOWN:
-        return CutFile(chunks=chunk_markdown(text, file.stem), links=NO_LINKS)
-    return CutFile(chunks=chunk_text(text, file.stem), links=NO_LINKS)
+        try:
+            return _cut_code(text, stem, grammar)
+        except TooComplexError:
+            return CutFile(chunks=chunk_text(text, stem), links=NO_LINKS, text=text, note=AS_TEXT)
+    chunks = chunk_markdown(text, stem) if suffix in _MARKDOWN else chunk_text(text, stem)
+    return CutFile(chunks=chunks, links=NO_LINKS, text=text)
+
+
+def _cut_code(text: str, stem: str, grammar: Grammar) -> CutFile:
+    limit = WorkLimit()
+    source = text.encode()
+    # The tree must outlive its nodes.
+    tree = parsed(source, grammar, limit)
+    chunks = chunk_code(text, tree.root_node, stem, grammar, limit)
+    return CutFile(chunks=chunks, links=links_in(tree.root_node, grammar, source, limit), text=text)
+
+
+def _cut_notebook(text: str, stem: str) -> CutFile:
+    """Each cell by its own kind; outputs are no source."""
+    notebook = read_notebook(text)
+    if notebook is None:
+        return CutFile(chunks=[], links=NO_LINKS, text="", note=NO_NOTEBOOK)
+    chunks: list[Chunk] = []
+    links: list[Links] = []
+    notes: list[str] = []
+    spent = time.thread_time()
+    for cell in notebook.cells:
+        late = time.thread_time() - spent > SECONDS
+        cut = _cut("\n".join(cell.lines), "" if late else cell.suffix, stem)
+        chunks += [
+            replace(chunk, line_start=chunk.line_start + cell.first_row, line_end=chunk.line_end + cell.first_row)
+            for chunk in cut.chunks
+        ]
+        links.append(cut.links)
+        notes += [AS_TEXT] if late or cut.note else []
+    return CutFile(chunks=chunks, links=joined_links(links), text=notebook.text, note=notes[0] if notes else "")

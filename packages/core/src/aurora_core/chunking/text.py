@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chunk_markdown", "chunk_text"]
 
-_HEADING: Final = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING: Final = re.compile(r"#{1,6}\s")
 _FENCE: Final = re.compile(r"^\s{0,3}(```|~~~)")
 # Paragraphs are joined until they have this many lines, so that a list of one-liners is one chunk.
 PARAGRAPH_LINES: Final = 12
@@ -37,8 +37,8 @@ def _headings(lines: list[str]) -> Iterator[tuple[int, str]]:
     for row, line in enumerate(lines):
         if match := _FENCE.match(line):
             fence = "" if fence == match.group(1) else fence or match.group(1)
-        elif not fence and (heading := _HEADING.match(line)):
-            yield row, heading.group(2)[:MAX_NAME]
+        elif not fence and _HEADING.match(line):
+            yield row, line.lstrip("#").strip().rstrip("#").rstrip()[:MAX_NAME]
 
 
 def chunk_text(text: str, stem: str) -> list[Chunk]:

@@ -18,6 +18,7 @@ import numpy as np
 from aurora_core.git import run_git
 from aurora_core.index.bm25 import idf, query_weights, saturated
 from aurora_core.store.database import note_change
+from aurora_core.store.files import unpacked
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ MAX_COMMITS: Final = 6000
 # A commit that touches more files than this says nothing about any of them.
 MAX_FILES: Final = 12
 NEIGHBOURS: Final = 30
+MAX_NAMES_BYTES: Final = 64_000_000
 MAX_LOG_BYTES: Final = 24_000_000
 # Clocks of several machines differ; what is dated later than this was dated by no clock.
 CLOCK_SKEW_S: Final = 86_400.0
@@ -184,7 +186,7 @@ class CommitIndex:
 def read_history(connection: sqlite3.Connection) -> CommitIndex:
     """What the memory knows of past commits."""
     row = connection.execute("SELECT lengths, files FROM history_files").fetchone() or (b"", b"")
-    files = zlib.decompress(row[1]).decode().split("\x01") if row[0] else []
+    files = unpacked(row[1], MAX_NAMES_BYTES).decode().split("\x01") if row[0] else []
     changed = dict(connection.execute("SELECT path, at FROM history_changes"))
     return CommitIndex(
         lengths=np.frombuffer(row[0], dtype="<i4").astype(np.float32),

@@ -32,17 +32,25 @@ __all__ = [
 BUSY_TIMEOUT_S: Final = 60.0
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open the database, made and migrated where needed. Readers never wait for a writer (WAL).
 
     On a disk that cannot be written it is opened for reading.
+
+    Args:
+        read_only: it must be there, and nothing will be written.
 
     Raises:
         StoreError: it cannot be opened, or a newer Aurora wrote it.
         StoreCorruptError: it is damaged.
     """
-    if path.exists() and not os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        return _connect_for_reading(path)
+    writable = os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    if path.exists() and not writable:
+        return _connect_for_reading(path, "mode=ro&immutable=1")
+    if read_only:
+        if not path.exists():
+            raise StoreError(path, "is not there; run `aur mem index` first")
+        return _connect_for_reading(path, "mode=ro")
     _make_private(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -80,14 +88,16 @@ def _make_private(path: Path) -> None:
     make_private(path, PRIVATE_FILE)
 
 
-def _connect_for_reading(path: Path) -> sqlite3.Connection:
-    """Open a database that nobody can be writing to: SQLite then needs no files of its own beside it."""
+def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
+    """Open a database; one that nobody can be writing to (immutable) needs no files of SQLite beside it."""
     log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
+    if "immutable" in how and log.exists() and log.stat().st_size:
         raise StoreError(path, "has changes in its log and cannot be written; search once where it can be")
-    uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    uri = f"{path.resolve().as_uri()}?{how}"
     try:
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
     except sqlite3.OperationalError as error:
         raise StoreError(path, f"cannot be opened ({error})") from error
     try:

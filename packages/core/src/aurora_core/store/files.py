@@ -33,8 +33,11 @@ __all__ = [
     "remove_chunks",
     "remove_file",
     "touch_file",
+    "unpacked",
 ]
 
+# Six times the longest file; whatever unpacks to more was not written by Aurora.
+MAX_TEXT_BYTES: Final = 4_000_000
 # Earlier answers are kept as files of their own under this name, which no walk ever yields.
 REASONING_FOLDER: Final = ".aurora/reasoning/"
 
@@ -133,6 +136,7 @@ def put_file(
     size: int,
     mtime_ns: int,
     text: bytes,
+    note: str = "",
     chunks: Sequence[ChunkRow],
 ) -> tuple[int, range]:
     """Add a file with its chunks; returns its id and theirs, in their order.
@@ -141,13 +145,14 @@ def put_file(
 
     Args:
         text: see `packed_text`.
+        note: why it has no chunks, or how it was cut.
     """
     (file_id,) = connection.execute(
-        """INSERT INTO files (path, digest, size, mtime_ns, text) VALUES (?, ?, ?, ?, ?)
+        """INSERT INTO files (path, digest, size, mtime_ns, text, note) VALUES (?, ?, ?, ?, ?, ?)
            ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, size = excluded.size,
-               mtime_ns = excluded.mtime_ns, text = excluded.text
+               mtime_ns = excluded.mtime_ns, text = excluded.text, note = excluded.note
            RETURNING id""",
-        (path, digest, size, mtime_ns, text),
+        (path, digest, size, mtime_ns, text, note),
     ).fetchone()
     # Nobody else can take an id before the caller's transaction ends.
     last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
@@ -178,6 +183,21 @@ def packed_text(text: str) -> bytes:
     return zlib.compress(text.encode(), 6)
 
 
+def unpacked(packed: bytes, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """What `packed_text` and the like have compressed.
+
+    Raises:
+        zlib.error: it is damaged, or longer than anything that is kept.
+    """
+    decompressor = zlib.decompressobj()
+    content = decompressor.decompress(packed, limit)
+    if decompressor.unconsumed_tail:
+        raise zlib.error(f"a compressed value is longer than {limit} bytes")
+    if not decompressor.eof:
+        raise zlib.error("a compressed value is cut short")
+    return content
+
+
 def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: int) -> None:
     """Note that a file was written again with the same content."""
     connection.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
@@ -200,7 +220,7 @@ def remove_file(connection: sqlite3.Connection, file_id: int) -> list[int]:
 def file_text(connection: sqlite3.Connection, path: str) -> str | None:
     """A file's text as it was indexed; None where it is not known."""
     row = connection.execute("SELECT text FROM files WHERE path = ?", (path,)).fetchone()
-    return zlib.decompress(row[0]).decode() if row else None
+    return unpacked(row[0]).decode() if row else None
 
 
 def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, StoredChunk]:
@@ -257,7 +277,7 @@ def _stored(connection: sqlite3.Connection, where: str, values: Iterable[object]
     found: dict[int, StoredChunk] = {}
     for number, file_id, path, kind, symbol_type, name, start, end, signature, text in rows:
         if file_id not in lines:
-            lines[file_id] = zlib.decompress(text).decode().split("\n")
+            lines[file_id] = unpacked(text).decode().split("\n")
         found[number] = StoredChunk(
             id=number,
             file=path,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_core.chunking import Chunk, ChunkKind, SymbolType
-from aurora_core.store.files import REASONING_FOLDER, ChunkRow, packed_text, put_file, remove_file
+from aurora_core.store.files import REASONING_FOLDER, ChunkRow, packed_text, put_file, remove_file, unpacked
 
 if TYPE_CHECKING:
     import sqlite3
@@ -129,7 +128,7 @@ def _read(connection: sqlite3.Connection, where: str, values: Sequence[int]) -> 
     return {
         number: Reasoning(
             query=query,
-            answer=zlib.decompress(text).decode().removeprefix(f"{query}\n\n"),
+            answer=unpacked(text).decode().removeprefix(f"{query}\n\n"),
             score=score,
             sources=tuple(json.loads(sources)),
             run_id=run_id,

@@ -126,6 +126,16 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # The project that an answer was given in: another one's, where the user lets projects share them.
         "ALTER TABLE reasoning ADD COLUMN project TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        # Why a file has no chunks, or how it was cut; files without chunks are read again to learn that.
+        "ALTER TABLE files ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+        """UPDATE files SET digest = x'', mtime_ns = -1 WHERE path NOT LIKE '.aurora/reasoning/%'
+           AND NOT EXISTS (SELECT 1 FROM chunks WHERE file_id = files.id)""",
+        # What the last look at the whole project passed over; examples are separated by NUL.
+        """CREATE TABLE left_out (
+            reason TEXT PRIMARY KEY, count INTEGER NOT NULL, examples TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 
@@ -141,6 +151,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         version = _version(connection)
         if version == SCHEMA_VERSION:
             return
+        if connection.execute("PRAGMA query_only").fetchone()[0]:
+            raise StoreError(
+                path,
+                f"has schema {version}, this Aurora needs {SCHEMA_VERSION}; open it once where it can be written",
+            )
         if version > SCHEMA_VERSION:
             raise StoreError(path, f"has schema {version}, this Aurora knows {SCHEMA_VERSION}; update Aurora")
         connection.execute("BEGIN IMMEDIATE")

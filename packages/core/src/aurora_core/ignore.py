@@ -1,0 +1,215 @@
+"""Patterns of `.gitignore`, for projects where git cannot be asked.
+
+Each pattern becomes an expression whose stars cannot be tried anew once what follows them has matched, so that the
+longest line takes no more than time in proportion to the paths that it is held against.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["IgnoreRules", "read_rules"]
+
+_IN_SEGMENT: Final = "[^/]"
+_FOLDERS: Final = "(?:[^/]+/)*"
+_WILD: Final = re.compile(r"[*?\[\\]")
+_MAX_PATTERN: Final = 1_000
+# As POSIX has them for ASCII; written to stand inside brackets.
+_CLASSES: Final = {
+    "alpha": "a-zA-Z",
+    "digit": "0-9",
+    "alnum": "a-zA-Z0-9",
+    "upper": "A-Z",
+    "lower": "a-z",
+    "space": r"\s",
+    "blank": r" \t",
+    "punct": r"!-.:-@\[-`{-~",
+    "xdigit": "0-9a-fA-F",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pattern:
+    """One line.
+
+    Attributes:
+        anchored: whether it is held against the whole path below its folder; else against the last name.
+        includes: whether it takes back what an earlier line ignores.
+        folders_only: whether files are none of its business.
+    """
+
+    expression: re.Pattern[str]
+    anchored: bool
+    includes: bool
+    folders_only: bool
+
+    def matches(self, path: str, name: str, *, folder: bool) -> bool:
+        if self.folders_only and not folder:
+            return False
+        return self.expression.fullmatch(path if self.anchored else name) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRules:
+    """The patterns of one file; they hold for paths below its folder.
+
+    Attributes:
+        base: the folder, from the project's root; "" for the root.
+        bad_lines: numbers, counted from 1, of lines that can match nothing.
+    """
+
+    base: str
+    patterns: Sequence[_Pattern]
+    bad_lines: tuple[int, ...]
+
+    def ignored(self, path: str, *, folder: bool) -> bool | None:
+        """Returns True or False if a line decides on a path from the project's root, None if none does."""
+        below = path if not self.base else path.removeprefix(f"{self.base}/")
+        name = below[below.rfind("/") + 1 :]
+        for pattern in self.patterns:
+            if pattern.matches(below, name, folder=folder):
+                return not pattern.includes
+        return None
+
+
+def read_rules(lines: Iterable[str], base: str = "") -> IgnoreRules:
+    """Reads the lines of an ignore file; a line that is no pattern is counted and passed over, as git does."""
+    patterns: list[_Pattern] = []
+    bad: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        text = _without_end(line)
+        if not text or text.startswith("#"):
+            continue
+        pattern = _pattern(text)
+        if pattern is None:
+            bad.append(number)
+        else:
+            patterns.append(pattern)
+    return IgnoreRules(base=base, patterns=tuple(reversed(patterns)), bad_lines=tuple(bad))
+
+
+def _without_end(line: str) -> str:
+    """A line without its end and the spaces before it, but for one that is escaped."""
+    text = line.rstrip("\r\n")
+    bare = text.rstrip(" ")
+    escapes = len(bare) - len(bare.rstrip("\\"))
+    return bare + " " if escapes % 2 and len(bare) < len(text) else bare
+
+
+def _pattern(text: str) -> _Pattern | None:
+    includes = text.startswith("!")
+    text = text.removeprefix("!")
+    folders_only = text.endswith("/")
+    text = text.removesuffix("/")
+    anchored = "/" in text
+    segments = text.removeprefix("/").split("/")
+    if not text or len(text) > _MAX_PATTERN:
+        return None
+    expression = _path(segments) if anchored else _segment(text)
+    if expression is None:
+        return None
+    return _Pattern(
+        expression=re.compile(expression, re.DOTALL), anchored=anchored, includes=includes, folders_only=folders_only
+    )
+
+
+def _path(segments: Sequence[str]) -> str | None:
+    """The expression of a path: runs of segments between `**`, each found at the first place where it fits."""
+    runs: list[list[str]] = [[]]
+    for segment in segments:
+        if len(segment) > 1 and not segment.strip("*"):
+            runs.append([])
+        else:
+            expression = _segment(segment)
+            if expression is None:
+                return None
+            runs[-1].append(expression)
+    first, *rest = ("/".join(run) for run in runs)
+    if not rest:
+        return first
+    *middle, last = rest
+    found = "".join(f"(?>{_FOLDERS[:-1]}*?{run}/)" for run in middle if run)
+    return f"{first}/{found}{_end(last)}" if first else found + _end(last)
+
+
+def _end(last: str) -> str:
+    return f"{_FOLDERS}{last}" if last else ".+"
+
+
+def _segment(text: str) -> str | None:
+    """The expression of one name; None if nothing can match it."""
+    parts: list[str] = [""]
+    for piece in _pieces(text):
+        if piece is None:
+            return None
+        if piece == "*":
+            parts.append("")
+        else:
+            parts[-1] += piece
+    first, *rest = parts
+    if not rest:
+        return first
+    *middle, last = rest
+    found = "".join(f"(?>{_IN_SEGMENT}*?{part})" for part in middle if part)
+    return f"{first}{found}{_IN_SEGMENT}*{last}"
+
+
+def _pieces(text: str) -> Iterator[str | None]:
+    """Expressions of single characters, `*` for any run of stars, and None for what is no pattern."""
+    if not _WILD.search(text):
+        yield re.escape(text)
+        return
+    at = 0
+    while at < len(text):
+        character = text[at]
+        if character == "*":
+            while text[at : at + 1] == "*":
+                at += 1
+            yield "*"
+            continue
+        if character == "[":
+            expression, at = _brackets(text, at + 1)
+            yield expression
+            continue
+        if character == "\\":
+            at += 1
+            yield re.escape(text[at]) if at < len(text) else None
+        else:
+            yield _IN_SEGMENT if character == "?" else re.escape(character)
+        at += 1
+
+
+def _brackets(text: str, at: int) -> tuple[str | None, int]:
+    """The expression of a set of characters, and where the text goes on; None if it is not closed or empty."""
+    negated = text[at : at + 1] in ("!", "^")
+    at += negated
+    members: list[str] = []
+    first = True
+    while at < len(text) and (text[at] != "]" or first):
+        first = False
+        if text.startswith("[:", at) and (end := text.find(":]", at)) > 0:
+            members.append(_CLASSES.get(text[at + 2 : end], ""))
+            at = end + 2
+            continue
+        low, at = _member(text, at)
+        high = low
+        if text[at : at + 1] == "-" and text[at + 1 : at + 2] not in ("", "]"):
+            high, at = _member(text, at + 1)
+        if low <= high:
+            members.append(f"{re.escape(low)}-{re.escape(high)}")
+    if at >= len(text):
+        return None, at
+    inside = "".join(members)
+    if not inside:
+        return (_IN_SEGMENT if negated else None), at + 1
+    return (f"[^/{inside}]" if negated else f"(?!/)[{inside}]"), at + 1
+
+
+def _member(text: str, at: int) -> tuple[str, int]:
+    at += text[at] == "\\" and at + 1 < len(text)
+    return text[at], at + 1
