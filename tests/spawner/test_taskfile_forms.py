@@ -91,10 +91,12 @@ def test_paths_in_a_spec_kit_task_that_makes_something_are_its_outputs() -> None
             "- [ ] T003 Update src/models/user.py\n"
             "- [ ] T004 Create app/[slug]/page.tsx\n"
             "- [ ] T005 Add a script that removes src/models/old.py\n"
+            "- [ ] T006 Add the command (in .claude/commands/new.md), as on example.org/a/new.html.\n"
         )
     )
     assert tasks["T001"].files == ("src/models/user.py",)
     assert tasks["T002"].files == ("src/api.py", "docs/api.md")
+    assert tasks["T006"].files == (".claude/commands/new.md",)
     assert tasks["T003"].files == tasks["T004"].files == tasks["T005"].files == ()
 
 
@@ -227,6 +229,7 @@ def test_the_order_of_many_tasks_does_not_need_a_graph_of_all_pairs() -> None:
         ("1) [ ] Do it\n   1) [ ] First\n   2) [ ] Second\n2) [ ] Do more\n", ["1.1", "1.2", "2"]),
         ("1. [ ] Do it\n1. [ ] Do more\n", ["1", "2"]),
         ("- [ ] Do it\n- [ ] 7. Do more\n", ["task-1", "7"]),
+        ("- [ ] 10.2 Do it\n- [ ] 10.2a Do more\n- [ ] 2a.1 Do all\n", ["10.2", "10.2a", "2a.1"]),
     ],
 )
 def test_ids_are_what_the_file_calls_its_tasks(text: str, ids: list[str]) -> None:
@@ -500,3 +503,13 @@ def test_a_setting_given_twice_is_refused() -> None:
     with pytest.raises(TaskFileError, match="agent is set twice for this task, first in line 2") as caught:
         parse("- [ ] 1 A\n  - Agent: a\n  - Agent: b\n")
     assert caught.value.line == 3
+
+
+def test_an_asterisk_after_the_number_says_optional_too() -> None:
+    file = parse("- [ ] 7.8 Write it\n- [ ] 7.9* Test it\n")
+    assert ([task.id for task in file.tasks], file.left_out) == (["7.8"], ("7.9",))
+
+
+def test_a_comment_at_the_end_of_a_detail_is_a_setting_too() -> None:
+    (task,) = parse("- [ ] 1 A\n  - with care <!-- agent: x -->\n  <!-- priority: high -->\n").tasks
+    assert (task.agent, task.priority, task.prompt) == ("x", 10, "A\n- with care <!-- agent: x -->")

@@ -213,6 +213,7 @@ def repeated(piece: str) -> Callable[[int], str]:
 
 BOMBS: dict[str, Callable[[int], str]] = {
     "an open comment": lambda size: "- [ ] 1 A <!-- a" + " " * size,
+    "an open setting": lambda size: "- [ ] 1 A <!-- a:" + " " * size,
     "comment after comment": lambda size: "- [ ] 1 A " + "<!-- a: b -->" * (size // 13),
     "comments that never end": lambda size: "- [ ] 1 A " + "<!--" * (size // 4),
     "comments in code": lambda size: "- [ ] 1 A " + "`<!--a-->" * (size // 9),

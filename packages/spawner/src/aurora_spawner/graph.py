@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GraphError
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.task import SpawnTask
+
+_SHOWN: Final = 10
+"""Tasks of a cycle that an error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,8 @@ def build_graph(
     dependants = _link(by_id, frozenset(satisfied), where, path)
     cycle = _find_cycle(by_id, dependants)
     if cycle:
-        chain = " → ".join([*cycle, cycle[0]])
+        shown = cycle if len(cycle) <= _SHOWN else [*cycle[:_SHOWN], f"… ({len(cycle) - _SHOWN} more)"]
+        chain = " → ".join([*shown, cycle[0]])
         raise GraphError(cycle[0], f"depends on itself: {chain}", line=where.get(cycle[0]), path=path)
     return TaskGraph(tasks=by_id, dependants=dependants)
 

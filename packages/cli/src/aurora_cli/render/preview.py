@@ -59,7 +59,8 @@ def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
     left_out = f", {len(plan.file.left_out)} optional left out (--optional)" if plan.file.left_out else ""
     not_run = f", {len(plan.file.not_run)} not run" if plan.file.not_run else ""
     yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}{left_out}{not_run}"
-    yield f"  {plan.file.form}: {plan.file.order}"
+    singly = "; one at a time" if plan.max_concurrent == 1 else ""
+    yield f"  {plan.file.form}: {plan.file.order}{singly}"
     width = max((len(one_line(task.id or "")) for task in shown), default=0)
     for task in shown:
         yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from aurora_spawner.taskfiles.ids import Lead
-    from aurora_spawner.taskfiles.lines import Entry, Heading
+    from aurora_spawner.taskfiles.lines import BodyLine, Entry, Heading
     from aurora_spawner.taskfiles.settings import Settings
 
 DONE: Final = ("x", "X")
@@ -34,7 +34,14 @@ class Item:
     children: list[Item] = field(default_factory=list)
     beside: bool = False
     """It runs beside its neighbours."""
+    optional: bool = False
+    """It is marked as optional."""
     id: str = ""
+
+    @property
+    def details(self) -> list[BodyLine]:
+        """The lines below it that are no settings."""
+        return [line for line in self.entry.body if line.line not in self.settings.lines]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +92,4 @@ def has_native_settings(items: Sequence[Item]) -> bool:
 
 def body_has(items: Sequence[Item], pattern: re.Pattern[str]) -> bool:
     """Tell whether a line below a task begins with a pattern."""
-    return any(pattern.match(line.text) for item in items for line in item.settings.details)
+    return any(pattern.match(line.text) for item in items for line in item.details)

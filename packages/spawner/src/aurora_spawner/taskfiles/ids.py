@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 _LEAD: Final = re.compile(
     r"(?P<open>\*\*|__|`)?(?P<word>[Tt]ask[ \t]+)?#?"
-    r"(?P<id>(?P<letters>[A-Za-z]{1,10}[-_]?)?\d{1,9}(?:[.-]\d{1,9}){0,9}[a-z]?)"
-    r"(?P<point>[.:)])?(?P<close>\*\*|__|`)?(?P<late>[.:)])?(?:[ \t]+(?:[-\u2013\u2014][ \t]+)?|$)"
+    r"(?P<id>(?P<letters>[A-Za-z]{1,10}[-_]?)?[0-9]{1,9}[a-z]?(?:[.-][0-9]{1,9}[a-z]?){0,9})"
+    r"(?P<point>[.:)])?(?P<close>\*\*|__|`)?(?P<star>\*)?(?P<late>[.:)])?(?:[ \t]+(?:[-\u2013\u2014][ \t]+)?|$)"
 )
-_INTEGER: Final = re.compile(r"\d+")
+_SMALL: Final = "abcdefghijklmnopqrstuvwxyz"
+_INTEGER: Final = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Lead:
     """The letters before the number."""
     marked: bool
     """A point, colon or bracket follows, or it is set in bold or named a task."""
+    starred: bool
+    """An asterisk follows, as another way to say that the task is optional."""
     rest: str
     """The text without it."""
 
@@ -60,6 +63,7 @@ def read_lead(text: str) -> Lead | None:
         id=match["id"],
         letters=match["letters"] or "",
         marked=bool(match["point"] or match["late"] or match["open"] or match["word"]),
+        starred=bool(match["star"]),
         rest=rest,
     )
 
@@ -76,6 +80,8 @@ def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> lis
     by_letters = Counter(lead.letters for lead in found)
     integers = {lead.integer for lead in numbered if lead.integer is not None}
     starts = {lead.id.split(".")[0] for lead in numbered if "." in lead.id}
+    known = {lead.id for lead in numbered if lead.integer is None}
+    several = len(known) > 2
     most = 2 * len(numbered) >= len(leads)
     limit = 2 * len(leads) + 20
 
@@ -85,7 +91,7 @@ def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> lis
         if lead.letters:
             return lead.marked or lead.id[len(lead.letters)] == "0" or 2 * by_letters[lead.letters] >= len(leads)
         if lead.integer is None:
-            return lead.marked or (most and not lead.id[-1].isalpha())
+            return lead.marked or (lead.id.strip(_SMALL) in known if lead.id[-1].isalpha() else most or several)
         if lead.integer > limit:
             return False
         counts = bool({0, 1} & integers) or bool({lead.integer - 1, lead.integer + 1} & integers)

@@ -18,7 +18,7 @@ _LABEL: Final = re.compile(r"(?:[-*+][ \t]+)?(?:_Requirements?:|\*\*Validates:)"
 
 
 def _fits(items: Sequence[Item], headings: Sequence[Heading]) -> bool:
-    if any(item.entry.starred for item in items) or body_has(items, _LABEL):
+    if any(item.optional for item in items) or body_has(items, _LABEL):
         return True
     if has_native_settings(items):
         return False

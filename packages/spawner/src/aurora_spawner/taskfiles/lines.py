@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LINE_END: Final = re.compile(r"\r\n|\n|\r")
 """What ends a line for Markdown and editors; other separators of Unicode are characters like any."""
 
-_MARKER: Final = re.compile(r"(?:[-*+]|(?P<ordinal>\d{1,9})[.)])(?P<gap>[ \t]+)(?=[^ \t])")
+_MARKER: Final = re.compile(r"(?:[-*+]|(?P<ordinal>[0-9]{1,9})[.)])(?P<gap>[ \t]+)(?=[^ \t])")
 _BOX: Final = re.compile(r"\[(?P<box>[^\[\]]{0,3})\](?P<star>\*?)(?=[ \t]|$)")
 _HEADING: Final = re.compile(r"(?P<level>#{1,6})(?:[ \t]|$)")
 _FENCE: Final = re.compile(r"(?P<run>`{3,}(?=[^`]*$)|~{3,})")
@@ -27,7 +27,7 @@ _UNDERLINE: Final = re.compile(r"(?:=+|-+)[ \t]*$")
 _NO_PARAGRAPH: Final = ("#", ">", "|", "<", "**", "__", "```", "~~~", "[")
 """A line that begins like this goes on with no sentence of the task above it."""
 
-_BOX_WITHIN: Final = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*\[(?:[^\[\]\w]|[xX])?\](?=[ \t*]|$)")
+_BOX_WITHIN: Final = re.compile(r"[ \t>]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)*\[(?:[^\[\]\w]|[xX])?\](?=[ \t*]|$)")
 _BARE_BOX: Final = re.compile(r"[>#*_~ \t]*\[[ xX]?\](?![(\[:])")
 _LETTER_BOX: Final = re.compile(r"\[[a-zA-OQ-WYZ]\](?=[ \t])")
 _CELL: Final = re.compile(r"\|[ \t]*\[[ xX]\][ \t]*(?=\|)")
@@ -54,11 +54,15 @@ class BodyLine:
     """A line that belongs to a task."""
 
     line: int
+    """Counted from 1; 0 for a blank line."""
     indent: int
     """Columns, with tabs to every fourth."""
     text: str
     """Without what indents it."""
     kind: Kind
+
+
+_BLANK_LINE: Final = BodyLine(line=0, indent=0, text="", kind=Kind.TEXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,10 +215,13 @@ class _Scanner:
         """Take a line of a fence, a comment or raw HTML; False where it is outside of it after all."""
         region = self._region
         assert region is not None
+        if not text:
+            self._attach(line, indent, text, Kind.CODE)
+            return True
         if region.end[0] in "`~":
-            if text and text == text[0] * len(text) and text.startswith(region.end):
+            if text == text[0] * len(text) and text.startswith(region.end):
                 self._region = None
-            elif text and indent < region.floor:
+            elif indent < region.floor:
                 self._region, self._blank = None, True
                 return False
         elif region.end in text.lower():
@@ -370,7 +377,8 @@ class _Scanner:
 
     def _add(self, entry: int | None, line: int, indent: int, text: str, kind: Kind) -> None:
         if entry is not None and (text or kind is Kind.CODE or not self._blank):
-            self._entries[entry].body.append(BodyLine(line=line, indent=indent, text=text, kind=kind))
+            found = BodyLine(line=line, indent=indent, text=text, kind=kind) if text else _BLANK_LINE
+            self._entries[entry].body.append(found)
         self._blank = False if text and kind is not Kind.CODE else self._blank
 
     def _note_within(self, line: int, text: str, where: str) -> None:

@@ -43,7 +43,7 @@ _STATE_REMARKS: Final = {
 _INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical")
 """What a group says for the tasks in it."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
-_PATH: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
+_PATH: Final = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
 _UNMAKING: Final = re.compile(r"\b(?:delete|remove|rename|move|replace|drop)", re.IGNORECASE)
 
 
@@ -88,6 +88,7 @@ class _Reading:
         self._directory = Directory(self._items)
         self._leaves = [item for item in self._items if not item.children and item.title]
         self._leaves_by_group: dict[str, list[Item]] = {}
+        self._dependencies = 0
         self._needs = self._find_needs()
         self._states = self._find_states()
 
@@ -119,6 +120,7 @@ class _Reading:
         referenced = {each for item in items for reference in item.settings.references for each in reference.ids}
         for item, lead in zip(items, choose_ids(leads, referenced), strict=True):
             item.lead = lead
+            item.optional = item.entry.starred or (lead is not None and lead.starred)
             item.title = lead.rest if lead and is_sure(lead) else item.settings.text
         _number(items)
         for item in items:
@@ -153,14 +155,10 @@ class _Reading:
         """Return what each task says that it depends on, or its groups do; None if nothing is said."""
         own = {item.id: self._needs_of(item) for item in self._items}
         found: dict[str, tuple[str, ...] | None] = {}
-        total = 0
         for item in self._leaves:
             said = [needs for owner in _with_groups(item) if (needs := own[owner.id]) is not None]
+            self._count_dependencies(item, sum(map(len, said)))
             found[item.id] = tuple(dict.fromkeys(each for needs in said for each in needs)) if said else None
-            total += sum(map(len, said))
-            if total > DEPENDENCY_LIMIT:
-                problem = f"the tasks up to here have more than {DEPENDENCY_LIMIT:,} dependencies; split the file"
-                raise TaskFileError(self._path, item.entry.line, problem)
         return found
 
     def _needs_of(self, item: Item) -> tuple[str, ...] | None:
@@ -172,8 +170,15 @@ class _Reading:
                 self._take_as_prose(item, reference)
             else:
                 said = True
+                self._count_dependencies(item, len(named))
                 found.update(dict.fromkeys(named))
         return tuple(found) if said else None
+
+    def _count_dependencies(self, item: Item, number: int) -> None:
+        self._dependencies += number
+        if self._dependencies > DEPENDENCY_LIMIT:
+            problem = f"the file has more than {DEPENDENCY_LIMIT:,} dependencies up to here; split it"
+            raise TaskFileError(self._path, item.entry.line, problem)
 
     def _resolve(self, item: Item, reference: Reference) -> list[str] | None:
         """Return the tasks that a line names, those of a group for the group; None if the line is prose after all."""
@@ -196,9 +201,7 @@ class _Reading:
     def _take_as_prose(self, item: Item, reference: Reference) -> None:
         remark = f"{reference.text} is not a setting, it stays in the prompt: it names no task of this file"
         self._notes.append(Note(line=reference.line, text=remark))
-        if reference.source is not None:
-            item.settings.details.append(reference.source)
-            item.settings.details.sort(key=lambda line: line.line)
+        item.settings.lines.discard(reference.line)
 
     def _members(self, item: Item) -> list[Item]:
         """Return the tasks in a group, or a task itself."""
@@ -226,7 +229,7 @@ class _Reading:
         family = list(_with_groups(item))
         if any(self._is_odd(each) for each in family):
             return LineState.HELD
-        if any(each.entry.starred for each in family) and not self._optional:
+        if any(each.optional for each in family) and not self._optional:
             return LineState.OPTIONAL
         return LineState.OPEN
 
@@ -283,7 +286,7 @@ class _Reading:
         text = item.title[:2000]
         if not _MAKING.match(text) or _UNMAKING.search(text):
             return ()
-        words = (word.strip("`'\",;:.()") for word in text.split())
+        words = (word.lstrip("`'\"(").rstrip("`'\",;:.)") for word in text.split())
         return tuple(dict.fromkeys(word for word in words if _PATH.fullmatch(word)))
 
     def _group_of(self, item: Item) -> GroupLine:
@@ -386,9 +389,9 @@ def _leaves_of(item: Item) -> list[Item]:
 
 def _prompt(item: Item) -> str:
     """Return the task's text and details, then those of the groups that it is in."""
-    parts = ["\n".join([item.title, *_dedented(item.settings.details)])]
+    parts = ["\n".join([item.title, *_dedented(item.details)])]
     parts += [
-        "\n".join([f"Part of: {group.title}", *_dedented(group.settings.details)])
+        "\n".join([f"Part of: {group.title}", *_dedented(group.details)])
         for group in _with_groups(item)
         if group is not item and group.title
     ]

@@ -39,7 +39,7 @@ _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 _SEVERAL: Final = ("depends", "files")
 """Settings that add up where they are given more than once."""
 
-_MARKER: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+")
+_MARKER: Final = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]+")
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,19}")
 _NAME: Final = re.compile(r"@?[A-Za-z0-9][\w.-]{0,99}")
 _MODEL: Final = re.compile(r"(?=[a-z]|\S*\d)[A-Za-z0-9][\w.:/@+-]{0,99}(?:\[\w{1,9}\])?")
@@ -48,7 +48,7 @@ _WHOLE: Final = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _PATH: Final = re.compile(r"[\w.@*?/+-]{1,250}")
 _REMARK: Final = re.compile(r"[ \t]*\([^()]*\)$")
 _ID: Final = re.compile(
-    r"(?:[A-Za-z][A-Za-z-]{0,15}[-_]?)?\d{1,9}(?:[.-]\d{1,9}){0,9}[a-z]?"
+    r"(?:[A-Za-z][A-Za-z-]{0,15}[-_]?)?[0-9]{1,9}[a-z]?(?:[.-][0-9]{1,9}[a-z]?){0,9}"
     r"|(?:[\w-]{1,40}/){1,6}[\w.-]{1,40}"
 )
 """As it stands in a file, or behind its heading as in `backend/1.1`."""
@@ -106,8 +106,6 @@ class Reference:
     """The line itself."""
     perhaps: tuple[str, ...] = ()
     """Ids in a range, as far as the file has them."""
-    source: BodyLine | None = None
-    """The line, for the prompt if it is prose."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +118,8 @@ class Settings:
     """What the task depends on; empty ids say: on nothing."""
     text: str = ""
     """The task's own line without comments that are settings."""
-    details: list[BodyLine] = field(default_factory=list)
+    lines: set[int] = field(default_factory=set)
+    """The lines below the task that are settings; the others belong to its prompt."""
     near_misses: list[tuple[int, str]] = field(default_factory=list)
     """Line and remark about each line that is nearly a setting."""
 
@@ -141,8 +140,8 @@ def read_settings(entry: Entry, path: Path) -> Settings:
     if match := _IN_BRACKETS.search(settings.text[-400:]):
         reader.take_bracketed(match[1], entry.line)
     for line in entry.body:
-        if not reader.takes(line):
-            settings.details.append(line)
+        if line.text and reader.takes(line):
+            settings.lines.add(line.line)
     return settings
 
 
@@ -156,14 +155,16 @@ class _Reader:
 
     def takes(self, line: BodyLine) -> bool:
         """Take a line if it is a setting; False leaves it to the prompt."""
-        if line.kind is Kind.COMMENT:
+        if line.kind is Kind.CODE:
+            return False
+        if "<!--" in line.text:
             return not self.take_comments(line.text, line.line)
         if line.kind is Kind.BULLET or (line.kind is Kind.TEXT and line.text[:1] in "_*"):
             content = _MARKER.sub("", line.text, count=1) if line.kind is Kind.BULLET else line.text
             if line.kind is Kind.TEXT and not (_is_wrapped(content) or content.startswith("**")):
                 return False
             found = _key_and_value(content)
-            return found is not None and self._set(*found, line.line, line.text, source=line)
+            return found is not None and self._set(*found, line.line, line.text)
         return False
 
     def take_comments(self, text: str, line: int) -> str:
@@ -172,7 +173,7 @@ class _Reader:
         for start, end in _comments(text):
             inner = text[start + 4 : end - 3]
             found = _key_and_value(inner) if len(inner) < _LONG else None
-            if found is not None and self._set(*found, line, text[start:end], source=None):
+            if found is not None and self._set(*found, line, text[start:end]):
                 kept.append(text[at:start])
                 at = end
         kept.append(text[at:])
@@ -188,7 +189,7 @@ class _Reader:
             return
         self.settings.references.append(Reference(line=line, ids=ids, perhaps=perhaps, loose=True, text=text))
 
-    def _set(self, key: str, value: str, line: int, text: str, *, source: BodyLine | None) -> bool:
+    def _set(self, key: str, value: str, line: int, text: str) -> bool:
         name = _KEYS.get(key)
         if name is None:
             self._note_slip(key, value, line, text)
@@ -206,9 +207,7 @@ class _Reader:
         if name == "depends":
             ids, perhaps = _ids(value)
             self.settings.references.append(
-                Reference(
-                    line=line, ids=ids, perhaps=perhaps, loose=key in _LOOSE_KEYS, text=_short(text), source=source
-                )
+                Reference(line=line, ids=ids, perhaps=perhaps, loose=key in _LOOSE_KEYS, text=_short(text))
             )
         else:
             self._keep(name, read)
