@@ -20,6 +20,7 @@ from aurora_core import AuroraCoreError, Memory, Project, ProjectError, StoreCor
 from aurora_core.git import run_git
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_spawner import SpawnerError
+from aurora_spawner.leftovers import find_leftovers
 from aurora_spawner.recovery.errors import ProviderStateError
 from aurora_spawner.recovery.provider import GateState, utc_time
 from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore, default_state_dir
@@ -69,6 +70,7 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _machine()
     yield _git()
     yield _providers(default_state_dir(), time.time())
+    yield from _leftovers(default_state_dir())
     try:
         project = Project.find(start)
     except ProjectError as error:
@@ -86,6 +88,18 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield _looked_at("policies", lambda: _policies(project))
     yield _looked_at("memory", lambda: _memory(project))
     yield _looked_at("journal", lambda: _journal(project))
+
+
+def _leftovers(state_dir: Path) -> Iterator[Finding]:
+    """Agents of coordinators that have died; nothing is said where there are none."""
+    try:
+        for left in find_leftovers(state_dir):
+            pids = ", ".join(map(str, left.processes))
+            says = f"run {left.run_id} ({left.journal}) has no coordinator, and these run on: {pids}"
+            advice = f"in its project: aur resume {left.run_id}, or aur cancel {left.run_id}"
+            yield Finding(check="agents", level=Level.WARN, says=says, advice=advice)
+    except SpawnerError as error:
+        yield Finding(check="agents", level=Level.WARN, says=str(error), advice="see the message")
 
 
 def _looked_at(check: str, look: Callable[[], Finding]) -> Finding:

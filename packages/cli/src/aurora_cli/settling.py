@@ -9,6 +9,8 @@ from aurora_cli.output import note
 from aurora_core import AuroraCoreError
 from aurora_policies import PoliciesError
 from aurora_spawner import SpawnerError
+from aurora_spawner.leftovers import end_leftover, find_leftovers
+from aurora_spawner.recovery.provider_store import default_state_dir
 
 if TYPE_CHECKING:
     from aurora_cli.money import Guard
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from aurora_spawner.checkpoints import CleanReport
     from aurora_spawner.result import TaskState
 
-__all__ = ["cancel_run", "clean_runs"]
+__all__ = ["cancel_run", "clean_runs", "end_left"]
 
 
 def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> TaskState | None:
@@ -34,6 +36,16 @@ def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: b
     if guard:
         guard.settle_left(run_id, journal.attempts_of(project, run_id), over=False)
     return stood
+
+
+def end_left(run_id: str) -> bool:
+    """End what a dead coordinator left running, where no journal knows its run; False where nothing of it runs."""
+    left = [each for each in find_leftovers(default_state_dir()) if each.run_id == run_id]
+    for each in left:
+        survivors = end_leftover(each)
+        if survivors:
+            note(f"warning: processes {', '.join(map(str, survivors))} could not be ended")
+    return bool(left)
 
 
 def clean_runs(project: Project, *, older_than_days: float) -> CleanReport:

@@ -131,6 +131,11 @@ def new_token() -> str:
     return f"{_process_token}-{next(_COUNTER):x}"
 
 
+def process_token() -> str:
+    """The beginning of every token that this process gives out."""
+    return _process_token
+
+
 def _name_process() -> None:
     """A name that no other process has; a fork gets one of its own."""
     global _process_token  # noqa: PLW0603 -- the process has one name

@@ -57,6 +57,11 @@ class ProcessIdentity:
         """Whether its pid means something to us: same machine, same boot, same pid namespace."""
         return (self.host, self.boot_id, self.namespace) == (host_name(), boot_id(), pid_namespace())
 
+    @property
+    def of_this_machine(self) -> bool:
+        """Whether it ran here and in the pid namespace of this process, before or after a reboot."""
+        return (self.host, self.namespace) == (host_name(), pid_namespace())
+
     def alive(self) -> bool:
         """Whether exactly this process still runs; a zombie does not."""
         return self.here and start_time_of(self.pid) == self.start_time

@@ -27,6 +27,7 @@ from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, ent
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
+from aurora_spawner.leftovers import announced
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.pacing import TokenBucket
 from aurora_spawner.recovery.chains import check_fallbacks
@@ -227,7 +228,11 @@ class Run:
             RunHeldError: Another coordinator works on this run.
             JournalError: The journal could not be written; the agents have been stopped.
         """
-        with Journal(self.journal) as store, store.hold(self.run_id, holder=own_identity()) as lease:
+        with (
+            Journal(self.journal) as store,
+            store.hold(self.run_id, holder=own_identity()) as lease,
+            announced(self.state_dir, self.run_id, self.journal),
+        ):
             standing = self._standing(store)
             recovery = self._recovery(store, standing)
             writer = GroupWriter(store, lease=lease)

@@ -142,8 +142,10 @@ class AttemptFolder:
             return None
         stored = _read_object(self.exit)
         for name, kind in _RECORD_TYPES.items():
-            if not isinstance(stored.get(name), kind):
-                raise AttemptRecordError(self.exit, f"is not an exit record: {name} is {stored.get(name)!r}")
+            if name not in stored or not isinstance(stored[name], kind):
+                raise AttemptRecordError(self.exit, f"is not an exit record: {name} is {stored.get(name)!a}")
+        if stored["cap_bytes"] < 2:  # a stream is kept in two halves
+            raise AttemptRecordError(self.exit, f"is not an exit record: cap_bytes is {stored['cap_bytes']}")
         return ExitRecord(**{**{name: stored[name] for name in _RECORD_TYPES}, "survivors": _pids(stored)})
 
     def read_agent_pid(self) -> int | None:

@@ -33,6 +33,17 @@ def find_strays(token: str, *, session: int | None) -> list[int]:
     return sorted({pid for pid in (*marked, *related) if _session(pid) is not None})
 
 
+def tokens_that_begin_with(start: str) -> dict[int, str]:
+    """Living processes that carry such a token in their environment, each with its token."""
+    mark = f"{TOKEN_VARIABLE}={start}".encode("ascii", errors="replace")
+    found = {}
+    for pid in psutil.pids():
+        carried = next((each for each in _environment(pid) if each.startswith(mark)), None)
+        if carried is not None and _session(pid) is not None:
+            found[pid] = carried.partition(b"=")[2].decode("ascii", errors="replace")
+    return found
+
+
 def end_strays(token: str, *, session: int | None, limit_s: float = SWEEP_LIMIT_S) -> list[int]:
     """SIGKILL strays until none is found; returns those that would not die within the limit."""
     end = time.monotonic() + limit_s

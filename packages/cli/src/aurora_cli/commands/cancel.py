@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from aurora_cli import settling, wiring
+from aurora_cli.errors import NoProjectError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import target_argument
 from aurora_cli.output import note
+from aurora_spawner.errors import JournalError, UnknownRunError
 
 __all__ = ["command"]
 
@@ -34,7 +36,13 @@ def command(*, target: str, at_once: bool) -> int:
     have cost is settled.
     """
     run_id, _, task_id = target.partition("/")
-    stood = settling.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
+    try:
+        stood = settling.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
+    except (NoProjectError, JournalError, UnknownRunError):
+        if not settling.end_left(run_id):
+            raise
+        note(f"no journal knows {run_id} any more; what its agents left running has been ended")
+        return ExitCode.DONE
     if stood is not None and stood.settled:
         note(f"{target} is {stood} already")
     else:
