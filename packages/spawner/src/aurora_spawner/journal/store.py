@@ -331,6 +331,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite hands out the bytes of a damaged page, and in its messages, too
+        raise JournalCorruptError(path, f"is damaged ({error}); move it away, or restore it from a copy") from error
     except OSError as error:
         raise JournalError(path, f"cannot be used: {error.strerror or error}") from error
 
