@@ -125,3 +125,18 @@ def test_what_is_kept_of_pythonpath_comes_last(tmp_path: Path) -> None:
     told = start(sys.executable, "-I", "-c", isolated)
     assert sysconfig.get_paths()["stdlib"] in told.stdout, told.stderr
     assert "['word']" in told.stdout
+
+
+@pytest.mark.parametrize("place", [".", "", "tools", "./node_modules/.bin"])
+def test_a_relative_place_in_path_is_not_looked_in(shop: Path, tmp_path: Path, place: str) -> None:
+    """A clone's own `git` or `claude` would run for ours."""
+    folder = shop / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("git", "claude", "codex", "ps", "node"):
+        (folder / name).write_text(f"#!/bin/sh\n/bin/touch {tmp_path / 'ran'}\n")
+        (folder / name).chmod(0o755)
+    (shop / "tasks.md").write_text("- [ ] 1 What does Till do?\n")
+    path = os.pathsep.join([place, os.environ["PATH"]])
+    for words in (("init",), ("agents", "doctor"), ("doctor",), ("spawn", "tasks.md", "--yes")):
+        told = start(str(AUR), *words, PATH=path)
+        assert not (tmp_path / "ran").exists(), (words, told.stderr)

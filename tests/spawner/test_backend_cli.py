@@ -15,7 +15,6 @@ from aurora_spawner.backends.base import AgentBackend, Backend, Invocation
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
-from aurora_spawner.environment import agent_environment
 from aurora_spawner.executor import AttemptOrder
 from aurora_spawner.recovery.chains import provider_of
 
@@ -136,38 +135,6 @@ def test_an_isolated_agent_has_a_home_of_its_own(kind: str, tmp_path: Path) -> N
     isolated, ordinary = started(tmp_path, kind, isolated=True), started(tmp_path, kind)
     assert home in " ".join([*isolated.command, *isolated.env.values()])
     assert set(isolated.env) | set(isolated.command) > set(ordinary.env) | set(ordinary.command)
-
-
-def test_an_agent_sees_its_own_keys_only(tmp_path: Path) -> None:
-    keys = dict.fromkeys(
-        ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GH_TOKEN", "AWS_SECRET_ACCESS_KEY"), "x"
-    )
-    seen = {
-        kind: set(agent_environment(keys, secrets=started(tmp_path, kind).secrets))
-        for kind in ("claude", "codex", "gemini", "copilot", "qwen", "aider")
-    }
-    assert seen == {
-        "claude": {"ANTHROPIC_API_KEY"},
-        "codex": {"OPENAI_API_KEY"},
-        "gemini": {"GEMINI_API_KEY"},
-        "copilot": {"GH_TOKEN"},
-        "qwen": {"OPENAI_API_KEY"},
-        "aider": {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"},
-    }
-    assert set(agent_environment(keys)) == seen["aider"], "a command of which nothing is known"
-    by_amazon = started(tmp_path, "claude", env={"CLAUDE_CODE_USE_BEDROCK": "1"})
-    assert "AWS_SECRET_ACCESS_KEY" in agent_environment(keys, secrets=by_amazon.secrets)
-
-
-def test_a_surrounding_agent_leaves_no_trace() -> None:
-    nested = {
-        "CLAUDECODE": "1",
-        "CLAUDE_CODE_SESSION_ID": "s",
-        "GEMINI_CLI": "1",
-        "QWEN_CODE": "1",
-        "CODEX_SANDBOX": "x",
-    }
-    assert agent_environment({**nested, "LANG": "C"}, secrets=("CLAUDE_*",)) == {"LANG": "C"}
 
 
 @pytest.mark.parametrize(

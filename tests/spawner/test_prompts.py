@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import SpawnResult, SpawnTask, TaskError, TaskState
-from aurora_spawner.environment import agent_environment
 from aurora_spawner.prompts import fair_shares, prompt_for, shorten
 from aurora_spawner.task import task_from_json, task_to_json
 
@@ -93,27 +92,6 @@ def test_a_headline_is_one_short_line() -> None:
     assert SpawnTask("first\nsecond").headline == "first"
     assert SpawnTask("x", title="title").headline == "title"
     assert len(SpawnTask("x" * 200).headline) == 80
-
-
-def test_agents_inherit_what_they_need_and_no_secrets() -> None:
-    inherited = {
-        "PATH": "/bin",
-        "HOME": "/root",
-        "ANTHROPIC_API_KEY": "k",
-        "GITHUB_TOKEN": "t",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "db_password": "p",
-        "CLAUDECODE": "1",
-        "CODEX_SANDBOX_NETWORK_DISABLED": "1",
-        "GIT_DIR": "/elsewhere",
-    }
-    assert set(agent_environment(inherited)) == {"PATH", "HOME", "ANTHROPIC_API_KEY"}
-    assert set(agent_environment(inherited, keep=("GITHUB_*",))) == {
-        "PATH",
-        "HOME",
-        "ANTHROPIC_API_KEY",
-        "GITHUB_TOKEN",
-    }
 
 
 def test_instructions_stand_before_the_prompt_unless_the_agent_gets_them_elsewhere() -> None:

@@ -17,6 +17,7 @@ from aurora_spawner import BackendError, CliBackend
 from aurora_spawner.backends.model import ModelBackend
 from aurora_spawner.backends.model_apis import APIS
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.environment import agent_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -117,9 +118,11 @@ def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], ho
     programs = {name: _program(backend, environ) for name, backend in looked_at.items()}
     with ThreadPoolExecutor(max_workers=4) as pool:
         asked = {
-            name: pool.submit(_version, program, environ)
-            for name, program in programs.items()
-            if program and isinstance(looked_at[name], CliBackend)
+            name: pool.submit(
+                _version, program, agent_environment(environ, keep=each.keep_env, own=each.own_env()), home
+            )
+            for name, each in looked_at.items()
+            if isinstance(each, CliBackend) and (program := programs[name])
         }
         versions = {name: answer.result() for name, answer in asked.items()}
     return tuple(
@@ -207,11 +210,15 @@ def _files(names: Iterable[str], environ: Mapping[str, str], home: Path) -> Iter
             yield Path(environ[variable]) / rest
 
 
-def _version(program: str, environ: Mapping[str, str]) -> str | None:
-    """The first line of what a program says to --version; None where it fails or takes too long."""
+def _version(program: str, environ: Mapping[str, str], home: Path) -> str | None:
+    """The first line of what a program says to --version; None where it fails or takes too long.
+
+    It is asked in the home folder: some read settings from wherever they are started.
+    """
     try:
         process = subprocess.Popen(
-            [program, "--version"],
+            [str(Path(program).absolute()), "--version"],
+            cwd=home if home.is_dir() else None,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

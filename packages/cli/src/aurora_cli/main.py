@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -57,12 +58,20 @@ def root(ctx: click.Context) -> None:
 def main() -> int:
     """Run `aur` with the arguments and streams of this process; return its exit status."""
     tolerate_odd_streams()
+    _look_for_programs_in_absolute_folders()
     _end_in_order_on(signal.SIGTERM, signal.SIGHUP)
     if "_AUR_COMPLETE" in os.environ:
         from click.shell_completion import shell_complete
 
         return shell_complete(root, {}, "aur", "_AUR_COMPLETE", os.environ["_AUR_COMPLETE"])
     return run(sys.argv[1:])
+
+
+def _look_for_programs_in_absolute_folders() -> None:
+    """Leave relative folders out of PATH, here and for all that is started: a clone's `git` would run for ours."""
+    if "PATH" in os.environ:
+        folders = os.environ["PATH"].split(os.pathsep)
+        os.environ["PATH"] = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
 
 
 def run(args: Sequence[str]) -> int:

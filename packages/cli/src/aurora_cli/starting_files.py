@@ -21,6 +21,7 @@ __all__ = ["CONFIG_YAML", "StartingFile", "write_missing"]
 CONFIG_YAML: Final = """\
 # Settings of this project. Options of the command line and AURORA_… variables come before this file,
 # ~/.config/aurora/config.yaml comes after it. Lines that begin with # are examples and defaults.
+# What can start a program or loosen a rule takes effect once you trust the project: `aur trust` shows it and asks.
 
 # The agent for tasks that name none. Without it: the first agent CLI found of claude, codex, gemini, opencode, qwen,
 # copilot, aider, cline; else the local agent, which needs no model.

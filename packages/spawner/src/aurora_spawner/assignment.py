@@ -35,8 +35,8 @@ class Assignment:
     default_agent: str
     default_timeout_s: float | None
     environ: Mapping[str, str]
-    """What agents inherit, before it is scrubbed."""
-    _scrubbed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
+    """What agents inherit, before what is not theirs is left out."""
+    _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Who does a task."""
@@ -107,12 +107,10 @@ class Assignment:
 
     def _inherited(self, invocation: Invocation) -> dict[str, str]:
         """The environment for agents that need these; worked out once for each kind."""
-        needs = (invocation.keep_env, invocation.secrets)
-        if needs not in self._scrubbed:
-            self._scrubbed[needs] = agent_environment(
-                self.environ, keep=invocation.keep_env, secrets=invocation.secrets
-            )
-        return self._scrubbed[needs]
+        needs = (invocation.keep_env, invocation.own_env)
+        if needs not in self._passed:
+            self._passed[needs] = agent_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
+        return self._passed[needs]
 
 
 def _memo_file(folder: AttemptFolder, memo: Memo, invocation: Invocation, backend: Backend) -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""The environment an agent gets: the user's, without what would mislead it or what it has no business to see."""
+"""The environment an agent gets: what every program needs, and what this agent needs; nothing else of the user's."""
 
 from __future__ import annotations
 
@@ -47,57 +47,113 @@ NESTED_SESSION: Final = (
 )
 """Set by a surrounding agent, git hook or terminal session; an agent that sees them believes to be inside of it."""
 
+COMMON: Final = (
+    # Who and where one is, and in which words.
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "HOSTNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "XDG_*"),
+    *("TMPDIR", "TMP", "TEMP", "EDITOR", "VISUAL", "PAGER", "GPG_TTY", "DISPLAY", "WAYLAND_DISPLAY"),
+    *("TERM", "TERMINFO", "TERMINFO_DIRS", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "COLUMNS", "LINES"),
+    *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "WSL_DISTRO_NAME", "WSL_INTEROP"),
+    # How the network is reached.
+    *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+    *("NODE_USE_SYSTEM_CA", "NIX_SSL_CERT_FILE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"),
+    # git, but for what signs in.
+    *("GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
+    *("GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES", "GIT_EDITOR", "GIT_PAGER"),
+    # Continuous integration.
+    *("CI", "CONTINUOUS_INTEGRATION", "GITHUB_ACTIONS", "GITLAB_CI", "RUNNER_TEMP", "RUNNER_TOOL_CACHE"),
+    # Languages and their builds.
+    *("PYTHON*", "PYENV_*", "VIRTUAL_ENV", "CONDA_*", "MAMBA_*", "PIPX_*", "UV_*", "PDM_*", "PYTEST_ADDOPTS"),
+    *("PIP_CACHE_DIR", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_REQUIRE_VIRTUALENV"),
+    *("POETRY_HOME", "POETRY_CACHE_DIR", "POETRY_VIRTUALENVS_*", "DJANGO_SETTINGS_MODULE"),
+    *("NVM_*", "FNM_*", "VOLTA_HOME", "N_PREFIX", "NODE_ENV", "NODE_OPTIONS", "NODE_PATH", "PNPM_HOME", "COREPACK_*"),
+    *("npm_config_cache", "npm_config_prefix", "npm_config_registry", "NPM_CONFIG_CACHE", "NPM_CONFIG_PREFIX"),
+    *("NPM_CONFIG_REGISTRY", "BUN_INSTALL", "DENO_DIR", "DENO_INSTALL", "YARN_CACHE_FOLDER"),
+    *("JAVA_HOME", "JDK_HOME", "JRE_HOME", "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "MAVEN_HOME", "MAVEN_OPTS", "M2_HOME"),
+    *("GRADLE_HOME", "GRADLE_USER_HOME", "GRADLE_OPTS", "SDKMAN_*", "KOTLIN_HOME", "SCALA_HOME", "SBT_OPTS"),
+    *("ANDROID_HOME", "ANDROID_SDK_ROOT", "ANDROID_NDK_HOME", "FLUTTER_ROOT", "DEVELOPER_DIR", "SDKROOT"),
+    *("GOPATH", "GOROOT", "GOBIN", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOPRIVATE", "GONOSUMDB", "GOOS"),
+    *("GONOSUMCHECK", "GOARCH", "GOTOOLCHAIN", "GOWORK", "GO111MODULE", "CGO_*"),
+    *(
+        "CARGO_*",
+        "RUSTUP_*",
+        "RUSTFLAGS",
+        "RUSTDOCFLAGS",
+        "RUSTC_WRAPPER",
+        "RUST_BACKTRACE",
+        "RUST_LOG",
+        "SCCACHE_DIR",
+    ),
+    *("RBENV_*", "GEM_HOME", "GEM_PATH", "BUNDLE_PATH", "BUNDLE_GEMFILE", "BUNDLE_WITHOUT", "RAILS_ENV", "RACK_ENV"),
+    *("COMPOSER_HOME", "COMPOSER_CACHE_DIR", "PHP_INI_SCAN_DIR", "DOTNET_*", "NUGET_PACKAGES", "MIX_ENV", "HEX_HOME"),
+    *("CC", "CXX", "CPP", "AR", "LD", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "MAKEFLAGS", "CMAKE_*"),
+    *("LD_LIBRARY_PATH", "DYLD_*", "LIBRARY_PATH", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH"),
+    *("PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "CCACHE_*", "MANPATH", "INFOPATH", "ACLOCAL_PATH"),
+    *(
+        "ASDF_*",
+        "MISE_*",
+        "HOMEBREW_*",
+        "NIX_PATH",
+        "NIX_PROFILES",
+        "NIX_REMOTE",
+        "IN_NIX_SHELL",
+        "LOCALE_ARCHIVE",
+        "GUIX_PROFILE",
+        "BAZELISK_*",
+    ),
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_BUILDKIT", "TESTCONTAINERS_*"),
+    *("PLAYWRIGHT_*", "PUPPETEER_*", "CHROME_BIN", "CYPRESS_CACHE_FOLDER"),
+    *("CUDA_*", "HF_HOME", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    # Of an `aur` that an agent calls.
+    "AURORA_*",
+)
+"""What programs and builds need, whoever starts them."""
+
+WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY")
+"""Ours, and not for agents: whom the user trusts is not theirs to say."""
+
 SECRETS: Final = (
-    "*_TOKEN",
-    "*_SECRET",
-    "*_SECRET_*",
-    "*_PASSWORD",
-    "*_PASSWD",
-    "*_PRIVATE_KEY",
-    "*_API_KEY",
-    "*_APIKEY",
+    "*TOKEN*",
+    "*SECRET*",
+    "*PASSW*",
+    "*PASSPHRASE*",
+    "*CREDENTIAL*",
+    "*_KEY",
+    "*_KEYS",
+    "*_PAT",
+    "*_AUTH",
 )
-"""What secrets are commonly called."""
+"""What secrets are commonly called: of the names above, too, such as CARGO_REGISTRY_TOKEN."""
 
-SECRETS_BY_NAME: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
-"""Those that are called otherwise."""
-
-MODEL_KEYS: Final = (
-    "ANTHROPIC_*",
-    "AZURE_OPENAI_*",
-    "CLAUDE_*",
-    "COPILOT_*",
-    "DASHSCOPE_*",
-    "DEEPSEEK_*",
-    "GEMINI_*",
-    "GOOGLE_*",
-    "GROQ_*",
-    "MISTRAL_*",
-    "OPENAI_*",
-    "OPENROUTER_*",
-    "QWEN_*",
-    "XAI_*",
-)
-"""Keys of model providers, for an agent of which nobody knows whose it needs."""
+_PASSWORD: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|(?i:passw(?:or)?d|token|secret)\w*[=:]\S")
+"""In an address, or among options such as those of Maven and Gradle."""
+_PROXIES: Final = ("*_proxy", "*_PROXY")
 
 
 def agent_environment(
-    inherited: Mapping[str, str], *, keep: Iterable[str] = (), secrets: Iterable[str] | None = None
+    inherited: Mapping[str, str], *, keep: Iterable[str] = (), own: Iterable[str] = ()
 ) -> dict[str, str]:
-    """What an agent inherits.
+    """Returns what an agent inherits: an allow-list, for nobody knows the names of all secrets.
 
     Args:
-        keep: Names or patterns of variables to pass on though they look like a nested session or a secret.
-        secrets: Patterns of the secrets that it may see; None for the keys of all model providers.
+        keep: Names or patterns of further variables that the user wants passed on, whatever they are.
+        own: Patterns of the variables of this agent and of its model's provider, keys included.
     """
-    kept, shown = tuple(keep), MODEL_KEYS if secrets is None else tuple(secrets)
-    return {name: value for name, value in inherited.items() if _matches(name, kept) or not _withheld(name, shown)}
+    kept, owned = tuple(keep), tuple(own)
+    return {name: value for name, value in inherited.items() if _passes(name, value, kept, owned)}
 
 
-def _withheld(name: str, shown: tuple[str, ...]) -> bool:
-    if _matches(name, NESTED_SESSION):
+def _passes(name: str, value: str, kept: tuple[str, ...], owned: tuple[str, ...]) -> bool:
+    if _matches(name, kept):
         return True
-    return _matches(name.upper(), (*SECRETS, *SECRETS_BY_NAME)) and not _matches(name.upper(), shown)
+    if _matches(name, NESTED_SESSION) or name in WITHHELD:
+        return False
+    if _matches(name, owned):
+        return True
+    if not _matches(name, COMMON) or _matches(name.upper(), SECRETS):
+        return False
+    return _matches(name, _PROXIES) or not _PASSWORD.search(value)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

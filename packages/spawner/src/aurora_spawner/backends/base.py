@@ -23,11 +23,11 @@ class Invocation:
     command: tuple[str, ...]
     env: Mapping[str, str]
     keep_env: tuple[str, ...] = ()
-    """Patterns of inherited variables that this agent needs though they look like secrets."""
+    """Names or patterns of further variables that the user wants this agent to inherit."""
     instructed: bool = False
     """The command or environment carries the task's instructions; else they are put before the prompt."""
-    secrets: tuple[str, ...] | None = None
-    """Patterns of the model keys that it may see; None for all of them, where nobody knows which it needs."""
+    own_env: tuple[str, ...] = ()
+    """Patterns of inherited variables that are this agent's and its provider's, keys included."""
     files: Mapping[Path, str] = field(default_factory=dict)
     """Written before it starts, where they are not there yet: its configuration."""
     session_id: str | None = None

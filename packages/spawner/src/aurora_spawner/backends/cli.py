@@ -12,7 +12,16 @@ from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.command import find_program
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
-from aurora_spawner.backends.profiles import HOME, INSTRUCTIONS, NEW_SESSION, PROFILES, PROMPT_FILE, SESSION, Profile
+from aurora_spawner.backends.profiles import (
+    HOME,
+    INSTRUCTIONS,
+    NEW_SESSION,
+    PROFILES,
+    PROMPT_FILE,
+    SESSION,
+    Profile,
+    maker_env,
+)
 from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:
@@ -107,7 +116,7 @@ class CliBackend:
         return Invocation(
             command=(*program, *(_filled(word, places) for word in self._arguments(request))),
             env={name: _filled(value, places) for name, value in self._variables().items()},
-            secrets=self._secrets(),
+            own_env=self.own_env(request.task.model),
             keep_env=self.keep_env,
             files={Path(_filled(path, places)): content for path, content in files.items()},
             instructed=bool(instructions),
@@ -142,14 +151,23 @@ class CliBackend:
             *ending,
         )
 
-    def _secrets(self) -> tuple[str, ...]:
+    def own_env(self, model: str | None = None) -> tuple[str, ...]:
+        """Returns patterns of the inherited variables that are its own and its provider's.
+
+        Args:
+            model: The task's, which may say whose it is.
+        """
+        profile = self.profile
         asked = [
             more
-            for variable, patterns in self.profile.secrets_with.items()
+            for variable, patterns in profile.own_env_with.items()
             if variable in os.environ or variable in self.env
             for more in patterns
         ]
-        return (*self.profile.secrets, *asked)
+        maker, slash, _rest = (model or self.model or "").partition("/")
+        if slash and profile.provider_in_model:
+            return (*profile.own_env, *maker_env(maker), *asked)
+        return (*profile.own_env, *profile.maker_env, *asked)
 
     def _variables(self) -> dict[str, str]:
         profile = self.profile

@@ -39,7 +39,7 @@ class CommandBackend:
     env: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
     keep_env: tuple[str, ...] = ()
-    """Inherited variables that it needs though they look like secrets; patterns are allowed."""
+    """Names or patterns of inherited variables that it needs beyond what every program does, keys included."""
     provider: str | None = None
     """Whose rate limits it meets; None shares them with whatever runs the same command."""
     instructible: bool = True

@@ -87,7 +87,6 @@ class ModelBackend:
                 *(("--instructions", str(path)) if instructions else ()),
             ),
             env={**self.env, **({KEY_VARIABLE: key} if key else {})},
-            secrets=(),
             files={path: f"{instructions}\n"} if instructions else {},
             instructed=bool(instructions),
         )

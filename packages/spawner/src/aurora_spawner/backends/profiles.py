@@ -6,6 +6,7 @@ What the flags do was tried with the versions that docs/agents.md names.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -74,9 +75,11 @@ class Profile:
     """Where it keeps its configuration and sessions: the variable that says so, and the folder in the user's home."""
     windows: Callable[[Path, str], tuple[UsageWindow, ...]] | None = None
     """Reads from there how full the usage windows of its account are, by its session; None if it notes none there."""
-    secrets: tuple[str, ...] = ()
-    """The model keys that it may see: those of its own providers."""
-    secrets_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_env: tuple[str, ...] = ()
+    """Patterns of the variables that it inherits beyond what every program does: its own and its provider's."""
+    maker_env: tuple[str, ...] = ()
+    """More of them where its model does not say whose it is: the keys of any that it may be set up for."""
+    own_env_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """More of them, where a variable is set that asks for another provider."""
 
 
@@ -84,20 +87,35 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-_ANY_MODEL_KEY: Final = (
-    "ANTHROPIC_*",
-    "AZURE_OPENAI_*",
-    "DASHSCOPE_*",
-    "DEEPSEEK_*",
-    "GEMINI_*",
-    "GOOGLE_*",
-    "GROQ_*",
-    "MISTRAL_*",
-    "OPENAI_*",
-    "OPENROUTER_*",
-    "XAI_*",
-)
+_MAKERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "anthropic": ("ANTHROPIC_*",),
+    "azure": ("AZURE_*",),
+    "dashscope": ("DASHSCOPE_*",),
+    "deepseek": ("DEEPSEEK_*",),
+    "gemini": ("GEMINI_*", "GOOGLE_*"),
+    "groq": ("GROQ_*",),
+    "mistral": ("MISTRAL_*",),
+    "ollama": ("OLLAMA_*",),
+    "openai": ("OPENAI_*",),
+    "openrouter": ("OPENROUTER_*",),
+    "xai": ("XAI_*",),
+}
+_OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "amazon-bedrock": ("AWS_*",),
+    "bedrock": ("AWS_*",),
+    "google": ("GEMINI_*", "GOOGLE_*"),
+    "google-vertex": ("GOOGLE_*", "VERTEX*"),
+    "vertex_ai": ("GOOGLE_*", "VERTEX*"),
+}
+_ANY_MAKER: Final = tuple(pattern for patterns in _MAKERS.values() for pattern in patterns)
 """For agents that can be set up for any provider."""
+
+
+def maker_env(maker: str) -> tuple[str, ...]:
+    """Returns patterns of the variables of a model's maker; of one that is not known, those that bear its name."""
+    own_name = re.sub(r"\W", "_", maker.upper(), flags=re.ASCII)
+    return _MAKERS.get(maker) or _OTHER_NAMES.get(maker) or (f"{own_name}_*",)
+
 
 _GEMINI_GENERAL: Final = {"maxAttempts": 2, "enableAutoUpdate": False}
 _ASK_FIRST: Final = _json({"bash": "deny", "edit": "deny", "webfetch": "deny", "external_directory": "deny"})
@@ -120,8 +138,16 @@ _KNOWN: Final = (
         },
         root_env={"IS_SANDBOX": "1"},  # it refuses the superuser this mode otherwise
         isolated_env={"CLAUDE_CONFIG_DIR": HOME},
-        secrets=("ANTHROPIC_*", "CLAUDE_*"),
-        secrets_with={"CLAUDE_CODE_USE_BEDROCK": ("AWS_*",), "CLAUDE_CODE_USE_VERTEX": ("GOOGLE_*",)},
+        own_env=(
+            *("ANTHROPIC_*", "CLAUDE_*", "API_TIMEOUT_MS", "MAX_THINKING_TOKENS", "MAX_MCP_OUTPUT_TOKENS", "MCP_*"),
+            *("BASH_DEFAULT_TIMEOUT_MS", "BASH_MAX_TIMEOUT_MS", "BASH_MAX_OUTPUT_LENGTH", "DISABLE_*", "ENABLE_*"),
+            *("IS_SANDBOX", "USE_BUILTIN_RIPGREP"),
+        ),
+        own_env_with={
+            "CLAUDE_CODE_USE_BEDROCK": ("AWS_*",),
+            "CLAUDE_CODE_USE_FOUNDRY": ("AZURE_*",),
+            "CLAUDE_CODE_USE_VERTEX": ("GOOGLE_*", "CLOUD_ML_REGION", "VERTEX_*", "GCLOUD_PROJECT", "CLOUDSDK_*"),
+        },
     ),
     Profile(
         kind="codex",
@@ -136,7 +162,7 @@ _KNOWN: Final = (
         windows=codex_log.windows_of,
         isolated_env={"CODEX_HOME": HOME},
         isolated_files={f"{HOME}/config.toml": "check_for_update_on_startup = false\n"},  # it insists on the folder
-        secrets=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
+        own_env=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
     ),
     Profile(
         kind="gemini",
@@ -157,7 +183,7 @@ _KNOWN: Final = (
                 {"security": {"auth": {"selectedType": "gemini-api-key"}}, "general": _GEMINI_GENERAL}
             )
         },
-        secrets=("GEMINI_*", "GOOGLE_*"),
+        own_env=("GEMINI_*", "GOOGLE_*", "GCLOUD_PROJECT", "CLOUD_SHELL", "CLOUDSDK_*", "CODE_ASSIST_ENDPOINT"),
     ),
     Profile(
         kind="opencode",
@@ -175,7 +201,8 @@ _KNOWN: Final = (
             "XDG_STATE_HOME": f"{HOME}/state",
             "XDG_CACHE_HOME": f"{HOME}/cache",
         },
-        secrets=(*_ANY_MODEL_KEY, "OPENCODE_*"),
+        own_env=("OPENCODE_*",),
+        maker_env=_ANY_MAKER,
     ),
     Profile(
         kind="qwen",
@@ -187,7 +214,7 @@ _KNOWN: Final = (
         resumed=("--resume", SESSION),
         env={"QWEN_CODE_NO_RELAUNCH": "1"},
         isolated_env={"QWEN_HOME": HOME},
-        secrets=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
+        own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
     ),
     Profile(
         kind="copilot",
@@ -200,7 +227,8 @@ _KNOWN: Final = (
         resumed=(f"--resume={SESSION}",),
         env={"COPILOT_AUTO_UPDATE": "false"},
         isolated_env={"COPILOT_HOME": HOME},
-        secrets=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN"),
+        # Its login may be in the keyring, which is asked over the session's bus.
+        own_env=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "DBUS_SESSION_BUS_ADDRESS"),
     ),
     Profile(
         kind="aider",
@@ -216,7 +244,8 @@ _KNOWN: Final = (
         safe=("--no-suggest-shell-commands",),
         fresh=("--message-file", PROMPT_FILE),
         files={f"{HOME}/aider.input": ""},
-        secrets=_ANY_MODEL_KEY,
+        own_env=("AIDER_*",),
+        maker_env=_ANY_MAKER,
     ),
     Profile(
         kind="cline",
@@ -229,7 +258,8 @@ _KNOWN: Final = (
         permissive=("--auto-approve", "true"),
         env={"CLINE_NO_AUTO_UPDATE": "1"},
         isolated=("--data-dir", HOME),
-        secrets=(*_ANY_MODEL_KEY, "CLINE_*"),
+        own_env=("CLINE_*",),
+        maker_env=_ANY_MAKER,
     ),
 )
 
