@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.prompts import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,13 +81,13 @@ find. Change no file.
 
 def answer_request(question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit]) -> str:
     """Ask for the answer, from what the agents found."""
-    found = "\n\n".join(_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs)
+    found = quoted([_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs])
     return f"""Write the answer to a question about the project in the current folder, from what agents found.
 
 Question: {question.text}
 
+What the agents found:
 {found}
-
 {_places(places)}
 Answer with one JSON object and nothing else. It has exactly these fields:
 {json.dumps(_ANSWER, indent=1)}
@@ -106,13 +108,14 @@ def again(request: str, complaint: str) -> str:
 def _places(places: Sequence[Hit]) -> str:
     if not places:
         return "The project's memory holds nothing about it.\n"
-    lines = "\n".join(f"- {hit.file}:{hit.line_start}-{hit.line_end} {hit.name}" for hit in places[:PLACES_SHOWN])
+    lines = "\n".join(
+        " ".join(f"- {hit.file}:{hit.line_start}-{hit.line_end} {hit.name}".split()) for hit in places[:PLACES_SHOWN]
+    )
     return f"Places that the project's memory names for it; there may be others:\n{lines}\n"
 
 
-def _found(output: AgentOutput, limit: int) -> str:
-    head = f"--- Agent {output.agent_id}, part {output.subgoal_index + 1}"
+def _found(output: AgentOutput, limit: int) -> tuple[str, str]:
+    who = f"Agent {output.agent_id}, part {output.subgoal_index + 1}"
     if not output.success:
-        return f"{head}: failed, {output.error} ---"
-    words = output.words or output.summary or "found nothing"
-    return f"{head} ---\n{words[:limit]}"
+        return f"{who}: failed", output.error or "no reason was given"
+    return who, (output.words or output.summary or "found nothing")[:limit]
