@@ -14,6 +14,7 @@ from aurora_cli.asking import ask_about_rest, is_attended
 from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError, UntrustedAgentError
 from aurora_cli.output import note
 from aurora_core import ConfigError, Memory, Part, Project, linked_worktree_above, load_config, shared_answers_folder
+from aurora_core.private_files import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -134,7 +135,7 @@ def shared_answers(config: Config) -> Iterator[Memory | None]:
     if folder is None:
         yield None
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     with Memory.open(folder) as shared:
         yield shared
 

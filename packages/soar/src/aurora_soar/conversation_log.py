@@ -10,6 +10,7 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.private_files import create_private, private_folder
 from aurora_soar.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
@@ -51,14 +52,13 @@ def write_log(execution: Execution, folder: Path) -> Path:
     """
     started = execution.started_at
     target = folder / f"{started:%Y}" / f"{started:%m}"
-    target.mkdir(parents=True, exist_ok=True)
+    private_folder(target)
     stem = f"{_keywords(execution)}-{started:%Y-%m-%d}"
     text = _text(execution)
     for n in count(1):
         path = target / (f"{stem}.md" if n == 1 else f"{stem}-{n}.md")
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
+            create_private(path, text.encode("utf-8", errors="backslashreplace"))
         except FileExistsError:
             continue
         return path

@@ -6,17 +6,16 @@ A key's value is only ever handed on; it is in no message, no representation and
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aurora_core.private_files import private_folder, write_private
 from aurora_soar.errors import SoarError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 __all__ = [
     "FoundKey",
@@ -244,11 +243,8 @@ class KeyStore:
         if self.names_file is None:
             return
         try:
-            self.names_file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.names_file.parent, prefix=".names")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(sorted(names), file)
-            Path(temporary).replace(self.names_file)
+            private_folder(self.names_file.parent)
+            write_private(self.names_file, json.dumps(sorted(names)).encode("ascii"))
         except OSError as error:
             raise KeyStoreError(f"{self.names_file}: the name could not be noted: {error.strerror}") from error
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from aurora_core.private_files import private_folder, write_private
 from aurora_soar.personas.discover import Stamp, discover, stamp
 from aurora_soar.personas.persona import Persona, PersonaProblem
 from aurora_soar.personas.roster import Roster
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aurora_soar.personas.discover import Discovery
 
 __all__ = ["CACHE_NAME", "MAX_AGE_S", "load_roster"]
@@ -87,17 +86,10 @@ def _from_cache(cache: Path, project: Path | None, home: Path | None, now: float
 
 def _keep(cache: Path, manifest: _Manifest) -> list[PersonaProblem]:
     """Replace the cache in one step; returns why it could not be."""
-    temporary = None
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=cache.parent, prefix=cache.name, suffix=".new")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=1))
-        Path(temporary).replace(cache)
+        private_folder(cache.parent)
+        write_private(cache, manifest.model_dump_json(indent=1).encode("utf-8"))
     except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
         reason = f"cannot be written: {error.strerror}; personas are read anew each time"
         return [PersonaProblem(file=str(cache), line=None, field="", reason=reason)]
     return []
