@@ -116,11 +116,11 @@ def test_the_dearest_call_that_is_known_is_the_margin(tmp_path: Path) -> None:
     money.observe("a", 0.41, 0.41)
     second = reserve(money, "b", run="one", sharers=7)
     assert second.reserved_usd == 0.5
-    assert second.allowance_usd == pytest.approx(0.09)
+    assert second.allowance_usd == pytest.approx(0.000001)  # one call, and then it is settled
     money.observe("a", 0.7, 0.7)
     third = reserve(money, "c", run="one", sharers=1)
     assert third.reserved_usd >= 0.7
-    assert third.allowance_usd == pytest.approx(third.reserved_usd - 0.7)
+    assert third.allowance_usd == pytest.approx(max(0.000001, third.reserved_usd - 0.875))
 
 
 def test_who_goes_on_may_do_so_with_less_than_a_whole_attempt_costs(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_who_goes_on_may_do_so_with_less_than_a_whole_attempt_costs(tmp_path: Pa
     assert not reserve(money, "b", run="one", sharers=1).granted
     goes_on = reserve(money, "c", run="one", sharers=1, goes_on=True)
     assert goes_on.reserved_usd == pytest.approx(0.2)
-    assert goes_on.allowance_usd == pytest.approx(0.16)
+    assert goes_on.allowance_usd == pytest.approx(0.15)
 
 
 def test_settlement_makes_room_for_what_was_not_spent(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_spawner.backends.base import with_events
+from aurora_spawner.continuity import read_memo
 from aurora_spawner.costing import Costing
 from aurora_spawner.executor import OVER_BUDGET, SHARE_SPENT, AttemptEnd, AttemptRefusedError, RunningAttempt
 from aurora_spawner.metering import Meter
@@ -124,9 +125,11 @@ class BudgetedExecutor:
             if token in left:
                 model = getattr(self.backends.get(left[token]), "model", None)
                 self._holders[token] = _Holder(agent=left[token], model=model)
-        if isinstance(found, AttemptEnd):
+        if not isinstance(found, AttemptEnd):
+            return found
+        if token in self._holders:
             return await self._settled(token, folder, found)
-        return found
+        return self._settled_before(folder, found)
 
     # Before an attempt.
 
@@ -223,6 +226,12 @@ class BudgetedExecutor:
         reply = reply_of(end, backend) if backend else None
         await self._settle(token, holder, reply, folder)
         return end if backend is None or reply is None else _as_money_sees_it(end, backend, reply, refused)
+
+    def _settled_before(self, folder: Path, end: AttemptEnd) -> AttemptEnd:
+        """The end, as money sees it, of an attempt that was settled when its coordinator had died."""
+        memo = read_memo(folder)
+        backend = self.backends.get(memo.agent) if memo and end.reason == "exited" else None
+        return _as_money_sees_it(end, backend, reply_of(end, backend), None) if backend else end
 
     async def _settle(self, token: str, holder: _Holder, reply: Reply | None, folder: Path) -> None:
         cost = self._cost(holder, reply)
