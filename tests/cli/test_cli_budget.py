@@ -80,7 +80,7 @@ def test_the_preview_says_what_is_expected_to_be_spent(aur: Aur, till: Path) -> 
     tasks(till, 3)
     assert "3 tasks to run" in aur("spawn", "tasks.md", "--dry-run").stdout
     assert "taken to cost 1.50 USD" in aur("spawn", "tasks.md", "--dry-run").stdout
-    assert not (Path.home() / ".aurora").exists()
+    assert not (Path.home() / ".aurora" / "budget.db").exists()
     tasks(till, 5)
     aur("spawn", "tasks.md")
     tasks(till, 2)
@@ -93,7 +93,7 @@ def test_free_agents_leave_no_ledger_behind(aur: Aur, till: Path) -> None:
     (till / ".aurora/config.yaml").write_text('backends:\n  free: {kind: command, command: ["cat"]}\ntool: free\n')
     tasks(till, 1, agent="free")
     assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
-    assert not (Path.home() / ".aurora").exists()
+    assert not (Path.home() / ".aurora" / "budget.db").exists()
 
 
 def test_with_a_spent_budget_nothing_starts(aur: Aur, till: Path) -> None:
