@@ -43,7 +43,7 @@ def test_personas_are_listed_and_a_broken_file_is_a_warning(aur: Aur, team: Path
     assert outcome.returncode == ExitCode.DONE
     assert [line.split()[:3] for line in outcome.stdout.splitlines()] == [
         ["tester", "qa", "aurora"],
-        ["reviewer", "general", "claude"],
+        ["reviewer", "qa", "claude"],
     ]
     assert "broken.md:1: has no front matter" in outcome.stderr
 
@@ -265,3 +265,29 @@ def test_a_program_that_hangs_is_given_up_with_what_it_started(
     import psutil
 
     assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "29.77"]]
+
+
+def test_a_persona_that_has_the_name_of_a_backend_is_told(aur: Aur, team: Path) -> None:
+    put(team / ".aurora/agents/echo.md", TESTER.replace("tester", "echo"))
+    outcome = aur("agents", "list")
+    assert "@echo is a backend" in outcome.stderr
+    assert "@tester is a backend" not in outcome.stderr
+
+
+def test_problems_of_personas_are_told_by_the_commands_about_them_only(aur: Aur, team: Path) -> None:
+    put(team / ".claude/agents/broken.md", "no head")
+    put(team / "tasks.md", "- [ ] 1 Test the till\n  - Agent: @tester\n")
+    telling = (("agents", "list"), ("agents", "refresh"), ("agents", "doctor"))
+    silent = (("agents", "search", "review"), ("agents", "show", "tester"), ("spawn", "tasks.md", "--dry-run"))
+    assert ["broken.md" in aur(*each).stderr for each in telling] == [True] * 3
+    assert ["broken.md" in aur(*each).stderr for each in silent] == [False] * 3
+
+
+def test_a_persona_in_any_script_can_be_named_by_a_task(aur: Aur, team: Path) -> None:
+    put(
+        team / ".claude/agents/reviewer-zh.md",
+        "---\nname: 代码审查员\ndescription: 审查每次提交的代码\n---\n请检查。\n",
+    )
+    put(team / "tasks.md", "- [ ] 1 Look\n  - Agent: @代码审查员\n")
+    (task,) = json.loads(aur("spawn", "tasks.md", "--json").stdout)["tasks"]
+    assert "请检查。" in task["output"]

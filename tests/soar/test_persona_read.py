@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_soar.personas import Category, Persona, Reading, parse_persona
-from aurora_soar.personas.read import MAX_BYTES, kebab
+from aurora_soar.personas.ids import kebab
+from aurora_soar.personas.read import MAX_BYTES
 
 OWN = """---
 id: qa-test-architect
@@ -64,7 +65,7 @@ def test_claude_codes_form_with_keys_of_others_passed_over() -> None:
     assert found.goal == "Reviews diffs. Use after each change."
     assert found.tools == ("Read", "Grep")
     assert found.model == "opus"
-    assert found.category is Category.GENERAL
+    assert found.category is Category.QA
 
 
 def test_a_file_without_a_name_is_called_by_its_own() -> None:
@@ -99,9 +100,8 @@ def test_a_colon_in_a_description_is_told_and_read_all_the_same() -> None:
         ("\n---\nname: x\n", 2, "", "does not end"),
         ("---\n- a\n---\n", 2, "", "no lines of the form"),
         ("---\nname: x\n---\n", None, "description", "is missing"),
-        ('---\nname: "!!"\ndescription: x\n---\n', 2, "name", "no letter or digit"),
     ],
-    ids=["empty", "no-head", "open-head", "list", "no-goal", "no-id"],
+    ids=["empty", "no-head", "open-head", "list", "no-goal"],
 )
 def test_a_file_that_gives_no_persona_says_why(text: str, line: int | None, field: str, reason: str) -> None:
     reading = read(text)
@@ -114,7 +114,8 @@ def test_a_file_that_gives_no_persona_says_why(text: str, line: int | None, fiel
 @pytest.mark.parametrize(
     ("line", "field", "reason"),
     [
-        ("category: wizardry", "category", "none of eng, qa, product, general"),
+        ("model: haiku is fine", "model", "no name of a model"),
+        ("model: --dangerous", "model", "no name of a model"),
         ("skills: {a: b}", "skills", "must be a list"),
         ("role: [[a]]", "role", "must be a text"),
         ("goal: again", "goal", "given twice"),

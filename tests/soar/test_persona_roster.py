@@ -63,14 +63,15 @@ def test_the_project_comes_before_the_home_and_that_is_no_problem(project: Path,
     assert roster.problems == ()
 
 
-def test_two_of_one_name_in_one_place_are_told(project: Path) -> None:
+def test_two_of_one_name_in_one_place_are_told_and_both_can_be_named(project: Path) -> None:
     first = put(project, ".claude/agents/a/reviewer.md", "first")
     second = put(project, ".claude/agents/b/reviewer.md", "second")
     roster = load_roster(project, None, cache=None, now=NOW)
-    assert [each.goal for each in roster] == ["first"]
+    assert {each.id: each.goal for each in roster} == {"reviewer": "first", "reviewer-b": "second"}
     (problem,) = roster.problems
     assert problem.file == str(second)
     assert str(first) in problem.reason
+    assert "'reviewer-b'" in problem.reason
 
 
 def test_readmes_other_files_and_hidden_folders_are_no_personas(project: Path) -> None:
@@ -120,7 +121,7 @@ def test_categories_are_indexed(project: Path) -> None:
 
 class TestCache:
     def test_what_was_read_is_kept_with_its_problems(self, project: Path, home: Path, cache: Path) -> None:
-        put(project, ".claude/agents/a.md", category="odd")
+        put(project, ".claude/agents/a.md", nothing="[[", model="a b")
         first = load_roster(project, home, cache=cache, now=NOW)
         second = load_roster(project, home, cache=cache, now=NOW + MAX_AGE_S - 1)
         assert (first.from_cache, second.from_cache) == (False, True)
@@ -176,7 +177,7 @@ class TestCache:
         roster = load_roster(project, None, cache=cache, now=NOW)
         assert not roster.from_cache
         assert list(roster.by_id) == ["a"]
-        assert json.loads(cache.read_bytes())["version"] == 1
+        assert json.loads(cache.read_bytes())["version"] == 2
 
     def test_where_it_cannot_be_written_that_is_told(self, project: Path, cache: Path) -> None:
         put(project, ".claude/agents/a.md")

@@ -13,7 +13,16 @@ from aurora_cli import trusting
 from aurora_cli.asking import ask_about_rest, is_attended
 from aurora_cli.errors import NoProjectError, NotResumableError, UnknownAgentError, UntrustedAgentError
 from aurora_cli.output import note
-from aurora_core import ConfigError, Memory, Part, Project, linked_worktree_above, load_config, shared_answers_folder
+from aurora_core import (
+    AuroraCoreError,
+    ConfigError,
+    Memory,
+    Part,
+    Project,
+    linked_worktree_above,
+    load_config,
+    shared_answers_folder,
+)
 from aurora_core.private_files import private_folder
 
 if TYPE_CHECKING:
@@ -57,6 +66,7 @@ __all__ = [
     "set_own_limits",
     "set_up",
     "settings",
+    "shadowed_personas",
     "shared_answers",
     "skipping",
     "spawn_plan",
@@ -188,6 +198,15 @@ def persona_named(roster: Roster, name: str) -> Persona:
     if found is None:
         raise UnknownAgentError(name.removeprefix("@"), "aur agents show", roster.by_id)
     return found
+
+
+def shadowed_personas(project: Project, roster: Roster) -> list[str]:
+    """Lists personas that tasks cannot name, because a backend has their name."""
+    try:
+        backends = backends_of(project, settings(project))
+    except AuroraCoreError:
+        return []  # the commands that need the configuration say what is wrong with it
+    return [name for name in roster.by_id if name in backends]
 
 
 def match_of(roster: Roster, work: str) -> Match:

@@ -11,8 +11,8 @@ from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
-from aurora_cli.output import emit, emit_json
-from aurora_cli.render import agent_checks
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render import agent_checks, personas
 
 __all__ = ["command"]
 
@@ -31,7 +31,8 @@ def command(*, as_json: bool) -> int:
 
     For each known CLI and each configured agent: whether its program is there, its version, whether it is signed in
     as far as files and variables tell, and whether its tool calls can be stopped before they happen. No model is
-    called. The exit status is 4 if a configured agent's program is not there.
+    called. Files of personas that cannot be read are named too. The exit status is 4 if a configured agent's program
+    is not there.
     """
     from aurora_cli.agent_checks import check_agents
 
@@ -43,5 +44,7 @@ def command(*, as_json: bool) -> int:
     else:
         for line in agent_checks.as_lines(checks):
             emit(line)
+        for problem in wiring.roster_of(project).problems:
+            note(f"warning: {personas.problem_line(problem)}")
     missing = any(each.program is None for each in checks if each.name in config.backends)
     return ExitCode.ENVIRONMENT if missing else ExitCode.DONE

@@ -12,6 +12,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import personas
+from aurora_cli.render.words import printable
 
 __all__ = ["command"]
 
@@ -31,9 +32,11 @@ __all__ = ["command"]
 def command(*, category: str | None, as_json: bool) -> int:
     """List the personas that tasks can name.
 
-    Files that cannot be read, in whole or in part, are named with what is wrong; they stop nothing.
+    Files that cannot be read, in whole or in part, are named with what is wrong; they stop nothing. A persona that
+    has the name of a backend is named too: `@name` means the backend.
     """
-    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()))
+    project = wiring.project_or_prospect(Path.cwd())
+    roster = wiring.roster_of(project)
     shown = tuple(each for each in roster if category in (None, each.category.value))
     if as_json:
         emit_json(personas.as_document(shown, roster.problems))
@@ -42,6 +45,8 @@ def command(*, category: str | None, as_json: bool) -> int:
         emit(line)
     for problem in roster.problems:
         note(f"warning: {personas.problem_line(problem)}")
+    for name in wiring.shadowed_personas(project, roster):
+        note(f"warning: @{printable(name)} is a backend; to name the persona, give it another id")
     if not shown:
         note("no persona found; put one into .aurora/agents/NAME.md")
     return ExitCode.DONE

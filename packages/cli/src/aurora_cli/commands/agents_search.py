@@ -10,7 +10,7 @@ from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
-from aurora_cli.output import emit, emit_json, note
+from aurora_cli.output import emit, emit_json
 from aurora_cli.render import personas
 
 __all__ = ["command"]
@@ -40,6 +40,4 @@ def command(*, work: tuple[str, ...], limit: int, as_json: bool) -> int:
     else:
         for line in personas.match_lines(match, limit):
             emit(line)
-        for problem in roster.problems:
-            note(f"warning: {personas.problem_line(problem)}")
     return ExitCode.NOT_REACHED if match.is_gap else ExitCode.DONE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aurora_soar.personas.ids import kebab
 from aurora_soar.personas.persona import Persona
-from aurora_soar.personas.read import kebab
 
 __all__ = ["adhoc_persona"]
 

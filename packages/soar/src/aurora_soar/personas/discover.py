@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.bounded import TooLargeError, read_regular
 from aurora_soar.personas.folders import AGENT_FOLDERS
+from aurora_soar.personas.formats import FORMATS, MODE_LISTS
+from aurora_soar.personas.ids import MAX_ID, kebab
 from aurora_soar.personas.persona import Persona, PersonaProblem, Scope
-from aurora_soar.personas.read import MAX_BYTES, parse_persona
+from aurora_soar.personas.read import MAX_BYTES, parse_file
+from aurora_soar.personas.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Discovery", "Stamp", "discover", "stamp"]
+__all__ = ["Discovery", "Stamp", "discover", "looked_at", "stamp"]
 
 Stamp = tuple[int, int]
 """Time of the last change in ns, and size; (0, -1) for what is not there."""
 
-MAX_DEPTH: Final = 4
 MAX_FILES: Final = 1_000
 """Of one tool's folder; agents are written by hand."""
+MAX_TOTAL_BYTES: Final = 16_000_000
+"""Of all files together; a thousand long personas have less."""
 _SUFFIXES: Final = frozenset({".md", ".markdown", ".mdc"})
 _NO_PERSONAS: Final = frozenset(
     {"readme", "agents", "claude", "gemini", "changelog", "license", "contributing", "index"}
@@ -50,15 +54,42 @@ class _Place:
     scope: Scope
 
 
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    """What was found so far."""
+
+    personas: dict[str, Persona] = field(default_factory=dict)
+    problems: list[PersonaProblem] = field(default_factory=list)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    left_bytes: int = MAX_TOTAL_BYTES
+
+    def complain(self, path: Path | str, reason: str, name: str = "") -> None:
+        """Notes what is wrong with a file or folder as a whole."""
+        self.problems.append(PersonaProblem(file=str(path), line=None, field=name, reason=reason))
+
+
 def discover(project: Path | None, home: Path | None) -> Discovery:
     """Read every persona below a project and a home; files that cannot be read are problems, not errors."""
-    personas: dict[str, Persona] = {}
-    problems: list[PersonaProblem] = []
-    stamps: dict[str, Stamp] = {}
+    search = _Search()
+    trees = {scope: Tree(roots=[each for each in (project, home) if each]) for scope in Scope}
     for place in _places(project, home):
-        for path in _files(place.folder, stamps, problems):
-            _take(path, place, personas, problems)
-    return Discovery(personas=personas, problems=tuple(problems), stamps=stamps)
+        _search(place, trees[place.scope], search)
+    for name, tool in MODE_LISTS.items() if project else ():
+        assert project is not None
+        path = project / name
+        search.stamps[str(path)] = stamp(path)
+        if path.exists() or path.is_symlink():
+            _take(path, _Place(folder=project, tool=tool, scope=Scope.PROJECT), search)
+    return Discovery(personas=search.personas, problems=tuple(search.problems), stamps=search.stamps)
+
+
+def looked_at(project: Path | None, home: Path | None) -> dict[Scope, list[Path]]:
+    """Returns the folders and files that personas are looked for in, whether or not they are there."""
+    found: dict[Scope, list[Path]] = {scope: [] for scope in Scope}
+    for place in _places(project, home):
+        found[place.scope].append(place.folder)
+    found[Scope.PROJECT] += [project / name for name in MODE_LISTS] if project else []
+    return found
 
 
 def stamp(path: str | Path) -> Stamp:
@@ -82,66 +113,72 @@ def _places(project: Path | None, home: Path | None) -> Iterator[_Place]:
                     yield _Place(folder=folder, tool=entry.tool, scope=scope)
 
 
-def _files(folder: Path, stamps: dict[str, Stamp], problems: list[PersonaProblem]) -> Iterator[Path]:
-    """Files that may be personas, in the order of their names; links to folders are not followed."""
-    stamps[str(folder)] = stamp(folder)
+def _search(place: _Place, tree: Tree, search: _Search) -> None:
+    """Reads the files of one tool's folder that may be personas, in the order of their names."""
+    search.stamps[str(place.folder)] = stamp(place.folder)
     found = 0
-    for current, folders, names in os.walk(folder, onerror=lambda error: _note_unreadable(error, folder, problems)):
-        here = Path(current)
-        deep = len(here.relative_to(folder).parts) >= MAX_DEPTH
-        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith(".") and _is_text(name))
-        stamps.update({str(here / name): stamp(here / name) for name in folders})
-        for name in sorted(names):
-            path = here / name
-            if path.suffix.lower() not in _SUFFIXES or path.stem.lower() in _NO_PERSONAS:
-                continue
-            if not _is_text(name):
-                reason = f"{os.fsencode(name)!r} has a name that is not UTF-8; rename it"
-                problems.append(PersonaProblem(file=str(here), line=None, field="", reason=reason))
-                continue
-            found += 1
-            if found > MAX_FILES:
-                reason = f"holds more than {MAX_FILES:,} files; the rest was left out"
-                problems.append(PersonaProblem(file=str(folder), line=None, field="", reason=reason))
-                return
-            stamps[str(path)] = stamp(path)
-            yield path
+    # A user's own links may lead anywhere; a project's must not lead through the whole machine.
+    for path in tree.files(place.folder, confined=place.scope is Scope.PROJECT):
+        suffix = path.suffix.lower()
+        if (suffix not in _SUFFIXES and suffix not in FORMATS) or path.stem.lower() in _NO_PERSONAS:
+            continue
+        found += 1
+        if found > MAX_FILES:
+            search.complain(place.folder, f"holds more than {MAX_FILES:,} files; the rest was left out")
+            break
+        search.stamps[str(path)] = stamp(path)
+        _take(path, place, search)
+    search.stamps.update({str(folder): stamp(folder) for folder in tree.taken_folders()})
+    for place_of, reason in tree.taken_problems():
+        search.complain(place_of, reason)
 
 
-def _is_text(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _note_unreadable(error: OSError, folder: Path, problems: list[PersonaProblem]) -> None:
-    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        reason = f"cannot be read: {error.strerror}"
-        problems.append(PersonaProblem(file=str(error.filename or folder), line=None, field="", reason=reason))
-
-
-def _take(path: Path, place: _Place, personas: dict[str, Persona], problems: list[PersonaProblem]) -> None:
+def _take(path: Path, place: _Place, search: _Search) -> None:
     try:
-        content = _content(path)
+        content = read_regular(path, MAX_BYTES)
+    except TooLargeError:
+        search.complain(path, f"is larger than {MAX_BYTES // 1000} kB; this is no persona")
+        return
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-        problems.append(PersonaProblem(file=str(path), line=None, field="", reason=reason))
+        search.complain(path, f"cannot be read: {error.strerror}")
         return
-    reading = parse_persona(content, file=str(path), tool=place.tool, scope=place.scope)
-    problems.extend(reading.problems)
-    if reading.persona is None:
+    search.left_bytes -= len(content)
+    if search.left_bytes < 0:
+        reason = f"was left out: the personas together are larger than {MAX_TOTAL_BYTES // 1_000_000} MB"
+        search.complain(path, reason)
         return
-    first = personas.setdefault(reading.persona.id, reading.persona)
-    if first is not reading.persona and first.scope is place.scope:
-        reason = f"{first.id!r} is defined by {first.source_file} too, which holds"
-        problems.append(PersonaProblem(file=str(path), line=None, field="id", reason=reason))
+    readings = parse_file(content, file=str(path), tool=place.tool, scope=place.scope)
+    if path.suffix.lower() in FORMATS and place.tool not in FORMATS[path.suffix.lower()].tools:
+        readings = tuple(each for each in readings if each.persona and each.persona.instructions)
+    for reading in readings:
+        search.problems.extend(reading.problems)
+        if reading.persona is not None:
+            _keep(reading.persona, search)
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a regular file, one more than allowed at most.
+def _keep(persona: Persona, search: _Search) -> None:
+    """Adds a persona; of two with one id in one place, the later is renamed, unless both say the same."""
+    first = search.personas.setdefault(persona.id, persona)
+    if first is persona or first.scope is not persona.scope:
+        return
+    if (first.goal, first.instructions) == (persona.goal, persona.instructions):
+        search.complain(persona.source_file, f"says the same as {first.source_file}, which holds", "id")
+        return
+    renamed = replace(persona, id=_free_id(persona, search.personas))
+    search.personas[renamed.id] = renamed
+    reason = f"{first.id!r} is defined by {first.source_file} too; this one is called {renamed.id!r}"
+    search.complain(persona.source_file, reason, "id")
 
-    Raises:
-        OSError: it is not there, or no regular file; a pipe would never end.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(2, "is no regular file", str(path))
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+
+def _free_id(persona: Persona, taken: dict[str, Persona]) -> str:
+    """Returns an id that says where the persona comes from: its file, its folder, its tool; else a number."""
+    path = Path(persona.source_file)
+    tails = tuple(tail for tail in (path.parent.name, persona.tool) if tail not in ("agent", "agents"))
+    wishes = [kebab(path.stem), *(f"{persona.id[: MAX_ID - 20]}-{kebab(tail)[:19]}" for tail in tails)]
+    free = next((each for each in wishes if each and not each.endswith("-") and each not in taken), None)
+    number = 2
+    while free is None:
+        candidate = f"{persona.id[: MAX_ID - 5]}-{number}"
+        free = None if candidate in taken else candidate
+        number += 1
+    return free

@@ -1,4 +1,8 @@
-"""The head of a Markdown file: `key: value` between two lines of dashes, strict YAML or nearly."""
+"""The head of a Markdown file: `key: value` between two lines of dashes, strict YAML or nearly.
+
+One level is read: texts, lists of texts, and switches by name. Work and memory are bounded by the length of the head
+and by the number of its values; a head that is longer, nested or no YAML is read line by line.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,25 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from aurora_soar.personas.line_by_line import read_line_by_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["FrontMatter", "FrontMatterError", "Given", "split_front_matter"]
+__all__ = ["FrontMatter", "FrontMatterError", "Given", "Value", "split_front_matter"]
+
+MAX_HEAD: Final = 32_000
+"""Characters that are read; a hand-written head has some hundreds."""
+MAX_VALUES: Final = 2_000
 
 _FENCE: Final = re.compile(r"^---[ \t]*$")
 _END: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*$")
-_KEY: Final = re.compile(r"^([A-Za-z_][\w-]{0,63})[ \t]*:(?:[ \t]+|$)(.*)$")
-_ITEM: Final = re.compile(r"^[ \t]*-[ \t]+(.*)$")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+# libyaml's parser keeps its own stack and is some ten times as fast as the one in Python.
+_LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+Value = str | tuple[str, ...] | dict[str, str] | None
+"""Words, several of them, or switches by name; None for a shape that no field has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +38,10 @@ class Given:
     """The value of one key.
 
     Attributes:
-        value: words, several of them, or switches by name; None for a shape that no field has.
         line: counted from 1 in the file.
     """
 
-    value: str | tuple[str, ...] | dict[str, str] | None
+    value: Value
     line: int
 
 
@@ -81,74 +93,108 @@ def split_front_matter(text: str) -> FrontMatter:
 
 
 def _read(lines: list[str], *, first: int) -> tuple[dict[str, Given], list[tuple[int, str, str]]]:
+    text = "\n".join(lines)
+    if len(text) > MAX_HEAD:
+        begin = text[:MAX_HEAD].split("\n")
+        return _without_yaml(begin, first, first, f"is longer than {MAX_HEAD // 1000} kB and was cut")
     try:
-        node = yaml.compose("\n".join(lines), Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+        return _of_yaml(text, first)
+    except _NotShallowError as error:
+        return _without_yaml(lines, first, first, error.reason)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = first + (mark.line if mark else 0)
-        reason = getattr(error, "problem", None) or "is nested too deeply or holds odd characters"
-        complaint = (line, "", f"is not valid YAML ({reason}); it was read line by line")
-        return _by_line(lines, first), [complaint]
-    if node is None:
+        reason = getattr(error, "problem", None) or "it holds odd characters"
+        return _without_yaml(lines, first, first + (mark.line if mark else 0), f"is not valid YAML ({reason})")
+
+
+def _without_yaml(
+    lines: list[str], first: int, line: int, why: str
+) -> tuple[dict[str, Given], list[tuple[int, str, str]]]:
+    found = read_line_by_line(lines, first)
+    given = {key: Given(value=value, line=number) for key, (value, number) in found.items()}
+    return given, [(line, "", f"{why}; it was read line by line")]
+
+
+class _NotShallowError(Exception):
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def _of_yaml(text: str, first: int) -> tuple[dict[str, Given], list[tuple[int, str, str]]]:
+    """Reads the pairs of the outermost mapping.
+
+    Raises:
+        FrontMatterError: The head is a list or a single text.
+        _NotShallowError: The head has too many values, or a text that begins where no value stands.
+        yaml.YAMLError: The head is not YAML.
+    """
+    events = _counted(text)
+    top = next((each for each in events if isinstance(each, (yaml.NodeEvent, yaml.StreamEndEvent))), None)
+    if top is None or isinstance(top, yaml.StreamEndEvent):
         return {}, []
-    if not isinstance(node, yaml.MappingNode):
+    if not isinstance(top, yaml.MappingStartEvent):
+        if isinstance(top, yaml.ScalarEvent) and not top.value:
+            return {}, []
         raise FrontMatterError(first, "has front matter that is no lines of the form `key: value`")
-    return _of_mapping(node, first)
-
-
-def _of_mapping(node: yaml.MappingNode, first: int) -> tuple[dict[str, Given], list[tuple[int, str, str]]]:
     given: dict[str, Given] = {}
     complaints = []
-    for key, value in node.value:
-        name, line = _clean(key.value), first + key.start_mark.line
-        if name in given:
+    anchors: dict[str, str] = {}
+    for key in events:
+        if isinstance(key, yaml.MappingEndEvent):
+            break
+        name = _value(key, events, anchors)
+        line = first + (key.start_mark.line if key.start_mark else 0)
+        value = _value(next(events), events, anchors)
+        if not isinstance(name, str):
+            complaints.append((line, "", "has a key that is not a word; it was left out"))
+        elif name in given:
             complaints.append((line, name, f"is given twice; the one in line {given[name].line} holds"))
         else:
-            given[name] = Given(value=_value(value), line=line)
+            given[name] = Given(value=value, line=line)
+    for _ in events:
+        pass  # what follows may still show that the head is not YAML
     return given, complaints
 
 
-def _value(node: yaml.Node) -> str | tuple[str, ...] | dict[str, str] | None:
-    """One level of it; what lies deeper, aliases of aliases included, is never looked at."""
-    if isinstance(node, yaml.ScalarNode):
-        return "" if node.style is None and node.value in _NULLS else _clean(node.value)
-    if isinstance(node, yaml.SequenceNode):
-        items = [_clean(item.value) for item in node.value if isinstance(item, yaml.ScalarNode)]
-        return tuple(items) if len(items) == len(node.value) else None
-    pairs = node.value if isinstance(node, yaml.MappingNode) else []
-    scalars = [(_clean(key.value), _clean(each.value)) for key, each in pairs if isinstance(each, yaml.ScalarNode)]
-    return dict(scalars) if len(scalars) == len(pairs) else None
+def _counted(text: str) -> Iterator[yaml.Event]:
+    for number, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        if number > MAX_VALUES:
+            raise _NotShallowError(f"has more than {MAX_VALUES:,} values")
+        yield event
 
 
-def _clean(value: object) -> str:
-    """A value that can be written down again: escapes in YAML can make halves of characters."""
-    return str(value).encode("utf-8", "replace").decode("utf-8")
+def _value(event: yaml.Event, events: Iterator[yaml.Event], anchors: dict[str, str]) -> Value:
+    """Reads one value; what lies deeper than one level is passed over."""
+    if not isinstance(event, yaml.CollectionStartEvent):
+        return _scalar(event, anchors)
+    depth, items, shallow = 1, [], True
+    for each in events:
+        if isinstance(each, yaml.CollectionStartEvent):
+            depth += 1
+            shallow = False
+        elif isinstance(each, yaml.CollectionEndEvent):
+            depth -= 1
+            if not depth:
+                break
+        else:
+            items.append(_scalar(each, anchors))
+    texts = tuple(each for each in items if each is not None)
+    if not shallow or len(texts) < len(items):
+        return None
+    if isinstance(event, yaml.SequenceStartEvent):
+        return texts
+    return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
-def _by_line(lines: list[str], first: int) -> dict[str, Given]:
-    """What people mean who write `description: Use it: always`; values may go on below their key."""
-    given: dict[str, Given] = {}
-    for key, line, parts in _entries(lines, first):
-        items = [match[1] for match in map(_ITEM.match, parts[1:]) if match]
-        listed = not parts[0] and len(items) == len(parts) - 1 and bool(items)
-        value: str | tuple[str, ...] = tuple(map(_bare, items)) if listed else _bare(" ".join(parts).lstrip("|> "))
-        given.setdefault(key, Given(value=value, line=line))
-    return given
-
-
-def _entries(lines: list[str], first: int) -> Iterator[tuple[str, int, list[str]]]:
-    found: tuple[str, int, list[str]] | None = None
-    for number, line in enumerate(lines, start=first):
-        if match := _KEY.match(line):
-            if found:
-                yield found
-            found = match[1], number, [match[2].strip()]
-        elif found and line.strip():
-            found[2].append(line.strip() if not _ITEM.match(line) else line)
-    if found:
-        yield found
-
-
-def _bare(text: str) -> str:
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+def _scalar(event: yaml.Event, anchors: dict[str, str]) -> str | None:
+    if isinstance(event, yaml.AliasEvent):
+        return anchors.get(event.anchor or "")
+    if not isinstance(event, yaml.ScalarEvent):
+        return None
+    # Escapes in YAML can make halves of characters, which cannot be written down again.
+    text = event.value.encode("utf-8", "replace").decode("utf-8")
+    text = "" if not event.style and text in _NULLS else text
+    if event.anchor:
+        anchors[event.anchor] = text
+    return text

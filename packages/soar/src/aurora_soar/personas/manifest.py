@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from aurora_core.bounded import read_regular
 from aurora_core.private_files import private_folder, write_private
-from aurora_soar.personas.discover import Stamp, discover, stamp
+from aurora_soar.personas.discover import Stamp, discover, looked_at, stamp
 from aurora_soar.personas.persona import Persona, PersonaProblem
 from aurora_soar.personas.roster import Roster
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aurora_soar.personas.discover import Discovery
 
 __all__ = ["CACHE_NAME", "MAX_AGE_S", "load_roster"]
@@ -21,9 +21,10 @@ __all__ = ["CACHE_NAME", "MAX_AGE_S", "load_roster"]
 CACHE_NAME: Final = "cache/agent_manifest.json"
 """Below the project's `.aurora`."""
 MAX_AGE_S: Final = 24 * 3600.0
+MAX_BYTES: Final = 64_000_000
 _RACY_S: Final = 0.1
 """What changed so shortly before a reading may change again within the same tick of the file system's clock."""
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 class _Manifest(BaseModel):
@@ -73,15 +74,31 @@ def _manifest(found: Discovery, project: Path | None, home: Path | None, now: fl
 def _from_cache(cache: Path, project: Path | None, home: Path | None, now: float) -> _Manifest | None:
     """The manifest, if it is whole, of these folders, young enough and nothing has changed since."""
     try:
-        found = _Manifest.model_validate_json(cache.read_bytes())
+        found = _Manifest.model_validate_json(read_regular(cache, MAX_BYTES))
     except (OSError, ValidationError):
         return None
     meant = (found.version, found.project, found.home) == (_VERSION, str(project or ""), str(home or ""))
-    if not meant or not 0 <= now - found.made_at < MAX_AGE_S:
+    if not meant or not 0 <= now - found.made_at < MAX_AGE_S or not _is_ours(found, project, home):
         return None
     newest = (found.made_at - _RACY_S) * 1e9
     fresh = all(known[0] < newest and stamp(path) == known for path, known in found.stamps.items())
     return found if fresh else None
+
+
+def _is_ours(found: _Manifest, project: Path | None, home: Path | None) -> bool:
+    """Returns whether every folder was looked at and every persona's file is where its scope says.
+
+    A cloned project may bring a manifest along; it must not make a project's persona the user's own.
+    """
+    places = looked_at(project, home)
+    if not all(str(each) in found.stamps for members in places.values() for each in members):
+        return False
+    return all(
+        each.source_file in found.stamps
+        and ".." not in Path(each.source_file).parts
+        and any(Path(each.source_file).is_relative_to(place) for place in places[each.scope])
+        for each in found.personas
+    )
 
 
 def _keep(cache: Path, manifest: _Manifest) -> list[PersonaProblem]:

@@ -150,7 +150,7 @@ def _document(persona: Persona, kinds: Sequence[Speciality]) -> dict[str, float]
 
 
 def _add(bag: dict[str, float], text: str, weight: float) -> None:
-    for word in _words(text):
+    for word in _words(text[:2000]):
         bag[word] = bag.get(word, 0.0) + weight
 
 

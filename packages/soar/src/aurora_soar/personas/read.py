@@ -1,7 +1,8 @@
-"""A Markdown file → a persona, with whatever is wrong with it.
+"""A file → its persona, or several, with whatever is wrong with it.
 
-Two forms are read: our own (`id`, `role`, `goal`, …) and Claude Code's (`name`, `description`, `tools`, `model`), in
-any mixture. What cannot be understood is left out and told; unknown keys are somebody else's and are passed over.
+Of Markdown two forms are read: our own (`id`, `role`, `goal`, …) and Claude Code's (`name`, `description`, `tools`,
+`model`), in any mixture; TOML, JSON and lists of modes become the same fields. What cannot be understood is left out
+and told; unknown keys are somebody else's and are passed over.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.personas.categories import category_of
+from aurora_soar.personas.formats import FORMATS, MODE_LISTS, mode_list, one_mapping
 from aurora_soar.personas.front_matter import FrontMatterError, split_front_matter
+from aurora_soar.personas.ids import id_of, kebab
+from aurora_soar.personas.model_names import is_model_name
 from aurora_soar.personas.persona import Category, Persona, PersonaProblem, Scope
 
 if TYPE_CHECKING:
-    from aurora_soar.personas.front_matter import FrontMatter, Given
+    from aurora_soar.personas.front_matter import FrontMatter, Given, Value
 
-__all__ = ["MAX_BYTES", "Reading", "kebab", "parse_persona"]
+__all__ = ["MAX_BYTES", "Reading", "parse_file", "parse_persona"]
 
 MAX_BYTES: Final = 256_000
-MAX_ID: Final = 64
+MAX_TEXT: Final = 10_000
+"""Characters of a field; what an agent is told stands below the head and has no such limit."""
+MAX_ITEMS: Final = 200
 _DOUBLE_SUFFIX: Final = re.compile(r"\.(?:agent|chatmode|droid|mode|persona|subagent)$")
 _OFF: Final = frozenset({"false", "no", "off", "0"})
 
@@ -36,26 +43,49 @@ class Reading:
     problems: tuple[PersonaProblem, ...]
 
 
+def parse_file(content: bytes, *, file: str, tool: str = "", scope: Scope = Scope.PROJECT) -> tuple[Reading, ...]:
+    """Reads the bytes of a file that may hold several personas; never raises, whatever they are."""
+    name = _name(file)
+    if name not in MODE_LISTS:
+        return (parse_persona(content, file=file, tool=tool, scope=scope),)
+    problems: list[PersonaProblem] = []
+    text = _decoded(content, file, problems)
+    found: list[Reading] = []
+    try:
+        heads = list(mode_list(text)) if text is not None else []
+        found = [_reading(head, [], stem="mode", file=file, tool=tool, scope=scope) for head in heads]
+    except FrontMatterError as error:
+        problems.append(PersonaProblem(file=file, line=error.line, field="", reason=error.reason))
+    return (*found, Reading(persona=None, problems=tuple(problems)))
+
+
 def parse_persona(content: bytes, *, file: str, tool: str = "", scope: Scope = Scope.PROJECT) -> Reading:
-    """Read a file's bytes; never raises, whatever they are."""
+    """Reads the bytes of a file with one persona; never raises, whatever they are."""
     problems: list[PersonaProblem] = []
     text = _decoded(content, file, problems)
     if text is None:
         return Reading(persona=None, problems=tuple(problems))
+    stem, dot, suffix = _name(file).rpartition(".")
     try:
-        head = split_front_matter(text)
+        is_other = dot + suffix.lower() in FORMATS
+        head = one_mapping(text, dot + suffix.lower()) if is_other else split_front_matter(text)
     except FrontMatterError as error:
         problems.append(PersonaProblem(file=file, line=error.line, field="", reason=error.reason))
         return Reading(persona=None, problems=tuple(problems))
+    stem = _DOUBLE_SUFFIX.sub("", stem or suffix)
+    return _reading(head, problems, stem=stem, file=file, tool=tool, scope=scope)
+
+
+def _name(file: str) -> str:
+    return file.replace("\\", "/").rpartition("/")[2]
+
+
+def _reading(
+    head: FrontMatter, problems: list[PersonaProblem], *, stem: str, file: str, tool: str, scope: Scope
+) -> Reading:
     problems += [PersonaProblem(file=file, line=line, field=key, reason=why) for line, key, why in head.complaints]
-    fields = _Fields(head, file, problems)
-    persona = _persona(fields, head.body, file=file, tool=tool, scope=scope)
+    persona = _persona(_Fields(head, file, problems), head.body, stem, file=file, tool=tool, scope=scope)
     return Reading(persona=persona, problems=tuple(problems))
-
-
-def kebab(text: str) -> str:
-    """An id as tasks write it: `Code Reviewer` → `code-reviewer`; "" where nothing is left."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_ID].rstrip("-")
 
 
 def _decoded(content: bytes, file: str, problems: list[PersonaProblem]) -> str | None:
@@ -71,47 +101,47 @@ def _decoded(content: bytes, file: str, problems: list[PersonaProblem]) -> str |
         return None
 
 
-def _persona(fields: _Fields, body: str, *, file: str, tool: str, scope: Scope) -> Persona | None:
-    stem = _DOUBLE_SUFFIX.sub("", re.sub(r"\.\w+$", "", file.replace("\\", "/").rpartition("/")[2]))
-    name = fields.words("id") or fields.words("name") or stem
-    persona_id = kebab(name)
+def _persona(fields: _Fields, body: str, stem: str, *, file: str, tool: str, scope: Scope) -> Persona | None:
+    name = fields.words("id") or fields.words("name")
+    persona_id = id_of(name, stem)
     goal = fields.words("goal") or fields.words("description")
-    if not persona_id:
-        fields.complain(
-            "id" if fields.words("id") else "name",
-            f"{name!r:.60} has no letter or digit to be called by; the file was left out",
-        )
-        return None
     if not goal:
         fields.complain("description", "is missing; say what it is for in `goal:` or `description:`")
         return None
-    model = fields.words("model")
+    role = fields.words("role") or persona_id.replace("-", " ").capitalize()
+    skills = fields.several("skills")
     return Persona(
         id=persona_id,
-        role=fields.words("role") or persona_id.replace("-", " ").capitalize(),
+        role=role,
         goal=goal,
-        category=_category(fields),
-        skills=fields.several("skills"),
+        category=_category(fields, f"{persona_id} {role}", f"{goal} {' '.join(skills)}"),
+        skills=skills,
         examples=fields.several("examples", commas=False),
         when_to_use=fields.words("when_to_use") or fields.words("whenToUse") or fields.words("when-to-use"),
         dependencies=tuple(filter(None, map(kebab, fields.several("dependencies")))),
         instructions=body,
         tools=fields.switched("tools"),
-        model=model if model and model != "inherit" else None,
+        model=_model(fields),
         source_file=file,
         tool=tool,
         scope=scope,
     )
 
 
-def _category(fields: _Fields) -> Category:
+def _model(fields: _Fields) -> str | None:
+    name = fields.words("model")
+    if not name or name == "inherit":
+        return None
+    if not is_model_name(name):
+        fields.complain("model", f"{name!r:.60} is no name of a model, which is one word; it was left out")
+        return None
+    return name
+
+
+def _category(fields: _Fields, called: str, says: str) -> Category:
+    """The category that the file gives; another tool's word for it is one word more of what the persona is for."""
     word = fields.words("category").lower()
-    if not word:
-        return Category.GENERAL
-    if word in list(Category):
-        return Category(word)
-    fields.complain("category", f"{word!r:.60} is none of {', '.join(Category)}; general was taken")
-    return Category.GENERAL
+    return Category(word) if word in list(Category) else category_of(called, f"{word} {says}")
 
 
 class _Fields:
@@ -134,7 +164,10 @@ class _Fields:
             self.complain(key, "must be a text; it was left out")
             return ""
         text = " ".join(value) if isinstance(value, tuple) else value or ""
-        return " ".join(text.replace("\\n", " ").split())
+        text = " ".join(text.replace("\\n", " ").split())
+        if len(text) > MAX_TEXT:
+            self.complain(key, f"is longer than {MAX_TEXT:,} characters and was cut; put the rest below the head")
+        return text[:MAX_TEXT]
 
     def several(self, key: str, *, commas: bool = True) -> tuple[str, ...]:
         """Texts, from a list or from one text with commas."""
@@ -144,7 +177,9 @@ class _Fields:
             return ()
         if isinstance(value, str):
             value = tuple(value.split(",")) if commas else (value,)
-        return tuple(filter(None, (" ".join(item.split()) for item in value or ())))
+        if len(value or ()) > MAX_ITEMS:
+            self.complain(key, f"has more than {MAX_ITEMS} items; the rest was left out")
+        return tuple(filter(None, (" ".join(item.split())[:MAX_TEXT] for item in (value or ())[:MAX_ITEMS])))
 
     def switched(self, key: str) -> tuple[str, ...]:
         """Texts, also from `name: true` pairs; those that are switched off are left out."""
@@ -153,6 +188,6 @@ class _Fields:
             return tuple(name for name, switch in value.items() if switch.lower() not in _OFF)
         return self.several(key)
 
-    def _value(self, key: str) -> str | tuple[str, ...] | dict[str, str] | None:
+    def _value(self, key: str) -> Value:
         given: Given | None = self._given.get(key)
         return given.value if given else None

@@ -41,7 +41,7 @@ _SEVERAL: Final = ("depends", "files")
 
 _MARKER: Final = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]+")
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,19}")
-_NAME: Final = re.compile(r"@?[A-Za-z0-9][\w.-]{0,99}")
+_NAME: Final = re.compile(r"@?[^\W_][\w.-]{0,99}")
 _MODEL: Final = re.compile(r"(?=[a-z]|\S*\d)[A-Za-z0-9][\w.:/@+-]{0,99}(?:\[\w{1,9}\])?")
 _TIME: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)[ \t]*([a-z]{0,7})", re.ASCII)
 _WHOLE: Final = re.compile(r"[+-]?\d{1,9}", re.ASCII)
