@@ -1,9 +1,14 @@
 """Each check finds its own trouble and says what to do about it."""
 
+import json
 import os
 import shutil
+import sqlite3
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import NamedTuple
 
 import pytest
@@ -11,7 +16,11 @@ import pytest
 from aurora_cli import checkup
 from aurora_cli.checkup import Finding, Level, examine
 from aurora_core import Memory, Project
+from aurora_spawner.recovery.provider import utc_time
 from aurora_spawner.recovery.provider_store import ProviderStore, default_state_dir
+from aurora_spawner.windows import UsageWindow
+
+Aur = Callable[..., CompletedProcess[str]]
 
 
 def found(start: Path, check: str) -> Finding:
@@ -44,6 +53,29 @@ def test_providers_that_are_paused_or_stopped_are_named_with_the_file(shop: Path
     assert finding.says.startswith("shut is stopped: provider shut refuses; slow is paused until ")
     assert finding.says.endswith(" UTC: 429 Too Many Requests")
     assert str(default_state_dir() / "providers.db") in finding.advice
+
+
+def test_a_usage_window_is_told_by_doctor_and_status_until_when_and_why(shop: Path, aur: Aur) -> None:
+    Project.init(shop)
+    window = UsageWindow(name="weekly", used_percent=97.0, resets_at=time.time() + 2 * 86_400)
+    with ProviderStore(default_state_dir()) as store:
+        store.told("anthropic", [window], threshold=95.0)
+        until = utc_time(store.gate("anthropic").until, time.time())
+    says = f"anthropic is paused until {until}: weekly usage limit; 97 % used"
+    assert found(shop, "providers").says == says
+    assert f"provider {says}" in aur("status").stdout
+    (told,) = json.loads(aur("status", "--json").stdout)["providers"]
+    assert (told["provider"], told["state"], told["window"]) == ("anthropic", "paused", "weekly usage limit")
+
+
+def test_a_gate_that_cannot_be_read_is_told(shop: Path) -> None:
+    with ProviderStore(default_state_dir()) as store:
+        store.refused("shut", reason="provider shut refuses")
+    with closing(sqlite3.connect(default_state_dir() / "providers.db")) as connection, connection:
+        connection.execute("UPDATE gates SET gate = '[]'")
+    finding = found(shop, "providers")
+    assert finding.level is Level.WARN
+    assert "cannot be read" in finding.says
 
 
 def test_a_file_of_providers_that_cannot_be_read_is_named(shop: Path) -> None:

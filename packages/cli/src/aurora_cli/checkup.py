@@ -22,14 +22,12 @@ from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_spawner import SpawnerError
 from aurora_spawner.leftovers import find_leftovers
 from aurora_spawner.recovery.errors import ProviderStateError
-from aurora_spawner.recovery.provider import GateState, utc_time
 from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore, default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aurora_core import Config
-    from aurora_spawner.recovery.provider import ProviderGate
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -157,23 +155,21 @@ def _providers(folder: Path, now: float) -> Finding:
     file = folder / FILE_NAME
     try:
         with ProviderStore(folder) as store:
-            gates = store.gates()
+            gates, unread = store.gates(), store.trouble
     except ProviderStateError as error:
         return Finding(check="providers", level=Level.WARN, says=str(error), advice=f"move {file} away")
-    told = [_gate_line(gate, now) for gate in gates if gate.state is GateState.STOPPED or gate.pauses(now)]
+    told = [line for gate in gates if (line := gate.standing(now))]
+    if unread:
+        return Finding(
+            check="providers", level=Level.WARN, says="; ".join((unread, *told)), advice=f"move {file} away"
+        )
     if not told:
         return Finding(check="providers", level=Level.OK, says="none is paused or stopped")
     advice = (
-        "a new run asks stopped ones once more, and paused ones when their time has come; to forget what is known of"
-        f" all of them, delete {file} while nothing runs"
+        "a new run, or `aur resume`, asks stopped ones once more, and paused ones when their time has come; to forget"
+        f" what is known of all of them, delete {file} while nothing runs"
     )
     return Finding(check="providers", level=Level.WARN, says="; ".join(told), advice=advice)
-
-
-def _gate_line(gate: ProviderGate, now: float) -> str:
-    if gate.state is GateState.STOPPED:
-        return f"{gate.provider} is stopped: {gate.reason}"
-    return f"{gate.provider} is paused until {utc_time(gate.until, now)}: {gate.reason}"
 
 
 def _writable(folder: Path) -> Finding:

@@ -12,7 +12,8 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.render.runs import status_document, status_lines
+from aurora_cli.render.runs import provider_lines, status_document, status_lines
+from aurora_spawner.recovery.provider_store import ProviderStore, default_state_dir
 
 __all__ = ["command"]
 
@@ -28,16 +29,26 @@ __all__ = ["command"]
 @click.argument("run_id", metavar="[RUN]", required=False, help="A run's name; all that are not over if absent.")
 @json_option
 def command(*, run_id: str | None, as_json: bool) -> int:
-    """Show what runs now: each run that is not over, how far it is, and what its agents do."""
+    """Show what runs now: each run that is not over, how far it is, and what its agents do.
+
+    A provider that lets nothing start is named with the reason and the end of its pause: a rate limit, the usage
+    window of a plan, or a refused key.
+    """
     project = wiring.project_at(Path.cwd())
-    found = journal.run_statuses(project, run_id)
+    found, now = journal.run_statuses(project, run_id), time.time()
+    with ProviderStore(default_state_dir(), tolerant=True) as store:
+        gates = store.gates()
+        if store.trouble:
+            note(store.trouble)
     if as_json:
-        emit_json(status_document(found))
+        emit_json(status_document(found, gates, now=now))
         return ExitCode.DONE
     for status in found:
         titles = journal.titles_of(project, status.run_id)
-        for line in status_lines(status, titles, now=time.time()):
+        for line in status_lines(status, titles, now=now):
             emit(line)
+    for line in provider_lines(gates, found, now=now):
+        emit(line)
     if not found:
         journal.check_not_gone(project)
         note("nothing runs now, and nothing was cut off")

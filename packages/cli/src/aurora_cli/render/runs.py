@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.checkpoints import CleanReport, RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.recovery.provider import ProviderGate
     from aurora_spawner.status import RunningTask, RunStatus
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "as_document",
     "as_lines",
     "cleaned_document",
+    "provider_lines",
     "show_cleaned",
     "status_document",
     "status_lines",
@@ -113,7 +115,8 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
             yield f"      {one_line(reason, 100)}"
     for gate in status.providers:
         until = f" until {utc_time(gate['until'], now)}" if gate["until"] and gate["until"] > now else ""
-        yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(gate['reason'], 160)}"
+        why = "; ".join(filter(None, (gate.get("window"), gate["reason"])))
+        yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(why, 160)}"
     for agent in status.health:
         if agent["health"] != "healthy":
             yield f"  @{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
@@ -125,9 +128,24 @@ def _so_far(task: RunningTask, now: float) -> str:
     return f"  {max(0.0, now - task.since):.0f} s" if task.since else ""
 
 
-def status_document(statuses: Sequence[RunStatus]) -> dict[str, object]:
-    """Return how runs stand, for programs."""
-    return {"runs": [status.to_dict() for status in statuses]}
+def provider_lines(gates: Sequence[ProviderGate], statuses: Sequence[RunStatus], *, now: float) -> Iterator[str]:
+    """Write a line for each provider that lets nothing start, and that no run above has told of."""
+    told = {gate["provider"] for status in statuses for gate in status.providers}
+    for gate in gates:
+        if gate.provider not in told and (line := gate.standing(now)):
+            yield f"provider {one_line(line, 240)}"
+
+
+def status_document(
+    statuses: Sequence[RunStatus], gates: Sequence[ProviderGate] = (), *, now: float = 0.0
+) -> dict[str, object]:
+    """Return how runs stand, and the providers that let nothing start, for programs."""
+    closed = [gate.to_dict() for gate in gates if gate.standing(now)]
+    fields = ("provider", "state", "until", "reason", "window")
+    return {
+        "runs": [status.to_dict() for status in statuses],
+        "providers": [{name: gate[name] for name in fields} for gate in closed],
+    }
 
 
 def _is_held(run: RunRow) -> bool:

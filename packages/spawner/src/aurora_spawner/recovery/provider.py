@@ -373,6 +373,15 @@ class ProviderGate:
         """With nothing against it."""
         return ProviderGate(provider=self.provider, since=now)
 
+    def standing(self, now: float) -> str:
+        """How it stands for those who want to start something, in one line; empty for one that lets them."""
+        if self.state is GateState.STOPPED:
+            return f"{self.provider} is stopped: {self.reason}"
+        if not self.pauses(now):
+            return ""
+        why = f"{self.window}; {self.reason}" if self.window else self.reason
+        return f"{self.provider} is paused until {utc_time(self.until, now)}: {why}"
+
     def describe(self) -> str:
         """One line for people; empty for an open gate."""
         if self.state is GateState.STOPPED:

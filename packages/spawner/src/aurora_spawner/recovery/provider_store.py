@@ -146,8 +146,7 @@ class ProviderStore:
         reset = window.reset_after(now) if window else None
         if window is None or reset is None:
             return self.gate(provider)
-        used = "" if window.used_percent is None else f", {window.used_percent:.0f} % used"
-        reason = f"the {window.title} of its account{used}"
+        reason = "used up" if window.used_percent is None else f"{window.used_percent:.0f} % used"
         return self._change(
             provider, lambda gate: gate.closed_until(now, reset, window=window, reason=reason, chance=chance)
         )

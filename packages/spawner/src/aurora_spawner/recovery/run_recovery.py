@@ -500,6 +500,7 @@ class RunRecovery:
                 "state": str(gate.state),
                 "until": gate.until or None,
                 "reason": gate.reason,
+                "window": gate.window,
             }
             for gate in self.store.gates()
             if gate.provider in asked and (gate.state is not GateState.PAUSED or gate.pauses(now))
