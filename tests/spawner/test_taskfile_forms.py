@@ -513,3 +513,14 @@ def test_an_asterisk_after_the_number_says_optional_too() -> None:
 def test_a_comment_at_the_end_of_a_detail_is_a_setting_too() -> None:
     (task,) = parse("- [ ] 1 A\n  - with care <!-- agent: x -->\n  <!-- priority: high -->\n").tasks
     assert (task.agent, task.priority, task.prompt) == ("x", 10, "A\n- with care <!-- agent: x -->")
+
+
+def test_files_of_a_group_are_words_for_its_tasks() -> None:
+    (task,) = parse("- [ ] 1 A\n  - Files: src/a.py\n  - [ ] 1.1 B\n").tasks
+    assert (task.files, task.prompt) == ((), "B\n\nPart of: A\n- Files: src/a.py")
+
+
+def test_a_long_text_of_a_group_is_told_in_part() -> None:
+    file = parse("- [ ] 1 A\n" + "  - more and more words\n" * 2000 + "  - [ ] 1.1 B\n  - [ ] 1.2 C\n")
+    assert all(len(task.prompt) < 5000 for task in file.tasks)
+    assert file.tasks[0].prompt.endswith("… (the rest stands in the task file, line 1)")

@@ -252,6 +252,9 @@ BOMBS: dict[str, Callable[[int], str]] = {
         + "".join(f"  - [ ] 1.{n} B\n" for n in range(4000))
         + "".join(f"- [ ] {n} C\n  - Depends: 1\n" for n in range(2, 5000))
     ),
+    "a talkative group": lambda size: (
+        "- [ ] 1 A\n" + "  - more and more words\n" * (size // 40) + "  - [ ] B\n" * (BOX_LIMIT - 1)
+    ),
     "code of blank lines": lambda size: "- [ ] 1 A\n  ```\n" + "\n" * size,
     "underlines": lambda size: "- [ ] 1 A\n" + "_" * size + ":",
     "asterisks": lambda size: "- [ ] 1 A\n  - " + "*" * size + "Agent: b",

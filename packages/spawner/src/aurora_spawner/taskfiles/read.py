@@ -11,19 +11,20 @@ from aurora_spawner.task import SpawnTask
 from aurora_spawner.taskfiles import ccsdd, kiro, openspec, plain, speckit
 from aurora_spawner.taskfiles.form import DONE, Item
 from aurora_spawner.taskfiles.ids import choose_ids, is_sure, read_lead
-from aurora_spawner.taskfiles.lines import Kind, read_outline, stray_runs
+from aurora_spawner.taskfiles.lines import read_outline, stray_runs
 from aurora_spawner.taskfiles.model import GroupLine, LineState, Note, TaskFile, TaskLine
 from aurora_spawner.taskfiles.naming import Directory, name_items
 from aurora_spawner.taskfiles.order import Place, waits
+from aurora_spawner.taskfiles.prompts import Prompts
 from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
 from aurora_spawner.taskfiles.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from aurora_spawner.taskfiles.form import Form
-    from aurora_spawner.taskfiles.lines import BodyLine, Outline
+    from aurora_spawner.taskfiles.lines import Outline
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.taskfiles.settings import Reference
 
@@ -80,6 +81,7 @@ class _Reading:
         self._order = order
         self._optional = optional
         self._notes: list[Note] = []
+        self._prompts = Prompts()
         self._items = self._make_items()
         self._form = self._recognise()
         self._read_marks()
@@ -150,6 +152,7 @@ class _Reading:
             if above is not None:
                 item.parent = above
                 above.children.append(item)
+                above.settings.lines -= above.settings.file_lines  # outputs of a group are words for its tasks
 
     def _find_needs(self) -> dict[str, tuple[str, ...] | None]:
         """Return what each task says that it depends on, or its groups do; None if nothing is said."""
@@ -261,7 +264,7 @@ class _Reading:
             if name in owner.settings.values
         }
         task = SpawnTask(
-            prompt=_prompt(item),
+            prompt=self._prompts.of(item),
             id=item.id,
             title=item.title,
             depends_on=self._needs[item.id] or order,
@@ -385,23 +388,3 @@ def _leaves_of(item: Item) -> list[Item]:
         elif each.title:
             found.append(each)
     return found
-
-
-def _prompt(item: Item) -> str:
-    """Return the task's text and details, then those of the groups that it is in."""
-    parts = ["\n".join([item.title, *_dedented(item.details)])]
-    parts += [
-        "\n".join([f"Part of: {group.title}", *_dedented(group.details)])
-        for group in _with_groups(item)
-        if group is not item and group.title
-    ]
-    return "\n\n".join(parts)
-
-
-def _dedented(lines: Iterable[BodyLine]) -> list[str]:
-    """The lines with the indentation that they have in common taken off, without blank ones around them."""
-    body = list(lines)
-    written = [at for at, line in enumerate(body) if line.text]
-    body = body[written[0] : written[-1] + 1] if written else []
-    margin = min((line.indent for line in body if line.text and line.kind is not Kind.COMMENT), default=0)
-    return [" " * max(0, line.indent - margin) + line.text if line.text else "" for line in body]

@@ -120,6 +120,8 @@ class Settings:
     """The task's own line without comments that are settings."""
     lines: set[int] = field(default_factory=set)
     """The lines below the task that are settings; the others belong to its prompt."""
+    file_lines: set[int] = field(default_factory=set)
+    """Those of them that name files."""
     near_misses: list[tuple[int, str]] = field(default_factory=list)
     """Line and remark about each line that is nearly a setting."""
 
@@ -210,11 +212,12 @@ class _Reader:
                 Reference(line=line, ids=ids, perhaps=perhaps, loose=key in _LOOSE_KEYS, text=_short(text))
             )
         else:
-            self._keep(name, read)
+            self._keep(name, read, line)
         return True
 
-    def _keep(self, name: str, read: object) -> None:
+    def _keep(self, name: str, read: object, line: int) -> None:
         if name == "files":
+            self.settings.file_lines.add(line)
             assert isinstance(read, tuple)
             before = self.settings.values.get("files", ())
             assert isinstance(before, tuple)
