@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 FIRST = "echo one >> side; echo first"
+REMOVE = "while [ ! -e begun ]; do sleep 0.05; done; rm -rf .aurora; echo done"
 LAST = "echo two >> side; echo last"
 
 
@@ -80,6 +81,22 @@ def test_an_agent_that_removes_the_whole_folder_loses_its_own_result_and_no_othe
     assert "was removed while it ran" in str(report.results["2"].error)
     assert report.trouble
     assert states(made.journal, made.run_id) == [TaskState.SUCCEEDED, TaskState.FAILED, TaskState.SUCCEEDED]
+
+
+def test_what_runs_beside_an_agent_that_removes_the_folder_is_told_so(tmp_path: Path) -> None:
+    tasks = [SpawnTask("touch begun; sleep 1; echo fine", id="1"), SpawnTask(REMOVE, id="2")]
+    made = Run.create(
+        tmp_path / ".aurora" / "runs.db",
+        tasks,
+        BACKENDS,
+        default_agent="sh",
+        max_concurrent=2,
+        cwd=tmp_path,
+        spool=tmp_path / ".aurora" / "runs",
+    )
+    errors = [str(each.error) for each in made.execute_sync().results.values()]
+    assert all("was removed while it ran" in error for error in errors), errors
+    assert states(made.journal, made.run_id) == [TaskState.FAILED] * 2
 
 
 @pytest.mark.parametrize("other", ["echo nonsense > .aurora/runs.db", "cp other.db .aurora/runs.db"])

@@ -32,3 +32,5 @@ def test_soar_s_example_answers_with_a_source(
     test_the_examples_run("soar", tmp_path, monkeypatch, capsys)
     (log,) = (tmp_path / ".aurora" / "logs" / "conversations").rglob("*.md")
     assert "`scheduler.py:1`" in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+    assert log.parent.stat().st_mode & 0o077 == 0

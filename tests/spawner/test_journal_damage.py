@@ -49,10 +49,11 @@ class CutOffError(Exception):
     """Stands for a death of the coordinator."""
 
 
-def cut_off_run(folder: Path, state_dir: Path | None = None) -> Run:
+def cut_off_run(folder: Path, state_dir: Path | None = None, *, journal: Path | None = None) -> Run:
     """A run whose first two tasks are done, the second by recovery; the third has not begun."""
+    folder.mkdir(exist_ok=True)
     run = Run.create(
-        folder / "runs.db",
+        journal or folder / "runs.db",
         [
             SpawnTask("say one", id="1"),
             SpawnTask("say two", "two", id="2"),
@@ -337,6 +338,11 @@ def test_an_end_that_was_cut_off_and_a_chain_written_anew_are_found_where_the_he
         assert "cannot be told" not in str(report.problem)
     with pytest.raises(JournalChangedError):
         Run.resume(run.journal, run.run_id, BACKENDS, state_dir=state)
+    cut_off_run(tmp_path / "again", state, journal=run.journal)
+    with Journal(run.journal) as store:
+        assert f"events {anchor.seq - 1} to {anchor.seq} are lost, as event {anchor.seq + 1}" in str(
+            verify(store).problem
+        ), "a new run does not take their numbers"
     with Journal(tmp_path / "kept.db") as store:
         rows = store.connection.execute("SELECT seq, at, run_id, task_id, kind, payload FROM events ORDER BY seq")
         head = GENESIS

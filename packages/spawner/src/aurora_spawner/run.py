@@ -130,6 +130,9 @@ class Run:
         )
         with Journal(journal) as store:
             new = store.connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
+            anchor = read_anchor(state_dir, journal) if state_dir and not new else None
+            if anchor is not None:
+                store.expect(anchor.seq)
             run_id = _write_new_run(store, created, graph)
             if new and state_dir:
                 note_head(state_dir, store, anew=True)

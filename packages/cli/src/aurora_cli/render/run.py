@@ -59,7 +59,7 @@ def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[
         "counts": _counts(report),
         "tasks": [_row(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
         "not_run": list(not_run),
-        "notices": list(report.notices),
+        "notices": [*report.notices, *report.trouble],
     }
 
 

@@ -191,6 +191,10 @@ class Journal:
         )
         self._last = (seq, head)
 
+    def expect(self, seq: int) -> None:
+        """Know that the journal once had so many events; the next write declares those that it lacks as lost."""
+        self._last = (seq, b"")
+
     def redact(self, run_id: str) -> None:
         """Remove what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
         with self.transaction() as connection:
@@ -220,7 +224,7 @@ class Journal:
                     places = ", ".join("?" * len(rows[0])) if rows else ""
                     connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608
             if gone:
-                self._last = (gone[-1], b"")
+                self.expect(gone[-1])
             self._append(connection, [entry_of(ChangesAccepted(problem=problem), run_id=run_id)], run_id=run_id)
 
     def _check_lease(self, run_id: str, lease: str) -> None:
