@@ -43,6 +43,9 @@ COMMANDS = {
     "budget_history": ["budget", "history", "--json"],
     "keys_list": ["keys", "list", "--json"],
     "agents_refresh": ["agents", "refresh", "--json"],
+    "trust": ["trust", "--yes", "--json"],
+    "trust_list": ["trust", "--list", "--json"],
+    "trust_remove": ["trust", "--remove", "--json"],
 }
 
 

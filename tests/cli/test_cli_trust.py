@@ -322,3 +322,31 @@ def test_a_damaged_record_is_named_and_trusts_nothing(
 def test_doctor_says_it(clone: Path, aur: Callable[..., CompletedProcess[str]]) -> None:
     (line,) = [line for line in aur("doctor").stdout.splitlines() if "trust " in line and "left aside" in line]
     assert "backends.evil" in line
+
+
+@pytest.mark.parametrize("linked", [".aurora", ".aurora/config.yaml"])
+def test_a_link_to_what_is_trusted_elsewhere_borrows_no_trust(
+    clone: Path,
+    marker: Path,
+    aur: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    linked: str,
+) -> None:
+    assert aur("trust", "--yes").returncode == 0
+    stranger = tmp_path / "stranger"
+    (stranger / linked).parent.mkdir(parents=True)
+    (stranger / linked).symlink_to(clone / linked)
+    (stranger / "tasks.md").write_text(TASKS)
+    monkeypatch.chdir(stranger)
+    for words in (("spawn", "tasks.md", "--yes"), ("soar", "What does Till do?"), ("agents", "doctor")):
+        told = aur(*words)
+        assert not marker.exists(), (words, told)
+        assert "left aside" in told.stderr or "link" in told.stderr, told
+
+
+def test_reading_settings_imports_neither_policies_nor_agents() -> None:
+    """A search starts in a third of a second."""
+    heavy = "{'aurora_policies', 'aurora_spawner', 'pydantic'}"
+    code = f"import sys, aurora_cli.wiring; sys.exit(bool({heavy} & {{*sys.modules}}))"
+    assert Popen([sys.executable, "-c", code]).wait(timeout=50) == 0

@@ -203,3 +203,23 @@ class TestCache:
         assert [list(each.by_id) for each in found] == [["a"]] * 8
         assert load_roster(project, None, cache=cache, now=NOW).from_cache
         assert [each.name for each in cache.parent.iterdir()] == [cache.name]
+
+
+def test_a_cache_that_came_with_a_clone_passes_nobody_off_as_the_users_own(tmp_path: Path) -> None:
+    """It knows where the clone lies and what time it is, but not when this user's files were written."""
+    now = 1_000_000.0
+    persona = {"id": "boss", "role": "Boss", "goal": "x", "model": "dearest", "scope": "home", "tool": "claude"}
+    for source in ("", str(tmp_path / "home" / ".claude" / "agents" / "boss.md")):
+        manifest = {
+            "version": 2,
+            "project": str(tmp_path / "project"),
+            "home": str(tmp_path / "home"),
+            "made_at": now,
+            "stamps": {source: [0, -1]},
+            "personas": [{**persona, "source_file": source}],
+            "problems": [],
+        }
+        cache = tmp_path / "agent_manifest.json"
+        cache.write_text(json.dumps(manifest))
+        roster = load_roster(tmp_path / "project", tmp_path / "home", cache=cache, now=now + 1)
+        assert (roster.from_cache, list(roster.by_id)) == (False, [])

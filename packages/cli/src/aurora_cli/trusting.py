@@ -7,17 +7,15 @@ import os
 from typing import TYPE_CHECKING
 
 from aurora_cli.escapes import printable
-from aurora_cli.money import own_limits
 from aurora_cli.output import note, note_once
 from aurora_core import AuroraCoreError, Claim, Part, TrustStore, TrustStoreError, project_claims
-from aurora_policies import PoliciesEngine, PoliciesError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from aurora_core import Project
-    from aurora_policies import Loosening
+    from aurora_policies import Loosening, PoliciesEngine
     from aurora_soar.personas import Roster
 
 __all__ = [
@@ -51,10 +49,9 @@ def all_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
     Raises:
         ConfigError, PolicyFileError: a file says something that cannot be meant.
     """
-    engine = PoliciesEngine.load(project.policies_file)
     return (
         *project_claims(project),
-        *policy_claims(loosened_by(engine)),
+        *_claims_of_policies(project),
         *persona_claims(project, roster),
         *key_claims(project),
     )
@@ -65,12 +62,20 @@ def loosened_by(engine: PoliciesEngine) -> tuple[Loosening, ...]:
     found = engine.loosenings()
     if not any(each.field in _SET_BY_THE_USER for each in found):
         return found
+    from aurora_cli.money import own_limits
+
     own = own_limits()
     return tuple(
         each
         for each in found
         if each.field not in _SET_BY_THE_USER or getattr(own, _SET_BY_THE_USER[each.field]) is None
     )
+
+
+def _claims_of_policies(project: Project) -> tuple[Claim, ...]:
+    from aurora_policies import PoliciesEngine
+
+    return policy_claims(loosened_by(PoliciesEngine.load(project.policies_file)))
 
 
 def policy_claims(loosened: Iterable[Loosening]) -> tuple[Claim, ...]:
@@ -113,10 +118,12 @@ def _fingerprint(root: Path, value: str) -> str:
 
 def tell_left_aside(project: Project, roster: Callable[[], Roster]) -> None:
     """Says in one line, once a command, what of a project has no effect."""
+    from aurora_policies import PoliciesError
+
     store = own_store()
     readers: tuple[tuple[Part, Callable[[], tuple[Claim, ...]]], ...] = (
         (Part.CONFIG, lambda: project_claims(project)),
-        (Part.POLICIES, lambda: policy_claims(loosened_by(PoliciesEngine.load(project.policies_file)))),
+        (Part.POLICIES, lambda: _claims_of_policies(project)),
         (Part.PERSONAS, lambda: persona_claims(project, roster())),
         (Part.KEYS, lambda: key_claims(project)),
     )
