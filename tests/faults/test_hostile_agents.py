@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnResult, SpawnTask, TaskState
+from aurora_spawner.backends.command import PromptBy
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.spool import kept_bytes
 from aurora_spawner.testing import processes_of_run
@@ -124,6 +125,26 @@ def test_a_prompt_that_is_never_read_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_prompt_arrives_whole_and_then_ends(tmp_path: Path) -> None:
     assert ask(tmp_path, ("wc", "-c"), prompt="x" * 1_000_000).output.strip() == "1000000"
+
+
+@pytest.mark.parametrize("prompt_by", ["argument", "file"])
+@pytest.mark.parametrize("size", [1, 200_000])
+def test_a_prompt_that_goes_another_way_leaves_stdin_empty(tmp_path: Path, prompt_by: PromptBy, size: int) -> None:
+    """A tool that adds its stdin to its argument would be asked twice; a long argument becomes words about a file."""
+    script = 'printf "%s " "$(wc -c)"; if [ -f "$1" ]; then cat "$1"; else printf %s "$1"; fi'
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("x" * size)],
+        {"agent": CommandBackend("agent", ("sh", "-c", script, "sh"), prompt=prompt_by)},
+        default_agent="agent",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+    )
+    left, _, asked = run.execute_sync().results["1"].output.partition(" ")
+    assert left == "0"
+    if prompt_by == "argument" and size > 1:
+        asked = Path(next(word for word in asked.split() if "/" in word).strip(".,;")).read_text()
+    assert asked == "x" * size
 
 
 def test_an_agent_that_closes_its_streams_and_lives_on_is_waited_for(tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, SpawnTask, local
 from aurora_spawner.cgroups import cgroup_for, own_cgroup
+from aurora_spawner.coordinator import LOST_LIMIT
 from aurora_spawner.identity import identify
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
 from aurora_spawner.local import LocalExecutor
+from aurora_spawner.steering import cancel_run
 from aurora_spawner.strays import end_strays, find_strays
 from aurora_spawner.testing import processes_of_run
 
@@ -190,3 +192,125 @@ def test_what_hides_from_every_sweep_is_in_the_cgroup(tmp_path: Path) -> None:
         fences = [cgroup_for(attempt.token) for attempt in load_attempts(journal, run.run_id)]
     assert len(fences) == 3
     assert not [fence for fence in fences if fence is None or fence.exists()]
+
+
+HIDING = """
+import os, signal, sys, time
+if sys.argv[1:] == ["daemon"]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(f"daemon.{os.getpid()}", "w").close()
+    time.sleep(299)
+    sys.exit()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(null, stream)
+        os.execve(sys.executable, [sys.executable, "-I", "-S", __file__, "daemon"], {})
+    os._exit(0)
+os.wait()
+while len([name for name in os.listdir() if name.startswith("daemon.")]) < int(os.environ["AURORA_ATTEMPT_NUMBER"]):
+    time.sleep(0.005)
+with open("supervisor", "w") as note:
+    note.write(str(os.getppid()))
+print("done")
+"""
+"""An agent that ends soon, and its daemon: in a session of its own, without environment, deaf to SIGTERM."""
+
+COORDINATE_HIDING = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_supervisor_crash as test
+if sys.argv[2] == "without":
+    test.local.cgroup_for = lambda _token: None
+test.hiding_run(Path(sys.argv[1])).execute_sync()
+"""
+
+
+def hiding_run(folder: Path) -> Run:
+    (folder / "agent.py").write_text(HIDING)
+    return Run.create(
+        folder / "runs.db",
+        [SpawnTask("go")],
+        {"py": CommandBackend("py", (sys.executable, "-I", "-S", str(folder / "agent.py")))},
+        default_agent="py",
+        cwd=folder,
+        spool=folder / "runs",
+        executor=LocalExecutor(grace_s=20),
+    )
+
+
+def wait_for_grace(folder: Path, number: int) -> None:
+    end = time.monotonic() + 30
+    while not list(folder.glob(f"runs/*/*-{number}/left")):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def kill_in_grace(folder: Path, attempts: int = 1) -> None:
+    """Kill supervisors, each while it waits for the daemon to obey its SIGTERM."""
+    for number in range(1, attempts + 1):
+        wait_for_grace(folder, number)
+        assert kill([int((folder / "supervisor").read_text())]) == 1
+
+
+def daemons(folder: Path) -> list[int]:
+    """Those that live."""
+    begun = [int(path.suffix[1:]) for path in folder.glob("daemon.*")]
+    assert begun
+    return [pid for pid in begun if identify(pid)]
+
+
+@pytest.fixture(params=["with", "without"])
+def cgroups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether attempts may be fenced in."""
+    if request.param == "without":
+        monkeypatch.setattr(local, "cgroup_for", lambda _token: None)
+    elif own_cgroup() is None:
+        pytest.skip("this process may not make cgroups")
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("cgroups")
+async def test_what_hides_from_a_supervisor_that_is_killed_in_its_grace_is_ended(tmp_path: Path) -> None:
+    killing = asyncio.create_task(asyncio.to_thread(kill_in_grace, tmp_path, LOST_LIMIT))
+    report = await hiding_run(tmp_path).execute()
+    await killing
+    assert report.results["1"].termination_reason == "supervisor_lost"
+    assert report.notices == ()
+    assert daemons(tmp_path) == []
+
+
+def test_a_cancel_finds_it_where_the_coordinator_was_killed_before(tmp_path: Path, cgroups: str) -> None:
+    """Whoever comes later learns of it from what the supervisor wrote down."""
+    command = [sys.executable, "-c", COORDINATE_HIDING, str(tmp_path), cgroups]
+    with subprocess.Popen(command) as coordinator:
+        wait_for_grace(tmp_path, 1)
+        coordinator.kill()
+    kill_in_grace(tmp_path)
+    assert daemons(tmp_path)
+    with Journal(tmp_path / "runs.db") as journal:
+        run_id = journal.connection.execute("SELECT run_id FROM runs").fetchone()[0]
+    cancel_run(tmp_path / "runs.db", run_id)
+    assert daemons(tmp_path) == []
+
+
+@pytest.mark.usefixtures("cgroups")
+async def test_what_hides_from_a_supervisor_that_is_killed_at_any_time_is_ended(tmp_path: Path) -> None:
+    """Before anything could be written down or fenced in: it becomes a child of the fork server."""
+    hidden = "env -i setsid -f sh -c 'echo $$ >>daemons; sleep 299'"
+    script = f"{hidden}; while [ ! -s daemons ]; do sleep 0.005; done; kill -9 $PPID; sleep 299"
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"sh": CommandBackend("sh", ("sh", "-c", script))},
+        default_agent="sh",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+    )
+    await run.execute()
+    begun = (tmp_path / "daemons").read_text().split()
+    assert begun
+    assert not [pid for pid in begun if identify(int(pid))]

@@ -44,8 +44,9 @@ class Listener:
     async def unpause(self, *, by: str) -> None:
         await self._hear(("unpause", by))
 
-    async def cancel(self, *, at_once: bool) -> None:
+    async def cancel(self, *, at_once: bool) -> bool:
         await self._hear(("cancel", at_once))
+        return True
 
     async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
         await self._hear((task_id, by))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner import AttemptRecordError
+from aurora_spawner.backends.base import Reply
+from aurora_spawner.evidence import judge
 from aurora_spawner.executor import AttemptEnd, RunningAttempt
 from aurora_spawner.identity import ProcessIdentity, identify, own_identity, start_time_of
 from aurora_spawner.local import LocalExecutor
@@ -62,6 +65,69 @@ def test_a_record_with_one_wrong_value_is_read_or_refused(tmp_path: Path, name: 
     assert isinstance(record.reason, str)
 
 
+@slow_fixture_is_fine
+@given(st.sampled_from([name for name in RECORD if name != "version"]))
+def test_a_record_that_lacks_something_is_refused(tmp_path: Path, name: str) -> None:
+    folder = AttemptFolder(path=tmp_path)
+    folder.exit.write_text(json.dumps({key: value for key, value in RECORD.items() if key != name}))
+    with pytest.raises(AttemptRecordError, match=name):
+        folder.read_exit()
+
+
+ODD: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, 0, -1, 1, 2**31, 2**64, -(2**64), 1e308, float("nan"), float("inf"), "", "exited", []]
+)
+MUTATED = st.fixed_dictionaries({}, optional=dict.fromkeys(RECORD, ODD)).map(
+    lambda odd: json.dumps({**RECORD, **odd}).encode()
+)
+FLIPPED = st.tuples(st.integers(0, len(json.dumps(RECORD)) - 1), st.integers(1, 255)).map(
+    lambda flip: bytes(byte ^ flip[1] * (at == flip[0]) for at, byte in enumerate(json.dumps(RECORD).encode()))
+)
+
+
+@slow_fixture_is_fine
+@given(
+    MUTATED | FLIPPED | st.binary(max_size=40),
+    st.binary(max_size=40),
+    st.binary(max_size=40) | st.sampled_from([b"9" * 5000, b"-1", b"0", b"99999999999999999999999999"]),
+    st.binary(max_size=40) | st.sampled_from([b"1 1\n", b"-1 5\n", b"0 0\n", b"9" * 5000 + b" 1\n", b"1 2 3\n\n"]),
+    st.binary(max_size=200),
+)
+def test_whatever_an_attempt_left_gives_an_end(
+    tmp_path: Path, record: bytes, claim: bytes, agent: bytes, left: bytes, output: bytes
+) -> None:
+    """Damaged, or written by an agent that reached into its folder."""
+    folder = AttemptFolder(path=tmp_path)
+    for path, content in (
+        (folder.exit, record),
+        (folder.claim, claim),
+        (folder.agent, agent),
+        (folder.left, left),
+        (folder.stdout, output),
+    ):
+        path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:  # reading all processes takes 20 ms, killing some is for other tests
+        patch.setattr("aurora_spawner.local.end_strays", lambda *_given, **_more: [])
+        end = adopt(tmp_path, None)
+    assert isinstance(end, AttemptEnd)
+    judge(end, Reply(text=end.stdout), outputs=(), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["exit", "claim", "agent", "left", "stdout", "stderr"])
+@pytest.mark.parametrize("what", ["pipe", "device", "folder", "loop"])
+def test_what_is_no_file_holds_nobody_up(tmp_path: Path, name: str, what: str) -> None:
+    path = tmp_path / name
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if what == "device" else path)
+    end = adopt(tmp_path, None)
+    assert isinstance(end, AttemptEnd)
+    assert end.stdout == ""
+
+
 def test_there_is_no_record_before_the_end(tmp_path: Path) -> None:
     assert AttemptFolder(path=tmp_path).read_exit() is None
 
@@ -83,7 +149,7 @@ def test_the_middle_of_a_long_output_is_left_out(tmp_path: Path) -> None:
 
 
 def adopt(folder: Path, supervisor: ProcessIdentity | None) -> RunningAttempt | AttemptEnd:
-    return asyncio.run(LocalExecutor().adopt(token="t" * 24, folder=folder, supervisor=supervisor))
+    return asyncio.run(LocalExecutor().adopt(token="t", folder=folder, supervisor=supervisor))
 
 
 def test_an_attempt_that_never_began_is_voided_for_good(tmp_path: Path) -> None:

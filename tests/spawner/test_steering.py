@@ -1,7 +1,9 @@
 """Watch and steer a run from outside of its process."""
 
+import asyncio
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask, UnknownRunError
+from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask, TaskEnded, UnknownRunError
 from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
 from aurora_spawner.control import reachable
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.identity import own_identity
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.local import LocalExecutor
@@ -285,3 +288,63 @@ def test_a_coordinator_that_cannot_start_is_noticed(tmp_path: Path) -> None:
     pid = detach([sys.executable, "-c", "raise SystemExit(3)"], log=tmp_path / "log")
     assert not wait_until_held(tmp_path / "runs.db", run.run_id, pid=pid)
     os.waitpid(pid, 0)
+
+
+def rows(journal: Path, run_id: str) -> list[object]:
+    with Journal(journal) as store:
+        return store.connection.execute("SELECT * FROM events WHERE run_id = ?", (run_id,)).fetchall()
+
+
+@pytest.mark.parametrize(("prompt", "state"), [("echo a", "succeeded"), ("exit 1", "failed")])
+@pytest.mark.parametrize("task_id", [None, "1"])
+def test_a_cancel_of_what_has_finished_changes_nothing(
+    tmp_path: Path, prompt: str, state: str, task_id: str | None
+) -> None:
+    run = finished_run(tmp_path, prompt)
+    before = rows(run.journal, run.run_id)
+    assert cancel_run(run.journal, run.run_id, task_id=task_id) == state
+    assert rows(run.journal, run.run_id) == before
+    assert run_status(run.journal, run.run_id).state == state
+
+
+def test_a_second_cancel_changes_nothing(detached: Callable[..., Detached]) -> None:
+    run = detached([SpawnTask(GATE, id="1")])
+    run.wait((run.folder / "begun.1").exists)
+    assert cancel_run(run.journal, run.run_id) is None
+    assert run.wait_for_end() == "cancelled"
+    before = rows(run.journal, run.run_id)
+    assert cancel_run(run.journal, run.run_id) == "cancelled"
+    assert rows(run.journal, run.run_id) == before
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed"])
+def test_a_run_that_finished_but_for_its_last_word_is_what_it_is(tmp_path: Path, state: str) -> None:
+    """Its coordinator was killed between the end of the last task and the end of the run."""
+    run = finished_run(tmp_path, "echo a" if state == "succeeded" else "exit 1")
+    with Journal(run.journal) as store:
+        holder = json.dumps({**own_identity().to_json(), "start_time": 1})
+        store.connection.execute("UPDATE runs SET state = 'running', holder = ?", (holder,))
+    cancel_run(run.journal, run.run_id)
+    assert run_status(run.journal, run.run_id).state == state
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "cancel"])
+@pytest.mark.parametrize(("prompt", "state"), [("echo a", "succeeded"), ("exit 1", "failed")])
+async def test_what_finishes_while_it_is_told_to_end_has_finished(
+    tmp_path: Path, how: str, prompt: str, state: str
+) -> None:
+    run = Run.create(
+        tmp_path / "runs.db", [SpawnTask(prompt)], BACKENDS, default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs"
+    )
+    cancels: list[asyncio.Task[object]] = []
+
+    def at_the_end(event: RunEvent) -> None:
+        if isinstance(event, TaskEnded) and how == "SIGINT":
+            os.kill(os.getpid(), signal.SIGINT)
+        elif isinstance(event, TaskEnded):
+            cancels.append(asyncio.create_task(asyncio.to_thread(cancel_run, run.journal, run.run_id)))
+
+    report = await run.execute(at_the_end)
+    assert [await each for each in cancels] == [state for _each in cancels]
+    assert report.state == state
+    assert run_status(run.journal, run.run_id).state == state

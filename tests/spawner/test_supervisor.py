@@ -24,7 +24,8 @@ def arguments(
     folder.mkdir(exist_ok=True)
     (folder / "prompt").write_text("prompt")
     limits = [str(deadline_s), str(grace_s), str(cap_bytes)]
-    return [*COMMAND, str(folder), "token", *limits, str(folder), "-", "-", "--", "/bin/sh", "sh", "-c", script]
+    places = [str(folder), "-", "-", "prompt"]
+    return [*COMMAND, str(folder), "token", *limits, *places, "--", "/bin/sh", "sh", "-c", script]
 
 
 def supervise(folder: Path, script: str, **limits: Any) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def test_a_missing_program_is_told_by_its_error(tmp_path: Path) -> None:
 
 def test_a_wrong_call_says_how_to_call_it() -> None:
     called = subprocess.run(
-        [*COMMAND, "a", "b", "0", "0", "0", "/", "-", "-", "sh"], capture_output=True, check=False
+        [*COMMAND, "a", "b", "0", "0", "0", "/", "-", "-", "prompt", "sh"], capture_output=True, check=False
     )
     assert called.returncode == 1
     assert b"usage: supervisor.py FOLDER" in called.stderr

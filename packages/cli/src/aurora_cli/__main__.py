@@ -10,6 +10,6 @@ _here = os.getcwd()  # noqa: PTH109 - pathlib would be looked for there, too
 if not sys.flags.safe_path and sys.path[:1] == [_here] and not __file__.startswith(f"{_here}/aurora_cli/"):
     del sys.path[0]
 
-from aurora_cli.main import main  # noqa: E402
+from aurora_cli.entry import main  # noqa: E402
 
 raise SystemExit(main())

@@ -42,7 +42,7 @@ async def ask_about_rest(reason: str) -> bool | None:
 
 
 async def _next_line() -> str:
-    """Wait for a line without keeping the event loop; empty at the end of the input."""
+    """Wait for a line without keeping the event loop; empty at the end of the input, or of the terminal."""
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     ready = asyncio.Event()
     loop.add_reader(descriptor, ready.set)
@@ -50,4 +50,7 @@ async def _next_line() -> str:
         await ready.wait()
     finally:
         loop.remove_reader(descriptor)
-    return os.read(descriptor, 4096).decode(errors="replace")
+    try:
+        return os.read(descriptor, 4096).decode(errors="replace")
+    except OSError:  # the terminal was closed
+        return ""

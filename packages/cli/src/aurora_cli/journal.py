@@ -199,8 +199,8 @@ def unpause_run(project: Project, run_id: str) -> None:
 
 def cancel_run(
     project: Project, run_id: str, *, task_id: str | None, at_once: bool, executor: Executor | None
-) -> TaskState | None:
-    """End a run or one of its tasks; returns how the task stood.
+) -> TaskState | RunState | None:
+    """End a run or one of its tasks; returns how the task stood, or the state of a run that has ended already.
 
     Args:
         executor: what ends the attempts of a coordinator that has died; None for one without a budget.

@@ -15,7 +15,8 @@ from click.exceptions import Exit, NoArgsIsHelpError
 from aurora_cli.catalogue import CATALOGUE
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurGroup
-from aurora_cli.output import colour_setting, note, silence, tolerate_odd_streams
+from aurora_cli.output import colour_setting, is_gone, note, silence, tolerate_odd_streams
+from aurora_cli.quitting import quit_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +60,18 @@ def main() -> int:
     """Run `aur` with the arguments and streams of this process; return its exit status."""
     tolerate_odd_streams()
     _look_for_programs_in_absolute_folders()
-    _end_in_order_on(signal.SIGTERM, signal.SIGHUP)
-    if "_AUR_COMPLETE" in os.environ:
-        from click.shell_completion import shell_complete
+    try:
+        _end_in_order_on(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if "_AUR_COMPLETE" in os.environ:
+            from click.shell_completion import shell_complete
 
-        return shell_complete(root, {}, "aur", "_AUR_COMPLETE", os.environ["_AUR_COMPLETE"])
-    return run(sys.argv[1:])
+            return shell_complete(root, {}, "aur", "_AUR_COMPLETE", os.environ["_AUR_COMPLETE"])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        note("interrupted")
+        return ExitCode.INTERRUPTED
+    finally:
+        quit_on_signals()
 
 
 def _look_for_programs_in_absolute_folders() -> None:
@@ -78,7 +85,7 @@ def run(args: Sequence[str]) -> int:
     """Run one command line; whatever goes wrong becomes a line on standard error and an exit status."""
     try:
         status = _invoke(args)
-        sys.stdout.flush()
+        _flush_result()
     except BrokenPipeError:
         silence(sys.stdout)
         return ExitCode.DONE
@@ -91,6 +98,16 @@ def run(args: Sequence[str]) -> int:
         _drop_what_cannot_be_written()
         return _report(error)
     return status
+
+
+def _flush_result() -> None:
+    """Write what is left of the result; that its reader is gone by now changes nothing in how it went."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if not is_gone(error):
+            raise
+        silence(sys.stdout)
 
 
 def _drop_what_cannot_be_written() -> None:

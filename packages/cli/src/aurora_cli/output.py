@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -22,7 +23,9 @@ __all__ = [
     "emit",
     "emit_json",
     "emit_json_line",
+    "is_gone",
     "is_lively",
+    "lasting",
     "note",
     "note_once",
     "silence",
@@ -38,8 +41,53 @@ def emit(text: str) -> None:
 def _print(text: str) -> None:
     try:
         click.echo(text, file=sys.stdout)  # without it click writes UTF-8 to ASCII streams
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_gone(error):
+            raise
         silence(sys.stdout)
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether writing failed because nobody reads: the pipe was closed, or the terminal."""
+    return isinstance(error, BrokenPipeError) or error.errno in (errno.EIO, errno.ENXIO, errno.EBADF)
+
+
+def lasting(stream: TextIO) -> TextIO:
+    """Return the stream as one whose reader may go away: what cannot be shown is dropped, and nothing is raised."""
+    return cast("TextIO", _LastingStream(stream))
+
+
+class _LastingStream(io.TextIOBase):
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As the stream's."""
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        try:
+            self._stream.flush()
+        except OSError:
+            silence(self._stream)
+
+    def isatty(self) -> bool:
+        """As the stream."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """As the stream's."""
+        return self._stream.fileno()
 
 
 def emit_json(document: Mapping[str, object]) -> None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from aurora_cli.money import Guard
     from aurora_core import Project
     from aurora_spawner.checkpoints import CleanReport
-    from aurora_spawner.result import TaskState
+    from aurora_spawner.result import RunState, TaskState
 
 __all__ = ["cancel_run", "clean_runs", "end_left"]
 
 
-def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> TaskState | None:
-    """End a run or one of its tasks; returns how the task stood.
+def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> TaskState | RunState | None:
+    """End a run or one of its tasks; returns how the task stood, or the state of a run that has ended already.
 
     Where nobody works on the run any more, what its ended attempts have cost is settled. A ledger or a configuration
     that cannot be read keeps nothing from being ended: that is told, and the money stays set aside.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control import SOCKET_NAME, reachable
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 CHANGE_LIMIT_S: Final = BUSY_WAIT_S + 5
 """How long a change may take that has to be written down first, while another process writes, too."""
+ANSWER_LIMIT_BYTES: Final = 16 << 20
+"""Of one answer; a longer one is cut, and so is none."""
 GLANCE_LIMIT_S: Final = 2.0
 """How long a question is waited for that changes nothing."""
 
@@ -56,6 +61,9 @@ def ask_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> d
         run = load_run(store, run_id)
     if run.holder is None or not run.holder.alive():
         raise NotRunningError(run_id, str(run.state))
+    if request.get("do") == "cancel":  # whoever stopped it, as by Ctrl-Z, wants it to end now
+        with suppress(ProcessLookupError):
+            os.kill(run.holder.pid, signal.SIGCONT)
     answer = ask(run, request, pid=run.holder.pid, limit_s=CHANGE_LIMIT_S)
     if not answer.get("ok"):
         raise SpawnerError(f"run {run_id}: {answer.get('error', 'refused')}")
@@ -74,7 +82,7 @@ def ask(run: RunRow, request: Mapping[str, Any], *, pid: int, limit_s: float) ->
             line.connect(str(place / SOCKET_NAME))
             line.sendall(json.dumps(request).encode("ascii") + b"\n")
             with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
-    except (OSError, ValueError) as error:
+                answer = json.loads(answers.readline(ANSWER_LIMIT_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise NoAnswerError(run.run_id, pid, str(error) or type(error).__name__) from error
     return answer if isinstance(answer, dict) else {}

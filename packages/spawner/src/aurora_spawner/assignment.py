@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import AttemptRequest, with_events
+from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.continuity import MEMO, Memo, memo_for, prompt_to_go_on
 from aurora_spawner.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.executor import AttemptOrder
@@ -85,6 +87,7 @@ class Assignment:
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
             files={**invocation.files, **_memo_file(folder, memo, invocation, backend)},
             resumes=memo.session_id,
+            prompt_on_stdin=invocation.prompt_on_stdin,
         )
 
     def _invocation(
@@ -111,6 +114,13 @@ class Assignment:
         if needs not in self._passed:
             self._passed[needs] = agent_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
         return self._passed[needs]
+
+
+def with_limit_told(order: AttemptOrder) -> AttemptOrder:
+    """The order with its time limit in the variables that tell it to the agent."""
+    limit = "0" if order.deadline_s is None else str(math.ceil(order.deadline_s * 1000))
+    told = {name: limit for name, value in order.environment.items() if value == TIME_LIMIT_MS}
+    return replace(order, environment={**order.environment, **told}) if told else order
 
 
 def _memo_file(folder: AttemptFolder, memo: Memo, invocation: Invocation, backend: Backend) -> dict[Path, str]:

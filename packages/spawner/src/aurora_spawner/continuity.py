@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.failure import ReportedFailure
-from aurora_spawner.spool import AttemptFolder, attempt_folder, kept_pieces
+from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, attempt_folder, kept_pieces
 from aurora_spawner.usage import Usage, usage_from_json
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _output(folder: AttemptFolder) -> Iterator[bytes]:
     except AttemptRecordError:
         record = None
     total = record.stdout_bytes if record else None
-    return kept_pieces(folder.stdout, total=total, cap=record.cap_bytes if record else 0)
+    return kept_pieces(folder.stdout, total=total, cap=record.cap_bytes if record else DEFAULT_CAP_BYTES)
 
 
 def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:

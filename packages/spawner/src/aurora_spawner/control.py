@@ -132,8 +132,8 @@ async def _unpause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[s
 async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
     task_id = request.get("task")
     if task_id is None:
-        await coordinator.cancel(at_once=request.get("at_once") is True)
-        return {}
+        told = await coordinator.cancel(at_once=request.get("at_once") is True)
+        return {} if told else {"over": True}
     if not isinstance(task_id, str) or not coordinator.knows(task_id):
         raise SpawnerError(f"the run has no task {task_id}")
     return {"state": str(await coordinator.cancel_task(task_id, by="control socket"))}

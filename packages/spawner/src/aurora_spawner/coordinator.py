@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner import events
+from aurora_spawner.assignment import with_limit_told
 from aurora_spawner.errors import BackendError
 from aurora_spawner.executor import FOLDER_REMOVED, SHARE_SPENT, AttemptEnd, AttemptRefusedError
 from aurora_spawner.hedging import Means
@@ -153,7 +154,12 @@ class Coordinator:
     # Steering: callable at any time from the loop's thread.
 
     def end(self, why: str, *, at_once: bool = False) -> None:
-        """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it."""
+        """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it.
+
+        A run whose tasks have all come to their ends stays what it is.
+        """
+        if self._scheduler.done:
+            return
         if self.ending is None:
             self.ending = why
             self._record.jot(None, RunEnding(why=why, at_once=at_once))
@@ -163,10 +169,16 @@ class Coordinator:
             self._executor.cancel(running, at_once=self._at_once)
         self.dispatch()
 
-    async def cancel(self, *, at_once: bool) -> None:
-        """End the run because a user wants it; returns when that is durable."""
+    async def cancel(self, *, at_once: bool) -> bool:
+        """End the run because a user wants it; returns when that is durable.
+
+        Returns:
+            Whether there was anything left to end.
+        """
+        over = self._scheduler.done
         self.end("cancelled", at_once=at_once)
         await self._record.flush()
+        return not over
 
     async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
         """End one task; its dependants are skipped.
@@ -385,7 +397,7 @@ class Coordinator:
             before=self._roster.before(task),
         )
         order = replace(order, open_tasks=self._scheduler.open)
-        return self._recovering.timed(task, order) if self._recovering else order
+        return with_limit_told(self._recovering.timed(task, order) if self._recovering else order)
 
     async def _close(self, task_id: str, end: AttemptEnd, seen: AttemptEnd) -> None:
         """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume.

@@ -56,6 +56,8 @@ class AttemptOrder:
     """The session that it goes on with."""
     open_tasks: int = 1
     """Tasks of the run that are not settled, this one included."""
+    prompt_on_stdin: bool = True
+    """Without it the agent's stdin is empty, and the prompt is in its command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,8 @@ class AttemptEnd:
     """How an attempt ended; nothing of it runs any more, but for the survivors."""
 
     reason: str
-    """exited, cancelled, deadline, exec_failed, voided, supervisor_lost, folder_removed, share_spent, or one of
-    `REFUSALS`."""
+    """exited, cancelled, deadline, orphaned, exec_failed, voided, supervisor_lost, folder_removed, share_spent, or
+    one of `REFUSALS`."""
     exit_code: int | None = None
     exec_errno: int = 0
     started_at: float | None = None

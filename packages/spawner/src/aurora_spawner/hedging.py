@@ -11,7 +11,7 @@ from aurora_spawner.events import TaskHedged
 from aurora_spawner.evidence import judge
 from aurora_spawner.executor import AttemptRefusedError
 from aurora_spawner.journal.facts import AttemptIntended
-from aurora_spawner.outcome import reply_of
+from aurora_spawner.outcome import began_at, reply_of
 from aurora_spawner.record import ended_fact, started_fact
 
 if TYPE_CHECKING:
@@ -171,4 +171,4 @@ class Hedging:
     def _did_it(self, task: SpawnTask, end: AttemptEnd, agent: str) -> bool:
         """Whether an attempt did its task, on evidence."""
         reply = reply_of(end, self._means.backends[agent])
-        return judge(end, reply, outputs=task.files, cwd=self._means.cwd).success
+        return judge(end, reply, outputs=task.files, cwd=self._means.cwd, began_at=began_at(end)).success

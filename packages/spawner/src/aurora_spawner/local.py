@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import math
 import os
 import signal
+import stat
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.cgroups import cgroup_for, end_cgroup
 from aurora_spawner.errors import AttemptRecordError, SpawnerError
 from aurora_spawner.executor import FOLDER_REMOVED, AttemptEnd, AttemptOrder, RunningAttempt
-from aurora_spawner.identity import identify
+from aurora_spawner.identity import boot_id, identify
 from aurora_spawner.nursery import Nursery
-from aurora_spawner.processes import LIFELINE, SupervisorOrder, signal_process, wait_for_end
+from aurora_spawner.patience import Patience
+from aurora_spawner.processes import LIFELINE, SupervisorOrder, reap, signal_process, wait_for_end
 from aurora_spawner.programs import find_on_path
-from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, read_output
-from aurora_spawner.strays import end_strays
+from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, is_pid, read_output
+from aurora_spawner.strays import end_strays, end_with_all_below
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +55,8 @@ class LocalExecutor:
         self._lifeline: tuple[int, int] | None = None
         """Both ends of a pipe; the second is closed by the death of this process, too."""
         self._outlive = outlive
+        self._patience: dict[str, Patience] = {}
+        """With the supervisors of attempts that have not been collected, by token."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Prepare the folder and start a supervisor."""
@@ -81,8 +87,11 @@ class LocalExecutor:
                 command=order.command,
                 environment=order.environment,
                 lifeline=self._lifeline[0] if self._lifeline else None,
+                prompt_on_stdin=order.prompt_on_stdin,
             )
         )
+        deadline_at = None if order.deadline_s is None else time.monotonic() + order.deadline_s
+        self._patience_with(order.token).expect_by_deadline(deadline_at)
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=supervisor)
 
     def close(self) -> None:
@@ -95,19 +104,40 @@ class LocalExecutor:
         self._lifeline = None
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Wait for the supervisor, which ends last, and read its record."""
-        await wait_for_end(attempt.supervisor)
+        """Wait for the supervisor, which ends last, and read its record; if it is late, end everything by force."""
+        patience = self._patience_with(attempt.token)
         files = AttemptFolder(path=attempt.folder)
-        owner = None if files.exit.exists() else self._claimed_by(files)
-        if owner is not None:  # the nursery died before its answer: what we followed had come second
-            await wait_for_end(owner)
-        return await self._harvest(attempt.folder, attempt.token)
+        try:
+            survivors = await self._see_end(attempt.supervisor, patience)
+            owner = None if files.exit.exists() else self._claimed_by(files)
+            if owner is not None:  # the nursery died before its answer: what we followed had come second
+                survivors += await self._see_end(owner, patience)
+            return await self._harvest(files, attempt.token, patience, survivors)
+        finally:
+            self._patience.pop(attempt.token, None)
+
+    async def _see_end(self, supervisor: ProcessIdentity, patience: Patience) -> list[int]:
+        """Return once a supervisor has ended, by itself or by force; returns what not even force could end."""
+        if await patience.outlasts(wait_for_end(supervisor)):
+            return []
+        if not patience.late:
+            signal_process(supervisor, signal.SIGCONT)
+            patience.expect_end(time.monotonic(), cancelled=False)
+            if await patience.outlasts(wait_for_end(supervisor)):
+                return []
+        survivors = await asyncio.to_thread(end_with_all_below, supervisor)
+        reap(supervisor)
+        return survivors
+
+    def _patience_with(self, token: str) -> Patience:
+        return self._patience.setdefault(token, Patience(grace_s=self._grace_s))
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
         """Signal the supervisor; it ends the agent and everything below."""
         number = signal.SIGINT if at_once else signal.SIGTERM
         owner = self._claimed_by(AttemptFolder(path=attempt.folder)) or attempt.supervisor
-        signal_process(owner, number)
+        if signal_process(owner, number):
+            self._patience_with(attempt.token).expect_end(time.monotonic(), at_once=at_once)
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
@@ -116,14 +146,24 @@ class LocalExecutor:
         files = AttemptFolder(path=folder)
         if supervisor is None or not supervisor.alive():
             if files.gone:  # what was said in it is lost, and what works without it is ended
-                lost = await asyncio.to_thread(self._clear_up, files, token)
+                lost = await asyncio.to_thread(self._clear_up, files, token, FOLDER_REMOVED, [])
                 return lost if supervisor is not None or not files.void(token) else replace(lost, reason="voided")
             if not files.claim.exists() and files.void(token):
                 return AttemptEnd(reason="voided")
             supervisor = self._claimed_by(files)
         if supervisor is not None and supervisor.alive():
+            self._patience_with(token).expect_by_deadline(self._deadline_of(files))
+            signal_process(supervisor, signal.SIGCONT)  # nobody has woken it since its coordinator died
             return RunningAttempt(token=token, folder=folder, supervisor=supervisor)
-        return await self._harvest(folder, token)
+        return await self._harvest(files, token, Patience(grace_s=self._grace_s), [])
+
+    def _deadline_of(self, files: AttemptFolder) -> float | None:
+        """When an attempt that another coordinator began is out of time, on this boot's monotonic clock."""
+        try:
+            at = files.read_claim().get("deadline_at")
+        except AttemptRecordError:
+            return None
+        return at if isinstance(at, float) and math.isfinite(at) else None
 
     def _claimed_by(self, files: AttemptFolder) -> ProcessIdentity | None:
         """The supervisor that claimed the attempt, if it still runs."""
@@ -132,20 +172,26 @@ class LocalExecutor:
         except AttemptRecordError:
             return None
         pid = claim.get("pid")
-        process = identify(pid) if isinstance(pid, int) and pid > 0 else None
+        process = identify(pid) if is_pid(pid) else None
         same_start = process is not None and claim.get("start_time") in (0, process.start_time)
         same_boot = process is not None and claim.get("boot_id") in ("", process.boot_id)
         return process if same_start and same_boot else None
 
-    async def _harvest(self, folder: Path, token: str) -> AttemptEnd:
+    async def _harvest(
+        self, files: AttemptFolder, token: str, patience: Patience, survivors: list[int]
+    ) -> AttemptEnd:
         """Read what an ended attempt left; where its supervisor was killed, end what that left running."""
-        files = AttemptFolder(path=folder)
         try:
             record = files.read_exit()
         except AttemptRecordError:
             record = None
-        if record is None:
-            return await asyncio.to_thread(self._clear_up, files, token)
+        if record is None or record.token != token:
+            if self._nursery is not None:
+                survivors += await self._nursery.end_left()
+            reason = "supervisor_lost" if files.path.exists() else FOLDER_REMOVED
+            if patience.late:  # it was given up
+                reason = "cancelled" if patience.cancelled else "deadline"
+            return await asyncio.to_thread(self._clear_up, files, token, reason, survivors)
         if record.stdout_bytes + record.stderr_bytes > INLINE_READ_BYTES:
             return await asyncio.to_thread(self._end_of, files, record)
         return self._end_of(files, record)
@@ -169,19 +215,41 @@ class LocalExecutor:
             record=record.to_json(),
         )
 
-    def _clear_up(self, files: AttemptFolder, token: str) -> AttemptEnd:
-        reason = "supervisor_lost" if files.path.exists() else FOLDER_REMOVED
+    def _clear_up(self, files: AttemptFolder, token: str, reason: str, survivors: list[int]) -> AttemptEnd:
         cgroup = cgroup_for(token)
-        survivors = end_cgroup(cgroup) if cgroup else []
-        survivors += end_strays(token, session=files.read_agent_pid())
-        kept = files.stdout.stat().st_size if files.stdout.exists() else 0
+        left = end_cgroup(cgroup) if cgroup else []
+        left += end_strays(token, session=files.read_agent_pid(), known=self._left_of(files))
+        kept = _size(files.stdout)
+        began = files.began_at()
         return AttemptEnd(
             reason=reason,
+            started_at=began,
+            ended_at=time.time(),
+            duration_s=0.0 if began is None else max(0.0, time.time() - began),
             stdout=read_output(files.stdout, total=kept, cap=self._cap_bytes),
+            stderr=read_output(
+                files.stderr, total=_size(files.stderr), cap=self._cap_bytes, limit=STDERR_LIMIT_BYTES
+            ),
             stdout_bytes=kept,
             stdout_path=files.stdout,
-            survivors=tuple(survivors),
+            survivors=tuple(sorted({*survivors, *left})),
         )
+
+    def _left_of(self, files: AttemptFolder) -> dict[int, int]:
+        """What a supervisor wrote down before it was killed, in this boot of the machine."""
+        try:
+            same_boot = files.read_claim().get("boot_id") in ("", boot_id())
+        except AttemptRecordError:
+            same_boot = False
+        return files.read_left() if same_boot else {}
+
+
+def _size(path: Path) -> int:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _program_of(order: AttemptOrder) -> str:

@@ -10,7 +10,7 @@ from aurora_spawner.backends.telling import Telling
 from aurora_spawner.continuity import read_memo
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.journal.views import load_attempts, load_run
-from aurora_spawner.spool import AttemptFolder, kept_bytes
+from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, kept_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +117,6 @@ def _whole(attempt: AttemptRow, stream: Stream) -> bytes:
         record = None
     path = attempt.folder / stream
     if record is None:
-        return kept_bytes(path, total=0, cap=0)
+        return kept_bytes(path, total=0, cap=DEFAULT_CAP_BYTES)
     total = record.stdout_bytes if stream == "stdout" else record.stderr_bytes
     return kept_bytes(path, total=total, cap=record.cap_bytes)

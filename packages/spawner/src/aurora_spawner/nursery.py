@@ -39,11 +39,22 @@ class Nursery:
         """
         async with self._turn:
             if not self._broken:
-                with suppress(OSError, ValueError, asyncio.IncompleteReadError):
+                with suppress(OSError, ValueError):
                     return await asyncio.wait_for(self._fork(order), ANSWER_LIMIT_S)
-                self.close()
                 self._broken = True
         return start_supervisor(order)
+
+    async def end_left(self) -> list[int]:
+        """End what killed supervisors left, if the process lives; returns pids that would not die."""
+        async with self._turn:
+            if self._socket is None:
+                return []
+            try:
+                answer = await asyncio.wait_for(self._ask(b""), ANSWER_LIMIT_S)
+                return [int(word) for word in answer.split()]
+            except (OSError, ValueError):
+                self._broken = True
+                return []
 
     def close(self) -> None:
         """Let the process go; supervisors that it forked stay."""
@@ -58,18 +69,24 @@ class Nursery:
     async def _fork(self, order: SupervisorOrder) -> ProcessIdentity:
         if self._socket is None:
             self._open(order.environment, order.lifeline)
-        assert self._socket is not None
-        loop = asyncio.get_running_loop()
-        content = encode_order(order)
-        await loop.sock_sendall(self._socket, len(content).to_bytes(8, "big") + content)
-        answer = b""
-        while not answer.endswith(b"\n"):
-            piece = await loop.sock_recv(self._socket, 64)
-            if not piece:
-                raise ConnectionResetError("the nursery is gone")
-            answer += piece
-        pid, start_time = map(int, answer.split())
+        pid, start_time = map(int, (await self._ask(encode_order(order))).split())
         return _identity(pid, start_time)
+
+    async def _ask(self, content: bytes) -> bytes:
+        """Send one order; returns the line that answers it. Without an answer the process is given up."""
+        assert self._socket is not None
+        try:
+            os.kill(self._pid, signal.SIGCONT)  # an agent may have stopped it
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(self._socket, len(content).to_bytes(8, "big") + content)
+            answer = b""
+            while not answer.endswith(b"\n"):
+                piece = await loop.sock_recv(self._socket, 1024)
+                answer += piece or _gone()
+        except BaseException:  # a late answer would be taken for the next order's
+            self.close()
+            raise
+        return answer
 
     def _open(self, environment: Mapping[str, str], lifeline: int | None) -> None:
         # What it forks shows the nursery's own environment to others. With the first attempt's token in it, a sweep
@@ -80,6 +97,10 @@ class Nursery:
         with theirs:
             self._pid = run_supervisor_program(["--nursery"], environment, socket=theirs.fileno(), lifeline=lifeline)
         self._socket = ours
+
+
+def _gone() -> bytes:
+    raise ConnectionResetError("the nursery is gone")
 
 
 def _identity(pid: int, start_time: int) -> ProcessIdentity:

@@ -13,7 +13,7 @@ from aurora_spawner.executor import FOLDER_REMOVED
 from aurora_spawner.failure import ReportedFailure
 from aurora_spawner.prompts import shorten
 from aurora_spawner.result import SpawnResult, TaskState
-from aurora_spawner.spool import TEXT_LIMIT_BYTES, kept_pieces, task_home
+from aurora_spawner.spool import TEXT_LIMIT_BYTES, first_attempt, kept_pieces, task_home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def result_of(
         prices: For agents that tell tokens and no money.
     """
     reply = reply_of(end, backend)
-    verdict = judge(end, reply, outputs=task.files, cwd=cwd)
+    verdict = judge(end, reply, outputs=task.files, cwd=cwd, began_at=began_at(end))
     resumed = _went_on(end, backend)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
     reason = None if end.reason == "exited" else end.reason
@@ -102,6 +102,13 @@ def _with_windows(reply: Reply, backend: Backend, folder: Path) -> Reply:
     if look is None or reply.windows or not reply.session_id:
         return reply
     return replace(reply, windows=look(task_home(folder, backend.name), reply.session_id))
+
+
+def began_at(end: AttemptEnd) -> float | None:
+    """When the task of an attempt was first attempted: what an earlier attempt changed counts for the later ones."""
+    if end.stdout_path is None:
+        return end.started_at
+    return first_attempt(end.stdout_path.parent).began_at() or end.started_at
 
 
 def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:

@@ -46,13 +46,16 @@ class SupervisorOrder:
     environment: Mapping[str, str]
     lifeline: int | None = None
     """A descriptor at whose end of file the attempt ends; None where it outlives its coordinator."""
+    prompt_on_stdin: bool = True
+    """Without it the agent's stdin is empty."""
 
     def arguments(self) -> list[str]:
         """The supervisor's command line, without the program."""
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
         held = "-" if self.lifeline is None else "held"
         places = [str(self.cwd), str(self.cgroup or "-")]
-        return [str(self.folder), self.token, *limits, *places, held, "--", self.program, *self.command]
+        stdin = "prompt" if self.prompt_on_stdin else "empty"
+        return [str(self.folder), self.token, *limits, *places, held, stdin, "--", self.program, *self.command]
 
 
 @cache
@@ -127,11 +130,12 @@ def run_supervisor_program(
 
 
 def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
-    """Signal exactly this process; False when it has ended."""
+    """Signal exactly this process, and wake it so that it sees the signal; False when it has ended."""
     if not process.alive():
         return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, number)
+        os.kill(process.pid, signal.SIGCONT)
         return True
     return False
 
@@ -143,8 +147,13 @@ async def wait_for_end(process: ProcessIdentity) -> None:
     else:
         while process.alive():  # noqa: ASYNC110 -- this system tells nobody but the parent
             await asyncio.sleep(POLL_S)
+    reap(process)
+
+
+def reap(process: ProcessIdentity) -> None:
+    """Collect a process that has ended, if it is a child of ours."""
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)  # noqa: ASYNC222 -- does not block
+        os.waitpid(process.pid, os.WNOHANG)
 
 
 async def _wait_by_descriptor(process: ProcessIdentity) -> None:

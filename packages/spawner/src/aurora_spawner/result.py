@@ -164,6 +164,11 @@ class RunState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of the run goes on, or is meant to."""
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:

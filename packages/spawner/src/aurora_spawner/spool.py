@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeGuard
 
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.private import make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 DEFAULT_CAP_BYTES = 64 << 20
 """Kept of each stream of an attempt: half of it from the beginning, half from the end."""
+SMALLEST_CAP_BYTES = 2
+"""A spool needs a head and a tail."""
 PIECE_BYTES = 1 << 18
+RECORD_LIMIT_BYTES = 64 << 10
+"""More than any record of a supervisor; a longer file is none."""
+PROBLEM_LENGTH = 80
+"""Characters of a wrong value that an error shows."""
 TEXT_LIMIT_BYTES = 4 << 20
 """Of an output that is handed on as text; the spool has the rest."""
 
@@ -47,7 +56,7 @@ class ExitRecord:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values."""
-        return {name: getattr(self, name) for name in _RECORD_TYPES}
+        return {name: getattr(self, name) for name in _RECORD_FIELDS}
 
 
 def home_of(spool: Path, *, position: int, agent: str) -> Path:
@@ -102,6 +111,11 @@ class AttemptFolder:
         """The pid of the agent."""
         return self.path / "agent"
 
+    @property
+    def left(self) -> Path:
+        """What still ran when the agent had ended or was told to end."""
+        return self.path / "left"
+
     def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
         """Make the folder, readable by its owner alone, and put the prompt in; `files` are written where missing."""
         make_private_folder(self.path)
@@ -119,7 +133,9 @@ class AttemptFolder:
         try:
             os.link(draft, self.claim)
         except FileExistsError:
-            return bool(self.read_claim().get("voided"))
+            with suppress(AttemptRecordError):
+                return bool(self.read_claim().get("voided"))
+            return False
         finally:
             draft.unlink()
         return True
@@ -130,7 +146,10 @@ class AttemptFolder:
         Raises:
             AttemptRecordError: There is no claim, or it is damaged.
         """
-        return _read_object(self.claim)
+        claim = _read_object(self.claim)
+        if claim is None:
+            raise AttemptRecordError(self.claim, "is not there")
+        return claim
 
     def read_exit(self) -> ExitRecord | None:
         """The exit record, None while there is none.
@@ -138,22 +157,31 @@ class AttemptFolder:
         Raises:
             AttemptRecordError: It is damaged, as after a power cut.
         """
-        if not self.exit.exists():
-            return None
         stored = _read_object(self.exit)
-        for name, kind in _RECORD_TYPES.items():
-            if name not in stored or not isinstance(stored[name], kind):
-                raise AttemptRecordError(self.exit, f"is not an exit record: {name} is {stored.get(name)!a}")
-        if stored["cap_bytes"] < 2:  # a stream is kept in two halves
-            raise AttemptRecordError(self.exit, f"is not an exit record: cap_bytes is {stored['cap_bytes']}")
-        return ExitRecord(**{**{name: stored[name] for name in _RECORD_TYPES}, "survivors": _pids(stored)})
+        if stored is None:
+            return None
+        for name, fits in _RECORD_FIELDS.items():
+            if name not in stored or not fits(stored[name]):
+                value = repr(stored.get(name))[:PROBLEM_LENGTH]
+                raise AttemptRecordError(self.exit, f"is not an exit record: {name} is {value}")
+        return ExitRecord(**{**{name: stored[name] for name in _RECORD_FIELDS}, "survivors": _pids(stored)})
 
     def read_agent_pid(self) -> int | None:
         """The agent's pid, which is its session too; None while it has not begun."""
+        return _pid_of(_read_record_or_nothing(self.agent))
+
+    def began_at(self) -> float | None:
+        """When the agent began, in Unix time; None while it has not."""
         try:
-            return int(self.agent.read_text(encoding="ascii"))
-        except (OSError, ValueError):
+            return self.agent.stat().st_mtime
+        except OSError:
             return None
+
+    def read_left(self) -> dict[int, int]:
+        """What still ran at the end of the agent, by pid with its start time; empty if nothing was noted."""
+        pairs = [line.split() for line in _read_record_or_nothing(self.left).splitlines()]
+        noted = {_pid_of(pair[0]): _small_number(pair[1]) for pair in pairs if len(pair) == 2}
+        return {pid: start for pid, start in noted.items() if pid is not None and start is not None}
 
 
 def _write_new(path: Path, content: str) -> None:
@@ -166,27 +194,66 @@ def _write_new(path: Path, content: str) -> None:
         file.write(content)
 
 
-_RECORD_TYPES: Final = {
-    "token": str,
-    "reason": str,
-    "exit_code": int | None,
-    "exec_errno": int,
-    "started_at": float | int,
-    "ended_at": float | int,
-    "duration_s": float | int,
-    "stdout_bytes": int,
-    "stderr_bytes": int,
-    "lost_bytes": int,
-    "cap_bytes": int,
-    "strays_killed": int,
-    "survivors": list,
-    "cpu_s": float | int,
-    "max_rss_kib": int,
+DIGITS: Final = 20
+LARGEST_PID: Final = (1 << 31) - 1
+
+
+def is_pid(value: object) -> TypeGuard[int]:
+    """Whether a value could be the pid of a process; 0 and below name whole groups when they are signalled."""
+    return _is_whole(value) and 0 < value <= LARGEST_PID
+
+
+def _small_number(text: str) -> int | None:
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) < DIGITS else None
+
+
+def _pid_of(text: str) -> int | None:
+    number = _small_number(text)
+    return number if is_pid(number) else None
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return _is_whole(value) and 0 <= value < 1 << 63
+
+
+def _is_number(value: object) -> bool:
+    """A time or an amount: not negative, and not beyond what a calculation with it could bear."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+
+
+_REASONS: Final = ("exited", "cancelled", "deadline", "orphaned", "exec_failed")
+_RECORD_FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "token": lambda value: isinstance(value, str),
+    "reason": lambda value: value in _REASONS,
+    "exit_code": lambda value: value is None or (_is_whole(value) and -256 < value < 256),
+    "exec_errno": lambda value: _is_count(value) and value < 1 << 16,
+    "started_at": _is_number,
+    "ended_at": _is_number,
+    "duration_s": _is_number,
+    "stdout_bytes": _is_count,
+    "stderr_bytes": _is_count,
+    "lost_bytes": _is_count,
+    "cap_bytes": lambda value: _is_count(value) and value >= SMALLEST_CAP_BYTES,
+    "strays_killed": _is_count,
+    "survivors": lambda value: isinstance(value, list),
+    "cpu_s": _is_number,
+    "max_rss_kib": _is_count,
 }
+"""What a supervisor writes: anything else was damaged, or written by somebody else."""
 
 
 def _pids(stored: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(pid for pid in stored["survivors"] if isinstance(pid, int))
+    return tuple(pid for pid in stored["survivors"] if is_pid(pid))
+
+
+def first_attempt(folder: Path) -> AttemptFolder:
+    """The folder of the first attempt at the task that another attempt was for."""
+    return AttemptFolder(path=folder.with_name(f"{folder.name.rpartition('-')[0]}-1"))
 
 
 _UNREADABLE: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -198,9 +265,12 @@ def attempt_folder(spool: Path, *, position: int, task_id: str, number: int) -> 
     return AttemptFolder(path=spool / f"{position:05d}-{readable}-{number}")
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any] | None:
+    """A record of a supervisor; None if there is none."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(read_regular(path, limit=RECORD_LIMIT_BYTES).decode("utf-8"))
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, RecursionError) as error:
         raise AttemptRecordError(path, f"cannot be read: {error}") from error
     if not isinstance(stored, dict):
@@ -208,11 +278,40 @@ def _read_object(path: Path) -> dict[str, Any]:
     return stored
 
 
+def _read_record_or_nothing(path: Path) -> str:
+    try:
+        return read_regular(path, limit=RECORD_LIMIT_BYTES).decode("ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """The beginning of a regular file, at most `limit` bytes of it.
+
+    Agents can reach these files: one that was replaced by a pipe would hold us up for ever, a device fill our memory.
+
+    Raises:
+        OSError: It is not there, cannot be read, or is something else.
+    """
+    with open_regular(path) as file:
+        return file.read(limit)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, open for reading; raises as `read_regular`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return file
+
+
 def kept_bytes(path: Path, *, total: int, cap: int) -> bytes:
     """What a spool kept of a stream, in order: all of it up to `cap`, else its head and its tail joined."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+        content = read_regular(path, limit=cap)
+    except OSError:
         return b""
     if total <= cap:
         return content
@@ -226,11 +325,13 @@ def kept_pieces(path: Path, *, total: int | None, cap: int) -> Iterator[bytes]:
     if total is not None and total > cap:
         yield kept_bytes(path, total=total, cap=cap)
         return
+    left = cap
     try:
-        with path.open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
+        with open_regular(path) as file:
+            while left > 0 and (piece := file.read(min(left, PIECE_BYTES))):
+                left -= len(piece)
                 yield piece
-    except FileNotFoundError:
+    except OSError:
         return
 
 

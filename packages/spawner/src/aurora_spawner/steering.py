@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.asking import NoAnswerError, NotRunningError, ask_coordinator
 from aurora_spawner.errors import SpawnerError, UnknownRunError
@@ -14,7 +14,7 @@ from aurora_spawner.executor import FOLDER_REMOVED, AttemptEnd
 from aurora_spawner.identity import identify, own_identity
 from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
+from aurora_spawner.journal.views import count_tasks, load_attempts, load_run, load_tasks
 from aurora_spawner.local import LocalExecutor
 from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.record import ended_fact
@@ -23,7 +23,7 @@ from aurora_spawner.resume import stored_task
 from aurora_spawner.status import RunningTask, RunStatus, run_status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.executor import Executor
@@ -65,18 +65,19 @@ def cancel_run(
     task_id: str | None = None,
     at_once: bool = False,
     executor: Executor | None = None,
-) -> TaskState | None:
+) -> TaskState | RunState | None:
     """End a run, or one of its tasks, with all its processes; durable when this returns.
 
     Where the run's coordinator has died this is done here: attempts are stopped and the journal says so. Those that
     have ended by themselves meanwhile are left for a resume to collect: what is finished stays finished. A resume of
-    the run leaves a cancelled task cancelled.
+    the run leaves a cancelled task cancelled. A coordinator that is stopped, as by Ctrl-Z, is woken.
 
     Args:
         executor: What ends the attempts of a dead coordinator; one like that it used.
 
     Returns:
-        How the one task stood; one that is settled stays as it is. None for a whole run.
+        How the one task stood; one that is settled stays as it is. For a whole run the state of one that has ended,
+        which stays as it is; None for one that is ended by this.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -85,23 +86,61 @@ def cancel_run(
     """
     request = {"do": "cancel", "at_once": at_once} | ({} if task_id is None else {"task": task_id})
     try:
-        answer = ask_coordinator(journal, run_id, request)
+        answer = _ask_while_held(journal, run_id, request)
     except NotRunningError:
-        return asyncio.run(_cancel_abandoned(journal, run_id, task_id, executor or LocalExecutor()))
+        ending = _cancel_abandoned(journal, run_id, task_id, executor or LocalExecutor(), at_once=at_once)
+        return asyncio.run(ending)
     return None if task_id is None else TaskState(answer["state"])
 
 
-async def _cancel_abandoned(journal: Path, run_id: str, task_id: str | None, executor: Executor) -> TaskState | None:
+def _ask_while_held(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the coordinator; errors as `ask_coordinator`.
+
+    It may end on its own while it is asked: then it does not answer, or answers that all is over. What it has written
+    by then counts, so its end is waited for.
+    """
     try:
-        if task_id is None:
-            await end_abandoned(journal, run_id, executor=executor)
-            return None
-        return await _cancel_task_of_abandoned(journal, run_id, task_id, executor)
+        answer = ask_coordinator(journal, run_id, request)
+    except NoAnswerError:
+        if not _let_go(journal, run_id):
+            raise
+        raise NotRunningError(run_id, "over") from None
+    if answer.get("over") and _let_go(journal, run_id):
+        raise NotRunningError(run_id, "over")
+    return answer
+
+
+def _let_go(journal: Path, run_id: str) -> bool:
+    """Whether a run's coordinator lets it go within a moment."""
+    end = time.monotonic() + LAST_WORDS_LIMIT_S
+    while time.monotonic() < end:
+        with Journal(journal) as store:
+            holder = load_run(store, run_id).holder
+        if holder is None or not holder.alive():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+async def _cancel_abandoned(
+    journal: Path, run_id: str, task_id: str | None, executor: Executor, *, at_once: bool
+) -> TaskState | RunState | None:
+    try:
+        if task_id is not None:
+            return await _cancel_task_of_abandoned(journal, run_id, task_id, executor, at_once=at_once)
+        with Journal(journal) as store:
+            state = load_run(store, run_id).state
+        if state.settled:
+            return state
+        await end_abandoned(journal, run_id, executor=executor, at_once=at_once)
     finally:
         executor.close()
+    return None
 
 
-async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str, executor: Executor) -> TaskState:
+async def _cancel_task_of_abandoned(
+    journal: Path, run_id: str, task_id: str, executor: Executor, *, at_once: bool
+) -> TaskState:
     """End one task of a run that nobody works on; a resume settles it."""
     with Journal(journal) as store:
         row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
@@ -110,7 +149,8 @@ async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str, ex
         if row.state.settled:
             return row.state
         with store.hold(run_id, holder=own_identity()) as lease:
-            ends = await _end_all(load_attempts(store, run_id, task_id=task_id, open_only=True), executor)
+            attempts = load_attempts(store, run_id, task_id=task_id, open_only=True)
+            ends = await _end_all(attempts, executor, at_once=at_once)
             cut_off = [(each, end) for each, end in ends if end.reason in CUT_OFF_ENDS]
             facts: list[Fact] = [ended_fact(each.number, end) for each, end in cut_off]
             if finished := len(cut_off) < len(ends):
@@ -125,10 +165,13 @@ async def _cancel_task_of_abandoned(journal: Path, run_id: str, task_id: str, ex
     return row.state
 
 
-async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None = None) -> list[int]:
+async def end_abandoned(
+    journal: Path, run_id: str, *, executor: Executor | None = None, at_once: bool = False
+) -> list[int]:
     """End what a dead coordinator left running, and mark the run as cancelled; its tasks stay open for a resume.
 
-    An attempt that has ended by itself is left as it is, for a resume to collect.
+    An attempt that has ended by itself is left as it is, for a resume to collect. A run whose tasks have all come to
+    their ends is marked as what it is.
 
     Returns:
         Processes that could not be ended.
@@ -139,32 +182,48 @@ async def end_abandoned(journal: Path, run_id: str, *, executor: Executor | None
     with Journal(journal) as store, store.hold(run_id, holder=own_identity()) as lease:
         attempts = load_attempts(store, run_id, open_only=True)
         tasks = {row.task_id: row.task for row in load_tasks(store, run_id)} if attempts else {}
-        facts: list[tuple[str | None, Fact]] = [(None, RunEnding(why="cancelled", at_once=False))]
-        ends = await _end_all(attempts, executor or LocalExecutor())
+        state = _state_by_tasks(store, run_id)
+        facts: list[tuple[str | None, Fact]] = []
+        if state is RunState.CANCELLED:
+            facts.append((None, RunEnding(why="cancelled", at_once=at_once)))
+        ends = await _end_all(attempts, executor or LocalExecutor(), at_once=at_once)
         for attempt, end in ends:
             if end.reason in CUT_OFF_ENDS:
                 facts.append((attempt.task_id, ended_fact(attempt.number, end)))
                 reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
                 facts.append((attempt.task_id, reopened))
-        facts.append((None, RunEnded(state=RunState.CANCELLED, notices=_left_running(ends))))
+        facts.append((None, RunEnded(state=state, notices=_left_running(ends))))
         store.append([entry_of(fact, run_id=run_id, task_id=task_id) for task_id, fact in facts], lease=lease)
     return [pid for _attempt, end in ends for pid in end.survivors]
 
 
+def _state_by_tasks(store: Journal, run_id: str) -> RunState:
+    """What a run is that is cancelled now: finished, if nothing is left to do."""
+    counts = {state for state, count in count_tasks(store, run_id).items() if count}
+    if not all(state.settled for state in counts):
+        return RunState.CANCELLED
+    return RunState.SUCCEEDED if counts <= {TaskState.SUCCEEDED} else RunState.FAILED
+
+
+LAST_WORDS_LIMIT_S: Final = 5.0
+"""How long a coordinator may take from its last answer to the end of its run."""
 CUT_OFF_ENDS: Final = ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED)
 """How attempts end that did not come to their own end."""
 
 
-async def _end_all(attempts: Sequence[AttemptRow], executor: Executor) -> list[tuple[AttemptRow, AttemptEnd]]:
-    """End attempts whose coordinator has died, all at once: each may take its grace."""
-    return list(zip(attempts, await asyncio.gather(*(_end(executor, each) for each in attempts)), strict=True))
+async def _end_all(
+    attempts: Sequence[AttemptRow], executor: Executor, *, at_once: bool
+) -> list[tuple[AttemptRow, AttemptEnd]]:
+    """End attempts whose coordinator has died, side by side: each may take its grace."""
+    ends = await asyncio.gather(*(_end(executor, each, at_once=at_once) for each in attempts))
+    return list(zip(attempts, ends, strict=True))
 
 
-async def _end(executor: Executor, attempt: AttemptRow) -> AttemptEnd:
+async def _end(executor: Executor, attempt: AttemptRow, *, at_once: bool) -> AttemptEnd:
     found = await executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
     if isinstance(found, AttemptEnd):
         return found
-    executor.cancel(found, at_once=False)
+    executor.cancel(found, at_once=at_once)
     return await executor.collect(found)
 
 

@@ -2,14 +2,17 @@
 
 This file runs alone, one process an attempt:
 
-    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIFELINE -- PROGRAM COMMAND...
+    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIFELINE STDIN --
+        PROGRAM COMMAND...
 
 It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each of them. It
 outlives the coordinator that started it, unless LIFELINE is "held": then descriptor 4 is a pipe of the coordinator's,
 whose end is the attempt's. It obeys signals: SIGTERM ends the attempt politely, SIGINT at once.
 
-FOLDER holds `prompt` (becomes the agent's stdin) and receives `claim` (who runs this attempt; whoever creates it owns
-the attempt), `agent` (the agent's pid), `stdout` and `stderr` (capped, see `Spool`), and at last `exit` (atomically).
+STDIN says what the agent reads on its stdin: "prompt" for the file of that name in FOLDER, "empty" for nothing.
+FOLDER receives `claim` (who runs this attempt; whoever creates it owns the attempt), `agent` (the agent's pid),
+`stdout` and `stderr` (capped, see `Spool`), `left` (what still runs when the agent has ended or is told to end), and
+at last `exit` (atomically).
 
 Called as `supervisor.py --nursery` it stays and forks such supervisors on order (see `serve_orders`): a fork costs a
 tenth of a new interpreter.
@@ -53,13 +56,15 @@ class Order:
 
     def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
-        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, lifeline, separator, *words = argv
+        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, *more = argv
+        lifeline, stdin, separator, *words = more
         if separator != "--" or len(words) < 2:
             raise SystemExit("usage: supervisor.py FOLDER TOKEN ... -- PROGRAM COMMAND...; see its first lines")
         self.program, self.command = words[0], words[1:]
         """The program's path, and the words that it is called with, its name first."""
         self.held = lifeline == "held"
         """Whether the attempt ends with its coordinator."""
+        self.stdin = self.path("prompt") if stdin == "prompt" else os.devnull
         self.deadline_s = float(deadline)
         """Seconds from the start of the agent; 0 means no limit."""
         self.grace_s = float(grace)
@@ -164,6 +169,14 @@ def process_stat(pid: int | str) -> list[str]:
     return read_small(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
+def start_of(pid: int | str) -> str:
+    """When a process started, in clock ticks since boot; "0" if the system does not say."""
+    try:
+        return process_stat(pid)[19] if sys.platform == "linux" else "0"
+    except OSError:
+        return "0"
+
+
 def process_table() -> dict[int, tuple[int, int]]:
     """Every process that lives: pid → (parent, group)."""
     if sys.platform != "linux":
@@ -206,10 +219,11 @@ def descendants(agent: int) -> list[int]:
 
 
 def send(pids: list[int], number: int) -> None:
-    """Signal processes; those that ended meanwhile are no matter."""
+    """Signal processes, and wake those that are stopped so that they see it; skip those that ended meanwhile."""
     for pid in pids:
         try:
             os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)
         except OSError:
             continue
 
@@ -231,10 +245,11 @@ def boot_id() -> str:
 def claim(order: Order) -> bool:
     """Become the one supervisor of this attempt; False when somebody else already is, or the attempt was voided."""
     draft = order.path(f"claim.{os.getpid()}")
-    start = process_stat("self")[19] if sys.platform == "linux" else "0"
+    deadline_at = repr(time.monotonic() + order.deadline_s) if order.deadline_s else "null"
     write_small(
         draft,
-        f'{{"pid": {os.getpid()}, "start_time": {start}, "boot_id": "{boot_id()}", "token": "{order.token}"}}\n',
+        f'{{"pid": {os.getpid()}, "start_time": {start_of("self")}, "boot_id": "{boot_id()}", '
+        f'"token": "{order.token}", "deadline_at": {deadline_at}}}\n',
     )
     try:
         os.link(draft, order.path("claim"))
@@ -275,6 +290,7 @@ class Attempt:
         """Why the attempt ended: exited, cancelled, deadline, orphaned or exec_failed."""
         self.status: int | None = None
         self.exec_errno = 0
+        self.fenced = order.cgroup == "-"
         self.usage_cpu_s = 0.0
         self.usage_rss_kib = 0
         self.strays = 0
@@ -307,7 +323,7 @@ class Attempt:
         self._write_record()
 
     def _start(self) -> None:
-        stdin = os.open(self.order.path("prompt"), os.O_RDONLY | os.O_CLOEXEC)
+        stdin = os.open(self.order.stdin, os.O_RDONLY | os.O_CLOEXEC)
         out_reader, out_writer = os.pipe()
         err_reader, err_writer = os.pipe()
         report_reader, report_writer = os.pipe()
@@ -328,13 +344,26 @@ class Attempt:
     def _note_agent(self) -> None:
         write_small(self.order.path("agent"), f"{self.agent}\n")
 
-    def _fence_agent(self) -> None:
-        """Move the agent and what it has started into a cgroup of their own, if that may be made."""
+    def _fence(self, pids: list[int]) -> None:
+        """Move processes of the attempt into a cgroup of its own, if that may be made."""
+        self.fenced = True
         try:
             os.mkdir(self.order.cgroup)
-            for pid in descendants(self.agent):
-                write_small(os.path.join(self.order.cgroup, "cgroup.procs"), str(pid))
         except OSError:
+            return
+        for pid in pids:
+            try:
+                write_small(os.path.join(self.order.cgroup, "cgroup.procs"), str(pid))
+            except OSError:  # it has ended meanwhile
+                continue
+
+    def _note_left(self, pids: list[int]) -> None:
+        """Write down what still runs, for whoever has to end it if this process is killed."""
+        try:
+            draft = self.order.path("left.draft")
+            write_small(draft, "".join(f"{pid} {start_of(pid)}\n" for pid in pids))
+            os.rename(draft, self.order.path("left"))
+        except OSError:  # a full disk
             return
 
     def _remove_fence(self) -> None:
@@ -345,7 +374,7 @@ class Attempt:
 
     def _follow_agent(self) -> None:
         """Until the agent is reaped, asked to end, or out of time."""
-        fence_at = FENCE_AFTER_S if self.order.cgroup != "-" else NEVER_S
+        fence_at = NEVER_S if self.fenced else FENCE_AFTER_S
         deadline = self.order.deadline_s or NEVER_S
         while self.status is None and not self.polite_stop:
             age = time.monotonic() - self.clock_zero
@@ -353,7 +382,7 @@ class Attempt:
                 self.reason = "deadline"
                 return
             if age >= fence_at:
-                self._fence_agent()
+                self._fence(descendants(self.agent))
                 fence_at = NEVER_S
             self._wait(min(fence_at - age, deadline - age, LONGEST_WAIT_S))
         if self.status is None:
@@ -363,10 +392,14 @@ class Attempt:
         """SIGTERM, a grace, then SIGKILL until nothing is left; returns at once when nothing is left already."""
         if not self._reap():
             return
+        left = descendants(self.agent)
+        self._note_left(left)
+        if not self.fenced:
+            self._fence(left)
         if self.status is None:
             signal_group(self.agent, signal.SIGTERM)
         else:
-            send(descendants(self.agent), signal.SIGTERM)
+            send(left, signal.SIGTERM)
         grace_end = time.monotonic() + self.order.grace_s
         told_rest = self.status is not None
         while not self.hard_stop and time.monotonic() < grace_end:
@@ -468,6 +501,8 @@ NURSERY_SOCKET = 3
 """The descriptor on which a nursery finds its coordinator."""
 DESCRIPTORS = 1 << 16
 """More than a process mostly may have."""
+SWEEP_LIMIT_S = 2.0
+"""How long a nursery tries to end what killed supervisors left; its coordinator waits for an answer meanwhile."""
 LIFELINE = 4
 """The descriptor of a pipe that nobody but the coordinator can write to, where attempts are to end with it."""
 
@@ -477,14 +512,17 @@ def serve_orders() -> int:
 
     An order is its length in 8 bytes and then, separated by NUL: the number of arguments, the arguments of a
     supervisor, and `NAME=value` for the agent's whole environment. The answer is one line: the pid and start time.
+    An empty order asks to end what killed supervisors left; the answer is a line with the pids that would not die.
+
+    It is a subreaper: what a killed supervisor leaves becomes its child, whatever session it is in and whatever its
+    environment says. A supervisor that somebody stops is woken, for an attempt without a time limit would never end.
     """
     import gc
     import resource  # noqa: F401 -- `os.wait4` would load it anew in each fork
 
     keep_from_agents(LIFELINE)
     boot_id()
-    if sys.platform == "linux":
-        load_prctl()
+    become_subreaper()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
     gc.disable()
     wake, wake_writer = os.pipe()
@@ -498,6 +536,7 @@ def serve_orders() -> int:
     poller = select.poll()
     poller.register(NURSERY_SOCKET, select.POLLIN)
     poller.register(wake, select.POLLIN)
+    supervisors: set[int] = set()
     while True:
         ready = {descriptor for descriptor, _events in poller.poll()}
         if wake in ready:
@@ -506,9 +545,10 @@ def serve_orders() -> int:
             order = receive_order()
             if order is None:
                 return 0
-            answer = fork_supervisor(order, (wake, wake_writer))
+            answer = fork_supervisor(order, supervisors, (wake, wake_writer)) if order else end_left(supervisors)
             os.write(NURSERY_SOCKET, answer)
-        collect_children()
+        if collect_children(supervisors):
+            end_left(supervisors)
 
 
 def keep_from_agents(descriptor: int) -> None:
@@ -536,12 +576,12 @@ def receive(size: int) -> bytes | None:
     return content
 
 
-def fork_supervisor(order: bytes, descriptors: tuple[int, ...]) -> bytes:
+def fork_supervisor(order: bytes, supervisors: set[int], descriptors: tuple[int, ...]) -> bytes:
     """In the nursery: the answer. In the fork: the whole life of a supervisor."""
     pid = os.fork()
     if pid:
-        start = process_stat(pid)[19] if sys.platform == "linux" else "0"
-        return f"{pid} {start}\n".encode("ascii")
+        supervisors.add(pid)
+        return f"{pid} {start_of(pid)}\n".encode("ascii")
     status = 1
     try:
         os.setsid()
@@ -554,13 +594,39 @@ def fork_supervisor(order: bytes, descriptors: tuple[int, ...]) -> bytes:
         os._exit(status)
 
 
-def collect_children() -> None:
-    """Reap supervisors that have ended; after the answer, so that a pid we name cannot be another's yet."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return
+def collect_children(supervisors: set[int]) -> bool:
+    """Reap children that have ended and wake supervisors that were stopped; True if a supervisor was killed.
+
+    Called after the answer, so that a pid we name cannot be another's yet.
+    """
+    killed = False
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
+        except ChildProcessError:
+            return killed
+        if not pid:
+            return killed
+        if os.WIFSTOPPED(status):
+            send([pid] if pid in supervisors else [], signal.SIGCONT)
+        elif pid in supervisors:
+            supervisors.discard(pid)
+            killed = killed or os.WIFSIGNALED(status)
+
+
+def end_left(supervisors: set[int]) -> bytes:
+    """SIGKILL every child that is no supervisor until none is left; returns a line with those that would not die."""
+    if sys.platform != "linux":
+        return b"\n"
+    limit = time.monotonic() + SWEEP_LIMIT_S
+    while True:
+        collect_children(supervisors)
+        children = {pid for pid, (parent, _group) in process_table().items() if parent == os.getpid()}
+        left = sorted(children - supervisors)
+        if not left or time.monotonic() > limit:
+            return (" ".join(map(str, left[:100])) + "\n").encode("ascii")
+        send(left, signal.SIGKILL)
+        time.sleep(KILL_PERIOD_S)
 
 
 def supervise(order: Order) -> int:

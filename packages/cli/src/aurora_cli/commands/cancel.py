@@ -44,7 +44,7 @@ def command(*, target: str, at_once: bool) -> int:
         note(f"no journal knows {run_id} any more; what its agents left running has been ended")
         return ExitCode.DONE
     if stood is not None and stood.settled:
-        note(f"{target} is {stood} already")
+        note(f"{target} is {stood} already; nothing was changed")
     else:
         note(f"{target} is being ended")
     return ExitCode.DONE

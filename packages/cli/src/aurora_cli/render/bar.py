@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from aurora_cli.output import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ class Bar:
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
-            console=console or Console(stderr=True),
+            console=console or Console(file=lasting(sys.stderr)),
             transient=True,
             get_time=clock,
         )

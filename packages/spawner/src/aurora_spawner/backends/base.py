@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """How an agent is started for one task; the prompt goes to its stdin."""
+    """How an agent is started for one task; the prompt goes to its stdin unless its command carries it."""
 
     command: tuple[str, ...]
     env: Mapping[str, str]
@@ -33,7 +33,9 @@ class Invocation:
     session_id: str | None = None
     """What its session is called, where that was for us to choose."""
     prompt_last: bool = False
-    """The prompt is to be the command's last argument too; where it is too long, the words where it stands."""
+    """The prompt is to be the command's last argument; if it is too long, words that say which file holds it."""
+    prompt_on_stdin: bool = True
+    """Without it stdin is empty: an agent that reads its stdin beside its argument would be asked twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,8 @@ class Reply:
     """Calls of its model that it tried again."""
     windows: tuple[UsageWindow, ...] = ()
     """Usage windows of the account, as they were told last."""
+    tells_tools: bool = False
+    """Its agent tells each tool that it uses."""
     tool_calls: int = 0
     lines: int = 0
     unknown_events: int = 0
@@ -115,7 +119,7 @@ class AttemptRequest:
     folder: Path
     """The attempt's own."""
     prompt_file: Path
-    """Holds the prompt, which is the agent's stdin too."""
+    """Holds the prompt."""
     home: Path
     """Where the agent may keep its configuration and sessions for this task, if it shall not use the user's own."""
     resume: str | None = None

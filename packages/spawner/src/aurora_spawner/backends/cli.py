@@ -113,8 +113,9 @@ class CliBackend:
         files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
         if instructions:
             files[INSTRUCTIONS] = f"{instructions}\n"
+        arguments = self._arguments(request)
         return Invocation(
-            command=(*program, *(_filled(word, places) for word in self._arguments(request))),
+            command=(*program, *(_filled(word, places) for word in arguments)),
             env={name: _filled(value, places) for name, value in self._variables().items()},
             own_env=self.own_env(request.task.model),
             keep_env=self.keep_env,
@@ -122,6 +123,7 @@ class CliBackend:
             instructed=bool(instructions),
             session_id=request.new_session if names_session else None,
             prompt_last=profile.prompt_last,
+            prompt_on_stdin=not profile.prompt_last and not any(PROMPT_FILE in word for word in arguments),
         )
 
     def windows_of(self, home: Path, session_id: str) -> tuple[UsageWindow, ...]:

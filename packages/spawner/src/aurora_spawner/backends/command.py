@@ -67,7 +67,12 @@ class CommandBackend:
     def request(self, request: AttemptRequest) -> Invocation:
         """The command with the prompt where it wants it."""
         plain = self.invoke(request.task)
-        return replace(plain, command=self._with_prompt(request), prompt_last=self.prompt == "argument")
+        return replace(
+            plain,
+            command=self._with_prompt(request),
+            prompt_last=self.prompt == "argument",
+            prompt_on_stdin=self.prompt == "stdin",
+        )
 
     def _with_prompt(self, request: AttemptRequest) -> tuple[str, ...]:
         if self.prompt != "file":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import Reply
 from aurora_spawner.backends.events import (
+    BackgroundAgent,
     Failed,
     RetryNotice,
     SessionStarted,
@@ -57,6 +58,8 @@ class Digest:
     """The last refusal in which its provider said how long to wait."""
     _windows: dict[str, UsageWindow] = field(default_factory=dict)
     """By name, as they were told last."""
+    _background: set[str] = field(default_factory=set)
+    """Agents of its own that still work."""
     _message: list[str] = field(default_factory=list)
     _length: int = 0
 
@@ -87,10 +90,18 @@ class Digest:
                 self.model = event.model or self.model
             case RetryNotice():
                 self._try_again(event)
-            case WindowsTold():
-                self._windows |= {window.name: window for window in event.windows}
+            case WindowsTold() | BackgroundAgent():
+                self._keep_up(event)
             case Succeeded() | Failed():
                 self._end(event)
+
+    def _keep_up(self, event: WindowsTold | BackgroundAgent) -> None:
+        if isinstance(event, WindowsTold):
+            self._windows |= {window.name: window for window in event.windows}
+        elif event.works:
+            self._background.add(event.id)
+        else:
+            self._background.discard(event.id)
 
     def _try_again(self, event: RetryNotice) -> None:
         self.retries += 1
@@ -136,10 +147,14 @@ class Digest:
     def reply(self) -> Reply:
         """What came of it all."""
         self._end_message()
+        left = len(self._background)
+        failure = f"it reports: {self.failure.text}" if self.failure else None
+        if failure is None and self._finished and left:
+            failure = f"it ended while {left} of its own background agents still worked"
         return Reply(
             text=self.answer,
-            failure=f"it reports: {self.failure.text}" if self.failure else None,
-            finished=self._finished and self.dialect.ends_with_event,
+            failure=failure,
+            finished=self._finished and not left and self.dialect.ends_with_event,
             ends_with_event=self.dialect.ends_with_event,
             reported=self._with_wait(self.failure or self._pending),
             session_id=self.session_id,
@@ -149,6 +164,7 @@ class Digest:
             worked=self.worked,
             retries=self.retries,
             windows=tuple(self._windows.values()),
+            tells_tools=self.dialect.tells_tools,
             tool_calls=self.tool_calls,
         )
 

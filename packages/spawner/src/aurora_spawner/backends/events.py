@@ -85,6 +85,14 @@ class WindowsTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundAgent:
+    """An agent of the agent's own has begun to work in the background, or has ended there, however it went."""
+
+    id: str
+    works: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
     """The agent says that it is done."""
 
@@ -102,5 +110,14 @@ class Failed:
 
 
 AgentEvent = (
-    SessionStarted | Text | ToolCall | ToolResult | UsageReported | RetryNotice | WindowsTold | Succeeded | Failed
+    SessionStarted
+    | Text
+    | ToolCall
+    | ToolResult
+    | UsageReported
+    | RetryNotice
+    | WindowsTold
+    | BackgroundAgent
+    | Succeeded
+    | Failed
 )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SESSION: Final = "{session}"
 """Stands in arguments for the session to go on with."""
+TIME_LIMIT_MS: Final = "{time_limit_ms}"
+"""Becomes the attempt's time limit in milliseconds; 0 for none."""
 PROMPT_FILE: Final = "{prompt_file}"
 NEW_SESSION: Final = "{new_session}"
 """Stands in arguments for what a new session is to be called."""
@@ -135,6 +137,7 @@ _KNOWN: Final = (
             "CLAUDE_CODE_MAX_RETRIES": "1",  # else ten, 401s among them, over minutes
             "API_TIMEOUT_MS": "300000",
             "DISABLE_AUTOUPDATER": "1",
+            "CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS": TIME_LIMIT_MS,  # else ten minutes for its background agents
         },
         root_env={"IS_SANDBOX": "1"},  # it refuses the superuser this mode otherwise
         isolated_env={"CLAUDE_CONFIG_DIR": HOME},

@@ -22,3 +22,8 @@ class Dialect:
     read_line: Callable[[str], Iterable[AgentEvent]] | None = None
     ends_with_event: bool = True
     """Done is only what it says is done; else its exit code counts."""
+
+    @property
+    def tells_tools(self) -> bool:
+        """Whether it tells each tool that its agent uses; plain lines do not."""
+        return self.readers is not None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.events import (
     AgentEvent,
+    BackgroundAgent,
     Failed,
     RetryNotice,
     SessionStarted,
@@ -40,6 +41,18 @@ def _system(event: Fields) -> Iterator[AgentEvent]:
         yield SessionStarted(id=event.text("session_id"), model=event.text("model") or None)
     elif kind == "api_retry":
         yield _retry(event)
+    elif kind.startswith("task_"):
+        yield from _background(kind, event)
+
+
+def _background(kind: str, event: Fields) -> Iterator[AgentEvent]:
+    """Its own agents in the background; a command in the background, as a server, may outlast its work."""
+    patch, task_id = event.fields("patch"), event.text("task_id")
+    ended = kind == "task_notification" or patch.text("status") in ("completed", "failed", "killed")
+    if ended:
+        yield BackgroundAgent(id=task_id, works=False)
+    elif kind == "task_started" and event.is_true("is_backgrounded") and event.text("subagent_type"):
+        yield BackgroundAgent(id=task_id, works=True)
 
 
 def _retry(event: Fields) -> RetryNotice:
