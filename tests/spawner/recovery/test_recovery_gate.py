@@ -154,6 +154,7 @@ def test_a_refused_key_stops_everybody_until_a_new_run_asks() -> None:
     assert limited(stopped, 6.0, 1.0) is stopped
     assert same is stopped
     probe = stopped.asked_anew(10.0)
+    assert probe.named == "p is asked again after it refused"
     assert probe.ask(10.0)[0].go
     assert not probe.ask(10.0)[1].ask(10.0)[0].go
 

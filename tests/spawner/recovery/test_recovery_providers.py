@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run
 from aurora_spawner.events import ProviderLeft
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.recovery.errors import ProviderStateError
 from aurora_spawner.recovery.provider import GateState, ProviderGate
 from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore
+from aurora_spawner.resume import Revision, find_standing
 from aurora_spawner.windows import UsageWindow
 
 SIGNED_IN = """
@@ -77,6 +80,17 @@ def test_after_signing_in_a_resume_runs_what_failed_of_its_provider_alone(tmp_pa
     assert asked(tmp_path) == 6
     with Journal(tmp_path / "runs.db") as journal:
         assert verify(journal).ok
+
+
+def test_a_resume_after_an_edit_alone_forgives_no_agent(tmp_path: Path) -> None:
+    """Only a provider that is asked anew closes the circuits of its agents, and a resume without it leaves them."""
+    first = begin(tmp_path)
+    tasks = [SpawnTask("echo edited; exit 0", "other", id=each.id) if each.id == "broken" else each for each in TASKS]
+    with Journal(tmp_path / "runs.db") as journal:
+        rows = load_tasks(journal, first.run_id)
+    unasked = [replace(row, result=None) for row in rows]
+    assert not find_standing(unasked, (), Revision(tasks=tuple(tasks))).asks_providers_anew
+    assert find_standing(rows, (), Revision(tasks=tuple(tasks))).asks_providers_anew
 
 
 def test_without_signing_in_a_resume_tries_once(tmp_path: Path) -> None:

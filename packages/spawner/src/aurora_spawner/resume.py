@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CUT_OFF = ("interrupted", "cancelled")
 """Why tasks are opened again that go on where they were."""
+ASKED_ANEW = "its provider is asked anew"
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
 """Keeps single events small where a run has very many tasks."""
@@ -56,6 +57,11 @@ class Standing:
     """Tasks that the user wanted ended, and that no coordinator came to settle."""
     changes: tuple[tuple[str | None, Fact], ...]
     """What has to be journalled before the run goes on, each with its task."""
+
+    @property
+    def asks_providers_anew(self) -> bool:
+        """Returns True if tasks are opened again that failed for nothing but their providers."""
+        return any(isinstance(fact, TaskReopened) and fact.why == ASKED_ANEW for _task_id, fact in self.changes)
 
     @property
     def begun_anew(self) -> frozenset[str]:
@@ -206,7 +212,7 @@ def _reopened(
         elif row.state is TaskState.RUNNING and task_id not in attempted:
             reopened[task_id] = "interrupted"
         elif row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:
-            reopened[task_id] = "its provider is asked anew"
+            reopened[task_id] = ASKED_ANEW
         elif retry_failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
             reopened[task_id] = "retry_failed"
     for task_id in _downstream(list(reopened), graph):

@@ -310,7 +310,7 @@ class Run:
                 store,
                 self.run_id,
                 self.recovery.policy,
-                anew=self.revision.retry_failed or bool(standing.begun_anew),
+                anew=self.revision.retry_failed or standing.asks_providers_anew,
                 begun_anew=standing.begun_anew,
             ),
         )

@@ -362,7 +362,8 @@ class ProviderGate:
         """When a new run begins: a stop from before it is tried once more, by one probe."""
         if self.state is not GateState.STOPPED:
             return self
-        return replace(self, state=GateState.PAUSED, since=now, until=now)
+        trouble = "asked again after it refused"
+        return replace(self, state=GateState.PAUSED, since=now, until=now, trouble=trouble)
 
     def unanswered(self, by: str = "") -> ProviderGate:
         """After an attempt of that run that ended without a word from the provider; its probe is free again."""
