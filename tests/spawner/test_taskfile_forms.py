@@ -302,6 +302,7 @@ PROSE = [
     "Dependencies: axios",
     "Dependencies: log4j2, python3",
     "Depends on: the schema",
+    "depends on the schema",
     "Timeout: after 30 s",
     "Priority: whatever comes first",
     "Critical: must not fail",
@@ -314,7 +315,7 @@ PROSE = [
 
 @pytest.mark.parametrize("prose", PROSE)
 def test_what_only_looks_like_a_setting_stays_in_the_prompt_word_for_word(prose: str) -> None:
-    for bullet in (f"- {prose}", f"* **{prose.replace(':', ':**', 1)}"):
+    for bullet in (f"- {prose}", f"* **{prose.replace(':', ':**', 1)}" if ":" in prose else f"* {prose}"):
         (task,) = parse(f"- [ ] 1 Do it\n  - Mind this\n  {bullet}\n").tasks
         assert task.prompt == f"Do it\n- Mind this\n{bullet}"
         assert (task.agent, task.model, task.files, task.timeout_s, task.priority) == (None, None, (), None, 0)
@@ -347,6 +348,9 @@ def test_near_misses_are_told_with_their_line() -> None:
         "- depends_on: 1.1, 1.2 (the schema)",
         "- Blocked by: 1.1 & 1.2",
         "- Depends: 1.1-1.2",
+        "- depends on 1.1, 1.2",
+        "- (depends on 1.1, 1.2)",
+        "- *Blocked by 1.1 and 1.2.*",
         "<!-- depends: 1.1, 1.2 -->",
     ],
 )
@@ -524,3 +528,20 @@ def test_a_long_text_of_a_group_is_told_in_part() -> None:
     file = parse("- [ ] 1 A\n" + "  - more and more words\n" * 2000 + "  - [ ] 1.1 B\n  - [ ] 1.2 C\n")
     assert all(len(task.prompt) < 5000 for task in file.tasks)
     assert file.tasks[0].prompt.endswith("… (the rest stands in the task file, line 1)")
+
+
+def test_a_task_that_names_its_own_number_means_the_one_of_another_section() -> None:
+    file = parse("## A\n- [ ] 1.1 X\n- [ ] 1.2 Z\n## B\n- [ ] 1.1 Y\n  - Depends: 1.1\n")
+    assert waits(file) == {"a/1.1": set(), "1.2": set(), "b/1.1": {"a/1.1"}}
+
+
+def test_what_a_task_says_goes_before_the_order_of_its_file() -> None:
+    file = parse("- [ ] T001 A\n  - depends on T002\n- [ ] T002 [P] B\n- [ ] T003 C\n")
+    assert waits(file) == {"T001": {"T002"}, "T002": set(), "T003": {"T001", "T002"}}
+    file = parse(KIRO + "- [ ] 4. Late\n" + "- [ ] 5. Later\n  - _Depends: 4_\n", order="file")
+    assert waits(file)["5"] == {"4"}
+    assert waits(parse("- [ ] A\n  - Depends: 3\n- [ ] B\n- [ ] C\n", order="file")) == {
+        "1": {"3"},
+        "2": {"1", "3"},
+        "3": set(),
+    }

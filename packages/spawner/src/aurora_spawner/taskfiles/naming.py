@@ -77,7 +77,7 @@ class Directory:
         return _prefix(name) in self._prefixes
 
     def find(self, name: str, seeker: Item) -> Item | None:
-        """Return the item of that id; of several with that number, the one in the seeker's own section.
+        """Return the item of that id; of several others with that number, the one in the seeker's own section.
 
         Raises:
             LookupError: There are several, none in the seeker's section; the message names them.
@@ -87,6 +87,9 @@ class Directory:
         found = self._by_number.get(name.lower(), [])
         if len(found) <= 1:
             return found[0] if found else None
+        found = [item for item in found if item is not seeker]
+        if len(found) == 1:
+            return found[0]
         for heading in ancestors(seeker.entry.heading):
             near = [item for item in found if item.entry.heading is heading]
             if len(near) == 1:

@@ -251,10 +251,32 @@ class _Reading:
                     section=section_of(item) if section_of else None,
                     placed=self._needs[item.id] is None,
                 )
-                for item in self._leaves
-                if self._states[item.id] is LineState.OPEN
+                for item in self._needed_first([each for each in self._leaves if self._is_open(each)])
             ]
         )
+
+    def _is_open(self, item: Item) -> bool:
+        return self._states[item.id] is LineState.OPEN
+
+    def _needed_first(self, items: Sequence[Item]) -> list[Item]:
+        """Return the items in their order, save that what a task says it depends on comes before it.
+
+        An implied order that is read off this cannot contradict what is said.
+        """
+        by_id = {item.id: item for item in items}
+        placed: dict[str, Item] = {}
+        entered: set[str] = set()
+        stack = [(item, False) for item in reversed(items)]
+        while stack:
+            item, after_needs = stack.pop()
+            if after_needs:
+                placed.setdefault(item.id, item)
+            elif item.id not in entered:
+                entered.add(item.id)
+                stack.append((item, True))
+                needs = self._needs[item.id] or ()
+                stack.extend((by_id[each], False) for each in reversed(needs) if each in by_id)
+        return list(placed.values())
 
     def _line_of(self, item: Item, order: tuple[str, ...]) -> TaskLine:
         values = {

@@ -61,6 +61,7 @@ _RANGE: Final = re.compile(
 _LONG: Final = 1000
 _WIDEST_RANGE: Final = 100
 _DRESS: Final = "`*_ \t"
+_AS_BULLET: Final = re.compile(r"\(?(?:depends on|depends|blocked by)[ \t]+([^():]*)\)?[ \t.]*", re.IGNORECASE)
 _IN_BRACKETS: Final = re.compile(r"\((?:depends on|depends|blocked by)[ \t:]+([^()]*)\)[ \t.]*$", re.IGNORECASE)
 
 _PRIORITY_WORDS: Final = {
@@ -166,8 +167,23 @@ class _Reader:
             if line.kind is Kind.TEXT and not (_is_wrapped(content) or content.startswith("**")):
                 return False
             found = _key_and_value(content)
-            return found is not None and self._set(*found, line.line, line.text)
+            if found is None:
+                return len(content) < _LONG and self._take_sentence(content.strip(_DRESS), line)
+            return self._set(*found, line.line, line.text)
         return False
+
+    def _take_sentence(self, text: str, line: BodyLine) -> bool:
+        """Take `depends on T001`, with or without brackets, if nothing but ids follows."""
+        match = _AS_BULLET.fullmatch(text)
+        if match is None:
+            return False
+        try:
+            ids, perhaps = _ids(match[1])
+        except _NoValueError:
+            return False
+        reference = Reference(line=line.line, ids=ids, perhaps=perhaps, loose=True, text=_short(line.text))
+        self.settings.references.append(reference)
+        return True
 
     def take_comments(self, text: str, line: int) -> str:
         """Take the comments in a line that are settings, and return the line without them."""
