@@ -13,7 +13,7 @@ from aurora_core.bounded import read_start
 from aurora_core.errors import StoreCorruptError, StoreError
 from aurora_core.hits import FileHit, Hit, Reference
 from aurora_core.indexer import follow_files
-from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, naming_failures, reading
+from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, understanding
 from aurora_core.store.files import REASONING_FOLDER, known_file
 from aurora_core.walk import MAX_FILE_BYTES
 
@@ -114,7 +114,7 @@ class Freshness:
     def follow(self, outdated: Mapping[str, State]) -> bool:
         """Indexes files again, and finds those that moved; says whether that was possible."""
         try:
-            with naming_failures(self._database), self._patience():
+            with understanding(self._database), self._patience():
                 gone = [file for file, state in outdated.items() if state is State.GONE]
                 changed = [file for file, state in outdated.items() if state is State.CHANGED]
                 return follow_files(self._connection, self._root, changed=changed, gone=gone, exclude=self._exclude)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -22,7 +23,7 @@ from aurora_core.rebuild import Salvage, replace_database, salvage
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
-from aurora_core.store.database import connect, naming_failures, reading, transaction
+from aurora_core.store.database import connect, naming_failures, reading, transaction, understanding
 from aurora_core.store.files import (
     REASONING_FOLDER,
     chunks_by_id,
@@ -161,7 +162,7 @@ class Memory:
 
     def close(self) -> None:
         """Let go of the database; the memory cannot be used afterwards."""
-        with naming_failures(self._database), closing(self._connection):
+        with understanding(self._database), closing(self._connection):
             self._usage.write()
             self._stop_encoding()
 
@@ -193,7 +194,7 @@ class Memory:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Inside, chunks change; those that are new are encoded afterwards."""
-        with naming_failures(self._database):
+        with understanding(self._database):
             self._stop_encoding()
             yield
             if self._embedder is not None:
@@ -266,7 +267,7 @@ class Memory:
         now = time.time()
         hits = self._fresh(lambda count: self._ranked(query, count, wanted, min_score, now), limit)
         if record and hits:
-            with naming_failures(self._database):
+            with understanding(self._database):
                 self._usage.note((symbol_of(hit.file, hit.name) for hit in hits[:NOTED_HITS]), now)
         return hits
 
@@ -339,12 +340,11 @@ class Memory:
     def _defined(self, name: str, limit: int) -> list[Hit]:
         with reading(self._connection, self._database):
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
-        named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
-        first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
-        chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
-        with reading(self._connection, self._database):
+            named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
+            first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
+            chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
             activations = self._usage.activations([c.id for c in chosen], terms(name), time.time())
-        return [hit_of(c, bm25=1.0, activation=activations[c.id], score=1.0) for c in chosen]
+            return [hit_of(c, bm25=1.0, activation=activations[c.id], score=1.0) for c in chosen]
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
@@ -357,13 +357,13 @@ class Memory:
         with reading(self._connection, self._database):
             ids = self._searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
             chunks = chunks_by_id(self._connection, ids)
-        found = [
-            Reference(file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip())
-            for chunk in chunks.values()
-            if chunk.kind is ChunkKind.CODE
-            for row, line in enumerate(chunk.content.split("\n"))
-            if calls.search(line) and not defines.search(line) and not line.lstrip().startswith(_COMMENTS)
-        ]
+            found = [
+                Reference(file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip())
+                for chunk in chunks.values()
+                if chunk.kind is ChunkKind.CODE
+                for row, line in enumerate(chunk.content.split("\n"))
+                if calls.search(line) and not defines.search(line) and not line.lstrip().startswith(_COMMENTS)
+            ]
         return found[:limit]
 
     def text(self, file: str) -> str | None:
@@ -386,8 +386,9 @@ class Memory:
             now: Unix seconds; by default the clock's.
         """
         at = time.time() if now is None else now
-        with naming_failures(self._database):
-            chunks = described_chunks(self._connection, [int(number) for number in chunk_ids])
+        numbers = [int(number) for number in chunk_ids]
+        with understanding(self._database):
+            chunks = described_chunks(self._connection, numbers)
             self._usage.note((symbol_of(c.file, c.name) for c in chunks.values()), at)
             self._usage.write()
 
@@ -398,7 +399,7 @@ class Memory:
         """
         from aurora_core.prepare import indexed_chunk
 
-        with naming_failures(self._database), transaction(self._connection):
+        with understanding(self._database), transaction(self._connection):
             put = put_reasoning(self._connection, reasoning)
             mark_dead(self._connection, put.replaced)
             built = built_segment([indexed_chunk(put.path, put.chunk)])
@@ -411,7 +412,7 @@ class Memory:
 
         Code and documents cannot be forgotten: their files would be found again. Exclude them instead.
         """
-        with naming_failures(self._database), transaction(self._connection):
+        with understanding(self._database), transaction(self._connection):
             gone = remove_reasoning(self._connection, int(chunk_id)) if _CHUNK_ID.fullmatch(chunk_id) else []
             mark_dead(self._connection, gone)
         return bool(gone)
@@ -429,10 +430,7 @@ class Memory:
             at = self._connection.execute("SELECT value FROM meta WHERE key = 'last_indexed_at'").fetchone()
             left_out = read_left_out(self._connection)
             last = float(at[0]) if at else None
-        endings: dict[str, int] = {}
-        for path in paths:
-            ending = PurePosixPath(path).suffix or PurePosixPath(path).name
-            endings[ending] = endings.get(ending, 0) + 1
+            endings = Counter(PurePosixPath(path).suffix or PurePosixPath(path).name for path in paths)
         database = self._database
         return MemoryStats(
             files=len(paths),

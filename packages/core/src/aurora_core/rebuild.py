@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import zlib
 from contextlib import closing, suppress
@@ -39,10 +40,35 @@ def salvage(database: Path) -> Salvage:
         with suppress(*_DAMAGE), closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as old:
             with suppress(*_DAMAGE):
                 # Row by row: those before the damage are kept.
-                accesses.extend(old.execute("SELECT symbol, total, first_at, recent FROM accesses"))
+                rows = old.execute("SELECT symbol, total, first_at, recent FROM accesses")
+                accesses.extend(row for row in rows if _is_access(row))
             with suppress(*_DAMAGE):
-                reasonings = read_reasonings(old)
+                reasonings = [reasoning for reasoning in read_reasonings(old) if _is_whole(reasoning)]
     return Salvage(accesses=tuple(accesses), reasonings=tuple(reasonings))
+
+
+def _is_access(row: tuple[object, ...]) -> bool:
+    symbol, total, first_at, recent = row
+    if not (isinstance(symbol, str) and isinstance(total, int) and isinstance(first_at, float)):
+        return False
+    try:
+        times = json.loads(recent) if isinstance(recent, str) else None
+    except (ValueError, RecursionError):
+        return False
+    return (
+        math.isfinite(first_at)
+        and total > 0
+        and isinstance(times, list)
+        and all(isinstance(time, int | float) and math.isfinite(time) for time in times)
+    )
+
+
+def _is_whole(reasoning: Reasoning) -> bool:
+    texts = (reasoning.query, reasoning.run_id, reasoning.project, *reasoning.sources)
+    numbers = (reasoning.score, reasoning.created_at)
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(number, int | float) and math.isfinite(number) for number in numbers
+    )
 
 
 def replace_database(fresh: Path, database: Path) -> None:

@@ -81,7 +81,7 @@ def _sources(document: Any) -> list[tuple[str, tuple[str, ...]]] | None:
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             continue
         suffix = {"code": code, "markdown": ".md"}.get(str(cell.get("cell_type")), "")
-        lines = "".join(parts).replace("\r", "").split("\n")
+        lines = "".join(parts).replace("\r", "").removesuffix("\n").split("\n")
         if any(lines):
             found.append((suffix, tuple(lines)))
     return found

@@ -26,6 +26,7 @@ __all__ = [
     "note_change",
     "reading",
     "transaction",
+    "understanding",
 ]
 
 # A writer holds the lock for one batch of files; a second indexer waits for many of them.
@@ -142,19 +143,26 @@ def naming_failures(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """All reads inside see one state of the database. Values that cannot be what was written there mean damage."""
+def understanding(path: Path) -> Iterator[None]:
+    """As `naming_failures`; and values that cannot be what was written there mean damage."""
     try:
         with naming_failures(path):
-            connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+            yield
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         reason = f"holds what Aurora did not write ({type(error).__name__}: {error}); run `aur mem rebuild`"
         raise StoreCorruptError(path, reason) from error
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All reads inside see one state of the database; errors as of `understanding`."""
+    with understanding(path):
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
 
 
 @contextmanager

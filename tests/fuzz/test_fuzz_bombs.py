@@ -1,0 +1,112 @@
+"""No small file takes long, or much memory, whoever reads it; the work goes on after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.fuzz.bounded import bounded
+
+from aurora_core import Memory
+from aurora_core.chunking.grammars import _BY_SUFFIX
+from aurora_core.chunking.split import AS_TEXT, cut_file
+
+SIZE = 590_000
+UNITS = ["(", "-", "*", "a(", "*a", "func(){", "[", '"', "def f(a=(", "# "]
+SUFFIXES = sorted({*_BY_SUFFIX, ".md", ".rst", ".txt", ".ipynb"} - {".pyi", ".jsx", ".mjs", ".mts", ".cts", ".cjs"})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_text_takes_long_in_any_grammar(suffix: str) -> None:
+    for start in range(0, len(UNITS), 5):
+        counts = bounded(cut_some, suffix, UNITS[start : start + 5])
+        assert len(counts) == len(UNITS[start : start + 5])
+
+
+def cut_some(suffix: str, units: list[str]) -> list[int]:
+    return [len(cut_file(f"bomb{suffix}", unit * (SIZE // len(unit.encode()))).chunks) for unit in units]
+
+
+def test_what_is_too_complex_is_plain_text_and_found_as_such(tmp_path: Path) -> None:
+    (tmp_path / "bomb.py").write_text("def quagga():\n    return 1\n" + "a(" * 250_000 + "\n")
+    (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert [hit.file for hit in memory.search("wombat")] == ["plain.py"]
+        assert {hit.file for hit in memory.search("quagga")} == {"bomb.py"}
+        assert {group.reason: group.examples for group in memory.stats().left_out} == {AS_TEXT: ("bomb.py",)}
+
+
+@pytest.mark.parametrize("growth", [1, 2, 4])
+def test_a_heading_takes_time_in_proportion_to_its_length(growth: int) -> None:
+    line = "# " + "\t " * 100_000 * growth + "#" * 1000 + " x"
+    assert len(bounded(cut_some, ".md", [line, "#" + " #" * 5])) == 2
+
+
+def depth_bomb(opening: str, closing: str = "") -> Callable[[Path], None]:
+    def put(root: Path) -> None:
+        for suffix in (".py", ".js", ".ipynb", ".rs", ".c"):
+            (root / f"deep{suffix}").write_text(opening * 90_000 + closing * 90_000)
+
+    return put
+
+
+def device(name: str, target: str = "/dev/zero") -> Callable[[Path], None]:
+    def put(root: Path) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).symlink_to(target)
+
+    return put
+
+
+def pipe(name: str) -> Callable[[Path], None]:
+    def put(root: Path) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(root / name)
+
+    return put
+
+
+def ignore_lines(text: str) -> Callable[[Path], None]:
+    def put(root: Path) -> None:
+        (root / ".gitignore").write_text(text)
+        for number in range(20):
+            (root / ("a" * 200 + f"{number}.py")).write_text("x = 1\n")
+
+    return put
+
+
+BOMBS: dict[str, Callable[[Path], None]] = {
+    "ignore file is a device": device(".gitignore"),
+    "ignore file is a pipe": pipe(".gitignore"),
+    "source is a device": device("zero.py"),
+    "source is a pipe": pipe("pipe.py"),
+    "git file is a device": device("sub/.git"),
+    "git file is a pipe": pipe("sub/.git"),
+    "exclude file is a device": device(".git/info/exclude"),
+    "ignore line of forty stars": ignore_lines("*a" * 40 + "b\n"),
+    "ignore line of folders": ignore_lines("**/a/" * 100 + "b\n"),
+    "ignore lines that are no patterns": ignore_lines("!\n[z-a]*\n[\n\\\n[[:x:]]\n"),
+    "ignore file of one line": ignore_lines("*" * 250_000),
+    "ignore file of many lines": ignore_lines("x*y\n" * 20_000),
+    "nested parentheses": depth_bomb("(", ")"),
+    "nested lists": depth_bomb("[", "]"),
+    "nested blocks": depth_bomb("{", "}"),
+}
+
+
+def indexed(root: Path) -> set[str]:
+    with Memory.open(root) as memory:
+        memory.index()
+        return {hit.file for hit in memory.search("wombat")}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_the_rest_of_a_project_is_indexed_whatever_lies_in_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
+    BOMBS[name](tmp_path)
+    assert bounded(indexed, tmp_path) == {"plain.py"}
