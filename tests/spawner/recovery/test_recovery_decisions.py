@@ -26,6 +26,7 @@ from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, Entry, RunRecov
 from aurora_spawner.recovery.standing import RecoveryStanding
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.testing import SimulatedBackend
+from aurora_spawner.windows import UsageWindow
 
 S = RecoveryState
 NOTHING = RecoveryStanding(changes={}, due={}, breakers=(), histories={})
@@ -401,3 +402,23 @@ def test_a_fallback_that_is_not_waited_for_is_passed_over() -> None:
     recovery.enter(one)
     recovery.failed(one, BROKEN, failure(one))
     assert recovery.agent_of(one) == "model"
+
+
+def test_a_task_that_has_used_up_its_chain_waits_alone_without_a_slot() -> None:
+    """It was given to `b`, whose own chain has `a`; the task's chain has nobody left."""
+    clock = Clock()
+    recovery = make(
+        RecoveryPolicy(max_retries=0, fallback_to_llm=False), clock=clock, fallbacks={"a": ("b",), "b": ("a",)}
+    )
+    one = task()
+    recovery.enter(one)
+    recovery.failed(one, BROKEN, failure(one))
+    assert recovery.agent_of(one) == "b"
+    window = UsageWindow(name="weekly", exhausted=True, resets_at=clock.now + 90_000)
+    recovery.store.limited(recovery._provider("b"), began=clock.now, retry_after_s=None, reason="429", window=window)
+    assert recovery.admits("b"), "others of b go on with a"
+    assert recovery.enter(one) is Entry.HELD
+    assert recovery.enter(SpawnTask("go", "b", id="two")) is Entry.MOVED
+    clock.now += 90_031
+    assert recovery.admits("b")
+    assert recovery.enter(one) is Entry.GO

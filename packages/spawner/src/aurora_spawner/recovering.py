@@ -99,6 +99,7 @@ class Recovering:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._listener.close()
         self._closed = True
         self.recovery.close()
 

@@ -109,6 +109,11 @@ class Listener:
         if follower is not None and follower.timer is not None:
             follower.timer.cancel()
 
+    def close(self) -> None:
+        """Listen to nothing any more."""
+        for task_id in list(self._followers):
+            self.release(task_id)
+
     def _set_timer(self, follower: _Follower) -> None:
         follower.timer = asyncio.get_running_loop().call_later(self.every_s, self._look, follower)
 

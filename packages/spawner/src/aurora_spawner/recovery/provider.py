@@ -218,6 +218,8 @@ class ProviderGate:
                 rate_per_s=rate,
                 next_start=now + 1 / rate,
                 successes=(now,),
+                window="",
+                overloaded=False,
             )
         if self.state is not GateState.RAMPING:
             return replace(self, waited_s=0.0) if self.waited_s else self
@@ -439,7 +441,8 @@ class ProviderGate:
             past = replace(self, since=now, until=self.until - shift, next_start=min(self.next_start, now))
             return past.plausible(now)
         since = self.since if self.since >= 0 else 0.0
-        longest_s = LONGEST_WINDOW_S + WINDOW_JITTER_S if self.window else _longest_s(self.state)
+        held = self.state is GateState.PAUSED and bool(self.window)
+        longest_s = LONGEST_WINDOW_S + WINDOW_JITTER_S if held else _longest_s(self.state)
         least_rate = LEAST_RATE_PER_S if self.state is GateState.RAMPING else 0.0
         ceiling = _within(self.ceiling_per_s, LEAST_RATE_PER_S, FULL_RATE_PER_S) if self.ceiling_per_s else 0.0
         return replace(

@@ -167,11 +167,11 @@ class RunRecovery:
     def enter(self, task: SpawnTask) -> Entry:
         """A task has taken a slot: begin an attempt, or hand the task to somebody else."""
         state = self._state(task)
+        if self._unavailable(state.agent) and not self._unavailable(state.agent, state.remaining):
+            return Entry.HELD  # its agent has a fallback that this task has used up
         blocked = self._blocked(state)
         if blocked is not None:
             return self._around(state, *blocked)
-        if self._unavailable(state.agent) is not None:  # its agent has a fallback that this task has used up
-            return Entry.HELD
         _begin(state)
         return Entry.GO
 
@@ -359,9 +359,10 @@ class RunRecovery:
         """
         provider = self._provider(agent)
         before = self.store.gate(provider)
-        why = self._classifier.classify(FailureEvidence(reported=heard.refused, at=self._clock()))
-        if heard.refused is not None and why.throttled:
-            self._pause(agent, why, began=began, reason=_one_line(heard.refused.text))
+        if heard.refused is not None:
+            why = self._classifier.classify(FailureEvidence(reported=heard.refused, at=self._clock()))
+            if why.throttled:
+                self._pause(agent, why, began=began, reason=_one_line(heard.refused.text))
         elif heard.answered:
             self._gate_moved(agent, self.store.answered)
         self._take_windows(agent, heard.windows)
