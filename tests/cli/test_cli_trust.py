@@ -123,6 +123,23 @@ def test_so_is_one_that_a_task_names(clone: Path, marker: Path, aur: Callable[..
     assert "tasks.md:1: agent 'evil' comes with the project" in told.stderr
 
 
+def test_the_users_own_agent_of_the_same_name_is_used_as_it_is(
+    clone: Path,
+    marker: Path,
+    aur: Callable[..., CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    aur("spawn", "tasks.md", "--tool", "claude", "--yes")
+    assert not marker.exists()
+    assert "--dangerously-skip-permissions" not in (tmp_path / "called").read_text()
+
+
 def test_a_run_that_was_begun_is_not_resumed_after_a_change(
     clone: Path, marker: Path, aur: Callable[..., CompletedProcess[str]]
 ) -> None:

@@ -47,8 +47,8 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
     recovery = replace(wiring.recovery_of(project, config), on_batch_held=None)
     thinking = None
     if config.tool not in (None, wiring.LOCAL_AGENT):
-        wiring.check_trusted(config, [(str(config.tool), f"tool ({config.origin('tool')})")])
         backends = wiring.backends_of(project, config)
+        wiring.check_trusted(config, backends, [(str(config.tool), f"tool ({config.origin('tool')})")])
         chain = _chain(str(config.tool), recovery.fallbacks, backends, f"tool ({config.origin('tool')})")
         guard = wiring.guard_of(engine, config, backends, None)
         among = wiring.skipping(_among({name: backends[name] for name in chain}, recovery))

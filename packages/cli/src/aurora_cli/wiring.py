@@ -305,7 +305,7 @@ def spawn_plan(
     default_agent = _default_agent(config)
     file = read_taskfile(taskfile, order=order, optional=optional)
     named = {task.agent or default_agent: f"{file.path}:{file.line_of(task.id or '')}" for task in file.tasks}
-    check_trusted(config, {**named, default_agent: f"tool ({config.origin('tool')})"}.items())
+    check_trusted(config, backends, {**named, default_agent: f"tool ({config.origin('tool')})"}.items())
     casting = _cast(project, file, backends, default_agent, match=match)
     return plan_spawn(
         casting.file,
@@ -368,18 +368,19 @@ def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
     return {**local, **found_agents(os.environ, config.env_pass), **configured_agents(config, find_key)}
 
 
-def check_trusted(config: Config, agents: Iterable[tuple[str, str]]) -> None:
+def check_trusted(config: Config, backends: Mapping[str, Backend], agents: Iterable[tuple[str, str]]) -> None:
     """Refuse agents that a project brings along and the user does not trust.
 
     Args:
+        backends: what there is without them; the user's own agent of that name is used.
         agents: the name of each, and what names it.
 
     Raises:
         UntrustedAgentError: one of them is left aside.
     """
-    aside = {claim.name.removeprefix("backends.") for claim in config.left_aside}
+    aside = {claim.name for claim in config.left_aside}
     for agent, where in agents:
-        if agent in aside - config.backends.keys():
+        if f"backends.{agent}" in aside and agent not in backends:
             raise UntrustedAgentError(agent, where)
 
 
@@ -534,8 +535,8 @@ def resumed_run(
     from aurora_spawner import Run
     from aurora_spawner.recovery.provider_store import default_state_dir
 
-    check_trusted(config, [(agent, f"run {found.run.run_id}") for agent in sorted(found.open_agents)])
     engine, backends = policies_of(project), backends_of(project, config)
+    check_trusted(config, backends, [(agent, f"run {found.run.run_id}") for agent in sorted(found.open_agents)])
     per_run_usd = limit_of(found.run)
     guard = guard_of(engine, config, backends, per_run_usd).using(found.agents)
     guard.settle_left(found.run.run_id, attempts_of(project, found.run.run_id), over=False)
