@@ -361,3 +361,43 @@ def test_pausing_what_does_not_run_is_an_error_with_a_way_out(aur: Aur, works: P
     outcome = aur("pause", run_id)
     assert outcome.returncode == ExitCode.ENVIRONMENT
     assert "is not running" in outcome.stderr
+
+
+def test_a_run_whose_agent_is_not_configured_any_more_says_so(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Break\n  - Agent: broken")
+    run_id = spawned(aur)
+    (works.parent / ".aurora" / "config.yaml").unlink()
+    refused = aur("resume", run_id, "--retry-failed")
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "has no backend" in refused.stderr
+    assert "fault in Aurora" not in refused.stderr
+
+
+def test_a_changed_run_is_refused_and_goes_on_when_that_is_wanted(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello", "2 Break\n  - Agent: broken")
+    run_id = spawned(aur)
+    with sqlite3.connect(works.parent / ".aurora" / "runs.db") as connection:
+        connection.execute("UPDATE tasks SET state = 'pending', result = NULL WHERE task_id = '1'")
+    connection.close()
+    refused = aur("resume", run_id)
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "--accept-changes" in refused.stderr
+    accepted = aur("resume", run_id, "--accept-changes", "--json")
+    tasks = json.loads(accepted.stdout)["tasks"]
+    assert [task["state"] for task in tasks] == ["succeeded", "failed"]
+    assert "says so" not in aur("audit", "verify").stdout
+    assert aur("audit", "verify").returncode == ExitCode.DONE
+
+
+def test_a_journal_that_is_gone_is_not_told_as_nothing(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Say hello")
+    spawned(aur)
+    for path in works.parent.glob(".aurora/runs.db*"):
+        path.unlink()
+    for words in (("runs", "list"), ("audit", "verify"), ("status",)):
+        told = aur(*words)
+        assert told.returncode == ExitCode.ENVIRONMENT
+        assert "is gone" in told.stderr
+    write_tasks(works, "1 Say hello once more")
+    assert "is gone" in aur("spawn", "tasks.md").stderr
+    assert "an earlier journal was here and is gone" in aur("audit", "verify").stdout

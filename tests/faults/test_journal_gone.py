@@ -122,7 +122,8 @@ from pathlib import Path
 from tests.faults.test_journal_gone import BACKENDS
 from aurora_spawner import Run, SpawnTask
 folder, name = Path(sys.argv[1]), sys.argv[2]
-tasks = [SpawnTask(f"echo {name} >> side-{name}; sleep 0.4; echo {n}", id=str(n)) for n in range(4)]
+script = f"echo {name} >> side-{name}; until [ -e go ]; do sleep 0.05; done; echo done"
+tasks = [SpawnTask(script, id=str(n)) for n in range(4)]
 run = Run.create(folder / ".aurora/runs.db", tasks, BACKENDS, default_agent="sh", max_concurrent=1, cwd=folder,
     spool=folder / ".aurora/runs", kind=name)
 sys.exit(0 if run.execute_sync().trouble else 3)
@@ -137,6 +138,7 @@ def test_two_coordinators_of_one_vanished_journal_end_in_one_file_that_has_both(
         assert all(each.poll() is None for each in processes)
         time.sleep(0.02)
     (tmp_path / ".aurora" / "runs.db").unlink()
+    (tmp_path / "go").touch()
     assert [each.wait(timeout=60) for each in processes] == [0, 0]
     names = [run.run_id for run in list_runs_of(tmp_path / ".aurora" / "runs.db")]
     assert len(names) == 2

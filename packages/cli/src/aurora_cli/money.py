@@ -121,7 +121,8 @@ class Guard:
             raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
         ledger = self._ledger()
         costing = Costing(backends=self.backends, prices=self.prices)
-        for agent in sorted(self._costly & set(agents)):
+        known = set(agents) & self.backends.keys()  # another one is refused by the run itself
+        for agent in sorted(self._costly & known):
             model = getattr(self.backends[agent], "model", None)
             unwatchable = costing.unwatchable(agent, model) if _refuses_unpriced(ledger.limits) else None
             if unwatchable:

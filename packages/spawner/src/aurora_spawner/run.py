@@ -135,7 +135,7 @@ class Run:
                 store.expect(anchor.seq)
             run_id = _write_new_run(store, created, graph)
             if new and state_dir:
-                note_head(state_dir, store, anew=True)
+                note_head(state_dir, store, begun=True)
         return cls(
             run_id=run_id,
             journal=journal,

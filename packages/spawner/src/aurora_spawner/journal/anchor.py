@@ -55,13 +55,14 @@ def read_anchor(state_dir: Path, journal: Path) -> Anchor | None:
         raise JournalError(path, f"cannot be read: {error}; remove it to go on without it") from error
 
 
-def note_head(state_dir: Path, journal: Journal, *, anew: bool = False) -> str | None:
+def note_head(state_dir: Path, journal: Journal, *, anew: bool = False, begun: bool = False) -> str | None:
     """Remember the last event of a journal.
 
     A journal that has lost what was remembered leaves it as it is.
 
     Args:
-        anew: Whether the user goes on knowingly with what is there, or with a new journal.
+        anew: Whether the user goes on knowingly with what is there.
+        begun: Whether the journal has just been begun: one that was remembered before it is gone, and that is noted.
 
     Returns:
         Why it could not be remembered; None where it was.
@@ -69,7 +70,7 @@ def note_head(state_dir: Path, journal: Journal, *, anew: bool = False) -> str |
     path = _path_of(state_dir, journal.path)
     try:
         known = read_anchor(state_dir, journal.path)
-        before = None if anew else known
+        before = None if anew or begun else known
         query = "SELECT seq, hash FROM events WHERE seq = coalesce(?, (SELECT max(seq) FROM events))"
         if before is not None:
             found = journal.connection.execute(query, (before.seq,)).fetchone()
@@ -77,7 +78,7 @@ def note_head(state_dir: Path, journal: Journal, *, anew: bool = False) -> str |
                 return None
         last = journal.connection.execute(query, (None,)).fetchone()
         if last is not None:
-            gone = f"{known}, {known.seq:,} events" if known and anew else known.before if known else None
+            gone = f"{known}, {known.seq:,} events" if known and begun else known.before if known else None
             noted = {"journal": str(journal.path.absolute()), "seq": last[0], "hash": last[1].hex(), "at": _now()}
             noted |= {"before": gone} if gone else {}
             _write(path, noted)

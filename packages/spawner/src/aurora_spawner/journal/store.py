@@ -151,7 +151,8 @@ class Journal:
             self._open(target)
         self._last = None
         self._repeat(run_id, lease, own, problem)
-        self.trouble = (*self.trouble, f"the journal {problem}; it was written back to {target}")
+        said = f"the journal {problem}; it was written back to {target}"
+        self.trouble = (*(each for each in self.trouble if each != said), said)
 
     def _facts_of(self, run_id: str) -> list[tuple[float, str | None, str, str]]:
         return self.connection.execute(
