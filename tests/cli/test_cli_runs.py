@@ -257,12 +257,16 @@ def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, wo
     assert works.read_text(encoding="utf-8").count("- [x]") == 3
 
 
-def test_a_second_run_of_a_file_at_work_is_warned_of(start_aur: Start, aur: Aur, works: Path) -> None:
+def test_a_second_run_of_a_file_at_work_is_refused_but_by_force(start_aur: Start, aur: Aur, works: Path) -> None:
     write_tasks(works, "1 Wait\n  - Agent: gated")
     process = start_aur("spawn", "tasks.md")
     wait_for(lambda: "1  Wait  @gated" in aur("status").stdout)
     run_id = aur("status").stdout.split()[0]
-    second = start_aur("spawn", "tasks.md")
+    refused = aur("spawn", "tasks.md")
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert f"aur: {run_id} works on tasks.md now" in refused.stderr
+    assert "--force" in refused.stderr
+    second = start_aur("spawn", "tasks.md", "--force")
     wait_for(lambda: aur("status").stdout.count("@gated") == 2)
     (works.parent / "go").touch()
     process.communicate(timeout=30)
@@ -270,6 +274,48 @@ def test_a_second_run_of_a_file_at_work_is_warned_of(start_aur: Start, aur: Aur,
     assert f"warning: {run_id} works on tasks.md now" in told
     write_tasks(works, "1 Say hello")
     assert "works on" not in aur("spawn", "tasks.md").stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--bg",)], ids=["here", "in the background"])
+def test_of_starts_at_the_same_moment_one_runs_the_file(
+    start_aur: Start, aur: Aur, works: Path, more: tuple[str, ...]
+) -> None:
+    write_tasks(works, "1 Wait\n  - Agent: gated")
+    aur("status")
+    processes = [start_aur("spawn", "tasks.md", "--yes", *more) for _ in range(3)]
+    wait_for(lambda: sum(each.poll() == ExitCode.ENVIRONMENT for each in processes) == 2)
+    (works.parent / "go").touch()
+    told = [each.communicate(timeout=30)[1] for each in processes]
+    assert sorted(each.returncode for each in processes) == [
+        ExitCode.DONE,
+        ExitCode.ENVIRONMENT,
+        ExitCode.ENVIRONMENT,
+    ]
+    assert sum("works on tasks.md now" in each for each in told) == 2
+    wait_for(lambda: "[x]" in works.read_text(encoding="utf-8"))
+    assert len(json.loads(aur("runs", "list", "--json").stdout)["runs"]) == 1
+
+
+def test_a_file_can_be_started_again_once_who_ran_it_was_killed(start_aur: Start, aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Wait\n  - Agent: gated")
+    process = start_aur("spawn", "tasks.md")
+    wait_for(lambda: "1  Wait  @gated" in aur("status").stdout)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    (works.parent / "go").touch()
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+
+
+def test_a_file_that_changes_before_its_run_begins_is_not_run(
+    aur: Aur, works: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by another run that has just ended, whose ticks this one has not seen."""
+    write_tasks(works, "1 Say hello")
+    monkeypatch.setattr("aurora_cli.driving.refresh_memory", lambda *_: write_tasks(works, "1 Say something else"))
+    refused = aur("spawn", "tasks.md", "--yes")
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "tasks.md has changed since it was read" in refused.stderr
+    assert not (works.parent / ".aurora" / "runs.db").exists() or "no run" in aur("runs", "list").stderr
 
 
 def test_a_run_whose_file_is_gone_goes_on_from_the_journal(start_aur: Start, aur: Aur, works: Path) -> None:

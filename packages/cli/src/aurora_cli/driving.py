@@ -12,10 +12,10 @@ from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.render.words import one_line
 from aurora_cli.spawning import Ticker
-from aurora_spawner import RunPaused
+from aurora_spawner import RunPaused, RunStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_cli.resuming import Resumption
     from aurora_core import Config, Project
@@ -31,17 +31,27 @@ def refresh_memory(project: Project, config: Config, agents: Collection[str]) ->
             index_with_progress(memory)
 
 
-def drive(run: Run, file: TaskFile | None, titles: Mapping[str, str], *, as_json: bool) -> ExitCode:
+def drive(
+    run: Run,
+    file: TaskFile | None,
+    titles: Mapping[str, str],
+    *,
+    as_json: bool,
+    on_start: Callable[[], None] = lambda: None,
+) -> ExitCode:
     """Execute a run, and tick the boxes of its task file if it has one.
 
     Args:
         titles: what people call the tasks, by id.
+        on_start: called once the journal says that this process works on the run.
     """
     ticker = Ticker(file) if file else None
     with watch() as show:
 
         def follow(event: RunEvent) -> None:
             show(event)
+            if isinstance(event, RunStarted):
+                on_start()
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} goes on, aur cancel {run.run_id} ends it")
             if ticker:

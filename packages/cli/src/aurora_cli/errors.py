@@ -19,6 +19,9 @@ __all__ = [
     "NoProjectError",
     "NotResumableError",
     "OverLimitError",
+    "StartingElsewhereError",
+    "TaskFileAtWorkError",
+    "TaskFileChangedError",
     "UnknownAgentError",
     "UnknownTaskError",
     "UntrustedAgentError",
@@ -172,3 +175,31 @@ def _names_beside(path: Path) -> list[str]:
         return [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return []
+
+
+class TaskFileAtWorkError(CliError):
+    """A run works on the task file already."""
+
+    hint = "wait for it, end it with `aur cancel`, or run the file all the same with --force"
+
+    def __init__(self, run_id: str, file: Path) -> None:
+        self.run_id = run_id
+        super().__init__(f"{run_id} works on {file} now; what it has not done yet would be done twice")
+
+
+class TaskFileChangedError(CliError):
+    """The task file is not what it was when its tasks were read."""
+
+    hint = "start it again"
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} has changed since it was read, by another run perhaps; nothing was started")
+
+
+class StartingElsewhereError(CliError):
+    """Another process is about to start a run and does not come to an end with it."""
+
+    hint = "see which `aur` still runs in this project"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"another aur has been starting a run in {root} for long; nothing was started")

@@ -24,6 +24,8 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aurora_cli.spawning import SpawnPlan
     from aurora_core import Project
     from aurora_spawner.taskfiles.model import Order
@@ -47,6 +49,7 @@ class _Options:
     budget_usd: float | None
     dry_run: bool
     yes: bool
+    force: bool
     order: Order | None
     optional: bool
     background: bool
@@ -135,6 +138,7 @@ class _Options:
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before starting. Off a terminal nobody is asked.")
+@click.option("--force", is_flag=True, help="Run the file although another run works on it now.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
 @click.option("--no-checkpoint", is_flag=True, help="Leave no trace in the journal; such a run cannot be resumed.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that was cut off.")
@@ -170,6 +174,7 @@ def command(**given: object) -> int:
 
 def _spawn(options: _Options) -> ExitCode:
     assert options.taskfile is not None
+    as_read = options.taskfile.read_bytes()
     project = wiring.project_or_prospect(Path.cwd())
     config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
     plan = wiring.spawn_plan(
@@ -186,27 +191,27 @@ def _spawn(options: _Options) -> ExitCode:
         return _show_plan(plan, as_json=options.as_json)
     if not plan.file.tasks:
         return _nothing_to_run(plan, as_json=options.as_json)
-    note(preview.as_text(plan, limit=SHOWN_TASKS))
-    from aurora_cli.resuming import runs_at_work_on
+    from aurora_cli import starting
 
-    for run_id in runs_at_work_on(project, plan.file.path):
-        note(f"warning: {run_id} works on {plan.file.path} now; what it has not done yet would be done twice")
+    starting.check_nobody_works_on(project, plan.file.path, force=options.force)
+    note(preview.as_text(plan, limit=SHOWN_TASKS))
     if not _wanted(options):
         return ExitCode.NOT_REACHED
     driving.refresh_memory(wiring.set_up(project), config, plan.agents)
-    return _run(project, plan, options)
+    with starting.alone_with(project, plan.file.path, as_read=as_read, force=options.force) as let_others_start:
+        return _run(project, plan, options, on_start=let_others_start)
 
 
-def _run(project: Project, plan: SpawnPlan, options: _Options) -> ExitCode:
+def _run(project: Project, plan: SpawnPlan, options: _Options, *, on_start: Callable[[], None]) -> ExitCode:
     titles = {line.id: line.title for line in plan.file.lines}
     if options.no_checkpoint:
         with TemporaryDirectory(prefix="aurora-") as folder:
             run = wiring.new_run(project, plan, stagger_s=options.stagger_s, keep_in=Path(folder))
-            return driving.drive(run, plan.file, titles, as_json=options.as_json)
+            return driving.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
     run = wiring.new_run(project, plan, stagger_s=options.stagger_s)
     if options.background:
         return _in_background(project, run.run_id, options)
-    return driving.drive(run, plan.file, titles, as_json=options.as_json)
+    return driving.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
 
 
 def _resume(run_id: str, options: _Options) -> ExitCode:
