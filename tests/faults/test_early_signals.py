@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask, TaskStarted
+from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskStarted
+from aurora_spawner.steering import run_status
 
 SLEEP_S = "41.4142"
 
@@ -44,3 +47,38 @@ async def test_a_signal_between_fork_and_handlers_is_not_lost(
     assert report.interrupted
     assert report.cancelled == 10
     assert sleepers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_signal_around_the_work_leaves_no_crashed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, moment: str
+) -> None:
+    """While attempts are adopted before it, and before the end of the run is written down after it."""
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"echo": CommandBackend(name="echo", command=("echo", "done"))},
+        default_agent="echo",
+        cwd=tmp_path,
+        spool=tmp_path / "spool",
+    )
+
+    def interrupt(*given: Any) -> RunReport:
+        os.kill(os.getpid(), number)
+        return report_of(*given)
+
+    report_of = Run._report
+    if moment == "after":
+        monkeypatch.setattr(Run, "_report", interrupt)
+    else:
+        begin = Run._coordinator
+
+        def interrupted(*given: Any) -> object:
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+            return begin(*given)
+
+        monkeypatch.setattr(Run, "_coordinator", interrupted)
+    report = await run.execute()
+    assert report.state in (("succeeded",) if moment == "after" else ("interrupted", "succeeded"))
+    assert run_status(tmp_path / "runs.db", run.run_id).state == report.state

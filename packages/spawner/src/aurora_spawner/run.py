@@ -267,18 +267,19 @@ class Run:
         for task_id, fact in standing.changes:
             writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
         coordinator = self._coordinator(standing, writer, recovery, on_event)
-        first, hedges = _first_attempts(standing.open_attempts)
-        found = [await self._find(attempt) for attempt in first]
-        for attempt in (*standing.outdated_attempts, *hedges):
-            await self._end_outdated(attempt, writer)
-        driving = asyncio.ensure_future(coordinator.drive(found))
+        # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         with end_on_signals(lambda _name, at_once: coordinator.end("interrupted", at_once=at_once)):
+            first, hedges = _first_attempts(standing.open_attempts)
+            found = [await self._find(attempt) for attempt in first]
+            for attempt in (*standing.outdated_attempts, *hedges):
+                await self._end_outdated(attempt, writer)
+            driving = asyncio.ensure_future(coordinator.drive(found))
             async with listening(coordinator, self.assignment.spool):
                 cancelled = await _see_through(driving, coordinator)
-        report = self._report(coordinator, recovery, time.monotonic() - started)
-        ended = RunEnded(state=report.state, notices=list(report.notices))
-        await writer.write(entry_of(ended, run_id=self.run_id))
-        coordinator.tell(events.RunEnded(state=report.state))
+            report = self._report(coordinator, recovery, time.monotonic() - started)
+            ended = RunEnded(state=report.state, notices=list(report.notices))
+            await writer.write(entry_of(ended, run_id=self.run_id))
+            coordinator.tell(events.RunEnded(state=report.state))
         if cancelled:
             raise asyncio.CancelledError
         return report
