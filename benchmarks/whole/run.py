@@ -95,6 +95,7 @@ def measure_spawn(work: Path) -> Row:
     (project / ".aurora" / "config.yaml").write_text(
         'backends:\n  sleeper: {kind: command, command: ["sh", "-c", "sleep 0.1; echo done"]}\n'
     )
+    os.environ["AURORA_TRUST"] = "1"
 
     def run() -> float:
         (project / "tasks.md").write_text("".join(f"- [ ] {i}. Sleep number {i}\n" for i in range(1, 51)))
