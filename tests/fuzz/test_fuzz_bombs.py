@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.fuzz.bounded import bounded
 
+from aurora_cli.survey.look import look_at
+from aurora_cli.survey.recipes import read_makefile
 from aurora_core import Memory
 from aurora_core.chunking.grammars import _BY_SUFFIX
 from aurora_core.chunking.split import AS_TEXT, cut_file
@@ -110,3 +112,33 @@ def test_the_rest_of_a_project_is_indexed_whatever_lies_in_it(tmp_path: Path, na
     (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
     BOMBS[name](tmp_path)
     assert bounded(indexed, tmp_path) == {"plain.py"}
+
+
+@pytest.mark.parametrize("unit", ["a-", "a ", "a", "a\\\n", "\t"])
+def test_a_makefile_is_read_in_time_in_proportion_to_its_length(unit: str) -> None:
+    text = "test: x\n" + unit * (SIZE // len(unit)) + "\nbuild: y\n"
+    commands = bounded(read_makefile, text, "Makefile").commands
+    assert [command.line for command in commands] == ["make test", "make build"]
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "pipe"])
+@pytest.mark.parametrize("name", ["Makefile", "package.json", "pyproject.toml"])
+def test_a_manifest_that_is_no_file_is_passed_over(tmp_path: Path, name: str, target: str) -> None:
+    if target == "pipe":
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).symlink_to(target)
+    profile = bounded(look_at, tmp_path, [name])
+    assert name in str(profile.unread)
+
+
+@pytest.mark.parametrize("unit", ["a-", "a.", "a/", "a_", "add ", "aB"])
+def test_a_long_question_is_answered(tmp_path: Path, unit: str) -> None:
+    (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
+    assert bounded(asked, tmp_path, "wombat " + unit * 100_000) == {"plain.py"}
+
+
+def asked(root: Path, query: str) -> set[str]:
+    with Memory.open(root) as memory:
+        memory.index()
+        return {hit.file for hit in memory.search(query)}

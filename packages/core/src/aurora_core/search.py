@@ -50,7 +50,8 @@ _ASKS_FOR_DOCUMENTS: Final = re.compile(
 _CODE_LIKE: Final = re.compile(
     r"\b(?:\w+_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)\b|\b\w+(?=\(\))|(?<=`)\w+(?=[`(])"
 )
-_PATH_LIKE: Final = re.compile(r"[\w.-]+(?:/[\w.-]+)+|\b[\w-]+\.\w{1,5}\b")
+# Each run of letters is begun once only: a query may be a whole prompt.
+_PATH_LIKE: Final = re.compile(r"(?<![\w.-])[\w.-]++(?:/[\w.-]++)+|(?<![\w-])[\w-]++\.\w{1,5}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

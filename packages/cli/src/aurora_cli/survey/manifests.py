@@ -10,6 +10,7 @@ from aurora_cli.survey.other_projects import fixed_commands, read_cargo, read_pa
 from aurora_cli.survey.profile import EntryPoint, Findings
 from aurora_cli.survey.python_project import read_manage_py, read_pyproject, read_setup_cfg, read_setup_py
 from aurora_cli.survey.recipes import read_justfile, read_makefile, read_noxfile, read_tox
+from aurora_core.bounded import read_start
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -89,5 +90,4 @@ def _readers(files: Collection[str]) -> Mapping[str, Reader]:
 
 
 def _text(path: Path) -> str:
-    with path.open("rb") as stream:
-        return stream.read(MAX_MANIFEST_BYTES).decode("utf-8", errors="replace")
+    return read_start(path, MAX_MANIFEST_BYTES).decode("utf-8", errors="replace")

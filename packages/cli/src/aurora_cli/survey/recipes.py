@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_justfile", "read_makefile", "read_noxfile", "read_tox"]
 
-_TARGET: Final = re.compile(r"^([A-Za-z][\w-]*)\b[^\n:=]*:(?![=:])", re.MULTILINE)
+# Nothing is tried anew, so that a line without a colon takes time in proportion to its length.
+_TARGET: Final = re.compile(r"^([A-Za-z][\w-]*+)[^\n:=]*+:(?![=:])", re.MULTILINE)
 _NAMES: Final = {
     Purpose.TEST: ("test", "tests", "check"),
     Purpose.LINT: ("lint", "format-check"),
