@@ -38,7 +38,7 @@ AGENT = f"""
 echo $AURORA_TASK_ID >> begun
 if [ $((AURORA_TASK_ID % 3)) = 0 ]; then setsid sleep 300 > /dev/null 2>&1 & fi
 if [ $((AURORA_TASK_ID % 3)) = 1 ]; then (setsid setsid sleep 300 > /dev/null 2>&1 &) fi
-sleep 0.$((AURORA_TASK_ID % 5 + 1))
+sleep 0.$((AURORA_TASK_ID % 5 + 3))
 i=0
 while [ $i -lt {LINES} ]; do echo "task $AURORA_TASK_ID line $i"; i=$((i + 1)); done
 """
@@ -131,6 +131,17 @@ def finish(folder: Path) -> list[str]:
     return [] if status == 0 else [f"the resume ended with {status}"]
 
 
+def wait_for_agents(folder: Path, process: subprocess.Popen[bytes], chance: random.Random) -> None:
+    """Wait for a random moment while agents run; one time in six for one of the start."""
+    if chance.random() < 1 / 6:
+        time.sleep(chance.uniform(0.05, 0.6))
+        return
+    before, end = begun(folder), time.monotonic() + 20
+    while begun(folder) == before and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    time.sleep(chance.uniform(0.0, 0.9))
+
+
 def kill_once(folder: Path, chance: random.Random) -> tuple[int, list[str]]:
     """Kill the coordinator once or twice at random moments, at times with supervisors; returns how many of those."""
     supervisors = 0
@@ -139,10 +150,10 @@ def kill_once(folder: Path, chance: random.Random) -> tuple[int, list[str]]:
     faults: list[str] = []
     for _ in range(chance.choice((1, 1, 2))):
         process = start(folder)
-        time.sleep(chance.uniform(0.15, 1.6))
+        wait_for_agents(folder, process, chance)
         process.kill()
         process.wait()
-        if chance.random() < 0.6:
+        if chance.random() < 0.8:
             supervisors += kill_supervisors(folder, chance.randint(1, 3), chance)
         now = settled(folder)
         faults += [f"task {each} is not done any more" for each in sorted(done - now)]

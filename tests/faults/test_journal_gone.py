@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 FIRST = "echo one >> side; echo first"
+OLDER = "rm .aurora/runs.db .aurora/runs.db-*; cp older.db .aurora/runs.db"
 REMOVE = "while [ ! -e begun ]; do sleep 0.05; done; rm -rf .aurora; echo done"
 LAST = "echo two >> side; echo last"
 
@@ -109,6 +110,18 @@ def test_a_journal_that_was_replaced_is_written_beside_what_took_its_place(tmp_p
     assert str(rescued) in report.trouble[0]
     assert states(rescued, made.run_id) == [TaskState.SUCCEEDED] * 3
     assert (tmp_path / ".aurora" / "runs.db").read_bytes() == before, "the file of somebody else is left alone"
+
+
+def test_an_older_copy_in_its_place_costs_no_run_its_events(tmp_path: Path) -> None:
+    first, _report = run(tmp_path, "true")
+    with closing(sqlite3.connect(first.journal)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(first.journal, tmp_path / "older.db")
+    between, _report = run(tmp_path, "true")
+    last, report = run(tmp_path, OLDER)
+    assert report.trouble
+    for each in (first, between, last):
+        assert states(last.journal, each.run_id) == [TaskState.SUCCEEDED] * 3
 
 
 def list_runs_of(journal: Path) -> list[RunRow]:

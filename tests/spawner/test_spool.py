@@ -51,6 +51,15 @@ def test_any_exit_record_is_read_or_refused(tmp_path: Path, content: bytes) -> N
         folder.read_exit()
 
 
+@pytest.mark.parametrize("change", [{"cap_bytes": 0}, {"cap_bytes": 1}, {"exit_code": "0"}, None])
+def test_a_record_that_nobody_wrote_so_is_refused(tmp_path: Path, change: dict[str, object] | None) -> None:
+    folder = AttemptFolder(path=tmp_path)
+    record = {name: value for name, value in RECORD.items() if change is not None or name != "exit_code"}
+    folder.exit.write_text(json.dumps({**record, **(change or {})}))
+    with pytest.raises(AttemptRecordError, match="exit_code" if not change else next(iter(change))):
+        folder.read_exit()
+
+
 @slow_fixture_is_fine
 @given(st.sampled_from([name for name in RECORD if name != "version"]), JSON)
 def test_a_record_with_one_wrong_value_is_read_or_refused(tmp_path: Path, name: str, value: object) -> None:

@@ -54,8 +54,8 @@ class Journal:
         self.trouble: tuple[str, ...] = ()
         """What happened to the file while it was open, and what was done about it."""
         self._clock = clock
-        self._last: tuple[int, bytes] | None = None
-        """Number and hash of the last event that this object wrote."""
+        self._written = 0
+        """Number of the last event that the journal is known to have had."""
         with translated(path):
             make_private_folder(path.parent)
             self._open(path)
@@ -145,14 +145,25 @@ class Journal:
             draft.unlink(missing_ok=True)
             make_private_file(draft)
             self.connection.execute("VACUUM INTO ?", (str(draft),))
-            target = _put(draft, self.path, self._files, run_id)
+            older = FileIdentity.of(self.path) in (None, self._files[0]) or self._has_all_of(self.path)
+            target = _put(draft, self.path, run_id, over=older)
             own = self._facts_of(run_id)
             self.connection.close()
             self._open(target)
-        self._last = None
+        self._written = 0
         self._repeat(run_id, lease, own, problem)
         said = f"the journal {problem}; it was written back to {target}"
         self.trouble = (*(each for each in self.trouble if each != said), said)
+
+    def _has_all_of(self, path: Path) -> bool:
+        """Whether a file is an older state of this same journal."""
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        except sqlite3.Error:
+            return False
+        ours = self.connection.execute("SELECT seq, hash FROM events WHERE seq = ?", last[:1]) if last else ()
+        return last in ours
 
     def _facts_of(self, run_id: str) -> list[tuple[float, str | None, str, str]]:
         return self.connection.execute(
@@ -175,11 +186,11 @@ class Journal:
         last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         seq, head = last or (0, GENESIS)
         rows = []
-        if self._last is not None and seq < self._last[0]:
-            gap = GapDeclared(first=seq + 1, last=self._last[0], problem="they were gone when the next was written")
+        if seq < self._written:
+            gap = GapDeclared(first=seq + 1, last=self._written, problem="they were gone when the next was written")
             entries = [entry_of(gap, run_id=run_id), *entries]
             self.trouble = (*self.trouble, f"the journal has lost its events {gap.first} to {gap.last}")
-            seq = self._last[0]
+            seq = self._written
         for entry in entries:
             run_id, task_id, kind, payload, _values = entry
             seq, at = seq + 1, self._clock()
@@ -190,11 +201,11 @@ class Journal:
         connection.executemany(
             "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
         )
-        self._last = (seq, head)
+        self._written = seq
 
     def expect(self, seq: int) -> None:
         """Know that the journal once had so many events; the next write declares those that it lacks as lost."""
-        self._last = (seq, b"")
+        self._written = seq
 
     def redact(self, run_id: str) -> None:
         """Remove what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
@@ -303,9 +314,13 @@ def _what_happened(path: Path, opened: tuple[FileIdentity | None, FileIdentity |
     return None
 
 
-def _put(draft: Path, path: Path, opened: tuple[FileIdentity | None, FileIdentity | None], run_id: str) -> Path:
-    """Give a whole copy its name; returns the journal to go on with."""
-    if FileIdentity.of(path) in (None, opened[0]):  # nothing, or ours without its log
+def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
+    """Give a whole copy its name; returns the journal to go on with.
+
+    Args:
+        over: Whether there is nothing in its place that the copy does not have.
+    """
+    if over:
         for each in beside(path):  # of the file that is gone: a log would be taken for the copy's own
             each.unlink(missing_ok=True)
         draft.replace(path)
