@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["NotRegularError", "TooLargeError", "open_regular", "read_regular", "read_regular_text", "read_start"]
+__all__ = ["NotRegularError", "TooLargeError", "open_regular", "read_regular", "read_start"]
 
 # A pipe without a writer must not block whoever opens it.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -75,8 +75,3 @@ def read_start(path: Path | str, most: int) -> bytes:
     """Reads so many bytes of a regular file that is no link, or all that it has; errors as of `open_regular`."""
     with open(open_regular(path, follow=False), "rb") as opened:
         return opened.read(most)
-
-
-def read_regular_text(path: Path | str, limit: int) -> str:
-    """Reads a regular UTF-8 file; errors as of `read_regular`, and UnicodeDecodeError."""
-    return read_regular(path, limit).decode("utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +12,7 @@ from aurora_core.bounded import read_start
 from aurora_core.errors import StoreCorruptError, StoreError
 from aurora_core.hits import FileHit, Hit, Reference
 from aurora_core.indexer import follow_files
+from aurora_core.prepare import content_digest
 from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, understanding
 from aurora_core.store.files import REASONING_FOLDER, known_file
 from aurora_core.walk import MAX_FILE_BYTES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Freshness", "State", "content_digest"]
+__all__ = ["Freshness", "State"]
 
 Placed = TypeVar("Placed", Hit, FileHit, Reference)
 
@@ -38,11 +38,6 @@ class State(Enum):
     SAME = "same"
     CHANGED = "changed"
     GONE = "gone"
-
-
-def content_digest(content: bytes) -> bytes:
-    """Returns what the memory knows a file's content by."""
-    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 class Freshness:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aurora_core.chunking import Chunk
 
-__all__ = ["PreparedBatch", "PreparedFile", "Request", "indexed_chunk", "prepare"]
+__all__ = ["PreparedBatch", "PreparedFile", "Request", "content_digest", "indexed_chunk", "prepare"]
 
 # Two writes within one tick of the file system's clock leave the same time behind. A file that was last changed so
 # shortly before it was read is read again next time, as git does with its index.
@@ -104,7 +104,7 @@ def prepare(request: Request) -> PreparedBatch:
         except OSError as error:
             skipped.append(SkippedFile(path=file.path, reason=f"cannot be read: {error.strerror}"))
             continue
-        digest = hashlib.blake2b(content, digest_size=16).digest()
+        digest = content_digest(content)
         reason = _unfit(file.path, content)
         if reason:
             skipped.append(SkippedFile(path=file.path, reason=reason))
@@ -128,6 +128,11 @@ def prepare(request: Request) -> PreparedBatch:
     return PreparedBatch(
         changed=tuple(changed), same=tuple(same), skipped=tuple(skipped), segment=built_segment(indexed)
     )
+
+
+def content_digest(content: bytes) -> bytes:
+    """Returns what the memory knows a file's content by."""
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:

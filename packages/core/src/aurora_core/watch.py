@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from watchfiles import watch
 
-from aurora_core.walk import IGNORE_FILES, SKIPPED_FOLDERS
+from aurora_core.walk import IGNORE_FILES, TOOL_FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Watched:
 def _worth(root: Path, path: str) -> bool:
     """Whether a change can change the index: not what lies in skipped folders, but git's HEAD all the same."""
     parts = Path(path).relative_to(root).parts
-    return _moves_head(parts) or not any(part in SKIPPED_FOLDERS for part in parts)
+    return _moves_head(parts) or not any(part in TOOL_FOLDERS for part in parts)
 
 
 def _moves_head(parts: tuple[str, ...]) -> bool:
