@@ -470,3 +470,11 @@ def test_a_run_that_waits_for_money_says_so_once(aur: Aur, till: Path) -> None:
     tasks(till, 5)
     outcome = aur("spawn", "tasks.md", "--budget", "0.9", "--max-concurrent", "5")
     assert outcome.stderr.count(" waits until ") == 1
+
+
+def test_a_free_agent_works_though_the_ledger_cannot_be_read(aur: Aur, till: Path) -> None:
+    (Path.home() / ".aurora").mkdir()
+    (Path.home() / ".aurora" / "budget.db").write_bytes(b"no ledger at all, but long enough" * 100)
+    (till / ".aurora/config.yaml").write_text('backends:\n  free: {kind: command, command: ["cat"]}\ntool: free\n')
+    tasks(till, 1, agent="free")
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE

@@ -39,6 +39,40 @@ def test_a_model_that_is_not_in_the_table_has_no_price(name: str | None) -> None
     assert load_prices().price_of(name) is None
 
 
+def test_the_models_that_claude_code_charges_for_have_the_prices_that_it_charges() -> None:
+    """Measured with a stand-in that reports a million tokens of one kind at a time."""
+    table = load_prices()
+    assert table.price_of("claude-opus-5-5") == Price(input=4.0, output=20.0, cache_read=0.2, cache_write=5.0)
+    assert table.price_of("claude-sonnet-5") == Price(input=2.0, output=10.0, cache_read=0.2, cache_write=2.5)
+
+
+def test_every_packaged_model_names_its_provider() -> None:
+    assert {price.provider for price in load_prices().prices.values()} == {"anthropic", "openai", "google"}
+
+
+def test_the_dearest_price_of_a_provider_is_that_of_each_kind_of_tokens() -> None:
+    table = PriceTable(
+        prices={
+            "a-1": Price(input=1, output=9, cache_write=4, provider="a"),
+            "a-2": Price(input=3, output=2, cache_read=0.5, provider="a"),
+            "b-1": Price(input=50, output=50, provider="b"),
+        }
+    )
+    dearest = Price(input=3, output=9, cache_read=1, cache_write=4)
+    assert table.dearest("a-9", "a") == table.dearest(None, "A") == table.dearest("a/a-9", "elsewhere") == dearest
+    assert table.dearest("c-1", "c") is table.dearest("c-1", None) is table.dearest(None, "") is None
+
+
+def test_a_users_own_price_of_a_known_model_keeps_its_provider(tmp_path: Path) -> None:
+    own = tmp_path / "prices.yaml"
+    own.write_text("models:\n  gpt-5: {input: 900, output: 9}\n  mine: {input: 1, output: 1, provider: Me}\n")
+    table = load_prices(own)
+    dearest = table.dearest("gpt-99", "openai")
+    assert dearest is not None
+    assert dearest.input == 900
+    assert table.dearest(None, "me") == Price(input=1, output=1, cache_read=1, cache_write=1)
+
+
 def test_unknown_is_never_nothing() -> None:
     usage = Usage(input_tokens=1000)
     assert load_prices().priced(usage, "no-such-model") == usage

@@ -16,7 +16,7 @@ from aurora_spawner import CliBackend, CommandBackend, RecoverySettings, Run, Sp
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.capping import CappedExecutor
 from aurora_spawner.local import LocalExecutor
-from aurora_spawner.prices import Price, PriceTable
+from aurora_spawner.prices import Price, PriceTable, load_prices
 from aurora_spawner.spending import BudgetedExecutor
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def run_claude(tmp_path: Path, program: str, purse: Purse) -> SpawnResult:
         cwd=tmp_path,
         spool=tmp_path / "spool",
         recovery=RecoverySettings(state_dir=None),
-        executor=BudgetedExecutor(inner=LocalExecutor(), gate=purse, backends=backends),
+        executor=BudgetedExecutor(inner=LocalExecutor(), gate=purse, backends=backends, prices=load_prices()),
     )
     (result,) = asyncio.run(run.execute()).results.values()
     return result
@@ -227,6 +227,42 @@ def test_one_that_comes_to_its_limit_is_over_budget_and_not_tried_again(tmp_path
     assert result.error == "it has spent its share of the budget, 3.3000 USD"
     assert result.output == "half of it"
     assert list(purse.settled.values()) == [3.3]
+
+
+def test_what_was_said_at_the_limit_is_done_if_it_was_the_last_word(tmp_path: Path) -> None:
+    """Claude Code looks at its limit after the last call, too: what has ended its turn is finished."""
+    done = COMES_TO_IT.replace('"is_error": true', '"is_error": true, "stop_reason": "end_turn"')
+    result = run_claude(tmp_path, done, Purse(money=3.25))
+    assert (result.state, result.output) == (TaskState.SUCCEEDED, "half of it")
+
+
+GOES_ON = """#!/bin/sh
+cat > /dev/null
+echo "$@" >> asked
+echo '{"type": "system", "subtype": "init", "session_id": "s-1", "model": "claude-opus-5-5"}'
+echo '{"type": "assistant", "message": {"id": "1", "content": [{"type": "text", "text": "some of it"}],'\
+'"usage": {"input_tokens": 50000}}}'
+case "$*" in *--resume*) done=success wrong=false ;; *) done=error_max_budget_usd wrong=true ;; esac
+echo '{"type": "result", "subtype": "'$done'", "is_error": '$wrong', "usage": {}, "total_cost_usd": 0.5,'\
+'"model_usage_since_last_result": {"m": {"costUSD": 0.25}}}'
+test $wrong = false
+"""
+
+
+def test_one_that_comes_to_its_share_goes_on_with_its_session_and_another_share(tmp_path: Path) -> None:
+    purse = Purse(money=3.25)
+    result = run_claude(tmp_path, GOES_ON, purse)
+    assert (result.state, result.retry_count) == (TaskState.SUCCEEDED, 0)
+    assert result.usage is not None
+    assert result.usage.cost_usd == 0.5
+    first, second = (tmp_path / "asked").read_text().splitlines()
+    assert "--resume" not in first
+    assert "--resume s-1" in second
+    assert first.endswith("--max-budget-usd 1.000000")
+    assert second.endswith("--max-budget-usd 1.000000")
+    assert (purse.sharers, purse.went_on) == ([1, 1], [False, True])
+    assert list(purse.settled.values()) == [0.25, 0.25]
+    assert purse.steps == [pytest.approx(0.2), pytest.approx(0.2)]
 
 
 def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:

@@ -119,10 +119,15 @@ class Guard:
             self.caps.check(tasks=tasks, depth=depth_of(os.environ))
         except CapExceeded as error:
             raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
+        costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
+        if costly:
+            self._check_budget(costly)
+
+    def _check_budget(self, agents: Sequence[str]) -> None:
+        """Refuse agents that cost something where nothing is left for them, or nobody could watch it."""
         ledger = self._ledger()
         costing = Costing(backends=self.backends, prices=self.prices)
-        known = set(agents) & self.backends.keys()  # another one is refused by the run itself
-        for agent in sorted(self._costly & known):
+        for agent in agents:
             model = getattr(self.backends[agent], "model", None)
             unwatchable = costing.unwatchable(agent, model) if _refuses_unpriced(ledger.limits) else None
             if unwatchable:

@@ -120,7 +120,7 @@ def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], shar
         taken=month[0],
         expected=month[1],
         limit=micros(limits.monthly_usd),
-        shares=max(sharers, MONTHS_SHARES),
+        shares=MONTHS_SHARES,
     )
     if limits.per_run_usd is None:
         return (monthly,)

@@ -1,0 +1,68 @@
+"""What attempts cost: told, priced, assumed at the dearest price of the provider, or unknown."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_spawner import CliBackend, CommandBackend
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.costing import Cost, Costing
+from aurora_spawner.prices import Price, PriceTable
+from aurora_spawner.usage import MOST_TOKENS, Usage
+
+if TYPE_CHECKING:
+    from aurora_spawner import Backend
+
+TABLE = PriceTable(
+    prices={
+        "known": Price(input=1.0, output=1.0, provider="anthropic"),
+        "dear": Price(input=10.0, output=20.0, provider="anthropic"),
+    }
+)
+MILLION = Usage(input_tokens=1_000_000)
+
+
+def costing() -> Costing:
+    program = (sys.executable,)
+    backends: dict[str, Backend] = {
+        "claude": CliBackend(name="claude", kind="claude"),
+        "opencode": CliBackend(name="opencode", kind="opencode"),
+        "qwen": CliBackend(name="qwen", kind="qwen"),
+        "elsewhere": CliBackend(name="elsewhere", kind="qwen", named_provider="anthropic"),
+        "script": CommandBackend("script", program, dialect=DIALECTS["claude"]),
+        "plain": CommandBackend("plain", program),
+    }
+    return Costing(backends=backends, prices=TABLE)
+
+
+def test_what_is_told_comes_first_then_the_price_then_the_dearest_of_the_provider() -> None:
+    told = Usage(input_tokens=1_000_000, cost_usd=0.25)
+    assert costing().cost("claude", told, "unknown") == Cost(usd=0.25)
+    assert costing().cost("claude", MILLION, "known") == Cost(usd=1.0)
+    assert costing().cost("claude", MILLION, "unknown") == Cost(usd=10.0, assumed=True)
+    assert costing().cost("claude", MILLION, None) == Cost(usd=10.0, assumed=True)
+
+
+@pytest.mark.parametrize(("agent", "usd"), [("script", 10.0), ("elsewhere", 10.0), ("qwen", None), ("plain", None)])
+def test_the_provider_is_the_named_one_or_that_of_what_the_agent_prints(agent: str, usd: float | None) -> None:
+    found = costing().cost(agent, MILLION, "unknown")
+    assert (found.usd if found else None) == usd
+
+
+def test_tokens_that_cannot_be_and_those_that_nobody_told_cost_unknown() -> None:
+    assert costing().cost("claude", Usage(input_tokens=MOST_TOKENS), "unknown") is None
+    assert costing().cost("claude", None, "known") is None
+
+
+def test_who_can_be_watched_is_known_before_it_starts() -> None:
+    assert costing().unwatchable("claude", "unknown") is None
+    assert costing().unwatchable("opencode", "here/m") is None  # it prices what it knows; the rest is seen on the way
+    assert costing().unwatchable("qwen", "known") is None
+    assert costing().unwatchable("qwen", "anthropic/anything") is None
+    why = costing().unwatchable("qwen", None)
+    assert why is not None
+    assert "neither the model that it chooses nor its provider qwen has a price" in why
+    assert "prices.yaml" in why
