@@ -68,7 +68,7 @@ def run_before(aur: Aur, shop: Path) -> str:
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")
     (shop / "done.md").write_text("- [x] 1 Done\n", encoding="utf-8")
     (shop / ".aurora" / "agents").mkdir()
-    persona = "---\nid: tester\ngoal: Test\nskills: [a]\ncategory: odd\n---\n"
+    persona = "---\nid: tester\ngoal: Test\nskills: [a]\nexamples: {a: b}\n---\n"
     (shop / ".aurora" / "agents" / "tester.md").write_text(persona, encoding="utf-8")
     aur("mem", "index")
     run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]

@@ -145,5 +145,9 @@ def test_a_paused_run_is_called_so_only_while_it_runs() -> None:
 
 
 def test_a_clean_up_tells_what_it_kept_and_how_many_it_removed() -> None:
-    report = CleanReport(removed=("spawn-1",), kept_running=("spawn-2",))
-    assert runs.cleaned_document(report) == {"removed": ["spawn-1"], "kept_running": ["spawn-2"]}
+    report = CleanReport(removed=("spawn-1",), kept_running=("spawn-2",), left_alone=("spawn-3 is elsewhere",))
+    assert runs.cleaned_document(report) == {
+        "removed": ["spawn-1"],
+        "kept_running": ["spawn-2"],
+        "left_alone": ["spawn-3 is elsewhere"],
+    }
