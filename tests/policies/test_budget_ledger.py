@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -679,3 +680,24 @@ def test_whatever_was_answered_before_a_kill_is_still_reserved(tmp_path: Path) -
             money.release(token)
         assert money.status().reserved_usd == 0.0
         path.unlink()
+
+
+def test_a_second_thread_takes_no_lock_of_the_first_away(tmp_path: Path) -> None:
+    """A process that closes any descriptor of a file loses all its locks of it; the next to close removes the log."""
+    money = ledger(tmp_path)
+    assert reserve(money, "a").granted
+    log = money.path.with_name("budget.db-wal")
+    reader = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM entries'); c.close()"
+    with transaction(money.path) as connection:
+        before = log.stat().st_ino
+        second = threading.Thread(target=money.status)
+        second.start()
+        second.join(timeout=0.5)  # it waits for the first one to end
+        assert second.is_alive()
+        subprocess.run([sys.executable, "-c", reader, money.path], check=True)
+        assert log.exists()
+        assert log.stat().st_ino == before
+        connection.execute("UPDATE entries SET task_id = 'written'")
+    second.join()
+    with closing(sqlite3.connect(money.path)) as fresh:
+        assert fresh.execute("SELECT task_id FROM entries").fetchall() == [("written",)]

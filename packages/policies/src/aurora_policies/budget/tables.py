@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+import tempfile
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.errors import BudgetStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["MOST", "transaction", "wrong_value"]
 
@@ -120,11 +121,27 @@ def _keep_private(path: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077 and folder.stat().st_uid == os.geteuid():
         folder.chmod(0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    if not path.exists():
+        _create(path)
     if path.stat().st_mode & 0o177 and path.stat().st_uid == os.geteuid():
         for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
             if each.exists():
                 each.chmod(0o600)
+
+
+def _create(path: Path) -> None:
+    """Put an empty file in place without opening it there.
+
+    A process that closes a descriptor of a file loses every lock that its other connections hold on it, and the next
+    connection that closes takes itself for the last one and removes the log that they write.
+    """
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
+    try:
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

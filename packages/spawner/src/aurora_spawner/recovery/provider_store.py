@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from aurora_spawner.private import make_private_file
 from aurora_spawner.recovery.errors import ProviderStateError
 from aurora_spawner.recovery.provider import CLOCK_SLACK_S, GateAnswer, GateState, ProviderGate
 from aurora_spawner.windows import last_reset
@@ -291,8 +292,4 @@ def _make_private(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.parent.stat().st_mode & 0o077 and path.parent.stat().st_uid == os.geteuid():
         path.parent.chmod(0o700)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+    make_private_file(path)
