@@ -44,7 +44,7 @@ NEEDED = {
     "PYTHONPATH": "/y",
     "GIT_AUTHOR_NAME": "n",
     "GIT_CONFIG_GLOBAL": "/g",
-    "PIP_INDEX_URL": "https://index.invalid/simple",
+    "PIP_INDEX_URL": "https://index.invalid/wheels",
     "NODE_OPTIONS": "--max-old-space-size=4096",
     "GRADLE_OPTS": "-Xmx1g",
     "AURORA_TOOL": "codex",
@@ -180,7 +180,7 @@ def test_what_the_user_passes_on_is_passed_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PIP_INDEX_URL", "https://somebody:word@index.invalid/simple"),
+        ("PIP_INDEX_URL", "https://somebody:word@index.invalid/wheels"),
         ("GOPROXY", "https://:word@proxy.invalid"),
         ("MAVEN_OPTS", "-Dserver.password=word"),
         ("JAVA_TOOL_OPTIONS", "-Dapi_token=word"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.errors import StartingElsewhereError, TaskFileAtWorkError, TaskFileChangedError
 from aurora_cli.output import note
 from aurora_cli.resuming import runs_at_work_on
+from aurora_spawner.taskfiles.reading import task_file_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def alone_with(project: Project, file: Path, *, as_read: bytes, force: bool) -> 
     try:
         _take(lock, project)
         check_nobody_works_on(project, file, force=force)
-        if file.read_bytes() != as_read:
+        if task_file_bytes(file) != as_read:
             raise TaskFileChangedError(file)
         yield give_back
     finally:

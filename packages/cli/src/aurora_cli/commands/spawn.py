@@ -174,7 +174,9 @@ def command(**given: object) -> int:
 
 def _spawn(options: _Options) -> ExitCode:
     assert options.taskfile is not None
-    as_read = options.taskfile.read_bytes()
+    from aurora_spawner.taskfiles.reading import task_file_bytes
+
+    as_read = task_file_bytes(options.taskfile)
     project = wiring.project_or_prospect(Path.cwd())
     config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
     plan = wiring.spawn_plan(

@@ -72,7 +72,7 @@ def verify(journal: Journal, anchor: Anchor | None = None) -> AuditReport:
         anchor: What is remembered of this journal.
     """
     walk = _Walk()
-    with translated(journal.path):
+    with translated(journal.path), _snapshot(journal):
         for row in _events(journal):
             problem = _step(walk, row, anchor)
             if problem is not None:
@@ -115,6 +115,18 @@ def _emptied_by(payload: str) -> int:
         return int(json.loads(payload)["events"])
     except _UNFIT:
         return 0
+
+
+@contextmanager
+def _snapshot(journal: Journal) -> Iterator[None]:
+    """Let all reads see one state: a coordinator that writes meanwhile would look like a change from outside."""
+    connection = journal.connection
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _jump(walk: _Walk, row: tuple[Any, ...]) -> str | None:
@@ -207,7 +219,7 @@ def check_run(journal: Journal, run_id: str, anchor: Anchor | None = None) -> No
     Raises:
         JournalChangedError: It is not as it was written.
     """
-    with translated(journal.path):
+    with translated(journal.path), _snapshot(journal):
         problem = _fault_of_pages(journal) or _fault_of_run(journal, run_id, anchor)
     if problem is not None:
         raise JournalChangedError(journal.path, run_id, problem)

@@ -21,10 +21,7 @@ def read_text(path: Path) -> str:
     Raises:
         TaskFileError: It cannot be read, is no regular file, is too large, or holds something else than text.
     """
-    try:
-        content = _read_bounded(path)
-    except OSError as error:
-        raise TaskFileError(path, None, f"cannot be read: {error.strerror or error}") from error
+    content = task_file_bytes(path)
     if len(content) > SIZE_LIMIT_BYTES:
         raise TaskFileError(path, None, f"is larger than {SIZE_LIMIT_BYTES >> 20} MiB; is it a task file?")
     try:
@@ -36,6 +33,18 @@ def read_text(path: Path) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise TaskFileError(path, line, "holds a NUL character; is it a text file?")
     return text
+
+
+def task_file_bytes(path: Path) -> bytes:
+    """Read a regular file, and one byte more than a task file may have at most.
+
+    Raises:
+        TaskFileError: The file cannot be read, or is not a regular file.
+    """
+    try:
+        return _read_bounded(path)
+    except OSError as error:
+        raise TaskFileError(path, None, f"cannot be read: {error.strerror or error}") from error
 
 
 def _read_bounded(path: Path) -> bytes:
