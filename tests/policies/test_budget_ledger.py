@@ -375,7 +375,7 @@ def test_to_look_makes_no_ledger(tmp_path: Path) -> None:
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 @pytest.mark.parametrize("before", ["nothing", "loose"])
 def test_nobody_else_reads_the_ledger_whatever_the_umask(tmp_path: Path, umask: int, before: str) -> None:
-    money = ledger(tmp_path)
+    money = replace(ledger(tmp_path), path=tmp_path / ".aurora" / "budget.db")
     old = os.umask(umask)
     try:
         if before == "loose":
@@ -388,6 +388,14 @@ def test_nobody_else_reads_the_ledger_whatever_the_umask(tmp_path: Path, umask: 
     assert modes["budget.db"] == 0o600
     assert set(modes.values()) == {0o600}
     assert money.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_use_stays_open_to_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with transaction(tmp_path / "budget.db"):
+        pass
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
+    assert (tmp_path / "budget.db").stat().st_mode & 0o777 == 0o600
 
 
 def filled(folder: Path) -> Ledger:

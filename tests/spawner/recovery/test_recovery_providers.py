@@ -141,15 +141,16 @@ def test_an_overloaded_provider_gives_way_to_a_fallback(tmp_path: Path) -> None:
 # The file of the gates.
 
 
-def test_the_file_and_its_folder_are_for_their_owner_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
+@pytest.mark.parametrize(("name", "mode"), [(".aurora", 0o700), ("state", 0o755)])
+def test_the_file_is_for_its_owner_alone_and_so_is_a_folder_of_ours(tmp_path: Path, name: str, mode: int) -> None:
+    folder = tmp_path / name
     folder.mkdir(mode=0o755)
     with ProviderStore(folder) as store:
         store.refused("p", reason="401: sign in")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
         assert modes
         assert set(modes.values()) == {0o600}
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
 
 
 SOUND = ProviderGate(provider="p", state=GateState.PAUSED, since=1.0, until=2.0).to_dict()

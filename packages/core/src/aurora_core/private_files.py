@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["create_private", "private_folder", "write_private"]
+__all__ = ["PRIVATE_FILE", "PRIVATE_FOLDER", "create_private", "make_private", "private_folder", "write_private"]
 
-FOLDER_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
-_OTHERS: Final = 0o077
+PRIVATE_FOLDER: Final = 0o700
+PRIVATE_FILE: Final = 0o600
+_OURS: Final = ".aurora"
 
 
 def private_folder(folder: Path) -> Path:
-    """Makes a folder that only its owner can enter, and takes away what others may do in one that is there.
+    """Makes a folder that only its owner can enter, and those above it that are missing.
 
-    Folders above it that are made on the way are private, too.
+    One that is there stays as open as it is, unless it is an `.aurora`: any other may serve other people, too.
 
     Raises:
         OSError: It cannot be made.
@@ -27,17 +28,21 @@ def private_folder(folder: Path) -> Path:
     missing = missing[: next((at for at, each in enumerate(missing) if each.is_dir()), len(missing))]
     for each in reversed(missing):
         with suppress(FileExistsError):  # somebody else was faster
-            each.mkdir(mode=FOLDER_MODE)
-        _set_mode(each, FOLDER_MODE)
-    if os.name == "posix" and folder.stat().st_mode & _OTHERS:
-        _set_mode(folder, FOLDER_MODE)
+            each.mkdir(mode=PRIVATE_FOLDER)
+            each.chmod(PRIVATE_FOLDER)  # the umask may have taken the owner's rights, too
+    if folder.name == _OURS:
+        make_private(folder, PRIVATE_FOLDER)
     return folder
 
 
-def _set_mode(folder: Path, mode: int) -> None:
-    if os.name == "posix":
-        with suppress(PermissionError):  # somebody else's folder, which is theirs to close
-            folder.chmod(mode)
+def make_private(path: Path, mode: int) -> None:
+    """Takes from group and others what they may do with a file or folder of ours; the owner's rights stay."""
+    if not hasattr(os, "geteuid"):
+        return
+    there = path.lstat()
+    allowed = there.st_mode & (mode | ~0o777) & 0o7777
+    if there.st_uid == os.geteuid() and stat.S_IMODE(there.st_mode) != allowed and not stat.S_ISLNK(there.st_mode):
+        path.chmod(allowed)
 
 
 def create_private(path: Path, content: bytes) -> None:
@@ -47,10 +52,10 @@ def create_private(path: Path, content: bytes) -> None:
         FileExistsError: It is there already.
         OSError: It cannot be written; half a file may be left.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), FILE_MODE)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:
         if os.name == "posix":
-            os.fchmod(file.fileno(), FILE_MODE)
+            os.fchmod(file.fileno(), PRIVATE_FILE)
         file.write(content)
 
 
@@ -64,7 +69,7 @@ def write_private(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             if os.name == "posix":
-                os.fchmod(file.fileno(), FILE_MODE)
+                os.fchmod(file.fileno(), PRIVATE_FILE)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.checkouts import linked_worktree, linked_worktree_above
 from aurora_core.errors import ProjectError
+from aurora_core.private_files import PRIVATE_FOLDER, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PRIVATE_FILE", "PRIVATE_FOLDER", "SAFE_DIRECTORY", "Project", "make_private", "shared_answers_folder"]
+__all__ = ["SAFE_DIRECTORY", "Project", "shared_answers_folder"]
 
 FOLDER: Final = ".aurora"
-PRIVATE_FOLDER: Final = 0o700
-PRIVATE_FILE: Final = 0o600
 SAFE_DIRECTORY: Final = "AURORA_SAFE_DIRECTORY"
 """Names projects that may belong to other users: folders as in PATH, or `*` for any."""
 # What is made here stays here; config.yaml, policies.yaml and project.md may be shared through version control.
@@ -148,16 +146,6 @@ class Project:
     def conversation_logs(self) -> Path:
         """The folder of conversation logs."""
         return self.aurora_dir / "logs" / "conversations"
-
-
-def make_private(path: Path, mode: int) -> None:
-    """Takes from group and others what they may do with a file or folder of ours; the owner's rights stay."""
-    if not hasattr(os, "geteuid"):
-        return
-    there = path.lstat()
-    allowed = there.st_mode & (mode | ~0o777) & 0o7777
-    if there.st_uid == os.geteuid() and stat.S_IMODE(there.st_mode) != allowed and not stat.S_ISLNK(there.st_mode):
-        path.chmod(allowed)
 
 
 def _check_trustworthy(root: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.errors import StoreBusyError, StoreCorruptError, StoreError
-from aurora_core.project import PRIVATE_FILE, make_private
+from aurora_core.private_files import PRIVATE_FILE, make_private
 from aurora_core.store.schema import migrate
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
 
 # A writer holds the lock for one batch of files; a second indexer waits for many of them.
 BUSY_TIMEOUT_S: Final = 60.0
+_making: Final = threading.Lock()
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -75,15 +77,17 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 def _make_private(path: Path) -> None:
     """Make the file for its owner alone, before SQLite does so for everybody; its log takes over the mode.
 
+    A process that closes a descriptor of a database gives up all locks that its connections hold on it, so that no
+    thread may connect between the two system calls.
+
     Raises:
         StoreError: it cannot be made, or is a link: a clone could have one that leads anywhere.
     """
     if path.is_symlink():
         raise StoreError(path, "is a link; put the file itself in its place, or delete it")
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE))
-    except FileExistsError:
-        pass
+        with _making, suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), PRIVATE_FILE))
     except OSError as error:
         raise StoreError(path, f"cannot be opened ({error.strerror}); is the folder writable?") from error
     make_private(path, PRIVATE_FILE)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
+import threading
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.errors import BudgetStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["MOST", "transaction", "wrong_value"]
 
 BUSY_S: Final = 30.0
+OWN_FOLDER: Final = ".aurora"
+_making: Final = threading.Lock()
 MOST: Final = 1_000_000_000_000_000
 """Micros; the largest amount that is ever stored."""
 _LAST_MOMENT: Final = 253_402_300_799
@@ -113,35 +115,28 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _keep_private(path: Path) -> None:
-    """Make the file and its folder where they are missing; nobody but the user reads either, whatever the umask.
+    """Make the file and its folder where they are missing; nobody but the user reads the file, whatever the umask.
 
-    SQLite gives its side files the mode of the database.
+    A folder that is there stays as open as it is, unless it is an `.aurora`: it may serve other people, too.
+
+    A process that closes a descriptor of a database gives up all locks that its connections hold on it, so that no
+    thread may connect between the two calls that make it. SQLite gives its side files the mode of the database.
     """
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077 and folder.stat().st_uid == os.geteuid():
-        folder.chmod(0o700)
-    if not path.exists():
-        _create(path)
-    if path.stat().st_mode & 0o177 and path.stat().st_uid == os.geteuid():
-        for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
-            if each.exists():
-                each.chmod(0o600)
+    if folder.name == OWN_FOLDER and not folder.is_symlink():
+        _take_from_others(folder, 0o700)
+    with _making, suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(FileNotFoundError):
+            _take_from_others(each, 0o600)
 
 
-def _create(path: Path) -> None:
-    """Put an empty file in place without opening it there.
-
-    A process that closes a descriptor of a file loses every lock that its other connections hold on it, and the next
-    connection that closes takes itself for the last one and removes the log that they write.
-    """
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(descriptor)
-    try:
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        Path(draft).unlink()
+def _take_from_others(path: Path, mode: int) -> None:
+    there = path.stat()
+    if there.st_mode & 0o777 & ~mode and there.st_uid == os.geteuid():
+        path.chmod(mode)
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
 import time
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from aurora_spawner.private import make_private_file
+from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.recovery.errors import ProviderStateError
 from aurora_spawner.recovery.provider import CLOCK_SLACK_S, GateAnswer, GateState, ProviderGate
 from aurora_spawner.windows import last_reset
@@ -81,7 +80,8 @@ class ProviderStore:
         """Open the file, making it where it is missing: not before there is something to remember."""
         if self._connection is None:
             if self._path is not None:
-                _make_private(self._path)
+                make_private_folder(self._path.parent)
+                make_private_file(self._path)
             connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY_WAIT_S, isolation_level=None)
             self._connection = connection
             connection.execute("PRAGMA journal_mode = WAL")
@@ -285,11 +285,3 @@ class ProviderStore:
             raise ProviderStateError(self._path or Path(":memory:"), str(error)) from error
         except OSError as error:
             raise ProviderStateError(self._path or Path(":memory:"), error.strerror or str(error)) from error
-
-
-def _make_private(path: Path) -> None:
-    """Make the file and its folder for their owner alone, whatever the umask, also where they are there already."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if path.parent.stat().st_mode & 0o077 and path.parent.stat().st_uid == os.geteuid():
-        path.parent.chmod(0o700)
-    make_private_file(path)
