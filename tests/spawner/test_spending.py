@@ -316,6 +316,19 @@ def test_an_agent_that_passes_the_budget_is_ended_and_its_work_is_kept(
     assert list(purse.settled.values()) == [None]  # it never told its cost: what is reserved for it by now counts
 
 
+def test_an_agent_whose_spending_nobody_can_watch_is_ended(execute: Callable[..., RunReport], tmp_path: Path) -> None:
+    """It replaces its output by a pipe, which whoever opens it would wait at for ever."""
+    hide = (
+        "import glob, os\n"
+        f"(path,) = glob.glob({str(tmp_path / 'spool' / '*' / '*' / 'stdout')!r})\n"
+        "os.unlink(path)\nos.mkfifo(path)\ntime.sleep(50)"
+    )
+    report = execute([SpawnTask("a")], claude("done", cost=1.0, before=hide), Purse(money=9.0))
+    (result,) = report.results.values()
+    assert (result.state, result.termination_reason) == (TaskState.FAILED, "over_budget")
+    assert "what it spends cannot be watched" in str(result.error)
+
+
 def test_an_agent_that_was_done_before_it_could_be_ended_is_done(execute: Callable[..., RunReport]) -> None:
     """It is told to end for the cost that its last words tell."""
     ignore = "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,5 @@ def test_an_output_that_is_not_there_or_is_garbage_tells_nothing(tmp_path: Path)
     assert Output(DIALECTS["claude"], tmp_path).read() is None
     (tmp_path / "stdout").write_bytes(b'\xff\x00{"type": "rate_limit_event", "rate_limit_info": 7}\n[1]\n' * 100)
     assert Output(DIALECTS["claude"], tmp_path / "stdout").read() is None
+    os.mkfifo(tmp_path / "pipe")
+    assert Output(DIALECTS["claude"], tmp_path / "pipe").read() is None

@@ -6,10 +6,12 @@ A key's value is only ever handed on; it is in no message, no representation and
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aurora_core.bounded import open_regular
 from aurora_core.private_files import private_folder, write_private
 from aurora_soar.errors import SoarError
 
@@ -251,9 +253,7 @@ class KeyStore:
 
 def _file_assignments(path: Path) -> dict[str, str]:
     try:
-        if not path.is_file():  # a pipe would block, a device never ends
-            return {}
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             content = file.read(MAX_ENV_BYTES)
     except OSError:
         return {}

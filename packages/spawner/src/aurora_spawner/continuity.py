@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.regular_files import read_regular
 from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, attempt_folder, kept_pieces
 from aurora_spawner.usage import Usage, usage_from_json
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 SESSION_LOST: Final = "session_lost"
 """The code of that failure."""
 MEMO: Final = "agent.json"
+MEMO_BYTES: Final = 64 << 10
+"""More than any memo; a longer file is none."""
 """Beside an attempt's prompt: who was asked, and which session it goes on with."""
 _USELESS_STATUS: Final = (400, 401, 403, 404, 413)
 """Answers that a provider gives again to the same session."""
@@ -55,7 +58,7 @@ class Memo:
 def read_memo(folder: Path) -> Memo | None:
     """The memo of an attempt; None where there is none that can be read."""
     try:
-        stored = json.loads((folder / MEMO).read_text(encoding="utf-8"))
+        stored = json.loads(read_regular(folder / MEMO, limit=MEMO_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(stored, dict) or not isinstance(stored.get("agent"), str):

@@ -16,6 +16,7 @@ from aurora_spawner.assignment import process_token
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.identity import ProcessIdentity, own_identity
 from aurora_spawner.private import make_private_file, make_private_folder
+from aurora_spawner.regular_files import read_regular
 from aurora_spawner.stored import StoredValueError, document, path, text
 from aurora_spawner.strays import end_strays, tokens_that_begin_with
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER: Final = "coordinators"
+NOTE_BYTES: Final = 64 << 10
+"""More than any note; a longer file is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ def end_leftover(leftover: Leftover) -> list[int]:
 
 def _read(note: Path) -> tuple[tuple[str, Path], ProcessIdentity, str]:
     try:
-        stored = document(note.read_text(encoding="ascii"))
+        stored = document(read_regular(note, limit=NOTE_BYTES).decode("ascii"))
         run = text(stored.get("run_id")), path(stored.get("journal"))
         return run, ProcessIdentity.from_json(stored.get("holder")), text(stored.get("token"))
     except (OSError, ValueError, StoredValueError) as error:

@@ -10,6 +10,7 @@ from aurora_spawner.backends.telling import Telling
 from aurora_spawner.continuity import read_memo
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.journal.views import load_attempts, load_run
+from aurora_spawner.regular_files import open_regular
 from aurora_spawner.spool import DEFAULT_CAP_BYTES, AttemptFolder, kept_bytes
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ def _settled(journal: Journal, run_id: str, task_id: str) -> bool:
 def _pieces(attempt: AttemptRow, stream: Stream, offset: int) -> Iterator[bytes]:
     path = attempt.folder / stream
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(offset)
             while piece := file.read(PIECE_BYTES):
                 yield piece
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise AttemptRecordError(path, f"cannot be read: {error.strerror}") from error
 
 
 def _whole(attempt: AttemptRow, stream: Stream) -> bytes:

@@ -9,6 +9,7 @@ from aurora_spawner.backends.digest import Digest
 from aurora_spawner.backends.events import UsageReported
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.continuity import since_then
+from aurora_spawner.regular_files import open_regular
 from aurora_spawner.usage import NOTHING, Usage
 
 if TYPE_CHECKING:
@@ -41,9 +42,13 @@ class Meter:
         return tuple(self._messages.values())
 
     def read(self) -> Reply | None:
-        """What it comes to so far; None where there is nothing new."""
+        """What it comes to so far; None where there is nothing new.
+
+        Raises:
+            OSError: The output cannot be read, such as one that the agent has replaced by a pipe.
+        """
         try:
-            with self._stdout.open("rb") as file:
+            with open_regular(self._stdout) as file:
                 file.seek(self._offset)
                 piece = file.read(max(0, LIVE_BYTES - self._offset))
         except FileNotFoundError:

@@ -283,7 +283,11 @@ class BudgetedExecutor:
         self, token: str, holder: _Holder, meter: Meter, known: float = 0.0
     ) -> tuple[float, AttemptRefusedError | None]:
         """Read what an attempt has spent by now and tell the gate; returns that, and why it is to be ended."""
-        reply = await asyncio.to_thread(meter.read)
+        try:
+            reply = await asyncio.to_thread(meter.read)
+        except OSError as error:
+            why = f"what it spends cannot be watched: {error.filename}: {error.strerror}"
+            return known, AttemptRefusedError(OVER_BUDGET, why)
         if reply is None or reply.usage is None:
             return known, None
         model = reply.model or holder.model

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.private import make_private_folder
+from aurora_spawner.regular_files import open_regular, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -283,28 +282,6 @@ def _read_record_or_nothing(path: Path) -> str:
         return read_regular(path, limit=RECORD_LIMIT_BYTES).decode("ascii")
     except (OSError, ValueError):
         return ""
-
-
-def read_regular(path: Path, *, limit: int) -> bytes:
-    """The beginning of a regular file, at most `limit` bytes of it.
-
-    Agents can reach these files: one that was replaced by a pipe would hold us up for ever, a device fill our memory.
-
-    Raises:
-        OSError: It is not there, cannot be read, or is something else.
-    """
-    with open_regular(path) as file:
-        return file.read(limit)
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """A regular file, open for reading; raises as `read_regular`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    file = os.fdopen(descriptor, "rb")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    return file
 
 
 def kept_bytes(path: Path, *, total: int, cap: int) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.fields import object_in
+from aurora_spawner.regular_files import open_regular
 from aurora_spawner.windows import UsageWindow, name_of_length
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def _logs(home: Path, session_id: str) -> Iterator[Path]:
 
 def _tail(log: Path) -> str:
     try:
-        if not stat.S_ISREG(log.stat().st_mode):
-            return ""
-        with log.open("rb") as file:
+        with open_regular(log) as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES))
             return file.read(TAIL_BYTES).decode("utf-8", "replace")
     except OSError:

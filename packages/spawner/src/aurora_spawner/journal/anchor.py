@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import JournalError
 from aurora_spawner.private import make_private_file, make_private_folder
+from aurora_spawner.regular_files import read_regular
 from aurora_spawner.stored import Reader, StoredValueError, count, document, read_fields, text
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.store import Journal
 
 FOLDER: Final = "anchors"
+NOTE_BYTES: Final = 64 << 10
+"""More than any note; a longer file is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ def read_anchor(state_dir: Path, journal: Path) -> Anchor | None:
     """
     path = _path_of(state_dir, journal)
     try:
-        return Anchor(**read_fields(Anchor, document(path.read_text(encoding="ascii")), _READERS))
+        return Anchor(**read_fields(Anchor, document(read_regular(path, limit=NOTE_BYTES).decode("ascii")), _READERS))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, StoredValueError) as error:

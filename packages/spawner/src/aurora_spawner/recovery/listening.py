@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.events import RetryNotice, Text, ToolCall, WindowsTold
 from aurora_spawner.backends.stream import EventStream
+from aurora_spawner.regular_files import open_regular
 from aurora_spawner.spool import AttemptFolder
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Output:
     def read(self) -> Heard | None:
         """Returns what is told since the last look; None if nothing is."""
         try:
-            with self._stdout.open("rb") as file:
+            with open_regular(self._stdout) as file:
                 file.seek(self._offset)
                 piece = file.read(min(PIECE_BYTES, max(0, LIVE_BYTES - self._offset)))
         except OSError:  # not there yet, or no more; its end tells everything

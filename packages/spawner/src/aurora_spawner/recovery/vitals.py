@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from aurora_spawner.recovery.stalls import Signs
+from aurora_spawner.regular_files import open_regular
 from aurora_spawner.spool import AttemptFolder
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Vitals:
         if len(watched.lines) > KNOWN_LINES:  # who said so much that is new will not be taken for a heartbeat soon
             watched.lines.clear()
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 file.seek(max(start, end - NEW_BYTES))
                 said = file.read(NEW_BYTES).decode("utf-8", errors="replace")
         except OSError:

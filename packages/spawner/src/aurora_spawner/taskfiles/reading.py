@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import TaskFileError
+from aurora_spawner.regular_files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,18 +41,6 @@ def task_file_bytes(path: Path) -> bytes:
         TaskFileError: The file cannot be read, or is not a regular file.
     """
     try:
-        return _read_bounded(path)
+        return read_regular(path, limit=SIZE_LIMIT_BYTES + 1)
     except OSError as error:
         raise TaskFileError(path, None, f"cannot be read: {error.strerror or error}") from error
-
-
-def _read_bounded(path: Path) -> bytes:
-    # Without O_NONBLOCK, opening a named pipe waits for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise TaskFileError(path, None, "cannot be read: Is a directory")
-        if not stat.S_ISREG(mode):
-            raise TaskFileError(path, None, "is not a regular file")
-        return file.read(SIZE_LIMIT_BYTES + 1)
