@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner import Run, SpawnerError, SpawnTask, TaskError
+from aurora_spawner.evidence import says_something
 from aurora_spawner.task import task_from_json, task_to_json
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
@@ -78,6 +79,7 @@ FIELDS = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(FIELDS)
+@example({"prompt": "\x1b"})
 def test_any_task_is_refused_by_type_or_goes_through_a_whole_run(values: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -98,4 +100,8 @@ def test_any_task_is_refused_by_type_or_goes_through_a_whole_run(values: dict[st
         assert task_from_json(task_to_json(task)) == task
         report = run.execute_sync()
         (result,) = report.results.values()
-        assert result.success or "declared files are missing" in str(result.error)
+        answered = says_something(task.prompt)  # the simulation answers with its prompt
+        assert answered or not result.success
+        assert result.success or ("declared files are missing" if answered else "it exited without") in str(
+            result.error
+        )
