@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+RESET_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""An agent has none ignored: a shell starts what runs behind it with some, and Python adds others."""
 CHUNK_BYTES = 1 << 16
 KILL_PERIOD_S = 0.02
 """How often the last sweep looks for descendants that were born during the sweep before."""
@@ -486,7 +488,7 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
                 os._exit(1)
         for target, source in enumerate(streams):
             os.dup2(source, target)
-        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGXFSZ):
+        for number in RESET_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         os.chdir(order.cwd)
         # Looking along PATH here, as `os.execvpe` does, would cost 2 ms.
