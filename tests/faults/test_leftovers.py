@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import AttemptRecordError
+from aurora_spawner import AttemptRecordError, CommandBackend, Run, SpawnTask
 from aurora_spawner.leftovers import FOLDER, end_leftover, find_leftovers
 from aurora_spawner.testing import processes_of_run
 
@@ -54,6 +54,25 @@ def test_agents_of_a_killed_coordinator_are_known_though_their_journal_is_gone(t
 def test_a_run_that_ends_in_order_leaves_no_note(tmp_path: Path) -> None:
     killed(tmp_path, number=signal.SIGTERM)
     assert list((tmp_path / "state" / FOLDER).iterdir()) == []
+
+
+def test_a_run_goes_on_where_no_note_can_be_left_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / FOLDER).write_text("a file, where a folder should be")
+    backends = {"cat": CommandBackend("cat", ("cat",))}
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("hello")],
+        backends,
+        default_agent="cat",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        state_dir=tmp_path / "state",
+    )
+    report = run.execute_sync()
+    assert report.ok
+    (notice,) = report.notices
+    assert "cannot be written: Not a directory" in notice
 
 
 def test_a_note_that_makes_no_sense_is_a_typed_error(tmp_path: Path) -> None:

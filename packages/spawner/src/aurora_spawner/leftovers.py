@@ -8,7 +8,7 @@ alike.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -42,31 +42,39 @@ class Leftover:
 
 
 @contextmanager
-def announced(state_dir: Path | None, run_id: str, journal: Path) -> Iterator[None]:
+def announced(state_dir: Path | None, run_id: str, journal: Path) -> Iterator[str | None]:
     """Leave a note of this coordinator while the block lasts; a death leaves it there.
 
-    Raises:
-        OSError: It cannot be written.
+    Yields:
+        Why it could not be left; None where it was. The journal of the run leads to its agents, too.
     """
     if state_dir is None:
-        yield
+        yield None
         return
-    token = process_token()
-    folder = state_dir / FOLDER
-    make_private_folder(folder)
-    note = folder / f"{token}-{run_id}.json"
+    note = state_dir / FOLDER / f"{process_token()}-{run_id}.json"
+    try:
+        _leave(note, run_id, journal)
+    except OSError as error:
+        with suppress(OSError):
+            note.unlink(missing_ok=True)  # half a note would be in the way of every later search
+        yield f"{note}: cannot be written: {error.strerror}; without it, agents are lost if the journal is"
+        return
+    try:
+        yield None
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _leave(note: Path, run_id: str, journal: Path) -> None:
+    make_private_folder(note.parent)
     make_private_file(note)
     stored = {
         "run_id": run_id,
         "journal": str(journal.absolute()),
-        "token": token,
+        "token": process_token(),
         "holder": own_identity().to_json(),
     }
     note.write_text(json.dumps(stored), encoding="ascii")
-    try:
-        yield
-    finally:
-        note.unlink(missing_ok=True)
 
 
 def find_leftovers(state_dir: Path) -> list[Leftover]:

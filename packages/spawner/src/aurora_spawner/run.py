@@ -234,7 +234,7 @@ class Run:
         with (
             Journal(self.journal) as store,
             store.hold(self.run_id, holder=own_identity()) as lease,
-            announced(self.state_dir, self.run_id, self.journal),
+            announced(self.state_dir, self.run_id, self.journal) as unannounced,
         ):
             standing = self._standing(store)
             recovery = self._recovery(store, standing)
@@ -242,8 +242,8 @@ class Run:
             try:
                 report = await self._execute(standing, recovery, writer, on_event)
                 unnoted = note_head(self.state_dir, store) if self.state_dir else None
-                notices = (*report.notices, unnoted) if unnoted else report.notices
-                return replace(report, trouble=store.trouble, notices=notices)
+                notices = [each for each in (unannounced, unnoted) if each is not None]
+                return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
             finally:
                 self.executor.close()
                 await writer.close()
