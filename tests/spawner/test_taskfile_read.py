@@ -130,7 +130,7 @@ def test_a_graph_that_cannot_be_is_told_with_the_line_of_its_task(
 def test_files_that_are_no_task_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskFileError, match="No such file"):
         read_taskfile(tmp_path / "missing.md")
-    with pytest.raises(TaskFileError, match="Is a directory"):
+    with pytest.raises(TaskFileError, match="is a folder"):
         read_taskfile(tmp_path)
     (tmp_path / "binary").write_bytes(b"- [ ] 1 A\n\xff\xfe")
     with pytest.raises(TaskFileError, match="is not UTF-8") as caught:

@@ -11,19 +11,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class NotRegularError(OSError):
+    """A folder, pipe or device stands where a file should."""
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading.
 
     Raises:
-        OSError: It is not there, cannot be read, or is something else.
+        NotRegularError: It is something else.
+        OSError: It is not there, or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # without a writer, a pipe would block
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        code, what = (errno.EISDIR, "is a folder") if stat.S_ISDIR(mode) else (errno.EINVAL, "is not a regular file")
+        raise NotRegularError(code, what, str(path))
     return os.fdopen(descriptor, "rb")
 
 

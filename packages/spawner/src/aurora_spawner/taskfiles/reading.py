@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import TaskFileError
-from aurora_spawner.regular_files import read_regular
+from aurora_spawner.regular_files import NotRegularError, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,5 +42,7 @@ def task_file_bytes(path: Path) -> bytes:
     """
     try:
         return read_regular(path, limit=SIZE_LIMIT_BYTES + 1)
+    except NotRegularError as error:
+        raise TaskFileError(path, None, str(error.strerror)) from None
     except OSError as error:
         raise TaskFileError(path, None, f"cannot be read: {error.strerror or error}") from error
