@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_cli import journal, wiring
+from aurora_cli import journal, run_wiring, wiring
 from aurora_cli.errors import LimitFileError, NotResumableError
 from aurora_cli.resuming import find_taskfile, limit_of, taskfile_of
 from aurora_core import Project
@@ -94,7 +94,7 @@ def trace(frame, event, arg):
         if calls == at:
             os.kill(os.getpid(), signal.SIGKILL)
     return None
-import aurora_cli.driving, aurora_cli.wiring, aurora_spawner.run
+import aurora_cli.driving, aurora_cli.run_wiring, aurora_spawner.run
 def create(*given, real=aurora_spawner.run.Run.create, **more):
     made = real(*given, **more)
     sys.setprofile(trace)  # every call of ours from the durable creation on is a place to be killed at
@@ -137,7 +137,7 @@ def project(shop: Path) -> Project:
 
 def test_agents_and_titles_come_from_the_journal_where_there_is_no_file(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"), SpawnTask("Count it", "wc", id="2", title="Count"))
-    found = wiring.resumption(project, run.run_id)
+    found = run_wiring.resumption(project, run.run_id)
     assert found.file is None
     assert found.agents == {"cat", "wc"}
     assert found.titles == {"1": "Say it", "2": "Count"}
@@ -150,7 +150,7 @@ def test_the_file_as_it_is_now_comes_first(project: Project) -> None:
     spool = project.aurora_dir / "runs" / run.run_id
     spool.mkdir(parents=True)
     (spool / "taskfile").write_bytes(os.fsencode(path))
-    found = wiring.resumption(project, run.run_id)
+    found = run_wiring.resumption(project, run.run_id)
     assert found.agents == {"wc"}
     assert found.titles == {"1": "Sing it"}
 
@@ -159,14 +159,14 @@ def test_a_file_may_be_named_instead(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"))
     other = project.root / "other.md"
     other.write_text("- [ ] 1 Shout it\n", encoding="utf-8")
-    assert wiring.resumption(project, run.run_id, other).titles == {"1": "Shout it"}
+    assert run_wiring.resumption(project, run.run_id, other).titles == {"1": "Shout it"}
 
 
 def test_runs_of_answers_cannot_go_on_by_themselves(project: Project) -> None:
     run = new_run(project, "soar", SpawnTask("Say it", id="1"))
     assert journal.list_resumable(project) == []
     with pytest.raises(NotResumableError) as raised:
-        wiring.resumption(project, run.run_id)
+        run_wiring.resumption(project, run.run_id)
     assert raised.value.run_id == run.run_id
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from aurora_cli import wiring
+from aurora_cli import run_wiring, wiring
 from aurora_cli.errors import MissingPathError, NoProjectError
 from aurora_core import Project
 from aurora_core.config_file import AGENT_CLIS, BackendFile
@@ -101,9 +101,9 @@ def test_clis_on_path_are_agents_and_the_first_is_the_default(
     assert backends["codex"] == CliBackend(name="codex", kind="codex", model="small", named_provider="work")
     assert backends["aider"] == CliBackend(name="aider", kind="aider")
     (shop / "tasks.md").write_text("- [ ] 1 Ask\n", encoding="utf-8")
-    assert wiring.spawn_plan(project, wiring.settings(project), shop / "tasks.md").default_agent == "codex"
+    assert run_wiring.spawn_plan(project, wiring.settings(project), shop / "tasks.md").default_agent == "codex"
     chosen = wiring.settings(project, tool="aider")
-    assert wiring.spawn_plan(project, chosen, shop / "tasks.md").default_agent == "aider"
+    assert run_wiring.spawn_plan(project, chosen, shop / "tasks.md").default_agent == "aider"
 
 
 def test_the_configuration_knows_the_same_clis_as_the_spawner() -> None:
@@ -135,7 +135,7 @@ def test_a_plan_takes_its_limits_from_policies_and_configuration(shop: Path) -> 
     project = configured(shop, "spawner: {max_concurrent: 3}\n")
     project.policies_file.write_text("agent_recovery: {timeout_seconds: 7}\n", encoding="utf-8")
     (shop / "tasks.md").write_text("- [ ] 1 Ask\n", encoding="utf-8")
-    plan = wiring.spawn_plan(project, wiring.settings(project), shop / "tasks.md")
+    plan = run_wiring.spawn_plan(project, wiring.settings(project), shop / "tasks.md")
     assert (plan.max_concurrent, plan.timeout_s, plan.default_agent) == (3, 7.0, "local")
     assert plan.policies == project.policies_file
 

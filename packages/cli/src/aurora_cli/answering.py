@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli import wiring
+from aurora_cli import run_wiring, wiring
 from aurora_cli.errors import UnknownAgentError
 from aurora_cli.output import note
 from aurora_policies import BudgetStoreError
@@ -44,14 +44,14 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
     """
     local = AgentRegistry.local(project.root)
     engine = wiring.policies_of(project)
-    recovery = replace(wiring.recovery_of(project, config), on_batch_held=None)
+    recovery = replace(run_wiring.recovery_of(project, config), on_batch_held=None)
     thinking = None
     if config.tool not in (None, wiring.LOCAL_AGENT):
         backends = wiring.backends_of(project, config)
         wiring.check_trusted(config, backends, [(str(config.tool), f"tool ({config.origin('tool')})")])
         chain = _chain(str(config.tool), recovery.fallbacks, backends, f"tool ({config.origin('tool')})")
         guard = wiring.guard_of(engine, config, backends, None)
-        among = wiring.skipping(_among({name: backends[name] for name in chain}, recovery))
+        among = run_wiring.skipping(_among({name: backends[name] for name in chain}, recovery))
         thinking = _think_with(
             str(config.tool), project=project, local=local, may_come_to=chain, guard=guard, recovery=among
         )
@@ -62,7 +62,7 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
         policies=engine,
         registry=registry,
         max_concurrent=min(config.max_concurrent, engine.caps.max_agents),
-        recovery=wiring.skipping(_among(registry.backends, recovery)),
+        recovery=run_wiring.skipping(_among(registry.backends, recovery)),
         shared=shared,
         model=thinking.model if thinking else None,
         executor=thinking.executor if thinking else None,

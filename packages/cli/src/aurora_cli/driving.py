@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_cli import wiring
+from aurora_cli import run_wiring, wiring
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
@@ -76,7 +76,7 @@ def resume(
     as_json: bool = False,
 ) -> ExitCode:
     """Go on with a run in this process."""
-    run = wiring.resumed_run(
+    run = run_wiring.resumed_run(
         project, config, found, max_concurrent=max_concurrent, stagger_s=stagger_s, retry_failed=retry_failed
     )
     refresh_memory(project, config, found.agents)
@@ -100,7 +100,7 @@ def in_background(
     from aurora_spawner.steering import detach, wait_until_held
 
     # What is wrong is told here, not in the log of a process that died.
-    wiring.resumption(project, run_id, accept_changes=accept_changes)
+    run_wiring.resumption(project, run_id, accept_changes=accept_changes)
     log = project.aurora_dir / "runs" / run_id / "coordinator.log"
     command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
     pid = detach(command, log=log, cwd=project.root)

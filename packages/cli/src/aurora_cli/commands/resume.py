@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aurora_cli import driving, journal, wiring
+from aurora_cli import driving, journal, run_wiring, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
@@ -48,5 +48,5 @@ def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes
             accept_changes=accept_changes,
             as_json=as_json,
         )
-    found = wiring.resumption(project, run_id, accept_changes=accept_changes)
+    found = run_wiring.resumption(project, run_id, accept_changes=accept_changes)
     return driving.resume(project, wiring.settings(project), found, retry_failed=retry_failed, as_json=as_json)

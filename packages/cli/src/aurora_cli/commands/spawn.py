@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli import driving, journal, settling, wiring
+from aurora_cli import driving, journal, run_wiring, settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
@@ -179,7 +179,7 @@ def _spawn(options: _Options) -> ExitCode:
     as_read = task_file_bytes(options.taskfile)
     project = wiring.project_or_prospect(Path.cwd())
     config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
-    plan = wiring.spawn_plan(
+    plan = run_wiring.spawn_plan(
         project,
         config,
         options.taskfile,
@@ -208,9 +208,9 @@ def _run(project: Project, plan: SpawnPlan, options: _Options, *, on_start: Call
     titles = {line.id: line.title for line in plan.file.lines}
     if options.no_checkpoint:
         with TemporaryDirectory(prefix="aurora-") as folder:
-            run = wiring.new_run(project, plan, stagger_s=options.stagger_s, keep_in=Path(folder))
+            run = run_wiring.new_run(project, plan, stagger_s=options.stagger_s, keep_in=Path(folder))
             return driving.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
-    run = wiring.new_run(project, plan, stagger_s=options.stagger_s)
+    run = run_wiring.new_run(project, plan, stagger_s=options.stagger_s)
     if options.background:
         return _in_background(project, run.run_id, options)
     return driving.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
@@ -224,7 +224,7 @@ def _resume(run_id: str, options: _Options) -> ExitCode:
     return driving.resume(
         project,
         config,
-        wiring.resumption(project, run_id, options.taskfile, accept_changes=options.accept_changes),
+        run_wiring.resumption(project, run_id, options.taskfile, accept_changes=options.accept_changes),
         max_concurrent=options.at_once,
         stagger_s=options.stagger_s,
         retry_failed=options.retry_failed,
