@@ -79,7 +79,7 @@ def test_a_cost_that_cannot_be_is_not_believed_and_stops_nothing(aur: Aur, till:
 def test_the_preview_says_what_is_expected_to_be_spent(aur: Aur, till: Path) -> None:
     tasks(till, 3)
     assert "3 tasks to run" in aur("spawn", "tasks.md", "--dry-run").stdout
-    assert "taken to cost 1.50 USD" in aur("spawn", "tasks.md", "--dry-run").stdout
+    assert "expected to cost 1.50 USD" in aur("spawn", "tasks.md", "--dry-run").stdout
     assert not (Path.home() / ".aurora" / "budget.db").exists()
     tasks(till, 5)
     aur("spawn", "tasks.md")

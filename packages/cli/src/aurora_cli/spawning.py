@@ -66,7 +66,7 @@ class SpawnPlan:
 
     @property
     def expected_usd(self) -> float | None:
-        """What an attempt at each task is taken to cost, all together; None where that is nothing."""
+        """What one attempt at each task is expected to cost, all together; None where that is nothing."""
         return (
             self.guard.expected_usd([(self.agent_of(task), task.model) for task in self.file.tasks])
             if self.guard

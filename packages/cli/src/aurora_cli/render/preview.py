@@ -78,7 +78,7 @@ def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
 
 def _limits(plan: SpawnPlan) -> str:
     policies = plan.policies or "the default policies"
-    cost = "" if plan.expected_usd is None else f"; taken to cost {plan.expected_usd:.2f} USD"
+    cost = "" if plan.expected_usd is None else f"; expected to cost {plan.expected_usd:.2f} USD"
     return f"{plan.max_concurrent} at once; limits from {policies}{cost}"
 
 
