@@ -199,6 +199,7 @@ def resumed_run(
         recovery=recovery_of(project, config, background=found.run.default_timeout_s is None),
         prices=guard.prices,
         state_dir=default_state_dir(),
+        checked=True,  # by `resumption`
         executor=guard.executor(resumes=found.run.run_id, spawned=sum(row.attempts for row in found.tasks)),
     )
 

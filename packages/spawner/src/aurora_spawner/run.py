@@ -166,6 +166,7 @@ class Run:
         prices: PriceTable | None = None,
         state_dir: Path | None = None,
         accept_changes: bool = False,
+        checked: bool = False,
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
@@ -181,6 +182,7 @@ class Run:
             start_rate_per_s: As in `create`; so are `expand`, `max_added`, `recovery`, `prices` and `state_dir`.
             accept_changes: Go on though the run's part of the journal is not as it was written: what its events say
                 holds, and the journal notes that this was accepted.
+            checked: Whether the caller has just done so with `check_unchanged`, which takes 0.1 s for 1,000 tasks.
 
         Raises:
             UnknownRunError: The journal has no such run.
@@ -190,7 +192,8 @@ class Run:
         """
         revision = Revision(tasks=None if tasks is None else tuple(tasks), retry_failed=retry_failed)
         with Journal(journal) as store:
-            check_unchanged(store, run_id, state_dir, accept=accept_changes)
+            if not checked:
+                check_unchanged(store, run_id, state_dir, accept=accept_changes)
             row = load_run(store, run_id)
             standing = find_standing(load_tasks(store, run_id), (), revision)
         _check_agents(standing.graph, backends, row.default_agent)
