@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import threading
@@ -182,6 +183,9 @@ def test_a_worktree_is_trusted_with_what_its_main_checkout_is(home: Path, projec
     assert load_config(tree, environ=environ).tool is None
     store(home).remember(project.root, project_claims(project))
     assert load_config(tree, environ=environ).tool == "evil"
+    stranger = tmp_path / "stranger"
+    shutil.copytree(tree.root, stranger)
+    assert load_config(Project(root=stranger), environ=environ).tool is None, "it only says that it is the worktree"
     tree.config_file.write_text(HOSTILE.replace("touch owned", "touch more"))
     assert load_config(tree, environ=environ).tool is None
 
@@ -220,6 +224,20 @@ def test_a_record_that_is_a_pipe_is_refused(home: Path, tmp_path: Path) -> None:
     os.mkfifo(record)
     with pytest.raises(TrustStoreError, match="not a regular file"):
         store(home).trusts(Project(root=tmp_path), Part.CONFIG, [claim])
+
+
+def test_a_record_of_another_project_is_refused(project: Project, home: Path, tmp_path: Path) -> None:
+    """What is trusted in one folder is not trusted in another, though its record was put in that one's place."""
+    other, claims = Project(root=tmp_path / "other"), project_claims(project)
+    store(home).remember(project.root, claims)
+    (record,) = (home / ".aurora" / "trust").iterdir()
+    trusted = record.read_bytes()
+    store(home).forget(project.root)
+    store(home).remember(other.root, ())
+    (record,) = (home / ".aurora" / "trust").iterdir()
+    record.write_bytes(trusted)
+    with pytest.raises(TrustStoreError, match=f"is about {project.root}, not about {other.root}"):
+        store(home).trusts(other, Part.CONFIG, claims)
 
 
 _CLAIMS = st.lists(
