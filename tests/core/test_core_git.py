@@ -178,8 +178,10 @@ def test_the_commands_that_spring_a_trap_do_not_where_they_are_run_hardened(
     if TRAPS[setting] == ("status",) and setting is clean_filter:
         pytest.skip("only commands that compare contents convert them, and none of ours does")
     safe = () if TRAPS[setting][0] == "status" else ("--no-ext-diff", "--no-textconv")
-    run_git(trap.root, *TRAPS[setting], *safe)
+    answer = run_git(trap.root, *TRAPS[setting], *safe)
     assert not trap.sprung()
+    without_an_answer = TRAPS[setting] == ("log", "--name-only")  # the trees are missing
+    assert (answer is None) is without_an_answer, "git was asked"
 
 
 @pytest.mark.parametrize("setting", [monitor, lazy_fetch_by_ssh, lazy_fetch_by_command], ids=named)
@@ -197,10 +199,35 @@ def test_a_bare_repository_inside_a_project_springs_nothing(tmp_path: Path, sett
             memory.index()
             assert memory.search("beta")
     list_files(bare)
+    assert run_git(bare, "rev-parse", "HEAD") is None, "it is no repository of ours"
     assert not trap.sprung()
     if setting is not monitor:
         git(bare, "log", "--name-only")
         assert trap.sprung(), "plain git springs it"
+
+
+def test_variables_for_another_repository_are_not_for_git_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook and an editor set them; they would lead git elsewhere and count more than our settings."""
+    (tmp_path / "other").mkdir()
+    trap, other = Trap(tmp_path), Trap(tmp_path / "other")
+    for name, value in {
+        "GIT_DIR": str(other.root / ".git"),
+        "GIT_WORK_TREE": str(other.root),
+        "GIT_EXTERNAL_DIFF": str(trap.program),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "from.elsewhere",
+        "GIT_CONFIG_VALUE_0": "yes",
+    }.items():
+        monkeypatch.setenv(name, value)
+    (trap.root / "a.py").write_text("def alpha():\n    return 5\n")
+    shown = run_git(trap.root, "rev-parse", "--show-toplevel", "--absolute-git-dir")
+    assert shown is not None
+    assert shown.data.splitlines() == [os.fsencode(path) for path in (trap.root, trap.root / ".git")]
+    assert run_git(trap.root, "config", "from.elsewhere") is None
+    run_git(trap.root, "diff")
+    assert not trap.sprung()
 
 
 def test_git_that_hangs_or_floods_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
