@@ -5,9 +5,10 @@ import random
 import shutil
 import sqlite3
 import struct
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,9 @@ from aurora_spawner import (
     TaskState,
 )
 from aurora_spawner.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
+from aurora_spawner.journal import audit
 from aurora_spawner.journal.anchor import note_head, read_anchor
-from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.audit import check_run, verify
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
@@ -208,6 +210,46 @@ def test_a_changed_run_is_not_resumed_unless_the_user_wants_it(copy: tuple[Path,
         kinds = [kind for (kind,) in store.connection.execute("SELECT kind FROM events")]
         assert "changes_accepted" in kinds
     resume(path, run_id)  # what was accepted once is not asked again
+
+
+def test_what_is_changed_after_the_user_accepted_changes_is_found(copy: tuple[Path, str]) -> None:
+    path, run_id = copy
+    _run_sql(path, CHANGES["an event"])
+    resume(path, run_id, accept_changes=True)
+    _run_sql(path, "UPDATE events SET hash = zeroblob(32) WHERE seq = (SELECT max(seq) FROM events)")
+    with pytest.raises(JournalChangedError, match="has been changed since it was written"):
+        resume(path, run_id)
+
+
+def test_what_somebody_writes_while_a_run_is_checked_is_no_change(
+    copy: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events and its rows are read one after the other, of one state of the file."""
+    path, run_id = copy
+    replayed = audit._replayed
+
+    def written_meanwhile(rows: Iterable[tuple[Any, ...]]) -> AbstractContextManager[sqlite3.Connection]:
+        _run_sql(path, CHANGES["a state"])
+        return replayed(rows)
+
+    with Journal(path) as store, monkeypatch.context() as patch:
+        patch.setattr(audit, "_replayed", written_meanwhile)
+        check_run(store, run_id)
+    with Journal(path) as store, pytest.raises(JournalChangedError, match="the table tasks"):
+        check_run(store, run_id)
+
+
+def test_a_damaged_page_that_no_query_looks_at_is_found(copy: tuple[Path, str]) -> None:
+    path, run_id = copy
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'tasks'"
+        (page,) = connection.execute(query).fetchone()
+    flip(path, (page - 1) * 4096 + 7, 0)  # how many bytes of the page lie idle; only a look at the pages counts them
+    with Journal(path) as store:
+        assert [row.task_id for row in load_tasks(store, run_id)] == ["1", "2", "3"], "its rows can be read"
+    with pytest.raises(JournalChangedError, match="the file is damaged"):
+        resume(path, run_id)
+    assert done_before(path.parent) == ["1", "2"]
 
 
 NUMBERS = (-1, 2**62, float("nan"), float("inf"), 1e300)
