@@ -80,6 +80,9 @@ SECRETS = {
     ),
     *("GIT_SSH_COMMAND", "GIT_CONFIG_VALUE_0", "NIX_CONFIG", "VAULT_ADDR", "TWINE_PASSWORD", "MISE_GITHUB_TOKEN"),
     *("HOMEBREW_GITHUB_API_TOKEN", "DOCKER_AUTH_CONFIG", "AURORA_TRUST", "AURORA_MODEL_KEY", "MY_COMPANY_THING"),
+    # Of names that are passed on otherwise: each for one word of what secrets are called.
+    *("UV_X_SECRET", "UV_PUBLISH_PASSWORD", "CONDA_PASSPHRASE", "UV_X_CREDENTIALS", "HOMEBREW_X_KEY", "MISE_X_KEYS"),
+    *("UV_X_PAT", "PIPX_X_AUTH"),
 }
 KEYS = {
     "claude": {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"},
