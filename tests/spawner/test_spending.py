@@ -210,7 +210,9 @@ def run_claude(tmp_path: Path, program: str, purse: Purse) -> SpawnResult:
         cwd=tmp_path,
         spool=tmp_path / "spool",
         recovery=RecoverySettings(state_dir=None),
-        executor=BudgetedExecutor(inner=LocalExecutor(), gate=purse, backends=backends, prices=load_prices()),
+        executor=BudgetedExecutor(
+            inner=LocalExecutor(), gate=purse, backends=backends, prices=load_prices(), look_every_s=60.0
+        ),
     )
     (result,) = asyncio.run(run.execute()).results.values()
     return result
@@ -242,6 +244,8 @@ echo "$@" >> asked
 echo '{"type": "system", "subtype": "init", "session_id": "s-1", "model": "claude-opus-5-5"}'
 echo '{"type": "assistant", "message": {"id": "1", "content": [{"type": "text", "text": "some of it"}],'\
 '"usage": {"input_tokens": 50000}}}'
+echo '{"type": "assistant", "message": {"id": "2", "content": [{"type": "text", "text": "more of it"}],'\
+'"usage": {"input_tokens": 25000}}}'
 case "$*" in *--resume*) done=success wrong=false ;; *) done=error_max_budget_usd wrong=true ;; esac
 echo '{"type": "result", "subtype": "'$done'", "is_error": '$wrong', "usage": {}, "total_cost_usd": 0.5,'\
 '"model_usage_since_last_result": {"m": {"costUSD": 0.25}}}'
@@ -262,7 +266,8 @@ def test_one_that_comes_to_its_share_goes_on_with_its_session_and_another_share(
     assert second.endswith("--max-budget-usd 1.000000")
     assert (purse.sharers, purse.went_on) == ([1, 1], [False, True])
     assert list(purse.settled.values()) == [0.25, 0.25]
-    assert purse.steps == [pytest.approx(0.2), pytest.approx(0.2)]
+    dearest = 0.2 * 0.25 / (0.2 + 0.1)  # 0.2 and 0.1 by price, and the agent tells 0.25 for both
+    assert purse.steps == [pytest.approx(dearest)] * 2
 
 
 def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:
