@@ -16,10 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnResult, SpawnTask, patience
+from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnResult, SpawnTask, nursery, patience
+from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts
 from aurora_spawner.local import LocalExecutor
+from aurora_spawner.processes import SupervisorOrder, start_supervisor
 from aurora_spawner.steering import cancel_run, run_status
 from aurora_spawner.testing import processes_of_run
 
@@ -161,11 +163,19 @@ STOP_FORK_SERVER = """
 """
 
 
-async def test_the_fork_server_can_be_stopped(tmp_path: Path) -> None:
-    """By an agent; what starts after it starts all the same."""
+async def test_the_fork_server_can_be_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an agent, the parent of whose supervisor it is; it is woken, and starts what comes after."""
+    without_it: list[SupervisorOrder] = []
+
+    def start(order: SupervisorOrder) -> ProcessIdentity:
+        without_it.append(order)
+        return start_supervisor(order)
+
+    monkeypatch.setattr(nursery, "start_supervisor", start)
     (tmp_path / "stop.py").write_text(textwrap.dedent(STOP_FORK_SERVER))
-    report = await finish(new_run(tmp_path, f"{sys.executable} -I -S stop.py", "echo second", at_once=1))
+    report = await finish(new_run(tmp_path, f"exec {sys.executable} -I -S stop.py", "echo second", at_once=1))
     assert [result.output for result in report.results.values()] == ["stopped\n", "second\n"]
+    assert without_it == []
 
 
 async def test_stopped_children_of_an_agent_do_not_hold_it_up(tmp_path: Path) -> None:
