@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.events import ProviderPaused, TaskEnded
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
-from aurora_spawner.recovery.listening import Output
+from aurora_spawner.recovery import listening
+from aurora_spawner.recovery.listening import Heard, Output
 from aurora_spawner.recovery.provider import GateState
 from aurora_spawner.recovery.provider_store import ProviderStore
 
@@ -91,23 +93,32 @@ def test_the_first_answer_to_a_probe_opens_its_provider(tmp_path: Path) -> None:
 
 
 async def test_a_nearly_full_window_lets_nothing_more_start_and_what_runs_is_finished(tmp_path: Path) -> None:
-    first = script(tmp_path, "first", INIT, SAID, window(0.96, 4e9), DONE)
-    run_of_two = run(tmp_path, [SpawnTask("go", id="one"), SpawnTask("go", id="two")], first, at_once=1)
-    paused: asyncio.Queue[ProviderPaused] = asyncio.Queue()
+    """The agent goes on once its window has counted; a third task, of another account, passes the second."""
+    told = UNTIL_SEEN.format(tmp_path / "told", tmp_path / "told")
+    first = script(tmp_path, "first", INIT, SAID, window(0.96, 4e9), told, DONE)
+    other = replace(script(tmp_path, "other", INIT, SAID, DONE), named_provider="somebody else")
+    tasks = [SpawnTask("go", id="one"), SpawnTask("go", id="two"), SpawnTask("go", "other", id="three")]
+    run_of_three = run(tmp_path, tasks, first, other, at_once=1)
+    paused: list[ProviderPaused] = []
+    third_ended = asyncio.Event()
 
     def follow(event: RunEvent) -> None:
         if isinstance(event, ProviderPaused):
-            paused.put_nowait(event)
+            paused.append(event)
+            (tmp_path / "told").touch()
+        elif isinstance(event, TaskEnded) and event.task_id == "three":
+            third_ended.set()
 
-    running = asyncio.create_task(run_of_two.execute(follow))
-    notice = await asyncio.wait_for(paused.get(), 30)
-    assert "somebody: 5-hour usage limit: paused until" in notice.message
-    assert "96 % used" in notice.message
+    running = asyncio.create_task(run_of_three.execute(follow))
+    await asyncio.wait_for(third_ended.wait(), 60)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    (notice,) = paused
+    assert "somebody: 5-hour usage limit: paused until" in notice.message
+    assert "96 % used" in notice.message
     with Journal(tmp_path / "runs.db") as journal:
-        rows = {row.task_id: row for row in load_tasks(journal, run_of_two.run_id)}
+        rows = {row.task_id: row for row in load_tasks(journal, run_of_three.run_id)}
     assert (rows["one"].state, rows["two"].state) == (TaskState.SUCCEEDED, TaskState.PENDING)
     assert not rows["two"].attempts
 
@@ -130,3 +141,12 @@ def test_an_output_that_is_not_there_or_is_garbage_tells_nothing(tmp_path: Path)
     assert Output(DIALECTS["claude"], tmp_path / "stdout").read() is None
     os.mkfifo(tmp_path / "pipe")
     assert Output(DIALECTS["claude"], tmp_path / "pipe").read() is None
+
+
+def test_an_output_is_followed_so_far_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = json.dumps(SAID) + "\n"
+    (tmp_path / "stdout").write_text(said + json.dumps(window(0.96, 4e9)) + "\n")
+    monkeypatch.setattr(listening, "LIVE_BYTES", len(said))
+    output = Output(DIALECTS["claude"], tmp_path / "stdout")
+    assert output.read() == Heard(answered=True)
+    assert output.read() is None
