@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import sqlite3
 import struct
@@ -135,6 +136,23 @@ def test_a_flipped_bit_ends_in_a_typed_error_or_changes_nothing(copy: tuple[Path
     assert len(after) - len(before) <= 1
 
 
+@pytest.mark.parametrize("text", [b"say three", b'"one\\n"'], ids=["of a task", "of a result"])
+def test_a_flipped_bit_in_what_was_said_is_found_wherever_it_stands(copy: tuple[Path, str], text: bytes) -> None:
+    path, run_id = copy
+    _run_sql(path, "VACUUM")  # leaves no copies that nobody reads
+    content = path.read_bytes()
+    places = [found.start() + len(text) // 2 for found in re.finditer(re.escape(text), content)]
+    assert len(places) == 2, "in an event, and in a row"
+    for place in places:
+        flip(path, place, 0)
+        with pytest.raises(JournalChangedError):
+            resume(path, run_id)
+        path.write_bytes(content)
+    assert done_before(path.parent) == ["1", "2"]
+    resume(path, run_id)
+    assert done_before(path.parent) == ["1", "2", "3"]
+
+
 def in_place(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -172,18 +190,20 @@ def _run_sql(path: Path, statement: str, *given: object) -> None:
         connection.execute(statement, given)
 
 
+STILL_LISTED = {"empty", "torn", "a zeroed page"}
+"""After these the list of runs, which reads little, may be had; no run is resumed after any."""
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_a_typed_error_that_names_it(copy: tuple[Path, str], damage: str) -> None:
     path, run_id = copy
     DAMAGE[damage](path)
-    for look in (lambda: resume(path, run_id), lambda: list_checkpoints(path)):
-        told = ""
-        try:
-            look()
-        except SpawnerError as error:
-            told = str(error)
-        assert not told or str(path) in told or run_id in told
-    assert [each for each in done_before(path.parent) if each != "3"] == ["1", "2"]
+    with pytest.raises(SpawnerError) as caught:
+        resume(path, run_id)
+    assert str(path) in str(caught.value) or run_id in str(caught.value)
+    with suppress(SpawnerError) if damage in STILL_LISTED else pytest.raises(SpawnerError, match=str(path)):
+        list_checkpoints(path)
+    assert done_before(path.parent) == ["1", "2"]
 
 
 CHANGES = {
