@@ -44,6 +44,7 @@ def test_agents_of_a_killed_coordinator_are_known_though_their_journal_is_gone(t
     run_id = killed(tmp_path)
     (left,) = find_leftovers(tmp_path / "state")
     assert (left.run_id, left.journal) == (run_id, tmp_path / ".aurora" / "runs.db")
+    assert left.processes
     assert set(left.processes) <= set(processes_of_run(run_id))
     assert end_leftover(left) == []
     assert processes_of_run(run_id) == []
