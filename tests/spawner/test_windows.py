@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner.windows import LONGEST_WINDOW_S, UsageWindow, last_reset, name_of_length, window_in
+from aurora_spawner.windows import LONGEST_WINDOW_S, TEXT_LENGTH, UsageWindow, last_reset, name_of_length, window_in
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 9, 29, 12, 0, tzinfo=UTC).timestamp()
@@ -136,7 +136,15 @@ WORDS = "usage,limit,resets,try again,at,in,4:20,pm,am,99,Oct,Feb,31,2026,9999,0
 FRAGMENTS = st.sampled_from([*WORDS.split(","), "days", "hours", "monday", "|", "1790690400123", "\x00"])
 
 
-@given(st.text() | st.lists(FRAGMENTS, max_size=12).map(" ".join), st.floats(0, 4e9))
+SPANS = st.builds(
+    "{} {} {}".format,
+    st.sampled_from(["usage limit, try again in", "your weekly limit: retry after", "quota: resets in"]),
+    st.integers(0, 10**7) | st.floats(0, 1e6),
+    st.sampled_from(["days", "hours", "m", "seconds", "days and 99 hours"]),
+)
+
+
+@given(st.text() | st.lists(FRAGMENTS, max_size=12).map(" ".join) | SPANS, st.floats(0, 4e9))
 def test_any_text_gives_a_bounded_reset_or_none(text: str, now: float) -> None:
     found = window_in(text, now)
     if found is not None:
@@ -145,5 +153,7 @@ def test_any_text_gives_a_bounded_reset_or_none(text: str, now: float) -> None:
 
 
 @pytest.mark.parametrize("piece", ["resets ", "try again in 1 day ", "limit ", "resets 1", "1 h ", "resets Oct 3 "])
-def test_long_text_is_read_in_no_time(piece: str) -> None:
-    window_in("usage limit " + piece * 200_000, NOW)
+def test_long_text_is_read_so_far_and_no_further(piece: str) -> None:
+    beginning = "usage limit " + piece * 200_000
+    found = window_in(beginning + " daily limit reached, resets Oct 4, 9am", NOW, local=UTC)
+    assert found == window_in(beginning[:TEXT_LENGTH], NOW, local=UTC)
