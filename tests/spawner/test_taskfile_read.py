@@ -195,6 +195,22 @@ def test_lines_that_the_user_has_changed_are_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "New words.\n- [x] 3 C\n- [ ] 1 A changed\n"
 
 
+def test_a_box_that_the_user_has_ticked_meanwhile_stays_as_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path, "- [ ] 1 A\n- [ ] 2 B\n")
+    taskfile = read_taskfile(path)
+    path.write_text("- [X] 1 A\n- [ ] 2 B\n")
+    report = tick(taskfile, ["1", "2"])
+    assert (report.ticked, report.left_alone) == (("2",), ())
+    assert path.read_text() == "- [X] 1 A\n- [x] 2 B\n"
+
+
+def test_a_group_whose_box_is_neither_open_nor_done_stays_so(tmp_path: Path) -> None:
+    """Though all that is in it is done."""
+    path = write(tmp_path, "- [~] 1 A\n  - [x] 1.1 B\n- [ ] 2 C\n")
+    assert tick(read_taskfile(path), ["2"]).ticked == ("2",)
+    assert path.read_text() == "- [~] 1 A\n  - [x] 1.1 B\n- [x] 2 C\n"
+
+
 def test_a_file_that_is_broken_meanwhile_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path, "- [ ] 1 A\n")
     taskfile = read_taskfile(path)
