@@ -124,6 +124,15 @@ def test_the_dearest_call_that_is_known_is_the_margin(tmp_path: Path) -> None:
     assert third.allowance_usd == pytest.approx(max(0.000001, third.reserved_usd - 0.875))
 
 
+def test_a_share_is_a_call_at_least(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0, per_run_usd=1.3)
+    reserve(money, "a", run="one", sharers=1)
+    money.observe("a", 0.7, 0.7)
+    money.settle("a", 0.7)
+    assert "has 0.60 USD left" in reserve(money, "b", run="one", sharers=1).reason
+    assert not reserve(money, "c", run="one", sharers=1, goes_on=True).granted
+
+
 def test_who_goes_on_may_do_so_with_less_than_a_whole_attempt_costs(tmp_path: Path) -> None:
     money = ledger(tmp_path, 100.0, per_run_usd=0.6)
     reserve(money, "a", run="one", sharers=1)
@@ -212,12 +221,14 @@ def test_after_some_attempts_the_next_is_guessed_from_them(tmp_path: Path) -> No
     assert reserve(money, "other agent", agent="codex", model="m").reserved_usd == 0.5
 
 
-def test_estimates_are_not_guessed_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("told", "guessed"), [(4, 0.5), (5, 0.01)])
+def test_estimates_are_not_guessed_from(tmp_path: Path, told: int, guessed: float) -> None:
+    """They are not counted, and no cost among them is."""
     money = ledger(tmp_path, 100.0)
     for number in range(9):
         reserve(money, f"{number}")
-        money.settle(f"{number}", 0.01 if number < 4 else None)
-    assert reserve(money, "next").reserved_usd == 0.5
+        money.settle(f"{number}", None if number < 9 - told else 0.01)
+    assert reserve(money, "next").reserved_usd == guessed
 
 
 @pytest.mark.parametrize(("attempts", "guessed"), [(5, 0.5), (19, 0.5), (20, 0.0)])
@@ -330,6 +341,15 @@ def test_a_reset_forgets_the_month_and_says_how_much(tmp_path: Path) -> None:
     assert money.status().total_entries == 0
     assert reserve(money, "c").granted
     assert len(money.history(limit=9)) == 3
+
+
+def test_a_reset_gives_no_run_more_than_its_own_limit(tmp_path: Path) -> None:
+    money = ledger(tmp_path, 100.0, per_run_usd=0.6)
+    reserve(money, "a", run="one")
+    money.settle("a", 0.5)
+    money.reset()
+    assert "the budget of this run of 0.60 USD has 0.10 USD left" in reserve(money, "b", run="one").reason
+    assert reserve(money, "c", run="two").granted
 
 
 def test_own_limits_are_kept_until_they_are_taken_away(tmp_path: Path) -> None:
