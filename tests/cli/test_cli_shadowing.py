@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -72,11 +73,12 @@ def test_a_run_in_the_background(trap: Callable[[], list[str]], shop: Path) -> N
     (shop / "tasks.md").write_text("- [ ] 1 What does Till do?\n")
     told = start(str(AUR), "spawn", "tasks.md", "--bg", "--yes")
     assert told.returncode == 0, told.stderr
-    run_id = told.stdout.strip()
-    for _ in range(200):
-        shown = start(str(AUR), "runs", "show", run_id, "--json")
-        if '"finished_at": null' not in shown.stdout and "running" not in shown.stdout:
+    run_id, state = told.stdout.strip(), ""
+    for _ in range(100):
+        state = json.loads(start(str(AUR), "runs", "show", run_id, "--json").stdout)["state"]
+        if state not in {"pending", "running"}:
             break
+    assert state == "succeeded"
     assert trap() == []
 
 

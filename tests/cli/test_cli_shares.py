@@ -173,7 +173,7 @@ def test_a_looser_limit_of_the_users_own_changes_nothing(aur: Aur, till: Path) -
     configure(till, args=["--max-budget-usd", "50"])
     tasks(till, (99, DEAR), (99, DEAR))
     aur("spawn", "tasks.md", "--budget", "1.5")
-    assert billed(till) <= 2.0
+    assert 0.82 <= billed(till) <= 1.5  # each has called once, and ended within its share
 
 
 @pytest.mark.slow
