@@ -64,11 +64,28 @@ def test_edits_renames_and_deletions_are_followed(project: Path) -> None:
         assert files_found(project, "refund") == ["money.py"]
         (project / "sub").mkdir()
         (project / "sub" / "tax.py").write_text("def tax():\n    return 19\n")
-        until(seen, "sub/tax.py")
+        until(seen, "sub")  # the file itself is told only if the folder was watched by then
         (project / "money.py").unlink()
         until(seen, "money.py")
         assert files_found(project, "refund") == []
         assert files_found(project, "tax") == ["sub/tax.py"]
+
+
+def test_what_nobody_told_of_a_new_folder_is_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that comes after the folder was read, and before it is watched."""
+
+    def told(*_roots: Path, **_options: object) -> Iterator[set[tuple[int, str]]]:
+        yield set()
+        (project / "sub").mkdir()
+        yield {(1, str(project / "sub"))}
+        (project / "sub" / "tax.py").write_text("def tax():\n    return 19\n")
+        yield set()
+        yield set()
+
+    monkeypatch.setattr("aurora_core.watch.watch", told)
+    with Memory.open(project) as memory:
+        assert [change.paths for change in watch_files(memory)] == [(), ("sub",), ("sub",)]
+    assert files_found(project, "tax") == ["sub/tax.py"]
 
 
 def test_new_ignore_rules_are_obeyed(project: Path) -> None:

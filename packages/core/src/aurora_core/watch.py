@@ -32,7 +32,8 @@ class Watched:
     """Files changed, and the memory followed.
 
     Attributes:
-        paths: what changed, from the project's root; empty for the first look at everything.
+        paths: what changed, from the project's root; empty for the first look at everything. A new folder comes
+            twice.
     """
 
     paths: tuple[str, ...]
@@ -76,9 +77,17 @@ def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watche
     yield Watched(paths=(), report=memory.index())
     if early:
         yield _followed(memory, early)
+    folders = _folders(early)
     for batch in changes:
-        if batch:
-            yield _followed(memory, {path for _, path in batch})
+        changed = {path for _, path in batch}
+        if changed or folders:
+            yield _followed(memory, changed | folders)
+        folders = _folders(changed)
+
+
+def _folders(changed: set[str]) -> set[str]:
+    """New folders, to be looked at again: nobody tells of what was put into one before it was watched."""
+    return {path for path in changed if Path(path).is_dir()}
 
 
 def _followed(memory: Memory, changed: set[str]) -> Watched:
