@@ -2,9 +2,9 @@
 
 An attempt begins only if its reservation fits beside everything else.
 
-One whose agent ends by itself at a limit is dealt a share of what is left: reserved in full, so that all shares and
-everything spent never exceed the limit. The agent is told an allowance, which is less than the share by a margin,
-since it stops only after the call of its model that passes it.
+One whose agent ends by itself at a limit is dealt a share of what is left, reserved in full. All shares and all that
+is spent stay within the limit. The agent stops only after the call of its model that passes what it was told, so
+it is told an allowance, which is less than the share by a margin. Only a call above the margin passes the share.
 
 One that tells what it spends on the way keeps, beside what it has spent, its reservation as a margin for its next
 step: as long as no step is larger than that, everything is reserved before it is spent, and all of it together never
