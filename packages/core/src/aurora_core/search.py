@@ -174,7 +174,10 @@ class Searcher:
         weights = query_weights(query)
         postings = {term: read_postings(self._connection, term) for term in weights}
         idfs = {term: idf(arrays.documents, _living(arrays, parts)) for term, parts in postings.items()}
-        chosen = [term for term in choose_terms(weights, idfs) if postings[term]]
+        known = {term: weight for term, weight in weights.items() if postings[term]}
+        # Words that no file has are the most telling. They take the places of others, which keeps long issue texts
+        # short; where they take all places, only the known words are asked for.
+        chosen = [term for term in choose_terms(weights, idfs) if term in known] or choose_terms(known, idfs)
         places = [np.concatenate([p.places + arrays.starts[s] for s, p in postings[term]]) for term in chosen]
         matched = np.zeros(len(arrays.ids), dtype=np.bool_)
         for at in places:
