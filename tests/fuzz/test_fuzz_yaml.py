@@ -126,8 +126,9 @@ def test_only_regular_files_are_read(tmp_path: Path, read: Callable[[Path], str]
             assert bounded(read, file), file
 
 
-def test_the_three_copies_of_the_reader_are_equal() -> None:
+@pytest.mark.parametrize("name", ["plain_yaml.py", "write_ahead.py"])
+def test_copies_in_independent_packages_are_equal(name: str) -> None:
     root = Path(__file__).parents[2] / "packages"
-    copies = {path.read_bytes() for path in root.glob("*/src/*/plain_yaml.py")}
-    assert len(copies) == 1
-    assert len(list(root.glob("*/src/*/plain_yaml.py"))) == len(READERS)
+    copies = [path.read_bytes() for path in root.glob(f"*/src/*/**/{name}")]
+    assert len(copies) == len(READERS)
+    assert len(set(copies)) == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.errors import StoreBusyError, StoreCorruptError, StoreError
 from aurora_core.private_files import PRIVATE_FILE, make_private
 from aurora_core.store.schema import migrate
+from aurora_core.store.write_ahead import use_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         with naming_failures(path):
             # Before the first table is made: pages that a merge leaves free are given back.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(connection, wait_s=BUSY_TIMEOUT_S)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA mmap_size = 268435456")

@@ -12,6 +12,7 @@ import threading
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from aurora_policies.budget.write_ahead import use_write_ahead_log
 from aurora_policies.errors import BudgetStoreError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def wrong_value(table: str, row: object, column: str, value: str) -> str:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Bring an older file, or an empty one, up to date."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    use_write_ahead_log(connection, wait_s=BUSY_S)
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if not 0 <= version <= len(_MIGRATIONS):

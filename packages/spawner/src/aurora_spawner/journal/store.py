@@ -28,6 +28,7 @@ from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.stored import StoredValueError, document
+from aurora_spawner.write_ahead import use_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -72,14 +73,16 @@ class Journal:
         self._files = _identities(path)
 
     def _prepare(self) -> None:
-        found = self.connection.execute("PRAGMA application_id").fetchone()[0]
-        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = self.connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        # One read of one state: another process may be making the tables of a new journal at this moment.
+        found, version, tables = self.connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
         if found not in (0, APPLICATION_ID) or (tables and not found):
             raise JournalCorruptError(self.path, "is the database of another program; move it away")
         if version > len(MIGRATIONS):
             raise JournalError(self.path, "was written by a newer version of this package; update it")
-        self.connection.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(self.connection, wait_s=BUSY_WAIT_S)
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")
         self.connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")

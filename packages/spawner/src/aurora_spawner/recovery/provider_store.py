@@ -14,6 +14,7 @@ from aurora_spawner.private import make_private_file, make_private_folder
 from aurora_spawner.recovery.errors import ProviderStateError
 from aurora_spawner.recovery.provider import CLOCK_SLACK_S, GateAnswer, GateState, ProviderGate
 from aurora_spawner.windows import last_reset
+from aurora_spawner.write_ahead import use_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -84,7 +85,7 @@ class ProviderStore:
                 make_private_file(self._path)
             connection = sqlite3.connect(self._path or ":memory:", timeout=BUSY_WAIT_S, isolation_level=None)
             self._connection = connection
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(connection, wait_s=BUSY_WAIT_S)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
         return self._connection

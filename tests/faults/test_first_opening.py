@@ -1,0 +1,50 @@
+"""Several processes open a database that is not there yet, at the same moment."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROCESSES = 4
+DATABASES = 60
+APART_S = 0.02
+
+OPENERS = {
+    "journal": "from aurora_spawner.journal.store import Journal\ndef opened(path): Journal(path).close()",
+    "rate limits": """
+from aurora_spawner.recovery.provider_store import ProviderStore
+def opened(path):
+    with ProviderStore(path) as gates:
+        gates.limited("anthropic", began=0.0, retry_after_s=1.0, reason="429")
+""",
+    "memory": "from aurora_core.store.database import connect\ndef opened(path): connect(path).close()",
+    "ledger": """
+from aurora_policies.budget.tables import transaction
+def opened(path):
+    with transaction(path): pass
+""",
+}
+
+
+@pytest.mark.parametrize("kind", OPENERS)
+def test_a_database_is_made_once_and_everybody_can_use_it(tmp_path: Path, kind: str) -> None:
+    """None is told that it is locked, or that another program made it."""
+    program = f"""
+import sys, time
+from pathlib import Path
+{OPENERS[kind]}
+folder, start = Path(sys.argv[1]), float(sys.argv[2])
+for number in range({DATABASES}):
+    while time.time() < start + number * {APART_S}:
+        pass
+    opened(folder / f"{{number}}.db")
+"""
+    start = str(time.time() + 2)
+    openers = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path), start], stderr=subprocess.PIPE, text=True)
+        for _ in range(PROCESSES)
+    ]
+    assert [opener.communicate(timeout=50)[1] for opener in openers] == [""] * PROCESSES
+    assert len(list(tmp_path.glob("*.db"))) == DATABASES
