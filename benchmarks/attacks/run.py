@@ -28,7 +28,7 @@ from aurora_spawner import CommandBackend, JournalError, Run, SpawnTask, TaskSta
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run
 
 TASKS = 12

@@ -29,7 +29,7 @@ import numpy as np
 import psutil
 
 from aurora_core import Memory
-from aurora_core.walk import FoundFile, walk
+from aurora_core.indexing.walk import FoundFile, walk
 
 SIZES = (1_000, 10_000, 100_000, 140_000)
 MILLION = 1_000_000

@@ -19,7 +19,7 @@ from aurora_spawner import (
     SpawnTask,
     TaskStalled,
 )
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 THRESHOLD_S = 6.0
 BUSY_S = 15.0

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.recovery.backoff import retry_wait_s
 from aurora_spawner.recovery.policy import PRESETS
-from aurora_spawner.recovery.waits import retry_wait_s
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 TASKS = 200

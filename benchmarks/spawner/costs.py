@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
-from aurora_spawner.executor import AttemptEnd
-from aurora_spawner.identity import own_identity
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
+from aurora_spawner.attempts.executor import AttemptEnd
+from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal.facts import RunPaused, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.writer import GroupWriter
-from aurora_spawner.nursery import Nursery
-from aurora_spawner.processes import SupervisorOrder, start_supervisor, wait_for_end
-from aurora_spawner.spool import AttemptFolder
+from aurora_spawner.supervision.fork_server import Nursery
+from aurora_spawner.supervision.supervisor_process import SupervisorOrder, start_supervisor, wait_for_end
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 DONE = AttemptEnd(reason="exited", exit_code=0, stdout="done\n")

@@ -259,7 +259,7 @@ def test_a_configured_agent_whose_program_is_gone_is_an_error(aur: Aur, team: Pa
 def test_a_program_that_hangs_is_given_up_with_what_it_started(
     aur: Aur, team: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aurora_cli.agent_checks.VERSION_LIMIT_S", 0.3)
+    monkeypatch.setattr("aurora_soar.doctor.agents.VERSION_LIMIT_S", 0.3)
     program(programs, "claude", "sleep 29.77 & wait")
     assert checks(aur)["claude"]["version"] is None
     import psutil

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import pytest
 
-from aurora_cli import checkup
-from aurora_cli.checkup import Finding, Level, examine
 from aurora_core import Memory, Project
-from aurora_spawner.recovery.provider import utc_time
-from aurora_spawner.recovery.provider_store import ProviderStore, default_state_dir
-from aurora_spawner.windows import UsageWindow
+from aurora_soar.doctor import checks
+from aurora_soar.doctor.checks import Finding, Level, examine
+from aurora_spawner.providers.gate import utc_time
+from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
+from aurora_spawner.tasks.usage_windows import UsageWindow
 
 Aur = Callable[..., CompletedProcess[str]]
 
@@ -94,21 +94,21 @@ def test_whatever_is_not_ok_comes_with_advice(shop: Path) -> None:
 
 
 def test_a_missing_package_is_named(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "PACKAGES", ("aurora-aur", "aurora-that-is-not-there"))
+    monkeypatch.setattr(checks, "PACKAGES", ("aurora-aur", "aurora-that-is-not-there"))
     finding = found(shop, "packages")
     assert finding.level is Level.FAIL
     assert "aurora-that-is-not-there missing" in finding.says
 
 
 def test_packages_of_different_versions_do_not_belong_together(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "PACKAGES", ("aurora-aur", "click"))
+    monkeypatch.setattr(checks, "PACKAGES", ("aurora-aur", "click"))
     finding = found(shop, "packages")
     assert finding.level is Level.FAIL
     assert "one version of all" in finding.advice
 
 
 def test_an_old_python_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "OLDEST_PYTHON", (99, 0))
+    monkeypatch.setattr(checks, "OLDEST_PYTHON", (99, 0))
     assert found(shop, "python").level is Level.FAIL
 
 
@@ -229,7 +229,7 @@ def test_a_check_that_cannot_be_made_is_a_failure_and_not_the_end(
     Project.init(shop)
     with Memory.open(shop) as memory:
         memory.index()
-    monkeypatch.setattr(checkup, part, Locked())
+    monkeypatch.setattr(checks, part, Locked())
     findings = {finding.check: finding for finding in examine(shop, {})}
     assert findings[check].level is Level.FAIL
     assert "Permission denied" in findings[check].says

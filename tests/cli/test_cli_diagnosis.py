@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_cli.diagnosis import diagnose
+from aurora_cli.error_messages import diagnose
 from aurora_cli.exits import ExitCode
 from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
 from aurora_policies import PoliciesError, PolicyFileError, Problem

@@ -10,8 +10,8 @@ import pytest
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.starting_files import CONFIG_YAML
-from aurora_cli.survey.listing import list_files
 from aurora_core import Project, load_config
+from aurora_core.project_profile.listing import list_files
 from aurora_policies import PoliciesEngine, default_policies_yaml
 
 Aur = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aurora_cli.commands import mem_search
+from aurora_cli.commands.mem import search
 from aurora_cli.exits import ExitCode
 from aurora_core import ChunkKind
 
@@ -123,7 +123,7 @@ def test_the_keys_of_a_hit_are_stable(aur: Aur, shop: Path) -> None:
 
 
 def test_the_kinds_on_offer_are_those_of_the_memory() -> None:
-    (option,) = [parameter for parameter in mem_search.command.params if parameter.name == "kinds"]
+    (option,) = [parameter for parameter in search.command.params if parameter.name == "kinds"]
     assert list(option.type.choices) == [kind.value for kind in ChunkKind]  # type: ignore[attr-defined]
 
 

@@ -2,9 +2,9 @@
 
 import click
 
-from aurora_cli.checkup import Finding, Level
 from aurora_cli.render import findings, hits, index, stats
 from aurora_core import ChunkKind, Hit, IndexReport, LeftOutGroup, MemoryStats, SkippedFile
+from aurora_soar.doctor.checks import Finding, Level
 
 
 def hit(**changed: object) -> Hit:

@@ -15,6 +15,7 @@ from aurora_cli.errors import LimitFileError, NotResumableError
 from aurora_cli.resuming import find_taskfile, limit_of, taskfile_of
 from aurora_core import Project
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskFileError, UnknownRunError
+from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import RunRow, load_run
 
@@ -94,12 +95,12 @@ def trace(frame, event, arg):
         if calls == at:
             os.kill(os.getpid(), signal.SIGKILL)
     return None
-import aurora_cli.driving, aurora_cli.run_wiring, aurora_spawner.run
-def create(*given, real=aurora_spawner.run.Run.create, **more):
+import aurora_cli.run_progress, aurora_cli.run_wiring, aurora_spawner.runs.run
+def create(*given, real=aurora_spawner.runs.run.Run.create, **more):
     made = real(*given, **more)
     sys.setprofile(trace)  # every call of ours from the durable creation on is a place to be killed at
     return made
-aurora_spawner.run.Run.create = create
+aurora_spawner.runs.run.Run.create = create
 sys.exit(run(["spawn", "tasks.md", "--yes", "--budget", "3", "--tool", "cat"]))
 """
 
@@ -180,7 +181,7 @@ def test_a_run_that_nobody_works_on_is_not_held(project: Project) -> None:
 def test_a_project_without_a_journal_has_no_run_and_gets_no_journal(project: Project) -> None:
     assert journal.list_runs(project) == []
     assert journal.run_statuses(project, None) == []
-    assert journal.audit(project).ok
+    assert audit_journal(project.runs_db).ok
     with pytest.raises(UnknownRunError):
         journal.find_run(project, "spawn-1")
     assert not project.runs_db.exists()

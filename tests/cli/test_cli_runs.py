@@ -311,7 +311,9 @@ def test_a_file_that_changes_before_its_run_begins_is_not_run(
 ) -> None:
     """As by another run that has just ended, whose ticks this one has not seen."""
     write_tasks(works, "1 Say hello")
-    monkeypatch.setattr("aurora_cli.driving.refresh_memory", lambda *_: write_tasks(works, "1 Say something else"))
+    monkeypatch.setattr(
+        "aurora_cli.run_progress.refresh_memory", lambda *_: write_tasks(works, "1 Say something else")
+    )
     refused = aur("spawn", "tasks.md", "--yes")
     assert refused.returncode == ExitCode.ENVIRONMENT
     assert "tasks.md has changed since it was read" in refused.stderr

@@ -7,10 +7,10 @@ import click
 
 from aurora_cli.render import runs
 from aurora_spawner import RunState, SpawnResult, SpawnTask, TaskState
-from aurora_spawner.checkpoints import CleanReport, RunSummary
-from aurora_spawner.identity import own_identity
+from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.checkpoints import CleanReport, RunSummary
+from aurora_spawner.control.status import RunningTask, RunStatus
 from aurora_spawner.journal.views import RunRow, TaskRow
-from aurora_spawner.status import RunningTask, RunStatus
 
 
 def run_row(*, kind: str = "spawn", state: RunState = RunState.FAILED) -> RunRow:

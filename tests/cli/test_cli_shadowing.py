@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import AUR
 
-from aurora_spawner.interpreter import python_command
+from aurora_spawner.supervision.interpreter import python_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_python_m(trap: Callable[[], list[str]], shop: Path) -> None:
 
 def test_the_call_of_a_model(trap: Callable[[], list[str]]) -> None:
     from aurora_spawner import SpawnTask
-    from aurora_spawner.backends.model import ModelBackend
+    from aurora_spawner.backends.model.backend import ModelBackend
 
     backend = ModelBackend(name="model", api="openai", model="m", base_url="http://127.0.0.1:9/v1")
     told = subprocess.run(
@@ -117,7 +117,7 @@ def test_what_is_kept_of_pythonpath_comes_last(tmp_path: Path) -> None:
     """It may hold our own packages; what Python brings is never looked for there, and relative places never."""
     (tmp_path / "json.py").write_text("raise SystemExit('shadowed')\n")
     (tmp_path / "extra.py").write_text("import json, sys; print(json.__file__, sys.argv[1:])\n")
-    code = "from aurora_spawner.interpreter import python_command as c; import os, sys; "
+    code = "from aurora_spawner.supervision.interpreter import python_command as c; import os, sys; "
     code += "os.execv(sys.executable, c('extra', 'word'))"
     told = start(
         sys.executable, "-P", "-c", f"import json; {code}", PYTHONPATH=f"relative{os.pathsep}{tmp_path / 'none'}"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_cli.survey.document import as_markdown
-from aurora_cli.survey.look import look_at
-from aurora_cli.survey.profile import EntryPoint, Language, ProjectProfile, Purpose
+from aurora_core.project_profile.detect import look_at
+from aurora_core.project_profile.document import as_markdown
+from aurora_core.project_profile.profile import EntryPoint, Language, ProjectProfile, Purpose
 
 
 def survey(root: Path, files: dict[str, str]) -> ProjectProfile:

@@ -9,7 +9,7 @@ import pytest
 from aurora_cli import run_wiring, wiring
 from aurora_cli.errors import MissingPathError, NoProjectError
 from aurora_core import Project
-from aurora_core.config_file import AGENT_CLIS, BackendFile
+from aurora_core.settings.config_file import AGENT_CLIS, BackendFile
 from aurora_policies import PoliciesEngine
 from aurora_soar import AgentRegistry
 from aurora_spawner import CliBackend, CommandBackend

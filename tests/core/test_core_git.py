@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from aurora_cli.survey.listing import list_files
 from aurora_core import Memory
 from aurora_core.git import run_git
+from aurora_core.project_profile.listing import list_files
 
 SIGNED = (
     "tree {tree}\nauthor a <a@example.invalid> 1700000000 +0000\ncommitter a <a@example.invalid> 1700000000 +0000\n"

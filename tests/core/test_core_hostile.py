@@ -19,11 +19,12 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import Memory, Reasoning, StoreError, indexer
+from aurora_core import Memory, Reasoning, StoreError
+from aurora_core.indexing import indexer
+from aurora_core.indexing.walk import Entry, walk_paths
 from aurora_core.project import SAFE_DIRECTORY
 from aurora_core.store import schema
 from aurora_core.store.database import connect
-from aurora_core.walk import Entry, walk_paths
 
 # The full proof: AURORA_CORE_KILLS=50.
 KILLS = int(os.environ.get("AURORA_CORE_KILLS", "6"))
@@ -67,7 +68,8 @@ def corpus(root: Path, files: int = 60) -> None:
 
 _KILLED = """
 import sys
-from aurora_core import Memory, indexer
+from aurora_core import Memory
+from aurora_core.indexing import indexer
 indexer.BATCH_FILES = 5
 indexer.WORTH_WORKERS_BYTES = int(sys.argv[2])
 print("started", flush=True)
@@ -102,7 +104,8 @@ def test_after_kills_at_random_moments_the_index_is_that_of_a_fresh_one(tmp_path
 
 _INDEXER = """
 import sys
-from aurora_core import Memory, indexer
+from aurora_core import Memory
+from aurora_core.indexing import indexer
 indexer.BATCH_FILES = 3
 with Memory.open(sys.argv[1]) as memory:
     for _ in range(4):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aurora_core import SkippedFile
-from aurora_core.walk import FoundFile, walk
+from aurora_core.indexing.walk import FoundFile, walk
 
 
 def make(root: Path, *files: str) -> None:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_core import Memory
-from aurora_core.ignore import read_rules
+from aurora_core.indexing.ignore import read_rules
+from aurora_core.indexing.walk import FoundFile, walk, walk_paths
 from aurora_core.report import LeftOut, SkippedFile
-from aurora_core.walk import FoundFile, walk, walk_paths
 
 
 def git(root: Path, *arguments: str, given: str | None = None) -> str:

@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_core import IndexProgress, Memory, indexer
-from aurora_core.prepare import PreparedBatch, Request, prepare
-from aurora_core.walk import FoundFile, walk
-from aurora_core.workers import workers
+from aurora_core import IndexProgress, Memory
+from aurora_core.indexing import indexer
+from aurora_core.indexing.prepare import PreparedBatch, Request, prepare
+from aurora_core.indexing.walk import FoundFile, walk
+from aurora_core.indexing.workers import workers
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def children() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):  # it may end meanwhile
-            if "aurora_core.workers" in " ".join(child.cmdline()):
+            if "aurora_core.indexing.workers" in " ".join(child.cmdline()):
                 found.append(child)
     return found
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from aurora_spawner import CommandBackend, Run, SpawnTask
 from aurora_spawner.journal.facts import Entry
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 AGENT = """
 echo started >> starts.$AURORA_TASK_ID

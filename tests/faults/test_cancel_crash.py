@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnerError, SpawnTask
+from aurora_spawner.control.steering import cancel_run, run_status
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.steering import cancel_run, run_status
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run
 
 AGENT = "echo begun >> begun.$AURORA_TASK_ID; while [ ! -e open ]; do sleep 0.02; done; echo done"
@@ -33,7 +33,7 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from faulty_coordinator import arm
 from aurora_spawner import CommandBackend, Run
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 if fault := os.environ.get("AURORA_FAULT"):
     arm(fault)
 backends = {{"sh": CommandBackend("sh", ("sh", "-c", {AGENT!r}))}}

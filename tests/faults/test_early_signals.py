@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskStarted
-from aurora_spawner.steering import run_status
+from aurora_spawner.control.steering import run_status
 
 SLEEP_S = "41.4142"
 

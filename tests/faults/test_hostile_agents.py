@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnResult, SpawnTask, TaskState
+from aurora_spawner.attempts.attempt_folder import kept_bytes
 from aurora_spawner.backends.command import PromptBy
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.spool import kept_bytes
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run
 
 CAP_BYTES = 1 << 20

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, JournalError, JournalLockedError, Run, RunHeldError, SpawnTask
-from aurora_spawner.events import RunEnded
 from aurora_spawner.journal import store
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import RunEnded
 from aurora_spawner.testing import processes_of_run
 
 # The full proof: AURORA_FAULT_STOP_S=60, with pytest's --timeout 200.
@@ -215,7 +215,7 @@ from pathlib import Path
 from aurora_spawner import CommandBackend, Run, SpawnTask
 
 folder, journal = Path.cwd(), Path.cwd() / "runs.db"
-cancel = "from aurora_spawner.steering import cancel_run; import os; from pathlib import Path; "
+cancel = "from aurora_spawner.control.steering import cancel_run; import os; from pathlib import Path; "
 cancel += "cancel_run(Path('runs.db'), os.environ['AURORA_RUN_ID'], task_id='stays')"
 scripts = {
     "stays": "touch begun; sleep 60",

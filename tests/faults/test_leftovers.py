@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import AttemptRecordError, CommandBackend, Run, SpawnTask
-from aurora_spawner.leftovers import FOLDER, end_leftover, find_leftovers
+from aurora_spawner.runs.leftovers import FOLDER, end_leftover, find_leftovers
 from aurora_spawner.testing import processes_of_run
 
 PROGRAM = """

@@ -16,13 +16,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnResult, SpawnTask, nursery, patience
-from aurora_spawner.identity import ProcessIdentity
+from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnResult, SpawnTask
+from aurora_spawner.attempts.process_identity import ProcessIdentity
+from aurora_spawner.control.steering import cancel_run, run_status
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.processes import SupervisorOrder, start_supervisor
-from aurora_spawner.steering import cancel_run, run_status
+from aurora_spawner.supervision import fork_server, supervisor_limits
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.supervision.supervisor_process import SupervisorOrder, start_supervisor
 from aurora_spawner.testing import processes_of_run
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
@@ -33,9 +34,9 @@ HANG_S = 45
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits as they are, but for a second where they say ten."""
-    monkeypatch.setattr(patience, "KILL_LIMIT_S", 1.0)
-    monkeypatch.setattr(patience, "MARGIN_S", 0.5)
-    monkeypatch.setattr(patience, "AT_ONCE_LIMIT_S", 1.0)
+    monkeypatch.setattr(supervisor_limits, "KILL_LIMIT_S", 1.0)
+    monkeypatch.setattr(supervisor_limits, "MARGIN_S", 0.5)
+    monkeypatch.setattr(supervisor_limits, "AT_ONCE_LIMIT_S", 1.0)
 
 
 def new_run(folder: Path, *prompts: str, timeout_s: float | None = None, at_once: int = 4) -> Run:
@@ -171,7 +172,7 @@ async def test_the_fork_server_can_be_stopped(tmp_path: Path, monkeypatch: pytes
         without_it.append(order)
         return start_supervisor(order)
 
-    monkeypatch.setattr(nursery, "start_supervisor", start)
+    monkeypatch.setattr(fork_server, "start_supervisor", start)
     (tmp_path / "stop.py").write_text(textwrap.dedent(STOP_FORK_SERVER))
     report = await finish(new_run(tmp_path, f"exec {sys.executable} -I -S stop.py", "echo second", at_once=1))
     assert [result.output for result in report.results.values()] == ["stopped\n", "second\n"]
@@ -235,7 +236,7 @@ COORDINATOR = """
 import sys
 from pathlib import Path
 from aurora_spawner import CommandBackend, Run
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 backends = {"sh": CommandBackend("sh", ("sh",))}
 run = Run.resume(Path(sys.argv[1]), sys.argv[2], backends, executor=LocalExecutor(grace_s=0.3))
 sys.exit(0 if run.execute_sync().ok else 1)

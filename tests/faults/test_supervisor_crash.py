@@ -12,16 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask, local
-from aurora_spawner.cgroups import cgroup_for, own_cgroup
-from aurora_spawner.coordinator import LOST_LIMIT
-from aurora_spawner.identity import identify
+from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner.attempts.process_identity import identify
+from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.steering import cancel_run
-from aurora_spawner.strays import end_strays, find_strays
+from aurora_spawner.runs.coordinator import LOST_LIMIT
+from aurora_spawner.supervision import local_executor
+from aurora_spawner.supervision.cgroups import cgroup_for, own_cgroup
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.supervision.orphans import end_strays, find_strays
 from aurora_spawner.testing import processes_of_run
 
 COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
@@ -267,7 +268,7 @@ def daemons(folder: Path) -> list[int]:
 def cgroups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether attempts may be fenced in."""
     if request.param == "without":
-        monkeypatch.setattr(local, "cgroup_for", lambda _token: None)
+        monkeypatch.setattr(local_executor, "cgroup_for", lambda _token: None)
     elif own_cgroup() is None:
         pytest.skip("this process may not make cgroups")
     return str(request.param)

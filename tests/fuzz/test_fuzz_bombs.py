@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.fuzz.bounded import bounded
 
-from aurora_cli.survey.look import look_at
-from aurora_cli.survey.recipes import read_makefile
 from aurora_core import Memory
 from aurora_core.chunking.grammars import _BY_SUFFIX
 from aurora_core.chunking.split import AS_TEXT, cut_file
+from aurora_core.project_profile.detect import look_at
+from aurora_core.project_profile.recipes import read_makefile
 
 SIZE = 590_000
 UNITS = ["(", "-", "*", "a(", "*a", "func(){", "[", '"', "def f(a=(", "# "]

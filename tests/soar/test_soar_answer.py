@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from aurora_soar import read_question
-from aurora_soar.answer import compose
-from aurora_soar.evidence import Aspect, Evidence, Finding, FindingKind
-from aurora_soar.extract.focus import Focus
-from aurora_soar.outputs import AgentOutput
+from aurora_soar.evidence.agent_outputs import AgentOutput
+from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind
+from aurora_soar.phases.compose import compose
+from aurora_soar.question.focus import Focus
 
 QUESTION = read_question("How does the scheduler decide what runs next?")
 FOCUS = Focus(weights={"scheduler": 0.6, "runs": 0.4}, stems={}, unknown=())

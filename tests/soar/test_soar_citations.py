@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aurora_soar.citations import CitationChecker
-from aurora_soar.evidence import Finding, FindingKind
+from aurora_soar.evidence.citations import CitationChecker
+from aurora_soar.evidence.evidence import Finding, FindingKind
 
 if TYPE_CHECKING:
     from pathlib import Path

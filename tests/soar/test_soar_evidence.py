@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_soar import AgentOutputError
-from aurora_soar.evidence import Aspect, Evidence, Finding, FindingKind, LocalRequest, parse_evidence
+from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, LocalRequest, parse_evidence
 
 FINDING = Finding(kind=FindingKind.STEP, file="a.py", line=3, line_end=3, symbol="f", text="x = 1")
 EVIDENCE = Evidence(aspect=Aspect.DEFINITIONS, focus="x", findings=(FINDING,), missing=("y",), searched=4)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_core import Memory
-from aurora_soar.citations import CitationChecker
-from aurora_soar.evidence import Aspect, Evidence, FindingKind, LocalRequest, parse_evidence
-from aurora_soar.extract.focus import Focus
-from aurora_soar.extract.imports import reaches
-from aurora_soar.gather import gather
+from aurora_soar.evidence.citations import CitationChecker
+from aurora_soar.evidence.evidence import Aspect, Evidence, FindingKind, LocalRequest, parse_evidence
+from aurora_soar.local_agent.gather import gather
+from aurora_soar.local_agent.imports import reaches
+from aurora_soar.question.focus import Focus
 
 FILES = {
     "queue/heap.py": (

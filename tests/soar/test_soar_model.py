@@ -15,15 +15,15 @@ from pydantic import BaseModel
 from aurora_core import Memory, Project
 from aurora_policies import PoliciesEngine
 from aurora_soar import Agent, AgentModel, AgentRegistry, ModelAnswerError, Said, SOAROrchestrator
-from aurora_soar.claims import places_in, read_claims
-from aurora_soar.conversation_log import log_document
-from aurora_soar.documents import PlannedWork, WrittenAnswer, read_document
-from aurora_soar.evidence import FindingKind
-from aurora_soar.extract.focus import Focus
+from aurora_soar.evidence.claims import places_in, read_claims
+from aurora_soar.evidence.evidence import FindingKind
+from aurora_soar.log.conversation_log import log_document
+from aurora_soar.models.structured import PlannedWork, WrittenAnswer, read_document
+from aurora_soar.question.focus import Focus
 from aurora_soar.result import SoarResult
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.usage import Usage
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.usage import Usage
 
 QUESTION = "Explain how the retry loop computes the backoff delay and why it gives up after the limit"
 SOURCE = '''"""Retries."""

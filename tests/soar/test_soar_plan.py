@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from aurora_soar import AgentRegistry, Intent, read_question
-from aurora_soar.extract.focus import Focus
 from aurora_soar.phases.decompose import Decomposition, MatchQuality, decompose
 from aurora_soar.phases.retrieve import RetrievedContext
 from aurora_soar.phases.verify import Verdict, verify
+from aurora_soar.question.focus import Focus
 
 REGISTRY = AgentRegistry.local(Path("/project"))
 EMPTY = RetrievedContext(code=(), reasoning=(), budget=10, high_quality=0)

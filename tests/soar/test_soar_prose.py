@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_soar.prose import docstring, sentences
+from aurora_soar.evidence.code_prose import docstring, sentences
 
 PYTHON = '''@decorated
 def tick(self):

@@ -19,11 +19,11 @@ from aurora_spawner import (
     SpawnTask,
     TaskStarted,
 )
-from aurora_spawner.continuity import MEMO, Memo, memo_for, read_memo
-from aurora_spawner.failure import ReportedFailure
-from aurora_spawner.result import TaskState, result_from_json
-from aurora_spawner.spool import attempt_folder
-from aurora_spawner.usage import NOTHING, Usage, cost_since, usage_from_json
+from aurora_spawner.attempts.attempt_folder import attempt_folder
+from aurora_spawner.backends.sessions import MEMO, Memo, memo_for, read_memo
+from aurora_spawner.tasks.failure import ReportedFailure
+from aurora_spawner.tasks.result import TaskState, result_from_json
+from aurora_spawner.tasks.usage import NOTHING, Usage, cost_since, usage_from_json
 
 AGENT = """\
 import json, pathlib, sys

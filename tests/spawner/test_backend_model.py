@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 from aurora_spawner import BackendError, Run, SpawnTask, TaskState
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.backends.fields import Fields
-from aurora_spawner.backends.limit_headers import windows_in
-from aurora_spawner.backends.model import ModelBackend
-from aurora_spawner.backends.model_apis import APIS, Answer
-from aurora_spawner.backends.model_call import Blanking, _retry_after_s
-from aurora_spawner.backends.sse import EVENT_LIMIT, SseReader, StreamError
-from aurora_spawner.recovery.causes import Cause
-from aurora_spawner.recovery.classify import ErrorClassifier, FailureEvidence
-from aurora_spawner.usage import Usage
-from aurora_spawner.windows import UsageWindow
+from aurora_spawner.backends.model.apis import APIS, Answer
+from aurora_spawner.backends.model.backend import ModelBackend
+from aurora_spawner.backends.model.call import Blanking, _retry_after_s
+from aurora_spawner.backends.model.limit_headers import windows_in
+from aurora_spawner.backends.model.sse import EVENT_LIMIT, SseReader, StreamError
+from aurora_spawner.classification.causes import Cause
+from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
+from aurora_spawner.tasks.usage import Usage
+from aurora_spawner.tasks.usage_windows import UsageWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.base import Reply
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.dialects import DIALECTS
@@ -19,10 +20,9 @@ from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.events import RetryNotice, Text, ToolCall
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.backends.stream import LINE_LIMIT, EventStream
-from aurora_spawner.evidence import Verdict, judge
-from aurora_spawner.executor import AttemptEnd
-from aurora_spawner.recovery.classify import ErrorClassifier, FailureEvidence
-from aurora_spawner.usage import Usage
+from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
+from aurora_spawner.runs.evidence import Verdict, judge
+from aurora_spawner.tasks.usage import Usage
 
 STREAMS = Path(__file__).parent / "agent_streams"
 CAPTURES = os.environ.get("AURORA_AGENT_CAPTURES", "")

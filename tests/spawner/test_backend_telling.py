@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.telling import Telling
+from aurora_spawner.backends.transcript import Telling
 
 STREAMS = Path(__file__).parent / "agent_streams"
 

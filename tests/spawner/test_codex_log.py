@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aurora_spawner import CliBackend
 from aurora_spawner.backends.codex_log import TAIL_BYTES, windows_of
-from aurora_spawner.windows import UsageWindow
+from aurora_spawner.tasks.usage_windows import UsageWindow
 
 SESSION = "01a2256b-c447-7610-8d1a-dab7613bb901"
 """Of 29 November 2026."""

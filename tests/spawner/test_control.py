@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aurora_spawner.control import PATH_LIMIT, listening, reachable
 from aurora_spawner.errors import JournalError
-from aurora_spawner.result import TaskState
+from aurora_spawner.runs.control_server import PATH_LIMIT, listening, reachable
+from aurora_spawner.tasks.result import TaskState
 
 
 class Listener:
@@ -148,7 +148,7 @@ async def test_a_path_that_is_too_long_for_a_socket_is_no_matter(tmp_path: Path)
 
 
 async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aurora_spawner.control.OPEN_FOLDERS", tmp_path / "no such system")
+    monkeypatch.setattr("aurora_spawner.runs.control_server.OPEN_FOLDERS", tmp_path / "no such system")
     folder = tmp_path.joinpath(*["deep" * 10] * 4)
     listener = Listener()
     async with listening(listener, folder):  # type: ignore[arg-type]

@@ -9,9 +9,9 @@ import pytest
 
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.costing import Cost, Costing
-from aurora_spawner.prices import Price, PriceTable
-from aurora_spawner.usage import MOST_TOKENS, Usage
+from aurora_spawner.limits.costing import Cost, Costing
+from aurora_spawner.limits.prices import Price, PriceTable
+from aurora_spawner.tasks.usage import MOST_TOKENS, Usage
 
 if TYPE_CHECKING:
     from aurora_spawner import Backend

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_spawner import CliBackend, CommandBackend, ModelBackend, Run, SpawnTask
-from aurora_spawner.assignment import Assignment
 from aurora_spawner.backends.profiles import PROFILES
-from aurora_spawner.environment import agent_environment
+from aurora_spawner.runs.attempt_orders import Assignment
+from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:
     from aurora_spawner import Backend

@@ -17,9 +17,9 @@ from aurora_spawner import CommandBackend, Run, SpawnResult, SpawnTask
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
-from aurora_spawner.evidence import says_something
-from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.runs.evidence import says_something
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 UNSEEN = "".join(
     chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in ("Cf", "Zs", "Cc")

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskEnded, TaskError, TaskState
-from aurora_spawner.compose import (
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.tasks.compose import (
     expand_coordinator,
     hierarchical,
     map_reduce,
@@ -19,10 +22,7 @@ from aurora_spawner.compose import (
     sequential,
     tasks_from_answer,
 )
-from aurora_spawner.executor import AttemptEnd, AttemptOrder
-from aurora_spawner.growth import Expansion
-from aurora_spawner.journal.audit import verify
-from aurora_spawner.journal.store import Journal
+from aurora_spawner.tasks.growth import Expansion
 from aurora_spawner.testing import SimulatedExecutor, echo
 
 BACKENDS = {"cat": CommandBackend("cat", ("cat",)), "other": CommandBackend("other", ("cat",))}

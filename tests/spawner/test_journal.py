@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import JournalCorruptError, JournalError, RunHeldError, SpawnTask
-from aurora_spawner.identity import ProcessIdentity, own_identity
+from aurora_spawner.attempts.process_identity import ProcessIdentity, own_identity
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (
@@ -30,8 +30,8 @@ from aurora_spawner.journal.schema import MIGRATIONS, migrate
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
-from aurora_spawner.result import SpawnResult, TaskState
-from aurora_spawner.resume import tasks_added
+from aurora_spawner.runs.resume_state import tasks_added
+from aurora_spawner.tasks.result import SpawnResult, TaskState
 
 
 @pytest.fixture

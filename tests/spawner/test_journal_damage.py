@@ -24,7 +24,8 @@ from aurora_spawner import (
     TaskEnded,
     TaskState,
 )
-from aurora_spawner.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
+from aurora_spawner.control.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
+from aurora_spawner.control.status import run_status
 from aurora_spawner.journal import audit
 from aurora_spawner.journal.anchor import note_head, read_anchor
 from aurora_spawner.journal.audit import check_run, verify
@@ -33,9 +34,8 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
+from aurora_spawner.recovery.restore import load_histories, load_standing
 from aurora_spawner.recovery.settings import RecoverySettings
-from aurora_spawner.recovery.standing import load_histories, load_standing
-from aurora_spawner.status import run_status
 
 SCRIPTS = {
     "one": "echo 1 >> side; echo one",

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner.errors import PriceFileError
-from aurora_spawner.prices import Price, PriceTable, load_prices
-from aurora_spawner.usage import Usage
+from aurora_spawner.limits.prices import Price, PriceTable, load_prices
+from aurora_spawner.tasks.usage import Usage
 
 
 def test_the_packaged_table_says_when_it_was_true_and_where_it_is_from() -> None:

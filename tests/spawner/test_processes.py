@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import processes
-from aurora_spawner.processes import supervisor_program
+from aurora_spawner.supervision import supervisor_process
+from aurora_spawner.supervision.supervisor_process import supervisor_program
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A supervisor of which nothing is compiled yet."""
     path = tmp_path / "supervisor.py"
     path.write_text("VERSION = 1\n")
-    monkeypatch.setattr(processes, "SUPERVISOR", path)
+    monkeypatch.setattr(supervisor_process, "SUPERVISOR", path)
     supervisor_program.cache_clear()
     yield path
     supervisor_program.cache_clear()
@@ -74,7 +74,7 @@ def test_a_fork_calls_its_attempts_otherwise() -> None:
     """Two processes of one parent must not find each other's agents by their tokens."""
     script = """
 import os
-from aurora_spawner.assignment import new_token
+from aurora_spawner.runs.attempt_orders import new_token
 if not os.fork():
     print(new_token(), flush=True)
     os._exit(0)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
-from aurora_spawner.executor import AttemptOrder
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.programs import find_on_path
+from aurora_spawner.attempts.executor import AttemptOrder
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.supervision.programs import find_on_path
 
 
 def program(folder: Path, name: str = "agent", script: str = "#!/bin/sh\necho from $0") -> Path:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import SpawnResult, SpawnTask, TaskError, TaskState
-from aurora_spawner.prompts import RESULTS_HEADING, fair_shares, prompt_for, shorten
-from aurora_spawner.task import task_from_json, task_to_json
+from aurora_spawner.tasks.prompts import RESULTS_HEADING, fair_shares, prompt_for, shorten
+from aurora_spawner.tasks.task import task_from_json, task_to_json
 
 
 def result(task_id: str, output: str, state: TaskState = TaskState.SUCCEEDED) -> SpawnResult:

@@ -8,10 +8,10 @@ import pytest
 
 import aurora_spawner
 from aurora_spawner import CommandBackend, Run, RunEnded, RunEvent, RunStarted, RunState, SpawnTask, TaskEnded
-from aurora_spawner import events as module
-from aurora_spawner.events import Happening
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run
+from aurora_spawner.tasks import run_events as module
+from aurora_spawner.tasks.run_events import Happening
 
 EVENTS = get_args(RunEvent)
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}

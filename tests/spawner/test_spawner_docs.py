@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from aurora_spawner.result import TASK_TRANSITIONS
+from aurora_spawner.tasks.result import TASK_TRANSITIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "spawner.md"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import GraphError, Run, RunReport, RunState, SpawnTask, TaskStarted, TaskState, UnknownRunError
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.command import CommandBackend
-from aurora_spawner.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run, load_tasks

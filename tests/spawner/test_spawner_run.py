@@ -30,10 +30,10 @@ from aurora_spawner import (
     spawn_parallel,
     spawn_sequential,
 )
-from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import Entry
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import SimulatedExecutor
 
 BACKENDS = {
@@ -252,7 +252,7 @@ COORDINATOR = """
     import sys
     from pathlib import Path
     from aurora_spawner import CommandBackend, Run, SpawnTask
-    from aurora_spawner.local import LocalExecutor
+    from aurora_spawner.supervision.local_executor import LocalExecutor
     folder = Path(sys.argv[1])
     run = Run.create(
         folder / "runs.db",

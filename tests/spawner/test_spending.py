@@ -14,15 +14,15 @@ import pytest
 
 from aurora_spawner import CliBackend, CommandBackend, RecoverySettings, Run, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.capping import CappedExecutor
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.prices import Price, PriceTable, load_prices
-from aurora_spawner.spending import BudgetedExecutor
+from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
+from aurora_spawner.limits.capped_executor import CappedExecutor
+from aurora_spawner.limits.prices import Price, PriceTable, load_prices
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aurora_spawner.result import RunReport
+    from aurora_spawner.tasks.result import RunReport
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner import AttemptRecordError
+from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder, read_output
+from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
+from aurora_spawner.attempts.process_identity import ProcessIdentity, identify, own_identity, start_time_of
 from aurora_spawner.backends.base import Reply
-from aurora_spawner.evidence import judge
-from aurora_spawner.executor import AttemptEnd, RunningAttempt
-from aurora_spawner.identity import ProcessIdentity, identify, own_identity, start_time_of
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.spool import AttemptFolder, attempt_folder, read_output
+from aurora_spawner.runs.evidence import judge
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 RECORD = {
     "version": 1,
@@ -116,7 +116,7 @@ def test_whatever_an_attempt_left_gives_an_end(
     ):
         path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:  # reading all processes takes 20 ms, killing some is for other tests
-        patch.setattr("aurora_spawner.local.end_strays", lambda *_given, **_more: [])
+        patch.setattr("aurora_spawner.supervision.local_executor.end_strays", lambda *_given, **_more: [])
         end = adopt(tmp_path, None)
     assert isinstance(end, AttemptEnd)
     judge(end, Reply(text=end.stdout), outputs=(), cwd=tmp_path)

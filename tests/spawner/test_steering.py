@@ -15,15 +15,10 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask, TaskEnded, UnknownRunError
-from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
-from aurora_spawner.control import reachable
-from aurora_spawner.errors import SpawnerError
-from aurora_spawner.identity import own_identity
-from aurora_spawner.journal.audit import verify
-from aurora_spawner.journal.store import Journal
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.logs import follow_log, read_log
-from aurora_spawner.steering import (
+from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
+from aurora_spawner.control.logs import follow_log, read_log
+from aurora_spawner.control.steering import (
     NotRunningError,
     cancel_run,
     detach,
@@ -32,6 +27,11 @@ from aurora_spawner.steering import (
     unpause_run,
     wait_until_held,
 )
+from aurora_spawner.errors import SpawnerError
+from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.runs.control_server import reachable
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
@@ -40,7 +40,7 @@ COORDINATOR = """
     import sys
     from pathlib import Path
     from aurora_spawner import CommandBackend, Run
-    from aurora_spawner.local import LocalExecutor
+    from aurora_spawner.supervision.local_executor import LocalExecutor
     run = Run.resume(
         Path(sys.argv[1]), sys.argv[2], {"sh": CommandBackend("sh", ("sh",))}, executor=LocalExecutor(grace_s=0.3)
     )

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from aurora_spawner.environment import TOKEN_VARIABLE
-from aurora_spawner.strays import end_strays, find_strays
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
+from aurora_spawner.supervision.orphans import end_strays, find_strays
 
 Start = Callable[..., subprocess.Popen[bytes]]
 WAIT = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -101,5 +101,5 @@ def test_our_own_session_is_never_swept(start: Start) -> None:
 
 def test_what_will_not_die_within_the_limit_is_named(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     process = start("t-5")
-    monkeypatch.setattr("aurora_spawner.strays.os.kill", lambda _pid, _number: None)
+    monkeypatch.setattr("aurora_spawner.supervision.orphans.os.kill", lambda _pid, _number: None)
     assert end_strays("t-5", session=None, limit_s=0.05) == [process.pid]

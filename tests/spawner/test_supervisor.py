@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import supervisor
-from aurora_spawner.processes import SUPERVISOR
-from aurora_spawner.spool import kept_bytes
+from aurora_spawner.attempts.attempt_folder import kept_bytes
+from aurora_spawner.supervision import supervisor
+from aurora_spawner.supervision.supervisor_process import SUPERVISOR
 
 COMMAND = [sys.executable, "-I", "-S", str(SUPERVISOR)]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import Digest
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.prices import Price, PriceTable
-from aurora_spawner.usage import MOST_TOKENS, MOST_USD, Usage, usage_from_json
+from aurora_spawner.limits.prices import Price, PriceTable
+from aurora_spawner.tasks.usage import MOST_TOKENS, MOST_USD, Usage, usage_from_json
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 numbers = st.one_of(st.integers(), st.floats(), st.none(), st.integers(10**11, 10**400), st.text(max_size=3))

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner.windows import LONGEST_WINDOW_S, TEXT_LENGTH, UsageWindow, last_reset, name_of_length, window_in
+from aurora_spawner.tasks.usage_windows import (
+    LONGEST_WINDOW_S,
+    TEXT_LENGTH,
+    UsageWindow,
+    last_reset,
+    name_of_length,
+    window_in,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 9, 29, 12, 0, tzinfo=UTC).timestamp()

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.faults.faulty_coordinator import arm
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 COUNT = "echo start >> starts.$AURORA_TASK_ID.{0}; n=$(wc -l < starts.$AURORA_TASK_ID.{0}); sleep 0.02; "
 SCRIPTS = {

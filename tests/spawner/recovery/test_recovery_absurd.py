@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner.backends.failures import failure_in
-from aurora_spawner.failure import LONGEST_WAIT_S, ReportedFailure, believed_wait_s
-from aurora_spawner.recovery.classify import ErrorClassifier, FailureEvidence
-from aurora_spawner.recovery.pauses import PauseWatch, ProviderStory
-from aurora_spawner.recovery.provider import PAUSE_JITTER, GateState, ProviderGate, utc_time
-from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore
-from aurora_spawner.recovery.wordings import asks_to_wait_s
+from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
+from aurora_spawner.classification.error_patterns import asks_to_wait_s
+from aurora_spawner.providers.gate import PAUSE_JITTER, GateState, ProviderGate, utc_time
+from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
+from aurora_spawner.providers.pause_notices import PauseWatch, ProviderStory
+from aurora_spawner.tasks.failure import LONGEST_WAIT_S, ReportedFailure, believed_wait_s
 
 NOW = 1_760_000_000.0
 LONGEST_PAUSE_S = LONGEST_WAIT_S * (1 + PAUSE_JITTER)

@@ -4,7 +4,7 @@ import pytest
 
 from aurora_spawner import BackendError, CommandBackend, RecoveryPolicy
 from aurora_spawner.backends.base import Backend
-from aurora_spawner.recovery.chains import check_fallbacks, fallback_chain, provider_of
+from aurora_spawner.recovery.fallbacks import check_fallbacks, fallback_chain, provider_of
 
 SAME = ("sh", "-c", "echo same")
 BACKENDS: dict[str, Backend] = {

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner.backends.undeclared import final_failure
-from aurora_spawner.failure import ReportedFailure
-from aurora_spawner.recovery.causes import CATEGORY_OF, Cause, ErrorCategory
-from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
+from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCategory
+from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
+from aurora_spawner.tasks.failure import ReportedFailure
 
 BLIND = Path(__file__).parents[1] / "classifier_blind.json"
 CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "failures.json").read_text())

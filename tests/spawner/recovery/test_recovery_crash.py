@@ -20,9 +20,9 @@ from tests.spawner.recovery.recovering_coordinator import BACKENDS, TASKS, setti
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_breakers, load_recoveries
-from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.recovery.restore import load_standing
 from aurora_spawner.recovery.run_recovery import RunRecovery
-from aurora_spawner.recovery.standing import load_standing
 from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState
 from aurora_spawner.testing import processes_of_run
 

@@ -16,17 +16,17 @@ from aurora_spawner import (
     TaskRetried,
     TaskState,
 )
-from aurora_spawner.executor import AttemptEnd
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.health import health_of
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
+from aurora_spawner.recovery.restore import RecoveryStanding
 from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, Entry, RunRecovery
-from aurora_spawner.recovery.standing import RecoveryStanding
 from aurora_spawner.recovery.states import RecoveryState
+from aurora_spawner.tasks.usage_windows import UsageWindow
 from aurora_spawner.testing import SimulatedBackend
-from aurora_spawner.windows import UsageWindow
 
 S = RecoveryState
 NOTHING = RecoveryStanding(changes={}, due={}, breakers=(), histories={})

@@ -25,14 +25,14 @@ from aurora_spawner import (
     TaskStarted,
     TimeoutPolicy,
 )
-from aurora_spawner.executor import AttemptEnd, AttemptOrder
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.recovery.listening import Heard
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.providers.signal import ProviderSignal
 from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, TimeoutMode
+from aurora_spawner.recovery.restore import RecoveryStanding
 from aurora_spawner.recovery.run_recovery import RunRecovery
-from aurora_spawner.recovery.standing import RecoveryStanding
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.usage_windows import UsageWindow
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
-from aurora_spawner.windows import UsageWindow
 
 BASE = RecoveryPolicy(base_delay=0.02, max_delay=0.2, jitter=False, fallback_to_llm=False)
 Seen = Any
@@ -230,7 +230,7 @@ def window_patience(_folder: Path, policy: RecoveryPolicy) -> Seen:
 def held_by_usage(_folder: Path, policy: RecoveryPolicy) -> Seen:
     recovery = recovery_of(policy)
     windows = (UsageWindow(name="weekly", used_percent=70.0, resets_at=8_200.0),)
-    recovery.hear("agent", Heard(windows=windows), began=1_000.0)
+    recovery.hear("agent", ProviderSignal(windows=windows), began=1_000.0)
     return recovery.admits("agent")
 
 

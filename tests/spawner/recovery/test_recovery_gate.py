@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_spawner.errors import ProviderStateError
+from aurora_spawner.providers.gate import PROBE_LIMIT_S, GateState, ProviderGate
+from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.recovery.breaker import BreakerState, CircuitBreaker
-from aurora_spawner.recovery.errors import ProviderStateError
 from aurora_spawner.recovery.policy import BreakerPolicy
-from aurora_spawner.recovery.provider import PROBE_LIMIT_S, GateState, ProviderGate
-from aurora_spawner.recovery.provider_store import ProviderStore
 
 
 def test_failures_within_the_window_open_the_breaker() -> None:

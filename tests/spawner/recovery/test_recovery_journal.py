@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.checkpoints import clean_checkpoints
+from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_breakers, load_recoveries, load_tasks
-from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.report import recovery_report
-from aurora_spawner.recovery.standing import load_histories, load_standing
+from aurora_spawner.recovery.restore import load_histories, load_standing
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 BACKENDS = {
     "broken": CommandBackend("broken", ("sh", "-c", "echo 'socket hang up' >&2; exit 1")),

@@ -10,13 +10,14 @@ import pytest
 
 from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask, TaskState
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.events import ProviderPaused, TaskEnded
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
-from aurora_spawner.recovery import listening
-from aurora_spawner.recovery.listening import Heard, Output
-from aurora_spawner.recovery.provider import GateState
-from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.liveness import output_listener
+from aurora_spawner.liveness.output_listener import Output
+from aurora_spawner.providers.gate import GateState
+from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.providers.signal import ProviderSignal
+from aurora_spawner.tasks.run_events import ProviderPaused, TaskEnded
 
 INIT = {"type": "system", "subtype": "init", "session_id": "s-1", "model": "m"}
 RETRY = {
@@ -146,7 +147,7 @@ def test_an_output_that_is_not_there_or_is_garbage_tells_nothing(tmp_path: Path)
 def test_an_output_is_followed_so_far_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = json.dumps(SAID) + "\n"
     (tmp_path / "stdout").write_text(said + json.dumps(window(0.96, 4e9)) + "\n")
-    monkeypatch.setattr(listening, "LIVE_BYTES", len(said))
+    monkeypatch.setattr(output_listener, "LIVE_BYTES", len(said))
     output = Output(DIALECTS["claude"], tmp_path / "stdout")
-    assert output.read() == Heard(answered=True)
+    assert output.read() == ProviderSignal(answered=True)
     assert output.read() is None

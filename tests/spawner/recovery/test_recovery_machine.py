@@ -7,9 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCategory
+from aurora_spawner.classification.classifier import Classification
 from aurora_spawner.errors import IllegalTransitionError, SpawnerError
-from aurora_spawner.recovery.causes import CATEGORY_OF, Cause, ErrorCategory
-from aurora_spawner.recovery.classify import Classification
 from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
 from aurora_spawner.recovery.policy import BreakerPolicy, RecoveryPolicy, RecoveryStrategy
 from aurora_spawner.recovery.states import RECOVERY_TRANSITIONS, RecoveryState, RecoveryStep, advance

@@ -19,12 +19,12 @@ from aurora_spawner import (
     TaskDeferred,
     TaskStarted,
 )
+from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.recovery.pauses import PauseWatch, ProviderStory
-from aurora_spawner.recovery.provider import ProviderGate, utc_time
-from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.providers.gate import ProviderGate, utc_time
+from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.providers.pause_notices import PauseWatch, ProviderStory
 from aurora_spawner.recovery.report import recovery_report
-from aurora_spawner.steering import cancel_run
 
 GATE = ProviderGate(provider="p")
 

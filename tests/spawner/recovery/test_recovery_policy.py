@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner.recovery.errors import RecoveryPolicyError
+from aurora_spawner.errors import RecoveryPolicyError
+from aurora_spawner.recovery.backoff import retry_wait_s
 from aurora_spawner.recovery.policy import (
     PRESETS,
     Backoff,
@@ -17,7 +18,6 @@ from aurora_spawner.recovery.policy import (
     TimeoutMode,
     TimeoutPolicy,
 )
-from aurora_spawner.recovery.waits import retry_wait_s
 
 
 @pytest.mark.parametrize(

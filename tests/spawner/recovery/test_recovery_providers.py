@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunReport, SpawnTask, TaskState
-from aurora_spawner.events import ProviderLeft
+from aurora_spawner.errors import ProviderStateError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
-from aurora_spawner.recovery.errors import ProviderStateError
-from aurora_spawner.recovery.provider import GateState, ProviderGate
-from aurora_spawner.recovery.provider_store import FILE_NAME, ProviderStore
-from aurora_spawner.resume import Revision, find_standing
-from aurora_spawner.windows import UsageWindow
+from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
+from aurora_spawner.runs.resume_state import Revision, find_standing
+from aurora_spawner.tasks.run_events import ProviderLeft
+from aurora_spawner.tasks.usage_windows import UsageWindow
 
 SIGNED_IN = """
 n=$(cat asked.n 2>/dev/null || echo 0); echo $((n + 1)) > asked.n

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner.recovery.batch import Batch
+from aurora_spawner.classification.causes import Cause, ErrorCategory
+from aurora_spawner.classification.classifier import Classification
+from aurora_spawner.liveness.stall_detection import Signs, Vigil
+from aurora_spawner.providers.gate import ProviderGate
 from aurora_spawner.recovery.breaker import CircuitBreaker
-from aurora_spawner.recovery.causes import Cause, ErrorCategory
-from aurora_spawner.recovery.classify import Classification
 from aurora_spawner.recovery.health import Health, health_of
 from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s, preset_for
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoverySummary
 from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, TimeoutMode, TimeoutPolicy
-from aurora_spawner.recovery.provider import ProviderGate
-from aurora_spawner.recovery.stalls import Signs, Vigil
+from aurora_spawner.recovery.run_breaker import Batch
 from aurora_spawner.recovery.timeouts import judge_time, limits_of, percentile
 
 # Time limits.

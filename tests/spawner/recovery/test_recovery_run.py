@@ -34,10 +34,10 @@ from aurora_spawner import (
 from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.recovery.policy import BatchAction, BreakerPolicy, EarlyDetection, RecoveryPolicy, TimeoutPolicy
-from aurora_spawner.recovery.provider_store import ProviderStore
 from aurora_spawner.recovery.settings import RecoverySettings
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 QUICK = RecoveryPolicy(base_delay=0.01, max_delay=0.02)
 SH = CommandBackend("sh", ("sh",))
@@ -442,7 +442,7 @@ def test_a_question_that_fails_leaves_the_run_held(tmp_path: Path) -> None:
     )
 
     async def drive() -> RunReport:
-        from aurora_spawner.steering import unpause_run
+        from aurora_spawner.control.steering import unpause_run
 
         blamed = asyncio.Event()
         running = asyncio.create_task(
@@ -464,7 +464,7 @@ async def test_a_held_run_goes_on_when_the_user_says_so(tmp_path: Path) -> None:
     made = make(tmp_path, tasks, policy, max_concurrent=1)
     running = asyncio.create_task(made.execute(lambda event: held.set() if isinstance(event, RunPaused) else None))
     await asyncio.wait_for(held.wait(), 20)
-    from aurora_spawner.steering import run_status, unpause_run
+    from aurora_spawner.control.steering import run_status, unpause_run
 
     def wait_until_paused() -> None:
         while not run_status(tmp_path / "runs.db", made.run_id).paused:
@@ -519,7 +519,7 @@ def test_a_cancelled_task_is_not_recovered(tmp_path: Path) -> None:
             made.execute(lambda event: started.set() if isinstance(event, TaskStarted) else None)
         )
         await asyncio.wait_for(started.wait(), 20)
-        from aurora_spawner.steering import cancel_run
+        from aurora_spawner.control.steering import cancel_run
 
         await asyncio.to_thread(cancel_run, tmp_path / "runs.db", made.run_id, task_id="1")
         return await running
@@ -549,7 +549,7 @@ def test_a_provider_that_asks_for_ages_fails_tasks_and_crashes_nothing(tmp_path:
 
 
 async def test_status_says_until_when_a_provider_is_paused(tmp_path: Path) -> None:
-    from aurora_spawner.steering import cancel_run, run_status
+    from aurora_spawner.control.steering import cancel_run, run_status
 
     deferred = asyncio.Event()
     made = make(tmp_path, [SpawnTask(LIMITED.format(9).replace("0.2", "60"))], QUICK)

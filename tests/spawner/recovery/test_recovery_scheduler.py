@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import SpawnTask, TaskState
-from aurora_spawner.graph import build_graph
-from aurora_spawner.result import TaskStep
-from aurora_spawner.scheduler import Limits, Scheduler
+from aurora_spawner.runs.scheduler import Limits, Scheduler
+from aurora_spawner.tasks.graph import build_graph
+from aurora_spawner.tasks.result import TaskStep
 
 
 class Gate:

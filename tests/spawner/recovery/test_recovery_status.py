@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner.control.status import run_status, state_word
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run
-from aurora_spawner.status import run_status, state_word
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 DRIVER = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.policy import PRESETS
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 

@@ -22,13 +22,13 @@ from aurora_spawner import (
     SpawnTask,
     TaskStalled,
 )
-from aurora_spawner.executor import RunningAttempt
-from aurora_spawner.identity import identify, own_identity
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.recovery.stalls import Signs, StallVerdict
+from aurora_spawner.attempts.executor import RunningAttempt
+from aurora_spawner.attempts.process_identity import identify, own_identity
+from aurora_spawner.liveness.process_activity import Vitals, Watched
+from aurora_spawner.liveness.stall_detection import Signs, StallVerdict
+from aurora_spawner.liveness.watchdog import Watchdog
 from aurora_spawner.recovery.timeouts import TimeLimits
-from aurora_spawner.recovery.vitals import Vitals, Watched
-from aurora_spawner.recovery.watchdog import Watchdog
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
 

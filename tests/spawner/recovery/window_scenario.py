@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner import run as run_module
-from aurora_spawner.executor import AttemptEnd, AttemptOrder, RunningAttempt
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.journal.writer import GroupWriter
+from aurora_spawner.runs import run as run_module
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 CLOSES = 1_790_691_600.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from aurora_spawner import Backend, BackendError, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.model import MAX_TOKENS, ModelBackend
+from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,7 +63,7 @@ def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> Co
 
 
 def _model(name: str, backend: BackendConfig, find_key: Callable[[str], str]) -> ModelBackend:
-    from aurora_soar.keys import KeyStoreError, UnknownKeyError
+    from aurora_core.errors import KeyStoreError, UnknownKeyError
 
     def key(wanted: str) -> str:
         try:

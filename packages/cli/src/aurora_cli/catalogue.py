@@ -28,48 +28,48 @@ class Entry:
 
 
 MEM: Final[tuple[Entry, ...]] = (
-    Entry(name="index", module="mem_index", summary="Bring the index up to date with the files."),
-    Entry(name="search", module="mem_search", summary="Find the chunks that fit a query."),
-    Entry(name="show", module="mem_show", summary="Show what defines a name, and who calls it."),
-    Entry(name="stats", module="mem_stats", summary="Show what the memory holds."),
-    Entry(name="watch", module="mem_watch", summary="Index the project, then follow its files."),
-    Entry(name="forget", module="mem_forget", summary="Forget earlier answers."),
-    Entry(name="rebuild", module="mem_rebuild", summary="Make the memory again from the files."),
+    Entry(name="index", module="mem.index", summary="Bring the index up to date with the files."),
+    Entry(name="search", module="mem.search", summary="Find the chunks that fit a query."),
+    Entry(name="show", module="mem.show", summary="Show what defines a name, and who calls it."),
+    Entry(name="stats", module="mem.stats", summary="Show what the memory holds."),
+    Entry(name="watch", module="mem.watch", summary="Index the project, then follow its files."),
+    Entry(name="forget", module="mem.forget", summary="Forget earlier answers."),
+    Entry(name="rebuild", module="mem.rebuild", summary="Make the memory again from the files."),
 )
 
 RUNS: Final[tuple[Entry, ...]] = (
-    Entry(name="list", module="runs_list", summary="List runs, the newest first."),
-    Entry(name="show", module="runs_show", summary="Show a run and what came of its tasks."),
-    Entry(name="clean", module="runs_clean", summary="Remove what old runs left behind."),
+    Entry(name="list", module="runs.list", summary="List runs, the newest first."),
+    Entry(name="show", module="runs.show", summary="Show a run and what came of its tasks."),
+    Entry(name="clean", module="runs.clean", summary="Remove what old runs left behind."),
 )
 
 CHECKPOINT: Final[tuple[Entry, ...]] = (
-    Entry(name="export", module="checkpoint_export", summary="Write a run as a JSON file."),
+    Entry(name="export", module="checkpoint.export", summary="Write a run as a JSON file."),
 )
 
 AGENTS: Final[tuple[Entry, ...]] = (
-    Entry(name="list", module="agents_list", summary="List the personas that tasks can name."),
-    Entry(name="show", module="agents_show", summary="Show a persona."),
-    Entry(name="search", module="agents_search", summary="Find the persona for a piece of work."),
-    Entry(name="refresh", module="agents_refresh", summary="Read all personas anew."),
-    Entry(name="doctor", module="agents_doctor", summary="Check the agents that are installed."),
+    Entry(name="list", module="agents.list", summary="List the personas that tasks can name."),
+    Entry(name="show", module="agents.show", summary="Show a persona."),
+    Entry(name="search", module="agents.search", summary="Find the persona for a piece of work."),
+    Entry(name="refresh", module="agents.refresh", summary="Read all personas anew."),
+    Entry(name="doctor", module="agents.doctor", summary="Check the agents that are installed."),
 )
 
 AUDIT: Final[tuple[Entry, ...]] = (
-    Entry(name="verify", module="audit_verify", summary="Check that the journal is as written."),
+    Entry(name="verify", module="audit.verify", summary="Check that the journal is as written."),
 )
 
 BUDGET: Final[tuple[Entry, ...]] = (
-    Entry(name="show", module="budget_show", summary="Show what this month has cost, and what is left."),
-    Entry(name="set", module="budget_set", summary="Set limits for all your projects."),
-    Entry(name="reset", module="budget_reset", summary="Count nothing of what this month has cost so far."),
-    Entry(name="history", module="budget_history", summary="List what attempts have cost, the newest first."),
+    Entry(name="show", module="budget.show", summary="Show what this month has cost, and what is left."),
+    Entry(name="set", module="budget.set", summary="Set limits for all your projects."),
+    Entry(name="reset", module="budget.reset", summary="Count nothing of what this month has cost so far."),
+    Entry(name="history", module="budget.history", summary="List what attempts have cost, the newest first."),
 )
 
 KEYS: Final[tuple[Entry, ...]] = (
-    Entry(name="set", module="keys_set", summary="Keep a key in the system's keyring."),
-    Entry(name="list", module="keys_list", summary="Say where each key is found; never what it is."),
-    Entry(name="remove", module="keys_remove", summary="Forget a key of the system's keyring."),
+    Entry(name="set", module="keys.set", summary="Keep a key in the system's keyring."),
+    Entry(name="list", module="keys.list", summary="Say where each key is found; never what it is."),
+    Entry(name="remove", module="keys.remove", summary="Forget a key of the system's keyring."),
 )
 
 CATALOGUE: Final[tuple[Entry, ...]] = (

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import UnknownTaskError
 from aurora_cli.output import note
-from aurora_spawner import JournalError, RunState, UnknownRunError, steering
-from aurora_spawner.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
-from aurora_spawner.journal.anchor import read_anchor
-from aurora_spawner.journal.audit import AuditReport, verify
+from aurora_spawner import JournalError, RunState, UnknownRunError
+from aurora_spawner.control import steering
+from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
+from aurora_spawner.control.logs import follow_log, read_log
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
-from aurora_spawner.logs import follow_log, read_log
-from aurora_spawner.recovery.provider_store import default_state_dir
-from aurora_spawner.run import check_unchanged as check_run_unchanged
+from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.runs.run import check_unchanged as check_run_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,20 +22,18 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from aurora_core import Project
-    from aurora_spawner.checkpoints import CleanReport, RunSummary
-    from aurora_spawner.executor import Executor
+    from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.control.checkpoints import CleanReport, RunSummary
+    from aurora_spawner.control.status import RunStatus
     from aurora_spawner.journal.views import AttemptRow, RunRow, TaskRow
     from aurora_spawner.recovery.report import RecoveryReport
-    from aurora_spawner.result import TaskState
-    from aurora_spawner.status import RunStatus
+    from aurora_spawner.tasks.result import TaskState
 
 __all__ = [
     "TASKFILE_RUN",
     "attempts_of",
-    "audit",
     "can_resume",
     "cancel_run",
-    "check_not_gone",
     "check_unchanged",
     "clean_runs",
     "export_run",
@@ -117,38 +115,10 @@ def export_run(project: Project, run_id: str, folder: Path | None) -> Path:
     return export_checkpoint(_journal_with(project, run_id), run_id, target)
 
 
-def audit(project: Project) -> AuditReport:
-    """Hold the journal against its hashes, and against its head in the user's own folder.
-
-    A journal that is not there yet has no event.
-
-    Raises:
-        JournalError: it was there, as the user's own folder remembers, and is gone.
-    """
-    anchor = read_anchor(default_state_dir(), project.runs_db)
-    if not project.runs_db.exists():
-        check_not_gone(project)
-        return AuditReport(events=0, head="")
-    with Journal(project.runs_db) as store:
-        return verify(store, anchor)
-
-
-def check_not_gone(project: Project) -> None:
-    """Make sure that a journal that is missing was never there.
-
-    Raises:
-        JournalError: the user's own folder remembers it.
-    """
-    anchor = None if project.runs_db.exists() else read_anchor(default_state_dir(), project.runs_db)
-    if anchor is not None:
-        problem = f"is gone: {anchor} had {anchor.seq:,} events; restore it from a copy, or go on without its runs"
-        raise JournalError(project.runs_db, problem)
-
-
 def warn_of_lost(project: Project) -> None:
     """Say that a journal that was here is gone; a new one begins."""
     try:
-        check_not_gone(project)
+        check_not_gone(project.runs_db)
     except JournalError as error:
         note(f"warning: {error}")
 
@@ -237,6 +207,6 @@ def log_pieces(
 
 def _journal_with(project: Project, run_id: str) -> Path:
     if not project.runs_db.exists():
-        check_not_gone(project)
+        check_not_gone(project.runs_db)
         raise UnknownRunError(run_id)
     return project.runs_db

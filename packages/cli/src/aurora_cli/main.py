@@ -144,7 +144,7 @@ def _report_usage(error: click.UsageError) -> int:
 
 
 def _report(error: Exception) -> int:
-    from aurora_cli.diagnosis import diagnose
+    from aurora_cli.error_messages import diagnose
 
     if os.environ.get("AURORA_DEBUG"):
         note("".join(traceback.format_exception(error)).rstrip())

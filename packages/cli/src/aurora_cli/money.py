@@ -14,20 +14,20 @@ from aurora_cli.output import note
 from aurora_policies import CapExceeded, HardLimitAction, depth_of
 from aurora_policies.budget import Ledger, Limits, OwnLimits, effective_limits
 from aurora_spawner import CommandBackend
-from aurora_spawner.capping import CappedExecutor
-from aurora_spawner.costing import Costing
-from aurora_spawner.executor import AttemptEnd
-from aurora_spawner.local import LocalExecutor
-from aurora_spawner.prices import PriceTable, load_prices
-from aurora_spawner.spending import BudgetedExecutor
-from aurora_spawner.spool import AttemptFolder
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
+from aurora_spawner.attempts.executor import AttemptEnd
+from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
+from aurora_spawner.limits.capped_executor import CappedExecutor
+from aurora_spawner.limits.costing import Costing
+from aurora_spawner.limits.prices import PriceTable, load_prices
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from aurora_policies import PoliciesEngine, SpawnCaps
     from aurora_spawner import Backend
-    from aurora_spawner.executor import Executor
+    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
 
 __all__ = ["Guard", "free_agents", "ledger_of", "own_limits", "own_prices"]

@@ -97,7 +97,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
     """
     from aurora_cli.journal import TASKFILE_RUN, warn_of_lost
     from aurora_spawner import Run, RunOptions
-    from aurora_spawner.recovery.provider_store import default_state_dir
+    from aurora_spawner.providers.gate_store import default_state_dir
 
     warn_of_lost(project)
 
@@ -178,7 +178,7 @@ def resumed_run(
     from aurora_cli.journal import attempts_of
     from aurora_cli.resuming import limit_of
     from aurora_spawner import Run
-    from aurora_spawner.recovery.provider_store import default_state_dir
+    from aurora_spawner.providers.gate_store import default_state_dir
 
     engine, backends = wiring.policies_of(project), wiring.backends_of(project, config)
     wiring.check_trusted(
@@ -213,7 +213,7 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
     Raises:
         ConfigError: a field of `spawner.recovery` cannot be meant, or an agent falls back to one that nobody knows.
     """
-    from aurora_spawner.recovery.errors import RecoveryPolicyError
+    from aurora_spawner.errors import RecoveryPolicyError
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
 
@@ -257,7 +257,7 @@ def skipping(recovery: RecoverySettings) -> RecoverySettings:
 
 def _line_of(source: str, field: str) -> int | None:
     """Where a file has a field, or the section that it would be in."""
-    from aurora_core.yaml_source import read_yaml
+    from aurora_core.settings.yaml_source import read_yaml
 
     found = read_yaml(Path(source)) if Path(source).is_file() else None
     return found.line_of(tuple(field.split("."))) if found else None

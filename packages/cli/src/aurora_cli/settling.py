@@ -9,14 +9,14 @@ from aurora_cli.output import note
 from aurora_core import AuroraCoreError
 from aurora_policies import PoliciesError
 from aurora_spawner import SpawnerError
-from aurora_spawner.leftovers import end_leftover, find_leftovers
-from aurora_spawner.recovery.provider_store import default_state_dir
+from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.runs.leftovers import end_leftover, find_leftovers
 
 if TYPE_CHECKING:
     from aurora_cli.money import Guard
     from aurora_core import Project
-    from aurora_spawner.checkpoints import CleanReport
-    from aurora_spawner.result import RunState, TaskState
+    from aurora_spawner.control.checkpoints import CleanReport
+    from aurora_spawner.tasks.result import RunState, TaskState
 
 __all__ = ["cancel_run", "clean_runs", "end_left"]
 

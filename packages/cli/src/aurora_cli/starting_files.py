@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.survey.document import as_markdown
-from aurora_cli.survey.listing import list_files
-from aurora_cli.survey.look import look_at
+from aurora_core.project_profile.detect import look_at
+from aurora_core.project_profile.document import as_markdown
+from aurora_core.project_profile.listing import list_files
 from aurora_policies import default_policies_yaml
 
 if TYPE_CHECKING:

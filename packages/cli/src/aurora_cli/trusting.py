@@ -103,7 +103,7 @@ def persona_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
 
 def key_claims(project: Project) -> tuple[Claim, ...]:
     """Returns the claims of a project's `.env`: keys that would be used instead of the environment's."""
-    from aurora_soar.keys import keys_in_file
+    from aurora_core.settings.keys import keys_in_file
 
     return tuple(
         Claim(part=Part.KEYS, name=name, says=(f"a key in .env ({_fingerprint(project.root, value)})",))

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from aurora_cli.money import Guard
     from aurora_core import Claim, Config, IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
+    from aurora_core.settings.keys import KeyStore
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
-    from aurora_soar.keys import KeyStore
     from aurora_soar.personas import Match, Persona, Roster
     from aurora_spawner import Backend
 
@@ -234,7 +234,7 @@ def set_own_limits(
 
 def key_store(project: Project) -> KeyStore:
     """Build what finds the user's keys, from a project's `.env` among other places where the user trusts it."""
-    from aurora_soar.keys import KeyStore, system_ring
+    from aurora_core.settings.keys import KeyStore, system_ring
 
     trusted = trusting.own_store().trusts(project, Part.KEYS, trusting.key_claims(project))
     if not trusted:

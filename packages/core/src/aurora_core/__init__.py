@@ -3,7 +3,6 @@
 from aurora_core.activation import ActivationPreset
 from aurora_core.checkouts import linked_worktree_above
 from aurora_core.chunking import ChunkKind, SymbolType
-from aurora_core.config import BackendConfig, Config, load_config, project_claims
 from aurora_core.errors import (
     AuroraCoreError,
     ConfigError,
@@ -20,6 +19,7 @@ from aurora_core.places import is_test_file
 from aurora_core.project import Project, shared_answers_folder
 from aurora_core.report import IndexProgress, IndexReport, LeftOutGroup, SkippedFile
 from aurora_core.search import Rarity
+from aurora_core.settings.config import BackendConfig, Config, load_config, project_claims
 from aurora_core.store.reasoning import Reasoning
 from aurora_core.tokens import terms
 from aurora_core.trust import Change, Claim, Part, TrustedProject, TrustStore, changes, digest_of

@@ -2,6 +2,8 @@
 
 AuroraCoreError
 ├── ConfigError          a configuration file or variable says something that cannot be meant
+├── KeyStoreError        a key cannot be kept or forgotten
+├── UnknownKeyError      a key is nowhere
 ├── EmbedderError        an embedding model cannot be loaded
 ├── ProjectError         a folder cannot be a project, or a path is not in it
 ├── TrustStoreError      what the user has trusted cannot be read or kept
@@ -21,11 +23,13 @@ __all__ = [
     "AuroraCoreError",
     "ConfigError",
     "EmbedderError",
+    "KeyStoreError",
     "ProjectError",
     "StoreBusyError",
     "StoreCorruptError",
     "StoreError",
     "TrustStoreError",
+    "UnknownKeyError",
 ]
 
 
@@ -104,3 +108,25 @@ class StoreCorruptError(StoreError):
 
 class StoreBusyError(StoreError):
     """Somebody else kept memory.db locked for longer than a writer waits."""
+
+
+class KeyStoreError(AuroraCoreError):
+    """A key cannot be kept, forgotten or called that. The message never holds its value."""
+
+
+class UnknownKeyError(AuroraCoreError):
+    """A key is nowhere.
+
+    Attributes:
+        name: of the key.
+        variables: that it was looked for in.
+    """
+
+    def __init__(self, name: str, variables: tuple[str, ...], trouble: str) -> None:
+        self.name = name
+        self.variables = variables
+        also = f" ({trouble})" if trouble else ""
+        super().__init__(
+            f"there is no key {name}: looked for in the system's keyring{also}, and for {' or '.join(variables)} in "
+            f".env and in the environment; set it by: aur keys set {name}"
+        )

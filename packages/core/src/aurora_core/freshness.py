@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from aurora_core.bounded import read_start
 from aurora_core.errors import StoreCorruptError, StoreError
 from aurora_core.hits import FileHit, Hit, Reference
-from aurora_core.indexer import follow_files
-from aurora_core.prepare import content_digest
+from aurora_core.indexing.indexer import follow_files
+from aurora_core.indexing.prepare import content_digest
+from aurora_core.indexing.walk import MAX_FILE_BYTES
 from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, understanding
 from aurora_core.store.files import REASONING_FOLDER, known_file
-from aurora_core.walk import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     import sqlite3

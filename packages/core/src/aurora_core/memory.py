@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Self
 
+from aurora_core.access_log import Usage
 from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.chunking.chunk import KINDS
@@ -17,9 +18,9 @@ from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
+from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
-from aurora_core.rebuild import Salvage, replace_database, salvage
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
@@ -36,7 +37,6 @@ from aurora_core.store.left_out import read_left_out
 from aurora_core.store.reasoning import Reasoning, put_reasoning, reasonings_by_id, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.tokens import terms
-from aurora_core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -179,7 +179,7 @@ class Memory:
             ProjectError: the path is not in the project.
             StoreError: memory.db cannot be written.
         """
-        from aurora_core.indexer import index_project
+        from aurora_core.indexing.indexer import index_project
 
         below = self._below(path)
         with self._changing():
@@ -230,7 +230,7 @@ class Memory:
             ProjectError: a path is not in the project.
             StoreError: memory.db cannot be written.
         """
-        from aurora_core.indexer import index_files
+        from aurora_core.indexing.indexer import index_files
 
         below = [self._below(path) for path in paths]
         with self._changing():
@@ -397,7 +397,7 @@ class Memory:
 
         The same question asked again replaces its earlier answer.
         """
-        from aurora_core.prepare import indexed_chunk
+        from aurora_core.indexing.prepare import indexed_chunk
 
         with understanding(self._database), transaction(self._connection):
             put = put_reasoning(self._connection, reasoning)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from watchfiles import watch
 
-from aurora_core.walk import IGNORE_FILES, TOOL_FOLDERS
+from aurora_core.indexing.walk import IGNORE_FILES, TOOL_FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,25 +9,25 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.citations import CitationChecker
-from aurora_soar.conversation_log import write_log
-from aurora_soar.execution import Execution, Phase, PhaseTiming, Verbosity
-from aurora_soar.extract.focus import Focus
+from aurora_soar.evidence.citations import CitationChecker
+from aurora_soar.local_agent.lookup import look_up
+from aurora_soar.log.conversation_log import write_log
+from aurora_soar.log.execution import Execution, Phase, PhaseTiming, Verbosity
 from aurora_soar.phases.assess import Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
 from aurora_soar.phases.decompose import decompose
-from aurora_soar.phases.devise import devise
+from aurora_soar.phases.decompose_with_model import devise
 from aurora_soar.phases.record import record
 from aurora_soar.phases.respond import render
 from aurora_soar.phases.retrieve import retrieve
 from aurora_soar.phases.synthesize import synthesize
+from aurora_soar.phases.synthesize_with_model import Desk, write
 from aurora_soar.phases.verify import Verdict, verify
-from aurora_soar.phases.write import Desk, write
-from aurora_soar.question import read_question
+from aurora_soar.question.focus import Focus
+from aurora_soar.question.question import read_question
 from aurora_soar.result import SoarEvent, SoarResult
-from aurora_soar.simple import look_up
 from aurora_spawner import RecoveryPolicy, RecoverySettings
-from aurora_spawner.local import LocalExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from aurora_core import Memory, Project
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import BudgetStatus
-    from aurora_soar.model import LanguageModel, Said
+    from aurora_soar.models.language_model import LanguageModel, Said
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.phases.retrieve import RetrievedContext
     from aurora_soar.phases.synthesize import Synthesis
     from aurora_soar.phases.verify import Verification
-    from aurora_soar.question import Question
+    from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
-    from aurora_spawner.executor import Executor
+    from aurora_spawner.attempts.executor import Executor
 
 __all__ = ["SOAROrchestrator"]
 

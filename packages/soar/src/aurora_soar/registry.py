@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner import CommandBackend
-from aurora_spawner.interpreter import python_command
+from aurora_spawner.supervision.interpreter import python_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,6 +11,8 @@ SpawnerError
 ├── UnknownRunError    no run of that name in the journal
 ├── RunHeldError       another living coordinator works on the run
 ├── IllegalTransitionError    a state change that the table does not have; a defect of this package
+├── RecoveryPolicyError    a policy that says something impossible: the field, and what it can be
+├── ProviderStateError     the record of provider limits cannot be used: the path
 ├── PriceFileError     a user's table of prices that cannot be understood: path, line, field
 └── AttemptRecordError an attempt's folder holds something unreadable
 
@@ -144,3 +146,20 @@ class PriceFileError(SpawnerError):
         self.path = path
         self.line = line
         self.field = field
+
+
+class RecoveryPolicyError(SpawnerError):
+    """A recovery policy was given a field that it does not have, or a value that the field cannot have."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"recovery policy: {field} {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class ProviderStateError(SpawnerError):
+    """The file that remembers provider limits cannot be opened, read or written."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; provider limits are not shared between runs until that is put right")
+        self.path = path

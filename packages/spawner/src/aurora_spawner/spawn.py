@@ -8,24 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from aurora_spawner.compose import sequential
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.local import LocalExecutor
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.recovery.settings import RecoverySettings
-from aurora_spawner.run import Run
+from aurora_spawner.runs.run import Run
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.compose import sequential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Unpack
 
+    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.events import RunEvent
-    from aurora_spawner.executor import Executor
     from aurora_spawner.recovery.settings import StateWatcher
-    from aurora_spawner.result import RunReport, SpawnResult
-    from aurora_spawner.task import SpawnTask
+    from aurora_spawner.tasks.result import RunReport, SpawnResult
+    from aurora_spawner.tasks.run_events import RunEvent
+    from aurora_spawner.tasks.task import SpawnTask
 
 
 class SpawnOptions(TypedDict, total=False):

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
+from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.backends.base import Invocation, Reply
-from aurora_spawner.executor import AttemptEnd, RunningAttempt
-from aurora_spawner.identity import own_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aurora_spawner.executor import AttemptOrder
-    from aurora_spawner.identity import ProcessIdentity
-    from aurora_spawner.task import SpawnTask
+    from aurora_spawner.attempts.executor import AttemptOrder
+    from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.tasks.task import SpawnTask
 
 
 def echo(order: AttemptOrder) -> AttemptEnd:

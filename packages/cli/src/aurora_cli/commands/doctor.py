@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from aurora_cli.checkup import Level, examine
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render.findings import as_document, as_lines
+from aurora_soar.doctor.checks import Level, examine
 
 __all__ = ["command"]
 

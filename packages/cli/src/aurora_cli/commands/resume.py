@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aurora_cli import driving, journal, run_wiring, wiring
+from aurora_cli import journal, run_progress, run_wiring, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
@@ -41,7 +41,7 @@ def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes
         note(f"{run_id} goes on")
         return ExitCode.DONE
     if background:
-        return driving.in_background(
+        return run_progress.in_background(
             project,
             run_id,
             more=("--retry-failed",) if retry_failed else (),
@@ -49,4 +49,4 @@ def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes
             as_json=as_json,
         )
     found = run_wiring.resumption(project, run_id, accept_changes=accept_changes)
-    return driving.resume(project, wiring.settings(project), found, retry_failed=retry_failed, as_json=as_json)
+    return run_progress.resume(project, wiring.settings(project), found, retry_failed=retry_failed, as_json=as_json)

@@ -59,7 +59,7 @@ def command(
     no model is asked and nothing is spent. A folder that was never set up is set up first. The exit status is 1 when
     no answer with a source was found.
     """
-    from aurora_cli.answering import orchestrator
+    from aurora_cli.orchestrator_factory import orchestrator
     from aurora_soar import read_question
 
     question = read_question(" ".join(query)).text  # an empty one is refused before anything is set up

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli import driving, journal, run_wiring, settling, wiring
+from aurora_cli import journal, run_progress, run_wiring, settling, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
@@ -199,7 +199,7 @@ def _spawn(options: _Options) -> ExitCode:
     note(preview.as_text(plan, limit=SHOWN_TASKS))
     if not _wanted(options):
         return ExitCode.NOT_REACHED
-    driving.refresh_memory(wiring.set_up(project), config, plan.agents)
+    run_progress.refresh_memory(wiring.set_up(project), config, plan.agents)
     with starting.alone_with(project, plan.file.path, as_read=as_read, force=options.force) as let_others_start:
         return _run(project, plan, options, on_start=let_others_start)
 
@@ -209,11 +209,11 @@ def _run(project: Project, plan: SpawnPlan, options: _Options, *, on_start: Call
     if options.no_checkpoint:
         with TemporaryDirectory(prefix="aurora-") as folder:
             run = run_wiring.new_run(project, plan, stagger_s=options.stagger_s, keep_in=Path(folder))
-            return driving.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
+            return run_progress.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
     run = run_wiring.new_run(project, plan, stagger_s=options.stagger_s)
     if options.background:
         return _in_background(project, run.run_id, options)
-    return driving.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
+    return run_progress.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
 
 
 def _resume(run_id: str, options: _Options) -> ExitCode:
@@ -221,7 +221,7 @@ def _resume(run_id: str, options: _Options) -> ExitCode:
     if options.background:
         return _in_background(project, run_id, options)
     config = wiring.settings(project)
-    return driving.resume(
+    return run_progress.resume(
         project,
         config,
         run_wiring.resumption(project, run_id, options.taskfile, accept_changes=options.accept_changes),
@@ -237,7 +237,7 @@ def _in_background(project: Project, run_id: str, options: _Options) -> ExitCode
     more += ["--retry-failed"] if options.retry_failed else []
     more += [f"--max-concurrent={options.at_once}"] if options.at_once else []
     more += ["--", str(options.taskfile.absolute())] if options.taskfile else []
-    return driving.in_background(
+    return run_progress.in_background(
         project, run_id, more=more, accept_changes=options.accept_changes, as_json=options.as_json
     )
 
@@ -277,7 +277,7 @@ def _nothing_to_run(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
     note("nothing to run")
     if as_json:
         report = RunReport(run_id="", results={}, duration_s=0.0)
-        return driving.tell(report, {}, not_run=plan.file.not_run, as_json=True)
+        return run_progress.tell(report, {}, not_run=plan.file.not_run, as_json=True)
     return ExitCode.NOT_REACHED if plan.file.not_run else ExitCode.DONE
 
 

@@ -13,7 +13,8 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.runs import provider_lines, status_document, status_lines
-from aurora_spawner.recovery.provider_store import ProviderStore, default_state_dir
+from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
 
 __all__ = ["command"]
 
@@ -50,6 +51,6 @@ def command(*, run_id: str | None, as_json: bool) -> int:
     for line in provider_lines(gates, found, now=now):
         emit(line)
     if not found:
-        journal.check_not_gone(project)
+        check_not_gone(project.runs_db)
         note("nothing runs now, and nothing was cut off")
     return ExitCode.DONE

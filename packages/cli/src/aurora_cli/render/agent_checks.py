@@ -10,7 +10,7 @@ from aurora_cli.render.words import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_cli.agent_checks import AgentCheck
+    from aurora_soar.doctor.agents import AgentCheck
 
 __all__ = ["as_document", "as_lines"]
 

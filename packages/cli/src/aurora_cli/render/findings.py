@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli.checkup import Level
 from aurora_cli.render.words import printable
+from aurora_soar.doctor.checks import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_cli.checkup import Finding
+    from aurora_soar.doctor.checks import Finding
 
 __all__ = ["as_document", "as_lines"]
 

@@ -10,16 +10,16 @@ import click
 from aurora_cli.journal import can_resume
 from aurora_cli.output import emit, note
 from aurora_cli.render.words import count, one_line
-from aurora_spawner.recovery.provider import utc_time
-from aurora_spawner.status import state_word
+from aurora_spawner.control.status import state_word
+from aurora_spawner.providers.gate import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aurora_spawner.checkpoints import CleanReport, RunSummary
+    from aurora_spawner.control.checkpoints import CleanReport, RunSummary
+    from aurora_spawner.control.status import RunningTask, RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
-    from aurora_spawner.recovery.provider import ProviderGate
-    from aurora_spawner.status import RunningTask, RunStatus
+    from aurora_spawner.providers.gate import ProviderGate
 
 __all__ = [
     "as_detail",

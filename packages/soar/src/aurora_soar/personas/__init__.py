@@ -1,7 +1,7 @@
 """Personas: found in the folders of many tools, read tolerantly, matched with what is to be done."""
 
 from aurora_soar.personas.adhoc import adhoc_persona
-from aurora_soar.personas.casting import cast, instructions_of
+from aurora_soar.personas.assignment import cast, instructions_of
 from aurora_soar.personas.manifest import CACHE_NAME, load_roster
 from aurora_soar.personas.match import Match, Matcher, Ranked
 from aurora_soar.personas.persona import Category, Persona, PersonaProblem, Scope

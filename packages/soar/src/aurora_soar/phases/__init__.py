@@ -1,1 +1,4 @@
-"""The phases of SOAR, one module each: typed values in, one typed value out."""
+"""The phases of a question, each a function from typed values to a typed value.
+
+assess, retrieve, decompose, verify, collect, synthesize, record, respond.
+"""

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.question import Intent
-from aurora_soar.wording import (
+from aurora_soar.question.intent_patterns import (
     ANALYSE,
     BUILD,
     CHANGE,
@@ -26,11 +25,12 @@ from aurora_soar.wording import (
     TOUCH,
     WIDE,
 )
+from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aurora_soar.question import Question
+    from aurora_soar.question.question import Question
 
 __all__ = ["Assessment", "Complexity", "assess"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.claims import read_claims
 from aurora_soar.errors import AgentOutputError
-from aurora_soar.evidence import Aspect, Evidence, LocalRequest, parse_evidence
-from aurora_soar.outputs import AgentOutput
-from aurora_soar.requests import subgoal_request
+from aurora_soar.evidence.agent_outputs import AgentOutput
+from aurora_soar.evidence.claims import read_claims
+from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
+from aurora_soar.phases.prompts import subgoal_request
 from aurora_spawner import (
     BatchTripped,
     ProviderAnswers,
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import Hit, Project
-    from aurora_soar.extract.focus import Focus
     from aurora_soar.phases.decompose import Decomposition, Subgoal
-    from aurora_soar.question import Question
+    from aurora_soar.question.focus import Focus
+    from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
     from aurora_spawner import RecoverySettings, RunEvent, RunReport, SpawnResult
-    from aurora_spawner.executor import Executor
+    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.recovery.machine import TaskRecoveryState
 
 __all__ = ["CollectLimits", "Collected", "collect"]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from aurora_soar.phases.decompose_rules import IDEAL_AGENTS, Rule, rules_for
 from aurora_soar.registry import LOCAL_AGENT
-from aurora_soar.rules import IDEAL_AGENTS, Rule, rules_for
 
 if TYPE_CHECKING:
-    from aurora_soar.evidence import Aspect
+    from aurora_soar.evidence.evidence import Aspect
     from aurora_soar.phases.retrieve import RetrievedContext
-    from aurora_soar.question import Question
+    from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
 
 __all__ = ["Decomposition", "ExecutionStep", "MatchQuality", "Subgoal", "decompose", "layers", "query_hash"]

@@ -10,7 +10,7 @@ from aurora_core import Reasoning
 if TYPE_CHECKING:
     from aurora_core import Memory
     from aurora_soar.phases.synthesize import Synthesis
-    from aurora_soar.question import Question
+    from aurora_soar.question.question import Question
 
 __all__ = ["Recorded", "record"]
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_core import Hit, Memory
-    from aurora_soar.extract.focus import Focus
-    from aurora_soar.question import Question
+    from aurora_soar.question.focus import Focus
+    from aurora_soar.question.question import Question
 
 __all__ = ["CHUNKS_BY_COMPLEXITY", "RetrievedContext", "retrieve"]
 

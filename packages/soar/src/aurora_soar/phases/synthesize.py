@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_soar.answer import compose
-from aurora_soar.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.phases.compose import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aurora_soar.citations import CitationChecker
-    from aurora_soar.extract.focus import Focus
-    from aurora_soar.outputs import AgentOutput
-    from aurora_soar.question import Question
+    from aurora_soar.evidence.agent_outputs import AgentOutput
+    from aurora_soar.evidence.citations import CitationChecker
+    from aurora_soar.question.focus import Focus
+    from aurora_soar.question.question import Question
 
 __all__ = ["Source", "Synthesis", "synthesize"]
 

@@ -11,9 +11,9 @@ from aurora_soar.phases.decompose import MatchQuality
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aurora_soar.extract.focus import Focus
     from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.phases.retrieve import RetrievedContext
+    from aurora_soar.question.focus import Focus
     from aurora_soar.registry import AgentRegistry
 
 __all__ = ["Verdict", "Verification", "verify"]

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.dialects.base import Dialect
-    from aurora_spawner.failure import ReportedFailure
-    from aurora_spawner.task import SpawnTask
-    from aurora_spawner.usage import Usage
-    from aurora_spawner.windows import UsageWindow
+    from aurora_spawner.tasks.failure import ReportedFailure
+    from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.usage import Usage
+    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

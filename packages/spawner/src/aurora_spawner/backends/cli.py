@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aurora_spawner.backends.dialects.base import Dialect
-    from aurora_spawner.task import SpawnTask
-    from aurora_spawner.windows import UsageWindow
+    from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

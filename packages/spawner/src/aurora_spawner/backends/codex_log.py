@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.fields import object_in
-from aurora_spawner.regular_files import open_regular
-from aurora_spawner.windows import UsageWindow, name_of_length
+from aurora_spawner.storage.regular_files import open_regular
+from aurora_spawner.tasks.usage_windows import UsageWindow, name_of_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

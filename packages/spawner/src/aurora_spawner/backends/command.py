@@ -10,13 +10,13 @@ from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.undeclared import final_failure
 from aurora_spawner.errors import BackendError
-from aurora_spawner.programs import find_on_path
+from aurora_spawner.supervision.programs import find_on_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aurora_spawner.backends.dialects.base import Dialect
-    from aurora_spawner.task import SpawnTask
+    from aurora_spawner.tasks.task import SpawnTask
 
 PromptBy = Literal["stdin", "file", "argument"]
 PROMPT_FILE: Final = "{prompt_file}"

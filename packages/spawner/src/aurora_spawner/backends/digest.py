@@ -19,16 +19,16 @@ from aurora_spawner.backends.events import (
     WindowsTold,
 )
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.usage import NOTHING
+from aurora_spawner.tasks.usage import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.backends.events import AgentEvent
-    from aurora_spawner.failure import ReportedFailure
-    from aurora_spawner.usage import Usage
-    from aurora_spawner.windows import UsageWindow
+    from aurora_spawner.tasks.failure import ReportedFailure
+    from aurora_spawner.tasks.usage import Usage
+    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 ANSWER_LIMIT: Final = 4 << 20
 """Characters of a message; of a longer one the beginning is kept."""

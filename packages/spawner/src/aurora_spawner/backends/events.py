@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aurora_spawner.failure import ReportedFailure
-    from aurora_spawner.usage import Usage
-    from aurora_spawner.windows import UsageWindow
+    from aurora_spawner.tasks.failure import ReportedFailure
+    from aurora_spawner.tasks.usage import Usage
+    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

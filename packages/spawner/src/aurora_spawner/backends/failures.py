@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.fields import object_in
-from aurora_spawner.failure import ReportedFailure, believed_wait_s
+from aurora_spawner.tasks.failure import ReportedFailure, believed_wait_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

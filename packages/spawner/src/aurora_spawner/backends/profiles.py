@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from aurora_spawner.windows import UsageWindow
+    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 SESSION: Final = "{session}"
 """Stands in arguments for the session to go on with."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.failures import failure_in, status_in
 from aurora_spawner.backends.fields import object_in
-from aurora_spawner.failure import ReportedFailure
+from aurora_spawner.tasks.failure import ReportedFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

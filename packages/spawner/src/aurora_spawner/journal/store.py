@@ -9,8 +9,8 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
-from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (
     FACT_TYPES,
@@ -26,9 +26,9 @@ from aurora_spawner.journal.facts import (
 from aurora_spawner.journal.places import FileIdentity, beside
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
-from aurora_spawner.private import make_private_file, make_private_folder
-from aurora_spawner.stored import StoredValueError, document
-from aurora_spawner.write_ahead import use_write_ahead_log
+from aurora_spawner.storage.private_files import make_private_file, make_private_folder
+from aurora_spawner.storage.stored_values import StoredValueError, document
+from aurora_spawner.storage.write_ahead import use_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

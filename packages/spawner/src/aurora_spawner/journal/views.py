@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
-from aurora_spawner.identity import ProcessIdentity
 from aurora_spawner.journal.store import translated
-from aurora_spawner.result import RunState, SpawnResult, TaskState, result_from_json
-from aurora_spawner.stored import Reader, count, document, documents, number, path, read_fields, text
-from aurora_spawner.task import SpawnTask, task_from_json
+from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
+from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
+from aurora_spawner.tasks.task import SpawnTask, task_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

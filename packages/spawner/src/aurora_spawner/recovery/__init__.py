@@ -1,1 +1,5 @@
-"""Recovery: how failures are understood, how they are met, and how a fleet waits together."""
+"""How failures are met: retry, fall back, open a breaker, or give up.
+
+`states.py` is the transition table and `machine.py` the only place that changes a state; `policy.py` has the limits
+that a user sets, `run_recovery.py` decides for one run.
+"""

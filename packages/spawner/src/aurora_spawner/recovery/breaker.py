@@ -8,7 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.recovery.policy import BreakerPolicy
-from aurora_spawner.stored import read_fields
+from aurora_spawner.storage.stored_values import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

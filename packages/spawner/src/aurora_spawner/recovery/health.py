@@ -7,13 +7,13 @@ from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from aurora_spawner.providers.gate import GateState
 from aurora_spawner.recovery.breaker import BreakerState
-from aurora_spawner.recovery.provider import GateState
 
 if TYPE_CHECKING:
+    from aurora_spawner.providers.gate import ProviderGate
     from aurora_spawner.recovery.breaker import CircuitBreaker
     from aurora_spawner.recovery.history import AgentHistory
-    from aurora_spawner.recovery.provider import ProviderGate
 
 SHAKY_RATE = 0.25
 """Share of failed attempts from which an agent counts as degraded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.recovery.causes import ErrorCategory
+from aurora_spawner.classification.causes import ErrorCategory
 from aurora_spawner.recovery.policy import PRESETS
 from aurora_spawner.recovery.timeouts import ENOUGH_HISTORY, percentile
 

@@ -7,17 +7,17 @@ from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from aurora_spawner.classification.causes import Cause, ErrorCategory
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.recovery.breaker import CircuitBreaker
-from aurora_spawner.recovery.causes import Cause, ErrorCategory
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.states import RecoveryState, RecoveryStep, advance
-from aurora_spawner.stored import read_fields
+from aurora_spawner.storage.stored_values import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from aurora_spawner.recovery.classify import Classification
+    from aurora_spawner.classification.classifier import Classification
 
 MODEL_AGENT = "model"
 """What a direct call of a model is called as an agent."""

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aurora_spawner.recovery.causes import Cause, ErrorCategory
+from aurora_spawner.classification.causes import Cause, ErrorCategory
 from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState, RecoveryStep
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from aurora_spawner.recovery.errors import RecoveryPolicyError
+from aurora_spawner.errors import RecoveryPolicyError
 
 RetryCallback = Callable[[str, int, str], Awaitable[None] | None]
 """Given the agent, the number of the retry from 1, and the error that led to it."""

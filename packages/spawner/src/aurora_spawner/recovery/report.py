@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed, ProviderMoved
 from aurora_spawner.journal.store import translated
 from aurora_spawner.journal.views import as_written, load_recoveries, load_run, load_tasks
+from aurora_spawner.providers.gate import ProviderGate
+from aurora_spawner.providers.pause_notices import ProviderStory
 from aurora_spawner.recovery.machine import TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoverySummary
-from aurora_spawner.recovery.pauses import ProviderStory
-from aurora_spawner.recovery.provider import ProviderGate
-from aurora_spawner.recovery.standing import stored_breakers, stored_changes
-from aurora_spawner.stored import document
+from aurora_spawner.recovery.restore import stored_breakers, stored_changes
+from aurora_spawner.storage.stored_values import document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,41 +11,41 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.continuity import SESSION_LOST
-from aurora_spawner.events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
+from aurora_spawner.backends.sessions import SESSION_LOST
+from aurora_spawner.classification.causes import CATEGORY_OF, THROTTLING, Cause
+from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.journal.facts import BreakerMoved, Fact, ProviderMoved, RecoveryTransitioned
-from aurora_spawner.recovery.batch import Batch
-from aurora_spawner.recovery.causes import CATEGORY_OF, THROTTLING, Cause
-from aurora_spawner.recovery.chains import fallback_chain, provider_of
-from aurora_spawner.recovery.classify import Classification, ErrorClassifier, FailureEvidence
+from aurora_spawner.providers.gate import GateState
+from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.providers.pause_notices import PauseWatch
+from aurora_spawner.recovery.backoff import retry_wait_s
+from aurora_spawner.recovery.fallbacks import fallback_chain, provider_of
 from aurora_spawner.recovery.health import AgentHealth, health_of
 from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoveryMetrics
-from aurora_spawner.recovery.pauses import PauseWatch
-from aurora_spawner.recovery.provider import GateState
-from aurora_spawner.recovery.provider_store import ProviderStore
+from aurora_spawner.recovery.run_breaker import Batch
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import TimeLimits, limits_of
-from aurora_spawner.recovery.waits import retry_wait_s
-from aurora_spawner.result import PROVIDER_LIMITED, PROVIDER_STOPPED
+from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED
+from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.executor import AttemptEnd
+    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.providers.pause_notices import PauseEvent
+    from aurora_spawner.providers.signal import ProviderSignal
     from aurora_spawner.recovery.breaker import CircuitBreaker
-    from aurora_spawner.recovery.listening import Heard
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
-    from aurora_spawner.recovery.pauses import PauseEvent
     from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy
-    from aurora_spawner.recovery.provider import ProviderGate
+    from aurora_spawner.recovery.restore import RecoveryStanding
     from aurora_spawner.recovery.settings import RecoverySettings
-    from aurora_spawner.recovery.standing import RecoveryStanding
-    from aurora_spawner.result import SpawnResult
-    from aurora_spawner.task import SpawnTask
-    from aurora_spawner.windows import UsageWindow
+    from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 DEFERRAL_LIMIT: Final = 500
 """Attempts at one task that may end in a rate limit before the next one counts: with pauses that grow, days."""
@@ -351,7 +351,7 @@ class RunRecovery:
 
     # While an attempt runs.
 
-    def hear(self, agent: str, heard: Heard, *, began: float) -> bool:
+    def hear(self, agent: str, heard: ProviderSignal, *, began: float) -> bool:
         """Take in what a running attempt tells of its provider; returns True if that changes what may start.
 
         Args:

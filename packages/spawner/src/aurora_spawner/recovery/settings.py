@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 -- read by whoever inspects the fields
 from types import MappingProxyType
 
+from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.recovery.policy import RecoveryPolicy
-from aurora_spawner.recovery.provider_store import default_state_dir
 from aurora_spawner.recovery.states import RecoveryState
 
 StateWatcher = Callable[[str, str, RecoveryState, RecoveryState], None]

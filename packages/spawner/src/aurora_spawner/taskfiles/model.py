@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.task import SpawnTask
+    from aurora_spawner.tasks.task import SpawnTask
 
 
 Order = Literal["file", "parallel"]

@@ -6,8 +6,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GraphError, TaskFileError
-from aurora_spawner.graph import build_graph
-from aurora_spawner.task import SpawnTask
 from aurora_spawner.taskfiles import ccsdd, kiro, openspec, plain, speckit
 from aurora_spawner.taskfiles.form import DONE, Item
 from aurora_spawner.taskfiles.ids import choose_ids, is_sure, read_lead
@@ -18,6 +16,8 @@ from aurora_spawner.taskfiles.order import Place, waits
 from aurora_spawner.taskfiles.prompts import Prompts
 from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
 from aurora_spawner.taskfiles.settings import read_settings
+from aurora_spawner.tasks.graph import build_graph
+from aurora_spawner.tasks.task import SpawnTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

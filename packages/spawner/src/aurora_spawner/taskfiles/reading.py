@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import TaskFileError
-from aurora_spawner.regular_files import NotRegularError, read_regular
+from aurora_spawner.storage.regular_files import NotRegularError, read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path

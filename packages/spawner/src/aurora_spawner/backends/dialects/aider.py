@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.events import AgentEvent, Failed, RetryNotice, Succeeded, Text, UsageReported
 from aurora_spawner.backends.failures import failure_in
-from aurora_spawner.failure import ReportedFailure
-from aurora_spawner.usage import Usage
+from aurora_spawner.tasks.failure import ReportedFailure
+from aurora_spawner.tasks.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ from aurora_spawner.backends.events import (
     WindowsTold,
 )
 from aurora_spawner.backends.failures import MESSAGE_LENGTH, failure_in, status_in
-from aurora_spawner.failure import ReportedFailure
-from aurora_spawner.usage import Usage
-from aurora_spawner.windows import UsageWindow
+from aurora_spawner.tasks.failure import ReportedFailure
+from aurora_spawner.tasks.usage import Usage
+from aurora_spawner.tasks.usage_windows import UsageWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

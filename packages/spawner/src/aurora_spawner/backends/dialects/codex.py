@@ -18,14 +18,14 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.backends.failures import failure_in
-from aurora_spawner.usage import NOTHING, Usage
+from aurora_spawner.tasks.usage import NOTHING, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aurora_spawner.backends.dialects.base import Readers
     from aurora_spawner.backends.fields import Fields
-    from aurora_spawner.failure import ReportedFailure
+    from aurora_spawner.tasks.failure import ReportedFailure
 
 _TRIES_AGAIN: Final = re.compile(r"Reconnecting\.\.\. (\d{1,6})/")
 _SERVER_ERROR: Final = "which may cause temporary errors"

@@ -13,9 +13,9 @@ from aurora_spawner.backends.events import (
     UsageReported,
     WindowsTold,
 )
-from aurora_spawner.failure import ReportedFailure
-from aurora_spawner.usage import Usage
-from aurora_spawner.windows import UsageWindow
+from aurora_spawner.tasks.failure import ReportedFailure
+from aurora_spawner.tasks.usage import Usage
+from aurora_spawner.tasks.usage_windows import UsageWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,50 @@
+"""`aur agents doctor`: check the agents that are installed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render import agent_checks, personas
+
+__all__ = ["command"]
+
+
+@click.command(
+    "doctor",
+    cls=AurCommand,
+    examples=(
+        ("aur agents doctor", "Say which agents are there, and whether they can work."),
+        ("aur agents doctor --json", "The same for a program."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """Check the agents that are installed.
+
+    For each known CLI and each configured agent: whether its program is there, its version, whether it is signed in
+    as far as files and variables tell, and whether its tool calls can be stopped before they happen. No model is
+    called. Files of personas that cannot be read are named too. The exit status is 4 if a configured agent's program
+    is not there.
+    """
+    from aurora_soar.doctor.agents import check_agents
+
+    project = wiring.project_or_prospect(Path.cwd())
+    config = wiring.settings(project)
+    checks = check_agents(wiring.backends_of(project, config), os.environ, Path.home())
+    if as_json:
+        emit_json(agent_checks.as_document(checks))
+    else:
+        for line in agent_checks.as_lines(checks):
+            emit(line)
+        for problem in wiring.roster_of(project).problems:
+            note(f"warning: {personas.problem_line(problem)}")
+    missing = any(each.program is None for each in checks if each.name in config.backends)
+    return ExitCode.ENVIRONMENT if missing else ExitCode.DONE

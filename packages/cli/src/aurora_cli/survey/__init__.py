@@ -1,1 +1,0 @@
-"""What a project is made of, told from its file names and its manifests."""

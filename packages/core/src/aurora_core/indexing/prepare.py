@@ -1,0 +1,179 @@
+"""Files → all that the memory keeps of them, but for their ids; a worker process can do it."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.bounded import open_regular
+from aurora_core.chunking import SymbolType
+from aurora_core.chunking.chunk import KINDS
+from aurora_core.chunking.split import cut_file
+from aurora_core.index.bm25 import path_frequencies
+from aurora_core.index.graph import PackedLinks, packed_links
+from aurora_core.index.segments import BuiltSegment, IndexedChunk, built_segment
+from aurora_core.indexing.walk import MAX_FILE_BYTES, FoundFile, is_generated, is_minified, is_text
+from aurora_core.places import is_test_file
+from aurora_core.report import SkippedFile
+from aurora_core.store.files import ChunkRow, packed_text
+from aurora_core.tokens import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_core.chunking import Chunk
+
+__all__ = ["PreparedBatch", "PreparedFile", "Request", "content_digest", "indexed_chunk", "prepare"]
+
+# Two writes within one tick of the file system's clock leave the same time behind. A file that was last changed so
+# shortly before it was read is read again next time, as git does with its index.
+RACY_NS: Final = 50_000_000
+UNSURE: Final = -1
+READ_ATTEMPTS: Final = 3
+# The longer marks come first, as one of them begins with a shorter one.
+_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_WIDE_MARKS: Final = tuple(mark for mark, _ in _MARKS)
+_DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Files to prepare.
+
+    Attributes:
+        root: the project's folder.
+        files: each with the digest that the memory knows of it, None for a new one.
+    """
+
+    root: str
+    files: Sequence[tuple[FoundFile, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedFile:
+    """A file that was read and cut.
+
+    Attributes:
+        found: size and time as they were when it was read; the time is `UNSURE` where it may change unseen.
+        text: compressed, see `packed_text`.
+        note: why it has no chunks, or how it was cut; "" for an ordinary file.
+    """
+
+    found: FoundFile
+    digest: bytes
+    text: bytes
+    note: str
+    chunks: tuple[ChunkRow, ...]
+    links: PackedLinks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedBatch:
+    """What became of a request's files.
+
+    Attributes:
+        same: those whose content the memory has already.
+        segment: the index of the changed files' chunks, in their order.
+    """
+
+    changed: tuple[PreparedFile, ...]
+    same: tuple[FoundFile, ...]
+    skipped: tuple[SkippedFile, ...]
+    segment: BuiltSegment
+
+
+def prepare(request: Request) -> PreparedBatch:
+    """Read files and cut them. One that cannot be indexed counts as changed, without chunks, so its old ones go."""
+    changed: list[PreparedFile] = []
+    same: list[FoundFile] = []
+    skipped: list[SkippedFile] = []
+    indexed: list[IndexedChunk] = []
+    for file, known in request.files:
+        try:
+            found, content = _read(request.root, file)
+        except OSError as error:
+            skipped.append(SkippedFile(path=file.path, reason=f"cannot be read: {error.strerror}"))
+            continue
+        digest = content_digest(content)
+        reason = _unfit(file.path, content)
+        if reason:
+            skipped.append(SkippedFile(path=file.path, reason=reason))
+        if digest == known:
+            same.append(found)
+            continue
+        text = "" if reason else _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
+        cut = cut_file(file.path, text)
+        indexed += [indexed_chunk(file.path, chunk) for chunk in cut.chunks]
+        defined = [chunk.name.rpartition(".")[2] for chunk in cut.chunks if chunk.symbol_type in _DEFINING]
+        changed.append(
+            PreparedFile(
+                found=found,
+                digest=digest,
+                text=packed_text(cut.text),
+                note=reason or cut.note,
+                chunks=tuple(ChunkRow.of(chunk) for chunk in cut.chunks),
+                links=packed_links(file.path, cut.links, defined),
+            )
+        )
+    return PreparedBatch(
+        changed=tuple(changed), same=tuple(same), skipped=tuple(skipped), segment=built_segment(indexed)
+    )
+
+
+def content_digest(content: bytes) -> bytes:
+    """Returns what the memory knows a file's content by."""
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
+    """A file's content with the size and time that belong to it, also while somebody writes to it."""
+    for _ in range(READ_ATTEMPTS):
+        with open(open_regular(f"{root}/{file.path}", follow=False), "rb") as opened:  # noqa: PTH123 - ten times as fast as by Path
+            before, at = os.fstat(opened.fileno()), time.time_ns()
+            content = opened.read(MAX_FILE_BYTES + 1)
+            after = os.fstat(opened.fileno())
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            sure = after.st_mtime_ns < at - RACY_NS
+            return FoundFile(
+                path=file.path, size=after.st_size, mtime_ns=after.st_mtime_ns if sure else UNSURE
+            ), content
+    return FoundFile(path=file.path, size=after.st_size, mtime_ns=UNSURE), content
+
+
+def _unfit(path: str, content: bytes) -> str:
+    """Why a file is not indexed, "" where it is."""
+    if len(content) > MAX_FILE_BYTES:
+        return f"larger than {MAX_FILE_BYTES // 1000} kB"
+    if not content.startswith(_WIDE_MARKS) and not is_text(content):
+        return "is binary"
+    if is_minified(path, content):
+        return "is minified"
+    return "is generated" if is_generated(content) else ""
+
+
+def _decoded(content: bytes) -> str:
+    """A file's text: UTF-8, unless a mark at its start says that it is UTF-16 or UTF-32."""
+    encodings = (name for mark, name in _MARKS if content.startswith(mark))
+    return content.decode(next(encodings, "utf-8"), errors="replace")
+
+
+def indexed_chunk(path: str, chunk: Chunk) -> IndexedChunk:
+    """What the index needs of a chunk of a file."""
+    return IndexedChunk(
+        body=Counter(terms(chunk.content)),
+        path=path_frequencies(path),
+        # What a chunk itself is called tells more than what it stands in.
+        name=Counter([*terms(chunk.name), *terms(chunk.name.rpartition(".")[2])]),
+        kind=KINDS[chunk.kind],
+        test=is_test_file(path),
+    )

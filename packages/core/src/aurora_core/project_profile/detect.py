@@ -1,0 +1,42 @@
+"""Look at a project: one profile out of its file names and manifests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_core.project_profile.languages import count_languages, lay_out
+from aurora_core.project_profile.manifests import entry_files, read_manifests
+from aurora_core.project_profile.profile import ProjectProfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from aurora_core.project_profile.profile import Findings, ProjectCommand
+
+__all__ = ["look_at"]
+
+
+def look_at(root: Path, files: Sequence[str]) -> ProjectProfile:
+    """Survey a project.
+
+    Args:
+        root: the project's folder.
+        files: its files, as paths with slashes relative to `root`.
+    """
+    findings, unread = read_manifests(root, frozenset(files))
+    declared = [point for found in findings for point in found.entry_points]
+    return ProjectProfile(
+        name=root.resolve().name,
+        files=len(files),
+        languages=count_languages(files),
+        layout=lay_out(files),
+        entry_points=(*declared, *entry_files(files)),
+        commands=tuple(_each_line_once(findings)),
+        unread=unread,
+    )
+
+
+def _each_line_once(findings: Iterable[Findings]) -> Iterable[ProjectCommand]:
+    commands = {(command.purpose, command.line): command for found in findings for command in found.commands}
+    return commands.values()

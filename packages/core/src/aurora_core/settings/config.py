@@ -1,0 +1,302 @@
+"""Settings in layers, each value with where it came from.
+
+Flags come before the environment (`AURORA_…`), that before the project's `.aurora/config.yaml`, that before the
+user's `aurora/config.yaml`, that before the defaults. What in a project's file can start a program or loosen a rule
+is left aside until the user trusts the project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.activation import ActivationPreset
+from aurora_core.errors import ConfigError
+from aurora_core.trust import Claim, Part, TrustStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_core.project import Project
+    from aurora_core.settings.config_file import BackendFile
+
+__all__ = ["BackendConfig", "Config", "load_config", "project_claims"]
+
+DEFAULT: Final = "default"
+DEFAULT_MAX_CONCURRENT: Final = 4
+MAX_CONCURRENT: Final = 1000
+
+_Flat = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendConfig:
+    """An agent of the user's own: a known CLI, or any program that takes a prompt and answers on stdout.
+
+    Attributes:
+        kind: which CLI it is, "command" for any other program, or "model" for a direct call.
+        command: program and arguments; empty for the CLI that is found on PATH.
+        timeout_s: longest run in seconds; None leaves it to the policies.
+        env: variables set for it.
+        fallback: the agents that are asked when it fails, in order.
+        provider: whose limits it meets; None for the CLI's own, or shared with agents of the same command.
+        model: for tasks that name none; None leaves it to the agent.
+        args: more arguments of a known CLI.
+        permissive: whether a known CLI may use every tool unasked.
+        isolated: whether a known CLI gets configuration and sessions of its own for each task.
+        prompt: how a command takes its prompt: stdin, file or argument.
+        events: which CLI's events a command prints; "none" for plain text.
+        api: how a model is asked.
+        base_url: where; None for the provider's own address.
+        key: the name of the key for it; None for a server that wants none.
+        env_pass: names, or patterns of them, of further variables that it sees of the user's environment.
+        max_tokens: of a model's answer; None leaves it to us.
+    """
+
+    kind: str
+    command: tuple[str, ...]
+    timeout_s: float | None
+    env: Mapping[str, str]
+    fallback: tuple[str, ...] = ()
+    provider: str | None = None
+    model: str | None = None
+    args: tuple[str, ...] = ()
+    permissive: bool = False
+    isolated: bool = False
+    prompt: str = "stdin"
+    events: str = "none"
+    api: str = "openai"
+    base_url: str | None = None
+    key: str | None = None
+    max_tokens: int | None = None
+    env_pass: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, resolved.
+
+    Attributes:
+        tool: the agent for tasks that name none; None takes the first CLI that is found, else the local agent.
+        backends: the user's own agents by name.
+        max_concurrent: agents at once.
+        recovery: what is done about failed agents; whoever runs them knows and checks its fields.
+        exclude: patterns of files that are not indexed, as in `.gitignore`.
+        activation: how much earlier use counts in searches.
+        semantic_model: folder of an embedding model; None for searches by words alone.
+        env_pass: names, or patterns of them, of further variables that every agent sees of the user's environment.
+        share_answers: whether this project's answers may be found from the user's other projects that say so too.
+        left_aside: what the project's file says that has no effect, since the user does not trust it.
+        origins: by dotted key, where its value came from; keys at their defaults are not in it.
+    """
+
+    tool: str | None
+    backends: Mapping[str, BackendConfig]
+    max_concurrent: int
+    exclude: tuple[str, ...]
+    activation: ActivationPreset = ActivationPreset.DEFAULT
+    semantic_model: str | None = None
+    share_answers: bool = False
+    env_pass: tuple[str, ...] = ()
+    left_aside: tuple[Claim, ...] = ()
+    recovery: Mapping[str, object] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, key: str) -> str:
+        """Where a key's value came from: a file, `environment AURORA_…`, `flag`, or `default`."""
+        return self.origins.get(key, DEFAULT)
+
+
+_KEYS: Final = (
+    "tool",
+    "backends",
+    "env_pass",
+    "spawner.max_concurrent",
+    "spawner.recovery",
+    "memory.exclude",
+    "memory.activation",
+    "memory.semantic_model",
+    "memory.share_answers",
+)
+_VARIABLES: Final[Mapping[str, str]] = {
+    "tool": "AURORA_TOOL",
+    "spawner.max_concurrent": "AURORA_SPAWNER_MAX_CONCURRENT",
+    "memory.exclude": "AURORA_MEMORY_EXCLUDE",
+    "memory.activation": "AURORA_MEMORY_ACTIVATION",
+    "memory.semantic_model": "AURORA_MEMORY_SEMANTIC_MODEL",
+    "memory.share_answers": "AURORA_MEMORY_SHARE_ANSWERS",
+}
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_SWITCH: Final[Mapping[str, bool]] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def load_config(
+    project: Project | None, *, environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING
+) -> Config:
+    """Resolve every setting.
+
+    Args:
+        environ: the environment; `AURORA_MEMORY_EXCLUDE` is a list with commas.
+        overrides: by dotted key, what flags said.
+
+    Raises:
+        ConfigError: a file or variable says something that cannot be meant; names file, line and field.
+        TrustStoreError: what the user has trusted cannot be read.
+    """
+    values: _Flat = {}
+    origins: dict[str, str] = {}
+    user_file = _user_file(environ)
+    if user_file is not None:
+        _layer(values, origins, _from_file(user_file), str(user_file))
+    trusted, left_aside = _of_project(project, environ) if project else ({}, ())
+    _layer(values, origins, trusted, str(project.config_file) if project else "")
+    for key, value in _from_environment(environ).items():
+        _layer(values, origins, {key: value}, f"environment {_VARIABLES[key]}")
+    _layer(values, origins, _known(overrides), "flag")
+    return _config(values, origins, left_aside)
+
+
+def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tuple[Claim, ...]]:
+    """The settings of a project's file that take effect, and what was left aside of the others."""
+    found = _from_file(project.config_file)
+    if not found:
+        return found, ()
+    from aurora_core.settings.config_claims import config_claims, without_claims
+
+    claims = config_claims(found)
+    if TrustStore.of(environ).trusts(project, Part.CONFIG, claims):
+        return found, ()
+    return without_claims(found), claims
+
+
+def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
+    """Lay one source's values over what is there; backends are joined by name."""
+    for key, value in found.items():
+        if key == "backends":
+            assert isinstance(value, dict)
+            values[key] = {**_backends(values), **value}
+            origins.update({f"backends.{name}": origin for name in value})
+        else:
+            values[key] = value
+        origins[key] = origin
+
+
+def _backends(values: _Flat) -> dict[str, BackendFile]:
+    found = values.get("backends", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def _user_file(environ: Mapping[str, str]) -> Path | None:
+    base = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
+    return Path(base) / "aurora" / "config.yaml" if base else None
+
+
+def _from_file(path: Path) -> _Flat:
+    if not path.exists() and not path.is_symlink():
+        return {}
+    from aurora_core.settings.yaml_source import read_yaml
+
+    source = read_yaml(path)
+    if source is None or not source.value:
+        return {}
+    from aurora_core.settings.config_file import settings_in
+
+    return settings_in(source)
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Flat:
+    found: _Flat = {}
+    for key, variable in _VARIABLES.items():
+        text = environ.get(variable, "")
+        if text:
+            found[key] = _from_text(key, variable, text)
+    return found
+
+
+def _from_text(key: str, variable: str, text: str) -> object:
+    if key == "memory.exclude":
+        return [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+    if key == "memory.share_answers":
+        if text.lower() not in _SWITCH:
+            raise ConfigError(variable, None, key, f"{text!r} is neither true nor false")
+        return _SWITCH[text.lower()]
+    if key == "memory.activation" and text not in list(ActivationPreset):
+        raise ConfigError(variable, None, key, f"{text!r} is none of {', '.join(ActivationPreset)}")
+    if key != "spawner.max_concurrent":
+        return text
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENT:
+        raise ConfigError(variable, None, key, f"{text!r} is not a whole number from 1 to {MAX_CONCURRENT}")
+    return int(text)
+
+
+def _known(overrides: Mapping[str, object]) -> Mapping[str, object]:
+    for key in overrides:
+        if key not in _KEYS:
+            from aurora_core.settings.config_file import suggestion
+
+            raise ConfigError("flag", None, key, f"is not a setting{suggestion(key, ())}")
+    return overrides
+
+
+def project_claims(project: Project) -> tuple[Claim, ...]:
+    """Returns what in a project's settings needs trust, trusted or not.
+
+    Raises:
+        ConfigError: the file says something that cannot be meant.
+    """
+    found = _from_file(project.config_file)
+    if not found:
+        return ()
+    from aurora_core.settings.config_claims import config_claims
+
+    return config_claims(found)
+
+
+def _config(values: _Flat, origins: dict[str, str], left_aside: tuple[Claim, ...]) -> Config:
+    limit = values.get("spawner.max_concurrent", DEFAULT_MAX_CONCURRENT)
+    exclude = values.get("memory.exclude", ())
+    tool = values.get("tool")
+    assert isinstance(limit, int)
+    passed = values.get("env_pass", ())
+    assert isinstance(exclude, (list, tuple))
+    assert isinstance(passed, (list, tuple))
+    recovery = values.get("spawner.recovery", {})
+    assert isinstance(recovery, dict)
+    model = values.get("memory.semantic_model")
+    return Config(
+        tool=None if tool is None else str(tool),
+        backends={
+            name: BackendConfig(
+                kind=b.kind,
+                command=tuple(b.command or ()),
+                timeout_s=b.timeout_s,
+                env=b.env,
+                fallback=tuple(b.fallback),
+                provider=b.provider,
+                model=b.model,
+                args=tuple(b.args),
+                permissive=b.permissive,
+                isolated=b.isolated,
+                prompt=b.prompt,
+                events=b.events,
+                api=b.api,
+                base_url=b.base_url,
+                key=b.key,
+                max_tokens=b.max_tokens,
+                env_pass=tuple(b.env_pass),
+            )
+            for name, b in _backends(values).items()
+        },
+        max_concurrent=limit,
+        exclude=tuple(exclude),
+        activation=ActivationPreset(str(values.get("memory.activation", ActivationPreset.DEFAULT))),
+        semantic_model=None if model is None else str(model),
+        share_answers=bool(values.get("memory.share_answers", False)),
+        env_pass=tuple(passed),
+        left_aside=left_aside,
+        recovery=recovery,
+        origins=origins,
+    )

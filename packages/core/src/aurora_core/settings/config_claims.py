@@ -1,0 +1,74 @@
+"""Which settings of a project's config.yaml take effect only once the user trusts the project."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.trust import Claim, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from aurora_core.settings.config_file import BackendFile
+
+__all__ = ["config_claims", "without_claims"]
+
+LOCAL_AGENT: Final = "local"
+"""The agent that changes nothing and sends nothing anywhere; anybody may choose it."""
+_BACKEND: Final = "backends."
+
+
+def config_claims(found: Mapping[str, object]) -> tuple[Claim, ...]:
+    """Returns the claims among the settings of a project's file, given by dotted key."""
+    return tuple(_claims(found))
+
+
+def without_claims(found: Mapping[str, object]) -> dict[str, object]:
+    """Returns the settings that take effect without trust."""
+    claimed = {claim.name for claim in config_claims(found)}
+    return {key: value for key, value in found.items() if key not in claimed and key != "backends"}
+
+
+def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
+    if found.get("tool") not in (None, LOCAL_AGENT):
+        yield _claim("tool", str(found["tool"]))
+    backends = found.get("backends", {})
+    assert isinstance(backends, dict)
+    for name, backend in backends.items():
+        yield _claim(f"{_BACKEND}{name}", *_about_backend(backend))
+    recovery = found.get("spawner.recovery")
+    if isinstance(recovery, dict) and recovery:
+        yield _claim("spawner.recovery", *(f"{key}: {_json(value)}" for key, value in recovery.items()))
+    passed = found.get("env_pass")
+    if isinstance(passed, list) and passed:
+        yield _claim("env_pass", *(f"agents see {name}" for name in passed))
+    if found.get("memory.share_answers"):
+        yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
+
+
+def _claim(name: str, *says: str) -> Claim:
+    return Claim(part=Part.CONFIG, name=name, says=says)
+
+
+def _about_backend(backend: BackendFile) -> Iterator[str]:
+    """Says everything about an agent, one fact a line, what matters most first."""
+    given = backend.model_dump(exclude_unset=True)
+    yield f"kind: {given.pop('kind')}"
+    if command := given.pop("command", None):
+        yield f"command: {shlex.join(command)}"
+    for name, value in (given.pop("env", None) or {}).items():
+        yield f"env: {name}={_json(value)}"
+    for name in given.pop("env_pass", None) or ():
+        yield f"sees {name} of your environment"
+    for name, value in given.items():
+        yield f"{name}: {_json(value)}"
+    if backend.kind == "model":
+        where = backend.base_url or f"the provider's own address ({backend.api})"
+        what = f"your key {backend.key.removeprefix('keys:')}, and each prompt," if backend.key else "each prompt"
+        yield f"sends {what} to {where}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,180 @@
+"""The shape of config.yaml, and what is wrong with one that does not have it.
+
+Apart from `config`, because a project without settings should not wait for the library that checks them.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from aurora_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_core.settings.yaml_source import YamlSource
+
+__all__ = ["AGENT_CLIS", "BackendFile", "settings_in", "suggestion"]
+
+AGENT_CLIS: Final = ("claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline")
+"""Agents that need no `command:`, since their CLIs are known."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+_Word = Annotated[str, Field(min_length=1)]
+_Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*?][A-Za-z0-9_*?]*$")]
+"""The name of a variable, or a pattern of names."""
+_ONLY_FOR: Final = {
+    "prompt": ("command",),
+    "events": ("command",),
+    "command": ("command", *AGENT_CLIS),
+    "args": AGENT_CLIS,
+    "permissive": AGENT_CLIS,
+    "isolated": AGENT_CLIS,
+    "api": ("model",),
+    "base_url": ("model",),
+    "key": ("model",),
+    "max_tokens": ("model",),
+    "env_pass": ("command", *AGENT_CLIS),
+}
+"""Settings that not every kind of agent has."""
+
+
+def _named_key(text: str) -> str:
+    """The name in `keys:NAME`; a key itself has no business in a file, nor in the message about it."""
+    scheme, _, name = text.partition(":")
+    if scheme != "keys" or not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name):
+        raise PydanticCustomError(
+            "key",
+            "must name a key, like keys:openai; the key itself is kept by `aur keys set openai`, not written here",
+        )
+    return name
+
+
+def _without_secret(url: str) -> str:
+    """An address is shown in process lists and messages; who somebody is has no business in it."""
+    if "@" in url.split("://", 1)[1].split("/", 1)[0]:
+        raise PydanticCustomError(
+            "secret", "must hold no user or password; name a key instead, like `key: keys:openai`", {}
+        )
+    return url
+
+
+class BackendFile(_Strict):
+    """One of the user's own agents, or their choices for a known one."""
+
+    kind: Literal["command", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline", "model"]
+    command: Annotated[list[_Word], Field(min_length=1)] | None = None
+    prompt: Literal["stdin", "file", "argument"] = "stdin"
+    events: Literal["none", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"] = "none"
+    model: _Word | None = None
+    args: list[str] = Field(default_factory=list)
+    permissive: bool = False
+    isolated: bool = False
+    timeout_s: PositiveFloat | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    env_pass: list[_Pattern] = Field(default_factory=list)
+    fallback: list[str] = Field(default_factory=list)
+    provider: _Word | None = None
+    api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_without_secret)] | None = None
+    key: Annotated[str, AfterValidator(_named_key)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> BackendFile:
+        for name, kinds in _ONLY_FOR.items():
+            if name in self.model_fields_set and self.kind not in kinds:
+                raise PydanticCustomError("unfit", "{name} is no setting of kind {kind}", _about(name, self.kind))
+        if self.kind == "command" and self.command is None:
+            raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("command", self.kind))
+        if self.kind == "model" and self.model is None:
+            raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("model", self.kind))
+        return self
+
+
+def _about(name: str, kind: str) -> dict[str, str]:
+    return {"name": name, "kind": kind}
+
+
+class _SpawnerFile(_Strict):
+    max_concurrent: Annotated[int, Field(ge=1, le=1000)] = 4
+    recovery: dict[str, object] = Field(default_factory=dict)
+
+
+class _MemoryFile(_Strict):
+    exclude: list[str] = Field(default_factory=list)
+    activation: Literal["default", "aggressive", "conservative", "bla_focused", "context_focused"] = "default"
+    semantic_model: Annotated[str, Field(min_length=1)] | None = None
+    share_answers: bool = False
+
+
+class _File(_Strict):
+    """The shape of config.yaml."""
+
+    tool: Annotated[str, Field(min_length=1)] | None = None
+    backends: dict[str, BackendFile] = Field(default_factory=dict)
+    env_pass: list[_Pattern] = Field(default_factory=list)
+    spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
+    memory: _MemoryFile = Field(default_factory=_MemoryFile)
+
+
+def settings_in(source: YamlSource) -> dict[str, object]:
+    """The settings of a file, by dotted key.
+
+    Raises:
+        ConfigError: something in it cannot be meant; names line and field.
+    """
+    try:
+        parsed = _File.model_validate(source.value)
+    except ValidationError as error:
+        raise _first_problem(source, error) from error
+    given: dict[str, object] = {}
+    if "tool" in parsed.model_fields_set:
+        given["tool"] = parsed.tool
+    if "backends" in parsed.model_fields_set:
+        given["backends"] = parsed.backends
+    if "env_pass" in parsed.model_fields_set:
+        given["env_pass"] = parsed.env_pass
+    if "max_concurrent" in parsed.spawner.model_fields_set:
+        given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
+    if "recovery" in parsed.spawner.model_fields_set:
+        given["spawner.recovery"] = parsed.spawner.recovery
+    given |= {f"memory.{key}": getattr(parsed.memory, key) for key in parsed.memory.model_fields_set}
+    return given
+
+
+def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    place = tuple(first["loc"])
+    reason = first["msg"]
+    if first["type"] == "unfit":
+        place, reason = (*place, first["ctx"]["name"]), reason.removeprefix(f"{first['ctx']['name']} ")
+    if first["type"] == "extra_forbidden":
+        reason = f"is not a setting{suggestion(str(place[-1]), place[:-1])}"
+    return ConfigError(source.path, source.line_of(place), ".".join(map(str, place)), reason)
+
+
+def suggestion(word: str, inside: tuple[int | str, ...]) -> str:
+    """The setting that was likely meant, or all that are known in a place."""
+    fields = _fields_inside(inside)
+    close = get_close_matches(word, fields, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(fields)}"
+
+
+def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
+    models: Mapping[int | str, type[BaseModel]] = {
+        "spawner": _SpawnerFile,
+        "memory": _MemoryFile,
+        "backends": BackendFile,
+    }
+    model = models.get(place[0], _File) if place else _File
+    return list(model.model_fields)

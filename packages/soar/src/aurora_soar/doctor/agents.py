@@ -1,0 +1,238 @@
+"""Whether the agent CLIs are there, in which version, and signed in as far as files and variables tell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner import BackendError, CliBackend
+from aurora_spawner.backends.model.apis import APIS
+from aurora_spawner.backends.model.backend import ModelBackend
+from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.supervision.environment import agent_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aurora_spawner import Backend
+
+__all__ = ["AgentCheck", "SignedIn", "check_agents"]
+
+VERSION_LIMIT_S: Final = 20.0
+NO_GATE: Final = "no gate is wired yet"
+
+
+class SignedIn(StrEnum):
+    """What can be known of a login without a call."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCheck:
+    """What was found of one agent.
+
+    Attributes:
+        kind: of its backend.
+        program: its full path, or a model's address; None where it is not there.
+        version: as it says itself, or which model it is; None where it does not.
+        signed_in_by: the variable or file that says so; "" where nothing does.
+        gate: whether its tool calls can be stopped before they happen.
+        advice: what to do; empty where nothing is to be done.
+    """
+
+    name: str
+    kind: str
+    program: str | None
+    version: str | None
+    signed_in: SignedIn
+    signed_in_by: str
+    gate: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traces:
+    """What a login leaves behind.
+
+    Attributes:
+        files: below the home, or below the folder that a variable names (`$VARIABLE/file`).
+    """
+
+    variables: tuple[str, ...]
+    files: tuple[str, ...] = ()
+
+
+_ANY_KEY: Final = (
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "OPENROUTER_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GROQ_API_KEY",
+    "MISTRAL_API_KEY",
+    "XAI_API_KEY",
+)
+_TRACES: Final[Mapping[str, _Traces]] = {
+    "claude": _Traces(
+        variables=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+        files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
+    ),
+    "codex": _Traces(
+        variables=("OPENAI_API_KEY", "CODEX_API_KEY"), files=("$CODEX_HOME/auth.json", ".codex/auth.json")
+    ),
+    "gemini": _Traces(
+        variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
+    ),
+    "opencode": _Traces(
+        variables=_ANY_KEY, files=("$XDG_DATA_HOME/opencode/auth.json", ".local/share/opencode/auth.json")
+    ),
+    "qwen": _Traces(
+        variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
+        files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
+    ),
+    "copilot": _Traces(variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN")),
+    "aider": _Traces(variables=_ANY_KEY),
+    "cline": _Traces(variables=_ANY_KEY),
+}
+# Logins of these may also be in a keyring or in files whose names move between versions: nothing found says nothing.
+_MAY_HIDE: Final = frozenset({"claude", "copilot", "aider", "cline", "opencode"})
+
+
+def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], home: Path) -> tuple[AgentCheck, ...]:
+    """Look at the known CLIs, then at the configured agents; programs are asked for their version all at once."""
+    known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
+    looked_at = {**known, **backends}
+    programs = {name: _program(backend, environ) for name, backend in looked_at.items()}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        asked = {
+            name: pool.submit(
+                _version, program, agent_environment(environ, keep=each.keep_env, own=each.own_env()), home
+            )
+            for name, each in looked_at.items()
+            if isinstance(each, CliBackend) and (program := programs[name])
+        }
+        versions = {name: answer.result() for name, answer in asked.items()}
+    return tuple(
+        _check(name, each, program=programs[name], version=versions.get(name), environ=environ, home=home)
+        for name, each in looked_at.items()
+    )
+
+
+def _check(
+    name: str, backend: Backend, *, program: str | None, version: str | None, environ: Mapping[str, str], home: Path
+) -> AgentCheck:
+    if isinstance(backend, ModelBackend):
+        return _check_model(name, backend)
+    kind = backend.kind if isinstance(backend, CliBackend) else "command"
+    signed_in, by = _signed_in(backend, environ, home)
+    return AgentCheck(
+        name=name,
+        kind=kind,
+        program=program,
+        version=version,
+        signed_in=signed_in,
+        signed_in_by=by,
+        gate=NO_GATE,
+        advice=_advice(backend, program, version, signed_in),
+    )
+
+
+def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
+    """A model has no program, no version and no tools; nobody is called to see whether it is there."""
+    advice, signed_in = "", SignedIn.UNKNOWN
+    if backend.key is not None:
+        try:
+            signed_in = SignedIn.YES if backend.key() else SignedIn.NO
+        except BackendError as error:
+            advice, signed_in = str(error), SignedIn.NO
+    return AgentCheck(
+        name=name,
+        kind="model",
+        program=backend.base_url or APIS[backend.api].base_url,
+        version=f"{backend.api}: {backend.model}",
+        signed_in=signed_in,
+        signed_in_by="a key" if signed_in is SignedIn.YES else "",
+        gate="needs no gate, it has no tools",
+        advice=advice,
+    )
+
+
+def _advice(backend: Backend, program: str | None, version: str | None, signed_in: SignedIn) -> str:
+    if not isinstance(backend, CliBackend):
+        return "" if program else "correct its `command:`"
+    if program is None:
+        return f"install {backend.profile.package.removeprefix('pip:')}"
+    if version is None:
+        return f"`{backend.profile.program} --version` fails; install {backend.profile.package} again"
+    return "sign in, or set its key" if signed_in is SignedIn.NO else ""
+
+
+def _program(backend: Backend, environ: Mapping[str, str]) -> str | None:
+    command: tuple[str, ...] = getattr(backend, "command", ())
+    program = command[0] if command else backend.profile.program if isinstance(backend, CliBackend) else ""
+    return shutil.which(program, path=environ.get("PATH")) if program else None
+
+
+def _signed_in(backend: Backend, environ: Mapping[str, str], home: Path) -> tuple[SignedIn, str]:
+    if not isinstance(backend, CliBackend):
+        return SignedIn.UNKNOWN, ""
+    traces = _TRACES[backend.kind]
+    seen = {**environ, **backend.env}
+    for variable in traces.variables:
+        if seen.get(variable):
+            return SignedIn.YES, variable
+    for path in _files(traces.files, seen, home):
+        if path.is_file():
+            return SignedIn.YES, str(path)
+    return (SignedIn.UNKNOWN if backend.kind in _MAY_HIDE else SignedIn.NO), ""
+
+
+def _files(names: Iterable[str], environ: Mapping[str, str], home: Path) -> Iterable[Path]:
+    for name in names:
+        if not name.startswith("$"):
+            yield home / name
+            continue
+        variable, _, rest = name[1:].partition("/")
+        if environ.get(variable):
+            yield Path(environ[variable]) / rest
+
+
+def _version(program: str, environ: Mapping[str, str], home: Path) -> str | None:
+    """The first line of what a program says to --version; None where it fails or takes too long.
+
+    It is asked in the home folder: some read settings from wherever they are started.
+    """
+    try:
+        process = subprocess.Popen(
+            [str(Path(program).absolute()), "--version"],
+            cwd=home if home.is_dir() else None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**environ, "DISABLE_AUTOUPDATER": "1", "COPILOT_AUTO_UPDATE": "false", "NO_COLOR": "1"},
+            start_new_session=True,
+        )
+    except OSError:
+        return None
+    with process:
+        try:
+            said, _ = process.communicate(timeout=VERSION_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return None
+    lines = said.decode("utf-8", "replace").strip().splitlines()
+    return lines[0] if lines and process.returncode == 0 else None

@@ -1,0 +1,68 @@
+"""The local agent: answers a subgoal from the project's memory, as a process of its own.
+
+    python -m aurora_soar.local_agent --project DIR < prompt
+
+A JSON prompt is a `LocalRequest` and gets an `Evidence` document; any other text is a question and gets an answer in
+Markdown. Exit status 0 with an answer, 1 when nothing in the memory speaks of it, 2 when the prompt is unusable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aurora_core import AuroraCoreError, Memory
+from aurora_soar.errors import SoarError
+from aurora_soar.evidence.evidence import LocalRequest
+from aurora_soar.local_agent.gather import gather
+from aurora_spawner.tasks.prompts import RESULTS_HEADING
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read a prompt on stdin, answer on stdout, complain on stderr."""
+    parser = argparse.ArgumentParser(prog="aurora_soar.local_agent", description="Answer from a project's memory.")
+    parser.add_argument("--project", type=Path, required=True, help="folder that holds .aurora")
+    arguments = parser.parse_args(argv)
+    prompt = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    try:
+        with Memory.open(arguments.project) as memory:
+            return _answer(memory, arguments.project, prompt)
+    except (SoarError, AuroraCoreError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _answer(memory: Memory, project: Path, prompt: str) -> int:
+    if prompt.lstrip().startswith("{"):
+        try:
+            request = LocalRequest.model_validate_json(prompt)
+        except ValidationError as error:
+            sys.stderr.write(
+                f"the prompt is not a request for the local agent: {error.errors(include_url=False)[0]}\n"
+            )
+            return 2
+        sys.stdout.write(gather(memory, request).model_dump_json())
+        return 0
+    return _answer_text(memory, project, prompt)
+
+
+def _answer_text(memory: Memory, project: Path, prompt: str) -> int:
+    from aurora_soar.local_agent.lookup import answer_directly
+
+    # What earlier tasks found is not what this one asks; it would be answered all the same.
+    question, _, _ = prompt.partition(f"\n{RESULTS_HEADING}\n")
+    synthesis = answer_directly(memory, project, question)
+    if not synthesis.sources:
+        sys.stderr.write(synthesis.answer)
+        return 1
+    sys.stdout.write(synthesis.answer)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""The definitions that answer a question, and the lines in them that do what it asks about."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.evidence.code_prose import code_rows, docstring, sentences
+from aurora_soar.evidence.evidence import Finding, FindingKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aurora_core import Hit
+    from aurora_soar.question.focus import Coverage, Focus
+
+__all__ = ["NAMED_SYMBOLS", "definition_finding", "find_definitions", "find_steps"]
+
+NAMED_SYMBOLS: Final = frozenset({"function", "method", "class"})
+STEPS_EACH: Final = 3
+# A line that speaks of less than this share of the question's weight is there by chance.
+STEP_THRESHOLD: Final = 0.25
+MAX_SIGNATURE: Final = 200
+# What decides a definition's place beside the memory's own score: the share of the question that it speaks of
+# anywhere scales that score; what its name says, and what the most telling sentence in it says, is added.
+COVERAGE_WEIGHT: Final = 0.6
+NAME_WEIGHT: Final = 0.5
+SENTENCE_WEIGHT: Final = 0.5
+# A constructor names everything that its class works with and does nothing of it: it counts for less, unless it is
+# asked for.
+CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__", "constructor"})
+CONSTRUCTOR_SHARE: Final = 0.6
+
+# A line that does something: calls, assigns, decides, repeats or returns.
+_DOES: Final = re.compile(r"[(=\[]|\b(?:return|if|for|while|match|yield)\b")
+# What is left of line breaks inside of brackets.
+_BRACKET_SPACE: Final = re.compile(r"(?<=[(\[]) | (?=[)\]])")
+_NOT_CODE: Final = re.compile(r"""^\s*(?:#|//|/\*|\*|@|"{3}|'{3}|import\b|from\b|use\b|package\b|$)""")
+
+
+def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
+    """Definitions among the hits, best first; those that share no word with the question are left out.
+
+    A long definition that repeats one word of the question can score high in the memory; one that has all the words,
+    best of all in its name or in one sentence of its documentation, is the likelier answer.
+    """
+    named = [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS]
+    distinct: dict[tuple[str, str], Finding] = {}
+    for hit in sorted(named, key=lambda hit: -_place(hit, focus)):
+        finding = definition_finding(hit, FindingKind.DEFINITION, _coverage(hit, focus))
+        if finding.terms:
+            distinct.setdefault((finding.file, finding.symbol), finding)
+    return list(distinct.values())[:limit]
+
+
+def _place(hit: Hit, focus: Focus) -> float:
+    said = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
+    name = re.split(r"[.:#]+", hit.name)[-1]
+    share = CONSTRUCTOR_SHARE if name in CONSTRUCTORS and name not in focus.words else 1.0
+    return share * (
+        hit.hybrid_score * (1 - COVERAGE_WEIGHT + COVERAGE_WEIGHT * _coverage(hit, focus).share)
+        + NAME_WEIGHT * focus.coverage(hit.name).share
+        + SENTENCE_WEIGHT * said
+    )
+
+
+def _coverage(hit: Hit, focus: Focus) -> Coverage:
+    return focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
+
+
+def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: str = "") -> Finding:
+    """A claim about a definition as a whole: its place is the line that names it."""
+    line = definition_line(hit)
+    return Finding(
+        kind=kind,
+        file=hit.file,
+        line=line,
+        line_end=max(line, hit.line_end),
+        symbol=hit.name,
+        text=signature(hit),
+        about=about,
+        detail=docstring(hit.content, hit.file),
+        terms=coverage.words,
+        relevance=coverage.share,
+        chunk_id=hit.chunk_id,
+    )
+
+
+def signature(hit: Hit) -> str:
+    """The definition's own first line, in one line and without what follows it."""
+    text = _BRACKET_SPACE.sub("", " ".join((hit.signature or _line_of(hit)).split())).replace(",)", ")")
+    return text[:MAX_SIGNATURE].rstrip(" {:")
+
+
+def definition_line(hit: Hit) -> int:
+    """The line where the name is defined; a chunk may begin with decorators or comments."""
+    return hit.line_start + _offset(hit)
+
+
+def _line_of(hit: Hit) -> str:
+    lines = hit.content.split("\n")
+    return lines[_offset(hit)] if lines else hit.name
+
+
+def _offset(hit: Hit) -> int:
+    name = re.compile(rf"(?<![\w.]){re.escape(re.split(r'[.:#]+', hit.name)[-1])}(?!\w)")
+    for number, line in enumerate(hit.content.split("\n")):
+        if not _NOT_CODE.match(line) and name.search(line):
+            return number
+    return 0
+
+
+def find_steps(hits: Sequence[Hit], focus: Focus) -> list[Finding]:
+    """For each definition, the few lines of its body that speak most of what the question asks, in file order."""
+    return [step for hit in hits for step in _steps(hit, focus)]
+
+
+def _steps(hit: Hit, focus: Focus) -> list[Finding]:
+    first = _offset(hit) + 1
+    candidates = []
+    for number, line in code_rows(hit.content, hit.file):
+        coverage = focus.coverage(line)
+        if number >= first and _DOES.search(line) and coverage.share >= STEP_THRESHOLD:
+            candidates.append(_step(hit, number, line.strip(), coverage))
+    best = sorted(candidates, key=lambda f: (-f.relevance, f.line))[:STEPS_EACH]
+    return sorted(best, key=lambda f: f.line)
+
+
+def _step(hit: Hit, number: int, text: str, coverage: Coverage) -> Finding:
+    line = hit.line_start + number
+    return Finding(
+        kind=FindingKind.STEP,
+        file=hit.file,
+        line=line,
+        line_end=line,
+        symbol=hit.name,
+        text=text,
+        terms=coverage.words,
+        relevance=coverage.share,
+        chunk_id=hit.chunk_id,
+    )

@@ -1,0 +1,229 @@
+"""How the code that was found hangs together: who calls it, and what of the project it calls."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_core import is_test_file
+from aurora_soar.evidence.code_prose import code_rows
+from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding
+from aurora_soar.local_agent.imports import reaches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_core import Hit, Memory, Reference
+    from aurora_soar.question.focus import Focus
+
+__all__ = ["find_flow"]
+
+CALLERS_EACH: Final = 4
+MAX_REFERENCES: Final = 200
+CALLEES_EACH: Final = 5
+# A name with more definitions than this (get, run, …) does not tell which one is meant.
+MAX_DEFINITIONS: Final = 3
+# A method's name at least this long, or with an underscore, is hardly given twice by chance.
+DISTINCTIVE: Final = 12
+
+_OWN_RECEIVERS: Final = frozenset({"", "self", "cls", "this"})
+
+_CALL: Final = re.compile(r"(?P<before>[\w.]*?)\b(?P<name>[^\W\d]\w*)\s*\(")
+_DEFINES: Final = re.compile(r"\b(?:def|class|func|fn|function)\s+$")
+_KEYWORDS: Final = frozenset(
+    [
+        "if",
+        "for",
+        "while",
+        "switch",
+        "return",
+        "print",
+        "super",
+        "isinstance",
+        "len",
+        "range",
+        "str",
+        "int",
+        "float",
+        "bool",
+        "list",
+        "dict",
+        "set",
+        "tuple",
+        "type",
+        "getattr",
+        "setattr",
+        "hasattr",
+        "repr",
+        "sorted",
+        "min",
+        "max",
+        "sum",
+        "any",
+        "all",
+        "zip",
+        "map",
+        "filter",
+        "enumerate",
+        "iter",
+        "next",
+        "open",
+        "not",
+        "and",
+        "or",
+        "in",
+        "is",
+        "lambda",
+        "yield",
+        "await",
+        "with",
+        "except",
+        "assert",
+        "raise",
+        "catch",
+        "sizeof",
+        "new",
+        "func",
+        "fn",
+        "match",
+        "format",
+        "append",
+        "extend",
+        "join",
+        "split",
+        "strip",
+        "items",
+        "keys",
+        "values",
+        "pop",
+        "get",
+        "make",
+        "cap",
+        "copy",
+        "panic",
+        "println",
+        "vec",
+        "Some",
+        "Ok",
+        "Err",
+        "unwrap",
+        "clone",
+        "into",
+    ]
+)
+
+
+def find_flow(memory: Memory, hits: Sequence[Hit], focus: Focus) -> list[Finding]:
+    """Callers and callees of the definitions, those of the first one first."""
+    found: dict[tuple[str, int, FindingKind], Finding] = {}
+    for hit in hits:
+        for finding in (*_callers(memory, hit, focus), *_callees(memory, hit, focus)):
+            found.setdefault((finding.file, finding.line, finding.kind), finding)
+    return list(found.values())
+
+
+def _short(name: str) -> str:
+    return re.split(r"[.:#]+", name)[-1]
+
+
+def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
+    """Lines that surely call the definition."""
+    name = _short(hit.name)
+    if name.startswith("__"):
+        return
+    shared = len(memory.definitions(name, limit=2)) > 1
+    found = 0
+    for reference in memory.callers(name, limit=MAX_REFERENCES):
+        if found == CALLERS_EACH:
+            return
+        if not is_test_file(reference.file) and _calls(memory, reference, hit, shared=shared):
+            found += 1
+            yield _caller(reference, hit, focus)
+
+
+def _calls(memory: Memory, reference: Reference, hit: Hit, *, shared: bool) -> bool:
+    """Whether a line that names the definition means it; a method shared by classes is only sure in its own file."""
+    if reference.file == hit.file:
+        return not hit.line_start <= reference.line <= hit.line_end
+    name = _short(hit.name)
+    before = next((m.group("before") for m in _CALL.finditer(reference.text) if m.group("name") == name), "")
+    if hit.symbol_type == "method":
+        return not shared and _tells(name, before)
+    return reaches(
+        name,
+        receiver=before.rstrip("."),
+        caller=reference.file,
+        caller_text=memory.text(reference.file) or "",
+        definition=hit.file,
+    )
+
+
+def _caller(reference: Reference, hit: Hit, focus: Focus) -> Finding:
+    coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
+    return Finding(
+        kind=FindingKind.CALLER,
+        file=reference.file,
+        line=reference.line,
+        line_end=reference.line,
+        symbol=reference.name,
+        text=reference.text,
+        about=hit.name,
+        terms=coverage.words,
+        relevance=coverage.share,
+    )
+
+
+def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:
+    """Project definitions that the body calls, in the order of the calls."""
+    text = memory.text(hit.file) or ""
+    found: dict[str, Finding] = {}
+    for name, receiver in _called(hit):
+        if name in found:
+            continue
+        definition = _meant(memory.definitions(name, limit=MAX_DEFINITIONS + 1), name, receiver, hit, text)
+        if definition is not None:
+            found[name] = _callee(definition, hit, focus)
+        if len(found) == CALLEES_EACH:
+            break
+    return list(found.values())
+
+
+def _called(hit: Hit) -> Iterator[tuple[str, str]]:
+    """(name, receiver) of the calls in a body, in their order; comments and docstrings call nothing."""
+    own = _short(hit.name)
+    for _, line in code_rows(hit.content, hit.file):
+        for call in _CALL.finditer(line):
+            name, before = call.group("name"), call.group("before")
+            if name != own and _tells(name, before) and not _DEFINES.search(line[: call.start("name")]):
+                yield name, before.rstrip(".")
+
+
+def _tells(name: str, before: str) -> bool:
+    """Whether a call names what it calls: `self.pop()` does, `anything.pop()` could be a method of any type."""
+    if name in _KEYWORDS:
+        return False
+    return before.rstrip(".") in _OWN_RECEIVERS or "_" in name.strip("_") or len(name) >= DISTINCTIVE
+
+
+def _meant(definitions: Sequence[Hit], name: str, receiver: str, caller: Hit, text: str) -> Hit | None:
+    """The definition that a call surely means: the only one in its own file, else the only one that it reaches."""
+    named = [d for d in definitions if d.symbol_type in NAMED_SYMBOLS and not is_test_file(d.file)]
+    local = [d for d in named if d.file == caller.file]
+    if local:
+        return local[0] if len(local) == 1 and local[0].chunk_id != caller.chunk_id else None
+    if len(definitions) > MAX_DEFINITIONS:
+        return None
+    reached = [d for d in named if _reached(d, name, receiver, caller, text)]
+    return reached[0] if len(reached) == 1 else None
+
+
+def _reached(definition: Hit, name: str, receiver: str, caller: Hit, text: str) -> bool:
+    if definition.symbol_type == "method":
+        return bool(receiver) and "_" in name.strip("_")
+    return reaches(name, receiver=receiver, caller=caller.file, caller_text=text, definition=definition.file)
+
+
+def _callee(definition: Hit, caller: Hit, focus: Focus) -> Finding:
+    coverage = focus.coverage(f"{definition.name}\n{definition.content}")
+    return definition_finding(definition, FindingKind.CALLEE, coverage, about=caller.name)

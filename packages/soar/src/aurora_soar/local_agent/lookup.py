@@ -1,0 +1,59 @@
+"""The short way for a simple question: no plan and no processes, the memory is asked directly."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.evidence.agent_outputs import AgentOutput
+from aurora_soar.evidence.citations import CitationChecker
+from aurora_soar.evidence.evidence import Aspect, LocalRequest
+from aurora_soar.local_agent.gather import gather
+from aurora_soar.phases.synthesize import Synthesis, synthesize
+from aurora_soar.question.focus import Focus
+from aurora_soar.question.question import read_question
+from aurora_soar.registry import LOCAL_AGENT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_core import Memory
+    from aurora_soar.question.question import Question
+
+__all__ = ["answer_directly", "look_up"]
+
+_ASPECTS: Final = (Aspect.DEFINITIONS, Aspect.STATEMENTS)
+
+
+def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
+    """Answer a question in this process.
+
+    Raises:
+        EmptyQuestionError: nothing in the text can be looked up.
+    """
+    question = read_question(text)
+    outputs = look_up(memory, question)
+    return synthesize(question, Focus.of(memory, question.terms), outputs, CitationChecker(root))
+
+
+def look_up(memory: Memory, question: Question) -> tuple[AgentOutput, ...]:
+    """What the local agent would find, found here: definitions, statements, and tests where they are asked for."""
+    aspects = (*_ASPECTS, Aspect.TESTS) if question.about_tests else _ASPECTS
+    focus = Focus.of(memory, question.terms)
+    return tuple(_output(memory, question, focus, index, aspect) for index, aspect in enumerate(aspects))
+
+
+def _output(memory: Memory, question: Question, focus: Focus, index: int, aspect: Aspect) -> AgentOutput:
+    started = time.perf_counter()
+    evidence = gather(memory, LocalRequest(question=question.text, aspect=aspect, focus=question.focus))
+    return AgentOutput(
+        subgoal_index=index,
+        agent_id=LOCAL_AGENT,
+        success=True,
+        evidence=evidence,
+        confidence=round(focus.coverage(" ".join(t for f in evidence.findings for t in f.terms)).share, 4),
+        duration_ms=(time.perf_counter() - started) * 1e3,
+        exit_code=None,
+        termination_reason=None,
+        error=None,
+    )

@@ -1,0 +1,1 @@
+"""What one question did, phase by phase, and the conversation log that keeps it."""

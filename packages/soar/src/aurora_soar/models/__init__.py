@@ -1,0 +1,1 @@
+"""Language models: the port, the prompts, and strict reading of what they return."""

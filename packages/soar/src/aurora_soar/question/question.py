@@ -1,0 +1,135 @@
+"""A question in a person's words → what it asks for and about what."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.errors import EmptyQuestionError
+from aurora_soar.question.intent_patterns import ASKS_CHANGE, ASKS_DEBUG, ASKS_PLAN, ASKS_REVIEW, STOP_WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Intent", "Question", "read_question"]
+
+MAX_TERMS: Final = 40
+
+
+class Intent(StrEnum):
+    """What kind of work answers the question; it chooses the rules of decomposition."""
+
+    EXPLAIN = "explain"
+    COMPARE = "compare"
+    DEBUG = "debug"
+    IMPLEMENT = "implement"
+    REVIEW = "review"
+    PLAN = "plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question, read once.
+
+    Attributes:
+        text: the words as they were given, surrounding white space removed.
+        intent: what kind of work answers it.
+        terms: content words in order, each once, lower-case but for what looks like code; never empty.
+        identifiers: the tokens that look like code (`snake_case`, `CamelCase`, `a.b`, `f()`), as written.
+        sides: for a comparison the two things compared, as phrases; else empty.
+        about_tests: whether the question asks for tests themselves.
+    """
+
+    text: str
+    intent: Intent
+    terms: tuple[str, ...]
+    identifiers: tuple[str, ...]
+    sides: tuple[str, ...]
+    about_tests: bool
+
+    @property
+    def focus(self) -> str:
+        """The content words as one phrase, identifiers as written."""
+        return " ".join(self.terms)
+
+
+_WORD: Final = re.compile(r"[^\W\d_][\w'\u2019-]*(?:\.\w+)*(?:\(\))?|\w*_\w+(?:\.\w+)*|\d+\w*", re.UNICODE)
+_CODE_LIKE: Final = re.compile(r"\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*|\w+\.\w[\w.]*|\w+\(\)")
+_QUOTED: Final = re.compile(r"`([^`]{1,120})`")
+_PATH: Final = re.compile(r"[\w./-]*/[\w.-]+|\w+\.(?:py|js|ts|tsx|go|rs|java|c|h|cc|cpp|hpp|md|toml|ya?ml|json)\b")
+_TESTS: Final = re.compile(r"\btests?\b|\btested\b|\btesting\b|\btest cases?\b", re.IGNORECASE)
+
+_COMPARE: Final = (
+    re.compile(r"\bdifferences? (?:between|of|among) (?P<a>.+?) (?:and|vs\.?|versus|or) (?P<b>.+)", re.IGNORECASE),
+    re.compile(r"\bcompar(?:e|ing|ison of) (?P<a>.+?) (?:and|with|to|against|vs\.?) (?P<b>.+)", re.IGNORECASE),
+    re.compile(r"(?P<a>.+?)\s+(?:vs\.?|versus)\s+(?P<b>.+)", re.IGNORECASE),
+    re.compile(r"\bhow (?:does|do|is|are) (?P<a>.+?) differ(?:ent)? from (?P<b>.+)", re.IGNORECASE),
+)
+_INTENTS: Final[Mapping[Intent, re.Pattern[str]]] = {
+    Intent.REVIEW: ASKS_REVIEW,
+    Intent.DEBUG: ASKS_DEBUG,
+    Intent.PLAN: ASKS_PLAN,
+    Intent.IMPLEMENT: ASKS_CHANGE,
+}
+
+
+def read_question(text: str) -> Question:
+    """Read a question once, so that every phase sees the same terms.
+
+    Raises:
+        EmptyQuestionError: nothing in it can be looked up.
+    """
+    # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
+    text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
+    identifiers = _identifiers(text)
+    terms = _terms(text, identifiers)
+    if not terms:
+        raise EmptyQuestionError(text)
+    sides = _sides(text)
+    return Question(
+        text=text,
+        intent=Intent.COMPARE if sides else _intent(text),
+        terms=terms,
+        identifiers=identifiers,
+        sides=sides,
+        about_tests=bool(_TESTS.search(text)),
+    )
+
+
+def _identifiers(text: str) -> tuple[str, ...]:
+    quoted = [m.group(1).strip() for m in _QUOTED.finditer(text)]
+    plain = [m.group(0) for m in _PATH.finditer(text)] + [m.group(0) for m in _CODE_LIKE.finditer(text)]
+    return tuple(dict.fromkeys(token.removesuffix("()") for token in (*quoted, *plain) if token.strip("()./")))
+
+
+def _terms(text: str, identifiers: tuple[str, ...]) -> tuple[str, ...]:
+    """Content words in order; a question of stop words only falls back to its longest word."""
+    words = [m.group(0).removesuffix("()") for m in _WORD.finditer(text)]
+    wanted = [w for w in words if _is_content(w, identifiers)]
+    if not wanted:
+        wanted = [max(words, key=len)] if any(len(w) > 2 for w in words) else []
+    distinct: dict[str, str] = {}
+    for word in wanted:
+        distinct.setdefault(word.lower(), word if word in identifiers else word.lower())
+    return tuple(distinct.values())[:MAX_TERMS]
+
+
+def _is_content(word: str, identifiers: tuple[str, ...]) -> bool:
+    if word in identifiers:
+        return True
+    return len(word) > 1 and word.lower().replace("\u2019", "'") not in STOP_WORDS
+
+
+def _sides(text: str) -> tuple[str, ...]:
+    for pattern in _COMPARE:
+        if match := pattern.search(text):
+            sides = tuple(match.group(side).strip(" ?!.,;:") for side in "ab")
+            if all(_terms(side, ()) for side in sides):
+                return sides
+    return ()
+
+
+def _intent(text: str) -> Intent:
+    return next((intent for intent, pattern in _INTENTS.items() if pattern.search(text)), Intent.EXPLAIN)

@@ -1,0 +1,290 @@
+"""The model APIs: what each is asked, and what the events of its answer mean. Pure; nothing is sent here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from aurora_spawner.tasks.failure import ReportedFailure
+from aurora_spawner.tasks.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_spawner.backends.fields import Fields
+
+KEY_VARIABLE: Final = "AURORA_MODEL_KEY"
+"""Holds the key of the program that asks."""
+WELL_ENDED: Final = frozenset({"end_turn", "stop", "stop_sequence", "completed", "STOP"})
+CUT_OFF: Final = frozenset({"max_tokens", "length", "max_output_tokens", "MAX_TOKENS"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a model is asked."""
+
+    model: str
+    prompt: str
+    instructions: str = ""
+    """For the system prompt."""
+    max_tokens: int
+    """Of the answer."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """An answer as far as it has come."""
+
+    model: str | None = None
+    usage: Usage | None = None
+    ending: str = ""
+    """How the model says that it ended; "" while it has not."""
+    failure: ReportedFailure | None = None
+    """What the API reports in the middle of its answer."""
+    over: bool = False
+    """Nothing more will come, whether the line is closed or not."""
+
+    def closing(self) -> ReportedFailure | None:
+        """What is wrong with the answer now that nothing more comes; None for a whole one."""
+        if self.failure is not None or self.ending in WELL_ENDED:
+            return self.failure
+        if not self.ending:
+            return ReportedFailure(code="aborted_streaming", message="the answer broke off in the middle")
+        if self.ending in CUT_OFF:
+            return ReportedFailure(code="error_max_tokens", message="the answer was cut at its limit of tokens")
+        return ReportedFailure(code=self.ending.lower(), message=f"the model ended with {self.ending}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """One way to ask a model."""
+
+    name: str
+    provider: str
+    """Whose limits it meets at its own address."""
+    base_url: str
+    """Where the provider has it."""
+    path: Callable[[Question], str]
+    headers: Callable[[str], Mapping[str, str]]
+    """Given the key."""
+    body: Callable[[Question], dict[str, Any]]
+    read: Callable[[Fields, Answer], str]
+    """Given an event and the answer so far, which it changes: what the event adds to the text."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Headers of every call."""
+
+
+# Anthropic: Messages.
+
+
+def _anthropic_body(question: Question) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": question.model,
+        "max_tokens": question.max_tokens,
+        "messages": [{"role": "user", "content": question.prompt}],
+        "stream": True,
+    }
+    return {**body, "system": question.instructions} if question.instructions else body
+
+
+def _anthropic_read(event: Fields, answer: Answer) -> str:
+    kind = event.text("type")
+    if kind == "message_start":
+        message = event.fields("message")
+        answer.model = message.text("model") or None
+        answer.usage = _anthropic_usage(message.fields("usage"), Usage())
+    elif kind == "content_block_delta":
+        return event.fields("delta").text("text")
+    elif kind == "message_delta":
+        answer.ending = event.fields("delta").text("stop_reason") or answer.ending
+        answer.usage = _anthropic_usage(event.fields("usage"), answer.usage or Usage())
+    elif kind == "message_stop":
+        answer.over = True
+    elif kind == "error":
+        answer.failure = failure_of(event)
+    return ""
+
+
+def _anthropic_usage(used: Fields, before: Usage) -> Usage:
+    """Counts are totals; those that an event leaves out stay as they were."""
+    return Usage(
+        input_tokens=used.count("input_tokens") or before.input_tokens,
+        output_tokens=used.count("output_tokens") or before.output_tokens,
+        cache_read_tokens=used.count("cache_read_input_tokens") or before.cache_read_tokens,
+        cache_write_tokens=used.count("cache_creation_input_tokens") or before.cache_write_tokens,
+    )
+
+
+# OpenAI and everything that is compatible: chat completions, then responses.
+
+
+def _messages(question: Question) -> list[dict[str, str]]:
+    system = [{"role": "system", "content": question.instructions}] if question.instructions else []
+    return [*system, {"role": "user", "content": question.prompt}]
+
+
+def _chat_body(question: Question) -> dict[str, Any]:
+    return {
+        "model": question.model,
+        "messages": _messages(question),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def _chat_read(event: Fields, answer: Answer) -> str:
+    if event.has("error"):
+        answer.failure = failure_of(event)
+        return ""
+    answer.model = event.text("model") or answer.model
+    used = event.fields("usage")
+    if used.raw:
+        cached = used.fields("prompt_tokens_details").count("cached_tokens")
+        answer.usage = _with_cached(used.count("prompt_tokens"), cached, used.count("completion_tokens"))
+    text = ""
+    for choice in event.rows("choices")[:1]:
+        answer.ending = choice.text("finish_reason") or answer.ending
+        text += choice.fields("delta").text("content")
+    return text
+
+
+def _with_cached(read: int, cached: int, written: int) -> Usage:
+    """These count what came from a cache among what was read."""
+    return Usage(input_tokens=max(0, read - cached), output_tokens=written, cache_read_tokens=cached)
+
+
+def _responses_body(question: Question) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": question.model,
+        "input": question.prompt,
+        "stream": True,
+        "store": False,
+    }
+    return {**body, "instructions": question.instructions} if question.instructions else body
+
+
+def _responses_read(event: Fields, answer: Answer) -> str:
+    kind, response = event.text("type"), event.fields("response")
+    if kind == "response.output_text.delta":
+        return event.text("delta")
+    if kind in ("response.created", "response.completed", "response.failed", "response.incomplete"):
+        answer.model = response.text("model") or answer.model
+        used = response.fields("usage")
+        if used.raw:
+            cached = used.fields("input_tokens_details").count("cached_tokens")
+            answer.usage = _with_cached(used.count("input_tokens"), cached, used.count("output_tokens"))
+    answer.over = kind in ("response.completed", "response.failed", "response.incomplete")
+    if kind == "response.completed":
+        answer.ending = "completed"
+    elif kind == "response.incomplete":
+        answer.ending = response.fields("incomplete_details").text("reason") or "incomplete"
+    elif kind == "response.failed":
+        answer.failure = failure_of(response)
+    elif kind == "error":
+        answer.failure = failure_of(event)
+    return ""
+
+
+# Gemini.
+
+
+def _gemini_path(question: Question) -> str:
+    return f"/v1beta/models/{quote(question.model, safe='')}:streamGenerateContent?alt=sse"
+
+
+def _gemini_body(question: Question) -> dict[str, Any]:
+    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": question.prompt}]}]}
+    system = {"systemInstruction": {"parts": [{"text": question.instructions}]}} if question.instructions else {}
+    return {**body, **system}
+
+
+def _gemini_read(event: Fields, answer: Answer) -> str:
+    if event.has("error"):
+        answer.failure = failure_of(event)
+        return ""
+    answer.model = event.text("modelVersion") or answer.model
+    used = event.fields("usageMetadata")
+    if used.raw:
+        written = used.count("candidatesTokenCount") + used.count("thoughtsTokenCount")
+        answer.usage = _with_cached(used.count("promptTokenCount"), used.count("cachedContentTokenCount"), written)
+    answer.ending = event.fields("promptFeedback").text("blockReason") or answer.ending
+    text = ""
+    for candidate in event.rows("candidates")[:1]:
+        answer.ending = candidate.text("finishReason") or answer.ending
+        parts = candidate.fields("content").rows("parts")
+        text += "".join(part.text("text") for part in parts if not part.is_true("thought"))
+    return text
+
+
+def failure_of(document: Fields, *, status: int | None = None) -> ReportedFailure:
+    """What an API says went wrong, in the shape of any of them."""
+    error = document.fields("error")
+    if not error.raw:
+        error = document
+    message = error.text("message", "detail") or document.text("message", "detail", "error")
+    code = error.text("status", "code", "type")
+    return ReportedFailure(
+        code="" if code == "error" else code,
+        status=status or error.whole("code", "status"),
+        message=message[:2000],
+        retry_after_s=_retry_delay_s(error),
+    )
+
+
+def _retry_delay_s(error: Fields) -> float | None:
+    """Gemini's own way to ask for patience: `"retryDelay": "17s"` among the details."""
+    for detail in error.rows("details"):
+        said = detail.text("retryDelay").removesuffix("s")
+        if said.replace(".", "", 1).isascii() and said.replace(".", "", 1).isdecimal():
+            return float(said)
+    return None
+
+
+def _bearer(key: str) -> Mapping[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+APIS: Final[Mapping[str, Api]] = {
+    api.name: api
+    for api in (
+        Api(
+            name="anthropic",
+            provider="anthropic",
+            base_url="https://api.anthropic.com",
+            path=lambda _question: "/v1/messages",
+            headers=lambda key: {"x-api-key": key},
+            body=_anthropic_body,
+            read=_anthropic_read,
+            extra={"anthropic-version": "2023-06-01"},
+        ),
+        Api(
+            name="openai",
+            provider="openai",
+            base_url="https://api.openai.com/v1",
+            path=lambda _question: "/chat/completions",
+            headers=_bearer,
+            body=_chat_body,
+            read=_chat_read,
+        ),
+        Api(
+            name="openai-responses",
+            provider="openai",
+            base_url="https://api.openai.com/v1",
+            path=lambda _question: "/responses",
+            headers=_bearer,
+            body=_responses_body,
+            read=_responses_read,
+        ),
+        Api(
+            name="gemini",
+            provider="google",
+            base_url="https://generativelanguage.googleapis.com",
+            path=_gemini_path,
+            headers=lambda key: {"x-goog-api-key": key},
+            body=_gemini_body,
+            read=_gemini_read,
+        ),
+    )
+}
+"""By the name that configuration calls them by."""

@@ -1,0 +1,100 @@
+"""A direct call of a model as an agent: no tools, one question, one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.digest import digest_of
+from aurora_spawner.backends.model.apis import APIS, KEY_VARIABLE
+from aurora_spawner.errors import BackendError
+from aurora_spawner.supervision.interpreter import python_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.tasks.task import SpawnTask
+
+PROGRAM: Final = "aurora_spawner.backends.model.call"
+"""The module that makes the call."""
+MAX_TOKENS: Final = 16_384
+IDLE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelBackend:
+    """A model behind one of the APIs of `APIS`.
+
+    Raises:
+        BackendError: There is no such API, or no model is named.
+    """
+
+    name: str
+    api: str
+    model: str
+    """For tasks that name none."""
+    base_url: str = ""
+    """Instead of the provider's own address."""
+    key: Callable[[], str] | None = field(default=None, repr=False)
+    """Asked for each attempt; None for a server that wants none. What it raises should be a BackendError."""
+    max_tokens: int = MAX_TOKENS
+    """Of an answer, where the API wants to know."""
+    idle_s: float = IDLE_S
+    """Longest silence within an answer."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+    named_provider: str | None = None
+    resumes: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if self.api not in APIS:
+            raise BackendError(self.name, f"knows no api {self.api}; there are: {', '.join(APIS)}")
+        if not self.model:
+            raise BackendError(self.name, "needs a model; name one in `model:`")
+
+    @property
+    def dialect(self) -> Dialect:
+        """What it prints."""
+        return DIALECTS["model"]
+
+    @property
+    def provider(self) -> str:
+        """Whose limits it meets: the provider's, which its CLI meets too, or those of the server that is named."""
+        if self.named_provider:
+            return self.named_provider
+        return urlsplit(self.base_url).netloc or self.base_url if self.base_url else APIS[self.api].provider
+
+    def invoke(self, task: SpawnTask) -> Invocation:
+        """How it is started, but for the paths of an attempt."""
+        here = Path()
+        return self.request(AttemptRequest(task=task, folder=here, prompt_file=here / "prompt", home=here / "home"))
+
+    def request(self, request: AttemptRequest) -> Invocation:
+        """How it is started for an attempt; the key is in its environment only."""
+        instructions = (request.task.instructions or "").strip()
+        path = request.folder / "instructions.md"
+        key = self.key() if self.key else ""
+        return Invocation(
+            command=python_command(
+                PROGRAM,
+                *("--api", self.api, "--base-url", self.base_url, "--model", request.task.model or self.model),
+                *("--max-tokens", str(self.max_tokens), "--idle-s", str(self.idle_s)),
+                *(("--instructions", str(path)) if instructions else ()),
+            ),
+            env={**self.env, **({KEY_VARIABLE: key} if key else {})},
+            files={path: f"{instructions}\n"} if instructions else {},
+            instructed=bool(instructions),
+        )
+
+    def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
+        """What its events say."""
+        return self.read_stream([stdout.encode("utf-8", errors="surrogatepass")])
+
+    def read_stream(self, pieces: Iterable[bytes]) -> Reply:
+        """What its events say, from its output piece by piece."""
+        return digest_of(self.dialect, pieces)

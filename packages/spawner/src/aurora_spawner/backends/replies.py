@@ -1,0 +1,38 @@
+"""What an attempt's agent answered, read from its output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.attempts.attempt_folder import TEXT_LIMIT_BYTES, kept_pieces, task_home
+from aurora_spawner.backends.base import with_events
+from aurora_spawner.backends.sessions import since_then
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.attempts.executor import AttemptEnd
+    from aurora_spawner.backends.base import Backend, Reply
+
+
+def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
+    """What an ended attempt said; a long stream of events is read from its spool, for its text lacks the middle."""
+    spooled = end.stdout_path
+    speaking = with_events(backend)
+    if speaking is None or speaking.dialect is None or spooled is None:
+        return backend.read(end.stdout, end.stderr)
+    if end.stdout_bytes > TEXT_LIMIT_BYTES:
+        cap = int((end.record or {}).get("cap_bytes", end.stdout_bytes))
+        reply = speaking.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
+    else:
+        reply = speaking.read(end.stdout, end.stderr)
+    return _with_windows(since_then(reply, spooled.parent), backend, spooled.parent)
+
+
+def _with_windows(reply: Reply, backend: Backend, folder: Path) -> Reply:
+    """The reply with the usage windows that its agent has noted elsewhere than in its events."""
+    look = getattr(backend, "windows_of", None)
+    if look is None or reply.windows or not reply.session_id:
+        return reply
+    return replace(reply, windows=look(task_home(folder, backend.name), reply.session_id))

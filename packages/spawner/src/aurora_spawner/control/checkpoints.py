@@ -1,0 +1,194 @@
+"""Runs as checkpoints: list what can be resumed, export one as a file, clean away old ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
+from aurora_spawner.storage.private_files import make_private_file, make_private_folder
+from aurora_spawner.tasks.result import RunState, TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+DAY_S: Final = 86_400.0
+
+STATUS_WORDS: Final[Mapping[TaskState, str]] = {
+    TaskState.PENDING: "pending",
+    TaskState.RUNNING: "in_progress",
+    TaskState.SUCCEEDED: "completed",
+    TaskState.FAILED: "failed",
+    TaskState.SKIPPED: "skipped",
+    TaskState.CANCELLED: "skipped",
+}
+"""What exported checkpoints call the states."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run in a list."""
+
+    run: RunRow
+    counts: Mapping[TaskState, int]
+    """Tasks by state; states without tasks are left out."""
+    held: bool
+    """A living coordinator works on it."""
+
+    @property
+    def resumable(self) -> bool:
+        """There is something left to do and nobody does it."""
+        return not self.held and self.run.state is not RunState.SUCCEEDED
+
+    @property
+    def total(self) -> int:
+        """All its tasks."""
+        return sum(self.counts.values())
+
+
+def list_checkpoints(journal: Path, *, limit: int | None = None) -> list[RunSummary]:
+    """Runs, the newest first.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    if not journal.exists():
+        return []
+    with Journal(journal) as store:
+        return [
+            RunSummary(
+                run=run,
+                counts=count_tasks(store, run.run_id),
+                held=run.holder is not None and run.holder.alive(),
+            )
+            for run in list_runs(store, limit=limit)
+        ]
+
+
+def export_checkpoint(journal: Path, run_id: str, folder: Path) -> Path:
+    """Write a run as `<folder>/<run id>.json`, replacing it in one step; returns that path.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+        JournalError: The journal cannot be read.
+        OSError: The file cannot be written.
+    """
+    with Journal(journal) as store:
+        document = checkpoint_document(load_run(store, run_id), load_tasks(store, run_id))
+    make_private_folder(folder)
+    target = folder / f"{run_id}.json"
+    draft = folder / f".{run_id}.json.draft"
+    make_private_file(draft)
+    draft.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.replace(target)
+    return target
+
+
+def checkpoint_document(run: RunRow, tasks: list[TaskRow]) -> dict[str, Any]:
+    """A run in the form that exported checkpoints have."""
+    return {
+        "execution_id": run.run_id,
+        "started_at": _iso(run.started_at or run.created_at),
+        "interrupted": run.state in (RunState.INTERRUPTED, RunState.RUNNING),
+        "tasks": [
+            {
+                "id": row.task_id,
+                "description": row.task.headline,
+                "agent": row.task.agent or run.default_agent,
+                "status": STATUS_WORDS[row.state],
+                "result": row.result.output if row.result and row.result.success else None,
+                "error": row.result.error if row.result else None,
+                "started_at": _iso(row.started_at),
+                "completed_at": _iso(row.ended_at),
+            }
+            for row in tasks
+        ],
+    }
+
+
+def _iso(moment: float | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment, tz=UTC).isoformat()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanReport:
+    """What a clean-up did."""
+
+    removed: tuple[str, ...]
+    """Runs whose contents are gone."""
+    kept_running: tuple[str, ...]
+    """Old enough, but something of them still runs."""
+    left_alone: tuple[str, ...] = ()
+    """A sentence for each run whose files do not lie below the spool folder, and were not deleted."""
+
+
+def clean_checkpoints(
+    journal: Path,
+    *,
+    older_than_days: float,
+    now: float | None = None,
+    spool: Path | None = None,
+    before: Callable[[str], None] = lambda _run_id: None,
+) -> CleanReport:
+    """Remove the contents of runs that ended, or were left, more than so many days ago.
+
+    Their events lose their payloads and keep their hashes, so the journal can still be verified; their spools are
+    deleted where they lie below our own spool folder: where the journal points elsewhere, nothing is deleted.
+
+    Args:
+        spool: Our own spool folder; `runs` beside the journal when None.
+        before: Called with the name of each such run while it is still there; if it raises, that run stays.
+
+    Raises:
+        JournalError: The journal cannot be written.
+    """
+    if not journal.exists():
+        return CleanReport(removed=(), kept_running=())
+    limit = (time.time() if now is None else now) - older_than_days * DAY_S
+    removed: list[str] = []
+    kept: list[str] = []
+    left: list[str] = []
+    own = spool or journal.parent / "runs"
+    with Journal(journal) as store:
+        for run in list_runs(store):
+            if (run.ended_at or run.started_at or run.created_at) > limit:
+                continue
+            if _runs_still(store, run):
+                kept.append(run.run_id)
+                continue
+            before(run.run_id)
+            store.redact(run.run_id)
+            if not _delete_spool(run, own):
+                left.append(f"the files of {run.run_id} in {run.spool} are left alone: they are not below {own}")
+            removed.append(run.run_id)
+    return CleanReport(removed=tuple(removed), kept_running=tuple(kept), left_alone=tuple(left))
+
+
+def _delete_spool(run: RunRow, own: Path) -> bool:
+    """Delete the files of a run; False where they are not in a folder of its name right below our own spool folder.
+
+    No link is followed: what the journal says may have been written by somebody else.
+    """
+    named = run.run_id not in ("", ".", "..") and Path(run.run_id).name == run.run_id
+    if own.is_symlink() or run.spool.resolve() != own.resolve() or not named:
+        return False
+    target = own / run.run_id
+    if target.is_symlink():
+        return False
+    shutil.rmtree(target, ignore_errors=True)
+    return True
+
+
+def _runs_still(store: Journal, run: RunRow) -> bool:
+    if run.holder is not None and run.holder.alive():
+        return True
+    attempts = load_attempts(store, run.run_id, open_only=True)
+    return any(attempt.supervisor is not None and attempt.supervisor.alive() for attempt in attempts)

@@ -1,0 +1,125 @@
+"""What agents print, while they run and after."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder, kept_bytes
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.sessions import read_memo
+from aurora_spawner.backends.transcript import Telling
+from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.journal.views import load_attempts, load_run
+from aurora_spawner.storage.regular_files import open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aurora_spawner.journal.store import Journal
+    from aurora_spawner.journal.views import AttemptRow
+
+Stream = Literal["stdout", "stderr"]
+
+FOLLOW_PERIOD_S = 0.2
+PIECE_BYTES = 1 << 16
+
+
+def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout", told: bool = False) -> bytes:
+    """What the task's last attempt has printed so far, in order; head and tail of what is over the cap.
+
+    Args:
+        told: Events as lines for people, where the agent prints events.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+    """
+    attempt = _last_attempt(journal, run_id, task_id)
+    if attempt is None:
+        return b""
+    telling = _telling(attempt) if told and stream == "stdout" else None
+    content = _whole(attempt, stream)
+    return telling.feed(content) + telling.close() if telling else content
+
+
+def follow_log(
+    journal: Journal,
+    run_id: str,
+    task_id: str,
+    *,
+    stream: Stream = "stdout",
+    told: bool = False,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[bytes]:
+    """The same as it grows, until the task is settled or nobody coordinates the run any more.
+
+    A new attempt is followed from its beginning.
+    """
+    seen: tuple[int, int] = (0, 0)
+    telling: Telling | None = None
+    while True:
+        attempt = _last_attempt(journal, run_id, task_id)
+        over = _over(journal, run_id, task_id)
+        if attempt is not None:
+            offset = seen[1] if seen[0] == attempt.number else 0
+            if not offset:
+                telling = _telling(attempt) if told and stream == "stdout" else None
+            for piece in _pieces(attempt, stream, offset):
+                offset += len(piece)
+                yield telling.feed(piece) if telling else piece
+            seen = (attempt.number, offset)
+        if over:
+            yield telling.close() if telling else b""
+            return
+        sleep(FOLLOW_PERIOD_S)
+
+
+def _telling(attempt: AttemptRow) -> Telling | None:
+    memo = read_memo(attempt.folder)
+    dialect = DIALECTS.get(memo.dialect or "") if memo else None
+    return Telling(dialect) if dialect else None
+
+
+def _last_attempt(journal: Journal, run_id: str, task_id: str) -> AttemptRow | None:
+    load_run(journal, run_id)
+    attempts = [each for each in load_attempts(journal, run_id, task_id=task_id) if each.reason != "voided"]
+    return attempts[-1] if attempts else None
+
+
+def _over(journal: Journal, run_id: str, task_id: str) -> bool:
+    run = load_run(journal, run_id)
+    attempts = load_attempts(journal, run_id, task_id=task_id, open_only=True)
+    held = run.holder is not None and run.holder.alive()
+    return not attempts and (not held or _settled(journal, run_id, task_id))
+
+
+def _settled(journal: Journal, run_id: str, task_id: str) -> bool:
+    query = "SELECT state NOT IN ('pending', 'running') FROM tasks WHERE run_id = ? AND task_id = ?"
+    row = journal.connection.execute(query, (run_id, task_id)).fetchone()
+    return row is None or bool(row[0])
+
+
+def _pieces(attempt: AttemptRow, stream: Stream, offset: int) -> Iterator[bytes]:
+    path = attempt.folder / stream
+    try:
+        with open_regular(path) as file:
+            file.seek(offset)
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise AttemptRecordError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _whole(attempt: AttemptRow, stream: Stream) -> bytes:
+    files = AttemptFolder(path=attempt.folder)
+    try:
+        record = files.read_exit()
+    except AttemptRecordError:
+        record = None
+    path = attempt.folder / stream
+    if record is None:
+        return kept_bytes(path, total=0, cap=DEFAULT_CAP_BYTES)
+    total = record.stdout_bytes if stream == "stdout" else record.stderr_bytes
+    return kept_bytes(path, total=total, cap=record.cap_bytes)

@@ -1,0 +1,371 @@
+"""Attempts within a budget: money is set aside before one starts, watched while it runs, settled when it has ended.
+
+It stands before another executor. Attempts of agents that cost nothing pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
+from aurora_spawner.attempts.executor import OVER_BUDGET, SHARE_SPENT, AttemptEnd, AttemptRefusedError, RunningAttempt
+from aurora_spawner.backends.base import with_events
+from aurora_spawner.backends.replies import reply_of
+from aurora_spawner.backends.sessions import read_memo
+from aurora_spawner.limits.costing import Costing
+from aurora_spawner.limits.meter import Meter
+from aurora_spawner.limits.prices import PriceTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from aurora_spawner.attempts.executor import AttemptOrder, Executor
+    from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.backends.base import Backend, Reply
+    from aurora_spawner.limits.budget_gate import BudgetGate
+    from aurora_spawner.limits.costing import Cost
+
+Answer = TypeVar("Answer")
+
+STOPPED_ITSELF: Final = "error_max_budget_usd"
+"""What an agent reports that has come to the limit that it was told."""
+LOOK_EVERY_S: Final = 1.0
+"""How often the output of a running attempt is read for what it has spent."""
+_AMOUNT: Final = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holder:
+    """An attempt that money is set aside for."""
+
+    agent: str
+    model: str | None
+    """That it was asked to use; for agents that do not say which they used."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BudgetedExecutor:
+    """Starts nothing that no money is set aside for.
+
+    An attempt that does not fit waits while others of this run may give money back, and ends as `over_budget` where
+    none does. An agent that can be told a limit is told the allowance of its share; one that cannot is ended when
+    what it tells passes the budget. Either ends as `share_spent`: it may go on with its session with another share.
+    """
+
+    inner: Executor
+    gate: BudgetGate
+    backends: Mapping[str, Backend]
+    resumes: str | None = None
+    """The run whose attempts may be adopted."""
+    free: frozenset[str] = frozenset()
+    """Agents that cost nothing."""
+    prices: PriceTable = field(default_factory=PriceTable)
+    """For agents that tell tokens and no money."""
+    refuse_unpriced: bool = False
+    """Whether an agent whose spending nobody can watch may not run; else its reservation stands for its cost."""
+    tell: Callable[[str], None] = lambda _message: None
+    """Called with each thing that the user should know, once."""
+    look_every_s: float = LOOK_EVERY_S
+    _holders: dict[str, _Holder] = field(default_factory=dict)
+    """By token."""
+    _refused: dict[str, AttemptRefusedError] = field(default_factory=dict)
+    """Why an attempt was ended, by token."""
+    _told: set[str] = field(default_factory=set)
+    _change: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set and replaced whenever money is given back."""
+    _broken: bool = False
+    """The gate has failed: what is set aside stays so until the run is resumed."""
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        """Set money aside, then start.
+
+        Raises:
+            AttemptRefusedError: It does not fit, and nothing that runs here can change that.
+        """
+        if order.agent not in self.free:
+            self._check_price(order)
+            order = self._told_its_allowance(order, await self._reserve(order))
+        try:
+            return await self.inner.start(order)
+        except BaseException:
+            await self._give_back(order.token)
+            raise
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        """Wait for the end, and settle."""
+        watching = asyncio.ensure_future(self._watch(attempt))
+        try:
+            end = await self.inner.collect(attempt)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+        return await self._settled(attempt.token, attempt.folder, end)
+
+    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
+        """As the executor behind does."""
+        self.inner.cancel(attempt, at_once=at_once)
+
+    def close(self) -> None:
+        """As the executor behind does."""
+        self.inner.close()
+
+    async def adopt(
+        self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
+    ) -> RunningAttempt | AttemptEnd:
+        """Take over an attempt with the money that is set aside for it; settle one that has ended meanwhile."""
+        found = await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)
+        if self.resumes is not None:
+            left = await self._ask(self.gate.open_reservations, self.resumes)
+            if token in left:
+                model = getattr(self.backends.get(left[token]), "model", None)
+                self._holders[token] = _Holder(agent=left[token], model=model)
+        if not isinstance(found, AttemptEnd):
+            return found
+        if token in self._holders:
+            return await self._settled(token, folder, found)
+        return self._settled_before(folder, found)
+
+    # Before an attempt.
+
+    def _costing(self) -> Costing:
+        return Costing(backends=self.backends, prices=self.prices)
+
+    def _check_price(self, order: AttemptOrder) -> None:
+        """Refuse an agent whose spending nobody could watch, or say so.
+
+        Raises:
+            AttemptRefusedError: It may not run without a price.
+        """
+        self._tell_if_assumed(order.agent, order.model)
+        why = self._costing().unwatchable(order.agent, order.model)
+        if why is None:
+            return
+        if self.refuse_unpriced:
+            raise AttemptRefusedError(OVER_BUDGET, why)
+        self._tell_once(f"{why}; its reservation counts as its cost")
+
+    def _told_its_allowance(self, order: AttemptOrder, allowance_usd: float | None) -> AttemptOrder:
+        """The order for an agent that can be told what it may spend, and then ends by itself.
+
+        Of two limits the last one counts to it, so that a tighter one of the user's own is left alone. It counts what
+        its process spends, whatever the session has cost before.
+        """
+        flag = _cost_flag(self.backends.get(order.agent))
+        own_usd = _own_limit(order.command, flag)
+        if not flag or allowance_usd is None or (own_usd is not None and own_usd <= allowance_usd):
+            return order
+        return replace(order, command=(*order.command, *flag, f"{allowance_usd:.6f}"))
+
+    async def _reserve(self, order: AttemptOrder) -> float | None:
+        """Set money aside; returns what its agent is to be told."""
+        shares = bool(_cost_flag(self.backends.get(order.agent)))
+        while True:
+            change = self._change
+            answer = await self._ask(
+                self.gate.reserve,
+                token=order.token,
+                run_id=order.run_id,
+                task_id=order.task_id,
+                agent=order.agent,
+                model=order.model,
+                sharers=max(1, order.open_tasks - len(self._holders)) if shares else 0,
+                goes_on=order.resumes is not None,
+            )
+            for notice in answer.notices:
+                self._tell_once(notice)
+            if answer.granted:
+                self._holders[order.token] = _Holder(agent=order.agent, model=order.model)
+                return answer.allowance_usd
+            if change is self._change:
+                if not self._holders:
+                    raise AttemptRefusedError(OVER_BUDGET, answer.reason)
+                self._tell_once(
+                    f"task {order.task_id} waits until another gives money back: {answer.reason}; others that wait "
+                    "are not told",
+                    about="waits",
+                )
+                await change.wait()
+
+    async def _ask(self, question: Callable[..., Answer], *given: object, **more: object) -> Answer:
+        """Ask the gate without holding up the loop; once it has failed, nothing more is settled."""
+        try:
+            return await asyncio.to_thread(question, *given, **more)
+        except Exception:
+            self._broken = True
+            raise
+
+    def _tell_once(self, message: str, *, about: str | None = None) -> None:
+        """Tell what was not told yet; two messages that differ in amounts only tell the same."""
+        about = about or _AMOUNT.sub("", message)
+        if about not in self._told:
+            self._told.add(about)
+            self.tell(message)
+
+    # After an attempt.
+
+    async def _give_back(self, token: str) -> None:
+        if self._holders.pop(token, None) is not None:
+            await self._ask(self.gate.release, token)
+            self._announce_change()
+
+    async def _settled(self, token: str, folder: Path, end: AttemptEnd) -> AttemptEnd:
+        """Settle an ended attempt, or give its money back if it never began; returns its end as money sees it."""
+        holder, refused = self._holders.get(token), self._refused.pop(token, None)
+        if holder is None or self._broken:
+            return end
+        if end.reason in ("voided", "exec_failed"):
+            await self._give_back(token)
+            return end
+        backend = self.backends.get(holder.agent)
+        reply = reply_of(end, backend) if backend else None
+        await self._settle(token, holder, reply, folder)
+        return end if backend is None or reply is None else _as_money_sees_it(end, backend, reply, refused)
+
+    def _settled_before(self, folder: Path, end: AttemptEnd) -> AttemptEnd:
+        """The end, as money sees it, of an attempt that was settled when its coordinator had died."""
+        memo = read_memo(folder)
+        backend = self.backends.get(memo.agent) if memo and end.reason == "exited" else None
+        return _as_money_sees_it(end, backend, reply_of(end, backend), None) if backend else end
+
+    async def _settle(self, token: str, holder: _Holder, reply: Reply | None, folder: Path) -> None:
+        cost = self._cost(holder, reply)
+        meter = self._meter(holder, folder)
+        if meter and (cost is None or cost.assumed or _cost_flag(self.backends.get(holder.agent))):
+            await self._look(token, holder, meter)  # what came after the last look
+        await self._ask(self.gate.settle, token, None if cost is None or cost.assumed else cost.usd)
+        del self._holders[token]
+        self._announce_change()
+
+    def _announce_change(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
+
+    def _cost(self, holder: _Holder, reply: Reply | None) -> Cost | None:
+        if reply is None:
+            return None
+        return self._costing().cost(holder.agent, reply.usage, reply.model or holder.model)
+
+    # While it runs.
+
+    def _meter(self, holder: _Holder, folder: Path) -> Meter | None:
+        found = self.backends.get(holder.agent)
+        backend = with_events(found) if found else None
+        if backend is None or backend.dialect is None:
+            return None
+        return Meter(backend.dialect, AttemptFolder(path=folder).stdout)
+
+    async def _watch(self, attempt: RunningAttempt) -> None:
+        """End an attempt that tells to have spent more than it may."""
+        holder = self._holders.get(attempt.token)
+        meter = self._meter(holder, attempt.folder) if holder else None
+        if holder is None or meter is None:
+            return
+        known = 0.0
+        while True:
+            await asyncio.sleep(self.look_every_s)
+            try:
+                known, refused = await self._look(attempt.token, holder, meter, known)
+            except BaseException:  # nobody watches over its money any more
+                self.inner.cancel(attempt, at_once=False)
+                raise
+            if refused:
+                self._refused[attempt.token] = refused
+                self.inner.cancel(attempt, at_once=False)
+                return
+
+    async def _look(
+        self, token: str, holder: _Holder, meter: Meter, known: float = 0.0
+    ) -> tuple[float, AttemptRefusedError | None]:
+        """Read what an attempt has spent by now and tell the gate; returns that, and why it is to be ended."""
+        try:
+            reply = await asyncio.to_thread(meter.read)
+        except OSError as error:
+            why = f"what it spends cannot be watched: {error.filename}: {error.strerror}"
+            return known, AttemptRefusedError(OVER_BUDGET, why)
+        if reply is None or reply.usage is None:
+            return known, None
+        model = reply.model or holder.model
+        cost = self._cost(holder, reply)
+        if cost is None:
+            return known, self._without_price(holder, model)
+        self._tell_if_assumed(holder.agent, model)
+        if cost.usd <= known:
+            return known, None
+        answer = await self._ask(self.gate.observe, token, cost.usd, self._step_usd(holder, model, meter, cost))
+        for notice in answer.notices:
+            self._tell_once(notice)
+        return cost.usd, None if answer.granted else AttemptRefusedError(SHARE_SPENT, answer.reason)
+
+    def _without_price(self, holder: _Holder, model: str | None) -> AttemptRefusedError | None:
+        why = self._costing().priceless(holder.agent, model)
+        if self.refuse_unpriced:
+            return AttemptRefusedError(OVER_BUDGET, why)
+        self._tell_once(f"{why}; its reservation counts as its cost")
+        return None
+
+    def _step_usd(self, holder: _Holder, model: str | None, meter: Meter, cost: Cost) -> float:
+        """The dearest call so far; where the agent itself tells what all of them cost, in proportion to that."""
+        costing = self._costing()
+        calls = [found.usd for each in meter.calls if (found := costing.cost(holder.agent, each, model))]
+        if not calls:
+            return 0.0
+        told = 1.0 if cost.assumed else min(1.0, cost.usd / (sum(calls) or 1.0))
+        return max(calls) * told
+
+    def _tell_if_assumed(self, agent: str, model: str | None) -> None:
+        """Say of a model without a price how it is watched."""
+        costing = self._costing()
+        seller = self.prices.dearest(model, costing.provider(agent))
+        if model and seller and self.prices.price_of(model) is None:
+            self._tell_once(
+                f"{model} has no price: what it spends is watched at the dearest prices of {seller.provider} until "
+                "~/.config/aurora/prices.yaml has its own",
+                about=f"price of {model}",
+            )
+
+
+def _as_money_sees_it(
+    end: AttemptEnd, backend: Backend, reply: Reply, refused: AttemptRefusedError | None
+) -> AttemptEnd:
+    """The end of an attempt, with its reason where money was that."""
+    if reply.reported and reply.reported.code == STOPPED_ITSELF:
+        return _at_its_limit(end, backend, reply)
+    if refused is None or end.reason != "cancelled":
+        return end
+    if reply.finished and end.exit_code == 0:  # it was done before it could be ended
+        return replace(end, reason="exited")
+    return replace(end, reason=refused.reason, stderr=str(refused))
+
+
+def _at_its_limit(end: AttemptEnd, backend: Backend, reply: Reply) -> AttemptEnd:
+    """The end of an attempt that stopped at the limit that it was told: its allowance, or one of the user's own."""
+    flag = _cost_flag(backend)
+    own_usd = _own_limit((*getattr(backend, "command", ()), *getattr(backend, "args", ())), flag)
+    cost_usd = reply.usage.cost_usd if reply.usage else None
+    if own_usd is not None and (cost_usd is None or cost_usd >= own_usd):
+        return replace(end, reason=OVER_BUDGET, stderr=f"it has cost the {own_usd} USD of its own {flag[0]}")
+    cost = "" if cost_usd is None else f", {cost_usd:.4f} USD"
+    return replace(end, reason=SHARE_SPENT, stderr=f"it has spent its share of the budget{cost}")
+
+
+def _cost_flag(backend: Backend | None) -> tuple[str, ...]:
+    """What comes before the US dollars that an agent may cost; empty for one that cannot be told."""
+    flag: tuple[str, ...] = getattr(backend, "cost_flag", ())
+    return flag
+
+
+def _own_limit(command: Sequence[str], flag: tuple[str, ...]) -> float | None:
+    """The limit that the user has put into a command; None if there is none that can be read."""
+    found = None
+    for place, word in enumerate(command):
+        name, equals, value = word.partition("=")
+        if flag and name == flag[0]:
+            with suppress(ValueError, IndexError):
+                found = float(value if equals else command[place + 1])
+    return found

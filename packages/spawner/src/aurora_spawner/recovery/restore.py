@@ -1,0 +1,116 @@
+"""What the journal knows of recovery, for a coordinator that takes a run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.journal.views import (
+    as_written,
+    load_breakers,
+    load_durations,
+    load_failures,
+    load_recoveries,
+)
+from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.history import AgentHistory
+from aurora_spawner.recovery.machine import RecoveryStateTransition
+from aurora_spawner.recovery.policy import TimeoutMode
+from aurora_spawner.recovery.states import ATTEMPTING, RecoveryStep
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from aurora_spawner.classification.causes import ErrorCategory
+    from aurora_spawner.journal.store import Journal
+    from aurora_spawner.journal.views import RecoveryRow
+    from aurora_spawner.recovery.policy import RecoveryPolicy
+
+NEWEST: Final = 2_000
+"""Tasks of all runs that a history looks back on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryStanding:
+    """What the journal knows of a run's recovery."""
+
+    changes: Mapping[str, Sequence[RecoveryStateTransition]]
+    """By task that is not settled."""
+    due: Mapping[str, float]
+    """When tasks that wait for a retry may start, Unix time."""
+    breakers: tuple[CircuitBreaker, ...]
+    histories: Mapping[str, AgentHistory]
+    """By agent; empty where no policy asks for it."""
+
+
+def load_standing(
+    journal: Journal, run_id: str, policy: RecoveryPolicy, *, anew: bool = False, begun_anew: Collection[str] = ()
+) -> RecoveryStanding:
+    """Read what a run's recovery has to go on with.
+
+    Args:
+        anew: Whether the user has asked for what failed once more; then, and in a new run, agents are on probation:
+            an open circuit is closed, and opens again at the next failure.
+        begun_anew: Tasks whose earlier recovery counts no more.
+    """
+    rows = [row for row in load_recoveries(journal, run_id, open_only=True) if row.task_id not in begun_anew]
+    return RecoveryStanding(
+        changes={row.task_id: tuple(stored_changes(journal, run_id, row)) for row in rows},
+        due={row.task_id: row.due for row in rows if row.due is not None},
+        breakers=tuple(
+            breaker if by == run_id and not anew else breaker.on_probation()
+            for by, breaker in stored_breakers(journal)
+        ),
+        histories=load_histories(journal) if _looks_back(policy) else {},
+    )
+
+
+def stored_changes(journal: Journal, run_id: str, row: RecoveryRow) -> list[RecoveryStateTransition]:
+    """The changes of state of one task, as they were written.
+
+    Raises:
+        JournalCorruptError: They were not written so.
+    """
+    with as_written(journal.path, f"run {run_id}, task {row.task_id}: its recovery"):
+        return [RecoveryStateTransition.from_dict(each) for each in row.changes]
+
+
+def stored_breakers(journal: Journal) -> list[tuple[str, CircuitBreaker]]:
+    """Every agent's circuit breaker, with the run that moved it last.
+
+    Raises:
+        JournalCorruptError: One was not written so.
+    """
+    with as_written(journal.path, "a circuit breaker"):
+        return [(by, CircuitBreaker.from_dict(each)) for by, each in load_breakers(journal)]
+
+
+def _looks_back(policy: RecoveryPolicy) -> bool:
+    """Whether a policy, or one of its overrides, depends on what agents did before."""
+    policies = [policy, *(policy.get_for_agent(agent) for agent in policy.agent_overrides)]
+    return any(
+        each.adaptive
+        or each.hedge_after is not None
+        or (each.timeout is not None and each.timeout.mode is TimeoutMode.ADAPTIVE)
+        for each in policies
+    )
+
+
+def load_histories(journal: Journal) -> dict[str, AgentHistory]:
+    """What every agent did in the newest tasks of all runs."""
+    durations: dict[str, list[float]] = defaultdict(list)
+    for agent, took in load_durations(journal, newest=NEWEST):
+        durations[agent].append(took)
+    failures: dict[str, Counter[ErrorCategory]] = defaultdict(Counter)
+    for changes in load_failures(journal, newest=NEWEST):
+        holder = ""
+        with as_written(journal.path, "the recovery of tasks"):
+            for change in map(RecoveryStateTransition.from_dict, changes):
+                if change.from_state in ATTEMPTING and change.category and change.step is not RecoveryStep.DEFER:
+                    failures[holder][change.category] += 1
+                holder = change.agent
+    return {
+        agent: AgentHistory(agent=agent, durations_s=tuple(durations[agent]), failures=dict(failures[agent]))
+        for agent in sorted({*durations, *failures})
+    }

@@ -1,0 +1,156 @@
+"""What a coordinator is given of its run, and the orders for attempts that follow from it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import uuid
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder, home_of
+from aurora_spawner.attempts.executor import AttemptOrder
+from aurora_spawner.backends.base import AttemptRequest, with_events
+from aurora_spawner.backends.profiles import TIME_LIMIT_MS
+from aurora_spawner.backends.sessions import MEMO, Memo, memo_for, prompt_to_go_on
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.tasks.prompts import as_argument, prompt_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from aurora_spawner.backends.base import Backend, Invocation
+    from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.task import SpawnTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """The circumstances of a run that are the same for all its tasks."""
+
+    run_id: str
+    cwd: Path
+    spool: Path
+    """The run's own folder."""
+    default_agent: str
+    default_timeout_s: float | None
+    environ: Mapping[str, str]
+    """What agents inherit, before what is not theirs is left out."""
+    _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Who does a task."""
+        return task.agent or self.default_agent
+
+    def order(
+        self, task: SpawnTask, *, number: int, position: int, backend: Backend, before: Sequence[SpawnResult]
+    ) -> AttemptOrder:
+        """The order for one attempt.
+
+        Args:
+            number: Of the attempt, from 1.
+            position: Of the task in its run; keeps folders apart whose names look the same.
+            before: Results of the task's dependencies, for its prompt.
+
+        Raises:
+            BackendError: The agent's program cannot be found.
+        """
+        task_id = str(task.id)
+        folder = attempt_folder(self.spool, position=position, task_id=task_id, number=number)
+        memo = memo_for(self.spool, position=position, task_id=task_id, number=number, backend=backend)
+        invocation = self._invocation(task, backend, folder, position=position, resume=memo.session_id)
+        prompt = prompt_for(task, before, instructed=invocation.instructed)
+        if memo.session_id:
+            prompt = prompt_to_go_on(prompt)
+        last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
+        token = new_token()
+        names = {
+            TOKEN_VARIABLE: token,
+            "AURORA_RUN_ID": self.run_id,
+            "AURORA_TASK_ID": task_id,
+            "AURORA_ATTEMPT_NUMBER": str(number),
+        }
+        return AttemptOrder(
+            run_id=self.run_id,
+            task_id=task_id,
+            number=number,
+            agent=backend.name,
+            model=task.model or getattr(backend, "model", None),
+            token=token,
+            folder=folder.path,
+            prompt=prompt,
+            command=(*invocation.command, *last),
+            environment={**self._inherited(invocation), **invocation.env, **names},
+            cwd=self.cwd,
+            deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
+            files={**invocation.files, **_memo_file(folder, memo, invocation, backend)},
+            resumes=memo.session_id,
+            prompt_on_stdin=invocation.prompt_on_stdin,
+        )
+
+    def _invocation(
+        self, task: SpawnTask, backend: Backend, folder: AttemptFolder, *, position: int, resume: str | None
+    ) -> Invocation:
+        speaking = with_events(backend)
+        if speaking is None:
+            return backend.invoke(task)
+        home = home_of(self.spool, position=position, agent=backend.name)
+        return speaking.request(
+            AttemptRequest(
+                task=task,
+                folder=folder.path,
+                prompt_file=folder.prompt,
+                home=home,
+                resume=resume,
+                new_session=str(uuid.uuid4()) if speaking.resumes else "",
+            )
+        )
+
+    def _inherited(self, invocation: Invocation) -> dict[str, str]:
+        """The environment for agents that need these; worked out once for each kind."""
+        needs = (invocation.keep_env, invocation.own_env)
+        if needs not in self._passed:
+            self._passed[needs] = agent_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
+        return self._passed[needs]
+
+
+def with_limit_told(order: AttemptOrder) -> AttemptOrder:
+    """The order with its time limit in the variables that tell it to the agent."""
+    limit = "0" if order.deadline_s is None else str(math.ceil(order.deadline_s * 1000))
+    told = {name: limit for name, value in order.environment.items() if value == TIME_LIMIT_MS}
+    return replace(order, environment={**order.environment, **told}) if told else order
+
+
+def _memo_file(folder: AttemptFolder, memo: Memo, invocation: Invocation, backend: Backend) -> dict[Path, str]:
+    """What the next attempt may want to know of this one; of an agent that leaves more than text."""
+    speaking = with_events(backend)
+    if speaking is None or speaking.dialect is None:
+        return {}
+    return {folder.path / MEMO: memo.of(speaking.dialect, new_session_id=invocation.session_id).to_text()}
+
+
+_COUNTER: Final = itertools.count()
+
+
+def new_token() -> str:
+    """Names one attempt among all attempts of all machines."""
+    return f"{_process_token}-{next(_COUNTER):x}"
+
+
+def process_token() -> str:
+    """The beginning of every token that this process gives out."""
+    return _process_token
+
+
+def _name_process() -> None:
+    """A name that no other process has; a fork gets one of its own."""
+    global _process_token  # noqa: PLW0603 -- the process has one name
+    _process_token = f"{os.urandom(10).hex()}{os.getpid():x}"
+
+
+_process_token = ""
+_name_process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_name_process)

@@ -1,0 +1,147 @@
+"""The coordinator's ear: a local socket, for its owner alone, through which a run is watched and steered.
+
+One request and one answer on a line each, as JSON: `{"do": "cancel", "task": "1.2"}` → `{"ok": true, …}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import socket
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.errors import SpawnerError
+from aurora_spawner.storage.private_files import make_private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from aurora_spawner.runs.coordinator import Coordinator
+
+SOCKET_NAME: Final = "control.sock"
+"""In the folder of the run."""
+PATH_LIMIT: Final = 100
+"""Bytes that the path of a socket may have on every system."""
+OPEN_FOLDERS: Final = Path("/proc/self/fd")
+"""Where Linux names every open folder by a number, however long its own path is."""
+REQUEST_LIMIT: Final = 64 << 10
+
+
+@asynccontextmanager
+async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
+    """Answer requests while this is open. A run that cannot listen runs all the same, and says so in its report."""
+    try:
+        make_private_folder(spool)
+        with reachable(spool) as place:
+            server = await _serve(coordinator, place / SOCKET_NAME)
+    except OSError as error:
+        coordinator.notices.append(
+            f"nobody could pause or cancel this run from outside: no control socket in {spool} ({error.strerror})"
+        )
+        yield
+        return
+    try:
+        yield
+    finally:
+        server.close()
+        (spool / SOCKET_NAME).unlink(missing_ok=True)
+
+
+@contextmanager
+def reachable(folder: Path) -> Iterator[Path]:
+    """The folder under a path that is short enough for a socket in it, while this is open.
+
+    Raises:
+        OSError: This system knows no other name for a folder whose path is too long.
+    """
+    if len(os.fsencode(folder / SOCKET_NAME)) <= PATH_LIMIT:
+        yield folder
+        return
+    if not OPEN_FOLDERS.exists():
+        raise OSError(errno.ENAMETOOLONG, "the path is too long for a socket")
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield OPEN_FOLDERS / str(handle)
+    finally:
+        os.close(handle)
+
+
+async def _serve(coordinator: Coordinator, path: Path) -> asyncio.Server:
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await _answer(coordinator, await reader.readline())
+            writer.write(json.dumps(answer).encode("ascii") + b"\n")
+            await writer.drain()
+        except (ValueError, ConnectionError):  # a line without end, or a caller who hung up
+            pass
+        finally:
+            writer.close()
+
+    return await asyncio.start_unix_server(on_connection, sock=_bound(path), limit=REQUEST_LIMIT)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket at a path, 0600; its folder is for the user alone already, so that nobody comes in between.
+
+    The umask would do it in one step, but it is the whole process's, other runs and threads included.
+    """
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        bound.bind(str(path))
+        path.chmod(0o600)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
+    """What a request comes to; what it changes is durable before it is answered."""
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return {"ok": False, "error": "the request is not JSON"}
+    action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
+    if action is None:
+        return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
+    try:
+        return {"ok": True, **await action(coordinator, request)}
+    except SpawnerError as error:
+        return {"ok": False, "error": str(error)}
+
+
+async def _status(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+    return {"pid": os.getpid(), **coordinator.status()}
+
+
+async def _pause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+    await coordinator.pause(by="control socket")
+    return {}
+
+
+async def _unpause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+    await coordinator.unpause(by="control socket")
+    return {}
+
+
+async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    task_id = request.get("task")
+    if task_id is None:
+        told = await coordinator.cancel(at_once=request.get("at_once") is True)
+        return {} if told else {"over": True}
+    if not isinstance(task_id, str) or not coordinator.knows(task_id):
+        raise SpawnerError(f"the run has no task {task_id}")
+    return {"state": str(await coordinator.cancel_task(task_id, by="control socket"))}
+
+
+ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[str, Any]]]]] = {
+    "status": _status,
+    "pause": _pause,
+    "unpause": _unpause,
+    "cancel": _cancel,
+}

@@ -1,0 +1,38 @@
+"""Tell the watcher of a run what happens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.tasks.run_events import TaskEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_spawner.runs.run_tasks import Roster
+    from aurora_spawner.runs.scheduler import Scheduler
+    from aurora_spawner.tasks.run_events import RunEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teller:
+    """Hands each event on with the time, how far the run is, and who has the task."""
+
+    on_event: Callable[[RunEvent], None] | None
+    run_id: str
+    roster: Roster
+    scheduler: Scheduler
+    agent_of: Callable[[str], str]
+
+    def __call__(self, event: RunEvent) -> None:
+        """Complete the event and hand it on."""
+        if self.on_event is None:
+            return
+        done, total = self.scheduler.settled, len(self.roster.tasks)
+        complete: RunEvent = replace(event, run_id=self.run_id, at=time.time(), done=done, total=total)
+        if isinstance(complete, TaskEvent):
+            title = self.roster.tasks[complete.task_id].headline
+            complete = replace(complete, title=title, agent=self.agent_of(complete.task_id))
+        self.on_event(complete)

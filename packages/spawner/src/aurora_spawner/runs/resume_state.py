@@ -1,0 +1,233 @@
+"""Where a run stands when a coordinator takes it: what is done stays done, what was cut off is open again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded
+from aurora_spawner.tasks.graph import TaskGraph, build_graph
+from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
+from aurora_spawner.tasks.task import task_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from aurora_spawner.journal.views import AttemptRow, TaskRow
+    from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.task import SpawnTask
+
+CUT_OFF = ("interrupted", "cancelled")
+"""Why tasks are opened again that go on where they were."""
+ASKED_ANEW = "its provider is asked anew"
+_OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
+TASKS_PER_EVENT = 500
+"""Keeps single events small where a run has very many tasks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """What the user wants otherwise than the journal has it."""
+
+    tasks: tuple[SpawnTask, ...] | None = None
+    """The tasks as they are now; None takes them from the journal. Finished ones may be left out."""
+    retry_failed: bool = False
+    """Also run again what failed, and what was skipped or cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A run as its coordinator finds it."""
+
+    graph: TaskGraph
+    states: Mapping[str, TaskState]
+    """Of settled tasks."""
+    results: Mapping[str, SpawnResult]
+    positions: dict[str, int]
+    """Of all tasks the run ever had; the coordinator enters those that join."""
+    added: int
+    """Tasks that results of others added."""
+    attempts: Mapping[str, int]
+    """How many attempts each task has had, where any."""
+    open_attempts: tuple[AttemptRow, ...]
+    """Intended or started, and nobody knows yet how they ended."""
+    outdated_attempts: tuple[AttemptRow, ...]
+    """The same, of tasks that have been edited or are gone."""
+    cancelled: frozenset[str]
+    """Tasks that the user wanted ended, and that no coordinator came to settle."""
+    changes: tuple[tuple[str | None, Fact], ...]
+    """What has to be journalled before the run goes on, each with its task."""
+
+    @property
+    def asks_providers_anew(self) -> bool:
+        """Returns True if tasks are opened again that failed for nothing but their providers."""
+        return any(isinstance(fact, TaskReopened) and fact.why == ASKED_ANEW for _task_id, fact in self.changes)
+
+    @property
+    def begun_anew(self) -> frozenset[str]:
+        """Tasks that were opened again from their beginning, and not only cut off."""
+        opened = ((task_id, fact.why) for task_id, fact in self.changes if isinstance(fact, TaskReopened))
+        return frozenset(str(task_id) for task_id, why in opened if why not in CUT_OFF)
+
+
+def stored_task(task: SpawnTask) -> dict[str, object]:
+    """A task as facts carry it."""
+    return {**task_to_json(task), "content_hash": task.content_hash}
+
+
+def tasks_added(
+    tasks: Sequence[SpawnTask],
+    *,
+    first_position: int,
+    added_by: str | None = None,
+    rewired: Sequence[SpawnTask] = (),
+) -> Iterator[TasksAdded]:
+    """Facts that add tasks, none of them very large, made one at a time."""
+    for start in range(0, len(tasks), TASKS_PER_EVENT):
+        yield TasksAdded(
+            first_position=first_position + start,
+            tasks=[stored_task(task) for task in tasks[start : start + TASKS_PER_EVENT]],
+            added_by=added_by,
+            rewired=[stored_task(task) for task in rewired] if not start else [],
+        )
+
+
+def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision) -> Standing:
+    """Compare the journal with what is wanted; pure.
+
+    Raises:
+        GraphError: The revised tasks do not fit together.
+    """
+    by_id = {row.task_id: row for row in rows}
+    wanted = _wanted_tasks(by_id, revision)
+    graph = build_graph(list(wanted.values()))
+    edited = {
+        task_id
+        for task_id, task in wanted.items()
+        if task_id in by_id and task.content_hash != by_id[task_id].task.content_hash
+    }
+    attempted = {attempt.task_id for attempt in open_attempts}
+    reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed)
+    new = [task for task_id, task in wanted.items() if task_id not in by_id]
+    first_position = max((row.position for row in rows), default=-1) + 1
+    changes: list[tuple[str | None, Fact]] = [
+        (task_id, TaskReopened(why=why, task=stored_task(wanted[task_id]))) for task_id, why in reopened.items()
+    ]
+    changes += [(None, fact) for fact in tasks_added(new, first_position=first_position)]
+    cancelled = {row.task_id for row in rows if row.cancel_asked and not row.state.settled} & (wanted.keys() - edited)
+    if revision.retry_failed:
+        changes += [(task_id, CancelWithdrawn()) for task_id in sorted(cancelled)]
+        cancelled = set()
+    current = wanted.keys() - edited
+    kept = [row for row in rows if row.task_id in wanted and row.task_id not in reopened]
+    return Standing(
+        graph=graph,
+        states={row.task_id: row.state for row in kept if row.state.settled},
+        results={row.task_id: row.result for row in kept if row.state.settled and row.result is not None},
+        positions={
+            **{row.task_id: row.position for row in rows},
+            **{str(task.id): position for position, task in enumerate(new, start=first_position)},
+        },
+        added=sum(row.added_by is not None for row in rows),
+        attempts={row.task_id: row.attempts for row in rows if row.attempts},
+        open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
+        outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
+        cancelled=frozenset(cancelled),
+        changes=tuple(changes),
+    )
+
+
+def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str, SpawnTask]:
+    """The tasks of this execution in the journal's order, new ones last; unchanged ones are the journal's."""
+    if revision.tasks is None:
+        return {task_id: row.task for task_id, row in by_id.items()}
+    revised = {task.id or str(number): task for number, task in enumerate(revision.tasks, start=1)}
+    wanted: dict[str, SpawnTask] = {}
+    reordered: dict[str, tuple[str, ...]] = {}
+    edited = False
+    for task_id, row in by_id.items():
+        if task_id not in revised:
+            if row.state.settled or row.added_by is not None:
+                wanted[task_id] = row.task
+                reordered[task_id] = ()
+            continue
+        task = _with_met_dependencies(revised.pop(task_id).with_id(task_id), row, by_id)
+        if task.content_hash == row.task.content_hash:
+            wanted[task_id] = row.task
+            reordered[task_id] = () if row.attempts else task.order_only
+        else:
+            wanted[task_id] = task
+            edited = True
+    for task_id, order in reordered.items():
+        # What an edited task comes after is not what the journal knows; old order could go round in a circle with it.
+        met = () if edited else tuple(filter(wanted.__contains__, _succeeded(by_id[task_id].task.order_only, by_id)))
+        wanted[task_id] = _in_order(wanted[task_id], (*order, *met))
+    return wanted | {task_id: task.with_id(task_id) for task_id, task in revised.items()}
+
+
+def _in_order(task: SpawnTask, order: tuple[str, ...]) -> SpawnTask:
+    """Return the task with this place in the order of its file; itself if that is its place."""
+    if set(order) == set(task.order_only):
+        return task
+    needed = (each for each in task.depends_on if each not in task.order_only)
+    return replace(task, depends_on=tuple(dict.fromkeys([*needed, *order])), order_only=tuple(dict.fromkeys(order)))
+
+
+def _succeeded(task_ids: Iterable[str], by_id: Mapping[str, TaskRow]) -> Iterator[str]:
+    return (each for each in task_ids if each in by_id and by_id[each].state is TaskState.SUCCEEDED)
+
+
+def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, TaskRow]) -> SpawnTask:
+    """Put back dependencies that a task file leaves out: they are ticked, or results of others added them."""
+    met = [
+        each
+        for each in row.task.depends_on
+        if each not in task.depends_on
+        and each not in row.task.order_only
+        and each in by_id
+        and _left_out(by_id[each])
+    ]
+    return replace(task, depends_on=(*task.depends_on, *met))
+
+
+def _left_out(row: TaskRow) -> bool:
+    return row.state is TaskState.SUCCEEDED or row.added_by is not None
+
+
+def _reopened(
+    by_id: Mapping[str, TaskRow],
+    graph: TaskGraph,
+    edited: Collection[str],
+    attempted: Collection[str],
+    *,
+    retry_failed: bool,
+) -> dict[str, str]:
+    """Which tasks the journal has to open again, and why."""
+    reopened: dict[str, str] = {}
+    for task_id, row in by_id.items():
+        if task_id not in graph.tasks:
+            continue
+        if task_id in edited:
+            reopened[task_id] = "edited"
+        elif row.state is TaskState.RUNNING and task_id not in attempted:
+            reopened[task_id] = "interrupted"
+        elif row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:
+            reopened[task_id] = ASKED_ANEW
+        elif retry_failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
+            reopened[task_id] = "retry_failed"
+    for task_id in _downstream(list(reopened), graph):
+        if task_id in by_id and task_id not in reopened and by_id[task_id].state is TaskState.SKIPPED:
+            reopened[task_id] = "what it needs runs again"
+    return reopened
+
+
+def _downstream(start: Iterable[str], graph: TaskGraph) -> list[str]:
+    """Everything that depends on these tasks, nearest first."""
+    found = dict.fromkeys(start)
+    queue = list(found)
+    for task_id in queue:
+        for dependant in graph.dependants.get(task_id, ()):
+            if dependant not in found:
+                found[dependant] = None
+                queue.append(dependant)
+    return queue

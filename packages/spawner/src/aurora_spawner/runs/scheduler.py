@@ -1,0 +1,244 @@
+"""Which task starts next: dataflow over dependencies, priorities, limits. Pure of time and processes."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_spawner.tasks.result import TaskState, TaskStep, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_spawner.tasks.graph import TaskGraph
+    from aurora_spawner.tasks.task import SpawnTask
+
+_Ranked = tuple[int, int, str]
+"""Negated priority, position, id: the smallest starts first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many attempts run at once."""
+
+    max_concurrent: int
+    per_agent: Mapping[str, int]
+
+
+class Scheduler:
+    """Knows every task's state and what may start; O(log n) for each decision.
+
+    Args:
+        agent_of: The agent that a task will run on, for the limits by agent.
+        positions: Decide among tasks of equal priority; shared with the caller, who enters those that join. None
+            takes the order of the graph.
+        admits: Whether an agent may be asked now; one that may not is asked again after `release`.
+        states: Of tasks that an earlier execution has settled already; `skip_hopeless` does what follows from them.
+    """
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        *,
+        limits: Limits,
+        agent_of: Callable[[SpawnTask], str],
+        states: Mapping[str, TaskState],
+        positions: dict[str, int] | None = None,
+        admits: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._graph = graph
+        self._limits = limits
+        self._agent_of = agent_of
+        self._admits = admits
+        self._running = 0
+        self._running_by_agent: dict[str, int] = {}
+        self._ready: list[_Ranked] = []
+        self._parked: dict[str, list[_Ranked]] = {}
+        """Ready tasks whose agent is at its limit, or not admitted."""
+        self._slots: dict[str, str] = {}
+        """Running tasks, with the agent that they count for."""
+        self._later: set[str] = set()
+        """Postponed tasks that are not to start yet."""
+        self._position = (
+            {task_id: number for number, task_id in enumerate(graph.tasks)} if positions is None else positions
+        )
+        self.states = {task_id: states.get(task_id, TaskState.PENDING) for task_id in graph.tasks}
+        self._open = sum(not state.settled for state in self.states.values())
+        self._waits_for = {task_id: self._unmet(task) for task_id, task in graph.tasks.items()}
+        for task_id, unmet in self._waits_for.items():
+            if not unmet and self.states[task_id] is TaskState.PENDING:
+                heapq.heappush(self._ready, self._rank(task_id))
+
+    def _unmet(self, task: SpawnTask) -> int:
+        return sum(
+            dependency in self.states and not self._met(dependency) for dependency in dict.fromkeys(task.depends_on)
+        )
+
+    def _met(self, dependency: str) -> bool:
+        """Whether dependants of this task may start."""
+        state = self.states[dependency]
+        return state is TaskState.SUCCEEDED or (state.settled and not self._graph.tasks[dependency].critical)
+
+    def _rank(self, task_id: str) -> _Ranked:
+        return -self._graph.tasks[task_id].priority, self._position[task_id], task_id
+
+    @property
+    def running(self) -> int:
+        """Attempts that hold a slot."""
+        return self._running
+
+    @property
+    def settled(self) -> int:
+        """Tasks whose outcome is known."""
+        return len(self.states) - self._open
+
+    @property
+    def open(self) -> int:
+        """Tasks that are not settled."""
+        return self._open
+
+    @property
+    def done(self) -> bool:
+        """Whether every task is settled."""
+        return not self._open
+
+    @property
+    def pending(self) -> set[str]:
+        """Tasks that have not begun."""
+        return {task_id for task_id, state in self.states.items() if state is TaskState.PENDING}
+
+    @property
+    def startable(self) -> bool:
+        """Whether `start_next` may find one; cheap, and wrong only where all that are ready are held up."""
+        return bool(self._ready) and self._running < self._limits.max_concurrent
+
+    def grow(self, graph: TaskGraph) -> None:
+        """Go on with a larger graph: new tasks, and pending ones that wait for more than before."""
+        changed = [task_id for task_id, task in graph.tasks.items() if task is not self._graph.tasks.get(task_id)]
+        self._graph = graph
+        for task_id in changed:
+            if task_id not in self.states:
+                self._position.setdefault(task_id, len(self._position))
+                self.states[task_id] = TaskState.PENDING
+                self._open += 1
+        for task_id in changed:
+            self._waits_for[task_id] = self._unmet(graph.tasks[task_id])
+            if not self._waits_for[task_id] and self.states[task_id] is TaskState.PENDING:
+                heapq.heappush(self._ready, self._rank(task_id))
+
+    def start_next(self) -> str | None:
+        """Take the best task that may start now and count it as running; None when none may."""
+        while self._ready and self._running < self._limits.max_concurrent:
+            ranked = heapq.heappop(self._ready)
+            task_id = ranked[2]
+            if self.states[task_id] is not TaskState.PENDING or self._waits_for[task_id] or task_id in self._later:
+                # skipped, cancelled, postponed or given more to wait for since; others may have waited behind it
+                self.release(self._agent_of(self._graph.tasks[task_id]))
+                continue
+            agent = self._agent_of(self._graph.tasks[task_id])
+            if self._running_by_agent.get(agent, 0) >= self._limits.per_agent.get(agent, self._limits.max_concurrent):
+                heapq.heappush(self._parked.setdefault(agent, []), ranked)
+                continue
+            if self._admits is not None and not self._admits(agent):
+                heapq.heappush(self._parked.setdefault(agent, []), ranked)
+                continue
+            self.begin(task_id)
+            self.release(agent)
+            return task_id
+        return None
+
+    def borrow(self, agent: str) -> bool:
+        """Take a slot for an attempt beside a task's own, if one is free; until `give_back`."""
+        busy = self._running_by_agent.get(agent, 0)
+        full = self._running >= self._limits.max_concurrent or busy >= self._limits.per_agent.get(agent, busy + 1)
+        if full or (self._admits is not None and not self._admits(agent)):
+            return False
+        self._running += 1
+        self._running_by_agent[agent] = busy + 1
+        return True
+
+    def give_back(self, agent: str) -> None:
+        """Return a borrowed slot."""
+        self._running -= 1
+        self._running_by_agent[agent] -= 1
+        self.release(agent)
+
+    def release(self, agent: str) -> None:
+        """Let the next of an agent's parked tasks ask again; the one after it asks when that one has started."""
+        if self._parked.get(agent):
+            heapq.heappush(self._ready, heapq.heappop(self._parked[agent]))
+
+    def begin(self, task_id: str) -> None:
+        """Count a task as running, whatever the limits; for attempts that run already."""
+        self.states[task_id] = advance(self.states[task_id], TaskStep.BEGIN)
+        agent = self._slots[task_id] = self._agent_of(self._graph.tasks[task_id])
+        self._running += 1
+        self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
+
+    def reopen(self, task_id: str) -> None:
+        """Give back a running task that was cut off; it may start again."""
+        self._release(task_id)
+        self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
+        heapq.heappush(self._ready, self._rank(task_id))
+
+    def postpone(self, task_id: str) -> None:
+        """Give back the slot of a running task, or keep back one that has not begun, until `requeue`."""
+        if self.states[task_id] is TaskState.RUNNING:
+            self._release(task_id)
+            self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
+        self._later.add(task_id)
+
+    def requeue(self, task_id: str) -> None:
+        """Let a postponed task start when there is room; one that was settled meanwhile is left alone."""
+        self._later.discard(task_id)
+        if self.states[task_id] is TaskState.PENDING and not self._waits_for[task_id]:
+            heapq.heappush(self._ready, self._rank(task_id))
+
+    def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
+        """Record how a task ended; dependants become ready or are skipped.
+
+        Returns:
+            The tasks skipped in consequence, each with the task to blame, in order.
+        """
+        if self.states[task_id] is TaskState.RUNNING:
+            self._release(task_id)
+        self._close(task_id, step)
+        return self._propagate(task_id)
+
+    def skip_hopeless(self) -> list[tuple[str, str]]:
+        """Skip pending tasks whose dependencies failed in an earlier execution; returns them as `settle` does."""
+        failed = [task_id for task_id, state in self.states.items() if state.settled and not self._met(task_id)]
+        return [skipped for task_id in failed for skipped in self._propagate(task_id)]
+
+    def _propagate(self, task_id: str) -> list[tuple[str, str]]:
+        skipped = []
+        consequences = deque([task_id])
+        while consequences:
+            cause = consequences.popleft()
+            for dependant in self._graph.dependants.get(cause, ()):
+                if self.states[dependant] is not TaskState.PENDING:
+                    continue
+                if self._met(cause):
+                    self._free(dependant)
+                else:
+                    self._close(dependant, TaskStep.SKIP)
+                    skipped.append((dependant, cause))
+                    consequences.append(dependant)
+        return skipped
+
+    def _close(self, task_id: str, step: TaskStep) -> None:
+        self.states[task_id] = advance(self.states[task_id], step)
+        self._open -= 1
+
+    def _free(self, task_id: str) -> None:
+        self._waits_for[task_id] -= 1
+        if not self._waits_for[task_id]:
+            heapq.heappush(self._ready, self._rank(task_id))
+
+    def _release(self, task_id: str) -> None:
+        agent = self._slots.pop(task_id)
+        self._running -= 1
+        self._running_by_agent[agent] -= 1
+        self.release(agent)

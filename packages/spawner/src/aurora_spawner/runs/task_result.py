@@ -1,0 +1,126 @@
+"""From how an attempt ended to what came of its task."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.attempts.attempt_folder import first_attempt
+from aurora_spawner.attempts.executor import FOLDER_REMOVED
+from aurora_spawner.backends.base import with_events
+from aurora_spawner.backends.replies import reply_of
+from aurora_spawner.backends.sessions import lost_session, read_memo
+from aurora_spawner.runs.evidence import judge
+from aurora_spawner.tasks.failure import ReportedFailure
+from aurora_spawner.tasks.prompts import shorten
+from aurora_spawner.tasks.result import SpawnResult, TaskState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.attempts.executor import AttemptEnd
+    from aurora_spawner.backends.base import Backend, Reply
+    from aurora_spawner.limits.prices import PriceTable
+    from aurora_spawner.tasks.task import SpawnTask
+
+CUT_OFF = "cut_off"
+"""The code of an attempt that was ended by a signal and says that all is well: several CLIs do."""
+JOURNAL_OUTPUT_LIMIT = 64_000
+"""Characters of an output that the journal keeps; the spool has the rest."""
+TASK_CANCELLED = "task_cancelled"
+"""Termination reason of a task that a user ended by itself."""
+
+
+def result_of(
+    task: SpawnTask,
+    end: AttemptEnd,
+    *,
+    agent: str,
+    backend: Backend,
+    cwd: Path,
+    retries: int,
+    stopped: str | None,
+    prices: PriceTable | None = None,
+) -> SpawnResult:
+    """Judge an attempt.
+
+    Args:
+        retries: Attempts before this one.
+        stopped: Why the task was told to stop, if it was. An attempt that ended by itself all the same is judged
+            by what it did: nothing that was finished is thrown away.
+        prices: For agents that tell tokens and no money.
+    """
+    reply = reply_of(end, backend)
+    verdict = judge(end, reply, outputs=task.files, cwd=cwd, began_at=began_at(end))
+    resumed = _went_on(end, backend)
+    state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
+    reason = None if end.reason == "exited" else end.reason
+    if stopped is not None and end.reason in ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED):
+        state, reason = TaskState.CANCELLED, stopped
+    return SpawnResult(
+        task_id=str(task.id),
+        agent=agent,
+        state=state,
+        output=reply.text,
+        error=verdict.error,
+        exit_code=end.exit_code,
+        retry_count=retries,
+        termination_reason=reason,
+        execution_time=end.duration_s,
+        started_at=end.started_at,
+        ended_at=end.ended_at,
+        output_bytes=end.stdout_bytes,
+        output_path=str(end.stdout_path) if end.stdout_path else None,
+        usage=prices.priced(reply.usage, reply.model or task.model or getattr(backend, "model", None))
+        if prices
+        else reply.usage,
+        model=reply.model,
+        session_id=reply.session_id,
+        resumed=resumed,
+        windows=reply.windows,
+        reported=None if verdict.success else _reported(end, reply, resumed=resumed),
+    )
+
+
+def began_at(end: AttemptEnd) -> float | None:
+    """When the task of an attempt was first attempted: what an earlier attempt changed counts for the later ones."""
+    if end.stdout_path is None:
+        return end.started_at
+    return first_attempt(end.stdout_path.parent).began_at() or end.started_at
+
+
+def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:
+    """What a failed attempt reports, in what it says or by what it leaves out."""
+    if end.reason == "exited" and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
+        return reply.reported or ReportedFailure(code=CUT_OFF, message="it ended without a last word")
+    return lost_session(end, reply) if resumed else reply.reported
+
+
+def _went_on(end: AttemptEnd, backend: Backend) -> bool:
+    """Whether an attempt began with the session of an earlier one."""
+    speaking = with_events(backend)
+    may = speaking is not None and speaking.resumes and end.stdout_path is not None
+    memo = read_memo(end.stdout_path.parent) if may and end.stdout_path else None
+    return memo is not None and memo.session_id is not None
+
+
+def without_attempt(
+    task: SpawnTask, state: TaskState, error: str, *, agent: str, reason: str | None = None
+) -> SpawnResult:
+    """The result of a task of which nothing ran."""
+    return SpawnResult(
+        task_id=str(task.id),
+        agent=agent,
+        state=state,
+        error=error,
+        termination_reason=reason,
+        ended_at=time.time(),
+    )
+
+
+def for_journal(result: SpawnResult) -> SpawnResult:
+    """The result as the journal keeps it."""
+    if len(result.output) <= JOURNAL_OUTPUT_LIMIT:
+        return result
+    return replace(result, output=shorten(result.output, JOURNAL_OUTPUT_LIMIT))

@@ -1,0 +1,178 @@
+"""Supervisor processes as the coordinator sees them: start, signal, wait for the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import py_compile
+import signal
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import MAGIC_NUMBER, cache_from_source
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.attempts.process_identity import ProcessIdentity, identify
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+NURSERY_SOCKET = 3
+"""As in supervisor.py; so is LIFELINE."""
+LIFELINE = 4
+POLL_S = 0.05
+"""Between two looks at a process on systems that cannot tell us when it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorOrder:
+    """What a supervisor is told on its command line; see supervisor.py."""
+
+    folder: Path
+    token: str
+    deadline_s: float | None
+    grace_s: float
+    cap_bytes: int
+    cwd: Path
+    cgroup: Path | None
+    """To be made for the agent; None for no cgroup."""
+    program: str
+    """The path of the agent's program."""
+    command: Sequence[str]
+    """The words that it is called with, its name first."""
+    environment: Mapping[str, str]
+    lifeline: int | None = None
+    """A descriptor at whose end of file the attempt ends; None where it outlives its coordinator."""
+    prompt_on_stdin: bool = True
+    """Without it the agent's stdin is empty."""
+
+    def arguments(self) -> list[str]:
+        """The supervisor's command line, without the program."""
+        limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
+        held = "-" if self.lifeline is None else "held"
+        places = [str(self.cwd), str(self.cgroup or "-")]
+        stdin = "prompt" if self.prompt_on_stdin else "empty"
+        return [str(self.folder), self.token, *limits, *places, held, stdin, "--", self.program, *self.command]
+
+
+@cache
+def supervisor_program() -> str:
+    """The supervisor's code: compiled, which saves 3 ms of each attempt, or its source where that cannot be kept."""
+    compiled = cache_from_source(str(SUPERVISOR))
+    if _is_current(Path(compiled)):
+        return compiled
+    try:
+        return py_compile.compile(str(SUPERVISOR), doraise=True) or str(SUPERVISOR)
+    except OSError:
+        return str(SUPERVISOR)
+
+
+def _is_current(compiled: Path) -> bool:
+    """Whether code that was kept is of the supervisor's source and for this Python; its header says so (PEP 552)."""
+    source = SUPERVISOR.stat()
+    words = (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
+    expected = MAGIC_NUMBER + b"".join(word.to_bytes(4, "little") for word in words)
+    try:
+        with compiled.open("rb") as file:
+            return file.read(len(expected)) == expected
+    except OSError:
+        return False
+
+
+def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:
+    """Start a supervisor in a session of its own; it goes on when we die.
+
+    Raises:
+        OSError: The system could not start it.
+    """
+    pid = run_supervisor_program(order.arguments(), order.environment, lifeline=order.lifeline)
+    identity = identify(pid)
+    if identity is None:  # it ended already; the zombie keeps its pid until it is waited for
+        return ProcessIdentity(host="", boot_id="", namespace="", pid=pid, start_time=0)
+    return identity
+
+
+def run_supervisor_program(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    socket: int | None = None,
+    lifeline: int | None = None,
+) -> int:
+    """Start supervisor.py without streams in a session of its own; returns its pid.
+
+    Args:
+        socket: A descriptor that it gets as its fourth.
+        lifeline: One that it gets as its fifth.
+    """
+    null = os.devnull
+    actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, null, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, null, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
+    ]
+    if socket is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, socket, NURSERY_SOCKET))
+    if lifeline is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, lifeline, LIFELINE))
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-I", "-S", supervisor_program(), *arguments],
+        environment,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
+    )
+
+
+def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
+    """Signal exactly this process, and wake it so that it sees the signal; False when it has ended."""
+    if not process.alive():
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+        os.kill(process.pid, signal.SIGCONT)
+        return True
+    return False
+
+
+async def wait_for_end(process: ProcessIdentity) -> None:
+    """Return once the process has ended, ours or adopted; collects it if it is a child of ours."""
+    if hasattr(os, "pidfd_open"):
+        await _wait_by_descriptor(process)
+    else:
+        while process.alive():  # noqa: ASYNC110 -- this system tells nobody but the parent
+            await asyncio.sleep(POLL_S)
+    reap(process)
+
+
+def reap(process: ProcessIdentity) -> None:
+    """Collect a process that has ended, if it is a child of ours."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+
+
+async def _wait_by_descriptor(process: ProcessIdentity) -> None:
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    try:
+        if process.start_time and not process.alive():  # the pid may be somebody else's since
+            return
+        loop.add_reader(descriptor, _set_once, ended)
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _set_once(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
