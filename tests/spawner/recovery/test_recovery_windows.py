@@ -16,7 +16,8 @@ from aurora_spawner.providers.gate import WINDOW_JITTER_S
 
 PROGRAM = Path(__file__).with_name("window_scenario.py")
 REBOOTED = (
-    "import runpy, sys; from aurora_spawner.attempts import process_identity; process_identity.boot_id = lambda: 'another boot';"
+    "import runpy, sys; from aurora_spawner.attempts import process_identity as identity;"
+    "identity.boot_id = lambda: 'another boot';"
     "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
 )
 

@@ -31,7 +31,7 @@ def is_attended() -> bool:
 
 
 async def ask_about_rest(reason: str) -> bool | None:
-    """Return true to go on, false to skip the rest, None to leave it held; so does the end of the input."""
+    """Returns true to go on, false to skip the rest, None to leave it held; so does the end of the input."""
     note(f"{reason}: {_QUESTION}")
     while line := await _next_line():
         answer = line.strip().lower()
@@ -42,7 +42,7 @@ async def ask_about_rest(reason: str) -> bool | None:
 
 
 async def _next_line() -> str:
-    """Wait for a line without keeping the event loop; empty at the end of the input, or of the terminal."""
+    """Waits for a line without keeping the event loop; empty at the end of the input, or of the terminal."""
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     ready = asyncio.Event()
     loop.add_reader(descriptor, ready.set)

@@ -20,7 +20,7 @@ __all__ = ["configured_agents", "found_agents"]
 
 
 def configured_agents(config: Config, find_key: Callable[[str], str]) -> dict[str, Backend]:
-    """Build the agents that the user has configured, by name.
+    """Builds the agents that the user has configured, by name.
 
     Args:
         find_key: gives a key's value by its name, when an agent is about to need it.
@@ -40,7 +40,7 @@ def _configured(
 
 
 def found_agents(environ: Mapping[str, str], env_pass: tuple[str, ...] = ()) -> dict[str, Backend]:
-    """Build the known CLIs on PATH, by name; they need no configuration.
+    """Builds the known CLIs on PATH, by name; they need no configuration.
 
     Args:
         env_pass: names or patterns of further variables that they see.

@@ -34,7 +34,7 @@ class Casting:
 def cast_file(
     file: TaskFile, roster: Roster, *, backends: Mapping[str, Backend], default_agent: str, match: bool = False
 ) -> Casting:
-    """Give every task that names a persona to the default agent; one that names neither stays as it is.
+    """Gives every task that names a persona to the default agent; one that names neither stays as it is.
 
     Args:
         match: also find a persona for tasks that name no agent, or make one up where none is of the right kind.
@@ -73,7 +73,7 @@ def _matched(file: TaskFile, roster: Roster) -> dict[str, Persona]:
 
 
 def keep_parts(file: TaskFile, rows: Sequence[TaskRow]) -> TaskFile:
-    """Leave tasks that a run found a persona for with that persona, whoever would be found for them today."""
+    """Leaves tasks that a run found a persona for with that persona, whoever would be found for them today."""
     before = {row.task_id: row.task for row in rows}
 
     def kept(line: TaskLine) -> TaskLine:

@@ -8,7 +8,7 @@ __all__ = ["main"]
 
 
 def main() -> int:
-    """Run `aur` with the arguments and streams of this process; return its exit status."""
+    """Runs `aur` with the arguments and streams of this process; returns its exit status."""
     try:
         quit_on_signals()
         quit_on_lost_interrupts()

@@ -41,7 +41,7 @@ _OS_HINTS: Final[Mapping[int, str]] = {
 
 
 def diagnose(error: Exception) -> Diagnosis:
-    """Say what an error means to the person at the terminal; an unknown one is told as a fault of Aurora."""
+    """Says what an error means to the person at the terminal; an unknown one is told as a fault of Aurora."""
     if isinstance(error, CliError):
         return Diagnosis(exit_code=error.exit_code, message=_text(error), hint=error.hint)
     if isinstance(error, OSError):
@@ -74,7 +74,7 @@ def _of_a_library(error: Exception) -> Diagnosis | None:
 
 
 def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str], ...]:
-    """Return what the libraries' errors mean, and a hint where they give none; special ones before their roots."""
+    """Returns what the libraries' errors mean, and a hint where they give none; special ones before their roots."""
     from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_soar import EmptyQuestionError, SoarError

@@ -57,12 +57,12 @@ _UNFINISHED: Final = (RunState.CREATED, RunState.RUNNING, RunState.INTERRUPTED)
 
 
 def list_runs(project: Project, *, limit: int | None = None) -> list[RunSummary]:
-    """Return the newest runs."""
+    """Returns the newest runs."""
     return list_checkpoints(project.runs_db, limit=limit)
 
 
 def find_run(project: Project, run_id: str) -> tuple[RunRow, list[TaskRow]]:
-    """Return a run and its tasks.
+    """Returns a run and its tasks.
 
     Raises:
         UnknownRunError: there is none of that name.
@@ -72,7 +72,7 @@ def find_run(project: Project, run_id: str) -> tuple[RunRow, list[TaskRow]]:
 
 
 def titles_of(project: Project, run_id: str) -> dict[str, str]:
-    """Return what people call the tasks of a run, by id."""
+    """Returns what people call the tasks of a run, by id."""
     _, tasks = find_run(project, run_id)
     return {row.task_id: row.task.headline for row in tasks}
 
@@ -89,7 +89,7 @@ def is_held(project: Project, run_id: str) -> bool:
 
 
 def list_resumable(project: Project) -> list[RunSummary]:
-    """Return the runs of task files that `aur spawn --resume` can go on with, the newest first."""
+    """Returns the runs of task files that `aur spawn --resume` can go on with, the newest first."""
     return [summary for summary in list_runs(project) if can_resume(summary)]
 
 
@@ -99,24 +99,24 @@ def can_resume(summary: RunSummary) -> bool:
 
 
 def clean_runs(project: Project, *, older_than_days: float, before: Callable[[str], None]) -> CleanReport:
-    """Remove the contents of old runs; `before` is called with the name of each one while it is still there."""
+    """Removes the contents of old runs; `before` is called with the name of each one while it is still there."""
     return clean_checkpoints(project.runs_db, older_than_days=older_than_days, before=before)
 
 
 def attempts_of(project: Project, run_id: str) -> list[AttemptRow]:
-    """Return all attempts of a run, as they came."""
+    """Returns all attempts of a run, as they came."""
     with Journal(_journal_with(project, run_id)) as store:
         return load_attempts(store, run_id)
 
 
 def export_run(project: Project, run_id: str, folder: Path | None) -> Path:
-    """Write a run as a JSON file into a folder, by default the project's; return its path."""
+    """Writes a run as a JSON file into a folder, by default the project's; returns its path."""
     target = folder or project.aurora_dir / "checkpoints"
     return export_checkpoint(_journal_with(project, run_id), run_id, target)
 
 
 def warn_of_lost(project: Project) -> None:
-    """Say that a journal that was here is gone; a new one begins."""
+    """Says that a journal that was here is gone; a new one begins."""
     try:
         check_not_gone(project.runs_db)
     except JournalError as error:
@@ -124,7 +124,7 @@ def warn_of_lost(project: Project) -> None:
 
 
 def check_unchanged(project: Project, run_id: str, *, accept: bool) -> None:
-    """Hold a run's part of the journal against its hashes before anything of it starts.
+    """Holds a run's part of the journal against its hashes before anything of it starts.
 
     Args:
         accept: go on though it was changed, and note that.
@@ -138,7 +138,7 @@ def check_unchanged(project: Project, run_id: str, *, accept: bool) -> None:
 
 
 def run_statuses(project: Project, run_id: str | None) -> list[RunStatus]:
-    """Tell how one run stands, or every run that goes on or was cut off."""
+    """Tells how one run stands, or every run that goes on or was cut off."""
     if run_id is not None:
         return [steering.run_status(_journal_with(project, run_id), run_id)]
     unfinished = [summary for summary in list_runs(project) if summary.held or summary.run.state in _UNFINISHED]
@@ -146,7 +146,7 @@ def run_statuses(project: Project, run_id: str | None) -> list[RunStatus]:
 
 
 def recovery_of_run(project: Project, run_id: str) -> RecoveryReport:
-    """Return what recovery did for a run.
+    """Returns what recovery did for a run.
 
     Raises:
         UnknownRunError: there is none of that name.
@@ -158,19 +158,19 @@ def recovery_of_run(project: Project, run_id: str) -> RecoveryReport:
 
 
 def pause_run(project: Project, run_id: str) -> None:
-    """Let a run start nothing more."""
+    """Lets a run start nothing more."""
     steering.pause_run(_journal_with(project, run_id), run_id)
 
 
 def unpause_run(project: Project, run_id: str) -> None:
-    """Let a paused run go on."""
+    """Lets a paused run go on."""
     steering.unpause_run(_journal_with(project, run_id), run_id)
 
 
 def cancel_run(
     project: Project, run_id: str, *, task_id: str | None, at_once: bool, executor: Executor | None
 ) -> TaskState | RunState | None:
-    """End a run or one of its tasks; returns how the task stood, or the state of a run that has ended already.
+    """Ends a run or one of its tasks; returns how the task stood, or the state of a run that has ended already.
 
     Args:
         executor: what ends the attempts of a coordinator that has died; None for one without a budget.
@@ -182,7 +182,7 @@ def cancel_run(
 def log_pieces(
     project: Project, run_id: str, task_id: str | None, *, follow: bool, errors: bool, told: bool = False
 ) -> Iterator[bytes]:
-    """Give what a task's agent has printed, or what all of a run's tasks have, each below its name.
+    """Gives what a task's agent has printed, or what all of a run's tasks have, each below its name.
 
     Args:
         told: events as lines for people, where the agent prints events.

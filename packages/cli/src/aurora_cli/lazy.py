@@ -31,7 +31,7 @@ class AurCommand(click.Command):
         self.examples = tuple(examples)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the examples below the options."""
+        """Writes the examples below the options."""
         _write_examples(self.examples, formatter)
 
 
@@ -44,11 +44,11 @@ class AurGroup(click.Group):
         self.entries = {entry.name: entry for entry in entries}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names in the catalogue's order."""
+        """Returns the names in the catalogue's order."""
         return list(self.entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import the command's module and return its command."""
+        """Imports the command's module and returns its command."""
         entry = self.entries.get(cmd_name)
         if entry is None:
             return None
@@ -59,7 +59,7 @@ class AurGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or name the nearest ones, those inside groups included; a file is never run."""
+        """Finds the command, or name the nearest ones, those inside groups included; a file is never run."""
         name = args[0]
         if name in self.entries or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
@@ -68,14 +68,14 @@ class AurGroup(click.Group):
         raise click.NoSuchCommand(name, possibilities=self._full_names(), ctx=ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the catalogue, section by section; no command is imported for it."""
+        """Writes the catalogue, section by section; no command is imported for it."""
         width = max(map(len, self.entries))
         for section, entries in groupby(self.entries.values(), key=attrgetter("section")):
             with formatter.section(section):
                 formatter.write_dl([(f"{entry.name:<{width}}", entry.summary) for entry in entries])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the catalogue's names; no command is imported for it."""
+        """Offers the catalogue's names; no command is imported for it."""
         from click.shell_completion import CompletionItem
 
         named = [entry for entry in self.entries.values() if entry.name.startswith(incomplete)]
@@ -83,7 +83,7 @@ class AurGroup(click.Group):
         return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the examples below the commands."""
+        """Writes the examples below the commands."""
         _write_examples(self.examples, formatter)
 
     def _full_names(self) -> list[str]:

@@ -57,7 +57,7 @@ def root(ctx: click.Context) -> None:
 
 
 def main() -> int:
-    """Run `aur` with the arguments and streams of this process; return its exit status."""
+    """Runs `aur` with the arguments and streams of this process; returns its exit status."""
     tolerate_odd_streams()
     _look_for_programs_in_absolute_folders()
     try:
@@ -75,14 +75,14 @@ def main() -> int:
 
 
 def _look_for_programs_in_absolute_folders() -> None:
-    """Leave relative folders out of PATH, here and for all that is started: a clone's `git` would run for ours."""
+    """Leaves relative folders out of PATH, here and for all that is started: a clone's `git` would run for ours."""
     if "PATH" in os.environ:
         folders = os.environ["PATH"].split(os.pathsep)
         os.environ["PATH"] = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
 
 
 def run(args: Sequence[str]) -> int:
-    """Run one command line; whatever goes wrong becomes a line on standard error and an exit status."""
+    """Runs one command line; whatever goes wrong becomes a line on standard error and an exit status."""
     try:
         status = _invoke(args)
         _flush_result()
@@ -101,7 +101,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _flush_result() -> None:
-    """Write what is left of the result; that its reader is gone by now changes nothing in how it went."""
+    """Writes what is left of the result; that its reader is gone by now changes nothing in how it went."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -111,7 +111,7 @@ def _flush_result() -> None:
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Let go of output that a full disk refuses; the interpreter would try again and end with a status of its own."""
+    """Drops output that a full disk refuses; the interpreter would try again and exit with a status of its own."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -119,7 +119,7 @@ def _drop_what_cannot_be_written() -> None:
 
 
 def _end_in_order_on(*signals: signal.Signals) -> None:
-    """Let these signals do what Ctrl-C does, so that terminals are left in order; `nohup` stays in force."""
+    """Lets these signals do what Ctrl-C does, so that terminals are left in order; `nohup` stays in force."""
     for number in signals:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)

@@ -34,7 +34,7 @@ __all__ = ["Guard", "free_agents", "ledger_of", "own_limits", "own_prices"]
 
 
 def ledger_of(engine: PoliciesEngine, *, per_run_usd: float | None = None) -> Ledger:
-    """Open the user's ledger with the limits in force; no file is made before there is something to write.
+    """Opens the user's ledger with the limits in force; no file is made before there is something to write.
 
     Args:
         per_run_usd: a limit that was asked for one run.
@@ -49,12 +49,12 @@ def _own_ledger() -> Ledger:
 
 
 def own_limits() -> OwnLimits:
-    """Read the limits that the user has set for all projects."""
+    """Reads the limits that the user has set for all projects."""
     return _own_ledger().own_limits()
 
 
 def own_prices(environ: Mapping[str, str]) -> PriceTable:
-    """Load the prices of models, the user's own over the packaged ones.
+    """Loads the prices of models, the user's own over the packaged ones.
 
     Raises:
         PriceFileError: the user's file cannot be understood.
@@ -64,7 +64,7 @@ def own_prices(environ: Mapping[str, str]) -> PriceTable:
 
 
 def free_agents(backends: Mapping[str, Backend]) -> frozenset[str]:
-    """Name the agents that cost nothing: programs of the user's own that tell nothing of a model."""
+    """Names the agents that cost nothing: programs of the user's own that tell nothing of a model."""
     return frozenset(
         name for name, each in backends.items() if isinstance(each, CommandBackend) and each.dialect is None
     )
@@ -107,7 +107,7 @@ class Guard:
         return self.may_use - free_agents(self.backends)
 
     def check(self, agents: Collection[str], *, tasks: int) -> None:
-        """Refuse a run that cannot stay within its limits, before it begins.
+        """Refuses a run that cannot stay within its limits, before it begins.
 
         Args:
             agents: those of its open tasks.
@@ -124,7 +124,7 @@ class Guard:
             self._check_budget(costly)
 
     def _check_budget(self, agents: Sequence[str]) -> None:
-        """Refuse agents that cost something where nothing is left for them, or nobody could watch it."""
+        """Refuses agents that cost something where nothing is left for them, or nobody could watch it."""
         ledger = self._ledger()
         costing = Costing(backends=self.backends, prices=self.prices)
         for agent in agents:
@@ -140,7 +140,7 @@ class Guard:
                 raise OverLimitError(answer.reason, hint)
 
     def expected_usd(self, agents: Collection[tuple[str, str | None]]) -> float | None:
-        """Estimate what attempts cost together, each by its agent and model; None where all of them are free."""
+        """Estimates what attempts cost together, each by its agent and model; None where all of them are free."""
         costly = Counter(each for each in agents if each[0] not in free_agents(self.backends))
         if not costly:
             return None
@@ -151,7 +151,7 @@ class Guard:
         )
 
     def executor(self, *, resumes: str | None = None, spawned: int = 0, outlive: bool = True) -> Executor:
-        """Build what runs attempts within the limits.
+        """Builds what runs attempts within the limits.
 
         Args:
             resumes: the run that is taken up.
@@ -179,7 +179,7 @@ class Guard:
         )
 
     def settle_left(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
-        """Settle what is still set aside for attempts of a run that have ended: at what they told, else estimated.
+        """Settles what is still set aside for attempts of a run that have ended: at what they told, else estimated.
 
         Args:
             attempts: all that the journal has of the run.

@@ -32,7 +32,7 @@ class FiniteRange(click.FloatRange):
     """A number in a range, which neither `nan` nor `inf` is, though no bound keeps them out."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number.
+        """Returns the number.
 
         Raises:
             click.BadParameter: it is none, infinite, or outside the range.
@@ -51,7 +51,7 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         self.name = kind
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path as it was written.
+        """Returns the path as it was written.
 
         Raises:
             MissingPathError: nothing is there.
@@ -67,19 +67,19 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
-        """Let the shell complete file names."""
+        """Lets the shell complete file names."""
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
 
 
 def json_option(command: Command) -> Command:
-    """Add `--json`."""
+    """Adds `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(command)
 
 
 def max_concurrent_option(command: Command) -> Command:
-    """Add `--max-concurrent`."""
+    """Adds `--max-concurrent`."""
     return click.option(
         "--max-concurrent",
         type=click.IntRange(1, 1000),
@@ -88,7 +88,7 @@ def max_concurrent_option(command: Command) -> Command:
 
 
 def accept_changes_option(command: Command) -> Command:
-    """Add `--accept-changes`."""
+    """Adds `--accept-changes`."""
     return click.option(
         "--accept-changes",
         is_flag=True,
@@ -97,10 +97,10 @@ def accept_changes_option(command: Command) -> Command:
 
 
 def run_argument(command: Command) -> Command:
-    """Add the argument RUN."""
+    """Adds the argument RUN."""
     return click.argument("run_id", metavar="RUN", help="A run's name, as `aur runs list` shows it.")(command)
 
 
 def target_argument(command: Command) -> Command:
-    """Add the argument RUN[/TASK]."""
+    """Adds the argument RUN[/TASK]."""
     return click.argument("target", metavar="RUN[/TASK]", help="A run, or one task of it.")(command)

@@ -31,7 +31,7 @@ _DESCRIPTION: Final = (
 
 
 def orchestrator(project: Project, memory: Memory, config: Config, shared: Memory | None) -> SOAROrchestrator:
-    """Put together what answers questions about a project.
+    """Puts together what answers questions about a project.
 
     A model takes part only where the user has named an agent for it: one that was found would spend money unasked.
 
@@ -73,7 +73,7 @@ def orchestrator(project: Project, memory: Memory, config: Config, shared: Memor
 def _chain(
     tool: str, fallbacks: Mapping[str, tuple[str, ...]], backends: Mapping[str, Backend], where: str
 ) -> tuple[str, ...]:
-    """Name an agent and those that it may fall back to, from one to the next.
+    """Names an agent and those that it may fall back to, from one to the next.
 
     Raises:
         UnknownAgentError: it is not there.
@@ -120,7 +120,7 @@ def _think_with(
     guard: Guard,
     recovery: RecoverySettings,
 ) -> _Thinking:
-    """Put an agent to use as the model of a question.
+    """Puts an agent to use as the model of a question.
 
     Args:
         tool: its name, one of the guard's backends.
@@ -151,7 +151,7 @@ def _think_with(
 
 
 def _budget_status(engine: PoliciesEngine) -> BudgetStatus | None:
-    """Read how the user's ledger stands; None, said aloud, if it cannot be read: the answer is there all the same."""
+    """Reads the status of the user's ledger; None, with a note, if it cannot be read."""
     from aurora_cli import money
 
     try:

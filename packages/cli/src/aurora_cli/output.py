@@ -34,7 +34,7 @@ __all__ = [
 
 
 def emit(text: str) -> None:
-    """Print a result. A reader that went away (`aur … | head`) ends the output, not the command."""
+    """Prints a result. A reader that went away (`aur … | head`) ends the output, not the command."""
     _print(settled(text))
 
 
@@ -53,7 +53,7 @@ def is_gone(error: OSError) -> bool:
 
 
 def lasting(stream: TextIO) -> TextIO:
-    """Return the stream as one whose reader may go away: what cannot be shown is dropped, and nothing is raised."""
+    """Returns the stream as one whose reader may go away: what cannot be shown is dropped, and nothing is raised."""
     return cast("TextIO", _LastingStream(stream))
 
 
@@ -67,7 +67,7 @@ class _LastingStream(io.TextIOBase):
         return self._stream.encoding
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Writes what can be written."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -75,7 +75,7 @@ class _LastingStream(io.TextIOBase):
             return len(text)
 
     def flush(self) -> None:
-        """Flush what can be flushed."""
+        """Flushes what can be flushed."""
         try:
             self._stream.flush()
         except OSError:
@@ -91,12 +91,12 @@ class _LastingStream(io.TextIOBase):
 
 
 def emit_json(document: Mapping[str, object]) -> None:
-    """Print a result for programs: one JSON document, in ASCII where the stream is not UTF-8."""
+    """Prints a result for programs: one JSON document, in ASCII where the stream is not UTF-8."""
     _print(printable_json(json.dumps(document, indent=2, ensure_ascii=not _is_utf8())))
 
 
 def emit_json_line(document: Mapping[str, object]) -> None:
-    """Print one of many results for programs, each a line."""
+    """Prints one of many results for programs, each a line."""
     _print(printable_json(json.dumps(document, ensure_ascii=not _is_utf8())))
 
 
@@ -105,7 +105,7 @@ def _is_utf8() -> bool:
 
 
 def note(text: str) -> None:
-    """Tell the person something that is not the result; that nobody can hear it stops nothing."""
+    """Tells the person something that is not the result; that nobody can hear it stops nothing."""
     try:
         click.echo(settled(text), file=sys.stderr)
     except OSError:
@@ -113,7 +113,7 @@ def note(text: str) -> None:
 
 
 def note_once(key: str, text: str) -> None:
-    """Tell the person something that one command may come upon several times."""
+    """Tells the person something that one command may come upon several times."""
     context = click.get_current_context(silent=True)
     if context is not None and context.meta.setdefault(f"aurora_cli.said.{key}", text) is not text:
         return
@@ -126,7 +126,7 @@ def is_lively() -> bool:
 
 
 def silence(stream: TextIO) -> None:
-    """Point a stream that nobody reads at the null device, so that its last flush cannot fail."""
+    """Points a stream that nobody reads at the null device, so that its last flush cannot fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, stream.fileno())
@@ -135,7 +135,7 @@ def silence(stream: TextIO) -> None:
 
 
 def tolerate_odd_streams() -> None:
-    """Let characters that a terminal cannot show come out escaped instead of as an error."""
+    """Lets characters that a terminal cannot show come out escaped instead of as an error."""
     if sys.__stdout__ is None or sys.__stderr__ is None:
         _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -144,11 +144,11 @@ def tolerate_odd_streams() -> None:
 
 
 def _open_missing_streams() -> None:
-    """Give a process that was started with closed streams (`aur >&-`) somewhere to write."""
+    """Gives a process that was started with closed streams (`aur >&-`) somewhere to write."""
     null = Path(os.devnull).open("w")  # noqa: SIM115 - it lives as long as the process
     sys.stdout, sys.stderr = sys.__stdout__ or null, sys.__stderr__ or null
 
 
 def colour_setting(environ: Mapping[str, str]) -> bool | None:
-    """Return what click takes for colour: False where NO_COLOR forbids it, else None, by the stream."""
+    """Returns what click takes for colour: False where NO_COLOR forbids it, else None, by the stream."""
     return False if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" else None

@@ -17,14 +17,14 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def quit_on_signals() -> None:
-    """Let signals end this process at once; those that it ignores stay ignored."""
+    """Lets signals end this process at once; those that it ignores stay ignored."""
     for number in _ENDING_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, quit_interrupted)
 
 
 def quit_interrupted(*_: object) -> NoReturn:
-    """End this process as an interrupted one."""
+    """Ends this process as an interrupted one."""
     try:
         os.write(2, b"interrupted\n")
     finally:
@@ -32,7 +32,7 @@ def quit_interrupted(*_: object) -> NoReturn:
 
 
 def quit_on_lost_interrupts() -> None:
-    """Let an interruption count that Python cannot raise where it comes, as in a destructor."""
+    """Lets an interruption count that Python cannot raise where it comes, as in a destructor."""
     sys.unraisablehook = _unraisable
 
 

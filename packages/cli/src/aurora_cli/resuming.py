@@ -64,7 +64,7 @@ class Resumption:
 
 
 def limit_of(run: RunRow) -> float | None:
-    """Return what a run may cost at most, in US dollars; None where nothing was asked for.
+    """Returns what a run may cost at most, in US dollars; None where nothing was asked for.
 
     Raises:
         LimitFileError: what an earlier version noted beside the run cannot be read; without it the run could cost
@@ -82,7 +82,7 @@ def limit_of(run: RunRow) -> float | None:
 
 
 def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
-    """Read the file that a run's tasks came from as it was read before; None if it came from none, or it is gone.
+    """Reads the file that a run's tasks came from as it was read before; None if it came from none, or it is gone.
 
     Args:
         instead: read this file.
@@ -99,7 +99,7 @@ def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
 
 
 def taskfile_of(run: RunRow) -> Path | None:
-    """Return where a run's tasks came from; None if not from a file. Earlier versions noted it beside the run."""
+    """Returns where a run's tasks came from; None if not from a file. Earlier versions noted it beside the run."""
     if run.options is not None:
         return run.options.taskfile
     try:
@@ -109,7 +109,7 @@ def taskfile_of(run: RunRow) -> Path | None:
 
 
 def runs_at_work_on(project: Project, file: Path) -> list[str]:
-    """Name the runs that living processes make of a task file now."""
+    """Names the runs that living processes make of a task file now."""
     wanted = file.absolute()
     held = (summary.run for summary in list_runs(project) if summary.held)
     return [run.run_id for run in held if taskfile_of(run) == wanted]

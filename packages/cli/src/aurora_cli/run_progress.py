@@ -25,7 +25,7 @@ __all__ = ["drive", "in_background", "refresh_memory", "resume", "tell"]
 
 
 def refresh_memory(project: Project, config: Config, agents: Collection[str]) -> None:
-    """Bring the memory up to date where the local agent, which answers from it, has something to do."""
+    """Brings the memory up to date where the local agent, which answers from it, has something to do."""
     if wiring.LOCAL_AGENT in agents:
         with wiring.open_memory(project, config) as memory:
             index_with_progress(memory)
@@ -39,7 +39,7 @@ def drive(
     as_json: bool,
     on_start: Callable[[], None] = lambda: None,
 ) -> ExitCode:
-    """Execute a run, and tick the boxes of its task file if it has one.
+    """Executes a run, and tick the boxes of its task file if it has one.
 
     Args:
         titles: what people call the tasks, by id.
@@ -75,7 +75,7 @@ def resume(
     retry_failed: bool = False,
     as_json: bool = False,
 ) -> ExitCode:
-    """Go on with a run in this process."""
+    """Goes on with a run in this process."""
     run = run_wiring.resumed_run(
         project, config, found, max_concurrent=max_concurrent, stagger_s=stagger_s, retry_failed=retry_failed
     )
@@ -87,7 +87,7 @@ def resume(
 def in_background(
     project: Project, run_id: str, *, more: Sequence[str] = (), accept_changes: bool = False, as_json: bool
 ) -> ExitCode:
-    """Let a process of its own go on with a run; return once it has taken it.
+    """Lets a process of its own go on with a run; returns once it has taken it.
 
     Args:
         more: words for that process's `aur spawn --resume`.
@@ -115,7 +115,7 @@ def in_background(
 
 
 def tell(report: RunReport, titles: Mapping[str, str], *, not_run: Sequence[str] = (), as_json: bool) -> ExitCode:
-    """Print a run's report, and return its exit status.
+    """Prints a run's report, and returns its exit status.
 
     Args:
         not_run: tasks of its file that are not done and could not be part of it.

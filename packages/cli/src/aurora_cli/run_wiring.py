@@ -36,7 +36,7 @@ def spawn_plan(
     match: bool = False,
     per_run_usd: float | None = None,
 ) -> SpawnPlan:
-    """Read a task file and find the agents that its tasks name.
+    """Reads a task file and finds the agents that its tasks name.
 
     Args:
         order: of its tasks, instead of the order that the form of the file has.
@@ -79,7 +79,7 @@ def spawn_plan(
 def _cast(
     project: Project, file: TaskFile, backends: Mapping[str, Backend], default_agent: str, *, match: bool = False
 ) -> Casting:
-    """Give tasks that name a persona to the default agent; a backend of the same name comes first."""
+    """Gives tasks that name a persona to the default agent; a backend of the same name comes first."""
     from aurora_cli.casting import Casting, cast_file
 
     named = {line.task.agent for line in file.lines if line.task.agent}
@@ -89,7 +89,7 @@ def _cast(
 
 
 def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_in: Path | None = None) -> Run:
-    """Write a run of the plan's tasks into a journal; nothing starts yet.
+    """Writes a run of the plan's tasks into a journal; nothing starts yet.
 
     Args:
         stagger_s: time between two starts; 0 for none.
@@ -133,7 +133,7 @@ def new_run(project: Project, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_i
 def resumption(
     project: Project, run_id: str, taskfile: Path | None = None, *, accept_changes: bool = False
 ) -> Resumption:
-    """Find a run that was begun, and its task file as it is now.
+    """Finds a run that was begun, and its task file as it is now.
 
     Args:
         taskfile: instead of the file that the run was made from.
@@ -169,7 +169,7 @@ def resumed_run(
     stagger_s: float = 0.0,
     retry_failed: bool = False,
 ) -> Run:
-    """Take a run up where it stands; nothing starts yet.
+    """Takes a run up where it stands; nothing starts yet.
 
     Raises:
         BackendError: a task's agent is not configured any more.
@@ -205,7 +205,7 @@ def resumed_run(
 
 
 def recovery_of(project: Project, config: Config, *, background: bool = False) -> RecoverySettings:
-    """Read what is done about agents that fail: `spawner.recovery` over the policies' `agent_recovery`.
+    """Reads what is done about agents that fail: `spawner.recovery` over the policies' `agent_recovery`.
 
     Args:
         background: nobody waits for such a run, so only its tasks and agents limit its time.
@@ -231,7 +231,7 @@ def recovery_of(project: Project, config: Config, *, background: bool = False) -
 
 
 def _fallbacks(config: Config, known: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Read who stands in for whom; a known CLI that is not installed here is left out, since others may have it.
+    """Reads who stands in for whom; a known CLI that is not installed here is left out, since others may have it.
 
     Raises:
         ConfigError: a name that is no agent's.

@@ -22,7 +22,7 @@ __all__ = ["cancel_run", "clean_runs", "end_left"]
 
 
 def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: bool) -> TaskState | RunState | None:
-    """End a run or one of its tasks; returns how the task stood, or the state of a run that has ended already.
+    """Ends a run or one of its tasks; returns how the task stood, or the state of a run that has ended already.
 
     Where nobody works on the run any more, what its ended attempts have cost is settled. A ledger or a configuration
     that cannot be read keeps nothing from being ended: that is told, and the money stays set aside.
@@ -39,7 +39,7 @@ def cancel_run(project: Project, run_id: str, *, task_id: str | None, at_once: b
 
 
 def end_left(run_id: str) -> bool:
-    """End what a dead coordinator left running, where no journal knows its run; False where nothing of it runs."""
+    """Ends what a dead coordinator left running, where no journal knows its run; False where nothing of it runs."""
     left = [each for each in find_leftovers(default_state_dir()) if each.run_id == run_id]
     for each in left:
         survivors = end_leftover(each)
@@ -49,7 +49,7 @@ def end_left(run_id: str) -> bool:
 
 
 def clean_runs(project: Project, *, older_than_days: float) -> CleanReport:
-    """Remove the contents of old runs; what is still set aside for them is settled before."""
+    """Removes the contents of old runs; what is still set aside for them is settled before."""
     return journal.clean_runs(
         project, older_than_days=older_than_days, before=lambda run_id: _settle_for_good(project, run_id)
     )

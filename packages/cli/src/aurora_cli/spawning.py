@@ -50,15 +50,15 @@ class SpawnPlan:
     guard: Guard | None = None
 
     def agent_of(self, task: SpawnTask) -> str:
-        """Name the agent that does a task."""
+        """Names the agent that does a task."""
         return task.agent or self.default_agent
 
     def timeout_of(self, task: SpawnTask) -> float | None:
-        """Return the limit of one attempt at a task, in seconds; None for no limit."""
+        """Returns the limit of one attempt at a task, in seconds; None for no limit."""
         return task.timeout_s or self.backends[self.agent_of(task)].timeout_s or self.timeout_s
 
     def extended_timeout_of(self, task: SpawnTask) -> float | None:
-        """Return what an agent that stays active may take in seconds, where that is more; None where it is not."""
+        """Returns what an agent that stays active may take in seconds, where that is more; None where it is not."""
         policy = self.recovery.policy.get_for_agent(self.agent_of(task)).timeout if self.recovery else None
         if policy is None or task.timeout_s or self.backends[self.agent_of(task)].timeout_s:
             return None
@@ -140,19 +140,19 @@ class Ticker:
         self.notices: list[str] = []
 
     def follow(self, event: RunEvent) -> None:
-        """Take in one event of the run."""
+        """Takes in one event of the run."""
         if isinstance(event, TaskEnded) and event.result.success:
             self._waiting.add(event.task_id)
         if self._waiting and self._clock() >= self._next:
             self.flush()
 
     def finish(self, results: Mapping[str, SpawnResult]) -> None:
-        """Tick what is left, those included that an earlier execution finished and had no time to tick."""
+        """Ticks what is left, those included that an earlier execution finished and had no time to tick."""
         self._waiting.update(task_id for task_id, result in results.items() if result.success)
         self.flush()
 
     def flush(self) -> None:
-        """Tick what waits. A file that cannot be read or written now becomes a notice, not the end of the run."""
+        """Ticks what waits. A file that cannot be read or written now becomes a notice, not the end of the run."""
         began = self._clock()
         finished, self._waiting = self._waiting, set()
         try:

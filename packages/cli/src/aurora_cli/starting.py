@@ -27,7 +27,7 @@ _LOOK_EVERY_S: Final = 0.02
 
 
 def check_nobody_works_on(project: Project, file: Path, *, force: bool) -> None:
-    """Refuse a task file that a run works on now; with `force` only say so.
+    """Refuses a task file that a run works on now; with `force` only say so.
 
     Raises:
         TaskFileAtWorkError: one does.

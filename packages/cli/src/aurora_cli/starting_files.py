@@ -57,7 +57,7 @@ class StartingFile:
 
 
 def write_missing(project: Project) -> tuple[StartingFile, ...]:
-    """Write configuration, policies and the page about the project where they are not there yet.
+    """Writes configuration, policies and the page about the project where they are not there yet.
 
     Raises:
         OSError: the folder cannot be written to.

@@ -65,7 +65,7 @@ LOCAL_AGENT: Final = "local"
 
 
 def project_at(start: Path) -> Project:
-    """Find the project that a folder belongs to.
+    """Finds the project that a folder belongs to.
 
     Raises:
         NoProjectError: there is none.
@@ -77,17 +77,17 @@ def project_at(start: Path) -> Project:
 
 
 def prospect(folder: Path) -> Project:
-    """Return the project that a folder is or would be, whatever lies above it; nothing is made."""
+    """Returns the project that a folder is or would be, whatever lies above it; nothing is made."""
     return Project(root=folder)
 
 
 def project_or_prospect(start: Path) -> Project:
-    """Find the project that a folder belongs to, or the one that it would be; nothing is made."""
+    """Finds the project that a folder belongs to, or the one that it would be; nothing is made."""
     return Project.find(start) or Project.prospect(start)
 
 
 def set_up(project: Project) -> Project:
-    """Make a prospect a project, and say so; one that is there stays as it is."""
+    """Makes a prospect a project, and say so; one that is there stays as it is."""
     if project.aurora_dir.exists():
         return Project.init(project.root)
     note(f"setting up a project in {project.root} (.aurora/)")
@@ -97,7 +97,7 @@ def set_up(project: Project) -> Project:
 
 
 def settings(project: Project, *, tool: str | None = None, max_concurrent: int | None = None) -> Config:
-    """Read the configuration; options of the command line that were given come before everything else.
+    """Reads the configuration; options of the command line that were given come before everything else.
 
     What the user does not trust of a project is left aside, here and wherever else its files are read, and said once.
     """
@@ -114,7 +114,7 @@ def _tell_left_aside(project: Project) -> None:
 
 
 def open_memory(project: Project, config: Config) -> Memory:
-    """Open the project's memory; the caller closes it."""
+    """Opens the project's memory; the caller closes it."""
     return Memory.open(project.root, exclude=config.exclude, activation=config.activation, embedder=_embedder(config))
 
 
@@ -128,7 +128,7 @@ def _embedder(config: Config) -> Embedder | None:
 
 @contextmanager
 def shared_answers(config: Config) -> Iterator[Memory | None]:
-    """Open the memory that the user's projects share answers in, while the block runs; None without consent."""
+    """Opens the memory that the user's projects share answers in, while the block runs; None without consent."""
     folder = shared_answers_folder(os.environ) if config.share_answers else None
     if folder is None:
         yield None
@@ -139,12 +139,12 @@ def shared_answers(config: Config) -> Iterator[Memory | None]:
 
 
 def rebuild_memory(project: Project, config: Config, on_progress: Callable[[IndexProgress], None]) -> IndexReport:
-    """Make the project's memory again from its files, whatever state it is in."""
+    """Makes the project's memory again from its files, whatever state it is in."""
     return Memory.rebuild(project.root, exclude=config.exclude, on_progress=on_progress)
 
 
 def policies_of(project: Project) -> PoliciesEngine:
-    """Read the project's policies, or the defaults where it has none."""
+    """Reads the project's policies, or the defaults where it has none."""
     from aurora_policies import PoliciesEngine
 
     engine = PoliciesEngine.load(project.policies_file)
@@ -156,7 +156,7 @@ def policies_of(project: Project) -> PoliciesEngine:
 
 
 def roster_of(project: Project, *, refresh: bool = False) -> Roster:
-    """Find the personas of a project and of its user; what was read is kept where the project is set up."""
+    """Finds the personas of a project and of its user; what was read is kept where the project is set up."""
     roster = _found_roster(project, refresh=refresh)
     if trusting.own_store().trusts(project, Part.PERSONAS, trusting.persona_claims(project, roster)):
         return roster
@@ -165,7 +165,7 @@ def roster_of(project: Project, *, refresh: bool = False) -> Roster:
 
 
 def claims_of(project: Project) -> tuple[Claim, ...]:
-    """Gather everything in a project that needs the user's trust, trusted or not."""
+    """Gathers everything in a project that needs the user's trust, trusted or not."""
     return trusting.all_claims(project, _found_roster(project))
 
 
@@ -177,7 +177,7 @@ def _found_roster(project: Project, *, refresh: bool = False) -> Roster:
 
 
 def persona_named(roster: Roster, name: str) -> Persona:
-    """Look a persona up.
+    """Looks a persona up.
 
     Raises:
         UnknownAgentError: there is none of that name.
@@ -198,14 +198,14 @@ def shadowed_personas(project: Project, roster: Roster) -> list[str]:
 
 
 def match_of(roster: Roster, work: str) -> Match:
-    """Find the persona for a piece of work."""
+    """Finds the persona for a piece of work."""
     from aurora_soar.personas import Matcher
 
     return Matcher(roster).match(work)
 
 
 def ledger_of(project: Project) -> Ledger:
-    """Open the user's ledger, with the limits that hold in a project."""
+    """Opens the user's ledger, with the limits that hold in a project."""
     from aurora_cli import money
 
     return money.ledger_of(policies_of(project))
@@ -214,7 +214,7 @@ def ledger_of(project: Project) -> Ledger:
 def set_own_limits(
     project: Project, *, amounts: Mapping[str, float | None], warn_at: float | None, on_limit: str | None
 ) -> Ledger:
-    """Change the user's own limits; returns the ledger with those that hold now.
+    """Changes the user's own limits; returns the ledger with those that hold now.
 
     Args:
         amounts: by name of the limit; None takes it away.
@@ -233,7 +233,7 @@ def set_own_limits(
 
 
 def key_store(project: Project) -> KeyStore:
-    """Build what finds the user's keys, from a project's `.env` among other places where the user trusts it."""
+    """Builds what finds the user's keys, from a project's `.env` among other places where the user trusts it."""
     from aurora_core.settings.keys import KeyStore, system_ring
 
     trusted = trusting.own_store().trusts(project, Part.KEYS, trusting.key_claims(project))
@@ -251,7 +251,7 @@ def key_store(project: Project) -> KeyStore:
 def guard_of(
     engine: PoliciesEngine, config: Config, backends: Mapping[str, Backend], per_run_usd: float | None
 ) -> Guard:
-    """Build what keeps a run within budget and caps.
+    """Builds what keeps a run within budget and caps.
 
     Raises:
         PriceFileError: the user's prices cannot be understood.
@@ -268,7 +268,7 @@ def guard_of(
 
 
 def default_agent(config: Config) -> str:
-    """Name the agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one.
+    """Names the agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one.
 
     Where a project asks for agents that the user does not trust, no other one of theirs stands in unasked.
     """
@@ -280,7 +280,7 @@ def default_agent(config: Config) -> str:
 
 
 def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
-    """Build the agents that tasks may name: the configured ones, the CLIs found on PATH, and the local one."""
+    """Builds the agents that tasks may name: the configured ones, the CLIs found on PATH, and the local one."""
     from aurora_cli.backends import configured_agents, found_agents
     from aurora_soar import AgentRegistry
 
@@ -294,7 +294,7 @@ def backends_of(project: Project, config: Config) -> Mapping[str, Backend]:
 
 
 def check_trusted(config: Config, backends: Mapping[str, Backend], agents: Iterable[tuple[str, str]]) -> None:
-    """Refuse agents that a project brings along and the user does not trust.
+    """Refuses agents that a project brings along and the user does not trust.
 
     Args:
         backends: what there is without them; the user's own agent of that name is used.

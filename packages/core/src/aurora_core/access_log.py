@@ -84,13 +84,13 @@ class Usage:
         return self._graph[1].spread(focus, factor=self._settings.factor, hops=self._settings.hops)
 
     def note(self, symbols: Iterable[str], now: float) -> None:
-        """Note that symbols were used; nothing is noted where the memory cannot be written."""
+        """Notes that symbols were used; nothing is noted where the memory cannot be written."""
         if not is_read_only(self._connection):
             self._pending.append(_Pending(frozenset(symbols), now))
             self._write(wait_s=0.0)
 
     def write(self) -> None:
-        """Write what was noted, after those who write now."""
+        """Writes what was noted, after those who write now."""
         self._write(wait_s=BUSY_TIMEOUT_S)
 
     def _write(self, wait_s: float) -> None:

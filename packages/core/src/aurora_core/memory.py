@@ -96,7 +96,7 @@ class Memory:
         embedder: Embedder | None = None,
         read_only: bool = False,
     ) -> Memory:
-        """Open the memory of a folder, made where there is none.
+        """Opens the memory of a folder, made where there is none.
 
         Args:
             exclude: patterns as in `.gitignore`, for files that are not to be indexed.
@@ -126,7 +126,7 @@ class Memory:
         exclude: Sequence[str] = (),
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexReport:
-        """Make memory.db again from the files, whatever state it is in.
+        """Makes memory.db again from the files, whatever state it is in.
 
         Accesses and earlier answers that can still be read are kept. The old database stays in place until the new
         one is finished; no other process should have it open.
@@ -161,7 +161,7 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        """Let go of the database; the memory cannot be used afterwards."""
+        """Lets go of the database; the memory cannot be used afterwards."""
         with understanding(self._database), closing(self._connection):
             self._usage.write()
             self._stop_encoding()
@@ -169,7 +169,7 @@ class Memory:
     def index(
         self, path: Path | str | None = None, *, on_progress: Callable[[IndexProgress], None] | None = None
     ) -> IndexReport:
-        """Bring the memory up to date with the project's files.
+        """Brings the memory up to date with the project's files.
 
         Args:
             path: a folder or file of the project, absolute or from its root; the rest is then left as it is.
@@ -206,7 +206,7 @@ class Memory:
             encoder.stop()
 
     def encode(self, *, on_progress: Callable[[int, int], None] | None = None) -> int:
-        """Encode what has no vector yet, now and not in the background; returns how many chunks that were.
+        """Encodes what has no vector yet, now and not in the background; returns how many chunks that were.
 
         Args:
             on_progress: is told (done, total) after each batch.
@@ -221,7 +221,7 @@ class Memory:
             return encode_pending(self._connection, self._embedder, on_progress=on_progress)
 
     def update(self, paths: Iterable[Path | str]) -> IndexReport:
-        """Bring files and folders that are known to have changed, come or gone up to date; nothing else is looked at.
+        """Indexes files and folders that are known to have changed, come or gone; looks at nothing else.
 
         Args:
             paths: absolute or from the project's root.
@@ -380,7 +380,7 @@ class Memory:
             return self._searcher.rarity(wanted)
 
     def record_access(self, chunk_ids: Iterable[str], *, now: float | None = None) -> None:
-        """Note that chunks were used; their activation rises.
+        """Notes that chunks were used; their activation rises.
 
         Args:
             now: Unix seconds; by default the clock's.
@@ -393,7 +393,7 @@ class Memory:
             self._usage.write()
 
     def remember(self, reasoning: Reasoning) -> str:
-        """Keep an answer, so that similar questions find it; returns its chunk's id.
+        """Keeps an answer, so that similar questions find it; returns its chunk's id.
 
         The same question asked again replaces its earlier answer.
         """
@@ -408,7 +408,7 @@ class Memory:
         return str(put.number)
 
     def forget(self, chunk_id: str) -> bool:
-        """Remove an earlier answer by its chunk's id; False where there is none.
+        """Removes an earlier answer by its chunk's id; False where there is none.
 
         Code and documents cannot be forgotten: their files would be found again. Exclude them instead.
         """

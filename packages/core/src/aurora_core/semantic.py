@@ -84,7 +84,7 @@ def encode_pending(
     stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Encode the chunks that have no vector of this model yet, a batch a transaction; returns how many were encoded.
+    """Encodes the chunks that have no vector of this model yet, a batch a transaction; returns how many were encoded.
 
     Args:
         stop: asked before each batch.
@@ -129,7 +129,7 @@ class Encoder:
             connection.close()
 
     def wait(self) -> None:
-        """Return when everything is encoded.
+        """Returns when everything is encoded.
 
         Raises:
             StoreError: the memory could not be read or written.
@@ -139,7 +139,7 @@ class Encoder:
             raise self._failure
 
     def stop(self) -> None:
-        """End after the batch at hand; the rest is encoded another time.
+        """Ends after the batch at hand; the rest is encoded another time.
 
         Raises:
             StoreError: the memory could not be read or written.

@@ -52,7 +52,7 @@ def _moves_head(parts: tuple[str, ...]) -> bool:
 
 
 def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watched]:
-    """Index a project, then whatever changes in it, until stopped; yields after each time.
+    """Indexes a project, then whatever changes in it, until stopped; yields after each time.
 
     The first look and the watch overlap, so that nothing is missed between them.
 

@@ -41,7 +41,7 @@ class SpawnCaps:
     max_total_spawns: int
 
     def check(self, *, tasks: int, depth: int) -> None:
-        """Refuse a run that cannot stay within the caps.
+        """Refuses a run that cannot stay within the caps.
 
         Args:
             depth: agents above the one who asks.

@@ -50,7 +50,7 @@ class PoliciesEngine:
 
     @classmethod
     def load(cls, path: Path | None) -> PoliciesEngine:
-        """Read a project's policies; a missing file means the defaults.
+        """Reads a project's policies; a missing file means the defaults.
 
         Raises:
             PolicyFileError: the file does not say what is allowed; nothing may run.

@@ -25,7 +25,7 @@ _Place = tuple[int | str, ...]
 
 
 def load_policies(path: Path) -> Policies:
-    """Read a file strictly; an empty one means the defaults.
+    """Reads a file strictly; an empty one means the defaults.
 
     Raises:
         PolicyFileError: it cannot be read, or any setting in it is unknown, given twice or of the wrong type.

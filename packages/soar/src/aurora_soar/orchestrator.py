@@ -153,7 +153,7 @@ class SOAROrchestrator:
         verbosity: Verbosity = Verbosity.NORMAL,
         on_event: Callable[[SoarEvent], None] | None = None,
     ) -> SoarResult:
-        """Answer a question; see `aexecute`. Must not be called where an event loop runs."""
+        """Answers a question; see `aexecute`. Must not be called where an event loop runs."""
         return asyncio.run(self.aexecute(query, verbosity=verbosity, on_event=on_event))
 
     async def aexecute(
@@ -163,7 +163,7 @@ class SOAROrchestrator:
         verbosity: Verbosity = Verbosity.NORMAL,
         on_event: Callable[[SoarEvent], None] | None = None,
     ) -> SoarResult:
-        """Answer a question from the project's memory.
+        """Answers a question from the project's memory.
 
         Agents that fail lower the answer's worth, they do not raise. The conversation log is written last; a log
         that cannot be written is told in `SoarResult.log_error`, and the answer is returned all the same.

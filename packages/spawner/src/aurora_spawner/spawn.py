@@ -44,14 +44,14 @@ class SpawnOptions(TypedDict, total=False):
 
 
 async def spawn(task: SpawnTask, *, backends: Mapping[str, Backend], **options: Unpack[SpawnOptions]) -> SpawnResult:
-    """Run one task to its end; the arguments are those of `spawn_parallel`."""
+    """Runs one task to its end; the arguments are those of `spawn_parallel`."""
     return (await spawn_parallel([task], backends=backends, **options))[0]
 
 
 async def spawn_parallel(
     tasks: Sequence[SpawnTask], *, backends: Mapping[str, Backend], **options: Unpack[SpawnOptions]
 ) -> list[SpawnResult]:
-    """Run tasks side by side, dependencies first; results in the order of the tasks.
+    """Runs tasks side by side, dependencies first; results in the order of the tasks.
 
     Args:
         backends: By agent name; tasks that name no agent take the first.
@@ -69,7 +69,7 @@ async def spawn_sequential(
     stop_on_failure: bool = False,
     **options: Unpack[SpawnOptions],
 ) -> list[SpawnResult]:
-    """Run tasks one after the other; the other arguments are those of `spawn_parallel`.
+    """Runs tasks one after the other; the other arguments are those of `spawn_parallel`.
 
     Args:
         pass_context: Each task reads the result of the one before it.
@@ -90,7 +90,7 @@ async def spawn_with_retry_and_fallback(
     fallbacks: Sequence[str] = (),
     **options: Unpack[SpawnOptions],
 ) -> SpawnResult:
-    """Run one task; where its agent fails, ask it again, and then others.
+    """Runs one task; where its agent fails, ask it again, and then others.
 
     Args:
         fallbacks: Agents to ask in this order when the task's own has failed.
@@ -113,7 +113,7 @@ async def spawn_parallel_with_recovery(
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     **options: Unpack[SpawnOptions],
 ) -> list[SpawnResult]:
-    """Run tasks side by side and recover those that fail.
+    """Runs tasks side by side and recover those that fail.
 
     Args:
         recovery_policy: A policy, or the name of a preset; the default one when None.
@@ -137,7 +137,7 @@ async def spawn_parallel_with_state_tracking(
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     **options: Unpack[SpawnOptions],
 ) -> tuple[list[SpawnResult], dict[str, Any]]:
-    """Run tasks with recovery, and tell how each of them went.
+    """Runs tasks with recovery, and tells how each of them went.
 
     Args:
         on_state_change: Called with task, agent, the state before and the state after.
@@ -159,7 +159,7 @@ def _policy(given: RecoveryPolicy | str | None, **changes: Any) -> RecoveryPolic
 async def _run(
     tasks: Sequence[SpawnTask], backends: Mapping[str, Backend], options: SpawnOptions
 ) -> tuple[list[SpawnResult], dict[str, Any]]:
-    """Run tasks in the journal given, or in one that is thrown away; results and the summary of their recovery."""
+    """Runs tasks in the journal given, or in one that is thrown away; results and the summary of their recovery."""
     journal = options.get("journal")
     if journal is not None:
         report = await _run_in(journal, tasks, backends, options, LocalExecutor())

@@ -61,7 +61,7 @@ class SimulatedExecutor:
     _self: ProcessIdentity = field(default_factory=own_identity)
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Let the attempt end after its duration."""
+        """Lets the attempt end after its duration."""
         if self.remember:
             self.orders.append(order)
         if self.duration_s:
@@ -73,7 +73,7 @@ class SimulatedExecutor:
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=self._self)
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Wait for its end."""
+        """Waits for its end."""
         end = self._ends[attempt.token]
         try:
             return end if isinstance(end, AttemptEnd) else await end
@@ -81,7 +81,7 @@ class SimulatedExecutor:
             del self._ends[attempt.token]
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:  # noqa: ARG002 -- the port's signature
-        """End the attempt now."""
+        """Ends the attempt now."""
         end = self._ends.get(attempt.token)
         if isinstance(end, asyncio.Future) and not end.done():
             end.set_result(AttemptEnd(reason="cancelled"))

@@ -62,7 +62,7 @@ class _Options:
     as_json: bool
 
     def check(self) -> None:
-        """Refuse options that contradict each other.
+        """Refuses options that contradict each other.
 
         Raises:
             click.UsageError: they do.
@@ -243,7 +243,7 @@ def _in_background(project: Project, run_id: str, options: _Options) -> ExitCode
 
 
 def _wanted(options: _Options) -> bool:
-    """Ask whether to start, where there is somebody to ask."""
+    """Asks whether to start, where there is somebody to ask."""
     if options.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     return click.confirm("Start?", default=True, err=True)

@@ -104,7 +104,7 @@ def _list(*, as_json: bool) -> ExitCode:
 
 
 def _remove(path: Path | None, *, as_json: bool) -> ExitCode:
-    """Forget a project, which need not be there any more."""
+    """Forgets a project, which need not be there any more."""
     folder = (path or Path.cwd()).resolve()
     store = trusting.own_store()
     root = folder if store.known(folder) else wiring.project_or_prospect(folder).root

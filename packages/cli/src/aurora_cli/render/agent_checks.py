@@ -16,7 +16,7 @@ __all__ = ["as_document", "as_lines"]
 
 
 def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
-    """Write a line an agent, and what to do below."""
+    """Writes a line an agent, and what to do below."""
     width = max(len(each.name) for each in checks)
     for each in checks:
         name = f"{each.name:<{width}}"
@@ -39,5 +39,5 @@ def _said(check: AgentCheck) -> Iterator[str]:
 
 
 def as_document(checks: Sequence[AgentCheck]) -> dict[str, object]:
-    """Return the checks for programs."""
+    """Returns the checks for programs."""
     return {"agents": [asdict(each) for each in checks]}

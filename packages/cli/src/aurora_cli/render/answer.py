@@ -16,14 +16,14 @@ __all__ = ["as_text", "narrator"]
 
 
 def as_text(result: SoarResult, verbosity: str) -> str:
-    """Write the answer in the form that was asked for."""
+    """Writes the answer in the form that was asked for."""
     from aurora_soar import Verbosity, render
 
     return printable(render(result, Verbosity(verbosity))).rstrip("\n")
 
 
 def narrator(verbosity: str) -> Callable[[SoarEvent], None]:
-    """Return a listener that tells each agent's end, and with `verbose` each phase's too."""
+    """Returns a listener that tells each agent's end, and with `verbose` each phase's too."""
     told = {"quiet": (), "normal": ("progress",), "verbose": ("progress", "finished")}[verbosity]
 
     def narrate(event: SoarEvent) -> None:

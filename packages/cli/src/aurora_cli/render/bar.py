@@ -42,13 +42,13 @@ class Bar:
         self._task = self._progress.add_task("", total=None)
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Show how far the work is."""
+        """Shows how far the work is."""
         self._progress.update(self._task, description=phase, completed=done, total=total or None)
         if self._clock() >= self._appears_at:
             self._progress.start()
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Takes the bar away."""
         self._progress.stop()
 
 

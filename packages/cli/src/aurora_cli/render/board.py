@@ -39,7 +39,7 @@ class Board:
         self.total = 0
 
     def take(self, event: RunEvent) -> None:
-        """Follow one event."""
+        """Follows one event."""
         self.total = max(self.total, event.total)
         match event:
             case RunStarted():
@@ -56,7 +56,7 @@ class Board:
 
 
 def line_of(event: RunEvent, board: Board) -> str | None:
-    """Write what a person should read of an event; the board has taken it already. None where it is routine."""
+    """Writes what a person should read of an event; the board has taken it already. None where it is routine."""
     if isinstance(event, TaskEnded):
         return f"[{board.done}/{board.total}] {_name(event)}: {_end(event.result)}"
     if not event.message:

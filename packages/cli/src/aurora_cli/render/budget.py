@@ -17,12 +17,12 @@ __all__ = ["as_document", "as_text", "history_document", "history_lines", "limit
 
 
 def as_text(status: BudgetStatus, limits: Limits) -> str:
-    """Write how a month stands, and what each agent has cost."""
+    """Writes how a month stands, and what each agent has cost."""
     return "\n".join(_lines(status, limits))
 
 
 def as_document(status: BudgetStatus, limits: Limits) -> dict[str, object]:
-    """Return how a month stands, for programs."""
+    """Returns how a month stands, for programs."""
     return {
         "period": status.period,
         "limit_usd": status.limit_usd,
@@ -42,14 +42,14 @@ def as_document(status: BudgetStatus, limits: Limits) -> dict[str, object]:
 
 
 def limits_text(limits: Limits) -> str:
-    """Write the limits in force."""
+    """Writes the limits in force."""
     per_run = "" if limits.per_run_usd is None else f", {limits.per_run_usd:.2f} USD a run"
     beyond = "what would pass a limit is refused" if limits.hard_action.value == "reject" else "beyond is only warned"
     return f"{limits.monthly_usd:.2f} USD a month{per_run}; warned from {limits.warn_at_percent:.0f} % on; {beyond}"
 
 
 def history_lines(entries: Sequence[Entry]) -> Iterator[str]:
-    """Write a line an attempt."""
+    """Writes a line an attempt."""
     for each in entries:
         at = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M")
         who = one_line(each.agent if each.model is None else f"{each.agent} ({each.model})", 40)
@@ -57,7 +57,7 @@ def history_lines(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def history_document(entries: Sequence[Entry]) -> dict[str, object]:
-    """Return attempts for programs."""
+    """Returns attempts for programs."""
     return {"entries": [{**asdict(each), "state": each.state.value} for each in entries]}
 
 

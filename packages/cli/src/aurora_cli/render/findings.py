@@ -20,7 +20,7 @@ _COLOURS: Final = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
 
 def as_lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """Write a line a finding, and its advice below."""
+    """Writes a line a finding, and its advice below."""
     for finding in findings:
         level = click.style(f"{finding.level.value:<4}", fg=_COLOURS[finding.level])
         yield f"{level}  {finding.check:<9} {printable(finding.says)}"
@@ -29,7 +29,7 @@ def as_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def as_document(findings: Sequence[Finding]) -> dict[str, object]:
-    """Return the findings for programs."""
+    """Returns the findings for programs."""
     return {
         "ok": all(finding.level is not Level.FAIL for finding in findings),
         "findings": [

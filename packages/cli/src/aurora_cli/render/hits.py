@@ -20,7 +20,7 @@ STALE: Final = "stale: changed since it was indexed"
 
 
 def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[str]:
-    """Write each hit as its place and name, then a line of text, or all of it."""
+    """Writes each hit as its place and name, then a line of text, or all of it."""
     for hit in hits:
         number = f", chunk {hit.chunk_id}" if hit.kind.value == "reas" else ""  # what `mem forget` takes
         stale = f", {STALE}" if hit.stale else ""
@@ -42,20 +42,20 @@ def _origin(reasoning: Reasoning) -> str:
 
 
 def heading(hit: Hit) -> str:
-    """Write where a chunk is and what it is called."""
+    """Writes where a chunk is and what it is called."""
     place = click.style(f"{printable(hit.file)}:{hit.line_start}-{hit.line_end}", fg="cyan")
     return f"{place}  {click.style(one_line(hit.name), bold=True)}"
 
 
 def numbered(hit: Hit) -> Iterator[str]:
-    """Write a chunk's text with its file's line numbers, and an empty line."""
+    """Writes a chunk's text with its file's line numbers, and an empty line."""
     for number, line in enumerate(hit.content.splitlines(), start=hit.line_start):
         yield f"{number:>7}  {printable(line)}"
     yield ""
 
 
 def as_document(query: str, hits: Sequence[Hit]) -> dict[str, object]:
-    """Return the hits for programs, best first."""
+    """Returns the hits for programs, best first."""
     return {"query": query, "hits": [_row(hit) for hit in hits]}
 
 

@@ -38,7 +38,7 @@ _STYLES: Final[Mapping[str, str]] = {
 
 @contextmanager
 def live_run() -> Iterator[Callable[[RunEvent], None]]:
-    """Keep the table current on standard error while the block lasts."""
+    """Keeps the table current on standard error while the block lasts."""
     console = Console(file=lasting(sys.stderr))
     run = LiveRun(console)
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
@@ -66,7 +66,7 @@ class LiveRun:
         self._clock = clock
 
     def follow(self, event: RunEvent) -> None:
-        """Take in one event; a task's end is printed above the table."""
+        """Takes in one event; a task's end is printed above the table."""
         self._board.take(event)
         line = line_of(event, self._board)
         if line:
@@ -74,7 +74,7 @@ class LiveRun:
             self._console.print(Text(line, style=style))
 
     def render(self) -> RenderableType:
-        """Draw the table of the tasks that run now, and how far the run is."""
+        """Draws the table of the tasks that run now, and how far the run is."""
         running = list(self._board.running.values())
         table = Table(box=None, show_header=False, pad_edge=False)
         for task in running[:MAX_ROWS]:

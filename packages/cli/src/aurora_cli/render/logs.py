@@ -17,7 +17,7 @@ __all__ = ["emit_bytes"]
 
 
 def emit_bytes(pieces: Iterable[bytes]) -> None:
-    """Print pieces as they come.
+    """Prints pieces as they come.
 
     Raises:
         BrokenPipeError: nobody reads on.

@@ -15,7 +15,7 @@ __all__ = ["as_document", "as_lines", "as_text", "details", "match_document", "m
 
 
 def as_lines(personas: Sequence[Persona]) -> Iterator[str]:
-    """Write a line a persona."""
+    """Writes a line a persona."""
     width = max((len(each.id) for each in personas), default=0)
     for each in personas:
         where = each.tool if each.scope.value == "project" else f"~{each.tool}"
@@ -23,7 +23,7 @@ def as_lines(personas: Sequence[Persona]) -> Iterator[str]:
 
 
 def as_document(personas: Sequence[Persona], problems: Sequence[PersonaProblem]) -> dict[str, object]:
-    """Return personas and what is wrong with files, for programs."""
+    """Returns personas and what is wrong with files, for programs."""
     return {
         "personas": [_summary(each) for each in personas],
         "problems": [
@@ -33,7 +33,7 @@ def as_document(personas: Sequence[Persona], problems: Sequence[PersonaProblem])
 
 
 def details(persona: Persona) -> dict[str, object]:
-    """Return everything about one, for programs."""
+    """Returns everything about one, for programs."""
     from aurora_soar.personas import instructions_of
 
     return {
@@ -48,7 +48,7 @@ def details(persona: Persona) -> dict[str, object]:
 
 
 def as_text(persona: Persona) -> str:
-    """Write everything about one."""
+    """Writes everything about one."""
     from aurora_soar.personas import instructions_of
 
     rows = {
@@ -68,7 +68,7 @@ def as_text(persona: Persona) -> str:
 
 
 def match_lines(match: Match, limit: int) -> Iterator[str]:
-    """Write who should do a piece of work, and who else shares words with it."""
+    """Writes who should do a piece of work, and who else shares words with it."""
     from aurora_soar.personas import adhoc_persona, instructions_of
 
     if match.is_gap:
@@ -82,7 +82,7 @@ def match_lines(match: Match, limit: int) -> Iterator[str]:
 
 
 def match_document(match: Match, limit: int) -> dict[str, object]:
-    """Return who should do a piece of work, for programs."""
+    """Returns who should do a piece of work, for programs."""
     return {
         "ideal": match.ideal,
         "ideal_description": match.ideal_description,
@@ -93,7 +93,7 @@ def match_document(match: Match, limit: int) -> dict[str, object]:
 
 
 def problem_line(problem: PersonaProblem) -> str:
-    """Write what is wrong with a file on one line."""
+    """Writes what is wrong with a file on one line."""
     return one_line(str(problem), 400)
 
 

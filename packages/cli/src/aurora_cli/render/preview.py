@@ -16,12 +16,12 @@ __all__ = ["as_document", "as_text"]
 
 
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
-    """Write a line a task, then the notes, both beyond `limit` as a count, then the limits in force."""
+    """Writes a line a task, then the notes, both beyond `limit` as a count, then the limits in force."""
     return "\n".join([*_lines(plan, plan.file.tasks[:limit]), *_notes(plan, limit), _limits(plan)])
 
 
 def as_document(plan: SpawnPlan) -> dict[str, object]:
-    """Return the plan for programs, tasks in the order of the file."""
+    """Returns the plan for programs, tasks in the order of the file."""
     return {
         "file": str(plan.file.path),
         "max_concurrent": plan.max_concurrent,

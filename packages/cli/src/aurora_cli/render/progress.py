@@ -21,13 +21,13 @@ class Report(Protocol):
     """Takes the state of the work; cheap enough to be called for every file."""
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Say that `done` of `total` steps of a phase are finished; total 0 means unknown."""
+        """Says that `done` of `total` steps of a phase are finished; total 0 means unknown."""
         ...
 
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Show progress while the block runs; the bar is gone afterwards."""
+    """Shows progress while the block runs; the bar is gone afterwards."""
     if not is_lively():
         yield PlainProgress()
         return
@@ -52,7 +52,7 @@ class PlainProgress:
         self._next = clock() + LINE_EVERY_S
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Write a line if the last one is old enough."""
+        """Writes a line if the last one is old enough."""
         if self._clock() < self._next:
             return
         self._next = self._clock() + LINE_EVERY_S

@@ -16,7 +16,7 @@ __all__ = ["recovery_document", "recovery_lines"]
 
 
 def recovery_lines(report: RecoveryReport) -> Iterator[str]:
-    """Write the counts, then every task that needed recovery with its steps, then agents and providers."""
+    """Writes the counts, then every task that needed recovery with its steps, then agents and providers."""
     summary = report.summary
     smooth = summary.succeeded - summary.recovered
     yield f"{smooth} at the first try, {summary.recovered} recovered, {summary.failed} failed"
@@ -48,7 +48,7 @@ def _why(step: RecoveryStateTransition) -> str:
 
 
 def recovery_document(report: RecoveryReport) -> Mapping[str, Any]:
-    """Return the same for programs."""
+    """Returns the same for programs."""
     return {
         "run_id": report.run_id,
         "summary": report.summary.to_dict(),

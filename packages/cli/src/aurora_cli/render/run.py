@@ -18,7 +18,7 @@ __all__ = ["PlainRun", "as_document", "summary", "watch"]
 
 @contextmanager
 def watch() -> Iterator[Callable[[RunEvent], None]]:
-    """Show a run on standard error while the block lasts."""
+    """Shows a run on standard error while the block lasts."""
     if not is_lively():
         yield PlainRun()
         return
@@ -36,7 +36,7 @@ class PlainRun:
         self._write = write
 
     def __call__(self, event: RunEvent) -> None:
-        """Follow one event."""
+        """Follows one event."""
         self._board.take(event)
         line = line_of(event, self._board)
         if line:
@@ -44,13 +44,13 @@ class PlainRun:
 
 
 def summary(report: RunReport) -> str:
-    """Say in one line how the run ended."""
+    """Says in one line how the run ended."""
     counts = ", ".join(f"{number} {state}" for state, number in _counts(report).items() if number)
     return f"{report.run_id}: {counts or 'nothing to do'} in {report.duration_s:.1f} s"
 
 
 def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[str] = ()) -> dict[str, object]:
-    """Return the run for programs; `titles` by task id. A run that was not needed has no id."""
+    """Returns the run for programs; `titles` by task id. A run that was not needed has no id."""
     return {
         "run_id": report.run_id or None,
         "ok": report.ok and not not_run,

@@ -48,7 +48,7 @@ _STATES: Final = ("succeeded", "failed", "skipped", "cancelled", "running", "pen
 
 
 def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
-    """Write a line a run."""
+    """Writes a line a run."""
     for summary in runs:
         run = summary.run
         hint = "  can be resumed" if can_resume(summary) else ""
@@ -57,12 +57,12 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
 
 
 def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
-    """Return runs for programs, the newest first."""
+    """Returns runs for programs, the newest first."""
     return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
 def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
-    """Write a run and a line a task."""
+    """Writes a run and a line a task."""
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} at once"
     for row in tasks:
@@ -75,12 +75,12 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
 
 
 def as_detail_document(run: RunRow, tasks: Sequence[TaskRow]) -> dict[str, object]:
-    """Return a run and its tasks for programs."""
+    """Returns a run and its tasks for programs."""
     return _run_row(run, held=_is_held(run)) | {"tasks": [_task_row(run, row) for row in tasks]}
 
 
 def cleaned_document(report: CleanReport) -> dict[str, object]:
-    """Return what a clean-up did, for programs."""
+    """Returns what a clean-up did, for programs."""
     return {
         "removed": list(report.removed),
         "kept_running": list(report.kept_running),
@@ -89,7 +89,7 @@ def cleaned_document(report: CleanReport) -> dict[str, object]:
 
 
 def show_cleaned(report: CleanReport) -> None:
-    """Tell what a clean-up did."""
+    """Tells what a clean-up did."""
     for run_id in report.kept_running:
         note(f"{run_id} is kept: something of it still runs")
     for sentence in report.left_alone:
@@ -98,7 +98,7 @@ def show_cleaned(report: CleanReport) -> None:
 
 
 def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) -> Iterator[str]:
-    """Write how a run stands, and a line for each task that runs.
+    """Writes how a run stands, and a line for each task that runs.
 
     Args:
         titles: what people call the tasks, by id.
@@ -129,7 +129,7 @@ def _so_far(task: RunningTask, now: float) -> str:
 
 
 def provider_lines(gates: Sequence[ProviderGate], statuses: Sequence[RunStatus], *, now: float) -> Iterator[str]:
-    """Write a line for each provider that lets nothing start, and that no run above has told of."""
+    """Writes a line for each provider that lets nothing start, and that no run above has told of."""
     told = {gate["provider"] for status in statuses for gate in status.providers}
     for gate in gates:
         if gate.provider not in told and (line := gate.standing(now)):
@@ -139,7 +139,7 @@ def provider_lines(gates: Sequence[ProviderGate], statuses: Sequence[RunStatus],
 def status_document(
     statuses: Sequence[RunStatus], gates: Sequence[ProviderGate] = (), *, now: float = 0.0
 ) -> dict[str, object]:
-    """Return how runs stand, and the providers that let nothing start, for programs."""
+    """Returns how runs stand, and the providers that let nothing start, for programs."""
     closed = [gate.to_dict() for gate in gates if gate.standing(now)]
     fields = ("provider", "state", "until", "reason", "window")
     return {

@@ -16,7 +16,7 @@ __all__ = ["as_document", "as_text"]
 
 
 def as_text(stats: MemoryStats) -> str:
-    """Write one line a fact."""
+    """Writes one line a fact."""
     rows = (
         ("files", f"{stats.files:,}"),
         ("chunks", f"{stats.chunks:,}{_parts(stats.by_kind)}"),
@@ -29,7 +29,7 @@ def as_text(stats: MemoryStats) -> str:
 
 
 def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:
-    """Write a line for each reason why files or folders are not in the index."""
+    """Writes a line for each reason why files or folders are not in the index."""
     if groups:
         yield "left out"
     for group in groups:
@@ -39,7 +39,7 @@ def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:
 
 
 def as_document(stats: MemoryStats) -> dict[str, object]:
-    """Return the counts for programs."""
+    """Returns the counts for programs."""
     return {
         "files": stats.files,
         "chunks": stats.chunks,

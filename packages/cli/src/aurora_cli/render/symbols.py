@@ -18,7 +18,7 @@ __all__ = ["as_document", "as_lines"]
 
 
 def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterator[str]:
-    """Write each definition with its text, then a line a call."""
+    """Writes each definition with its text, then a line a call."""
     for hit in definitions:
         yield f"{hits.heading(hit)}  ({hit.symbol_type}{_staleness(stale=hit.stale)})"
         yield from hits.numbered(hit)
@@ -30,7 +30,7 @@ def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterat
 
 
 def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Reference]) -> dict[str, object]:
-    """Return a symbol for programs."""
+    """Returns a symbol for programs."""
     return {
         "name": name,
         "definitions": [

@@ -26,7 +26,7 @@ _PLACES: Final = {
 
 
 def as_lines(project: Project, claims: Sequence[Claim], changed: Sequence[Change]) -> Iterator[str]:
-    """Write everything that trust would let take effect, and before it what changed since it was given."""
+    """Writes everything that trust would let take effect, and before it what changed since it was given."""
     if changed:
         yield "Changed since you trusted it:"
         for change in changed:
@@ -51,7 +51,7 @@ def _name(claim: Claim) -> str:
 def as_document(
     project: Project, claims: Iterable[Claim], changed: Iterable[Change], *, trusted: bool
 ) -> dict[str, object]:
-    """Write the same for a program."""
+    """Writes the same for a program."""
     return {
         "project": str(project.root),
         "trusted": trusted,
@@ -64,14 +64,14 @@ def as_document(
 
 
 def list_lines(projects: Iterable[TrustedProject]) -> Iterator[str]:
-    """Write which projects are trusted."""
+    """Writes which projects are trusted."""
     for each in projects:
         gone = "" if each.root.is_dir() else "  (not there any more)"
         yield f"{each.trusted_at[:10]}  {one_line(str(each.root), 400)}  {count(len(each.claims), 'thing')}{gone}"
 
 
 def list_document(projects: Iterable[TrustedProject]) -> dict[str, object]:
-    """Write the same for a program."""
+    """Writes the same for a program."""
     return {
         "projects": [
             {

@@ -8,18 +8,18 @@ __all__ = ["count", "one_line", "printable", "size"]
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """Join lines and runs of blanks; cut what is longer than `limit` characters."""
+    """Joins lines and runs of blanks; cuts what is longer than `limit` characters."""
     joined = printable(" ".join(text.split()))
     return joined if len(joined) <= limit else joined[: limit - 1] + "…"
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun, which takes an s."""
+    """Writes a number with its noun, which takes an s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def size(number: int) -> str:
-    """Write a number of bytes in the unit that reads best."""
+    """Writes a number of bytes in the unit that reads best."""
     amount = float(number)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:

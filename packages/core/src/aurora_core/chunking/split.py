@@ -41,7 +41,7 @@ class CutFile:
 
 
 def cut_file(path: str, text: str) -> CutFile:
-    """Cut a file; an empty one has no chunks."""
+    """Cuts a file; an empty one has no chunks."""
     file = PurePosixPath(path)
     if not text.strip():
         return CutFile(chunks=[], links=NO_LINKS, text=text)

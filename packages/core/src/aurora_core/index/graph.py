@@ -109,14 +109,14 @@ def _without_suffix(name: str) -> str:
 
 
 def put_links(connection: sqlite3.Connection, file_id: int, links: PackedLinks) -> None:
-    """Keep a file's keys, inside the caller's transaction."""
+    """Keeps a file's keys, inside the caller's transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?)", (file_id, links.imports, links.calls, links.offers)
     )
 
 
 def note_changes(connection: sqlite3.Connection, files: int) -> None:
-    """Count changed files since the graph was made."""
+    """Counts changed files since the graph was made."""
     connection.execute(
         """INSERT INTO meta VALUES ('graph_changes', ?)
            ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + excluded.value""",
@@ -125,7 +125,7 @@ def note_changes(connection: sqlite3.Connection, files: int) -> None:
 
 
 def refresh_graph(connection: sqlite3.Connection) -> bool:
-    """Make the graph again where enough has changed, inside the caller's transaction; says whether it was made."""
+    """Makes the graph again where enough has changed, inside the caller's transaction; says whether it was made."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'graph_changes'").fetchone()
     changes = int(row[0]) if row else 0
     total = connection.execute("SELECT count(*) FROM links").fetchone()[0]

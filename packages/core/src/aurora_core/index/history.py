@@ -59,7 +59,7 @@ class Commit:
 
 
 def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
-    """Read the history again if HEAD has moved; inside the caller's transaction. Says whether it was read."""
+    """Reads the history again if HEAD has moved; inside the caller's transaction. Says whether it was read."""
     asked = run_git(root, "rev-parse", "HEAD")
     head = asked.data.decode("ascii", "replace").strip() if asked else ""
     known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
@@ -112,7 +112,7 @@ def _plausible(stamp: str, latest: float) -> int:
 
 
 def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
-    """Replace the history: one blob of postings for each term of the messages, and when each file last changed."""
+    """Replaces the history: one blob of postings for each term of the messages, and when each file last changed."""
     connection.execute("DELETE FROM history_postings")
     connection.execute("DELETE FROM history_files")
     connection.execute("DELETE FROM history_changes")

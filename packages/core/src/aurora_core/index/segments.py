@@ -194,7 +194,7 @@ def built_segment(chunks: Sequence[IndexedChunk]) -> BuiltSegment:
 def write_segment(
     connection: sqlite3.Connection, built: BuiltSegment, *, ids: Sequence[int], files: Sequence[int]
 ) -> None:
-    """Add a segment; nothing is written for no chunks.
+    """Adds a segment; nothing is written for no chunks.
 
     Args:
         ids: the chunks' ids, in the order in which they were built.
@@ -219,7 +219,7 @@ def write_segment(
 
 
 def _insert_segment(connection: sqlite3.Connection, **columns: bytes) -> int:
-    """Add a segment with nothing dead; returns its id."""
+    """Adds a segment with nothing dead; returns its id."""
     cursor = connection.execute(
         f"INSERT INTO segments ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608 - own names
         tuple(columns.values()),
@@ -229,7 +229,7 @@ def _insert_segment(connection: sqlite3.Connection, **columns: bytes) -> int:
 
 
 def mark_dead(connection: sqlite3.Connection, chunk_ids: Iterable[int]) -> None:
-    """Take chunks out of every later search."""
+    """Takes chunks out of every later search."""
     gone = np.array(sorted(chunk_ids), dtype=np.int64)
     if not len(gone):
         return
@@ -242,7 +242,7 @@ def mark_dead(connection: sqlite3.Connection, chunk_ids: Iterable[int]) -> None:
 
 
 def merge_if_needed(connection: sqlite3.Connection) -> bool:
-    """Make one segment of several where there are many, or many dead chunks; say whether that was done.
+    """Makes one segment of several where there are many, or many dead chunks; says whether that was done.
 
     A segment is only taken along when all that are smaller hold at least half as many chunks together. So a chunk is
     moved about as often as its index has doubled, and a small change moves little.

@@ -63,7 +63,7 @@ def index_project(
     exclude: Sequence[str],
     on_progress: Callable[[IndexProgress], None],
 ) -> IndexReport:
-    """Bring the memory up to date with the files below a path; what lies elsewhere is not touched.
+    """Brings the memory up to date with the files below a path; what lies elsewhere is not touched.
 
     Every batch of files is one transaction, so that a kill at any moment leaves a memory in which each file is
     either as it was or as it is now.
@@ -114,7 +114,7 @@ def follow_files(
     gone: Sequence[str],
     exclude: Sequence[str],
 ) -> bool:
-    """Bring a few files up to date that are known to have changed or gone; says whether each of them could be.
+    """Brings a few files up to date that are known to have changed or gone; says whether each of them could be.
 
     Where files are gone, others that are new and of their sizes are indexed: they may have been moved there.
     """
@@ -248,14 +248,14 @@ def _digest(known: KnownFile | None) -> bytes | None:
 
 
 def _remove_gone(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
-    """Forget files that are no longer there; renamed ones come back under their new name."""
+    """Forgets files that are no longer there; renamed ones come back under their new name."""
     if gone:
         with transaction(connection):
             _remove(connection, gone, tally)
 
 
 def _remove(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
-    """Forget files, inside the caller's transaction."""
+    """Forgets files, inside the caller's transaction."""
     if not gone:
         return
     dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]
@@ -266,7 +266,7 @@ def _remove(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) 
 
 
 def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) -> None:
-    """Replace changed files, inside the caller's transaction."""
+    """Replaces changed files, inside the caller's transaction."""
     for found in batch.same:
         touch_file(connection, found.path, found.size, found.mtime_ns)
     dead: list[int] = []

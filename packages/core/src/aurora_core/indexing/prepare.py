@@ -93,7 +93,7 @@ class PreparedBatch:
 
 
 def prepare(request: Request) -> PreparedBatch:
-    """Read files and cut them. One that cannot be indexed counts as changed, without chunks, so its old ones go."""
+    """Reads files and cut them. One that cannot be indexed counts as changed, without chunks, so its old ones go."""
     changed: list[PreparedFile] = []
     same: list[FoundFile] = []
     skipped: list[SkippedFile] = []

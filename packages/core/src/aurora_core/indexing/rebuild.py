@@ -33,7 +33,7 @@ class Salvage:
 
 
 def salvage(database: Path) -> Salvage:
-    """Read what can still be read of a database that may be damaged or missing; it is not changed."""
+    """Reads what can still be read of a database that may be damaged or missing; it is not changed."""
     accesses: list[tuple[str, int, float, str]] = []
     reasonings: list[Reasoning] = []
     if database.exists():
@@ -72,7 +72,7 @@ def _is_whole(reasoning: Reasoning) -> bool:
 
 
 def replace_database(fresh: Path, database: Path) -> None:
-    """Put a finished database in the place of another in one step.
+    """Puts a finished database in the place of another in one step.
 
     The old one's log goes first: it must never be taken for the new one's.
     """

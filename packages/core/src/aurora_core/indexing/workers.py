@@ -42,7 +42,7 @@ class _ClosedError(Exception):
 
 
 def serve() -> None:
-    """Answer requests from the standard input until it ends; the body of a worker."""
+    """Answers requests from the standard input until it ends; the body of a worker."""
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -101,19 +101,19 @@ class _Worker:
                 self._process = None
 
     def close(self) -> None:
-        """End the process; the thread that waits for it gives up."""
+        """Ends the process; the thread that waits for it gives up."""
         with self._lock:
             self._closed = True
             if self._process is not None:
                 self._process.kill()
 
     def reap(self) -> None:
-        """Wait for the end of what `close` has killed."""
+        """Waits for the end of what `close` has killed."""
         self._end()
 
 
 def _started() -> subprocess.Popen[bytes]:
-    """Start a worker that imports nothing from the folder that it runs in.
+    """Starts a worker that imports nothing from the folder that it runs in.
 
     With -I neither that folder nor PYTHONPATH counts. The absolute places that this process looks in come after the
     interpreter's own, so that a `json.py` in none of them can stand in for Python's.

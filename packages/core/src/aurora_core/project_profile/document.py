@@ -15,7 +15,7 @@ MAX_ROWS: Final = 12
 
 
 def as_markdown(profile: ProjectProfile) -> str:
-    """Write the profile as a short page."""
+    """Writes the profile as a short page."""
     return "\n".join(_lines(profile)) + "\n"
 
 

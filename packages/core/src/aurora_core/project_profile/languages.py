@@ -59,14 +59,14 @@ _BY_FOLDER: Final = {
 
 
 def count_languages(files: Iterable[str]) -> tuple[Language, ...]:
-    """Count files by language, most first; files of no known language are left out."""
+    """Counts files by language, most first; files of no known language are left out."""
     counts = Counter(filter(None, map(_language, files)))
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Language(name=name, files=count) for name, count in ranked)
 
 
 def lay_out(files: Sequence[str]) -> tuple[Folder, ...]:
-    """Describe the folders at the top of the project, by name."""
+    """Describes the folders at the top of the project, by name."""
     inside: dict[str, list[str]] = {}
     for file in files:
         folder, slash, _ = file.partition("/")

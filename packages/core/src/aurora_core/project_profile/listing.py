@@ -26,7 +26,7 @@ def list_files(root: Path) -> list[str]:
 
 
 def _by_git(root: Path) -> list[str]:
-    """Return nothing where there is no repository, no git, or where an outer repository ignores the folder."""
+    """Returns nothing where there is no repository, no git, or where an outer repository ignores the folder."""
     answer = run_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", timeout_s=GIT_TIMEOUT_S)
     return [os.fsdecode(name) for name in answer.data.split(b"\0") if name] if answer and answer.complete else []
 

@@ -25,12 +25,12 @@ class Reader(Protocol):
     """Reads one manifest's text; a ValueError or configparser.Error says that it is malformed."""
 
     def __call__(self, text: str, source: str, /) -> Findings:
-        """Return what the text tells; `source` is the manifest's name."""
+        """Returns what the text tells; `source` is the manifest's name."""
         ...
 
 
 def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[Findings, ...], tuple[str, ...]]:
-    """Read the manifests at the project's top.
+    """Reads the manifests at the project's top.
 
     Returns:
         What each tells, and for each that could not be read "name: reason".
@@ -47,7 +47,7 @@ def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[Findings, 
 
 
 def entry_files(files: Collection[str]) -> Iterator[EntryPoint]:
-    """Find the files that start a program by convention."""
+    """Finds the files that start a program by convention."""
     for file in sorted(files):
         folder, _, name = file.rpartition("/")
         if name == "__main__.py" and folder and not _is_for_tests(folder):

@@ -18,7 +18,7 @@ _LINTERS: Final = {"ruff": "ruff check .", "black": "black --check .", "flake8":
 
 
 def read_pyproject(text: str, source: str) -> Findings:
-    """Read scripts, and the tools that have a section or are among the dependencies.
+    """Reads scripts, and the tools that have a section or are among the dependencies.
 
     Raises:
         ValueError: the text is not TOML.
@@ -37,7 +37,7 @@ def read_pyproject(text: str, source: str) -> Findings:
 
 
 def read_setup_cfg(text: str, source: str) -> Findings:
-    """Read console scripts and the test tool's section.
+    """Reads console scripts and the test tool's section.
 
     Raises:
         configparser.Error: the text is not an ini file.
@@ -55,12 +55,12 @@ def read_setup_cfg(text: str, source: str) -> Findings:
 
 
 def read_setup_py(_: str, source: str) -> Findings:
-    """Say how such a package is built; the file itself is never run."""
+    """Says how such a package is built; the file itself is never run."""
     return Findings(commands=_one(Purpose.BUILD, _BUILD, source))
 
 
 def read_manage_py(_: str, source: str) -> Findings:
-    """Say how a Django site is started and tested."""
+    """Says how a Django site is started and tested."""
     return Findings(
         entry_points=(EntryPoint(name="python manage.py", target=source, source=source),),
         commands=_one(Purpose.TEST, "python manage.py test", source),

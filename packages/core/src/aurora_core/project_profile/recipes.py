@@ -22,22 +22,22 @@ _NAMES: Final = {
 
 
 def read_makefile(text: str, source: str) -> Findings:
-    """Find the targets that test, lint and build."""
+    """Finds the targets that test, lint and build."""
     return _recipes("make", _TARGET.findall(text), source)
 
 
 def read_justfile(text: str, source: str) -> Findings:
-    """Find the recipes that test, lint and build."""
+    """Finds the recipes that test, lint and build."""
     return _recipes("just", _TARGET.findall(text), source)
 
 
 def read_tox(_: str, source: str) -> Findings:
-    """Say that tox runs the tests."""
+    """Says that tox runs the tests."""
     return Findings(commands=(ProjectCommand(purpose=Purpose.TEST, line="tox", source=source),))
 
 
 def read_noxfile(_: str, source: str) -> Findings:
-    """Say that nox runs the tests."""
+    """Says that nox runs the tests."""
     return Findings(commands=(ProjectCommand(purpose=Purpose.TEST, line="nox", source=source),))
 
 

@@ -135,7 +135,7 @@ _SWITCH: Final[Mapping[str, bool]] = {"true": True, "1": True, "yes": True, "fal
 def load_config(
     project: Project | None, *, environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING
 ) -> Config:
-    """Resolve every setting.
+    """Resolves every setting.
 
     Args:
         environ: the environment; `AURORA_MEMORY_EXCLUDE` is a list with commas.
@@ -172,7 +172,7 @@ def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tu
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
-    """Lay one source's values over what is there; backends are joined by name."""
+    """Lays one source's values over what is there; backends are joined by name."""
     for key, value in found.items():
         if key == "backends":
             assert isinstance(value, dict)

@@ -47,11 +47,11 @@ class Ring(Protocol):
         ...
 
     def set_password(self, service_name: str, username: str, password: str) -> None:
-        """Keep a value."""
+        """Keeps a value."""
         ...
 
     def delete_password(self, service_name: str, username: str) -> None:
-        """Forget a value."""
+        """Forgets a value."""
         ...
 
 
@@ -81,7 +81,7 @@ class KeyPlace:
 
 
 def check_key_name(name: str) -> str:
-    """Return a name that a key can have.
+    """Returns a name that a key can have.
 
     Raises:
         KeyStoreError: it cannot.
@@ -136,7 +136,7 @@ class KeyStore:
     names_file: Path | None = None
 
     def find(self, name: str) -> FoundKey:
-        """Find a key.
+        """Finds a key.
 
         Raises:
             UnknownKeyError: it is nowhere.
@@ -157,7 +157,7 @@ class KeyStore:
         raise UnknownKeyError(name, variables_of(name), trouble)
 
     def keep(self, name: str, value: str) -> None:
-        """Keep a key in the keyring.
+        """Keeps a key in the keyring.
 
         Raises:
             KeyStoreError: there is no keyring, it refuses, or the value cannot be a key.
@@ -174,7 +174,7 @@ class KeyStore:
         self._remember({*self._names(), name})
 
     def forget(self, name: str) -> bool:
-        """Forget a key of the keyring; returns whether there was one."""
+        """Forgets a key of the keyring; returns whether there was one."""
         check_key_name(name)
         there = self._in_ring(name) is not None
         if there:

@@ -39,7 +39,7 @@ class YamlSource:
 
 
 def read_yaml(path: Path) -> YamlSource | None:
-    """Read a file; None where there is none.
+    """Reads a file; None where there is none.
 
     Raises:
         ConfigError: it cannot be read, is no YAML, or holds no mapping.

@@ -20,7 +20,7 @@ def symbol_of(file: str, name: str) -> str:
 
 
 def record_accesses(connection: sqlite3.Connection, symbols: Iterable[str], now: float) -> None:
-    """Note one access of each symbol, inside the caller's transaction."""
+    """Notes one access of each symbol, inside the caller's transaction."""
     wanted = set(symbols)
     known = read_histories(connection, wanted)
     for symbol in wanted:
@@ -40,7 +40,7 @@ def last_symbols(connection: sqlite3.Connection, *, since: float, limit: int) ->
 
 
 def restore_accesses(connection: sqlite3.Connection, rows: Iterable[tuple[str, int, float, str]]) -> None:
-    """Put (symbol, total, first_at, recent) of another database in place, inside the caller's transaction."""
+    """Puts (symbol, total, first_at, recent) of another database in place, inside the caller's transaction."""
     connection.executemany(
         """INSERT OR REPLACE INTO accesses (symbol, total, first_at, recent, last_at)
            VALUES (?1, ?2, ?3, ?4, coalesce(json_extract(?4, '$[#-1]'), ?3))""",

@@ -37,7 +37,7 @@ _making: Final = threading.Lock()
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the database, made and migrated where needed. Readers never wait for a writer (WAL).
+    """Opens the database, made and migrated where needed. Readers never wait for a writer (WAL).
 
     On a disk that cannot be written it is opened for reading.
 
@@ -76,7 +76,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file for its owner alone, before SQLite does so for everybody; its log takes over the mode.
+    """Makes the file for its owner alone, before SQLite does so for everybody; its log takes over the mode.
 
     A process that closes a descriptor of a database gives up all locks that its connections hold on it, so that no
     thread may connect between the two system calls.
@@ -95,7 +95,7 @@ def _make_private(path: Path) -> None:
 
 
 def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
-    """Open a database; one that nobody can be writing to (immutable) needs no files of SQLite beside it."""
+    """Opens a database; one that nobody can be writing to (immutable) needs no files of SQLite beside it."""
     log = path.with_name(f"{path.name}-wal")
     if "immutable" in how and log.exists() and log.stat().st_size:
         raise StoreError(path, "has changes in its log and cannot be written; search once where it can be")
@@ -122,7 +122,7 @@ def is_read_only(connection: sqlite3.Connection) -> bool:
 
 
 def note_change(connection: sqlite3.Connection) -> None:
-    """Tell readers that what they keep of the index is old; inside the caller's transaction."""
+    """Tells readers that what they keep of the index is old; inside the caller's transaction."""
     connection.execute(
         "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
     )
@@ -136,7 +136,7 @@ def generation(connection: sqlite3.Connection) -> int:
 
 @contextmanager
 def naming_failures(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into the package's own."""
+    """Turns SQLite's errors into the package's own."""
     try:
         yield
     except sqlite3.OperationalError as error:

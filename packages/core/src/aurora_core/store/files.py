@@ -139,7 +139,7 @@ def put_file(
     note: str = "",
     chunks: Sequence[ChunkRow],
 ) -> tuple[int, range]:
-    """Add a file with its chunks; returns its id and theirs, in their order.
+    """Adds a file with its chunks; returns its id and theirs, in their order.
 
     A file that was there keeps its id; its old chunks must have been removed.
 
@@ -199,19 +199,19 @@ def unpacked(packed: bytes, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: int) -> None:
-    """Note that a file was written again with the same content."""
+    """Notes that a file was written again with the same content."""
     connection.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
 
 
 def remove_chunks(connection: sqlite3.Connection, file_id: int) -> list[int]:
-    """Remove a file's chunks; returns their ids, which the index must forget too."""
+    """Removes a file's chunks; returns their ids, which the index must forget too."""
     ids = [row[0] for row in connection.execute("SELECT id FROM chunks WHERE file_id = ?", (file_id,))]
     connection.execute("DELETE FROM chunks WHERE file_id = ?", (file_id,))
     return ids
 
 
 def remove_file(connection: sqlite3.Connection, file_id: int) -> list[int]:
-    """Remove a file and its chunks; returns the chunks' ids, which the index must forget too."""
+    """Removes a file and its chunks; returns the chunks' ids, which the index must forget too."""
     ids = remove_chunks(connection, file_id)
     connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
     return ids

@@ -56,7 +56,7 @@ class PutReasoning:
 
 
 def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutReasoning:
-    """Keep an answer in place of an earlier one to the same question; the caller indexes its chunk."""
+    """Keeps an answer in place of an earlier one to the same question; the caller indexes its chunk."""
     asked = f"{reasoning.project}\0{reasoning.query}" if reasoning.project else reasoning.query
     path = REASONING_FOLDER + hashlib.sha256(asked.encode()).hexdigest()[:16]
     text = f"{reasoning.query}\n\n{reasoning.answer}"
@@ -96,7 +96,7 @@ def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutRe
 
 
 def remove_reasoning(connection: sqlite3.Connection, number: int) -> list[int]:
-    """Remove an answer by its chunk's id; returns the ids that the index must forget, none where there is none."""
+    """Removes an answer by its chunk's id; returns the ids that the index must forget, none where there is none."""
     row = connection.execute(
         """SELECT reasoning.file_id FROM reasoning JOIN chunks ON chunks.file_id = reasoning.file_id
            WHERE chunks.id = ?""",

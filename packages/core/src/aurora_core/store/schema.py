@@ -141,7 +141,7 @@ SCHEMA_VERSION: Final = len(_STEPS)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring a database to the newest schema, each step in one transaction; a second call changes nothing.
+    """Brings a database to the newest schema, each step in one transaction; a second call changes nothing.
 
     Raises:
         StoreError: a newer Aurora wrote it.

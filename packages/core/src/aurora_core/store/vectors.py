@@ -16,7 +16,7 @@ __all__ = ["put_vectors", "read_vectors", "use_model", "without_vector"]
 
 
 def use_model(connection: sqlite3.Connection, name: str) -> None:
-    """Throw the vectors of any other model away, inside the caller's transaction."""
+    """Throws the vectors of any other model away, inside the caller's transaction."""
     known = connection.execute("SELECT value FROM meta WHERE key = 'vectors_model'").fetchone()
     if known is None or known[0] != name:
         connection.execute("DELETE FROM vectors")
@@ -33,7 +33,7 @@ def without_vector(connection: sqlite3.Connection) -> list[int]:
 
 
 def put_vectors(connection: sqlite3.Connection, ids: Sequence[int], unit: NDArray[np.float32]) -> None:
-    """Keep vectors of length 1, inside the caller's transaction; chunks that are gone meanwhile are passed over."""
+    """Keeps vectors of length 1, inside the caller's transaction; chunks that are gone meanwhile are passed over."""
     connection.executemany(
         "INSERT OR REPLACE INTO vectors SELECT id, ?2 FROM chunks WHERE id = ?1",
         [(number, row.astype("<f2").tobytes()) for number, row in zip(ids, unit, strict=True)],

@@ -108,7 +108,7 @@ def usd(amount: int) -> float:
 
 
 def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], sharers: int = 1) -> tuple[Scale, ...]:
-    """Return the limits that apply to an attempt.
+    """Returns the limits that apply to an attempt.
 
     Args:
         month: taken and expected of the month, by everybody else.
@@ -135,7 +135,7 @@ def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], shar
 
 
 def admit(amount: int, on: Sequence[Scale], limits: Limits, *, step: int | None = None) -> Grant:
-    """Decide whether an attempt may begin that is estimated to cost `amount`.
+    """Decides whether an attempt may begin that is estimated to cost `amount`.
 
     Args:
         step: for an agent that ends by itself at its allowance, the most that one call of its model has cost; 0 where
@@ -163,7 +163,7 @@ def admit(amount: int, on: Sequence[Scale], limits: Limits, *, step: int | None 
 def go_on(
     spent: int, on: Sequence[Scale], limits: Limits, *, reserved: int, first_reserved: int, has_share: bool
 ) -> Grant:
-    """Decide whether an attempt that has spent so much may go on, and what is reserved for it from now on.
+    """Decides whether an attempt that has spent so much may go on, and what is reserved for it from now on.
 
     Args:
         reserved: what is reserved for it now.

@@ -74,7 +74,7 @@ class Ledger:
         sharers: int = 0,
         goes_on: bool = False,
     ) -> Grant:
-        """Set aside what an attempt is estimated to cost; asked again for the same attempt, it answers the same.
+        """Sets aside what an attempt is estimated to cost; asked again for the same attempt, it answers the same.
 
         Args:
             sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
@@ -113,14 +113,14 @@ class Ledger:
             return admit(amount, _scales(database, self.limits, _month(self.clock()), "", ""), self.limits)
 
     def estimate_usd(self, agent: str, model: str | None) -> float:
-        """Estimate what an attempt costs before it starts; a ledger that is not there yet is not made for it."""
+        """Estimates what an attempt costs before it starts; a ledger that is not there yet is not made for it."""
         if not self.path.exists():
             return self.limits.reservation_usd
         with transaction(self.path) as database:
             return usd(self._estimate(database, agent, model))
 
     def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> Grant:
-        """Note what a running attempt has spent so far, and say whether it may go on.
+        """Notes what a running attempt has spent so far, and says whether it may go on.
 
         Args:
             step_usd: the most that one call of its model has cost; 0 where that is not known.
@@ -152,7 +152,7 @@ class Ledger:
             return grant
 
     def settle(self, token: str, cost_usd: float | None) -> None:
-        """Replace a reservation by what was spent.
+        """Replaces a reservation by what was spent.
 
         Where that is not known, it is what was reserved at first, or what was spent by the last that was seen of it
         if that is more, and marked as estimated. A cost that cannot be, such as one below 0, is not known.
@@ -166,7 +166,7 @@ class Ledger:
             )
 
     def release(self, token: str) -> None:
-        """Give back what was set aside for an attempt that never began."""
+        """Gives back what was set aside for an attempt that never began."""
         with transaction(self.path) as database:
             database.execute("UPDATE entries SET state = 'released' WHERE token = ? AND state = 'reserved'", (token,))
 
@@ -189,7 +189,7 @@ class Ledger:
         return OwnLimits(**{str(name): self._own_limit(name, value) for name, value in rows})
 
     def _own_limit(self, name: object, value: object) -> Any:
-        """Read one of the user's limits: one that is misread would let more be spent than the user wants.
+        """Reads one of the user's limits: one that is misread would let more be spent than the user wants.
 
         Raises:
             BudgetStoreError: it is none that Aurora writes.
@@ -206,14 +206,14 @@ class Ledger:
         return amount
 
     def set_own_limits(self, own: OwnLimits) -> None:
-        """Set all of them; None takes a limit away."""
+        """Sets all of them; None takes a limit away."""
         values = {name: str(value) for name, value in asdict(own).items() if value is not None}
         with transaction(self.path) as database:
             database.execute("DELETE FROM limits")
             database.executemany("INSERT INTO limits (name, value) VALUES (?, ?)", values.items())
 
     def reset(self) -> float:
-        """Count nothing of what this month has cost so far, open reservations included; returns that in USD."""
+        """Counts nothing of what this month has cost so far, open reservations included; returns that in USD."""
         now = self.clock()
         with transaction(self.path) as database:
             ((forgiven, _), _run) = _taken(database, _month(now), "", "")
@@ -281,7 +281,7 @@ class Ledger:
 def _scales(
     database: sqlite3.Connection, limits: Limits, month: str, run_id: str, token: str, *, sharers: int = 1
 ) -> tuple[Scale, ...]:
-    """Return the limits that apply to an attempt, and what others have of them."""
+    """Returns the limits that apply to an attempt, and what others have of them."""
     of_month, of_run = _taken(database, month, run_id, token)
     return scales(limits, month=of_month, run=of_run, sharers=sharers)
 
@@ -289,7 +289,7 @@ def _scales(
 def _taken(
     database: sqlite3.Connection, month: str, run_id: str, token: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return what everybody but one attempt has taken and is expected to spend, of a month and of a run."""
+    """Returns what everybody but one attempt has taken and is expected to spend, of a month and of a run."""
     of_month = f"SELECT {_TAKEN}, {_EXPECTED} FROM entries WHERE month = ? AND NOT forgiven AND token != ?"  # noqa: S608 - constants
     of_run = f"SELECT {_TAKEN}, {_EXPECTED} FROM entries WHERE run_id = ? AND token != ?"  # noqa: S608 - constants
     return (
@@ -299,7 +299,7 @@ def _taken(
 
 
 def _steps(database: sqlite3.Connection, agent: str, model: str | None) -> list[int]:
-    """Return the dearest call of each of the latest attempts of a kind."""
+    """Returns the dearest call of each of the latest attempts of a kind."""
     rows = database.execute(
         "SELECT step FROM entries WHERE agent = ? AND model IS ? AND step > 0 ORDER BY at DESC LIMIT ?",
         (agent, model, HISTORY),

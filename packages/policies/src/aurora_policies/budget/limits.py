@@ -45,7 +45,7 @@ class Limits:
 
 
 def effective_limits(policies: Budget, own: OwnLimits, *, per_run_usd: float | None = None) -> Limits:
-    """Join the limits: of two that are stated, the stricter; a stated one before a default.
+    """Joins the limits: of two that are stated, the stricter; a stated one before a default.
 
     A limit that the user sets rejects unless the user says otherwise: a project cannot turn it into a warning.
 

@@ -116,7 +116,7 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _keep_private(path: Path) -> None:
-    """Make the file and its folder where they are missing; nobody but the user reads the file, whatever the umask.
+    """Makes the file and its folder where they are missing; nobody but the user reads the file, whatever the umask.
 
     A folder that is there stays as open as it is, unless it is an `.aurora`: it may serve other people, too.
 
@@ -141,7 +141,7 @@ def _take_from_others(path: Path, mode: int) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a ledger with a row that Aurora did not write.
+    """Refuses a ledger with a row that Aurora did not write.
 
     Raises:
         BudgetStoreError: names the first such row, the column and what stands there.
@@ -159,7 +159,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def wrong_value(table: str, row: object, column: str, value: str) -> str:
-    """Say which value of the ledger cannot be, and what to do about it."""
+    """Says which value of the ledger cannot be, and what to do about it."""
     return (
         f"table {table}, row {row}: {column} is {value[:80]}, which Aurora does not write there; put it right, or "
         "move the file away to begin a new one, what was spent is then not known"
@@ -167,7 +167,7 @@ def wrong_value(table: str, row: object, column: str, value: str) -> str:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Bring an older file, or an empty one, up to date."""
+    """Brings an older file, or an empty one, up to date."""
     use_write_ahead_log(connection, wait_s=BUSY_S)
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -112,7 +112,7 @@ _MAY_HIDE: Final = frozenset({"claude", "copilot", "aider", "cline", "opencode"}
 
 
 def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], home: Path) -> tuple[AgentCheck, ...]:
-    """Look at the known CLIs, then at the configured agents; programs are asked for their version all at once."""
+    """Looks at the known CLIs, then at the configured agents; programs are asked for their version all at once."""
     known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
     looked_at = {**known, **backends}
     programs = {name: _program(backend, environ) for name, backend in looked_at.items()}

@@ -62,7 +62,7 @@ class Finding:
 
 
 def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Run every check for the folder `start`; no check stops the next one."""
+    """Runs every check for the folder `start`; no check stops the next one."""
     yield _python()
     yield _packages()
     yield _machine()
@@ -101,7 +101,7 @@ def _leftovers(state_dir: Path) -> Iterator[Finding]:
 
 
 def _looked_at(check: str, look: Callable[[], Finding]) -> Finding:
-    """Make a check; that it cannot even be made is a finding, too."""
+    """Makes a check; that it cannot even be made is a finding, too."""
     try:
         return look()
     except OSError as error:
@@ -244,7 +244,7 @@ def _memory(project: Project) -> Finding:
 
 
 def _check_pages(database: Path) -> None:
-    """Look at every page of an SQLite file.
+    """Looks at every page of an SQLite file.
 
     Raises:
         StoreCorruptError: one of them is damaged.

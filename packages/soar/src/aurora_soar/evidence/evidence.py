@@ -118,7 +118,7 @@ class DependencyResult(BaseModel):
 
 
 def parse_evidence(agent: str, output: str) -> Evidence:
-    """Read a local agent's output.
+    """Reads a local agent's output.
 
     Raises:
         AgentOutputError: it is not such a document; says which field.

@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Read a prompt on stdin, answer on stdout, complain on stderr."""
+    """Reads a prompt on stdin, answer on stdout, complain on stderr."""
     parser = argparse.ArgumentParser(prog="aurora_soar.local_agent", description="Answer from a project's memory.")
     parser.add_argument("--project", type=Path, required=True, help="folder that holds .aurora")
     arguments = parser.parse_args(argv)

@@ -26,7 +26,7 @@ _ASPECTS: Final = (Aspect.DEFINITIONS, Aspect.STATEMENTS)
 
 
 def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
-    """Answer a question in this process.
+    """Answers a question in this process.
 
     Raises:
         EmptyQuestionError: nothing in the text can be looked up.

@@ -42,7 +42,7 @@ _BUDGET: Final = (
 
 
 def write_log(execution: Execution, folder: Path) -> Path:
-    """Write the log of a finished execution to a new file; two executions at once never share one.
+    """Writes the log of a finished execution to a new file; two executions at once never share one.
 
     Args:
         folder: the conversations' folder; year and month folders are made in it.

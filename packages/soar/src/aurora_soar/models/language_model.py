@@ -46,7 +46,7 @@ class LanguageModel(Protocol):
         ...
 
     async def ask(self, prompt: str, *, title: str) -> Said:
-        """Put a prompt to it.
+        """Puts a prompt to it.
 
         Args:
             title: what it is for, in a few words for people.
@@ -73,7 +73,7 @@ class AgentModel:
     executor: Callable[[], Executor]
 
     async def ask(self, prompt: str, *, title: str) -> Said:
-        """Run the agent on the prompt in the project's folder."""
+        """Runs the agent on the prompt in the project's folder."""
         run = Run.create(
             self.project.runs_db,
             [SpawnTask(prompt, self.name, title=title)],

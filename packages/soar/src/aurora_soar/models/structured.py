@@ -69,7 +69,7 @@ class WrittenAnswer(_Document):
 
 
 def read_document(words: str, kind: type[T]) -> T:
-    """Find the document in a model's words.
+    """Finds the document in a model's words.
 
     Raises:
         ModelAnswerError: there is none, or it is not as asked; the message says which field, for the model to read.

@@ -9,7 +9,7 @@ __all__ = ["adhoc_persona"]
 
 
 def adhoc_persona(ideal_agent: str, description: str) -> Persona:
-    """Write a persona from what the ideal agent is described as; the same words make the same persona."""
+    """Writes a persona from what the ideal agent is described as; the same words make the same persona."""
     role = ideal_agent.replace("-", " ").strip()
     return Persona(
         id=kebab(ideal_agent) or "specialist",

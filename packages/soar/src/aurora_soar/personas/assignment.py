@@ -13,7 +13,7 @@ __all__ = ["cast", "instructions_of"]
 
 
 def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -> SpawnTask:
-    """Give a task to an agent that takes a persona's part.
+    """Gives a task to an agent that takes a persona's part.
 
     Its backend puts the instructions where it has a place for them (an appended system prompt), else they stand
     before the prompt.

@@ -69,7 +69,7 @@ class _Search:
 
 
 def discover(project: Path | None, home: Path | None) -> Discovery:
-    """Read every persona below a project and a home; files that cannot be read are problems, not errors."""
+    """Reads every persona below a project and a home; files that cannot be read are problems, not errors."""
     search = _Search()
     trees = {scope: Tree(roots=[each for each in (project, home) if each]) for scope in Scope}
     for place in _places(project, home):

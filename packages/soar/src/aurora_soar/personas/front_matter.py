@@ -74,7 +74,7 @@ class FrontMatterError(Exception):
 
 
 def split_front_matter(text: str) -> FrontMatter:
-    """Take a text apart.
+    """Takes a text apart.
 
     Raises:
         FrontMatterError: it has no head, one that does not end, or one that is something else.

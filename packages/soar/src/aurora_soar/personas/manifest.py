@@ -42,7 +42,7 @@ class _Manifest(BaseModel):
 def load_roster(
     project: Path | None, home: Path | None, *, cache: Path | None, now: float, refresh: bool = False
 ) -> Roster:
-    """Find the personas of a project and a home.
+    """Finds the personas of a project and a home.
 
     Args:
         cache: the manifest's file; None reads all files and keeps nothing.
@@ -102,7 +102,7 @@ def _is_ours(found: _Manifest, project: Path | None, home: Path | None) -> bool:
 
 
 def _keep(cache: Path, manifest: _Manifest) -> list[PersonaProblem]:
-    """Replace the cache in one step; returns why it could not be."""
+    """Replaces the cache in one step; returns why it could not be."""
     try:
         private_folder(cache.parent)
         write_private(cache, manifest.model_dump_json(indent=1).encode("utf-8"))

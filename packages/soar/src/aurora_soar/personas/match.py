@@ -80,7 +80,7 @@ class Matcher:
         self._personas = {persona.id: persona for persona in personas}
 
     def match(self, subgoal: str) -> Match:
-        """Find who should do a subgoal."""
+        """Finds who should do a subgoal."""
         scores = self._corpus.scores(_words(subgoal))
         found = [Ranked(persona=each, score=scores[each.id]) for each in self._personas.values() if each.id in scores]
         ranked = tuple(sorted(found, key=lambda each: -each.score))

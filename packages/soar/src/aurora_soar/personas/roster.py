@@ -42,7 +42,7 @@ class Roster:
         *,
         from_cache: bool = False,
     ) -> Self:
-        """Index personas."""
+        """Indexes personas."""
         by_category: dict[Category, list[Persona]] = defaultdict(list)
         for persona in personas.values():
             by_category[persona.category].append(persona)

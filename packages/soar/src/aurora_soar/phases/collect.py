@@ -85,7 +85,7 @@ async def collect(
     places: Sequence[Hit],
     on_line: Callable[[str], None],
 ) -> Collected:
-    """Run every subgoal's agent; a failed agent is an output without success, never an exception.
+    """Runs every subgoal's agent; a failed agent is an output without success, never an exception.
 
     Args:
         recovery: what is done about agents that fail.

@@ -64,7 +64,7 @@ class _Writer:
 
 
 def compose(question: Question, focus: Focus, outputs: Sequence[AgentOutput], sound: frozenset[Finding]) -> Answer:
-    """Write the answer: its point first, then each aspect under a heading that names the agent."""
+    """Writes the answer: its point first, then each aspect under a heading that names the agent."""
     writer = _Writer()
     kept = [(output, [f for f in output.evidence.findings if f in sound]) for output in outputs if output.evidence]
     if not any(findings for _, findings in kept):
@@ -165,7 +165,7 @@ def _other_text(finding: Finding) -> str:
 
 
 def _write_limits(writer: _Writer, focus: Focus, outputs: Sequence[AgentOutput]) -> None:
-    """Name what the answer does not cover; an answer that hides its gaps is worth less than none."""
+    """Names what the answer does not cover; an answer that hides its gaps is worth less than none."""
     if focus.unknown:
         writer.line(f"Nothing in the project speaks of: {', '.join(focus.unknown)}.")
     for output in outputs:

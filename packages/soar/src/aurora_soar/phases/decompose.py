@@ -84,7 +84,7 @@ class Decomposition:
 
 
 def decompose(question: Question, context: RetrievedContext, registry: AgentRegistry) -> Decomposition:
-    """Apply the rules of the question's intent; always yields a decomposition."""
+    """Applies the rules of the question's intent; always yields a decomposition."""
     rules = rules_for(question)
     subgoals = tuple(_subgoal(rule, context, registry) for rule in rules)
     return Decomposition(

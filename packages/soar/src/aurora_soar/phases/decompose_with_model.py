@@ -42,7 +42,7 @@ class Devised:
 async def devise(
     question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel
 ) -> Devised:
-    """Ask for a plan until one can be used, at most `TRIES` times; a model that fails is not asked again."""
+    """Asks for a plan until one can be used, at most `TRIES` times; a model that fails is not asked again."""
     request = prompt = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
     calls, complaints = [], []
     for _ in range(TRIES):

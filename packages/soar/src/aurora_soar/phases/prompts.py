@@ -46,7 +46,7 @@ _ANSWER: Final = {
 
 
 def plan_request(question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int) -> str:
-    """Ask for a decomposition."""
+    """Asks for a decomposition."""
     agents = "\n".join(f"- {agent.id}: {agent.description}" for agent in registry.agents.values())
     return f"""You plan work on the software project in the current folder. Cut this goal into subgoals.
 
@@ -67,7 +67,7 @@ Answer with one JSON object and nothing else. It has exactly these fields:
 
 
 def subgoal_request(question: Question, subgoal: Subgoal, places: Sequence[Hit]) -> str:
-    """Ask an agent to do one subgoal."""
+    """Asks an agent to do one subgoal."""
     return f"""This is one part of a larger goal: {question.text}
 
 Your part: {subgoal.description}
@@ -80,7 +80,7 @@ find. Change no file.
 
 
 def answer_request(question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit]) -> str:
-    """Ask for the answer, from what the agents found."""
+    """Asks for the answer, from what the agents found."""
     found = quoted([_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs])
     return f"""Write the answer to a question about the project in the current folder, from what agents found.
 

@@ -43,7 +43,7 @@ class Recorded:
 def record(
     memory: Memory, question: Question, synthesis: Synthesis, run_id: str, *, shared: Memory | None = None
 ) -> Recorded:
-    """Remember a good answer with its sources, and note the use of every chunk it cites.
+    """Remembers a good answer with its sources, and notes the use of every chunk it cites.
 
     Args:
         shared: where other projects of the user find it too, with the user's consent.

@@ -56,7 +56,7 @@ class RetrievedContext:
 def retrieve(
     memory: Memory, question: Question, focus: Focus, complexity: Complexity, *, shared: Memory | None = None
 ) -> RetrievedContext:
-    """Ask the memory: code first, then documents, and earlier reasoning only where it is similar.
+    """Asks the memory: code first, then documents, and earlier reasoning only where it is similar.
 
     Args:
         shared: where other projects of the user leave their answers, with the user's consent.

@@ -78,7 +78,7 @@ class Synthesis:
 def synthesize(
     question: Question, focus: Focus, outputs: Sequence[AgentOutput], citations: CitationChecker
 ) -> Synthesis:
-    """Write the answer from the sound findings; with none it says that nothing was found."""
+    """Writes the answer from the sound findings; with none it says that nothing was found."""
     claimed = [f for o in outputs if o.evidence for f in o.evidence.findings]
     sound = citations.sound(claimed)
     answer = compose(question, focus, outputs, frozenset(sound))

@@ -63,7 +63,7 @@ class Written:
 
 
 async def write(desk: Desk, model: LanguageModel) -> Written:
-    """Ask for the answer; one that is not good enough is asked for again, and the best of them stands.
+    """Asks for the answer; one that is not good enough is asked for again, and the best of them stands.
 
     What agents found is never lost: where no answer can be used, it is told as it is.
     """

@@ -62,7 +62,7 @@ class Verification:
 def verify(
     decomposition: Decomposition, focus: Focus, context: RetrievedContext, registry: AgentRegistry
 ) -> Verification:
-    """Check the structure first; a plan with a broken structure has no quality."""
+    """Checks the structure first; a plan with a broken structure has no quality."""
     faults = tuple(_faults(decomposition, registry))
     if faults:
         return Verification(verdict=Verdict.FAIL, score=0.0, quality=dict.fromkeys(WEIGHTS, 0.0), issues=faults)

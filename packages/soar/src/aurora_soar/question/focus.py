@@ -48,7 +48,7 @@ class Focus:
 
     @classmethod
     def of(cls, memory: Memory, words: Sequence[str]) -> Focus:
-        """Weigh words by their rarity in a project's memory."""
+        """Weighs words by their rarity in a project's memory."""
         stems = {word: frozenset(terms(word)) for word in words}
         stems = {word: found for word, found in stems.items() if found}
         rarity = memory.rarity({term for found in stems.values() for term in found})

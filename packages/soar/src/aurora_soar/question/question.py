@@ -76,7 +76,7 @@ _INTENTS: Final[Mapping[Intent, re.Pattern[str]]] = {
 
 
 def read_question(text: str) -> Question:
-    """Read a question once, so that every phase sees the same terms.
+    """Reads a question once, so that every phase sees the same terms.
 
     Raises:
         EmptyQuestionError: nothing in it can be looked up.

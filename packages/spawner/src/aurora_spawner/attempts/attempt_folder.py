@@ -116,7 +116,7 @@ class AttemptFolder:
         return self.path / "left"
 
     def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
-        """Make the folder, readable by its owner alone, and put the prompt in; `files` are written where missing."""
+        """Makes the folder for its owner alone, and writes the prompt; writes `files` if they are missing."""
         make_private_folder(self.path)
         for path, content in (files or {}).items():
             _write_new(path, content)
@@ -125,7 +125,7 @@ class AttemptFolder:
             file.write(prompt.encode("utf-8", errors="surrogatepass"))
 
     def void(self, token: str) -> bool:
-        """Claim the attempt so that no supervisor can begin it any more; False when one already has."""
+        """Claims the attempt so that no supervisor can begin it any more; False when one already has."""
         make_private_folder(self.path)
         draft = self.path / f"claim.void.{os.getpid()}"
         draft.write_text(json.dumps({"pid": 0, "token": token, "voided": True}) + "\n", encoding="ascii")

@@ -99,7 +99,7 @@ class Executor(Protocol):
     """Runs attempts. What it is told to start it starts at most once, whoever asks again."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Start an attempt whose intent is journalled; cancelled on the way, it leaves nothing running.
+        """Starts an attempt whose intent is journalled; cancelled on the way, it leaves nothing running.
 
         Raises:
             OSError: The system could not start it.
@@ -108,11 +108,11 @@ class Executor(Protocol):
         ...
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Wait until nothing of the attempt runs, and bring what it left."""
+        """Waits until nothing of the attempt runs, and brings what it left."""
         ...
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Ask for the end of an attempt; `collect` tells when it is reached."""
+        """Asks for the end of an attempt; `collect` tells when it is reached."""
         ...
 
     def close(self) -> None:
@@ -122,5 +122,5 @@ class Executor(Protocol):
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Take over an attempt that another coordinator intended: running still, ended, or never begun (voided)."""
+        """Takes over an attempt that another coordinator intended: running still, ended, or never begun (voided)."""
         ...

@@ -95,7 +95,7 @@ class CommandBackend:
 
 
 def find_program(name: str, program: str, env: Mapping[str, str], *, advice: str = "install it") -> None:
-    """See that a program is there.
+    """Sees that a program is there.
 
     Raises:
         BackendError: It is not.

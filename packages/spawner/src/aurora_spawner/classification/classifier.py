@@ -89,7 +89,7 @@ class ErrorClassifier:
     """Finds the category of a failure; pure."""
 
     def classify(self, evidence: FailureEvidence) -> Classification:
-        """Weigh the evidence of an attempt that failed."""
+        """Weighs the evidence of an attempt that failed."""
         return (
             _by_refusal(evidence)
             or _by_window(evidence)

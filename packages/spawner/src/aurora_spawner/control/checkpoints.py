@@ -74,7 +74,7 @@ def list_checkpoints(journal: Path, *, limit: int | None = None) -> list[RunSumm
 
 
 def export_checkpoint(journal: Path, run_id: str, folder: Path) -> Path:
-    """Write a run as `<folder>/<run id>.json`, replacing it in one step; returns that path.
+    """Writes a run as `<folder>/<run id>.json`, replacing it in one step; returns that path.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -138,7 +138,7 @@ def clean_checkpoints(
     spool: Path | None = None,
     before: Callable[[str], None] = lambda _run_id: None,
 ) -> CleanReport:
-    """Remove the contents of runs that ended, or were left, more than so many days ago.
+    """Removes the contents of runs that ended, or were left, more than so many days ago.
 
     Their events lose their payloads and keep their hashes, so the journal can still be verified; their spools are
     deleted where they lie below our own spool folder: where the journal points elsewhere, nothing is deleted.
@@ -173,7 +173,7 @@ def clean_checkpoints(
 
 
 def _delete_spool(run: RunRow, own: Path) -> bool:
-    """Delete the files of a run; False where they are not in a folder of its name right below our own spool folder.
+    """Deletes the files of a run; False where they are not in a folder of its name right below our own spool folder.
 
     No link is followed: what the journal says may have been written by somebody else.
     """

@@ -49,7 +49,7 @@ class NoAnswerError(SpawnerError):
 
 
 def ask_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a request to the coordinator of a run; see control.py.
+    """Sends a request to the coordinator of a run; see control.py.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -71,7 +71,7 @@ def ask_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> d
 
 
 def ask(run: RunRow, request: Mapping[str, Any], *, pid: int, limit_s: float) -> dict[str, Any]:
-    """Send a request to a coordinator that lives as `pid`.
+    """Sends a request to a coordinator that lives as `pid`.
 
     Raises:
         NoAnswerError: It does not answer within the limit.

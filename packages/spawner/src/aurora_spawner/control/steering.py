@@ -45,7 +45,7 @@ __all__ = [
 
 
 def pause_run(journal: Path, run_id: str) -> None:
-    """Start no further task; what runs goes on.
+    """Starts no further task; what runs goes on.
 
     Raises:
         NotRunningError: Nobody coordinates the run.
@@ -54,7 +54,7 @@ def pause_run(journal: Path, run_id: str) -> None:
 
 
 def unpause_run(journal: Path, run_id: str) -> None:
-    """Go on after a pause; errors as `pause_run`."""
+    """Goes on after a pause; errors as `pause_run`."""
     ask_coordinator(journal, run_id, {"do": "unpause"})
 
 
@@ -66,7 +66,7 @@ def cancel_run(
     at_once: bool = False,
     executor: Executor | None = None,
 ) -> TaskState | RunState | None:
-    """End a run, or one of its tasks, with all its processes; durable when this returns.
+    """Ends a run, or one of its tasks, with all its processes; durable when this returns.
 
     Where the run's coordinator has died this is done here: attempts are stopped and the journal says so. Those that
     have ended by themselves meanwhile are left for a resume to collect: what is finished stays finished. A resume of
@@ -94,7 +94,7 @@ def cancel_run(
 
 
 def _ask_while_held(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask the coordinator; errors as `ask_coordinator`.
+    """Asks the coordinator; errors as `ask_coordinator`.
 
     It may end on its own while it is asked: then it does not answer, or answers that all is over. What it has written
     by then counts, so its end is waited for.
@@ -141,7 +141,7 @@ async def _cancel_abandoned(
 async def _cancel_task_of_abandoned(
     journal: Path, run_id: str, task_id: str, executor: Executor, *, at_once: bool
 ) -> TaskState:
-    """End one task of a run that nobody works on; a resume settles it."""
+    """Ends one task of a run that nobody works on; a resume settles it."""
     with Journal(journal) as store:
         row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
         if row is None:
@@ -168,7 +168,7 @@ async def _cancel_task_of_abandoned(
 async def end_abandoned(
     journal: Path, run_id: str, *, executor: Executor | None = None, at_once: bool = False
 ) -> list[int]:
-    """End what a dead coordinator left running, and mark the run as cancelled; its tasks stay open for a resume.
+    """Ends what a dead coordinator left running, and mark the run as cancelled; its tasks stay open for a resume.
 
     An attempt that has ended by itself is left as it is, for a resume to collect. A run whose tasks have all come to
     their ends is marked as what it is.
@@ -214,7 +214,7 @@ CUT_OFF_ENDS: Final = ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED)
 async def _end_all(
     attempts: Sequence[AttemptRow], executor: Executor, *, at_once: bool
 ) -> list[tuple[AttemptRow, AttemptEnd]]:
-    """End attempts whose coordinator has died, side by side: each may take its grace."""
+    """Ends attempts whose coordinator has died, side by side: each may take its grace."""
     ends = await asyncio.gather(*(_end(executor, each, at_once=at_once) for each in attempts))
     return list(zip(attempts, ends, strict=True))
 
@@ -233,7 +233,7 @@ def _left_running(ends: Sequence[tuple[AttemptRow, AttemptEnd]]) -> list[str]:
 
 
 def detach(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> int:
-    """Start a coordinator that survives this process, its terminal and the logout; returns its pid.
+    """Starts a coordinator that survives this process, its terminal and the logout; returns its pid.
 
     Args:
         command: A program that calls `Run.execute`; its output is appended to `log`.

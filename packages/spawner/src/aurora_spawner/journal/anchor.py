@@ -59,7 +59,7 @@ def read_anchor(state_dir: Path, journal: Path) -> Anchor | None:
 
 
 def note_head(state_dir: Path, journal: Journal, *, anew: bool = False, begun: bool = False) -> str | None:
-    """Remember the last event of a journal.
+    """Remembers the last event of a journal.
 
     A journal that has lost what was remembered leaves it as it is.
 

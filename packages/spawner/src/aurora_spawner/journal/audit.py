@@ -66,7 +66,7 @@ class _Walk:
 
 
 def verify(journal: Journal, anchor: Anchor | None = None) -> AuditReport:
-    """Recompute the hash chain, then the tables, and hold the chain against what the user's own folder remembers.
+    """Recomputes the hash chain, then the tables, and holds the chain against what the user's own folder remembers.
 
     Args:
         anchor: What is remembered of this journal.
@@ -86,7 +86,7 @@ def _report(walk: _Walk, anchor: Anchor | None, problem: str | None, *, seq: int
 
 
 def _step(walk: _Walk, row: tuple[Any, ...], anchor: Anchor | None) -> str | None:
-    """Take the next event; returns what is wrong with it."""
+    """Takes the next event; returns what is wrong with it."""
     seq, at, run_id, task_id, kind, payload, payload_hash, stored = row
     walk.count += 1
     try:
@@ -119,7 +119,7 @@ def _emptied_by(payload: str) -> int:
 
 @contextmanager
 def _snapshot(journal: Journal) -> Iterator[None]:
-    """Let all reads see one state: a coordinator that writes meanwhile would look like a change from outside."""
+    """Lets all reads see one state: a coordinator that writes meanwhile would look like a change from outside."""
     connection = journal.connection
     connection.execute("BEGIN")
     try:
@@ -178,7 +178,7 @@ def _events(journal: Journal, run_id: str | None = None) -> Iterator[tuple[Any, 
 
 
 def _table_fault(journal: Journal) -> str | None:
-    """Replay the events into empty tables and compare."""
+    """Replays the events into empty tables and compare."""
     try:
         with _replayed(_events(journal)) as replica:
             return _difference(journal.connection, replica, None)
@@ -214,7 +214,7 @@ def _difference(connection: sqlite3.Connection, replica: sqlite3.Connection, run
 
 
 def check_run(journal: Journal, run_id: str, anchor: Anchor | None = None) -> None:
-    """Hold one run's part of the journal against its hashes, and its rows against its events.
+    """Holds one run's part of the journal against its hashes, and its rows against its events.
 
     Raises:
         JournalChangedError: It is not as it was written.
@@ -277,7 +277,7 @@ def _lost_since(journal: Journal, anchor: Anchor | None) -> str | None:
 
 
 def accept_changes(journal: Journal, run_id: str, problem: str, anchor: Anchor | None) -> None:
-    """Go on with a run whose part was changed: what its events say becomes its rows, and an event tells of it.
+    """Goes on with a run whose part was changed: what its events say becomes its rows, and an event tells of it.
 
     Events that cannot be read any more leave the rows as they are.
     """

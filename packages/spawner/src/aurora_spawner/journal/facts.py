@@ -315,7 +315,7 @@ def field_names(kind: str) -> tuple[str, ...]:
 
 
 def entry_of(fact: Fact, *, run_id: str, task_id: str | None = None) -> Entry:
-    """Encode a fact; what is nested in it is encoded only once, since results are long.
+    """Encodes a fact; what is nested in it is encoded only once, since results are long.
 
     Returns:
         An entry whose values have JSON text for lists and objects.

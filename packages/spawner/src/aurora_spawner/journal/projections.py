@@ -156,7 +156,7 @@ _STATEMENTS: Final = {
 
 
 def project(entry: Entry, at: float, connection: sqlite3.Connection) -> None:
-    """Change the tables as a fact says; `at` is its Unix time."""
+    """Changes the tables as a fact says; `at` is its Unix time."""
     run_id, task_id, kind, _payload, values = entry
     row = (at, run_id, task_id, *values)
     for statement, parameters in _STATEMENTS.get(kind, ()):

@@ -112,7 +112,7 @@ MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to the newest shape, each step in a transaction of its own; twice does no harm."""
+    """Brings the tables to the newest shape, each step in a transaction of its own; twice does no harm."""
     while (version := _version(connection)) < len(MIGRATIONS):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -95,7 +95,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Give the file back; what was appended is durable already."""
+        """Gives the file back; what was appended is durable already."""
         self.connection.close()
 
     @contextmanager
@@ -112,7 +112,7 @@ class Journal:
                 raise
 
     def append(self, entries: Sequence[Entry], *, lease: str | None = None) -> None:
-        """Write facts and their projections durably, in one transaction.
+        """Writes facts and their projections durably, in one transaction.
 
         Args:
             lease: Of the run that all entries are about; nothing is written when somebody else has taken it.
@@ -129,7 +129,7 @@ class Journal:
             self._append(connection, entries, run_id=entries[0][0] if entries else "")
 
     def _keep_in_place(self, run_id: str, lease: str) -> None:
-        """Notice that the file was removed or replaced, and write what is open back.
+        """Notices that the file was removed or replaced, and writes what is open back.
 
         The copy takes the file's place where nothing, or only an older state of the same journal, is there; another
         file is left alone, and the copy lies beside it.
@@ -174,7 +174,7 @@ class Journal:
         ).fetchall()
 
     def _repeat(self, run_id: str, lease: str, own: list[tuple[float, str | None, str, str]], problem: str) -> None:
-        """Declare what happened, and write those facts of the run again that the file in place lacks."""
+        """Declares what happened, and writes those facts of the run again that the file in place lacks."""
         with self.transaction() as connection:
             self._check_lease(run_id, lease)
             missing = own[len(self._facts_of(run_id)) :]
@@ -207,11 +207,11 @@ class Journal:
         self._written = seq
 
     def expect(self, seq: int) -> None:
-        """Know that the journal once had so many events; the next write declares those that it lacks as lost."""
+        """Knows that the journal once had so many events; the next write declares those that it lacks as lost."""
         self._written = seq
 
     def redact(self, run_id: str) -> None:
-        """Remove what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
+        """Removes what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
         with self.transaction() as connection:
             rows = connection.execute(
                 "SELECT seq, payload FROM events WHERE run_id = ? AND payload IS NOT NULL", (run_id,)
@@ -225,7 +225,7 @@ class Journal:
     def accept(
         self, run_id: str, problem: str, found: Mapping[str, Sequence[tuple[Any, ...]]], *, gone: range
     ) -> None:
-        """Write down that a run goes on though it was changed, and put its rows as its events have them.
+        """Writes down that a run goes on though it was changed, and puts its rows as its events have them.
 
         Args:
             found: Rows by table, in the order in which they need each other; nothing where the events cannot be read.
@@ -249,7 +249,7 @@ class Journal:
             raise RunHeldError(run_id, str(holder))
 
     def create_run(self, names: Iterable[str], created: RunCreated, tasks: Iterable[TasksAdded]) -> str:
-        """Write a new run with its tasks under the first of `names` that is free; returns that name."""
+        """Writes a new run with its tasks under the first of `names` that is free; returns that name."""
         with self.transaction() as connection:
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
@@ -318,7 +318,7 @@ def _what_happened(path: Path, opened: tuple[FileIdentity | None, FileIdentity |
 
 
 def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
-    """Give a whole copy its name; returns the journal to go on with.
+    """Gives a whole copy its name; returns the journal to go on with.
 
     Args:
         over: Whether there is nothing in its place that the copy does not have.
@@ -349,7 +349,7 @@ def _has_run(path: Path, run_id: str) -> bool:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system raise into our errors."""
+    """Turns what SQLite and the system raise into our errors."""
     try:
         yield
     except sqlite3.Error as error:

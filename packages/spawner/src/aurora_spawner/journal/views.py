@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def as_written(journal: Path, place: str) -> Iterator[None]:
-    """Turn a value that nobody wrote so into an error that names file and place.
+    """Turns a value that nobody wrote so into an error that names file and place.
 
     Raises:
         JournalCorruptError: A value in it is not what was written.

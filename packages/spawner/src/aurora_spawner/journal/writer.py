@@ -41,13 +41,13 @@ class GroupWriter:
         self._thread.start()
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Take facts; the future is done once they are durable."""
+        """Takes facts; the future is done once they are durable."""
         written = self._loop.create_future()
         self._take(entries, written)
         return written
 
     def post(self, *entries: Entry) -> None:
-        """Take facts that only need their place in the order; a failure shows at the next `write`."""
+        """Takes facts that only need their place in the order; a failure shows at the next `write`."""
         self._take(entries, None)
 
     def _take(self, entries: Sequence[Entry], written: asyncio.Future[None] | None) -> None:
@@ -62,7 +62,7 @@ class GroupWriter:
             self._waiting.put(batch)
 
     async def close(self) -> None:
-        """Write what is left and end the thread."""
+        """Writes what is left and ends the thread."""
         self._hand_over()
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)

@@ -49,7 +49,7 @@ class BudgetGate(Protocol):
         sharers: int = 0,
         goes_on: bool = False,
     ) -> BudgetAnswer:
-        """Set money aside for an attempt that is about to start, durably.
+        """Sets money aside for an attempt that is about to start, durably.
 
         Args:
             sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
@@ -59,7 +59,7 @@ class BudgetGate(Protocol):
         ...
 
     def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> BudgetAnswer:
-        """Take note of what a running attempt has spent so far; not granted: it is to be ended.
+        """Takes note of what a running attempt has spent so far; not granted: it is to be ended.
 
         Args:
             step_usd: the most that one call of its model has cost; 0 where that is not known.

@@ -82,7 +82,7 @@ class BudgetedExecutor:
     """The gate has failed: what is set aside stays so until the run is resumed."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Set money aside, then start.
+        """Sets money aside, then start.
 
         Raises:
             AttemptRefusedError: It does not fit, and nothing that runs here can change that.
@@ -97,7 +97,7 @@ class BudgetedExecutor:
             raise
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Wait for the end, and settle."""
+        """Waits for the end, and settle."""
         watching = asyncio.ensure_future(self._watch(attempt))
         try:
             end = await self.inner.collect(attempt)
@@ -118,7 +118,7 @@ class BudgetedExecutor:
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Take over an attempt with the money that is set aside for it; settle one that has ended meanwhile."""
+        """Takes over an attempt with the money that is set aside for it; settle one that has ended meanwhile."""
         found = await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)
         if self.resumes is not None:
             left = await self._ask(self.gate.open_reservations, self.resumes)
@@ -137,7 +137,7 @@ class BudgetedExecutor:
         return Costing(backends=self.backends, prices=self.prices)
 
     def _check_price(self, order: AttemptOrder) -> None:
-        """Refuse an agent whose spending nobody could watch, or say so.
+        """Refuses an agent whose spending nobody could watch, or say so.
 
         Raises:
             AttemptRefusedError: It may not run without a price.
@@ -163,7 +163,7 @@ class BudgetedExecutor:
         return replace(order, command=(*order.command, *flag, f"{allowance_usd:.6f}"))
 
     async def _reserve(self, order: AttemptOrder) -> float | None:
-        """Set money aside; returns what its agent is to be told."""
+        """Sets money aside; returns what its agent is to be told."""
         shares = bool(_cost_flag(self.backends.get(order.agent)))
         while True:
             change = self._change
@@ -193,7 +193,7 @@ class BudgetedExecutor:
                 await change.wait()
 
     async def _ask(self, question: Callable[..., Answer], *given: object, **more: object) -> Answer:
-        """Ask the gate without holding up the loop; once it has failed, nothing more is settled."""
+        """Asks the gate without holding up the loop; once it has failed, nothing more is settled."""
         try:
             return await asyncio.to_thread(question, *given, **more)
         except Exception:
@@ -201,7 +201,7 @@ class BudgetedExecutor:
             raise
 
     def _tell_once(self, message: str, *, about: str | None = None) -> None:
-        """Tell what was not told yet; two messages that differ in amounts only tell the same."""
+        """Tells what was not told yet; two messages that differ in amounts only tell the same."""
         about = about or _AMOUNT.sub("", message)
         if about not in self._told:
             self._told.add(about)
@@ -215,7 +215,7 @@ class BudgetedExecutor:
             self._announce_change()
 
     async def _settled(self, token: str, folder: Path, end: AttemptEnd) -> AttemptEnd:
-        """Settle an ended attempt, or give its money back if it never began; returns its end as money sees it."""
+        """Settles an ended attempt, or gives its money back if it never began; returns its end as money sees it."""
         holder, refused = self._holders.get(token), self._refused.pop(token, None)
         if holder is None or self._broken:
             return end
@@ -261,7 +261,7 @@ class BudgetedExecutor:
         return Meter(backend.dialect, AttemptFolder(path=folder).stdout)
 
     async def _watch(self, attempt: RunningAttempt) -> None:
-        """End an attempt that tells to have spent more than it may."""
+        """Ends an attempt that tells to have spent more than it may."""
         holder = self._holders.get(attempt.token)
         meter = self._meter(holder, attempt.folder) if holder else None
         if holder is None or meter is None:
@@ -282,7 +282,7 @@ class BudgetedExecutor:
     async def _look(
         self, token: str, holder: _Holder, meter: Meter, known: float = 0.0
     ) -> tuple[float, AttemptRefusedError | None]:
-        """Read what an attempt has spent by now and tell the gate; returns that, and why it is to be ended."""
+        """Reads what an attempt has spent by now and tells the gate; returns that, and why it is to be ended."""
         try:
             reply = await asyncio.to_thread(meter.read)
         except OSError as error:
@@ -319,7 +319,7 @@ class BudgetedExecutor:
         return max(calls) * told
 
     def _tell_if_assumed(self, agent: str, model: str | None) -> None:
-        """Say of a model without a price how it is watched."""
+        """Says of a model without a price how it is watched."""
         costing = self._costing()
         seller = self.prices.dearest(model, costing.provider(agent))
         if model and seller and self.prices.price_of(model) is None:

@@ -32,7 +32,7 @@ class CappedExecutor:
     """Agents that stand above this process."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Count, then start.
+        """Counts, then start.
 
         Raises:
             AttemptRefusedError: The run has had all its attempts.

@@ -39,7 +39,7 @@ class Costing:
     prices: PriceTable = field(default_factory=PriceTable)
 
     def cost(self, agent: str, usage: Usage | None, model: str | None) -> Cost | None:
-        """Return what an agent's use of a model costs; None if nothing tells and nothing can be assumed."""
+        """Returns what an agent's use of a model costs; None if nothing tells and nothing can be assumed."""
         if usage is None:
             return None
         known = self.prices.priced(usage, model)
@@ -51,7 +51,7 @@ class Costing:
         return Cost(usd=dearest.cost_usd(usage), assumed=True)
 
     def provider(self, agent: str) -> str | None:
-        """Return who sells the models of an agent; None if that is not known."""
+        """Returns who sells the models of an agent; None if that is not known."""
         backend = self.backends.get(agent)
         if backend is None:
             return None
@@ -60,14 +60,14 @@ class Costing:
         return named or (profile.provider if profile else None)
 
     def unwatchable(self, agent: str, model: str | None) -> str | None:
-        """Return why nobody can see what an agent spends on a model before it ends; None if somebody can."""
+        """Returns why nobody can see what an agent spends on a model before it ends; None if somebody can."""
         known = self.prices.price_of(model) or self.prices.dearest(model, self.provider(agent))
         if known is not None or self.dialect(agent) in TELL_MONEY:
             return None
         return self.priceless(agent, model)
 
     def priceless(self, agent: str, model: str | None) -> str:
-        """Say that a model has no price, and what to do about it."""
+        """Says that a model has no price, and what to do about it."""
         seller = self.provider(agent)
         return (
             f"what {agent} spends cannot be watched: neither {model or 'the model that it chooses'} nor its provider"
@@ -76,7 +76,7 @@ class Costing:
         )
 
     def dialect(self, agent: str) -> str:
-        """Return the name of what an agent prints; "" for plain text."""
+        """Returns the name of what an agent prints; "" for plain text."""
         backend = self.backends.get(agent)
         speaking = with_events(backend) if backend else None
         return speaking.dialect.name if speaking and speaking.dialect else ""

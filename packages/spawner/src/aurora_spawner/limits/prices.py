@@ -89,7 +89,7 @@ class PriceTable:
         return None
 
     def dearest(self, model: str | None, provider: str | None) -> Price | None:
-        """Return the highest price of each kind of tokens that a provider asks for any model; None if it has none.
+        """Returns the highest price of each kind of tokens that a provider asks for any model; None if it has none.
 
         Args:
             model: as agents call it; of `openai/gpt-x` the provider is OpenAI, whoever runs the agent.

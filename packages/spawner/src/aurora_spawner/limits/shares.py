@@ -27,15 +27,15 @@ class Shares:
     """By task, and by where the attempt's output is."""
 
     def add(self, task_id: str, end: AttemptEnd, usage: Usage | None) -> None:
-        """Note an attempt that has spent its share, and what it used."""
+        """Notes an attempt that has spent its share, and what it used."""
         self._used.setdefault(task_id, {})[end.stdout_path] = usage
 
     def count(self, task_id: str) -> int:
-        """Return how many attempts at a task have."""
+        """Returns how many attempts at a task have."""
         return len(self._used.get(task_id, ()))
 
     def joined(self, task_id: str, end: AttemptEnd, result: SpawnResult) -> SpawnResult:
-        """Return the result of an attempt with what the task's earlier shares used.
+        """Returns the result of an attempt with what the task's earlier shares used.
 
         Their cost is unknown if one of them did not tell: then so is that of the task.
         """
@@ -49,12 +49,12 @@ class Shares:
         return replace(result, usage=total)
 
     def forget(self, task_id: str) -> None:
-        """Drop what is known of a task that is settled."""
+        """Drops what is known of a task that is settled."""
         self._used.pop(task_id, None)
 
 
 def last_word(end: AttemptEnd, spent: AttemptEnd | None, *, stopping: bool) -> AttemptEnd:
-    """Return the end that a task is judged by when no attempt follows.
+    """Returns the end that a task is judged by when no attempt follows.
 
     Args:
         end: of its last attempt.

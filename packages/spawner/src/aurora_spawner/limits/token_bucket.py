@@ -26,7 +26,7 @@ class TokenBucket:
         self._tokens = float(self.burst)
 
     def delay_s(self, now: float) -> float:
-        """Take a token and return 0, or return how long to wait for one without taking it.
+        """Takes a token and return 0, or returns how long to wait for one without taking it.
 
         Args:
             now: Seconds on any clock that does not go back.

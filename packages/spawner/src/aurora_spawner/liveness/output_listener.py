@@ -91,7 +91,7 @@ class Listener:
         dialect: Dialect | None,
         on_signal: Callable[[ProviderSignal], None],
     ) -> None:
-        """Listen to an attempt from now on; one that speaks plain text tells nothing."""
+        """Listens to an attempt from now on; one that speaks plain text tells nothing."""
         if dialect is None or not dialect.readers:
             return
         output = Output(dialect, AttemptFolder(path=running.folder).stdout)
@@ -105,7 +105,7 @@ class Listener:
             follower.timer.cancel()
 
     def close(self) -> None:
-        """Listen to nothing any more."""
+        """Listens to nothing any more."""
         for task_id in list(self._followers):
             self.release(task_id)
 

@@ -134,7 +134,7 @@ class _Tree:
         self._tools: list[tuple[float, str]] = []
 
     def add(self, pid: int, agent: int | None) -> None:
-        """Take in one process; one that has ended meanwhile is no matter."""
+        """Takes in one process; one that has ended meanwhile is no matter."""
         try:
             process = psutil.Process(pid)
             with process.oneshot():

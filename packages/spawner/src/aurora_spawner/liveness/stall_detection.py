@@ -84,7 +84,7 @@ class Vigil:
         return cls(began=now, last_sign=now)
 
     def look(self, signs: Signs) -> Vigil:
-        """Take in what was seen."""
+        """Takes in what was seen."""
         works, before = self._works(signs), self.seen
         alive = works or signs.said_new
         sign = signs.at if works else max(self.last_sign, min(signs.at, signs.output_at))

@@ -56,7 +56,7 @@ class Watchdog:
         detection: EarlyDetection,
         age_s: float = 0.0,
     ) -> None:
-        """Begin to watch an attempt that has been running for `age_s`."""
+        """Begins to watch an attempt that has been running for `age_s`."""
         if not (limits.watched or detection.enabled):
             return
         now = asyncio.get_running_loop().time()
@@ -121,7 +121,7 @@ class Watchdog:
         return self._vitals.look(watch.watched)
 
     def _stalled(self, watch: _Watch, now: float) -> bool:
-        """Tell a stall, once; whether it ended the attempt."""
+        """Tells a stall, once; whether it ended the attempt."""
         verdict = watch.vigil.verdict(watch.detection, now)
         if not verdict.stalled:
             watch.told = False

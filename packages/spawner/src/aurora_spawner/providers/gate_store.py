@@ -72,13 +72,13 @@ class ProviderStore:
         self.close()
 
     def close(self) -> None:
-        """Give the file back."""
+        """Gives the file back."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _connect(self) -> sqlite3.Connection:
-        """Open the file, making it where it is missing: not before there is something to remember."""
+        """Opens the file, making it where it is missing: not before there is something to remember."""
         if self._connection is None:
             if self._path is not None:
                 make_private_folder(self._path.parent)
@@ -178,7 +178,7 @@ class ProviderStore:
             return self._look(provider)
 
     def _retreat(self, error: ProviderStateError) -> None:
-        """Keep the gates of this run in memory from here on; raises the error where that is not wanted."""
+        """Keeps the gates of this run in memory from here on; raises the error where that is not wanted."""
         if not self._tolerant or self._path is None:
             raise error
         self.trouble = str(error)
@@ -236,7 +236,7 @@ class ProviderStore:
         return after
 
     def _refresh(self) -> None:
-        """Forget what is known when another process has written since."""
+        """Forgets what is known when another process has written since."""
         version = self._connect().execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version

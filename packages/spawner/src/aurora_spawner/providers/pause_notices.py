@@ -127,7 +127,7 @@ class ProviderStory:
     _stop: str = ""
 
     def add(self, place: int, gate: ProviderGate) -> None:
-        """Take in the next change of the gate; `place` is its number among all that happened to the run."""
+        """Takes in the next change of the gate; `place` is its number among all that happened to the run."""
         if gate.state is GateState.STOPPED:
             if gate.reason != self._stop:
                 self.lines[place] = self._stop = gate.reason

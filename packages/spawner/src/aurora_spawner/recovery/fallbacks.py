@@ -20,7 +20,7 @@ _PROBE = SpawnTask("what would be run?")
 
 
 def check_fallbacks(fallbacks: Mapping[str, Sequence[str]], backends: Mapping[str, Backend]) -> None:
-    """See that everybody who is to stand in for somebody is there; a model and the local agent need not be.
+    """Sees that everybody who is to stand in for somebody is there; a model and the local agent need not be.
 
     Raises:
         BackendError: A fallback has no backend.

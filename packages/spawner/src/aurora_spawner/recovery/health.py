@@ -54,7 +54,7 @@ def health_of(
     gate: ProviderGate | None = None,
     history: AgentHistory | None = None,
 ) -> AgentHealth:
-    """Weigh what is known of an agent; times are Unix times."""
+    """Weighs what is known of an agent; times are Unix times."""
     down: list[str] = []
     shaky: list[str] = []
     if breaker is not None and breaker.state is not BreakerState.CLOSED:

@@ -190,7 +190,7 @@ class TaskRecoveryState:
         return self.state
 
     def _apply(self, change: RecoveryStateTransition) -> None:
-        """Change the state and count; nothing has moved where the table refuses the step.
+        """Changes the state and count; nothing has moved where the table refuses the step.
 
         Raises:
             IllegalTransitionError: The table has no such change.
@@ -205,7 +205,7 @@ class TaskRecoveryState:
         self.transitions.append(change)
 
     def replay(self, transitions: Iterable[RecoveryStateTransition]) -> Self:
-        """Go through changes that were written down; returns this same object.
+        """Goes through changes that were written down; returns this same object.
 
         Raises:
             IllegalTransitionError: They do not follow from each other by the table.
@@ -306,7 +306,7 @@ class RecoveryStateMachine:
     def create_task_state(
         self, task_id: str, agent_id: str, *, fallbacks: tuple[str, ...] | None = None
     ) -> TaskRecoveryState:
-        """Begin to follow a task.
+        """Begins to follow a task.
 
         Args:
             fallbacks: Who may be asked instead, in order; None takes a model, where the policy falls back to one.
@@ -369,7 +369,7 @@ class RecoveryStateMachine:
         return True
 
     def restore_breaker(self, breaker: CircuitBreaker) -> None:
-        """Go on with a breaker as an earlier coordinator left it, under the policy of now."""
+        """Goes on with a breaker as an earlier coordinator left it, under the policy of now."""
         policy = self.policy.get_for_agent(breaker.agent).breaker
         self.breakers[breaker.agent] = replace(breaker, policy=policy, adhoc=breaker.agent in self.adhoc)
 
@@ -391,6 +391,6 @@ class RecoveryStateMachine:
         }
 
     def clear(self) -> None:
-        """Forget all tasks and breakers."""
+        """Forgets all tasks and breakers."""
         self._tasks.clear()
         self.breakers.clear()

@@ -54,7 +54,7 @@ class RecoveryMetrics:
     _broke_at: dict[str, tuple[float, ErrorCategory]] = field(default_factory=dict, repr=False)
 
     def record(self, change: RecoveryStateTransition) -> None:
-        """Count one change."""
+        """Counts one change."""
         worker = self._holders.get(change.task_id, change.agent)
         if change.from_state in ATTEMPTING:
             self._end_attempt(change, worker)
@@ -182,7 +182,7 @@ class RecoverySummary:
 
     @classmethod
     def of(cls, tasks: Iterable[TaskRecoveryState]) -> RecoverySummary:
-        """Count the tasks as they stand."""
+        """Counts the tasks as they stand."""
         metrics, results = RecoveryMetrics(), {}
         for task in tasks:
             results[task.task_id] = RecoveryResult.of(task)

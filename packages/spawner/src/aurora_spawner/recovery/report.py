@@ -41,7 +41,7 @@ class RecoveryReport:
 
 
 def recovery_report(journal: Journal, run_id: str) -> RecoveryReport:
-    """Read a run's recovery.
+    """Reads a run's recovery.
 
     Raises:
         UnknownRunError: The journal has no such run.

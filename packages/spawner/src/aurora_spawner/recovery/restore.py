@@ -47,7 +47,7 @@ class RecoveryStanding:
 def load_standing(
     journal: Journal, run_id: str, policy: RecoveryPolicy, *, anew: bool = False, begun_anew: Collection[str] = ()
 ) -> RecoveryStanding:
-    """Read what a run's recovery has to go on with.
+    """Reads what a run's recovery has to go on with.
 
     Args:
         anew: Whether the user has asked for what failed once more; then, and in a new run, agents are on probation:

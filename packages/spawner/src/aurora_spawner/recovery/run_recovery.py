@@ -135,7 +135,7 @@ class RunRecovery:
         """About providers, that are to be told."""
 
     def close(self) -> None:
-        """Give back what is held open."""
+        """Gives back what is held open."""
         self.store.close()
 
     # Before an attempt.
@@ -352,7 +352,7 @@ class RunRecovery:
     # While an attempt runs.
 
     def hear(self, agent: str, heard: ProviderSignal, *, began: float) -> bool:
-        """Take in what a running attempt tells of its provider; returns True if that changes what may start.
+        """Takes in what a running attempt tells of its provider; returns True if that changes what may start.
 
         Args:
             began: When the attempt started, Unix time.
@@ -380,7 +380,7 @@ class RunRecovery:
             self._note_gate(before, self.store.told(provider, windows, threshold=threshold))
 
     def _refused(self, agent: str, error: str) -> str:
-        """Stop the provider; returns what every task of it is told."""
+        """Stops the provider; returns what every task of it is told."""
         provider = self._provider(agent)
         message = f"provider {provider} refuses: {_one_line(error)}; sign in or set its key, then resume the run"
         before = self.store.gate(provider)
@@ -450,7 +450,7 @@ class RunRecovery:
         return self._facts.pop(task_id, [])
 
     def resume(self, tasks: Iterable[SpawnTask], *, attempted: set[str]) -> dict[str, float]:
-        """Put every unfinished task back where the journal has it.
+        """Puts every unfinished task back where the journal has it.
 
         Args:
             attempted: Tasks with an attempt that may still run.
@@ -572,7 +572,7 @@ class RunRecovery:
         self._note_gate(before, move(provider))
 
     def _look(self, agent: str) -> None:
-        """Note what people have not been told of the agent's provider."""
+        """Notes what people have not been told of the agent's provider."""
         gate, patience = self.store.gate(self._provider(agent)), self._patience(agent)
         notice = self._pauses.look(
             gate, self._clock(), patience.limit_s, limit=patience.limit, fallback=patience.fallback

@@ -33,7 +33,7 @@ REQUEST_LIMIT: Final = 64 << 10
 
 @asynccontextmanager
 async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
-    """Answer requests while this is open. A run that cannot listen runs all the same, and says so in its report."""
+    """Answers requests while this is open. A run that cannot listen runs all the same, and says so in its report."""
     try:
         make_private_folder(spool)
         with reachable(spool) as place:

@@ -123,7 +123,7 @@ class Coordinator:
             self._recovering = Recovering(recovery, host=self, means=means)
 
     async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
-        """Run the tasks to their ends, or to the end that was asked for.
+        """Runs the tasks to their ends, or to the end that was asked for.
 
         Raises:
             JournalError: The journal could not be written; every attempt has been ended before this is raised.
@@ -154,7 +154,7 @@ class Coordinator:
     # Steering: callable at any time from the loop's thread.
 
     def end(self, why: str, *, at_once: bool = False) -> None:
-        """End the run: what runs is told to stop, what waits does not start. A second call may only hurry it.
+        """Ends the run: what runs is told to stop, what waits does not start. A second call may only hurry it.
 
         A run whose tasks have all come to their ends stays what it is.
         """
@@ -170,7 +170,7 @@ class Coordinator:
         self.dispatch()
 
     async def cancel(self, *, at_once: bool) -> bool:
-        """End the run because a user wants it; returns when that is durable.
+        """Ends the run because a user wants it; returns when that is durable.
 
         Returns:
             Whether there was anything left to end.
@@ -181,7 +181,7 @@ class Coordinator:
         return not over
 
     async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
-        """End one task; its dependants are skipped.
+        """Ends one task; its dependants are skipped.
 
         Returns:
             How the task stood: one that is settled stays as it is. Any other will end, whatever happens to this
@@ -204,7 +204,7 @@ class Coordinator:
         return state
 
     async def pause(self, *, by: str) -> None:
-        """Start nothing more until `unpause`; what runs goes on. Returns when that is durable."""
+        """Starts nothing more until `unpause`; what runs goes on. Returns when that is durable."""
         self._hold(by)
         await self._record.flush()
 
@@ -215,7 +215,7 @@ class Coordinator:
             self.tell(run_events.RunPaused(by=by))
 
     async def unpause(self, *, by: str) -> None:
-        """Go on after a pause; returns when that is durable."""
+        """Goes on after a pause; returns when that is durable."""
         if self.paused:
             self.paused = False
             if self._recovering:
@@ -244,7 +244,7 @@ class Coordinator:
     # The life of a task.
 
     def dispatch(self) -> None:
-        """Start what may start; notice the end."""
+        """Starts what may start; notice the end."""
         while self._may_start() and (task_id := self._scheduler.start_next()) is not None:
             if self._enters(task_id):
                 self.begin(self._run_task(task_id))
@@ -325,7 +325,7 @@ class Coordinator:
             return False
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
-        """See an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
+        """Sees an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
         self._deciding[task_id] = attempt.number
         if not isinstance(end, AttemptEnd):
@@ -382,7 +382,7 @@ class Coordinator:
         return finish.end
 
     def next_number(self, task_id: str) -> int:
-        """Count one more attempt at a task."""
+        """Counts one more attempt at a task."""
         self._attempts[task_id] = self._attempts.get(task_id, 0) + 1
         return self._attempts[task_id]
 
@@ -400,7 +400,7 @@ class Coordinator:
         return with_limit_told(self._recovering.timed(task, order) if self._recovering else order)
 
     async def _close(self, task_id: str, end: AttemptEnd, seen: AttemptEnd) -> None:
-        """Draw the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume.
+        """Draws the conclusion from a task's last attempt; what the end of the run cut off stays open for a resume.
 
         Args:
             seen: the end that the task is judged by, if it is not its last attempt's own.
@@ -420,7 +420,7 @@ class Coordinator:
             await self._conclude(task_id, seen, result, self._ended(task_id, end))
 
     async def _conclude(self, task_id: str, end: AttemptEnd, result: SpawnResult, *before: Fact) -> None:
-        """Settle a task by its last attempt, unless its recovery goes on."""
+        """Settles a task by its last attempt, unless its recovery goes on."""
         result, growth = self._roster.expand(result, self._scheduler)
         following = None
         if self._recovering:
@@ -444,7 +444,7 @@ class Coordinator:
             self._recovering.call_back()
 
     async def _settle(self, task_id: str, result: SpawnResult, *before: Fact) -> None:
-        """Make a result final: in memory, then what follows from it, then durably, then known to the watcher.
+        """Makes a result final: in memory, then what follows from it, then durably, then known to the watcher.
 
         Dependants are dispatched before the result is durable; their intents stand behind it in the journal. Where
         there is nobody to be told, nothing waits for it but the end of the run.
@@ -472,7 +472,7 @@ class Coordinator:
         self._call_back()
 
     def _stop_batch(self) -> list[str]:
-        """Hold or skip the rest of the run where too much has failed for its policy; returns what is skipped."""
+        """Holds or skip the rest of the run where too much has failed for its policy; returns what is skipped."""
         stopped = self._recovering.check_batch() if self._recovering else None
         if stopped is None:
             return []
@@ -482,7 +482,7 @@ class Coordinator:
         return self._skip_all(stopped.reason)
 
     async def skip_rest(self, reason: str) -> None:
-        """Skip what has not begun, and tell of it once that is durable."""
+        """Skips what has not begun, and tells of it once that is durable."""
         skipped = self._skip_all(reason)
         self.dispatch()
         await self._record.flush()
@@ -506,7 +506,7 @@ class Coordinator:
         self._record.jot(task_id, TaskSettled(result=for_journal(result).to_json()))
 
     async def _abandon(self) -> None:
-        """End every attempt, when nothing can be written down any more."""
+        """Ends every attempt, when nothing can be written down any more."""
         everything = self._everything_running()
         for running in everything:
             self._executor.cancel(running, at_once=False)
@@ -548,7 +548,7 @@ class Coordinator:
         )
 
     async def _settle_cancelled(self, task_id: str) -> None:
-        """Settle a task that was cancelled before it began, or while it waited to be tried again."""
+        """Settles a task that was cancelled before it began, or while it waited to be tried again."""
         if self._scheduler.states[task_id] is TaskState.PENDING:
             await self._settle(task_id, self._never_began(task_id))
 

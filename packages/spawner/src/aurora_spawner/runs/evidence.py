@@ -49,7 +49,7 @@ def says_something(text: str) -> bool:
 def judge(
     end: AttemptEnd, reply: Reply, *, outputs: Sequence[str], cwd: Path, began_at: float | None = None
 ) -> Verdict:
-    """Weigh an ended attempt.
+    """Weighs an ended attempt.
 
     Done means: it ended by itself, with a terminal success event, or exit code 0 where the agent has no such events,
     said something, all of which was kept, did not itself report a failure, and every declared output exists; an agent

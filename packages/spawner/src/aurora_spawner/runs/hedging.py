@@ -32,7 +32,7 @@ class Host(Protocol):
     """What hedging needs of the coordinator that it serves."""
 
     def dispatch(self) -> None:
-        """Start what may start."""
+        """Starts what may start."""
         ...
 
     def stopping(self, task_id: str) -> bool:
@@ -40,7 +40,7 @@ class Host(Protocol):
         ...
 
     def next_number(self, task_id: str) -> int:
-        """Count one more attempt at a task."""
+        """Counts one more attempt at a task."""
         ...
 
     def order(self, task_id: str, number: int, agent: str) -> AttemptOrder:
@@ -48,7 +48,7 @@ class Host(Protocol):
         ...
 
     def tell(self, event: RunEvent) -> None:
-        """Let the watcher of the run know."""
+        """Lets the watcher of the run know."""
         ...
 
 
@@ -97,7 +97,7 @@ class Hedging:
         """Second attempts under way, by task."""
 
     async def collect(self, task: SpawnTask, running: RunningAttempt, *, number: int) -> Finish:
-        """Wait for an attempt, and after its usual time for another one beside it, too."""
+        """Waits for an attempt, and after its usual time for another one beside it, too."""
         delay_s = self._recovery.hedge_after_s(task)
         if delay_s is None:
             return Finish(end=await self._means.executor.collect(running), number=number)
@@ -122,12 +122,12 @@ class Hedging:
             self._host.dispatch()
 
     def cancel(self, task_id: str, *, at_once: bool) -> None:
-        """End the second attempt at a task, if there is one."""
+        """Ends the second attempt at a task, if there is one."""
         if task_id in self.rivals:
             self._means.executor.cancel(self.rivals[task_id].running, at_once=at_once)
 
     async def _begin(self, task: SpawnTask) -> Rival | None:
-        """Begin a second attempt on another agent, where one is there and has room."""
+        """Begins a second attempt on another agent, where one is there and has room."""
         task_id, agent = str(task.id), self._recovery.hedge_agent(task)
         if agent is None or not self._means.scheduler.borrow(agent):
             return None

@@ -43,7 +43,7 @@ class Leftover:
 
 @contextmanager
 def announced(state_dir: Path | None, run_id: str, journal: Path) -> Iterator[str | None]:
-    """Leave a note of this coordinator while the block lasts; a death leaves it there.
+    """Leaves a note of this coordinator while the block lasts; a death leaves it there.
 
     Yields:
         Why it could not be left; None where it was. The journal of the run leads to its agents, too.
@@ -98,7 +98,7 @@ def find_leftovers(state_dir: Path) -> list[Leftover]:
 
 
 def end_leftover(leftover: Leftover) -> list[int]:
-    """End everything of it; returns the processes that could not be ended."""
+    """Ends everything of it; returns the processes that could not be ended."""
     return [pid for token in leftover.tokens for pid in end_strays(token, session=None)]
 
 

@@ -27,7 +27,7 @@ class Teller:
     agent_of: Callable[[str], str]
 
     def __call__(self, event: RunEvent) -> None:
-        """Complete the event and hand it on."""
+        """Completes the event and hand it on."""
         if self.on_event is None:
             return
         done, total = self.scheduler.settled, len(self.roster.tasks)

@@ -26,7 +26,7 @@ class Record:
     """What else there is to be written of a task, or (None) of the run; handed out once."""
 
     def note(self, task_id: str | None, *facts: Fact) -> asyncio.Future[None]:
-        """Write facts down together; awaited, they are durable."""
+        """Writes facts down together; awaited, they are durable."""
         return self.writer.write(*self._entries(task_id, facts))
 
     def flush(self) -> asyncio.Future[None]:
@@ -34,7 +34,7 @@ class Record:
         return self.writer.write()
 
     def jot(self, task_id: str | None, *facts: Fact) -> None:
-        """Write facts down in order, without asking when they are durable."""
+        """Writes facts down in order, without asking when they are durable."""
         self.writer.post(*self._entries(task_id, facts))
 
     def _entries(self, task_id: str | None, facts: Sequence[Fact]) -> list[Entry]:

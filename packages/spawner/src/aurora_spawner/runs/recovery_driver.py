@@ -60,11 +60,11 @@ class Host(HedgeHost, Protocol):
         ...
 
     async def unpause(self, *, by: str) -> None:
-        """Go on after a pause."""
+        """Goes on after a pause."""
         ...
 
     async def skip_rest(self, reason: str) -> None:
-        """Skip what has not begun."""
+        """Skips what has not begun."""
         ...
 
 
@@ -95,7 +95,7 @@ class Recovering:
         """Set while the user is asked about the rest of the run."""
 
     def close(self) -> None:
-        """Let go of timers and files."""
+        """Lets go of timers and files."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -106,7 +106,7 @@ class Recovering:
     # Before an attempt.
 
     def resume(self, tasks: Sequence[SpawnTask], *, attempted: set[str]) -> None:
-        """Put everything back where the journal has it; what waits for a retry waits for the rest of its time."""
+        """Puts everything back where the journal has it; what waits for a retry waits for the rest of its time."""
         now = self.recovery.settings.clock()
         for task_id, due in self.recovery.resume(tasks, attempted=attempted).items():
             self.wait(task_id, max(0.0, due - now))
@@ -140,7 +140,7 @@ class Recovering:
         return task.timeout_s or self._means.backends[self.recovery.agent_of(task)].timeout_s
 
     async def collect(self, task: SpawnTask, running: RunningAttempt, *, number: int) -> Finish:
-        """Look after an attempt until its end; a hedge may have begun beside it and come first."""
+        """Looks after an attempt until its end; a hedge may have begun beside it and come first."""
         task_id = str(task.id)
         self._running[task_id] = running
         limits = self.recovery.limits(task, explicit_s=self._asked_s(task), default_s=None)
@@ -231,7 +231,7 @@ class Recovering:
     # Waiting without a slot.
 
     def again(self, task_id: str, following: Next) -> None:
-        """Give back the slot of a task that is to be attempted again, and queue it when its time has come."""
+        """Gives back the slot of a task that is to be attempted again, and queue it when its time has come."""
         self._means.scheduler.postpone(task_id)
         if following.again_after_s:
             self.wait(task_id, following.again_after_s)
@@ -239,12 +239,12 @@ class Recovering:
             self._means.scheduler.requeue(task_id)
 
     def wait(self, task_id: str, delay_s: float) -> None:
-        """Keep a task from starting for a while."""
+        """Keeps a task from starting for a while."""
         self._means.scheduler.postpone(task_id)
         self._set_timer(f"task {task_id}", delay_s, self._means.scheduler.requeue, task_id)
 
     def set_alarms(self) -> None:
-        """Ask again for agents whose provider has them wait, when the wait is over; tell of providers that pause."""
+        """Asks again for agents whose provider has them wait, when the wait is over; tell of providers that pause."""
         told, self.recovery.notices = self.recovery.notices, []
         for notice in told:
             self._host.tell(notice)
@@ -301,7 +301,7 @@ class Recovering:
         return BatchAction.HOLD
 
     async def _decide(self, reason: str, question: asyncio.Future[bool | None]) -> None:
-        """Do with a held run what the user answers; leave it held where there is no answer."""
+        """Does with a held run what the user answers; leave it held where there is no answer."""
         try:
             await asyncio.wait({question})
         finally:
@@ -329,7 +329,7 @@ class Recovering:
     # Callbacks.
 
     def call_back(self) -> None:
-        """Call what the policy wants called; what it raises is recorded and harms nothing."""
+        """Calls what the policy wants called; what it raises is recorded and harms nothing."""
         told, self.recovery.told = self.recovery.told, []
         for callback, given in told:
             try:

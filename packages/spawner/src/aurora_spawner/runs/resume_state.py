@@ -93,7 +93,7 @@ def tasks_added(
 
 
 def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision) -> Standing:
-    """Compare the journal with what is wanted; pure.
+    """Compares the journal with what is wanted; pure.
 
     Raises:
         GraphError: The revised tasks do not fit together.
@@ -166,7 +166,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
 
 
 def _in_order(task: SpawnTask, order: tuple[str, ...]) -> SpawnTask:
-    """Return the task with this place in the order of its file; itself if that is its place."""
+    """Returns the task with this place in the order of its file; itself if that is its place."""
     if set(order) == set(task.order_only):
         return task
     needed = (each for each in task.depends_on if each not in task.order_only)
@@ -178,7 +178,7 @@ def _succeeded(task_ids: Iterable[str], by_id: Mapping[str, TaskRow]) -> Iterato
 
 
 def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, TaskRow]) -> SpawnTask:
-    """Put back dependencies that a task file leaves out: they are ticked, or results of others added them."""
+    """Puts back dependencies that a task file leaves out: they are ticked, or results of others added them."""
     met = [
         each
         for each in row.task.depends_on

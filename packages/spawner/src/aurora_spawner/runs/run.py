@@ -91,7 +91,7 @@ class Run:
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """Check the tasks and write the run down; nothing starts yet.
+        """Checks the tasks and writes the run down; nothing starts yet.
 
         Args:
             journal: The database, made when missing.
@@ -170,7 +170,7 @@ class Run:
         executor: Executor | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> Self:
-        """Find a run that was begun; `execute` then goes on where it stands.
+        """Finds a run that was begun; `execute` then goes on where it stands.
 
         Attempts that still run are adopted, those that ended meanwhile are harvested, finished tasks stay finished.
 
@@ -220,7 +220,7 @@ class Run:
         )
 
     async def execute(self, on_event: Callable[[RunEvent], None] | None = None) -> RunReport:
-        """Run the tasks to their ends.
+        """Runs the tasks to their ends.
 
         SIGINT, SIGTERM and SIGHUP end the run in order (a second SIGINT at once), and so does the cancellation of the
         caller: agents are stopped with everything they started, the journal is written, then this returns, or raises
@@ -292,7 +292,7 @@ class Run:
         return FoundAttempt(task_id=attempt.task_id, number=attempt.number, found=found)
 
     async def _end_outdated(self, attempt: AttemptRow, writer: GroupWriter) -> None:
-        """End an attempt at the old text of a task that has been edited or is gone."""
+        """Ends an attempt at the old text of a task that has been edited or is gone."""
         found = (await self._find(attempt)).found
         if not isinstance(found, AttemptEnd):
             self.executor.cancel(found, at_once=False)
@@ -363,7 +363,7 @@ class Run:
 
 
 def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, accept: bool) -> None:
-    """Hold a run against its hashes before anything of it starts.
+    """Holds a run against its hashes before anything of it starts.
 
     Raises:
         JournalChangedError: It is not as it was written, and `accept` is false.
@@ -380,7 +380,7 @@ def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, acce
 
 
 async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) -> bool:
-    """Wait for the end of the drive; a cancellation of the waiter ends the run in order and is reported."""
+    """Waits for the end of the drive; a cancellation of the waiter ends the run in order and is reported."""
     cancelled = False
     while not driving.done():
         try:
@@ -437,7 +437,7 @@ def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], default_age
 
 
 def _write_new_run(store: Journal, created: RunCreated, graph: TaskGraph) -> str:
-    """Find a free name by the time and write the run with its tasks, all in one transaction."""
+    """Finds a free name by the time and writes the run with its tasks, all in one transaction."""
     moment = int(time.time() * 1000)
     names = (f"{created.run_kind}-{moment + extra}" for extra in range(10_000))
     return store.create_run(names, created, tasks_added(list(graph.tasks.values()), first_position=0))

@@ -45,7 +45,7 @@ class Roster:
         return sorted(task_ids, key=self.positions.__getitem__)
 
     def expand(self, result: SpawnResult, scheduler: Scheduler) -> tuple[SpawnResult, Sequence[Fact]]:
-        """Add the tasks that a result asks for; a result that asks for what cannot be is a failure.
+        """Adds the tasks that a result asks for; a result that asks for what cannot be is a failure.
 
         Returns:
             The result, and what the journal has to know of the tasks.

@@ -115,7 +115,7 @@ class Scheduler:
         return bool(self._ready) and self._running < self._limits.max_concurrent
 
     def grow(self, graph: TaskGraph) -> None:
-        """Go on with a larger graph: new tasks, and pending ones that wait for more than before."""
+        """Goes on with a larger graph: new tasks, and pending ones that wait for more than before."""
         changed = [task_id for task_id, task in graph.tasks.items() if task is not self._graph.tasks.get(task_id)]
         self._graph = graph
         for task_id in changed:
@@ -129,7 +129,7 @@ class Scheduler:
                 heapq.heappush(self._ready, self._rank(task_id))
 
     def start_next(self) -> str | None:
-        """Take the best task that may start now and count it as running; None when none may."""
+        """Takes the best task that may start now and counts it as running; None when none may."""
         while self._ready and self._running < self._limits.max_concurrent:
             ranked = heapq.heappop(self._ready)
             task_id = ranked[2]
@@ -150,7 +150,7 @@ class Scheduler:
         return None
 
     def borrow(self, agent: str) -> bool:
-        """Take a slot for an attempt beside a task's own, if one is free; until `give_back`."""
+        """Takes a slot for an attempt beside a task's own, if one is free; until `give_back`."""
         busy = self._running_by_agent.get(agent, 0)
         full = self._running >= self._limits.max_concurrent or busy >= self._limits.per_agent.get(agent, busy + 1)
         if full or (self._admits is not None and not self._admits(agent)):
@@ -160,44 +160,44 @@ class Scheduler:
         return True
 
     def give_back(self, agent: str) -> None:
-        """Return a borrowed slot."""
+        """Returns a borrowed slot."""
         self._running -= 1
         self._running_by_agent[agent] -= 1
         self.release(agent)
 
     def release(self, agent: str) -> None:
-        """Let the next of an agent's parked tasks ask again; the one after it asks when that one has started."""
+        """Lets the next of an agent's parked tasks ask again; the one after it asks when that one has started."""
         if self._parked.get(agent):
             heapq.heappush(self._ready, heapq.heappop(self._parked[agent]))
 
     def begin(self, task_id: str) -> None:
-        """Count a task as running, whatever the limits; for attempts that run already."""
+        """Counts a task as running, whatever the limits; for attempts that run already."""
         self.states[task_id] = advance(self.states[task_id], TaskStep.BEGIN)
         agent = self._slots[task_id] = self._agent_of(self._graph.tasks[task_id])
         self._running += 1
         self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
 
     def reopen(self, task_id: str) -> None:
-        """Give back a running task that was cut off; it may start again."""
+        """Gives back a running task that was cut off; it may start again."""
         self._release(task_id)
         self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
         heapq.heappush(self._ready, self._rank(task_id))
 
     def postpone(self, task_id: str) -> None:
-        """Give back the slot of a running task, or keep back one that has not begun, until `requeue`."""
+        """Gives back the slot of a running task, or keep back one that has not begun, until `requeue`."""
         if self.states[task_id] is TaskState.RUNNING:
             self._release(task_id)
             self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)
         self._later.add(task_id)
 
     def requeue(self, task_id: str) -> None:
-        """Let a postponed task start when there is room; one that was settled meanwhile is left alone."""
+        """Lets a postponed task start when there is room; one that was settled meanwhile is left alone."""
         self._later.discard(task_id)
         if self.states[task_id] is TaskState.PENDING and not self._waits_for[task_id]:
             heapq.heappush(self._ready, self._rank(task_id))
 
     def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
-        """Record how a task ended; dependants become ready or are skipped.
+        """Records how a task ended; dependants become ready or are skipped.
 
         Returns:
             The tasks skipped in consequence, each with the task to blame, in order.
@@ -208,7 +208,7 @@ class Scheduler:
         return self._propagate(task_id)
 
     def skip_hopeless(self) -> list[tuple[str, str]]:
-        """Skip pending tasks whose dependencies failed in an earlier execution; returns them as `settle` does."""
+        """Skips pending tasks whose dependencies failed in an earlier execution; returns them as `settle` does."""
         failed = [task_id for task_id, state in self.states.items() if state.settled and not self._met(task_id)]
         return [skipped for task_id in failed for skipped in self._propagate(task_id)]
 

@@ -43,7 +43,7 @@ def result_of(
     stopped: str | None,
     prices: PriceTable | None = None,
 ) -> SpawnResult:
-    """Judge an attempt.
+    """Judges an attempt.
 
     Args:
         retries: Attempts before this one.

@@ -17,7 +17,7 @@ _making: Final = threading.Lock()
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder that only its owner can look into, and the missing ones above it, whatever the umask.
+    """Makes a folder that only its owner can look into, and the missing ones above it, whatever the umask.
 
     One that is there stays as open as it is, unless it is an `.aurora`: any other may serve other people, too.
     """
@@ -34,7 +34,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Make a file that only its owner can read, whatever the umask; take it from others where it is there already.
+    """Makes a file that only its owner can read, whatever the umask; takes it from others where it is there already.
 
     A file of another user stays as it is. A process that closes a descriptor of a database gives up all locks that
     its connections hold on it, so that no thread may connect between the two system calls that make it.

@@ -16,7 +16,7 @@ class NotRegularError(OSError):
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading.
+    """Opens a regular file for reading.
 
     Raises:
         NotRegularError: It is something else.
@@ -32,6 +32,6 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
-    """Return the beginning of a regular file, at most `limit` bytes of it; raises as `open_regular`."""
+    """Returns the beginning of a regular file, at most `limit` bytes of it; raises as `open_regular`."""
     with open_regular(path) as file:
         return file.read(limit)

@@ -121,7 +121,7 @@ def _parsed(value: object) -> object:
 
 
 def read_fields(kind: type, stored: object, readers: Mapping[str, Reader] | None = None) -> dict[str, Any]:
-    """Check the fields of a dataclass that a stored object has; what it has more, as of another version, is left out.
+    """Checks the stored fields of a dataclass; leaves out fields of another version that the class does not have.
 
     Args:
         readers: By the declared type, as it is written in the class; in addition to the plain ones.
@@ -152,7 +152,7 @@ def read_fields(kind: type, stored: object, readers: Mapping[str, Reader] | None
 
 @cache
 def _declared(kind: type) -> tuple[tuple[str, str, bool], ...]:
-    """Name, declared type, and whether there is no default, of each field."""
+    """Names, declared type, and whether there is no default, of each field."""
     return tuple(
         (each.name, str(each.type), each.default is MISSING and each.default_factory is MISSING)
         for each in fields(kind)

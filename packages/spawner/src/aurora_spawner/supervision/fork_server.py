@@ -32,7 +32,7 @@ class Nursery:
         self._turn = asyncio.Lock()
 
     async def start(self, order: SupervisorOrder) -> ProcessIdentity:
-        """Start a supervisor.
+        """Starts a supervisor.
 
         Raises:
             OSError: The system could not start it either way.
@@ -45,7 +45,7 @@ class Nursery:
         return start_supervisor(order)
 
     async def end_left(self) -> list[int]:
-        """End what killed supervisors left, if the process lives; returns pids that would not die."""
+        """Ends what killed supervisors left, if the process lives; returns pids that would not die."""
         async with self._turn:
             if self._socket is None:
                 return []
@@ -57,7 +57,7 @@ class Nursery:
                 return []
 
     def close(self) -> None:
-        """Let the process go; supervisors that it forked stay."""
+        """Lets the process go; supervisors that it forked stay."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -73,7 +73,7 @@ class Nursery:
         return _identity(pid, start_time)
 
     async def _ask(self, content: bytes) -> bytes:
-        """Send one order; returns the line that answers it. Without an answer the process is given up."""
+        """Sends one order; returns the line that answers it. Without an answer the process is given up."""
         assert self._socket is not None
         try:
             os.kill(self._pid, signal.SIGCONT)  # an agent may have stopped it

@@ -65,7 +65,7 @@ class LocalExecutor:
         """With the supervisors of attempts that have not been collected, by token."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Prepare the folder and start a supervisor."""
+        """Prepares the folder and starts a supervisor."""
         launching = asyncio.ensure_future(self._launch(order))
         try:
             return await asyncio.shield(launching)
@@ -101,7 +101,7 @@ class LocalExecutor:
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=supervisor)
 
     def close(self) -> None:
-        """Let go of what the executor keeps for itself; attempts stay as they are."""
+        """Lets go of what the executor keeps for itself; attempts stay as they are."""
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
@@ -110,7 +110,7 @@ class LocalExecutor:
         self._lifeline = None
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Wait for the supervisor, which ends last, and read its record; if it is late, end everything by force."""
+        """Waits for the supervisor, which ends last, and reads its record; if it is late, end everything by force."""
         patience = self._patience_with(attempt.token)
         files = AttemptFolder(path=attempt.folder)
         try:
@@ -123,7 +123,7 @@ class LocalExecutor:
             self._patience.pop(attempt.token, None)
 
     async def _see_end(self, supervisor: ProcessIdentity, patience: Patience) -> list[int]:
-        """Return once a supervisor has ended, by itself or by force; returns what not even force could end."""
+        """Returns once a supervisor has ended, by itself or by force; returns what not even force could end."""
         if await patience.outlasts(wait_for_end(supervisor)):
             return []
         if not patience.late:
@@ -139,7 +139,7 @@ class LocalExecutor:
         return self._patience.setdefault(token, Patience(grace_s=self._grace_s))
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Signal the supervisor; it ends the agent and everything below."""
+        """Signals the supervisor; it ends the agent and everything below."""
         number = signal.SIGINT if at_once else signal.SIGTERM
         owner = self._claimed_by(AttemptFolder(path=attempt.folder)) or attempt.supervisor
         if signal_process(owner, number):
@@ -148,7 +148,7 @@ class LocalExecutor:
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Find the supervisor, or else what it left, or else keep it from beginning."""
+        """Finds the supervisor, or else what it left, or else keep it from beginning."""
         files = AttemptFolder(path=folder)
         if supervisor is None or not supervisor.alive():
             if files.gone:  # what was said in it is lost, and what works without it is ended
@@ -186,7 +186,7 @@ class LocalExecutor:
     async def _harvest(
         self, files: AttemptFolder, token: str, patience: Patience, survivors: list[int]
     ) -> AttemptEnd:
-        """Read what an ended attempt left; where its supervisor was killed, end what that left running."""
+        """Reads what an ended attempt left; where its supervisor was killed, end what that left running."""
         try:
             record = files.read_exit()
         except AttemptRecordError:

@@ -93,7 +93,7 @@ class Spool:
         os.set_blocking(pipe, False)
 
     def drain(self) -> bool:
-        """Take what the pipe holds now; False once the other end is closed by all who had it."""
+        """Takes what the pipe holds now; False once the other end is closed by all who had it."""
         while True:
             try:
                 piece = os.read(self.pipe, CHUNK_BYTES)
@@ -129,13 +129,13 @@ PRCTL: list[Callable[[int, int, int, int, int], int]] = []
 
 
 def prctl(option: int, value: int) -> None:
-    """Set one of Linux's process options."""
+    """Sets one of Linux's process options."""
     load_prctl()
     PRCTL[0](option, value, 0, 0, 0)
 
 
 def load_prctl() -> None:
-    """Look the function up while that is cheap: each page that a fork touches first costs it a copy."""
+    """Looks the function up while that is cheap: each page that a fork touches first costs it a copy."""
     if not PRCTL:
         import ctypes
 
@@ -143,7 +143,7 @@ def load_prctl() -> None:
 
 
 def become_subreaper() -> None:
-    """Make orphaned descendants children of this process, daemonised ones included (Linux)."""
+    """Makes orphaned descendants children of this process, daemonised ones included (Linux)."""
     if sys.platform == "linux":
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
@@ -158,7 +158,7 @@ def read_small(path: str) -> str:
 
 
 def write_small(path: str, text: str) -> None:
-    """Make a file with a short text in it."""
+    """Makes a file with a short text in it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, text.encode("ascii"))
@@ -221,7 +221,7 @@ def descendants(agent: int) -> list[int]:
 
 
 def send(pids: list[int], number: int) -> None:
-    """Signal processes, and wake those that are stopped so that they see it; skip those that ended meanwhile."""
+    """Signals processes, and wake those that are stopped so that they see it; skip those that ended meanwhile."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -245,7 +245,7 @@ def boot_id() -> str:
 
 
 def claim(order: Order) -> bool:
-    """Become the one supervisor of this attempt; False when somebody else already is, or the attempt was voided."""
+    """Becomes the one supervisor of this attempt; False when somebody else already is, or the attempt was voided."""
     draft = order.path(f"claim.{os.getpid()}")
     deadline_at = repr(time.monotonic() + order.deadline_s) if order.deadline_s else "null"
     write_small(
@@ -263,7 +263,7 @@ def claim(order: Order) -> bool:
 
 
 def reserve_exit_record(order: Order) -> int:
-    """Take the room for the record while there is some."""
+    """Takes the room for the record while there is some."""
     record = os.open(order.path("exit.draft"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.write(record, b" " * EXIT_RECORD_BYTES)
     return record
@@ -308,7 +308,7 @@ class Attempt:
         self.polite_stop = self.hard_stop = True
 
     def run(self) -> None:
-        """Start the agent, follow it to its end, end what it left, and write the record."""
+        """Starts the agent, follows it to its end, ends what it left, and writes the record."""
         self.started_at = time.time()
         self.clock_zero = time.monotonic()
         self._start()
@@ -347,7 +347,7 @@ class Attempt:
         write_small(self.order.path("agent"), f"{self.agent}\n")
 
     def _fence(self, pids: list[int]) -> None:
-        """Move processes of the attempt into a cgroup of its own, if that may be made."""
+        """Moves processes of the attempt into a cgroup of its own, if that may be made."""
         self.fenced = True
         try:
             os.mkdir(self.order.cgroup)
@@ -360,7 +360,7 @@ class Attempt:
                 continue
 
     def _note_left(self, pids: list[int]) -> None:
-        """Write down what still runs, for whoever has to end it if this process is killed."""
+        """Writes down what still runs, for whoever has to end it if this process is killed."""
         try:
             draft = self.order.path("left.draft")
             write_small(draft, "".join(f"{pid} {start_of(pid)}\n" for pid in pids))
@@ -427,7 +427,7 @@ class Attempt:
         self.strays = len(killed - {self.agent})
 
     def _wait(self, timeout_s: float) -> None:
-        """Sleep until output, a signal, the end of a child, or the time given; take what there is."""
+        """Sleeps until output, a signal, the end of a child, or the time given; takes what there is."""
         for descriptor, _events in self.poller.poll(max(1, int(timeout_s * 1000))):
             if descriptor == self.wake:
                 os.read(self.wake, 512)
@@ -439,7 +439,7 @@ class Attempt:
         self._reap()
 
     def _reap(self) -> bool:
-        """Collect ended children; False when there is no descendant left (with a subreaper: none at all)."""
+        """Collects ended children; False when there is no descendant left (with a subreaper: none at all)."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -470,7 +470,7 @@ class Attempt:
 
 
 def signal_group(group: int, number: int) -> None:
-    """Signal a process group, and wake what is stopped in it so that the signal is seen."""
+    """Signals a process group, and wake what is stopped in it so that the signal is seen."""
     for each in (number, signal.SIGCONT):
         try:
             os.killpg(group, each)
@@ -510,7 +510,7 @@ LIFELINE = 4
 
 
 def serve_orders() -> int:
-    """Fork a supervisor for each order until the coordinator closes the socket or dies.
+    """Forks a supervisor for each order until the coordinator closes the socket or dies.
 
     An order is its length in 8 bytes and then, separated by NUL: the number of arguments, the arguments of a
     supervisor, and `NAME=value` for the agent's whole environment. The answer is one line: the pid and start time.
@@ -554,7 +554,7 @@ def serve_orders() -> int:
 
 
 def keep_from_agents(descriptor: int) -> None:
-    """Let no program that is started from here inherit a descriptor, if it is open at all."""
+    """Lets no program that is started from here inherit a descriptor, if it is open at all."""
     try:
         os.set_inheritable(descriptor, False)
     except OSError:
@@ -597,7 +597,7 @@ def fork_supervisor(order: bytes, supervisors: set[int], descriptors: tuple[int,
 
 
 def collect_children(supervisors: set[int]) -> bool:
-    """Reap children that have ended and wake supervisors that were stopped; True if a supervisor was killed.
+    """Reaps children that have ended and wake supervisors that were stopped; True if a supervisor was killed.
 
     Called after the answer, so that a pid we name cannot be another's yet.
     """

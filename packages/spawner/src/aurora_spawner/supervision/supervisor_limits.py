@@ -42,12 +42,12 @@ class Patience:
     _timeout: asyncio.Timeout | None = None
 
     def expect_by_deadline(self, deadline_at: float | None) -> None:
-        """Expect the supervisor to act at the attempt's deadline."""
+        """Expects the supervisor to act at the attempt's deadline."""
         if deadline_at is not None:
             self._bring_forward(deadline_at + WAKE_AFTER_S)
 
     def expect_end(self, now: float, *, at_once: bool = False, cancelled: bool = True) -> None:
-        """Expect the supervisor to end: it was just told to, or has just been woken after its deadline."""
+        """Expects the supervisor to end: it was just told to, or has just been woken after its deadline."""
         self.cancelled = self.cancelled or (cancelled and not self.late)
         limit_s = AT_ONCE_LIMIT_S if at_once else self.grace_s + KILL_LIMIT_S + MARGIN_S
         if self.late:
@@ -65,7 +65,7 @@ class Patience:
             self._timeout.reschedule(None if math.isinf(due) else due)
 
     async def outlasts(self, end: Awaitable[None]) -> bool:
-        """Wait for the end of a supervisor; False when its time is up before."""
+        """Waits for the end of a supervisor; False when its time is up before."""
         try:
             async with asyncio.timeout_at(None if math.isinf(self.due) else self.due) as self._timeout:
                 await end

@@ -83,7 +83,7 @@ def _is_current(compiled: Path) -> bool:
 
 
 def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:
-    """Start a supervisor in a session of its own; it goes on when we die.
+    """Starts a supervisor in a session of its own; it goes on when we die.
 
     Raises:
         OSError: The system could not start it.
@@ -102,7 +102,7 @@ def run_supervisor_program(
     socket: int | None = None,
     lifeline: int | None = None,
 ) -> int:
-    """Start supervisor.py without streams in a session of its own; returns its pid.
+    """Starts supervisor.py without streams in a session of its own; returns its pid.
 
     Args:
         socket: A descriptor that it gets as its fourth.
@@ -130,7 +130,7 @@ def run_supervisor_program(
 
 
 def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
-    """Signal exactly this process, and wake it so that it sees the signal; False when it has ended."""
+    """Signals exactly this process, and wake it so that it sees the signal; False when it has ended."""
     if not process.alive():
         return False
     with contextlib.suppress(ProcessLookupError):
@@ -141,7 +141,7 @@ def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
 
 
 async def wait_for_end(process: ProcessIdentity) -> None:
-    """Return once the process has ended, ours or adopted; collects it if it is a child of ours."""
+    """Returns once the process has ended, ours or adopted; collects it if it is a child of ours."""
     if hasattr(os, "pidfd_open"):
         await _wait_by_descriptor(process)
     else:
@@ -151,7 +151,7 @@ async def wait_for_end(process: ProcessIdentity) -> None:
 
 
 def reap(process: ProcessIdentity) -> None:
-    """Collect a process that has ended, if it is a child of ours."""
+    """Collects a process that has ended, if it is a child of ours."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
 

@@ -67,14 +67,14 @@ class Form:
 
 
 def ancestors(heading: Heading | None) -> Iterator[Heading]:
-    """Yield a heading and those that it is below, the nearest first."""
+    """Yields a heading and those that it is below, the nearest first."""
     while heading is not None:
         yield heading
         heading = heading.above
 
 
 def phases(headings: Sequence[Heading]) -> Callable[[Item], object]:
-    """Return what tells an item's phase: its `Phase` heading, else its heading of the second level."""
+    """Returns what tells an item's phase: its `Phase` heading, else its heading of the second level."""
     level = min((each.level for each in headings if _PHASE.match(each.text)), default=2)
 
     def phase_of(item: Item) -> object:
@@ -86,10 +86,10 @@ def phases(headings: Sequence[Heading]) -> Callable[[Item], object]:
 
 
 def has_native_settings(items: Sequence[Item]) -> bool:
-    """Tell whether the file says by Aurora's own settings who does what after what."""
+    """Tells whether the file says by Aurora's own settings who does what after what."""
     return any(item.settings.references or item.settings.values for item in items)
 
 
 def body_has(items: Sequence[Item], pattern: re.Pattern[str]) -> bool:
-    """Tell whether a line below a task begins with a pattern."""
+    """Tells whether a line below a task begins with a pattern."""
     return any(pattern.match(line.text) for item in items for line in item.details)

@@ -44,7 +44,7 @@ class Lead:
 
 
 def read_lead(text: str) -> Lead | None:
-    """Find what may be an id."""
+    """Finds what may be an id."""
     match = _LEAD.match(text)
     if match is None:
         return None
@@ -69,7 +69,7 @@ def read_lead(text: str) -> Lead | None:
 
 
 def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> list[Lead | None]:
-    """Keep the leads that are ids.
+    """Keeps the leads that are ids.
 
     Args:
         leads: Of all boxes of a file, in its order.
@@ -101,5 +101,5 @@ def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> lis
 
 
 def is_sure(lead: Lead) -> bool:
-    """Tell whether an id is no part of the sentence after it, so that the prompt can do without."""
+    """Tells whether an id is no part of the sentence after it, so that the prompt can do without."""
     return not lead.letters or lead.marked or lead.id[len(lead.letters)] == "0"

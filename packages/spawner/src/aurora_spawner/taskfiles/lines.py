@@ -113,7 +113,7 @@ class Outline:
 
 
 def read_outline(text: str) -> Outline:
-    """Scan a Markdown text."""
+    """Scans a Markdown text."""
     return _Scanner(LINE_END.split(text)).scan()
 
 
@@ -182,7 +182,7 @@ class _Scanner:
         return Stray(line=stray.line, where=f"{region.what} that begins in line {region.line} and never ends")
 
     def _skip_front_matter(self) -> int:
-        """Return the index of the first line after it."""
+        """Returns the index of the first line after it."""
         if self._lines[0].rstrip() != "---":
             return 0
         for index in range(1, len(self._lines)):
@@ -212,7 +212,7 @@ class _Scanner:
         self._take_block(line, indent, text, raw)
 
     def _take_raw(self, line: int, indent: int, text: str) -> bool:
-        """Take a line of a fence, a comment or raw HTML; False where it is outside of it after all."""
+        """Takes a line of a fence, a comment or raw HTML; False where it is outside of it after all."""
         region = self._region
         assert region is not None
         if not text:
@@ -232,13 +232,13 @@ class _Scanner:
         return True
 
     def _is_comment_of_last(self, indent: int, text: str) -> bool:
-        """Tell a comment in one line that stands below a task, further left than the task's own lines."""
+        """Tells a comment in one line that stands below a task, further left than the task's own lines."""
         if self._last is None or not text.startswith("<!--") or text.find("-->", 2) != len(text) - 3:
             return False
         return not self._items or indent < self._items[-1].inside
 
     def _continues(self, indent: int, text: str) -> bool:
-        """Tell a line that goes on with the sentence above it, though it is not indented as deeply."""
+        """Tells a line that goes on with the sentence above it, though it is not indented as deeply."""
         if self._blank or not self._items or indent >= self._items[-1].inside:
             return False
         plain = not text.startswith(_NO_PARAGRAPH) and not _MARKER.match(text) and not _is_rule(text)
@@ -295,7 +295,7 @@ class _Scanner:
         self._blank, self._paragraph, self._last = True, None, None
 
     def _opens_region(self, line: int, text: str, *, floor: int) -> bool:
-        """Begin a fence, a comment of several lines or raw HTML, where the line does."""
+        """Begins a fence, a comment of several lines or raw HTML, where the line does."""
         self._paragraph = None
         if match := _FENCE.match(text):
             self._region = _Region("a code block", match["run"], line, floor)
@@ -309,7 +309,7 @@ class _Scanner:
         return True
 
     def _take_item(self, line: int, indent: int, raw: str, marker: re.Match[str]) -> None:
-        """Open the list items that begin in this line; mostly one, `- 1. [ ] x` has two."""
+        """Opens the list items that begin in this line; mostly one, `- 1. [ ] x` has two."""
         found: re.Match[str] | None = marker
         kind = Kind.TEXT
         column, at = indent, 0
@@ -339,7 +339,7 @@ class _Scanner:
         self._attach_item(line, indent, raw, kind)
 
     def _close_if_outside(self, line: int, raw: str, at: int) -> None:
-        """Look at what an item without a box begins with."""
+        """Looks at what an item without a box begins with."""
         content = raw[at:].rstrip(" \t")
         if self._opens_region(line, content, floor=self._items[-1].inside):
             return
@@ -386,7 +386,7 @@ class _Scanner:
             self._strays.append(Stray(line=line, where=where))
 
     def _note_bare(self, line: int, text: str) -> None:
-        """Note a box that stands in a sentence's, heading's or table's place."""
+        """Notes a box that stands in a sentence's, heading's or table's place."""
         if text.startswith("|"):
             if _CELL.search(text):
                 self._strays.append(Stray(line=line, where="a table"))
@@ -395,18 +395,18 @@ class _Scanner:
 
 
 def _is_box(box: str) -> bool:
-    """Tell a box from a label such as `[P]` and a reference such as `[1]`."""
+    """Tells a box from a label such as `[P]` and a reference such as `[1]`."""
     inner = box.strip()
     return inner.lower() == "x" or not any(map(str.isalnum, inner))
 
 
 def _is_rule(text: str) -> bool:
-    """Tell a line of three or more dashes, asterisks or underscores."""
+    """Tells a line of three or more dashes, asterisks or underscores."""
     return text[0] in "-*_" and not text.strip(f"{text[0]} \t") and text.count(text[0]) >= 3
 
 
 def stray_runs(strays: Sequence[Stray]) -> Iterator[tuple[int, int, int, str]]:
-    """Yield first line, last line, number and place of boxes that are beside each other in one place."""
+    """Yields first line, last line, number and place of boxes that are beside each other in one place."""
     run: list[Stray] = []
     for stray in strays:
         if run and stray.where != run[-1].where:
@@ -418,6 +418,6 @@ def stray_runs(strays: Sequence[Stray]) -> Iterator[tuple[int, int, int, str]]:
 
 
 def box_offsets(text: str) -> dict[int, int]:
-    """Return where the character in each box stands in the text, by line."""
+    """Returns where the character in each box stands in the text, by line."""
     starts = [0, *(match.end() for match in LINE_END.finditer(text))]
     return {entry.line: starts[entry.line - 1] + entry.column for entry in read_outline(text).entries}

@@ -23,7 +23,7 @@ _SLUG_LENGTH: Final = 32
 
 
 def name_items(items: Sequence[Item], path: Path) -> None:
-    """Set the id of each item: its number, with its heading where the number is used in several sections.
+    """Sets the id of each item: its number, with its heading where the number is used in several sections.
 
     Raises:
         GraphError: Two tasks of one section have the same number, and neither is done.
@@ -52,7 +52,7 @@ def _doubles(items: Iterable[Item]) -> list[Item]:
 
 
 def _qualified(item: Item, depth: int) -> str:
-    """Return the number behind the nearest headings."""
+    """Returns the number behind the nearest headings."""
     slugs = [_slug(heading) for heading, _ in zip(ancestors(item.entry.heading), range(depth), strict=False)]
     return "/".join([*reversed(slugs), item.number or item.id])
 
@@ -73,11 +73,11 @@ class Directory:
         self._prefixes = {_prefix(item.number) for item in items if item.number}
 
     def knows_style(self, name: str) -> bool:
-        """Tell whether a name looks like the ids in this file."""
+        """Tells whether a name looks like the ids in this file."""
         return _prefix(name) in self._prefixes
 
     def find(self, name: str, seeker: Item) -> Item | None:
-        """Return the item of that id; of several others with that number, the one in the seeker's own section.
+        """Returns the item of that id; of several others with that number, the one in the seeker's own section.
 
         Raises:
             LookupError: There are several, none in the seeker's section; the message names them.
@@ -99,7 +99,7 @@ class Directory:
         raise LookupError(message)
 
     def suggestion(self, name: str) -> str:
-        """Return a hint at the nearest id, or nothing."""
+        """Returns a hint at the nearest id, or nothing."""
         close = get_close_matches(name, list(self._by_id)[:2000], n=1)
         return f"; did you mean {close[0]}?" if close else ""
 

@@ -24,7 +24,7 @@ def _section(item: Item) -> Heading | None:
 
 
 def _is_in_place(item: Item) -> bool:
-    """Tell whether an item stands under a numbered heading, and has its number if any."""
+    """Tells whether an item stands under a numbered heading, and has its number if any."""
     section = _section(item)
     match = _NUMBERED.match(section.text) if section else None
     if match is None:

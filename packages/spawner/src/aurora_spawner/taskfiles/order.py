@@ -27,7 +27,7 @@ class Place:
 
 
 def waits(places: Sequence[Place]) -> dict[str, tuple[str, ...]]:
-    """Return which tasks each task waits for, by the order alone.
+    """Returns which tasks each task waits for, by the order alone.
 
     A task waits for all before it, save its neighbours if all of them run beside each other. Only the last of those
     before it are named: they have waited for the others.
@@ -51,7 +51,7 @@ def _wait_for(before: tuple[str, ...], placed: Sequence[str]) -> dict[str, tuple
 
 
 def _batches(places: Sequence[Place]) -> Iterator[list[Place]]:
-    """Cut into runs of neighbours that go together."""
+    """Cuts into runs of neighbours that go together."""
     batch: list[Place] = []
     for place in places:
         if batch and not (place.beside and batch[-1].beside and place.section == batch[-1].section):

@@ -23,7 +23,7 @@ class Prompts:
         self._groups: dict[str, str] = {}
 
     def of(self, item: Item) -> str:
-        """Return a task's own text, word for word, then that of its groups, the innermost first."""
+        """Returns a task's own text, word for word, then that of its groups, the innermost first."""
         parts = ["\n".join([item.title, *dedented(item.details)])]
         left = CONTEXT_LIMIT
         group = item.parent
@@ -45,7 +45,7 @@ def _cut(text: str, length: int, line: int) -> str:
 
 
 def dedented(lines: Sequence[BodyLine]) -> list[str]:
-    """Return lines without the indentation that they have in common and without blank ones around them."""
+    """Returns lines without the indentation that they have in common and without blank ones around them."""
     written = [at for at, line in enumerate(lines) if line.text]
     body = lines[written[0] : written[-1] + 1] if written else []
     margin = min((line.indent for line in body if line.text and line.kind is not Kind.COMMENT), default=0)

@@ -49,7 +49,7 @@ _UNMAKING: Final = re.compile(r"\b(?:delete|remove|rename|move|replace|drop)", r
 
 
 def read_taskfile(path: Path, *, order: Order | None = None, optional: bool = False) -> TaskFile:
-    """Read and check a task file.
+    """Reads and checks a task file.
 
     Args:
         order: Of tasks that do not say what they depend on, instead of the form's own: `file` one after the other,
@@ -64,7 +64,7 @@ def read_taskfile(path: Path, *, order: Order | None = None, optional: bool = Fa
 
 
 def parse_taskfile(text: str, path: Path, *, order: Order | None = None, optional: bool = False) -> TaskFile:
-    """Parse text that was read already; `path` is for messages. Otherwise as `read_taskfile`."""
+    """Parses text that was read already; `path` is for messages. Otherwise as `read_taskfile`."""
     outline = read_outline(text.removeprefix(BYTE_ORDER_MARK))
     if len(outline.entries) > BOX_LIMIT:
         line = outline.entries[BOX_LIMIT].line
@@ -142,7 +142,7 @@ class _Reading:
                 item.title = kept.strip(" \t") or item.title
 
     def _make_groups(self) -> None:
-        """Find the groups, by indentation and, in some forms, by number."""
+        """Finds the groups, by indentation and, in some forms, by number."""
         open_numbers: dict[int | None, list[Item]] = {}
         for item in self._items:
             nested_in = item.entry.parent
@@ -155,7 +155,7 @@ class _Reading:
                 above.settings.lines -= above.settings.file_lines  # outputs of a group are words for its tasks
 
     def _find_needs(self) -> dict[str, tuple[str, ...] | None]:
-        """Return what each task says that it depends on, or its groups do; None if nothing is said."""
+        """Returns what each task says that it depends on, or its groups do; None if nothing is said."""
         own = {item.id: self._needs_of(item) for item in self._items}
         found: dict[str, tuple[str, ...] | None] = {}
         for item in self._leaves:
@@ -184,7 +184,7 @@ class _Reading:
             raise TaskFileError(self._path, item.entry.line, problem)
 
     def _resolve(self, item: Item, reference: Reference) -> list[str] | None:
-        """Return the tasks that a line names, those of a group for the group; None if the line is prose after all."""
+        """Returns the tasks that a line names, all tasks of a group for a group; None if the line is prose."""
         targets = [self._find(item, name) for name in reference.ids]
         for name, target in zip(reference.ids, targets, strict=True):
             if target is None and reference.loose and not self._directory.knows_style(name):
@@ -207,7 +207,7 @@ class _Reading:
         item.settings.lines.discard(reference.line)
 
     def _members(self, item: Item) -> list[Item]:
-        """Return the tasks in a group, or a task itself."""
+        """Returns the tasks in a group, or a task itself."""
         if item.id not in self._leaves_by_group:
             self._leaves_by_group[item.id] = _leaves_of(item)
         return self._leaves_by_group[item.id]
@@ -259,7 +259,7 @@ class _Reading:
         return self._states[item.id] is LineState.OPEN
 
     def _needed_first(self, items: Sequence[Item]) -> list[Item]:
-        """Return the items in their order, save that what a task says it depends on comes before it.
+        """Returns the items in their order, save that what a task says it depends on comes before it.
 
         An implied order that is read off this cannot contradict what is said.
         """
@@ -330,7 +330,7 @@ class _Reading:
                 yield Note(line=item.entry.line, text=text)
 
     def _remark(self, item: Item) -> str | None:
-        """Say about a box why it is no task to run; None if it is one, or done."""
+        """Says about a box why it is no task to run; None if it is one, or done."""
         box = item.entry.box
         if self._is_odd(item):
             inside = "; what is in it is not run" if item.children else "; not run"
@@ -361,7 +361,7 @@ class _Reading:
 
 
 def _number(items: Sequence[Item]) -> None:
-    """Set the numbers: what the text begins with, else what the list itself counts."""
+    """Sets the numbers: what the text begins with, else what the list itself counts."""
     for item in items:
         item.number = item.lead.id if item.lead else None
     if any(item.number for item in items):
@@ -381,7 +381,7 @@ def _number(items: Sequence[Item]) -> None:
 
 
 def _group_by_number(item: Item, opened: list[Item]) -> Item | None:
-    """Return the item right above whose number this one's goes on from."""
+    """Returns the item right above whose number this one's goes on from."""
     if opened and opened[-1].entry.heading is not item.entry.heading:
         opened.clear()
     while opened and not (item.number or "").startswith(f"{opened[-1].number}."):
@@ -393,7 +393,7 @@ def _group_by_number(item: Item, opened: list[Item]) -> Item | None:
 
 
 def _with_groups(item: Item) -> Iterator[Item]:
-    """Yield an item and the groups that it is in, the innermost first."""
+    """Yields an item and the groups that it is in, the innermost first."""
     each: Item | None = item
     while each is not None:
         yield each

@@ -15,7 +15,7 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text as it is, byte order mark and line ends included.
+    """Returns a file's text as it is, byte order mark and line ends included.
 
     Raises:
         TaskFileError: It cannot be read, is no regular file, is too large, or holds something else than text.
@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
 
 
 def task_file_bytes(path: Path) -> bytes:
-    """Read a regular file, and one byte more than a task file may have at most.
+    """Reads a regular file, and one byte more than a task file may have at most.
 
     Raises:
         TaskFileError: The file cannot be read, or is not a regular file.

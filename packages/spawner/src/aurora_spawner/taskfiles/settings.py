@@ -85,7 +85,7 @@ _NOTHING: Final = ("none", "nothing", "n/a", "-", "\u2013", "\u2014")
 
 
 def _shortened(key: str) -> list[str]:
-    """Return a key with each of its letters left out, and as it is.
+    """Returns a key with each of its letters left out, and as it is.
 
     Two words with such a form in common are one slip of the keyboard apart.
     """
@@ -132,7 +132,7 @@ class _NoValueError(ValueError):
 
 
 def read_settings(entry: Entry, path: Path) -> Settings:
-    """Read what is below a task and in its own line.
+    """Reads what is below a task and in its own line.
 
     Raises:
         TaskFileError: A setting that can have one value only is given twice.
@@ -157,7 +157,7 @@ class _Reader:
         self._lines: dict[str, int] = {}
 
     def takes(self, line: BodyLine) -> bool:
-        """Take a line if it is a setting; False leaves it to the prompt."""
+        """Takes a line if it is a setting; False leaves it to the prompt."""
         if line.kind is Kind.CODE:
             return False
         if "<!--" in line.text:
@@ -173,7 +173,7 @@ class _Reader:
         return False
 
     def _take_sentence(self, text: str, line: BodyLine) -> bool:
-        """Take `depends on T001`, with or without brackets, if nothing but ids follows."""
+        """Takes `depends on T001`, with or without brackets, if nothing but ids follows."""
         match = _AS_BULLET.fullmatch(text)
         if match is None:
             return False
@@ -186,7 +186,7 @@ class _Reader:
         return True
 
     def take_comments(self, text: str, line: int) -> str:
-        """Take the comments in a line that are settings, and return the line without them."""
+        """Takes the comments in a line that are settings, and returns the line without them."""
         kept, at = [], 0
         for start, end in _comments(text):
             inner = text[start + 4 : end - 3]
@@ -198,7 +198,7 @@ class _Reader:
         return "".join(kept).strip(" \t")
 
     def take_bracketed(self, inner: str, line: int) -> None:
-        """Take `(depends on T001)` at the end of a task's line, which stays part of the text."""
+        """Takes `(depends on T001)` at the end of a task's line, which stays part of the text."""
         text = _short(f"(depends on {inner})")
         try:
             ids, perhaps = _ids(inner)
@@ -242,7 +242,7 @@ class _Reader:
             self.settings.values[_FIELDS[name]] = read
 
     def _note_slip(self, key: str, value: str, line: int, text: str) -> None:
-        """Note a mistyped key, if the value would do."""
+        """Notes a mistyped key, if the value would do."""
         close = next((_SLIPS[each] for each in _shortened(key) if each in _SLIPS), None)
         if close is None:
             return
@@ -259,7 +259,7 @@ def _short(text: str) -> str:
 
 
 def _comments(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the comments of a line begin and end, those in `code` left out."""
+    """Yields where the comments of a line begin and end, those in `code` left out."""
     start, counted, ticks, last_tick = text.find("<!--"), 0, 0, text.rfind("`")
     while start >= 0:
         end = text.find("-->", start + 2) + 3
@@ -277,7 +277,7 @@ def _is_wrapped(text: str) -> bool:
 
 
 def _key_and_value(content: str) -> tuple[str, str] | None:
-    """Split `**Key**: value` in any dress; the key in lower case with single spaces."""
+    """Splits `**Key**: value` in any dress; the key in lower case with single spaces."""
     text = content.strip(" \t")
     if _is_wrapped(text):
         text = text[1:-1]
@@ -313,7 +313,7 @@ def _model(value: str) -> str:
 
 
 def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that are named, and those inside of ranges."""
+    """Returns the ids that are named, and those inside of ranges."""
     if value.lower().strip("`*_.() \t") in _NOTHING or value.strip() in _NOTHING:
         return (), ()
     if len(value) > _LONG:
@@ -339,7 +339,7 @@ def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _range(match: re.Match[str]) -> tuple[list[str], list[str]]:
-    """Return the ends of a range such as `T003-T007`, and what is between them."""
+    """Returns the ends of a range such as `T003-T007`, and what is between them."""
     stem, first, last = match["stem"], match["first"], match["last"]
     if int(last) - int(first) not in range(1, _WIDEST_RANGE):
         raise _NoValueError(f"a range goes up, over {_WIDEST_RANGE} tasks at most")

@@ -33,7 +33,7 @@ class TickReport:
 
 
 def tick(taskfile: TaskFile, finished: Collection[str]) -> TickReport:
-    """Tick the boxes of tasks that are done, and of groups whose last task is among them.
+    """Ticks the boxes of tasks that are done, and of groups whose last task is among them.
 
     The file is read again; a box is changed only if id and text are still what they were, and the file is replaced in
     one step, keeping its mode, line ends and everything else.
@@ -81,7 +81,7 @@ class _Now:
         self.done = {line.id for line in self._by_id.values() if line.done}
 
     def find(self, line: TaskLine) -> TaskLine | str:
-        """Return the line that is still the same task, or what has become of it."""
+        """Returns the line that is still the same task, or what has become of it."""
         found = self._by_id.get(line.id)
         if found is not None and found.title == line.title:
             return found
@@ -91,7 +91,7 @@ class _Now:
         return "is gone" if found is None else "has another text now"
 
     def finished_groups(self) -> Iterator[tuple[str, int]]:
-        """Yield id and line of each open group whose tasks are all done now, optional ones left aside."""
+        """Yields id and line of each open group whose tasks are all done now, optional ones left aside."""
         if self._file is None:
             return
         optional = set(self._file.in_state(LineState.OPTIONAL))
@@ -102,7 +102,7 @@ class _Now:
 
 
 def _with_ticks(content: str, lines: Collection[int]) -> str:
-    """Return the text with the boxes in these lines ticked."""
+    """Returns the text with the boxes in these lines ticked."""
     body = content.removeprefix(BYTE_ORDER_MARK)
     shift = len(content) - len(body)
     offsets = box_offsets(body)
@@ -113,7 +113,7 @@ def _with_ticks(content: str, lines: Collection[int]) -> str:
 
 
 def _replace(path: Path, content: str) -> None:
-    """Write beside the file, then rename over it; a symbolic link stays one."""
+    """Writes beside the file, then rename over it; a symbolic link stays one."""
     target = Path(os.path.realpath(path))
     try:
         descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -27,7 +27,7 @@ class TaskGraph:
 
 
 def name_tasks(tasks: Iterable[SpawnTask]) -> list[SpawnTask]:
-    """Give the tasks that have no id their position, from 1."""
+    """Gives the tasks that have no id their position, from 1."""
     return [task if task.id else task.with_id(str(number)) for number, task in enumerate(tasks, start=1)]
 
 
@@ -38,7 +38,7 @@ def build_graph(
     lines: Mapping[str, int] | None = None,
     path: Path | None = None,
 ) -> TaskGraph:
-    """Check the tasks and link them.
+    """Checks the tasks and link them.
 
     Args:
         satisfied: Ids that may be depended on though they are no tasks of this run, being done already.

@@ -34,7 +34,7 @@ class Growth:
 def grow(
     graph: TaskGraph, parent: SpawnTask, tasks: Sequence[SpawnTask], *, open_tasks: Collection[str], room: int
 ) -> Growth:
-    """Add tasks below their parent; whatever waits for the parent waits for them as well.
+    """Adds tasks below their parent; whatever waits for the parent waits for them as well.
 
     Args:
         open_tasks: Ids of the tasks that have not begun.

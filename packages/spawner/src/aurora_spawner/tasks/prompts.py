@@ -116,7 +116,7 @@ def _one_line(text: str) -> str:
 
 
 def fair_shares(lengths: Sequence[int], limit: int) -> list[int]:
-    """Divide `limit` so that short ones fit whole and long ones get equal parts of the rest."""
+    """Divides `limit` so that short ones fit whole and long ones get equal parts of the rest."""
     shares = [0] * len(lengths)
     left = limit
     by_length = sorted(range(len(lengths)), key=lengths.__getitem__)

@@ -62,7 +62,7 @@ def command(*, as_json: bool) -> int:
 
 
 def _known(report: AuditReport) -> str:
-    """Say how far the chain is proven to be the one that was written here."""
+    """Says how far the chain is proven to be the one that was written here."""
     if report.anchor is None:
         return (
             "this machine has noted no head of it: whether events were cut off its end, or all of it was"
@@ -74,6 +74,6 @@ def _known(report: AuditReport) -> str:
 
 
 def _noted(report: AuditReport) -> dict[str, object]:
-    """Return what this machine noted, for programs."""
+    """Returns what this machine noted, for programs."""
     anchor = report.anchor
     return {"noted": None if anchor is None else {"seq": anchor.seq, "hash": anchor.hash.hex(), "at": anchor.at}}

@@ -22,7 +22,7 @@ class _Amount(click.ParamType[float | None, str]):
     name = "usd"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        """Return the amount; None for `none`."""
+        """Returns the amount; None for `none`."""
         if value == "none":
             return None
         try:

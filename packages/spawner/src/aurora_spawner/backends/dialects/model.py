@@ -44,7 +44,7 @@ def _usage(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _windows(event: Fields) -> Iterator[AgentEvent]:
-    """Read from the headers of an answer."""
+    """Reads from the headers of an answer."""
     yield WindowsTold(
         windows=tuple(
             UsageWindow(

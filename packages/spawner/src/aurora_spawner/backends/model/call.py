@@ -94,7 +94,7 @@ class Call:
     """Something of the answer is out: another try would say it twice."""
 
     def run(self) -> bool:
-        """Ask, and tell what comes; returns whether the answer is whole."""
+        """Asks, and tells what comes; returns whether the answer is whole."""
         from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
         tries = Retrying(
@@ -129,7 +129,7 @@ class Call:
         return told
 
     def _ask(self) -> None:
-        """Ask once.
+        """Asks once.
 
         Raises:
             CallError: No whole answer came.
@@ -269,7 +269,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Ask; the exit code is 0 for a whole answer."""
+    """Asks; the exit code is 0 for a whole answer."""
     given = _arguments(words)
     api = APIS[given.api]
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
