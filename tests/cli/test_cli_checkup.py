@@ -215,7 +215,7 @@ def test_a_journal_that_is_none_fails(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "part"), [("journal", "audit"), ("memory", "Memory"), ("policies", "PoliciesEngine")]
+    ("check", "part"), [("journal", "audit_journal"), ("memory", "Memory"), ("policies", "PoliciesEngine")]
 )
 def test_a_check_that_cannot_be_made_is_a_failure_and_not_the_end(
     shop: Path, monkeypatch: pytest.MonkeyPatch, check: str, part: str

@@ -34,7 +34,10 @@ def test_every_module_of_a_command_is_in_the_catalogue() -> None:
 
     import aurora_cli.commands
 
-    modules = {module.name for module in pkgutil.iter_modules(aurora_cli.commands.__path__)}
+    prefix = "aurora_cli.commands."
+    modules = {
+        name.removeprefix(prefix) for _, name, _ in pkgutil.walk_packages(aurora_cli.commands.__path__, prefix)
+    }
     assert modules == {entry.module for entry in ENTRIES}
 
 

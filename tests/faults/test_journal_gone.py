@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, JournalCorruptError, Run, RunReport, SpawnTask, TaskState
+from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.facts import RunEnded, entry_of
@@ -163,9 +164,7 @@ def test_events_that_were_lost_are_declared_and_their_numbers_stay_free(tmp_path
     made, _report = run(tmp_path, "true")
     with (
         Journal(made.journal) as store,
-        store.hold(
-            made.run_id, holder=__import__("aurora_spawner.attempts.process_identity").identity.own_identity()
-        ) as lease,
+        store.hold(made.run_id, holder=own_identity()) as lease,
     ):
         head = verify(store).events
         store.connection.execute("DELETE FROM events WHERE seq = ?", (head,))

@@ -225,7 +225,7 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_supervisor_crash as test
 if sys.argv[2] == "without":
-    test.local.cgroup_for = lambda _token: None
+    test.local_executor.cgroup_for = lambda _token: None
 test.hiding_run(Path(sys.argv[1])).execute_sync()
 """
 
