@@ -1,7 +1,10 @@
 """What holds for all tests."""
 
+import os
 import signal
+import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes, or its making, says something about the machine and not about the code.
@@ -12,3 +15,46 @@ settings.load_profile("any machine")
 # tests send them.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where a machine forbids it, each of the many programs that the tests start would compile all that it imports anew, and
+# so would each worker the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+WORKERS_PER_CORE = 2
+"""Many tests wait for processes that they have started, or that sleep."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two ways to run what is marked `exhaustive`."""
+    group = parser.getgroup("aurora")
+    group.addoption("--all", action="store_true", help="run the tests marked `exhaustive` too")
+    group.addoption("--rest", action="store_true", help="run the tests marked `exhaustive` alone")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Tell what is left out; workers tell nothing of what they deselect."""
+    if config.option.all:
+        return "tests: all"
+    if config.option.rest:
+        return "tests: those marked `exhaustive` alone"
+    return "tests: all but those marked `exhaustive`; --all runs these too"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to `--all` and `--rest` what is theirs."""
+    if config.option.all:
+        return
+    chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        marked = item.get_closest_marker("exhaustive") is not None
+        chosen[marked is config.option.rest].append(item)
+    items[:] = chosen[True]
+    if chosen[False]:
+        config.hook.pytest_deselected(items=chosen[False])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Take more workers than there are cores."""
+    return WORKERS_PER_CORE * (os.cpu_count() or 1)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on(
     process = start_aur("mem", "index")
     while not (shop / ".aurora" / "memory.db").exists():
         assert process.poll() is None
+        time.sleep(0.005)
     process.send_signal(ending)
     _, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED, err
@@ -97,6 +99,7 @@ def test_an_interrupt_while_agents_answer_leaves_none_of_them(
     process = start_aur("soar", "How does the till add up prices?", "--max-concurrent", "1")
     while not agents(shop):
         assert process.poll() is None
+        time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED

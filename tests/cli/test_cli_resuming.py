@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.exhaustive import few
 
 from aurora_cli import journal, run_wiring, wiring
 from aurora_cli.errors import LimitFileError, NotResumableError
@@ -105,7 +106,7 @@ sys.exit(run(["spawn", "tasks.md", "--yes", "--budget", "3", "--tool", "cat"]))
 """
 
 
-@pytest.mark.parametrize("at", [1, 2, 4, 8, 16, 32, 64, 128])
+@pytest.mark.parametrize("at", few([1, 2, 4, 8, 16, 32, 64, 128], 3))
 def test_a_kill_between_creation_and_first_start_forgets_nothing(shop: Path, at: int) -> None:
     project = Project.init(shop)
     (shop / ".aurora/config.yaml").write_text("backends:\n  cat: {kind: command, command: [cat]}\n")

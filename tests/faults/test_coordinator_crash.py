@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -73,7 +74,7 @@ def check_everything_done_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("write", range(1, WRITES, STRIDE))
+@pytest.mark.parametrize("write", few(range(1, WRITES, STRIDE), 3))
 def test_killed_at_a_write_to_the_journal(tmp_path: Path, moment: str, write: int) -> None:
     with begin(tmp_path, f"{moment}:{write}") as coordinator:
         assert coordinator.wait(timeout=50) in (-signal.SIGKILL, *([0] if write > SURE_WRITES else []))
@@ -93,7 +94,7 @@ def test_killed_at_the_first_write_of_a_kind(tmp_path: Path, moment: str, kind: 
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(max(1, RANDOM_KILLS // 8)))
+@pytest.mark.parametrize("seed", few(range(max(1, RANDOM_KILLS // 8)), 1))
 def test_killed_again_and_again_at_random_times(tmp_path: Path, seed: int) -> None:
     """Eight kills a run; since supervisors outlive the coordinator, no task starts twice all the same."""
     chance = random.Random(seed)

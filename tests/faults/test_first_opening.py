@@ -10,6 +10,8 @@ import pytest
 PROCESSES = 4
 DATABASES = 60
 APART_S = 0.02
+SPIN_S = 0.002
+"""Awake for so long before each moment, all meet it closely."""
 
 OPENERS = {
     "journal": "from aurora_spawner.journal.store import Journal\ndef opened(path): Journal(path).close()",
@@ -37,7 +39,9 @@ from pathlib import Path
 {OPENERS[kind]}
 folder, start = Path(sys.argv[1]), float(sys.argv[2])
 for number in range({DATABASES}):
-    while time.time() < start + number * {APART_S}:
+    moment = start + number * {APART_S}
+    time.sleep(max(0.0, moment - time.time() - {SPIN_S}))
+    while time.time() < moment:
         pass
     opened(folder / f"{{number}}.db")
 """

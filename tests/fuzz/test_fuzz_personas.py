@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.fuzz.bounded import bounded
 
 from aurora_soar.personas import Matcher, load_roster
@@ -62,7 +63,7 @@ def find_and_match(project: Path) -> int:
     return len(roster)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", few(HEADS, 6))
 def test_sixty_large_personas_are_read_and_matched(tmp_path: Path, head: str) -> None:
     folder = tmp_path / ".claude/agents"
     folder.mkdir(parents=True)

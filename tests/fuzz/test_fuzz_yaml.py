@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.exhaustive import few
 from tests.fuzz.bounded import bounded
 
 from aurora_core import ConfigError, Project, load_config
@@ -77,7 +78,7 @@ LOADS = {
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize("tag", few(TAGS, 4))
 def test_no_tag_raises_anything_untyped(tmp_path: Path, read: Callable[[Path], str], tag: str) -> None:
     for key, word in product(("tool", "as_of", "budget", "models"), WORDS):
         file = tmp_path / "some.yaml"
@@ -106,7 +107,7 @@ def test_no_combination_raises_anything_untyped(
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("load", LOADS)
+@pytest.mark.parametrize("load", few(LOADS, 5))
 def test_no_small_file_takes_long_or_much(tmp_path: Path, read: Callable[[Path], str], load: str) -> None:
     file = tmp_path / "some.yaml"
     file.write_text(LOADS[load], encoding="utf-8")

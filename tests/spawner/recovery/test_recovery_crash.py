@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.recovery.recovering_coordinator import BACKENDS, TASKS, settings
 
 from aurora_spawner.journal.audit import verify
@@ -125,7 +126,7 @@ def test_a_run_that_is_not_killed_goes_through_every_state(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("write", range(2, WRITES, STRIDE))
+@pytest.mark.parametrize("write", few(range(2, WRITES, STRIDE), 3))
 def test_killed_at_a_write_everything_is_as_before(tmp_path: Path, moment: str, write: int) -> None:
     assert coordinate(tmp_path, f"{moment}:{write}") in (-signal.SIGKILL, 0)
     if (tmp_path / "run_id").exists():

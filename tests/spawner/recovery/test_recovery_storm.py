@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
@@ -34,7 +35,7 @@ def storm(seed: int) -> SimulatedExecutor:
     return SimulatedExecutor(agent=agent)
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("name", few(sorted(PRESETS), 1))
 def test_a_storm_comes_out_as_the_policy_computes(tmp_path: Path, name: str) -> None:
     """The closed form: attempt k + 1 takes place with probability g^k, g = failing and not for good."""
     policy = replace(RecoveryPolicy.from_name(name), base_delay=0.0, max_delay=0.0, circuit_breaker_enabled=False)
