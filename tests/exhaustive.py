@@ -11,9 +11,15 @@ if TYPE_CHECKING:
 
 
 def few(cases: Iterable[object], keep: int) -> list[object]:
-    """Returns cases to parametrize by; all but `keep`, spread evenly from first to last, are marked `exhaustive`."""
+    """Returns cases to parametrize by; all but `keep`, spread evenly from first to last, are marked `exhaustive`.
+
+    A tuple is a case of several arguments.
+    """
     found = list(cases)
     kept = {round(number * (len(found) - 1) / max(keep - 1, 1)) for number in range(keep)}
     return [
-        case if at in kept else pytest.param(case, marks=pytest.mark.exhaustive) for at, case in enumerate(found)
+        case
+        if at in kept
+        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive)
+        for at, case in enumerate(found)
     ]

@@ -63,6 +63,7 @@ def run_before(aur: Aur, shop: Path) -> str:
     """A project with a run that did not reach its goal; returns the run's name."""
     (shop / ".aurora").mkdir()
     config = 'backends:\n  echo: {kind: command, command: ["cat"]}\n  bad: {kind: command, command: ["false"]}\n'
+    config += "spawner: {recovery: {base_delay: 0.01}}\n"
     (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
     tasks = "- [x] 1 Done\n- [ ] 2 Say it\n  - Agent: echo\n  - Depends: 1\n- [ ] 3 Fail\n  - Agent: bad\n"
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")

@@ -19,6 +19,7 @@ Aur = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 CONFIG = """\
+spawner: {recovery: {base_delay: 0.01}}
 tool: echo
 backends:
   echo: {kind: command, command: ["cat"]}

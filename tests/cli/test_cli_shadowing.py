@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.exhaustive import few
 from tests.cli.conftest import AUR
+from tests.exhaustive import few
 
 from aurora_spawner.supervision.interpreter import python_command
 

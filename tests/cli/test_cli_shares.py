@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -113,7 +114,7 @@ def wait_for(condition: Callable[[], bool], within_s: float = 30.0) -> None:
         [(7, DEAR)] * 12,
     ],
 )
-@pytest.mark.parametrize("limit", [4.0, 1.5])
+@pytest.mark.parametrize("limit", few([4.0, 1.5], 1))
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-from-tomorrow-9"])
 def test_agents_at_once_never_cost_more_than_the_budget_and_a_reservation(
     aur: Aur, till: Path, needs: list[tuple[int, tuple[int, int]]], limit: float, model: str

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Aur = Callable[..., CompletedProcess[str]]
 
 CONFIG = """\
+spawner: {recovery: {base_delay: 0.01}}
 backends:
   echo: {kind: command, command: ["cat"]}
   broken: {kind: command, command: ["sh", "-c", "echo no luck >&2; exit 7"]}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Aur = Callable[..., CompletedProcess[str]]
 
 CONFIG = """\
+spawner: {recovery: {base_delay: 0.01}}
 tool: echo
 backends:
   echo: {kind: command, command: ["cat"]}

@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_core import Memory, Reasoning, StoreError
 from aurora_core.indexing import indexer
@@ -123,16 +124,17 @@ with Memory.open(sys.argv[1]) as memory:
 """
 
 
-def test_two_indexers_and_ten_searchers_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("searching", few([2, 10], 1))
+def test_two_indexers_and_many_searchers_at_once(tmp_path: Path, searching: int) -> None:
     root = tmp_path / "busy"
     corpus(root)
     Memory.open(root).close()
-    searchers = [subprocess.Popen([sys.executable, "-c", _SEARCHER, root, "3"]) for _ in range(10)]
+    searchers = [subprocess.Popen([sys.executable, "-c", _SEARCHER, root, "3"]) for _ in range(searching)]
     for turn in range(3):
         indexers = [subprocess.Popen([sys.executable, "-c", _INDEXER, root]) for _ in range(2)]
         corpus(root, 60 + turn)
         assert [process.wait(50) for process in indexers] == [0, 0]
-    assert [process.wait(50) for process in searchers] == [0] * 10
+    assert [process.wait(50) for process in searchers] == [0] * searching
     with Memory.open(root) as memory:
         memory.index()
     fresh = tmp_path / "fresh"

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from tests.e2e.stage import AUR
 from tests.e2e.wirings import KEY, address
+from tests.exhaustive import few
 
 from aurora_spawner.testing import processes_of_run
 
@@ -98,7 +99,8 @@ def test_an_agent_plans_looks_and_writes(kind: str, stage: Stage, need: Callable
 
 
 @pytest.mark.parametrize(
-    ("api", "path"), [("openai", "/v1"), ("openai-responses", "/v1"), ("anthropic", ""), ("gemini", "/v1beta")]
+    ("api", "path"),
+    few([("openai", "/v1"), ("openai-responses", "/v1"), ("anthropic", ""), ("gemini", "/v1beta")], 1),
 )
 def test_a_model_without_an_agent_plans_looks_and_writes(api: str, path: str, stage: Stage) -> None:
     key = f"model-{api}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_core import Memory, Project
 from aurora_policies import PoliciesEngine
@@ -151,7 +152,7 @@ def test_an_agent_that_invents_places_is_not_believed(project: Project, memory: 
     assert "heap.pop" not in result.answer
 
 
-@pytest.mark.parametrize("verbosity", list(Verbosity))
+@pytest.mark.parametrize("verbosity", few(Verbosity, 2))
 def test_the_response_has_the_form_that_was_asked_for(project: Project, memory: Memory, verbosity: Verbosity) -> None:
     response = soar(project, memory).execute(QUESTION, verbosity=verbosity).response
     assert response.endswith("\n")

@@ -343,6 +343,7 @@ JSON_COLUMNS = (
 )
 
 
+@pytest.mark.exhaustive
 def test_odd_values_in_any_field_of_a_stored_object_end_in_typed_errors_only(
     original: tuple[Path, str], tmp_path: Path
 ) -> None:
