@@ -16,7 +16,7 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Where this is set, as in many a container, each of the programs that the tests start compiles all that it imports, and
+# Where this is set, as in many a container, each program that the tests start would compile all that it imports, and
 # each worker all the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

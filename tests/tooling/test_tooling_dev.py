@@ -90,7 +90,7 @@ def test_the_first_call_sets_up_and_the_second_only_starts(clone: Clone) -> None
     assert clone.dev("run", "python", "-c", "print('here')").stdout == "here\n"
     asked = clone.uv.with_name("calls").read_text()
     assert clone.calls() == WHOLE
-    assert "pip sync --quiet --require-hashes" in asked
+    assert "pip sync --quiet --require-hashes --compile-bytecode" in asked
     assert "pip install --quiet --no-deps" in asked
     assert asked.count(" -e ") == 5
     assert clone.dev("run", "python", "-c", "print('here')").stderr == ""

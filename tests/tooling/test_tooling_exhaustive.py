@@ -1,0 +1,53 @@
+"""The ordinary run leaves out cases of families that it has others of; a second run takes just these."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.exhaustive import few
+
+ROOT = Path(__file__).parents[2]
+PROMISES = ("tests/faults", "tests/spawner/recovery/test_recovery_crash.py", "tests/cli/test_cli_shares.py")
+"""That no kill loses work, and no agents together spend more than they may."""
+LEFT_WHOLE = {"tests/faults/test_attacks.py::test_a_few_attacks_of_each_kind_are_withstood"}
+"""A smaller command of the benchmark `attacks`; the other families here are the same attacks one by one."""
+
+
+def collected(*arguments: str) -> set[str]:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {line for line in done.stdout.splitlines() if "::" in line}
+
+
+def families(names: set[str]) -> set[str]:
+    return {name.partition("[")[0] for name in names}
+
+
+def test_of_every_promise_a_case_is_in_the_ordinary_run() -> None:
+    assert families(collected("--rest", *PROMISES)) - families(collected(*PROMISES)) == LEFT_WHOLE
+
+
+def test_every_test_is_in_just_one_of_the_two_runs() -> None:
+    file = "tests/faults/test_cancel_crash.py"
+    ordinary, rest, everything = collected(file), collected("--rest", file), collected("--all", file)
+    assert ordinary & rest == set()
+    assert ordinary | rest == everything
+
+
+SPREADS = {1: [0], 2: [0, 9], 3: [0, 4, 9], 4: [0, 3, 6, 9], 10: list(range(10)), 20: list(range(10))}
+
+
+@pytest.mark.parametrize("keep", SPREADS)
+def test_few_cases_are_spread_from_the_first_to_the_last(keep: int) -> None:
+    cases = few(range(10), keep)
+    assert len(cases) == 10
+    assert [case for case in cases if isinstance(case, int)] == SPREADS[keep]
+
+
+def test_a_case_of_several_arguments_keeps_them() -> None:
+    marked = few([("a", 1), ("b", 2)], 1)[1]
+    assert (marked.values, [mark.name for mark in marked.marks]) == (("b", 2), ["exhaustive"])  # type: ignore[attr-defined]
