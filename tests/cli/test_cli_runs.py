@@ -48,7 +48,7 @@ def spawned(aur: Aur, *options: str) -> str:
     return run_id
 
 
-def wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], limit_s: float = 50.0) -> None:
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

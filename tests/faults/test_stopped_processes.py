@@ -260,18 +260,23 @@ def wait_until(reached: Callable[[], object]) -> None:
 
 
 def crash(run: Run, begun: Callable[[], object]) -> None:
-    """Execute a run in another process and kill that once `begun`."""
+    """Execute a run in another process and kill that once `begun`, and once the journal knows the supervisors."""
     with coordinated(run) as coordinator:
         wait_until(begun)
+        wait_until(lambda: all(supervisors(run)))
         coordinator.kill()
     assert processes_of_run(run.run_id)
 
 
-def stop_supervisors(run: Run) -> None:
+def supervisors(run: Run) -> list[ProcessIdentity | None]:
     with Journal(run.journal) as journal:
-        for attempt in load_attempts(journal, run.run_id, open_only=True):
-            assert attempt.supervisor is not None
-            os.kill(attempt.supervisor.pid, signal.SIGSTOP)
+        return [attempt.supervisor for attempt in load_attempts(journal, run.run_id, open_only=True)]
+
+
+def stop_supervisors(run: Run) -> None:
+    for supervisor in supervisors(run):
+        assert supervisor is not None
+        os.kill(supervisor.pid, signal.SIGSTOP)
 
 
 @pytest.mark.parametrize("at_once", [False, True])

@@ -492,7 +492,8 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-@pytest.mark.parametrize("table", few(COLUMNS, 1))
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("table", few(sorted(COLUMNS, key="limits".__ne__), 1))
 def test_wrong_values_are_typed_errors_that_name_the_row_and_nothing_is_lost(tmp_path: Path, table: str) -> None:
     """Each column of two rows takes each wrong value; every question is asked of what comes of it."""
     blank = filled(tmp_path / "blank").path
