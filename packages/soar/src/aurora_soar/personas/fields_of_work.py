@@ -6,7 +6,9 @@ The table stands in `fields/*.ini`, a file for each discipline. Of a field it sa
     part of = the field of a generalist who also does this
     near = fields whose people can help out
     marks = words and phrases that this field alone, or one near it, is known by
+    asks = how people ask for such work in everyday words
     hints = words that speak for this field among others
+    named = names that are ordinary words as well; they count where they have a capital
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Field:
     part_of: str
     near: frozenset[str]
     marks: tuple[str, ...]
+    asks: tuple[str, ...]
     hints: tuple[str, ...]
+    named: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +82,9 @@ def _field(name: str, entry: Mapping[str, str], near: set[str]) -> Field:
         part_of=entry.get("part of", ""),
         near=frozenset(near - {name}),
         marks=_listed(entry["marks"]),
+        asks=_listed(entry.get("asks", "")),
         hints=_listed(entry["hints"]),
+        named=_listed(entry.get("named", "")),
     )
 
 

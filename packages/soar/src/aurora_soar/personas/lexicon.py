@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.personas.fields_of_work import fields_of_work
-from aurora_soar.personas.wording import words
+from aurora_soar.personas.wording import bare, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Lexicon", "lexicon"]
 
 MARK: Final = 3.0
+ASK: Final = 2.0
 HINT: Final = 1.0
 PHRASE: Final = 1.4
 """A phrase says more than its words do one by one."""
@@ -32,25 +33,28 @@ class Lexicon:
         """Sums up what words say of each field; the longest phrase at a place counts and hides the words in it.
 
         Args:
-            said: stemmed words.
+            said: as `words` returns them.
             weights: how much each counts; all 1 where nothing is given.
         """
         found: dict[str, float] = defaultdict(float)
+        small = [word.lower() for word in said]
         place = 0
         while place < len(said):
-            length = self._longest(said, place)
+            length, fields = self._longest(small, place)
+            if length == 1:
+                fields = self._known.get((said[place],), fields)
             weight = weights[place] if weights else 1.0
-            for field, strength in self._known.get(tuple(said[place : place + length]), {}).items():
+            for field, strength in fields.items():
                 found[field] += weight * strength
             place += length
         return dict(found)
 
-    def _longest(self, said: Sequence[str], place: int) -> int:
-        """The length of the longest phrase that begins here; 1 for none."""
-        for length in range(min(LONGEST, len(said) - place), 1, -1):
-            if tuple(said[place : place + length]) in self._known:
-                return length
-        return 1
+    def _longest(self, said: Sequence[str], place: int) -> tuple[int, Mapping[str, float]]:
+        for length in range(min(LONGEST, len(said) - place), 0, -1):
+            fields = self._known.get(tuple(said[place : place + length]))
+            if fields is not None:
+                return length, fields
+        return 1, {}
 
 
 @lru_cache(maxsize=1)
@@ -61,9 +65,12 @@ def lexicon() -> Lexicon:
     """
     claims: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for field in fields_of_work().values():
-        for listed, weight in ((field.hints, HINT), (field.marks, MARK)):
+        for listed, weight in ((field.hints, HINT), (field.asks, ASK), (field.marks, MARK)):
             for text in listed:
-                claims[tuple(words(text))][field.id] = weight
+                claims[tuple(words(text.lower()))][field.id] = weight
+        for text in field.named:
+            claims[(text.lower(),)].setdefault(field.id, HINT)
+            claims[(bare(text.lower()).capitalize(),)][field.id] = MARK
     return Lexicon({phrase: _shared(phrase, fields) for phrase, fields in claims.items()})
 
 

@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from aurora_soar.personas import profile as P
 from aurora_soar.personas.lexicon import lexicon
 from aurora_soar.personas.wording import words
-CUT=0.3; SHARP=1.0; SUB=0.5; PREP=0.75; TAU=0.45; LAM=0.2
+CUT=0.5; SHARP=1.5; SUB=0.5; PREP=0.75; TAU=0.45; LAM=0.2
 STOP=set(words("about after also always and are as at be been before by can could do does each every from get give has have how if in into is it look make may must need needs not off on or out over should show so such than then there they to up use used using want was way we what when where whether which who will with would you add build change create update implement set keep let fix user users write for new work works"))
 SUBW=set(words("so because when which that who whose until after before while where since whether"))
 PREPW=set(words("for in on with from about into to by using at as via without during across"))
+NEARBY=0.3
 def topic(text):
-    # that is filler: break on raw words
     ws=words(text); weights=[]; w=1.0
     for x in ws:
         if x in SUBW: w=SUB
@@ -17,6 +17,8 @@ def topic(text):
         weights.append(w)
     e=lexicon().spoken_of(ws,weights)
     if not e: return {},ws
+    T=P.fields_of_work()
+    e={k:v+NEARBY*max((e.get(g,0) for g in T[k].near),default=0) for k,v in e.items()}
     m=max(e.values())
     e={k:v**SHARP for k,v in e.items() if v>=CUT*m}
     t=sum(e.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.personas.fields_of_work import fields_of_work
@@ -20,7 +21,9 @@ NAME: Final = 4.0
 DOUBLE: Final = 1.0
 SINGLE: Final = 0.5
 NEAR: Final = 0.6
-GENERALIST: Final = 0.6
+GENERALIST: Final = 0.65
+GENERALIST2: Final = 0.5
+ENOUGH: Final = 6.0
 SPECIALIST: Final = 0.5
 LATER: Final = 0.6
 SLACK: Final = 0.7
@@ -28,30 +31,47 @@ MAX_CHARACTERS: Final = 2_000
 
 
 def coverage(persona: Persona) -> Mapping[str, float]:
-    strengths = _strengths(persona)
     covered: dict[str, float] = defaultdict(float)
-    table = fields_of_work()
-    for name, strength in strengths.items():
-        field = table[name]
-        covered[name] = max(covered[name], strength)
-        for other in field.near:
-            covered[other] = max(covered[other], NEAR * strength)
-        if field.part_of:
-            covered[field.part_of] = max(covered[field.part_of], SPECIALIST * strength)
-    for name, field in table.items():
-        if field.part_of in strengths:
-            covered[name] = max(covered[name], GENERALIST * strengths[field.part_of])
+    for name, strength in _strengths(persona).items():
+        for other, share in _reach()[name]:
+            covered[other] = max(covered[other], share * strength)
     return dict(covered)
+
+
+@lru_cache(maxsize=1)
+def _reach():
+    table = fields_of_work()
+    reach = {}
+    for name, field in table.items():
+        found = {name: 1.0}
+        for other in field.near:
+            found[other] = NEAR
+        if field.part_of:
+            found[field.part_of] = max(found.get(field.part_of, 0), SPECIALIST)
+        for other in table.values():
+            if other.part_of == name:
+                found[other.id] = max(found.get(other.id, 0), GENERALIST)
+                for third in table.values():
+                    if third.part_of == other.id:
+                        found[third.id] = max(found.get(third.id, 0), GENERALIST2)
+        reach[name] = tuple(found.items())
+    return reach
 
 
 def _strengths(persona: Persona) -> dict[str, float]:
     total: dict[str, float] = defaultdict(float)
     role = persona.role if words(persona.role) != words(persona.id) else ""
-    for text, weight in ((persona.id, NAME), (role, NAME), (persona.goal, DOUBLE), (persona.when_to_use, DOUBLE),
-                         (", ".join(persona.skills), SINGLE), ("; ".join(persona.examples), SINGLE)):
+    for text, weight in (
+        (": ".join(persona.id.replace("-"," ").title().split("_")), NAME),
+        (role, NAME),
+        (persona.goal, DOUBLE),
+        (persona.when_to_use, DOUBLE),
+        (", ".join(persona.skills), SINGLE),
+        ("; ".join(persona.examples), SINGLE),
+    ):
         first, _, rest = text[:MAX_CHARACTERS].partition(". ")
         for part, factor in ((first, 1.0), (rest, LATER)):
             for field, strength in lexicon().spoken_of(words(part)).items():
                 total[field] += weight * factor * strength
-    most = max(total.values(), default=1.0)
+    most = max(ENOUGH, max(total.values(), default=1.0))
     return {field: (strength / most) ** SLACK for field, strength in total.items()}
