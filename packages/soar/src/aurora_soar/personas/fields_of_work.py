@@ -3,7 +3,7 @@
 The table stands in `fields/*.ini`, a file for each discipline. Of a field it says
 
     does = one sentence
-    part of = the field of a generalist who also does this
+    part of = fields whose people also do this, as generalists
     near = fields whose people can help out
     marks = words and phrases that this field alone, or one near it, is known by
     asks = how people ask for such work in everyday words
@@ -31,13 +31,13 @@ class Field:
     Attributes:
         id: names the agent of this field, for example "mobile-developer".
         does: what such an agent is for, a sentence.
-        part_of: id of the field of generalists, "" for none.
+        part_of: ids of the fields of generalists.
         near: ids of fields, also of those that name this one.
     """
 
     id: str
     does: str
-    part_of: str
+    part_of: frozenset[str]
     near: frozenset[str]
     marks: tuple[str, ...]
     asks: tuple[str, ...]
@@ -79,7 +79,7 @@ def _field(name: str, entry: Mapping[str, str], near: set[str]) -> Field:
     return Field(
         id=name,
         does=entry["does"],
-        part_of=entry.get("part of", ""),
+        part_of=frozenset(_listed(entry.get("part of", ""))),
         near=frozenset(near - {name}),
         marks=_listed(entry["marks"]),
         asks=_listed(entry.get("asks", "")),

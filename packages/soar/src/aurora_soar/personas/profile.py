@@ -20,9 +20,10 @@ __all__ = ["coverage"]
 NAME: Final = 4.0
 DOUBLE: Final = 1.0
 SINGLE: Final = 0.5
-NEAR: Final = 0.6
-GENERALIST: Final = 0.65
+NEAR: Final = 0.4
+GENERALIST: Final = 0.7
 GENERALIST2: Final = 0.5
+SIBLING: Final = 0.25
 ENOUGH: Final = 6.0
 SPECIALIST: Final = 0.5
 LATER: Final = 0.6
@@ -41,19 +42,21 @@ def coverage(persona: Persona) -> Mapping[str, float]:
 @lru_cache(maxsize=1)
 def _reach():
     table = fields_of_work()
+    children = defaultdict(set)
+    for name, field in table.items():
+        for parent in field.part_of: children[parent].add(name)
     reach = {}
     for name, field in table.items():
         found = {name: 1.0}
-        for other in field.near:
-            found[other] = NEAR
-        if field.part_of:
-            found[field.part_of] = max(found.get(field.part_of, 0), SPECIALIST)
-        for other in table.values():
-            if other.part_of == name:
-                found[other.id] = max(found.get(other.id, 0), GENERALIST)
-                for third in table.values():
-                    if third.part_of == other.id:
-                        found[third.id] = max(found.get(third.id, 0), GENERALIST2)
+        def see(other, share):
+            found[other] = max(found.get(other, 0), share)
+        for other in field.near: see(other, NEAR)
+        for other in field.part_of:
+            see(other, SPECIALIST)
+            for sib in children[other]: see(sib, SIBLING)
+        for other in children[name]:
+            see(other, GENERALIST)
+            for third in children[other]: see(third, GENERALIST2)
         reach[name] = tuple(found.items())
     return reach
 
