@@ -20,6 +20,8 @@ ASK: Final = 2.0
 HINT: Final = 1.0
 PHRASE: Final = 1.4
 """A phrase says more than its words do one by one."""
+SINGLE_ASK = 0.7
+ROOT = 0.4
 LONGEST: Final = 4
 
 
@@ -67,7 +69,8 @@ def lexicon() -> Lexicon:
     for field in fields_of_work().values():
         for listed, weight in ((field.hints, HINT), (field.asks, ASK), (field.marks, MARK)):
             for text in listed:
-                claims[tuple(words(text.lower()))][field.id] = weight
+                phrase = tuple(words(text.lower()))
+                claims[phrase][field.id] = weight * (SINGLE_ASK if weight == ASK and len(phrase) == 1 else 1)
         for text in field.named:
             claims[(text.lower(),)].setdefault(field.id, HINT)
             claims[(bare(text.lower()).capitalize(),)][field.id] = MARK
@@ -75,5 +78,5 @@ def lexicon() -> Lexicon:
 
 
 def _shared(phrase: tuple[str, ...], fields: Mapping[str, float]) -> Mapping[str, float]:
-    share = (PHRASE if len(phrase) > 1 else 1.0) / math.sqrt(len(fields))
+    share = (PHRASE if len(phrase) > 1 else 1.0) / len(fields) ** ROOT
     return {field: weight * share for field, weight in fields.items()}
