@@ -21,6 +21,7 @@ HINT: Final = 1.0
 PHRASE: Final = 1.4
 """A phrase says more than its words do one by one."""
 SINGLE_ASK = 0.7
+WORDY = (0.4, 0.9, 1.4)
 ROOT = 0.4
 LONGEST: Final = 4
 
@@ -77,6 +78,10 @@ def lexicon() -> Lexicon:
     return Lexicon({phrase: _shared(phrase, fields) for phrase, fields in claims.items()})
 
 
+FUNCTION = frozenset(words("about after again all also always am an and any are as ask at away back be because been before begin being below best better between both but by call can cannot come could day did do does doing done down each either else end enough even every few find first for from full get give go goes got had half has have he help her here him his how i if in into is it its just keep know last late later least leave left less let like little long look lot made make many may me might more most much must my need never next no nobody none nor not nothing now of off often old on once one only or other others our out over own part people place please possible put ready really right run runs said same say see set several shall she should show since small so some somebody someone something soon start still stop such sure take tell ten than that the their them then there these they thing things think this those three through time times to today together too try turn twice two under until up us use used user users very want was watch way we week well went were what whatever when where whether which while who whole whom whose why will with within without work works would write year yes yet you your good bad big new world page"))
+
 def _shared(phrase: tuple[str, ...], fields: Mapping[str, float]) -> Mapping[str, float]:
-    share = (PHRASE if len(phrase) > 1 else 1.0) / len(fields) ** ROOT
+    content = sum(word not in FUNCTION for word in phrase)
+    bonus = WORDY[min(content, 2)] if len(phrase) > 1 else 1.0
+    share = bonus / len(fields) ** ROOT
     return {field: weight * share for field, weight in fields.items()}
