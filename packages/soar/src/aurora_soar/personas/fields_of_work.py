@@ -1,27 +1,21 @@
-"""The fields of work around software: who works in each, by which words it is known, which are near.
+"""The fields of work around software: who works in each, which are near, by which phrases each is known.
 
-The table stands in `fields/*.ini`, a file for each discipline. Of a field it says
-
-    does = one sentence
-    part of = fields whose people also do this, as generalists
-    near = fields whose people can help out
-    marks = words and phrases that this field alone, or one near it, is known by
-    asks = how people ask for such work in everyday words
-    hints = words that speak for this field among others
-    named = names that are ordinary words as well; they count where they have a capital
+The table is made from `tools/fields_of_work/*.ini` by `tools/compile_fields.py`, so that reading it takes some
+milliseconds. It is general knowledge, written down without looking at anybody's personas or subgoals.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Field", "fields_of_work"]
+__all__ = ["Field", "FieldsOfWork", "fields_of_work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,62 +25,39 @@ class Field:
     Attributes:
         id: names the agent of this field, for example "mobile-developer".
         does: what such an agent is for, a sentence.
-        part_of: ids of the fields of generalists.
-        near: ids of fields, also of those that name this one.
+        part_of: ids of the fields whose people do this too, as generalists.
+        near: ids of the fields whose people can help out.
     """
 
     id: str
     does: str
     part_of: frozenset[str]
     near: frozenset[str]
-    marks: tuple[str, ...]
-    asks: tuple[str, ...]
-    hints: tuple[str, ...]
-    named: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsOfWork:
+    """The table.
+
+    Attributes:
+        by_id: every field.
+        order: the fields' ids, in the order that `claims` counts in.
+        claims: by phrase (words as `wording.words` returns them, joined by a space): the place of a field in the
+            order, how much the phrase speaks for it in hundredths, and so on for each field that claims it. As text:
+            numbers for all of them would take most of the time of reading.
+    """
+
+    by_id: Mapping[str, Field]
+    order: Sequence[str]
+    claims: Mapping[str, str]
 
 
 @lru_cache(maxsize=1)
-def fields_of_work() -> Mapping[str, Field]:
-    """Returns the table by id; read once."""
-    entries: dict[str, dict[str, str]] = {}
-    for file in sorted(files(__package__).joinpath("fields").iterdir(), key=lambda each: each.name):
-        if file.name.endswith(".ini"):
-            entries |= _entries(file.read_text(encoding="utf-8").splitlines())
-    near = {name: set(_listed(entry.get("near", ""))) for name, entry in entries.items()}
-    for name in entries:
-        for other in _listed(entries[name].get("near", "")):
-            near[other].add(name)
-    return {name: _field(name, entry, near[name]) for name, entry in entries.items()}
-
-
-def _entries(lines: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Reads the small part of the INI form that the table keeps to; `configparser` takes most of the time allowed."""
-    entries: dict[str, dict[str, str]] = {}
-    entry: dict[str, str] = {}
-    key = ""
-    for line in lines:
-        if line.startswith("["):
-            entry = entries[line.strip("[]")] = {}
-        elif line.startswith(" "):
-            entry[key] += line
-        elif line and line[0] != "#":
-            key, _, value = line.partition(" = ")
-            entry[key] = value
-    return entries
-
-
-def _field(name: str, entry: Mapping[str, str], near: set[str]) -> Field:
-    return Field(
-        id=name,
-        does=entry["does"],
-        part_of=frozenset(_listed(entry.get("part of", ""))),
-        near=frozenset(near - {name}),
-        marks=_listed(entry["marks"]),
-        asks=_listed(entry.get("asks", "")),
-        hints=_listed(entry["hints"]),
-        named=_listed(entry.get("named", "")),
-    )
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (each.strip() for each in text.split(","))))
+def fields_of_work() -> FieldsOfWork:
+    """Reads the table, once."""
+    found = json.loads(files(__package__).joinpath("fields_of_work.json").read_bytes())
+    by_id = {
+        name: Field(id=name, does=each["does"], part_of=frozenset(each["part_of"]), near=frozenset(each["near"]))
+        for name, each in found["fields"].items()
+    }
+    return FieldsOfWork(by_id=by_id, order=tuple(by_id), claims=found["phrases"])
