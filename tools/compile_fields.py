@@ -36,8 +36,10 @@ ASK = 250
 HINT = 100
 # A single everyday word is said of much else.
 SINGLE_ASK = 175
-# By how many of a phrase's words are no function words: "find out why" says little, "slow query" more than its words.
+# By how many of a phrase's words are no function words: "look into" says little, "slow query" more than its words.
 PHRASE = (0.4, 0.9, 1.7)
+# Marks are sure: "find out why" is a debugger's.
+MARKED = (1.2, 1.2, 1.7)
 
 
 def main() -> None:
@@ -85,8 +87,11 @@ def _shared(phrase: str, fields: Mapping[int, int]) -> str:
     """Shares a phrase out between the fields that claim it."""
     said = phrase.split()
     content = sum(word not in FUNCTION_WORDS for word in said)
-    share = (PHRASE[min(content, 2)] if len(said) > 1 else 1.0) / len(fields) ** 0.5
-    return " ".join(f"{field} {round(weight * share)}" for field, weight in fields.items())
+    shared = []
+    for field, weight in fields.items():
+        bonus = (MARKED if weight == MARK else PHRASE)[min(content, 2)] if len(said) > 1 else 1.0
+        shared.append(f"{field} {round(weight * bonus / len(fields) ** 0.5)}")
+    return " ".join(shared)
 
 
 def _listed(text: str) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Match", "Matcher", "Ranked"]
 
-COVERED: Final = 0.4
+COVERED: Final = 0.44
 """A persona that covers less of a subgoal is not of the right kind; fitted on `benchmarks/matching/rosters/fit`."""
 SHARED: Final = 0.2
 """What it counts that all words of the subgoal are the persona's too."""
