@@ -39,13 +39,15 @@ LOOK_EVERY_S: Final = 1.0
 _AMOUNT: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Holder:
-    """An attempt that money is set aside for."""
+@dataclass(slots=True, kw_only=True)
+class _Reservation:
+    """An attempt that money is reserved for."""
 
     agent: str
     model: str | None
-    """That it was asked to use; for agents that do not say which they used."""
+    """The model that it was asked to use; for agents that do not report which one they used."""
+    refused: AttemptRefusedError | None = None
+    """The reason for which its money has ended it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,10 +73,8 @@ class BudgetedExecutor:
     tell: Callable[[str], None] = lambda _message: None
     """Called with each thing that the user should know, once."""
     look_every_s: float = LOOK_EVERY_S
-    _holders: dict[str, _Holder] = field(default_factory=dict)
-    """By token."""
-    _refused: dict[str, AttemptRefusedError] = field(default_factory=dict)
-    """Why an attempt was ended, by token."""
+    _reserved: dict[str, _Reservation] = field(default_factory=dict)
+    """By token; an executor knows attempts, not tasks."""
     _told: set[str] = field(default_factory=set)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
     """Set and replaced whenever money is given back."""
@@ -124,10 +124,10 @@ class BudgetedExecutor:
             left = await self._ask(self.gate.open_reservations, self.resumes)
             if token in left:
                 model = getattr(self.backends.get(left[token]), "model", None)
-                self._holders[token] = _Holder(agent=left[token], model=model)
+                self._reserved[token] = _Reservation(agent=left[token], model=model)
         if not isinstance(found, AttemptEnd):
             return found
-        if token in self._holders:
+        if token in self._reserved:
             return await self._settled(token, folder, found)
         return self._settled_before(folder, found)
 
@@ -174,16 +174,16 @@ class BudgetedExecutor:
                 task_id=order.task_id,
                 agent=order.agent,
                 model=order.model,
-                sharers=max(1, order.open_tasks - len(self._holders)) if shares else 0,
+                sharers=max(1, order.open_tasks - len(self._reserved)) if shares else 0,
                 goes_on=order.resumes is not None,
             )
             for notice in answer.notices:
                 self._tell_once(notice)
             if answer.granted:
-                self._holders[order.token] = _Holder(agent=order.agent, model=order.model)
+                self._reserved[order.token] = _Reservation(agent=order.agent, model=order.model)
                 return answer.allowance_usd
             if change is self._change:
-                if not self._holders:
+                if not self._reserved:
                     raise AttemptRefusedError(OVER_BUDGET, answer.reason)
                 self._tell_once(
                     f"task {order.task_id} waits until another gives money back: {answer.reason}; others that wait "
@@ -210,22 +210,22 @@ class BudgetedExecutor:
     # After an attempt.
 
     async def _give_back(self, token: str) -> None:
-        if self._holders.pop(token, None) is not None:
+        if self._reserved.pop(token, None) is not None:
             await self._ask(self.gate.release, token)
             self._announce_change()
 
     async def _settled(self, token: str, folder: Path, end: AttemptEnd) -> AttemptEnd:
         """Settles an ended attempt, or gives its money back if it never began; returns its end as money sees it."""
-        holder, refused = self._holders.get(token), self._refused.pop(token, None)
-        if holder is None or self._broken:
+        reserved = self._reserved.get(token)
+        if reserved is None or self._broken:
             return end
         if end.reason in ("voided", "exec_failed"):
             await self._give_back(token)
             return end
-        backend = self.backends.get(holder.agent)
+        backend = self.backends.get(reserved.agent)
         reply = reply_of(end, backend) if backend else None
-        await self._settle(token, holder, reply, folder)
-        return end if backend is None or reply is None else _as_money_sees_it(end, backend, reply, refused)
+        await self._settle(token, reserved, reply, folder)
+        return end if backend is None or reply is None else _as_money_sees_it(end, backend, reply, reserved.refused)
 
     def _settled_before(self, folder: Path, end: AttemptEnd) -> AttemptEnd:
         """The end, as money sees it, of an attempt that was settled when its coordinator had died."""
@@ -233,28 +233,28 @@ class BudgetedExecutor:
         backend = self.backends.get(memo.agent) if memo and end.reason == "exited" else None
         return _as_money_sees_it(end, backend, reply_of(end, backend), None) if backend else end
 
-    async def _settle(self, token: str, holder: _Holder, reply: Reply | None, folder: Path) -> None:
-        cost = self._cost(holder, reply)
-        meter = self._meter(holder, folder)
-        if meter and (cost is None or cost.assumed or _cost_flag(self.backends.get(holder.agent))):
-            await self._look(token, holder, meter)  # what came after the last look
+    async def _settle(self, token: str, reserved: _Reservation, reply: Reply | None, folder: Path) -> None:
+        cost = self._cost(reserved, reply)
+        meter = self._meter(reserved, folder)
+        if meter and (cost is None or cost.assumed or _cost_flag(self.backends.get(reserved.agent))):
+            await self._look(token, reserved, meter)  # what came after the last look
         await self._ask(self.gate.settle, token, None if cost is None or cost.assumed else cost.usd)
-        del self._holders[token]
+        del self._reserved[token]
         self._announce_change()
 
     def _announce_change(self) -> None:
         self._change.set()
         self._change = asyncio.Event()
 
-    def _cost(self, holder: _Holder, reply: Reply | None) -> Cost | None:
+    def _cost(self, reserved: _Reservation, reply: Reply | None) -> Cost | None:
         if reply is None:
             return None
-        return self._costing().cost(holder.agent, reply.usage, reply.model or holder.model)
+        return self._costing().cost(reserved.agent, reply.usage, reply.model or reserved.model)
 
     # While it runs.
 
-    def _meter(self, holder: _Holder, folder: Path) -> Meter | None:
-        found = self.backends.get(holder.agent)
+    def _meter(self, reserved: _Reservation, folder: Path) -> Meter | None:
+        found = self.backends.get(reserved.agent)
         backend = with_events(found) if found else None
         if backend is None or backend.dialect is None:
             return None
@@ -262,25 +262,25 @@ class BudgetedExecutor:
 
     async def _watch(self, attempt: RunningAttempt) -> None:
         """Ends an attempt that tells to have spent more than it may."""
-        holder = self._holders.get(attempt.token)
-        meter = self._meter(holder, attempt.folder) if holder else None
-        if holder is None or meter is None:
+        reserved = self._reserved.get(attempt.token)
+        meter = self._meter(reserved, attempt.folder) if reserved else None
+        if reserved is None or meter is None:
             return
         known = 0.0
         while True:
             await asyncio.sleep(self.look_every_s)
             try:
-                known, refused = await self._look(attempt.token, holder, meter, known)
+                known, refused = await self._look(attempt.token, reserved, meter, known)
             except BaseException:  # nobody watches over its money any more
                 self.inner.cancel(attempt, at_once=False)
                 raise
             if refused:
-                self._refused[attempt.token] = refused
+                reserved.refused = refused
                 self.inner.cancel(attempt, at_once=False)
                 return
 
     async def _look(
-        self, token: str, holder: _Holder, meter: Meter, known: float = 0.0
+        self, token: str, reserved: _Reservation, meter: Meter, known: float = 0.0
     ) -> tuple[float, AttemptRefusedError | None]:
         """Reads what an attempt has spent by now and tells the gate; returns that, and why it is to be ended."""
         try:
@@ -290,29 +290,29 @@ class BudgetedExecutor:
             return known, AttemptRefusedError(OVER_BUDGET, why)
         if reply is None or reply.usage is None:
             return known, None
-        model = reply.model or holder.model
-        cost = self._cost(holder, reply)
+        model = reply.model or reserved.model
+        cost = self._cost(reserved, reply)
         if cost is None:
-            return known, self._without_price(holder, model)
-        self._tell_if_assumed(holder.agent, model)
+            return known, self._without_price(reserved, model)
+        self._tell_if_assumed(reserved.agent, model)
         if cost.usd <= known:
             return known, None
-        answer = await self._ask(self.gate.observe, token, cost.usd, self._step_usd(holder, model, meter, cost))
+        answer = await self._ask(self.gate.observe, token, cost.usd, self._step_usd(reserved, model, meter, cost))
         for notice in answer.notices:
             self._tell_once(notice)
         return cost.usd, None if answer.granted else AttemptRefusedError(SHARE_SPENT, answer.reason)
 
-    def _without_price(self, holder: _Holder, model: str | None) -> AttemptRefusedError | None:
-        why = self._costing().priceless(holder.agent, model)
+    def _without_price(self, reserved: _Reservation, model: str | None) -> AttemptRefusedError | None:
+        why = self._costing().priceless(reserved.agent, model)
         if self.refuse_unpriced:
             return AttemptRefusedError(OVER_BUDGET, why)
         self._tell_once(f"{why}; its reservation counts as its cost")
         return None
 
-    def _step_usd(self, holder: _Holder, model: str | None, meter: Meter, cost: Cost) -> float:
+    def _step_usd(self, reserved: _Reservation, model: str | None, meter: Meter, cost: Cost) -> float:
         """The dearest call so far; where the agent itself tells what all of them cost, in proportion to that."""
         costing = self._costing()
-        calls = [found.usd for each in meter.calls if (found := costing.cost(holder.agent, each, model))]
+        calls = [found.usd for each in meter.calls if (found := costing.cost(reserved.agent, each, model))]
         if not calls:
             return 0.0
         told = 1.0 if cost.assumed else min(1.0, cost.usd / (sum(calls) or 1.0))

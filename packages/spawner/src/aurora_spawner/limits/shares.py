@@ -18,28 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Shares:
-    """The attempts of open tasks that ended at their shares, for one coordinator.
+    """The attempts of one open task that ended at their shares.
 
     An attempt that goes on with another share is no retry, and what it used belongs to its task's result.
     """
 
-    _used: dict[str, dict[Path | None, Usage | None]] = field(default_factory=dict)
-    """By task, and by where the attempt's output is."""
+    _used: dict[Path | None, Usage | None] = field(default_factory=dict)
+    """By the path of the attempt's output."""
 
-    def add(self, task_id: str, end: AttemptEnd, usage: Usage | None) -> None:
-        """Notes an attempt that has spent its share, and what it used."""
-        self._used.setdefault(task_id, {})[end.stdout_path] = usage
+    def __len__(self) -> int:
+        return len(self._used)
 
-    def count(self, task_id: str) -> int:
-        """Returns how many attempts at a task have."""
-        return len(self._used.get(task_id, ()))
+    def add(self, end: AttemptEnd, usage: Usage | None) -> None:
+        """Adds an attempt that has spent its share, and its usage."""
+        self._used[end.stdout_path] = usage
 
-    def joined(self, task_id: str, end: AttemptEnd, result: SpawnResult) -> SpawnResult:
-        """Returns the result of an attempt with what the task's earlier shares used.
+    def joined(self, end: AttemptEnd, result: SpawnResult) -> SpawnResult:
+        """Returns the result of an attempt with the usage of the task's earlier shares.
 
         Their cost is unknown if one of them did not tell: then so is that of the task.
         """
-        earlier = [used for output, used in self._used.get(task_id, {}).items() if output != end.stdout_path]
+        earlier = [used for output, used in self._used.items() if output != end.stdout_path]
         if not earlier:
             return result
         known = [used for used in (*earlier, result.usage) if used is not None]
@@ -47,10 +46,6 @@ class Shares:
         if total is not None and len(known) <= len(earlier):
             total = replace(total, cost_usd=None)
         return replace(result, usage=total)
-
-    def forget(self, task_id: str) -> None:
-        """Drops what is known of a task that is settled."""
-        self._used.pop(task_id, None)
 
 
 def last_word(end: AttemptEnd, spent: AttemptEnd | None, *, stopping: bool) -> AttemptEnd:

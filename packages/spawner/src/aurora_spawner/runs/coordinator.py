@@ -22,7 +22,7 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TaskSettled,
 )
-from aurora_spawner.limits.shares import Shares, last_word
+from aurora_spawner.limits.shares import last_word
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.runs.attempt_orders import with_limit_told
 from aurora_spawner.runs.hedging import Means
@@ -30,7 +30,7 @@ from aurora_spawner.runs.notifier import Teller
 from aurora_spawner.runs.recorder import Record, ended_fact, started_fact
 from aurora_spawner.runs.recovery_driver import Recovering
 from aurora_spawner.runs.resume_state import stored_task
-from aurora_spawner.runs.run_tasks import Roster
+from aurora_spawner.runs.run_tasks import RunTasks
 from aurora_spawner.runs.task_result import TASK_CANCELLED, for_journal, result_of, without_attempt
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import SpawnResult, TaskState, TaskStep
@@ -79,7 +79,7 @@ class Coordinator:
         on_event: Callable[[RunEvent], None] | None,
     ) -> None:
         self._assignment = assignment
-        self._roster = Roster(standing, conduct=conduct, agents=backends)
+        self._tasks = RunTasks(standing, conduct=conduct, agents=backends)
         self._scheduler = scheduler
         self._backends = backends
         self._executor = executor
@@ -90,18 +90,10 @@ class Coordinator:
         self.tell = Teller(
             on_event=on_event,
             run_id=assignment.run_id,
-            roster=self._roster,
+            tasks=self._tasks,
             scheduler=scheduler,
             agent_of=self._agent,
         )
-        self._attempts = dict(standing.attempts)
-        """Attempts so far by open task, those of earlier executions included."""
-        self._running: dict[str, RunningAttempt] = {}
-        self._deciding: dict[str, int] = {}
-        """The number of a task's attempt that counts, where it is not the latest."""
-        self._shares = Shares()
-        self._cancelled = set(standing.cancelled)
-        """Tasks that a user asked to end."""
         self._finished = asyncio.Event()
         self.ending: str | None = None
         """Why the run was told to end early."""
@@ -119,6 +111,7 @@ class Coordinator:
                 executor=executor,
                 backends=backends,
                 cwd=assignment.cwd,
+                tasks=self._tasks,
             )
             self._recovering = Recovering(recovery, host=self, means=means)
 
@@ -133,11 +126,12 @@ class Coordinator:
             async with asyncio.TaskGroup() as self._group:
                 if self._recovering:
                     attempted = {attempt.task_id for attempt in open_attempts}
-                    self._recovering.resume(list(self._roster.tasks.values()), attempted=attempted)
+                    self._recovering.resume(list(self._tasks.tasks.values()), attempted=attempted)
                 for attempt in open_attempts:
                     self._scheduler.begin(attempt.task_id)
                     self.begin(self._go_on(attempt))
-                for task_id in sorted(self._cancelled - {attempt.task_id for attempt in open_attempts}):
+                cancelled = {task_id for task_id, each in self._tasks.in_flight.items() if each.cancelled}
+                for task_id in sorted(cancelled - {attempt.task_id for attempt in open_attempts}):
                     self.begin(self._settle_cancelled(task_id))
                 self._write_skipped(self._scheduler.skip_hopeless())
                 self.dispatch()
@@ -194,11 +188,11 @@ class Coordinator:
             return self._scheduler.states[task_id]
         await self._record.note(task_id, TaskCancelled(by=by))
         state = self._scheduler.states[task_id]
-        self._cancelled.add(task_id)
-        if task_id in self._running:
-            self._executor.cancel(self._running[task_id], at_once=False)
-            if self._recovering:
-                self._recovering.hedging.cancel(task_id, at_once=False)
+        flight = self._tasks.flight(task_id)
+        flight.cancelled = True
+        if flight.running is not None:
+            for running in flight.running_attempts():
+                self._executor.cancel(running, at_once=False)
         elif state is TaskState.PENDING and self.ending is None:
             self.begin(self._settle_cancelled(task_id))
         return state
@@ -227,7 +221,7 @@ class Coordinator:
 
     def knows(self, task_id: str) -> bool:
         """Whether the run has a task of that id."""
-        return task_id in self._roster.tasks
+        return task_id in self._tasks.tasks
 
     def status(self) -> dict[str, Any]:
         """How the run stands, as JSON values."""
@@ -237,7 +231,7 @@ class Coordinator:
             "paused": self.paused,
             "ending": self.ending,
             "tasks": {str(state): count for state, count in counts.items()},
-            "running": sorted(self._running),
+            "running": sorted(task_id for task_id, each in self._tasks.in_flight.items() if each.running),
             **(self._recovering.waiting() if self._recovering else {}),
         }
 
@@ -255,8 +249,8 @@ class Coordinator:
 
     def _enters(self, task_id: str) -> bool:
         """Whether a task that has taken its slot is attempted; recovery may give it to another agent, or to none."""
-        task = self._roster.tasks[task_id]
-        if task_id in self._cancelled:
+        task = self._tasks.tasks[task_id]
+        if self._tasks.cancelled(task_id):
             self.begin(self._settle(task_id, self._never_began(task_id)))
             return False
         if self._recovering is None or self._recovering.enter(task):
@@ -308,7 +302,7 @@ class Coordinator:
                 reason = "its supervisor was killed"
             elif end.reason == SHARE_SPENT and self._may_go_on(task_id):
                 spent, reason = end, f"{end.stderr}; it goes on when there is money"
-                self._shares.add(task_id, end, self._judged(task_id, end).usage)
+                self._tasks.flight(task_id).shares.add(end, self._judged(task_id, end).usage)
             else:
                 await self._close(task_id, end, last_word(end, spent, stopping=self.stopping(task_id)))
                 return
@@ -320,14 +314,15 @@ class Coordinator:
         if self.stopping(task_id):
             return False
         try:
-            return self.order(task_id, self._attempts.get(task_id, 0) + 1, self._agent(task_id)).resumes is not None
+            number = self._tasks.flight(task_id).attempts + 1
+            return self.order(task_id, number, self._agent(task_id)).resumes is not None
         except BackendError:
             return False
 
     async def _go_on(self, attempt: FoundAttempt) -> None:
         """Sees an attempt of an earlier coordinator to its end; start another if it never began, or was cut off."""
         task_id, end = attempt.task_id, attempt.found
-        self._deciding[task_id] = attempt.number
+        self._tasks.flight(task_id).deciding = attempt.number
         if not isinstance(end, AttemptEnd):
             self._record.jot(task_id, started_fact(attempt.number, end, adopted=True))
             self.tell(run_events.TaskStarted(task_id=task_id, adopted=True))
@@ -335,7 +330,7 @@ class Coordinator:
         ended_early = end.reason in ("supervisor_lost", FOLDER_REMOVED, "voided", "cancelled")
         if (ended_early and not self.stopping(task_id)) or (end.reason == SHARE_SPENT and self._may_go_on(task_id)):
             if self._recovering:
-                self._recovering.recovery.cut_off(self._roster.tasks[task_id])
+                self._recovering.recovery.cut_off(self._tasks.tasks[task_id])
             await self._record.note(task_id, self._ended(task_id, end))
             self._scheduler.postpone(task_id)
             self._scheduler.requeue(task_id)
@@ -344,9 +339,10 @@ class Coordinator:
             await self._close(task_id, end, last_word(end, None, stopping=self.stopping(task_id)))
 
     async def _attempt(self, task_id: str) -> AttemptEnd:
-        order = self.order(task_id, self._attempts.get(task_id, 0) + 1, self._agent(task_id))
-        self._deciding.pop(task_id, None)
-        number = self.next_number(task_id)
+        flight = self._tasks.flight(task_id)
+        order = self.order(task_id, flight.attempts + 1, self._agent(task_id))
+        flight.deciding = None
+        number = flight.next_number()
         agent = self._agent(task_id)
         await self._record.note(
             task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
@@ -354,7 +350,7 @@ class Coordinator:
         if self.stopping(task_id):
             return AttemptEnd(reason="voided")
         try:
-            running = self._running[task_id] = await self._executor.start(order)
+            running = flight.running = await self._executor.start(order)
         except OSError as error:  # no process to be had, or no room for the prompt
             return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
         except AttemptRefusedError as refused:
@@ -365,36 +361,33 @@ class Coordinator:
         return await self._follow(task_id, running)
 
     async def _follow(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
-        self._running[task_id] = running
+        flight = self._tasks.flight(task_id)
+        flight.running = running
         if self.stopping(task_id):
             self._executor.cancel(running, at_once=self._at_once)
         end = await self._collect(task_id, running)
-        del self._running[task_id]
+        flight.running = None
         return end
 
     async def _collect(self, task_id: str, running: RunningAttempt) -> AttemptEnd:
         """The end of an attempt, or of the second one that was begun beside it because it took so long."""
         if self._recovering is None:
             return await self._executor.collect(running)
-        number = self._deciding[task_id] = self.attempt_number(task_id)
-        finish = await self._recovering.collect(self._roster.tasks[task_id], running, number=number)
-        self._deciding[task_id] = finish.number
+        flight = self._tasks.flight(task_id)
+        flight.deciding = flight.number
+        finish = await self._recovering.collect(self._tasks.tasks[task_id], running, number=flight.number)
+        flight.deciding = finish.number
         return finish.end
-
-    def next_number(self, task_id: str) -> int:
-        """Counts one more attempt at a task."""
-        self._attempts[task_id] = self._attempts.get(task_id, 0) + 1
-        return self._attempts[task_id]
 
     def order(self, task_id: str, number: int, agent: str) -> AttemptOrder:
         """The order for an attempt of some agent."""
-        task = self._roster.tasks[task_id]
+        task = self._tasks.tasks[task_id]
         order = self._assignment.order(
             task,
             number=number,
-            position=self._roster.positions[task_id],
+            position=self._tasks.positions[task_id],
             backend=self._backends[agent],
-            before=self._roster.before(task),
+            before=self._tasks.before(task),
         )
         order = replace(order, open_tasks=self._scheduler.open)
         return with_limit_told(self._recovering.timed(task, order) if self._recovering else order)
@@ -406,12 +399,12 @@ class Coordinator:
             seen: the end that the task is judged by, if it is not its last attempt's own.
         """
         result = self._result_of(task_id, seen)
-        if result.state is TaskState.CANCELLED and task_id not in self._cancelled:
-            self._roster.results[task_id] = result
+        if result.state is TaskState.CANCELLED and not self._tasks.cancelled(task_id):
+            self._tasks.results[task_id] = result
             if self._recovering:
-                self._recovering.recovery.cut_off(self._roster.tasks[task_id])
+                self._recovering.recovery.cut_off(self._tasks.tasks[task_id])
             self._scheduler.reopen(task_id)
-            reopened = TaskReopened(why=str(self.ending), task=stored_task(self._roster.tasks[task_id]))
+            reopened = TaskReopened(why=str(self.ending), task=stored_task(self._tasks.tasks[task_id]))
             written = self._record.note(task_id, self._ended(task_id, end), reopened)
             self.dispatch()
             await written
@@ -421,11 +414,11 @@ class Coordinator:
 
     async def _conclude(self, task_id: str, end: AttemptEnd, result: SpawnResult, *before: Fact) -> None:
         """Settles a task by its last attempt, unless its recovery goes on."""
-        result, growth = self._roster.expand(result, self._scheduler)
+        result, growth = self._tasks.expand(result, self._scheduler)
         following = None
         if self._recovering:
-            cancelled = result.state is TaskState.CANCELLED or task_id in self._cancelled
-            task = self._roster.tasks[task_id]
+            cancelled = result.state is TaskState.CANCELLED or self._tasks.cancelled(task_id)
+            task = self._tasks.tasks[task_id]
             result, following = self._recovering.conclude(task, end, result, cancelled=cancelled)
             if following:
                 self._recovering.again(task_id, following)
@@ -450,11 +443,8 @@ class Coordinator:
         there is nobody to be told, nothing waits for it but the end of the run.
         """
         if self._recovering:
-            result = self._recovering.final(self._roster.tasks[task_id], result)
-        self._roster.results[task_id] = result
-        self._attempts.pop(task_id, None)
-        self._deciding.pop(task_id, None)
-        self._shares.forget(task_id)
+            result = self._recovering.final(self._tasks.tasks[task_id], result)
+        self._tasks.settle(task_id, result)
         skipped = self._scheduler.settle(task_id, _STEP_OF[result.state])
         settled = TaskSettled(result=for_journal(result).to_json())
         if self.tell.on_event is None and self._recovering is None:
@@ -468,7 +458,7 @@ class Coordinator:
         self.dispatch()
         await written
         for each in ended:
-            self.tell(run_events.TaskEnded(task_id=each, result=self._roster.results[each]))
+            self.tell(run_events.TaskEnded(task_id=each, result=self._tasks.results[each]))
         self._call_back()
 
     def _stop_batch(self) -> list[str]:
@@ -487,10 +477,10 @@ class Coordinator:
         self.dispatch()
         await self._record.flush()
         for task_id in skipped:
-            self.tell(run_events.TaskEnded(task_id=task_id, result=self._roster.results[task_id]))
+            self.tell(run_events.TaskEnded(task_id=task_id, result=self._tasks.results[task_id]))
 
     def _skip_all(self, reason: str) -> list[str]:
-        rest = self._roster.in_order(self._scheduler.pending)
+        rest = self._tasks.in_order(self._scheduler.pending)
         for task_id in rest:
             if self._scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
                 self._scheduler.settle(task_id, TaskStep.SKIP)
@@ -502,7 +492,8 @@ class Coordinator:
             self._skip(task_id, f"task {cause}, which it depends on, {_HOW_IT_WENT[self._scheduler.states[cause]]}")
 
     def _skip(self, task_id: str, error: str) -> None:
-        result = self._roster.results[task_id] = self._without_attempt(task_id, TaskState.SKIPPED, error)
+        result = self._without_attempt(task_id, TaskState.SKIPPED, error)
+        self._tasks.settle(task_id, result)
         self._record.jot(task_id, TaskSettled(result=for_journal(result).to_json()))
 
     async def _abandon(self) -> None:
@@ -514,36 +505,35 @@ class Coordinator:
             await self._executor.collect(running)
 
     def _everything_running(self) -> list[RunningAttempt]:
-        rivals = self._recovering.hedging.rivals.values() if self._recovering else ()
-        return [*self._running.values(), *(rival.running for rival in rivals)]
+        return [running for flight in self._tasks.in_flight.values() for running in flight.running_attempts()]
 
     # Results.
 
     def _agent(self, task_id: str) -> str:
         """Who has a task now."""
-        task = self._roster.tasks[task_id]
+        task = self._tasks.tasks[task_id]
         return self._recovering.recovery.agent_of(task) if self._recovering else self._assignment.agent_of(task)
 
     def stopping(self, task_id: str) -> bool:
         """Whether the task was told to end."""
-        return self.ending is not None or task_id in self._cancelled
+        return self.ending is not None or self._tasks.cancelled(task_id)
 
     def _result_of(self, task_id: str, end: AttemptEnd) -> SpawnResult:
         if end.survivors:
             pids = ", ".join(map(str, end.survivors))
             self.notices.append(f"task {task_id}: processes {pids} could not be ended")
-        return self._shares.joined(task_id, end, self._judged(task_id, end))
+        return self._tasks.flight(task_id).shares.joined(end, self._judged(task_id, end))
 
     def _judged(self, task_id: str, end: AttemptEnd) -> SpawnResult:
-        agent = self._agent(task_id)
+        agent, flight = self._agent(task_id), self._tasks.flight(task_id)
         return result_of(
-            self._roster.tasks[task_id],
+            self._tasks.tasks[task_id],
             end,
             agent=agent,
             backend=self._backends[agent],
             cwd=self._assignment.cwd,
-            retries=self._attempts.get(task_id, 1) - 1 - self._shares.count(task_id),
-            stopped=TASK_CANCELLED if task_id in self._cancelled else self.ending,
+            retries=max(flight.attempts, 1) - 1 - len(flight.shares),
+            stopped=TASK_CANCELLED if flight.cancelled else self.ending,
             prices=self._conduct.prices,
         )
 
@@ -553,26 +543,22 @@ class Coordinator:
             await self._settle(task_id, self._never_began(task_id))
 
     def _never_began(self, task_id: str) -> SpawnResult:
-        when = "before its next attempt" if self._attempts.get(task_id) else "before it could start"
+        when = "before its next attempt" if self._tasks.flight(task_id).attempts else "before it could start"
         return self._without_attempt(task_id, TaskState.CANCELLED, f"cancelled by the user {when}")
 
     def _without_attempt(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
-        reason = TASK_CANCELLED if task_id in self._cancelled else None
-        return without_attempt(self._roster.tasks[task_id], state, error, agent=self._agent(task_id), reason=reason)
+        reason = TASK_CANCELLED if self._tasks.cancelled(task_id) else None
+        return without_attempt(self._tasks.tasks[task_id], state, error, agent=self._agent(task_id), reason=reason)
 
     def all_results(self) -> dict[str, SpawnResult]:
         """By task in their order; tasks that the end of the run kept from starting are cancelled."""
         return {
-            task_id: self._roster.results.get(task_id) or self._unfinished(task_id) for task_id in self._roster.tasks
+            task_id: self._tasks.results.get(task_id) or self._unfinished(task_id) for task_id in self._tasks.tasks
         }
 
     def _unfinished(self, task_id: str) -> SpawnResult:
         error = "the run was ended before it could start"
         return replace(self._without_attempt(task_id, TaskState.CANCELLED, error), termination_reason=self.ending)
 
-    def attempt_number(self, task_id: str) -> int:
-        """Of a task's attempt that is under way, or that counts of two."""
-        return self._deciding.get(task_id, self._attempts[task_id])
-
     def _ended(self, task_id: str, end: AttemptEnd) -> AttemptEnded:
-        return ended_fact(self.attempt_number(task_id), end)
+        return ended_fact(self._tasks.flight(task_id).number, end)

@@ -11,6 +11,7 @@ from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.runs.evidence import judge
+from aurora_spawner.runs.in_flight import HedgeAttempt
 from aurora_spawner.runs.recorder import ended_fact, started_fact
 from aurora_spawner.runs.task_result import began_at
 from aurora_spawner.tasks.run_events import TaskHedged
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.runs.recorder import Record
+    from aurora_spawner.runs.run_tasks import RunTasks
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
@@ -37,10 +39,6 @@ class Host(Protocol):
 
     def stopping(self, task_id: str) -> bool:
         """Whether the task was told to end."""
-        ...
-
-    def next_number(self, task_id: str) -> int:
-        """Counts one more attempt at a task."""
         ...
 
     def order(self, task_id: str, number: int, agent: str) -> AttemptOrder:
@@ -61,15 +59,7 @@ class Means:
     executor: Executor
     backends: Mapping[str, Backend]
     cwd: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
-    """A second attempt at a task."""
-
-    agent: str
-    number: int
-    running: RunningAttempt
+    tasks: RunTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +83,6 @@ class Hedging:
         self._recovery = recovery
         self._host = host
         self._means = means
-        self.rivals: dict[str, Rival] = {}
-        """Second attempts under way, by task."""
 
     async def collect(self, task: SpawnTask, running: RunningAttempt, *, number: int) -> Finish:
         """Waits for an attempt, and after its usual time for another one beside it, too."""
@@ -105,33 +93,30 @@ class Hedging:
             async with asyncio.TaskGroup() as group:
                 first = group.create_task(self._means.executor.collect(running))
                 await asyncio.wait({first}, timeout=delay_s)
-                rival = None if first.done() or self._host.stopping(str(task.id)) else await self._begin(task)
-                if rival is None:
+                hedge = None if first.done() or self._host.stopping(str(task.id)) else await self._begin(task)
+                if hedge is None:
                     return Finish(end=await first, number=number)
-                second = group.create_task(self._means.executor.collect(rival.running))
-                return await self._race(task, (first, running, number), (second, rival))
+                second = group.create_task(self._means.executor.collect(hedge.running))
+                return await self._race(task, (first, running, number), (second, hedge))
         except BaseExceptionGroup as failures:  # what went wrong is what the coordinator has to know
             raise failures.exceptions[0] from None
         finally:
             self._forget(str(task.id))
 
     def _forget(self, task_id: str) -> None:
-        rival = self.rivals.pop(task_id, None)
-        if rival is not None:
-            self._means.scheduler.give_back(rival.agent)
+        flight = self._means.tasks.flight(task_id)
+        hedge, flight.hedge = flight.hedge, None
+        if hedge is not None:
+            self._means.scheduler.give_back(hedge.agent)
             self._host.dispatch()
 
-    def cancel(self, task_id: str, *, at_once: bool) -> None:
-        """Ends the second attempt at a task, if there is one."""
-        if task_id in self.rivals:
-            self._means.executor.cancel(self.rivals[task_id].running, at_once=at_once)
-
-    async def _begin(self, task: SpawnTask) -> Rival | None:
+    async def _begin(self, task: SpawnTask) -> HedgeAttempt | None:
         """Begins a second attempt on another agent, where one is there and has room."""
         task_id, agent = str(task.id), self._recovery.hedge_agent(task)
         if agent is None or not self._means.scheduler.borrow(agent):
             return None
-        number = self._host.next_number(task_id)
+        flight = self._means.tasks.flight(task_id)
+        number = flight.next_number()
         try:
             order = self._host.order(task_id, number, agent)
             intended = AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
@@ -140,33 +125,33 @@ class Hedging:
         except (BackendError, OSError, AttemptRefusedError):
             self._means.scheduler.give_back(agent)
             return None
-        rival = self.rivals[task_id] = Rival(agent=agent, number=number, running=running)
+        hedge = flight.hedge = HedgeAttempt(agent=agent, number=number, running=running)
         self._means.record.jot(task_id, started_fact(number, running))
         self._host.tell(TaskHedged(task_id=task_id, rival=agent))
         if self._host.stopping(task_id):
-            self.cancel(task_id, at_once=False)
-        return rival
+            self._means.executor.cancel(running, at_once=False)
+        return hedge
 
     async def _race(
         self,
         task: SpawnTask,
         one: tuple[asyncio.Task[AttemptEnd], RunningAttempt, int],
-        other: tuple[asyncio.Task[AttemptEnd], Rival],
+        other: tuple[asyncio.Task[AttemptEnd], HedgeAttempt],
     ) -> Finish:
         """The first good end of the two; where neither is good, the end of the first attempt counts."""
         first, running, number = one
-        second, rival = other
+        second, hedge = other
         await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
         if first.done() and not self._did_it(task, first.result(), self._recovery.agent_of(task)):
             await asyncio.wait({second})  # the one has failed: everything depends on the other
-        if second.done() and self._did_it(task, second.result(), rival.agent):
+        if second.done() and self._did_it(task, second.result(), hedge.agent):
             self._means.executor.cancel(running, at_once=False)
             self._means.record.jot(str(task.id), ended_fact(number, await first))
-            self._recovery.hedge_won(task, rival.agent)
-            return Finish(end=second.result(), number=rival.number)
+            self._recovery.hedge_won(task, hedge.agent)
+            return Finish(end=second.result(), number=hedge.number)
         end = await first
-        self._means.executor.cancel(rival.running, at_once=False)
-        self._means.record.jot(str(task.id), ended_fact(rival.number, await second))
+        self._means.executor.cancel(hedge.running, at_once=False)
+        self._means.record.jot(str(task.id), ended_fact(hedge.number, await second))
         return Finish(end=end, number=number)
 
     def _did_it(self, task: SpawnTask, end: AttemptEnd, agent: str) -> bool:

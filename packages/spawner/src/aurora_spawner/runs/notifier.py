@@ -11,7 +11,7 @@ from aurora_spawner.tasks.run_events import TaskEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aurora_spawner.runs.run_tasks import Roster
+    from aurora_spawner.runs.run_tasks import RunTasks
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.tasks.run_events import RunEvent
 
@@ -22,7 +22,7 @@ class Teller:
 
     on_event: Callable[[RunEvent], None] | None
     run_id: str
-    roster: Roster
+    tasks: RunTasks
     scheduler: Scheduler
     agent_of: Callable[[str], str]
 
@@ -30,9 +30,9 @@ class Teller:
         """Completes the event and hand it on."""
         if self.on_event is None:
             return
-        done, total = self.scheduler.settled, len(self.roster.tasks)
+        done, total = self.scheduler.settled, len(self.tasks.tasks)
         complete: RunEvent = replace(event, run_id=self.run_id, at=time.time(), done=done, total=total)
         if isinstance(complete, TaskEvent):
-            title = self.roster.tasks[complete.task_id].headline
+            title = self.tasks.tasks[complete.task_id].headline
             complete = replace(complete, title=title, agent=self.agent_of(complete.task_id))
         self.on_event(complete)

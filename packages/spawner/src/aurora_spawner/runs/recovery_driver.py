@@ -16,6 +16,7 @@ from aurora_spawner.recovery.run_breaker import Batch
 from aurora_spawner.recovery.run_recovery import Entry
 from aurora_spawner.runs.hedging import Hedging
 from aurora_spawner.runs.hedging import Host as HedgeHost
+from aurora_spawner.runs.in_flight import Termination
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
@@ -55,10 +56,6 @@ class Host(HedgeHost, Protocol):
         """Own a piece of work until it ends."""
         ...
 
-    def attempt_number(self, task_id: str) -> int:
-        """Of a task's attempt that is under way."""
-        ...
-
     async def unpause(self, *, by: str) -> None:
         """Goes on after a pause."""
         ...
@@ -82,11 +79,8 @@ class Recovering:
         self._host = host
         self._means = means
         self.hedging = Hedging(recovery, host=host, means=means)
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        """By agent that is held, and by task that waits."""
-        self._running: dict[str, RunningAttempt] = {}
-        self._ended: dict[str, tuple[str, str]] = {}
-        """Attempts that were told to end: why, and that in words."""
+        self._agent_timers: dict[str, asyncio.TimerHandle] = {}
+        """By agent whose provider is paused."""
         self._closed = False
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
         self._listener = Listener()
@@ -96,9 +90,10 @@ class Recovering:
 
     def close(self) -> None:
         """Lets go of timers and files."""
-        for timer in self._timers.values():
+        waiting = [flight.timer for flight in self._means.tasks.in_flight.values() if flight.timer is not None]
+        for timer in (*self._agent_timers.values(), *waiting):
             timer.cancel()
-        self._timers.clear()
+        self._agent_timers.clear()
         self._listener.close()
         self._closed = True
         self.recovery.close()
@@ -142,7 +137,6 @@ class Recovering:
     async def collect(self, task: SpawnTask, running: RunningAttempt, *, number: int) -> Finish:
         """Looks after an attempt until its end; a hedge may have begun beside it and come first."""
         task_id = str(task.id)
-        self._running[task_id] = running
         limits = self.recovery.limits(task, explicit_s=self._asked_s(task), default_s=None)
         self._watchdog.follow(task_id, running, limits=limits, detection=self.recovery.detection(task))
         self._listen(task, running)
@@ -151,11 +145,10 @@ class Recovering:
         finally:
             self._watchdog.release(task_id)
             self._listener.release(task_id)
-            del self._running[task_id]
-        told = self._ended.get(task_id)
-        if told is None or finish.end.reason != "cancelled":
+        termination = self._means.tasks.flight(task_id).termination
+        if termination is None or finish.end.reason != "cancelled":
             return finish
-        return replace(finish, end=replace(finish.end, reason=told[0]))
+        return replace(finish, end=replace(finish.end, reason=termination.reason))
 
     def _listen(self, task: SpawnTask, running: RunningAttempt) -> None:
         """What the attempt tells of its provider while it runs counts at once, for all attempts of that account."""
@@ -180,9 +173,10 @@ class Recovering:
         Args:
             cancelled: Whether the user has ended the task.
         """
-        told = self._ended.pop(str(task.id), None)
-        if told and end.reason == told[0]:  # we told it to end
-            result = replace(result, error=told[1])
+        flight = self._means.tasks.flight(str(task.id))
+        termination, flight.termination = flight.termination, None
+        if termination and end.reason == termination.reason:
+            result = replace(result, error=termination.error)
         if result.success:
             self.recovery.succeeded(task, result)
             return result, None
@@ -205,7 +199,8 @@ class Recovering:
         """As JSON values: providers that are waited for, what quiet attempts wait for, how the agents are doing."""
         if self._closed:
             return {}
-        found = {task_id: self._watchdog.waiting_for(task_id) for task_id in sorted(self._running)}
+        running = sorted(task_id for task_id, flight in self._means.tasks.in_flight.items() if flight.running)
+        found = {task_id: self._watchdog.waiting_for(task_id) for task_id in running}
         return {
             "providers": self.recovery.waiting(),
             "waiting_for": {task_id: reason for task_id, reason in found.items() if reason},
@@ -217,15 +212,15 @@ class Recovering:
         self._note_stall(task_id, verdict.reason, ended=False)
 
     def _on_expired(self, task_id: str, reason: str, error: str) -> None:
-        running = self._running.get(task_id)
-        if running is None:
+        flight = self._means.tasks.flight(task_id)
+        if flight.running is None:
             return
-        self._ended[task_id] = (reason, error)
+        flight.termination = Termination(reason=reason, error=error)
         self._note_stall(task_id, error, ended=True)
-        self._means.executor.cancel(running, at_once=False)
+        self._means.executor.cancel(flight.running, at_once=False)
 
     def _note_stall(self, task_id: str, reason: str, *, ended: bool) -> None:
-        number = self._host.attempt_number(task_id)
+        number = self._means.tasks.flight(task_id).number
         self._means.record.jot(task_id, AttemptStalled(number=number, reason=reason, ended=ended))
 
     # Waiting without a slot.
@@ -241,7 +236,14 @@ class Recovering:
     def wait(self, task_id: str, delay_s: float) -> None:
         """Keeps a task from starting for a while."""
         self._means.scheduler.postpone(task_id)
-        self._set_timer(f"task {task_id}", delay_s, self._means.scheduler.requeue, task_id)
+        flight = self._means.tasks.flight(task_id)
+
+        def due() -> None:
+            flight.timer = None
+            self._means.scheduler.requeue(task_id)
+            self._host.dispatch()
+
+        flight.timer = asyncio.get_running_loop().call_later(delay_s, due)
 
     def set_alarms(self) -> None:
         """Asks again for agents whose provider has them wait, when the wait is over; tell of providers that pause."""
@@ -252,21 +254,18 @@ class Recovering:
             self._question.cancel()
         now = self.recovery.settings.clock()
         for agent, until in self.recovery.held.items():
-            if f"agent {agent}" not in self._timers:
+            if agent not in self._agent_timers:
                 delay_s = min(LONGEST_TIMER_S, max(0.001, until - now))
-                self._set_timer(f"agent {agent}", delay_s, self._ask_again, agent)
+                self._agent_timers[agent] = asyncio.get_running_loop().call_later(delay_s, self._pause_over, agent)
 
     def _ask_again(self, agent: str) -> None:
         self.recovery.held.pop(agent, None)  # whether it still has to wait, the next of its tasks finds out
         self._means.scheduler.release(agent)
 
-    def _set_timer(self, name: str, delay_s: float, what: Any, given: str) -> None:
-        def due() -> None:
-            self._timers.pop(name, None)
-            what(given)
-            self._host.dispatch()
-
-        self._timers[name] = asyncio.get_running_loop().call_later(delay_s, due)
+    def _pause_over(self, agent: str) -> None:
+        self._agent_timers.pop(agent, None)
+        self._ask_again(agent)
+        self._host.dispatch()
 
     # The breaker of the whole run.
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import BackendError, SpawnerError
+from aurora_spawner.runs.in_flight import TaskInFlight
 from aurora_spawner.runs.resume_state import tasks_added
 from aurora_spawner.tasks.growth import grow
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.resume_state import Standing
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 
-class Roster:
-    """What a coordinator knows of its tasks by their ids; grows where results add tasks."""
+class RunTasks:
+    """The tasks of a run by their ids, and the state of those in flight; grows if results add tasks."""
 
     def __init__(self, standing: Standing, *, conduct: Conduct, agents: Collection[str]) -> None:
         self._graph = standing.graph
@@ -32,9 +33,34 @@ class Roster:
         """Of all tasks that the run ever had."""
         self.results = dict(standing.results)
         """Of settled tasks, and of those that the end of the run cut off."""
+        self._in_flight = _left_in_flight(standing)
         self._expand = conduct.expand
         self._room = conduct.max_added - standing.added
         self._agents = agents
+
+    @property
+    def in_flight(self) -> Mapping[str, TaskInFlight]:
+        """Tasks that were attempted or cancelled and are not settled."""
+        return self._in_flight
+
+    def flight(self, task_id: str) -> TaskInFlight:
+        """Returns the state of a task that is not settled."""
+        found = self._in_flight.get(task_id)
+        if found is None:
+            found = self._in_flight[task_id] = TaskInFlight()
+        return found
+
+    def cancelled(self, task_id: str) -> bool:
+        """Returns True if a user has asked for the end of a task that is not settled."""
+        found = self._in_flight.get(task_id)
+        return found is not None and found.cancelled
+
+    def settle(self, task_id: str, result: SpawnResult) -> None:
+        """Keeps the final result of a task and forgets the rest."""
+        self.results[task_id] = result
+        flight = self._in_flight.pop(task_id, None)
+        if flight is not None and flight.timer is not None:
+            flight.timer.cancel()
 
     def before(self, task: SpawnTask) -> list[SpawnResult]:
         """The results of a task's dependencies, each once."""
@@ -73,3 +99,15 @@ class Roster:
     def _check_agent(self, agent: str | None) -> None:
         if agent is not None and agent not in self._agents:
             raise BackendError(agent, f"has no backend; there are: {', '.join(sorted(self._agents))}")
+
+
+def _left_in_flight(standing: Standing) -> dict[str, TaskInFlight]:
+    """Returns the tasks that an earlier coordinator has left open, each with its attempts and its cancellation."""
+    left = {
+        task_id: TaskInFlight(attempts=attempts)
+        for task_id, attempts in standing.attempts.items()
+        if task_id not in standing.states
+    }
+    for task_id in standing.cancelled:
+        left.setdefault(task_id, TaskInFlight()).cancelled = True
+    return left

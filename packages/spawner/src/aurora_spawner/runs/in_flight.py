@@ -1,0 +1,75 @@
+"""The state of one task between its first attempt and its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aurora_spawner.limits.shares import Shares
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+
+    from aurora_spawner.attempts.executor import RunningAttempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeAttempt:
+    """A second attempt at a task, on another agent."""
+
+    agent: str
+    number: int
+    running: RunningAttempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Termination:
+    """The reason for which the coordinator itself ends an attempt."""
+
+    reason: str
+    """The reason of its end: deadline or stalled."""
+    error: str
+    """The reason for people."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskInFlight:
+    """All that a coordinator remembers of one task that is not settled.
+
+    It exists from the first attempt at the task, or from its cancellation, until the task is settled.
+    """
+
+    attempts: int = 0
+    """Attempts so far, those of earlier executions included."""
+    running: RunningAttempt | None = None
+    """The attempt under way."""
+    hedge: HedgeAttempt | None = None
+    """The attempt under way beside it."""
+    deciding: int | None = None
+    """The number of the attempt that counts; None for the latest."""
+    cancelled: bool = False
+    """A user has asked for the task's end."""
+    termination: Termination | None = None
+    """Set once the attempt under way was told to end because it took too long or stalled."""
+    shares: Shares = field(default_factory=Shares)
+    """Attempts that have spent their share of the budget."""
+    timer: asyncio.TimerHandle | None = None
+    """Set while the task waits for its next attempt without a slot."""
+
+    @property
+    def number(self) -> int:
+        """The number of the attempt under way, or of the one of two that counts."""
+        return self.attempts if self.deciding is None else self.deciding
+
+    def next_number(self) -> int:
+        """Counts one more attempt and returns its number."""
+        self.attempts += 1
+        return self.attempts
+
+    def running_attempts(self) -> Iterator[RunningAttempt]:
+        """Yields the attempt under way and its hedge."""
+        if self.running is not None:
+            yield self.running
+        if self.hedge is not None:
+            yield self.hedge.running
