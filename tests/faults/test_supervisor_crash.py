@@ -18,7 +18,7 @@ from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
-from aurora_spawner.runs.coordinator import LOST_LIMIT
+from aurora_spawner.runs.stages import LOST_LIMIT
 from aurora_spawner.supervision import local_executor
 from aurora_spawner.supervision.cgroups import cgroup_for, own_cgroup
 from aurora_spawner.supervision.local_executor import LocalExecutor

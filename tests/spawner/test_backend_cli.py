@@ -16,7 +16,7 @@ from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.recovery.fallbacks import provider_of
-from aurora_spawner.runs.attempt_orders import Assignment
+from aurora_spawner.runs.attempt_orders import OrderBuilder
 
 TASK = SpawnTask("Do it", id="1")
 
@@ -171,7 +171,7 @@ def test_the_first_that_is_found_is_the_one_that_the_table_has_first(programs: P
 
 
 def order_of(backend: Backend, tmp_path: Path, task: SpawnTask = TASK) -> AttemptOrder:
-    assignment = Assignment(
+    orders = OrderBuilder(
         run_id="r",
         cwd=tmp_path,
         spool=tmp_path / "runs",
@@ -179,7 +179,7 @@ def order_of(backend: Backend, tmp_path: Path, task: SpawnTask = TASK) -> Attemp
         default_timeout_s=None,
         environ={"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "LANG": "C"},
     )
-    return assignment.order(task, number=1, position=0, backend=backend, before=())
+    return orders.order(task, number=1, position=0, backend=backend, before=())
 
 
 # The user's own command.

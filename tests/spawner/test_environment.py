@@ -10,7 +10,7 @@ import pytest
 
 from aurora_spawner import CliBackend, CommandBackend, ModelBackend, Run, SpawnTask
 from aurora_spawner.backends.profiles import PROFILES
-from aurora_spawner.runs.attempt_orders import Assignment
+from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def seen_by(backend: Backend, tmp_path: Path, task: SpawnTask | None = None, **more: str) -> dict[str, str]:
-    assignment = Assignment(
+    orders = OrderBuilder(
         run_id="r",
         cwd=tmp_path,
         spool=tmp_path / "runs",
@@ -115,7 +115,7 @@ def seen_by(backend: Backend, tmp_path: Path, task: SpawnTask | None = None, **m
         default_timeout_s=None,
         environ={**EVERYTHING, **more},
     )
-    order = assignment.order(task or SpawnTask("x"), number=1, position=0, backend=backend, before=())
+    order = orders.order(task or SpawnTask("x"), number=1, position=0, backend=backend, before=())
     return dict(order.environment)
 
 

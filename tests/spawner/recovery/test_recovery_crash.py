@@ -93,7 +93,7 @@ def check_restored(folder: Path) -> None:
         assert not state.fell_back or state.agent == "steady"
     assert {agent: breaker.to_dict() for agent, breaker in recovery.machine.breakers.items()} == breakers
     for provider, gate in paused.items():
-        after = recovery.store.gate(provider)
+        after = recovery.providers.store.gate(provider)
         if gate.state == "stopped":  # asked once more, by one probe
             assert after.state == "paused"
         elif gate.state == "probing":  # nobody makes the probe any more

@@ -19,11 +19,12 @@ from aurora_spawner import (
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.breaker import CircuitBreaker
+from aurora_spawner.recovery.decisions import AfterAttempt, Fallback, Final, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.health import health_of
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
 from aurora_spawner.recovery.restore import RecoveryStanding
-from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, Entry, RunRecovery
+from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, HELD_S, RunRecovery
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.tasks.usage_windows import UsageWindow
 from aurora_spawner.testing import SimulatedBackend
@@ -71,6 +72,20 @@ def task(number: int = 1, agent: str = "a", **more: Any) -> SpawnTask:
     return SpawnTask("go", agent, id=str(number), **more)
 
 
+def fail(recovery: RunRecovery, of: SpawnTask, end: AttemptEnd, error: str = "it broke") -> AfterAttempt:
+    return recovery.after(of, end, failure(of, error))
+
+
+def succeed(recovery: RunRecovery, of: SpawnTask) -> AfterAttempt:
+    done = AttemptEnd(reason="exited", exit_code=0)
+    result = SpawnResult(task_id=str(of.id), agent=recovery.agent_of(of), state=TaskState.SUCCEEDED)
+    return recovery.after(of, done, result)
+
+
+def cancel(recovery: RunRecovery, of: SpawnTask) -> AfterAttempt:
+    return recovery.after(of, AttemptEnd(reason="cancelled"), failure(of, "cancelled"), cancelled=True)
+
+
 def failure(of: SpawnTask, error: str = "it broke") -> SpawnResult:
     return SpawnResult(task_id=str(of.id), agent=of.agent or "a", state=TaskState.FAILED, error=error)
 
@@ -83,80 +98,80 @@ def state_of(recovery: RunRecovery, of: SpawnTask) -> RecoveryState:
 
 def test_a_failure_is_followed_by_a_retry_and_its_wait() -> None:
     recovery, one = make(), task()
-    assert recovery.enter(one) is Entry.GO
-    following = recovery.failed(one, BROKEN, failure(one))
-    assert (following.again_after_s, type(following.event)) == (1.0, TaskRetried)
-    assert recovery.enter(one) is Entry.GO
-    assert recovery.failed(one, BROKEN, failure(one)).again_after_s == 2.0
+    assert recovery.before(one) == Start()
+    following = fail(recovery, one, BROKEN)
+    assert isinstance(following, Retry)
+    assert (following.after_s, type(following.event)) == (1.0, TaskRetried)
+    assert recovery.before(one) == Start()
+    again = fail(recovery, one, BROKEN)
+    assert isinstance(again, Retry)
+    assert again.after_s == 2.0
 
 
 def test_the_facts_of_a_task_are_handed_out_once_and_carry_the_due_time() -> None:
     clock = Clock()
     recovery, one = make(clock=clock), task()
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
-    facts = [fact for fact in recovery.take_facts("1") if isinstance(fact, RecoveryTransitioned)]
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
+    facts = [fact for fact in recovery.outbox.take_facts("1") if isinstance(fact, RecoveryTransitioned)]
     assert [(fact.change["to_state"], fact.due, fact.waits) for fact in facts] == [
         ("executing", None, False),
         ("retry_pending", clock.now + 1.0, True),
     ]
-    assert [type(fact) for fact in recovery.take_facts(None)] == [BreakerMoved]
-    assert recovery.take_facts("1") == []
-    assert recovery.take_facts(None) == []
+    assert [type(fact) for fact in recovery.outbox.take_facts(None)] == [BreakerMoved]
+    assert recovery.outbox.take_facts("1") == []
+    assert recovery.outbox.take_facts(None) == []
 
 
 def test_a_rate_limit_holds_all_agents_of_the_provider_until_one_has_probed() -> None:
     clock = Clock()
     recovery, one = make(clock=clock), task()
     assert recovery.admits("a")
-    recovery.enter(one)
-    following = recovery.failed(one, LIMITED, failure(one))
-    assert (following.again_after_s, type(following.event)) == (0.0, TaskDeferred)
+    recovery.before(one)
+    assert fail(recovery, one, LIMITED) == Retry(after_s=0.0, event=TaskDeferred(task_id="1"))
     assert state_of(recovery, one) is S.INITIAL
     assert not recovery.admits("a")
-    assert recovery.held == {"a": clock.now + 5}
+    assert recovery.providers.held == {"a": clock.now + 5}
     assert recovery.admits("b"), "another provider"
     clock.now += 5.1
     assert recovery.admits("a")
     assert not recovery.admits("a"), "one probe"
-    recovery.enter(one)
-    recovery.succeeded(one)
+    recovery.before(one)
+    succeed(recovery, one)
     clock.now += 1.1
     assert recovery.admits("a")
-    assert recovery.held == {}
-    assert [type(fact) for fact in recovery.take_facts(None)] == [ProviderMoved, ProviderMoved]
+    assert recovery.providers.held == {}
+    assert [type(fact) for fact in recovery.outbox.take_facts(None)] == [ProviderMoved, ProviderMoved]
 
 
 def test_rate_limits_without_end_become_failures_at_last() -> None:
     recovery, one = make(RecoveryPolicy(max_retries=0, fallback_to_llm=False), fallbacks={}), task()
     for _ in range(DEFERRAL_LIMIT):
-        assert recovery.enter(one) is Entry.GO
-        assert recovery.failed(one, LIMITED, failure(one)).again_after_s == 0.0
-    recovery.enter(one)
-    assert recovery.failed(one, LIMITED, failure(one)).again_after_s is None
+        assert recovery.before(one) == Start()
+        assert isinstance(fail(recovery, one, LIMITED), Retry)
+    recovery.before(one)
+    assert fail(recovery, one, LIMITED) == Final(error="it broke")
 
 
 def test_a_refused_key_moves_who_waits_for_a_retry() -> None:
     recovery, one, two = make(), task(1), task(2)
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
-    recovery.enter(two)
-    told = recovery.failed(two, REFUSED, failure(two, "401"))
-    assert (type(told.event), recovery.agent_of(two)) == (TaskFellBack, "b")
-    assert recovery.enter(one) is Entry.MOVED
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
+    recovery.before(two)
+    following = fail(recovery, two, REFUSED, "401")
+    assert isinstance(following, Fallback)
+    assert (type(following.event), following.agent, recovery.agent_of(two)) == (TaskFellBack, "b", "b")
+    assert recovery.before(one) == MoveTo(agent="b")
     assert (state_of(recovery, one), recovery.agent_of(one)) == (S.FALLBACK_PENDING, "b")
 
 
 def test_without_anybody_else_a_refused_key_fails_every_task_with_the_same_words() -> None:
     recovery = make(RecoveryPolicy(fallback_to_llm=False), fallbacks={"b": ()})
     one, two = task(1), task(2)
-    recovery.enter(one)
-    first = recovery.failed(one, REFUSED, failure(one, "401"))
-    assert first.again_after_s is None
-    assert recovery.enter(two) is Entry.FAILED
-    state = recovery.machine.get_task_state("2")
-    assert state is not None
-    assert state.last_error == first.error
+    recovery.before(one)
+    first = fail(recovery, one, REFUSED, "401")
+    assert isinstance(first, Final)
+    assert recovery.before(two) == GiveUp(error=str(first.error))
     assert "sign in" in str(first.error)
 
 
@@ -164,27 +179,27 @@ def test_a_fallback_whose_circuit_is_open_is_passed_over() -> None:
     recovery = make(RecoveryPolicy(max_retries=0))
     for number in (1, 2):
         other = task(number, "b")
-        recovery.enter(other)
-        recovery.failed(other, BROKEN, failure(other))
+        recovery.before(other)
+        fail(recovery, other, BROKEN)
     one = task(3)
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
     assert recovery.agent_of(one) == "model"
 
 
 def test_a_fallback_that_opens_while_it_is_waited_for_is_passed_over_too() -> None:
     recovery = make(RecoveryPolicy(max_retries=0))
     one = task(1)
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
     assert recovery.agent_of(one) == "b"
     for number in (2, 3):
         other = task(number, "b")
-        recovery.enter(other)
-        recovery.failed(other, BROKEN, failure(other))
-    assert recovery.enter(one) is Entry.MOVED
+        recovery.before(other)
+        fail(recovery, other, BROKEN)
+    assert recovery.before(one) == MoveTo(agent="model")
     assert recovery.agent_of(one) == "model"
-    assert recovery.enter(one) is Entry.GO
+    assert recovery.before(one) == Start()
 
 
 def test_after_its_rest_an_agent_gets_one_trial() -> None:
@@ -192,49 +207,49 @@ def test_after_its_rest_an_agent_gets_one_trial() -> None:
     policy = RecoveryPolicy(max_retries=0, fallback_to_llm=False, breaker=BreakerPolicy(reset_timeout=60))
     recovery = make(policy, clock=clock, fallbacks={})
     for number in (1, 2):
-        recovery.enter(task(number))
-        recovery.failed(task(number), BROKEN, failure(task(number)))
-    assert recovery.enter(task(3)) is Entry.FAILED
+        recovery.before(task(number))
+        fail(recovery, task(number), BROKEN)
+    assert isinstance(recovery.before(task(3)), GiveUp)
     clock.now += 61
-    assert recovery.enter(task(4)) is Entry.GO
-    assert recovery.enter(task(5)) is Entry.FAILED
+    assert recovery.before(task(4)) == Start()
+    assert isinstance(recovery.before(task(5)), GiveUp)
     recovery.cut_off(task(4))
-    assert recovery.enter(task(6)) is Entry.GO, "a trial that never was is free again"
-    recovery.succeeded(task(6))
-    assert recovery.enter(task(7)) is Entry.GO
+    assert recovery.before(task(6)) == Start(), "a trial that never was is free again"
+    succeed(recovery, task(6))
+    assert recovery.before(task(7)) == Start()
 
 
 def test_a_cancelled_task_is_given_up_and_a_cut_off_one_is_not() -> None:
     recovery = make()
-    recovery.enter(task(1))
-    recovery.enter(task(2))
-    recovery.cancelled(task(1), "cancelled")
+    recovery.before(task(1))
+    recovery.before(task(2))
+    assert cancel(recovery, task(1)) == Final()
     recovery.cut_off(task(2))
     assert state_of(recovery, task(1)) is S.FAILED
     assert state_of(recovery, task(2)) is S.INITIAL
-    recovery.cancelled(task(3), "never begun")
+    cancel(recovery, task(3))
     assert recovery.machine.get_task_state("3") is None
 
 
 def test_a_result_says_what_it_came_from() -> None:
     recovery, one = make(RecoveryPolicy(max_retries=1, jitter=False)), task()
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
-    recovery.enter(one)
-    recovery.succeeded(one)
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
+    recovery.before(one)
+    succeed(recovery, one)
     done = SpawnResult(task_id="1", agent="b", state=TaskState.SUCCEEDED, retry_count=9)
-    told = recovery.described(one, done)
+    told = recovery.settled(one, done)
     assert (told.fallback, told.original_agent, told.retry_count) == (True, "a", 1)
-    assert recovery.described(task(2), done) is done
+    assert recovery.settled(task(2), done) is done
 
 
 def test_a_resume_goes_on_where_the_other_left_off() -> None:
     before, one, two = make(), task(1), task(2)
     for each in (one, two):
-        before.enter(each)
-    before.failed(one, BROKEN, failure(one))
+        before.before(each)
+    fail(before, one, BROKEN)
     changes = {
         task_id: tuple(before.machine._tasks[task_id].transitions)  # what a journal would hold
         for task_id in ("1", "2")
@@ -243,20 +258,20 @@ def test_a_resume_goes_on_where_the_other_left_off() -> None:
         changes=changes, due={"1": 1_001.0}, breakers=tuple(before.machine.breakers.values()), histories={}
     )
     heir = make(standing=standing)
-    assert heir.resume([one, two], attempted={"2"}) == {"1": 1_001.0}
+    assert heir.resume([one, two], attempted={"2"}) == {"1": 1.0}
     assert (state_of(heir, one), state_of(heir, two)) == (S.RETRY_PENDING, S.EXECUTING)
     assert heir.machine.breakers == before.machine.breakers
     alone = make(standing=standing)
     alone.resume([one, two], attempted=set())
     assert state_of(alone, two) is S.INITIAL
-    assert heir.metrics.failures["a"] == 1
+    assert heir._metrics.failures["a"] == 1
 
 
 def test_a_resumed_run_takes_back_its_own_probe_and_no_other(tmp_path: Path) -> None:
     clock = Clock()
     first = make(clock=clock, state_dir=tmp_path, run_id="one")
-    first.enter(task())
-    first.failed(task(), LIMITED, failure(task()))
+    first.before(task())
+    fail(first, task(), LIMITED)
     clock.now += 6
     assert first.admits("a")
     other = make(clock=clock, state_dir=tmp_path, run_id="two")
@@ -286,27 +301,27 @@ def test_limits_follow_policy_history_and_what_is_asked_for() -> None:
 def test_every_agent_that_has_tasks_has_its_health() -> None:
     recovery = make(RecoveryPolicy(max_retries=0))
     assert recovery.admits("a")
-    recovery.enter(task())
-    recovery.failed(task(), REFUSED, failure(task()))
+    recovery.before(task())
+    fail(recovery, task(), REFUSED)
     assert recovery.admits("b")
     health = {each.agent: str(each.health) for each in recovery.health()}
     assert health == {"a": "unavailable", "b": "healthy"}
-    assert [gate["state"] for gate in recovery.waiting()] == ["stopped"]
+    assert [gate["state"] for gate in recovery.providers.waiting()] == ["stopped"]
 
 
 def test_only_providers_of_this_run_are_told_and_only_while_they_pause(tmp_path: Path) -> None:
     clock = Clock()
     mine, other = make(clock=clock, state_dir=tmp_path), make(clock=clock, state_dir=tmp_path, run_id="other")
     assert other.admits("b")
-    other.enter(task(agent="b"))
-    other.failed(task(agent="b"), LIMITED, failure(task(agent="b")))
+    other.before(task(agent="b"))
+    fail(other, task(agent="b"), LIMITED)
     assert mine.admits("a")
-    assert (mine.waiting(), [each.agent for each in mine.health()]) == ([], ["a"])
-    assert [gate["state"] for gate in other.waiting()] == ["paused"]
+    assert (mine.providers.waiting(), [each.agent for each in mine.health()]) == ([], ["a"])
+    assert [gate["state"] for gate in other.providers.waiting()] == ["paused"]
     clock.now += 4.9
     assert "paused for another 1 s" in other.health()[0].reasons[0]
     clock.now += 60
-    assert other.waiting() == []
+    assert other.providers.waiting() == []
     (health,) = other.health()
     assert (str(health.health), health.reasons[0].split(":")[0]) == (
         "degraded",
@@ -335,12 +350,12 @@ def wait_in_vain(recovery: RunRecovery, clock: Clock, *tasks: SpawnTask) -> int:
     attempts = 0
     while attempts < 100:
         assert recovery.admits("a")
-        if recovery.enter(tasks[0]) is not Entry.GO:
+        if recovery.before(tasks[0]) != Start():
             return attempts
         attempts += 1
-        recovery.failed(tasks[0], OVERLOADED, failure(tasks[0]))
+        fail(recovery, tasks[0], OVERLOADED)
         if not recovery.admits("a"):
-            clock.now = recovery.held["a"]
+            clock.now = recovery.providers.held["a"]
     return attempts
 
 
@@ -351,10 +366,10 @@ def test_a_provider_that_never_answers_is_left_for_the_next_of_the_chain() -> No
     assert attempts == 12
     assert 40 < clock.now - 1_000 <= 60, "a fallback stands ready, and the provider has named no time"
     assert (recovery.agent_of(one), state_of(recovery, one)) == ("b", S.CIRCUIT_OPEN)
-    assert recovery.held == {}, "nobody waits any more"
-    assert recovery.enter(other) is Entry.MOVED, "one that was waiting beside it"
-    assert recovery.enter(one) is Entry.GO
-    recovery.succeeded(one)
+    assert recovery.providers.held == {}, "nobody waits any more"
+    assert recovery.before(other) == MoveTo(agent="b"), "one that was waiting beside it"
+    assert recovery.before(one) == Start()
+    succeed(recovery, one)
     state = recovery.machine.get_task_state("1")
     assert state is not None
     assert state.retries == 0, "waiting has cost nothing"
@@ -364,7 +379,7 @@ def test_without_a_chain_one_message_says_how_long_was_waited_and_what_to_do() -
     clock, policy = Clock(), RecoveryPolicy(fallback_to_llm=False)
     recovery, one, other = make(policy, clock=clock, fallbacks={}), task(1), task(2)
     wait_in_vain(recovery, clock, one)
-    assert recovery.enter(other) is Entry.FAILED
+    assert isinstance(recovery.before(other), GiveUp)
     errors = {state.last_error for each in ("1", "2") if (state := recovery.machine.get_task_state(each))}
     assert len(errors) == 1
     error = str(errors.pop())
@@ -377,9 +392,9 @@ def test_patience_is_counted_by_provider_and_outlives_its_run(tmp_path: Path) ->
     first = make(clock=clock, state_dir=tmp_path, run_id="first")
     for _ in range(5):
         assert first.admits("a")
-        first.enter(task())
-        first.failed(task(), OVERLOADED, failure(task()))
-        clock.now = first.store.gate(first._provider("a")).until
+        first.before(task())
+        fail(first, task(), OVERLOADED)
+        clock.now = first.providers.store.gate(first._rules.provider("a")).until
     second = make(clock=clock, state_dir=tmp_path, run_id="second")  # the first was killed, and never closed
     assert wait_in_vain(second, clock, task(7)) == 12 - 5
 
@@ -388,19 +403,19 @@ def test_after_the_pause_one_may_try_again_and_an_answer_makes_patience_whole() 
     clock = Clock()
     recovery = make(clock=clock)
     wait_in_vain(recovery, clock, task(1))
-    clock.now = recovery.store.gate(recovery._provider("a")).until
+    clock.now = recovery.providers.store.gate(recovery._rules.provider("a")).until
     assert recovery.admits("a")
-    assert recovery.enter(task(3)) is Entry.GO
-    recovery.succeeded(task(3))
-    assert recovery.store.gate(recovery._provider("a")).waited_s == 0
+    assert recovery.before(task(3)) == Start()
+    succeed(recovery, task(3))
+    assert recovery.providers.store.gate(recovery._rules.provider("a")).waited_s == 0
 
 
 def test_a_fallback_that_is_not_waited_for_is_passed_over() -> None:
     recovery = make(RecoveryPolicy(max_retries=0, max_provider_wait=100.0))
-    recovery.store.limited(recovery._provider("b"), began=0.0, retry_after_s=500.0, reason="later")
+    recovery.providers.store.limited(recovery._rules.provider("b"), began=0.0, retry_after_s=500.0, reason="later")
     one = task()
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
     assert recovery.agent_of(one) == "model"
 
 
@@ -411,14 +426,16 @@ def test_a_task_that_has_used_up_its_chain_waits_alone_without_a_slot() -> None:
         RecoveryPolicy(max_retries=0, fallback_to_llm=False), clock=clock, fallbacks={"a": ("b",), "b": ("a",)}
     )
     one = task()
-    recovery.enter(one)
-    recovery.failed(one, BROKEN, failure(one))
+    recovery.before(one)
+    fail(recovery, one, BROKEN)
     assert recovery.agent_of(one) == "b"
     window = UsageWindow(name="weekly", exhausted=True, resets_at=clock.now + 90_000)
-    recovery.store.limited(recovery._provider("b"), began=clock.now, retry_after_s=None, reason="429", window=window)
+    recovery.providers.store.limited(
+        recovery._rules.provider("b"), began=clock.now, retry_after_s=None, reason="429", window=window
+    )
     assert recovery.admits("b"), "others of b go on with a"
-    assert recovery.enter(one) is Entry.HELD
-    assert recovery.enter(SpawnTask("go", "b", id="two")) is Entry.MOVED
+    assert recovery.before(one) == Wait(after_s=HELD_S)
+    assert recovery.before(SpawnTask("go", "b", id="two")) == MoveTo(agent="a")
     clock.now += 90_031
     assert recovery.admits("b")
-    assert recovery.enter(one) is Entry.GO
+    assert recovery.before(one) == Start()

@@ -215,8 +215,8 @@ def recovery_of(policy: RecoveryPolicy) -> RunRecovery:
 def after_a_limit(policy: RecoveryPolicy, **limit: Any) -> Seen:
     """Who has the task after its provider was limited so."""
     recovery, task = recovery_of(policy), SpawnTask("go", id="1")
-    recovery.store.limited(recovery._provider("agent"), began=1_000.0, reason="it said so", **limit)
-    return recovery.admits("agent") and recovery.enter(task), recovery.agent_of(task)
+    recovery.providers.store.limited(recovery._rules.provider("agent"), began=1_000.0, reason="it said so", **limit)
+    return recovery.admits("agent") and recovery.before(task), recovery.agent_of(task)
 
 
 def overload_patience(_folder: Path, policy: RecoveryPolicy) -> Seen:
@@ -230,7 +230,7 @@ def window_patience(_folder: Path, policy: RecoveryPolicy) -> Seen:
 def held_by_usage(_folder: Path, policy: RecoveryPolicy) -> Seen:
     recovery = recovery_of(policy)
     windows = (UsageWindow(name="weekly", used_percent=70.0, resets_at=8_200.0),)
-    recovery.hear("agent", ProviderSignal(windows=windows), began=1_000.0)
+    recovery.providers.hear("agent", ProviderSignal(windows=windows), began=1_000.0)
     return recovery.admits("agent")
 
 

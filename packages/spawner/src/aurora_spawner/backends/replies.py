@@ -1,19 +1,36 @@
-"""What an attempt's agent answered, read from its output."""
+"""The reply of an attempt's agent, read from its output once."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import TEXT_LIMIT_BYTES, kept_pieces, task_home
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.sessions import since_then
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadEnd(AttemptEnd):
+    """The end of an attempt whose output has been read."""
+
+    reply: Reply
+    reader: str
+    """The name of the backend that has read it."""
+
+
+def read_end(end: AttemptEnd, backend: Backend) -> ReadEnd:
+    """Returns the end with its reply; an end that this backend has read before is returned as it is."""
+    if isinstance(end, ReadEnd) and end.reader == backend.name:
+        return end
+    known = {each.name: getattr(end, each.name) for each in fields(AttemptEnd)}
+    return ReadEnd(**known, reply=reply_of(end, backend), reader=backend.name)
 
 
 def reply_of(end: AttemptEnd, backend: Backend) -> Reply:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import OVER_BUDGET, SHARE_SPENT, AttemptEnd, AttemptRefusedError, RunningAttempt
 from aurora_spawner.backends.base import with_events
-from aurora_spawner.backends.replies import reply_of
+from aurora_spawner.backends.replies import ReadEnd, read_end
 from aurora_spawner.backends.sessions import read_memo
 from aurora_spawner.limits.costing import Costing
 from aurora_spawner.limits.meter import Meter
@@ -223,15 +223,18 @@ class BudgetedExecutor:
             await self._give_back(token)
             return end
         backend = self.backends.get(reserved.agent)
-        reply = reply_of(end, backend) if backend else None
-        await self._settle(token, reserved, reply, folder)
-        return end if backend is None or reply is None else _as_money_sees_it(end, backend, reply, reserved.refused)
+        if backend is None:
+            await self._settle(token, reserved, None, folder)
+            return end
+        read = read_end(end, backend)
+        await self._settle(token, reserved, read.reply, folder)
+        return _as_money_sees_it(read, backend, reserved.refused)
 
     def _settled_before(self, folder: Path, end: AttemptEnd) -> AttemptEnd:
         """The end, as money sees it, of an attempt that was settled when its coordinator had died."""
         memo = read_memo(folder)
         backend = self.backends.get(memo.agent) if memo and end.reason == "exited" else None
-        return _as_money_sees_it(end, backend, reply_of(end, backend), None) if backend else end
+        return _as_money_sees_it(read_end(end, backend), backend, None) if backend else end
 
     async def _settle(self, token: str, reserved: _Reservation, reply: Reply | None, folder: Path) -> None:
         cost = self._cost(reserved, reply)
@@ -330,12 +333,11 @@ class BudgetedExecutor:
             )
 
 
-def _as_money_sees_it(
-    end: AttemptEnd, backend: Backend, reply: Reply, refused: AttemptRefusedError | None
-) -> AttemptEnd:
-    """The end of an attempt, with its reason where money was that."""
+def _as_money_sees_it(end: ReadEnd, backend: Backend, refused: AttemptRefusedError | None) -> ReadEnd:
+    """Returns the end of an attempt, with money as its reason if that was it."""
+    reply = end.reply
     if reply.reported and reply.reported.code == STOPPED_ITSELF:
-        return _at_its_limit(end, backend, reply)
+        return _at_its_limit(end, backend)
     if refused is None or end.reason != "cancelled":
         return end
     if reply.finished and end.exit_code == 0:  # it was done before it could be ended
@@ -343,9 +345,9 @@ def _as_money_sees_it(
     return replace(end, reason=refused.reason, stderr=str(refused))
 
 
-def _at_its_limit(end: AttemptEnd, backend: Backend, reply: Reply) -> AttemptEnd:
-    """The end of an attempt that stopped at the limit that it was told: its allowance, or one of the user's own."""
-    flag = _cost_flag(backend)
+def _at_its_limit(end: ReadEnd, backend: Backend) -> ReadEnd:
+    """Returns the end of an attempt that stopped at a limit: its allowance, or one that the user gave it."""
+    flag, reply = _cost_flag(backend), end.reply
     own_usd = _own_limit((*getattr(backend, "command", ()), *getattr(backend, "args", ())), flag)
     cost_usd = reply.usage.cost_usd if reply.usage else None
     if own_usd is not None and (cost_usd is None or cost_usd >= own_usd):

@@ -1,33 +1,33 @@
-"""The recovery of one run: asked by its coordinator before each attempt and after it.
+"""The recovery of one run: its coordinator asks before each attempt and after it, and carries out the decision.
 
-It decides and remembers; what has to be journalled it hands over as facts, which the coordinator writes together with
-its own, so that no attempt and its change of state can be torn apart.
+Recovery decides and remembers. Facts, callbacks and events wait in its outbox until the coordinator takes them: an
+attempt and its change of state are written together.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
-from enum import Enum
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.sessions import SESSION_LOST
 from aurora_spawner.classification.causes import CATEGORY_OF, THROTTLING, Cause
 from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
-from aurora_spawner.journal.facts import BreakerMoved, Fact, ProviderMoved, RecoveryTransitioned
+from aurora_spawner.journal.facts import BreakerMoved, RecoveryTransitioned
 from aurora_spawner.providers.gate import GateState
-from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.providers.pause_notices import PauseWatch
+from aurora_spawner.recovery import decisions
+from aurora_spawner.recovery.agent_rules import AgentRules
 from aurora_spawner.recovery.backoff import retry_wait_s
-from aurora_spawner.recovery.fallbacks import fallback_chain, provider_of
+from aurora_spawner.recovery.decisions import BatchTrip, Fallback, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.health import AgentHealth, health_of
-from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
+from aurora_spawner.recovery.history import hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoveryMetrics
+from aurora_spawner.recovery.outbox import Outbox
+from aurora_spawner.recovery.provider_patience import ProviderPatience
 from aurora_spawner.recovery.run_breaker import Batch
 from aurora_spawner.recovery.states import RecoveryState
-from aurora_spawner.recovery.timeouts import TimeLimits, limits_of
-from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED
+from aurora_spawner.recovery.timeouts import limits_of
+from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
 from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
@@ -35,62 +35,25 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.providers.gate import ProviderGate
-    from aurora_spawner.providers.pause_notices import PauseEvent
     from aurora_spawner.providers.signal import ProviderSignal
     from aurora_spawner.recovery.breaker import CircuitBreaker
+    from aurora_spawner.recovery.decisions import AfterAttempt, BeforeAttempt
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
-    from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy
+    from aurora_spawner.recovery.policy import EarlyDetection
     from aurora_spawner.recovery.restore import RecoveryStanding
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.recovery.timeouts import TimeLimits
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
-    from aurora_spawner.tasks.usage_windows import UsageWindow
 
 DEFERRAL_LIMIT: Final = 500
 """Attempts at one task that may end in a rate limit before the next one counts: with pauses that grow, days."""
-
-Told = tuple["Callable[..., object]", tuple[object, ...]]
-"""A callback of the policy and what it is given."""
-
-
-class Entry(Enum):
-    """What becomes of a task that has just taken a slot."""
-
-    GO = "go"
-    MOVED = "moved"
-    """It is another agent's now, and has to be queued again."""
-    FAILED = "failed"
-    HELD = "held"
-    """Its provider is paused, and nobody else can take the task: it waits without a slot."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Patience:
-    """How long an agent's provider is waited for, as it stands now."""
-
-    limit_s: float | None
-    """None without end."""
-    limit: str = "max_provider_wait"
-    """What sets the limit."""
-    fallback: str = ""
-    """Who takes over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Next:
-    """What follows an attempt that failed."""
-
-    again_after_s: float | None
-    """Wait before the task may start again, without a slot; None where it has failed for good."""
-    event: TaskRetried | TaskRestarted | TaskFellBack | TaskDeferred | None = None
-    """Told to the watcher; None where the task has failed for good."""
-    error: str | None = None
-    """What the task is told, where that is more than its own error."""
+HELD_S: Final = 15.0
+"""Seconds after which a task that alone waits for a paused provider asks again."""
 
 
 class RunRecovery:
-    """Knows where every task of a run stands in the recovery machine, and what its agents and providers bear."""
+    """Knows each task's place in the recovery machine, and what the run's agents and providers bear."""
 
     def __init__(
         self,
@@ -101,127 +64,81 @@ class RunRecovery:
         agent_of: Callable[[SpawnTask], str],
         standing: RecoveryStanding,
     ) -> None:
-        self.settings = settings
-        self.policy = settings.policy
-        self._backends = backends
+        self._settings = settings
+        self._policy = settings.policy
         self._first_agent = agent_of
         self._standing = standing
         self._clock = settings.clock
+        self.outbox = Outbox()
         self.machine = RecoveryStateMachine(settings.policy, clock=settings.clock, on_transition=self._changed)
         self.machine.adhoc = settings.adhoc
         for breaker in standing.breakers:
             self.machine.restore_breaker(breaker)
-        self.store = ProviderStore(
-            settings.state_dir, tolerant=True, holder=run_id, clock=settings.clock, chance=settings.chance
+        self._rules = AgentRules(settings, backends=backends, histories=standing.histories)
+        self.providers = ProviderPatience(
+            settings, run_id=run_id, rules=self._rules, outbox=self.outbox, usable=self._usable
         )
-        self.metrics = RecoveryMetrics()
-        self.batch = Batch()
+        self._metrics = RecoveryMetrics()
         self._classifier = ErrorClassifier()
-        self._policies: dict[str, RecoveryPolicy] = {}
-        self._chains: dict[str, tuple[str, ...]] = {}
-        self._providers: dict[str, str] = {}
-        self._facts: dict[str | None, list[Fact]] = defaultdict(list)
-        self._due: dict[str, float] = {}
-        self._hedges: dict[str, str] = {}
-        """Tasks that a hedge has done, with its agent."""
-        self.told: list[Told] = []
-        """Callbacks that are to be called."""
-        self.held: dict[str, float] = {}
-        """Agents whose provider is paused: when to ask again, Unix time."""
-        self._asked: set[str] = set()
-        """Agents that this run's tasks have been for."""
-        self._pauses = PauseWatch()
-        self.notices: list[PauseEvent] = []
-        """About providers, that are to be told."""
+        self._due: float | None = None
+        """When the retry that is being decided may start, Unix time."""
+        self._batch = Batch()
+        self._closed = False
 
     def close(self) -> None:
-        """Gives back what is held open."""
-        self.store.close()
+        """Closes what is held open."""
+        self._closed = True
+        self.providers.close()
 
     # Before an attempt.
 
     def agent_of(self, task: SpawnTask) -> str:
-        """Who has a task now."""
+        """Returns the agent that has a task now."""
         state = self.machine.get_task_state(str(task.id))
-        if state is None:
-            return self._first_agent(task)
-        return self._hedges.get(state.task_id, state.agent)
-
-    def hedge_won(self, task: SpawnTask, agent: str) -> None:
-        """The second attempt did the task; `succeeded` follows."""
-        self._hedges[str(task.id)] = agent
+        return self._first_agent(task) if state is None else state.agent
 
     def admits(self, agent: str) -> bool:
-        """Whether the agent's provider lets an attempt start now, or is not to be waited for: `enter` knows which."""
-        self._asked.add(agent)
-        provider = self._provider(agent)
-        answer = self.store.ask(provider)
-        if answer.wait_until is not None or provider in self._pauses:
-            self._look(agent)
-        if answer.wait_until is None or self._unavailable(agent):
-            self.held.pop(agent, None)
-            return True
-        self.held[agent] = answer.wait_until
-        return False
+        """Returns True if a task of the agent may take a slot; `before` then knows what becomes of it."""
+        return self.providers.admits(agent)
 
-    def enter(self, task: SpawnTask) -> Entry:
-        """A task has taken a slot: begin an attempt, or hand the task to somebody else."""
+    def held(self) -> dict[str, float]:
+        """Returns the agents whose provider is paused, each with the seconds until it is asked again."""
+        now = self._clock()
+        return {agent: until - now for agent, until in self.providers.held.items()}
+
+    def release(self, agent: str) -> None:
+        """Forgets that an agent's provider was paused; the next task of the agent finds out if it still is."""
+        self.providers.held.pop(agent, None)
+
+    def before(self, task: SpawnTask) -> BeforeAttempt:
+        """Decides what becomes of a task that has taken a slot."""
         state = self._state(task)
-        if self._unavailable(state.agent) and not self._unavailable(state.agent, state.remaining):
-            return Entry.HELD  # its agent has a fallback that this task has used up
+        unavailable = self.providers.unavailable
+        if unavailable(state.agent) and not unavailable(state.agent, state.remaining):
+            return Wait(after_s=HELD_S)  # its agent has a fallback that this task has used up
         blocked = self._blocked(state)
         if blocked is not None:
             return self._around(state, *blocked)
         _begin(state)
-        return Entry.GO
+        return Start()
 
     def _blocked(self, state: TaskRecoveryState) -> tuple[str, Cause | None] | None:
-        """Why the task's agent cannot be asked; takes the trial of a breaker that has one to give."""
-        unavailable = self._unavailable(state.agent, state.remaining)
+        """Returns why the task's agent cannot be asked; takes the trial of a breaker that has one to give."""
+        unavailable = self.providers.unavailable(state.agent, state.remaining)
         if unavailable is not None:
-            stopped = self.store.gate(self._provider(state.agent)).state is GateState.STOPPED
+            stopped = self.providers.gate(state.agent).state is GateState.STOPPED
             return unavailable, Cause.AUTHENTICATION if stopped else Cause.RATE_LIMIT
         if state.state is RecoveryState.RETRY_PENDING:  # granted before; what opened the circuit may have been itself
             return None
         before = self.machine.breakers.get(state.agent)
         allowed = self.machine.check_circuit_breaker(state.agent)
-        self._note_breaker(state.agent, before)
+        self._add_breaker(state.agent, before)
         if allowed:
             return None
         return f"agent {state.agent} is left alone after failures: its circuit is open", None
 
-    def _unavailable(self, agent: str, remaining: tuple[str, ...] | None = None) -> str | None:
-        """Why the agent's provider is not to be waited for: it is stopped, or asks for more patience than allowed.
-
-        Args:
-            remaining: Who may take over; None for the agent's own chain.
-        """
-        gate, now = self.store.gate(self._provider(agent)), self._clock()
-        if gate.state is GateState.STOPPED:
-            return gate.reason
-        patience = self._patience(agent, remaining)
-        if patience.limit_s is None or not gate.asks_too_much(now, patience.limit_s):
-            return None
-        return gate.out_of_patience(patience.limit_s, patience.limit)
-
-    def _patience(self, agent: str, remaining: tuple[str, ...] | None = None) -> _Patience:
-        """How long the agent's provider is waited for: shorter where somebody else stands ready meanwhile."""
-        policy, gate = self._policy(agent), self.store.gate(self._provider(agent))
-        usual = _Patience(limit_s=policy.max_provider_wait)
-        if gate.window:
-            usual = _Patience(limit_s=policy.max_window_wait, limit="max_window_wait")
-        if policy.fallback_after is None or not (gate.window or gate.overloaded):
-            return usual
-        ready = next(filter(self._ready, self._chain(agent) if remaining is None else remaining), "")
-        if not ready or (usual.limit_s is not None and usual.limit_s <= policy.fallback_after):
-            return usual
-        return _Patience(limit_s=policy.fallback_after, limit="fallback_after", fallback=ready)
-
-    def _ready(self, agent: str) -> bool:
-        """Whether an agent can take a task over at once."""
-        return self._usable(agent) and not self.store.gate(self._provider(agent)).pauses(self._clock())
-
-    def _around(self, state: TaskRecoveryState, error: str, cause: Cause | None) -> Entry:
+    def _around(self, state: TaskRecoveryState, error: str, cause: Cause | None) -> MoveTo | GiveUp:
+        """Decides for a task whose agent cannot be asked."""
         why = None if cause is None else Classification(category=CATEGORY_OF[cause], cause=cause, evidence="none")
         if state.state is RecoveryState.INITIAL:
             state.circuit_open(error, why, usable=self._usable)
@@ -229,71 +146,85 @@ class RunRecovery:
                 state.give_up(error, why)
         else:
             state.next_agent(error, why, usable=self._usable)
+        policy = self._rules.policy(state.agent_id)
         if state.is_terminal:
-            self._tell(self._policy(state.agent_id).on_recovery_failed, state.agent_id, error)
-            return Entry.FAILED
-        self._tell(self._policy(state.agent_id).on_fallback, state.agent, error)
-        return Entry.MOVED
+            self.outbox.add_call(policy.on_recovery_failed, state.agent_id, error)
+            return GiveUp(error=state.last_error or "it failed")
+        self.outbox.add_call(policy.on_fallback, state.agent, error)
+        return MoveTo(agent=state.agent)
 
     def _usable(self, agent: str) -> bool:
-        """Whether an agent may be fallen back to, as far as can be seen without asking it."""
-        gate, now = self.store.gate(self._provider(agent)), self._clock()
-        closed = gate.state is GateState.STOPPED or (bool(gate.window) and gate.pauses(now))
-        if closed or gate.asks_too_much(now, self._policy(agent).max_provider_wait):
+        """Returns True if an agent may be fallen back to, as far as can be seen without asking it."""
+        if not self.providers.usable(agent):
             return False
         breaker = self.machine.breakers.get(agent)
-        enabled = self._policy(agent).circuit_breaker_enabled
+        enabled = self._rules.policy(agent).circuit_breaker_enabled
         return breaker is None or not enabled or breaker.would_allow(self._clock())
 
+    # While an attempt runs.
+
     def limits(self, task: SpawnTask, *, explicit_s: float | None, default_s: float | None) -> TimeLimits:
-        """The time limits of the attempt that begins.
+        """Returns the time limits of the next attempt.
 
         Args:
-            explicit_s: What the task or its agent asks for.
-            default_s: The run's limit, where neither they nor the policy have one.
+            explicit_s: The limit that the task or its agent asks for.
+            default_s: The run's limit, if neither they nor the policy have one.
         """
         agent = self.agent_of(task)
-        policy = self._policy(agent).timeout
+        policy = self._rules.policy(agent).timeout
         asked = explicit_s if policy is not None else explicit_s or default_s
-        return limits_of(policy, explicit_s=asked, durations_s=self._history(agent).durations_s)
+        return limits_of(policy, explicit_s=asked, durations_s=self._rules.history(agent).durations_s)
 
     def detection(self, task: SpawnTask) -> EarlyDetection:
-        """How the attempt that begins is watched."""
-        return self._policy(self.agent_of(task)).early_detection
+        """Returns the rules by which the attempt under way counts as stalled."""
+        return self._rules.policy(self.agent_of(task)).early_detection
 
     def hedge_after_s(self, task: SpawnTask) -> float | None:
-        """When a second attempt begins beside the one that has begun; None for never."""
+        """Returns the age at which an attempt gets a second one beside it, in seconds; None for never."""
         agent = self.agent_of(task)
-        return hedge_delay_s(self._policy(agent), self._history(agent), critical=task.critical)
+        return hedge_delay_s(self._rules.policy(agent), self._rules.history(agent), critical=task.critical)
 
     def hedge_agent(self, task: SpawnTask) -> str | None:
-        """Who makes the second attempt."""
-        state = self._state(task)
-        return next(filter(self._usable, state.remaining), None)
+        """Returns the agent that makes the second attempt; None if there is none."""
+        return next(filter(self._usable, self._state(task).remaining), None)
+
+    def listener(self, agent: str) -> Callable[[ProviderSignal], bool] | None:
+        """Returns the function for the reports on its provider of an attempt that starts now; None to ignore them.
+
+        The function returns True if a report changes what may start.
+        """
+        began = self._clock()
+        return lambda heard: self.providers.hear(agent, heard, began=began)
 
     # After an attempt.
 
-    def succeeded(self, task: SpawnTask, result: SpawnResult | None = None) -> None:
-        """The attempt under way did its task, or the hedge beside it.
+    def after(
+        self, task: SpawnTask, end: AttemptEnd, result: SpawnResult, *, cancelled: bool = False
+    ) -> AfterAttempt:
+        """Decides what follows an attempt.
 
         Args:
-            result: What came of it.
+            cancelled: A user has asked for the task's end.
         """
-        state = self._state(task)
-        worker = self._hedges.pop(state.task_id, state.agent)
-        state.succeed(worker)
+        if result.success:
+            self._succeeded(task, result)
+            return decisions.Final()
+        if cancelled:
+            self._cancelled(task, result)
+            return decisions.Final()
+        return self._failed(self._state(task), end, result)
+
+    def _succeeded(self, task: SpawnTask, result: SpawnResult) -> None:
+        """The agent of the result did the task: the task's own, or that of its hedge."""
+        worker = result.agent
+        self._state(task).succeed(worker)
         before = self.machine.breakers.get(worker)
         self.machine.record_success(worker)
-        self._note_breaker(worker, before)
-        self._gate_moved(worker, self.store.succeeded)
-        self._take_windows(worker, result.windows if result else ())
-        if self.store.gate(self._provider(worker)).window or self._provider(worker) in self._pauses:
-            self._look(worker)
-        self.batch = self.batch.settled(success=True)
+        self._add_breaker(worker, before)
+        self.providers.succeeded(worker, result.windows)
+        self._batch = self._batch.settled(success=True)
 
-    def failed(self, task: SpawnTask, end: AttemptEnd, result: SpawnResult) -> Next:
-        """The attempt under way failed; what follows."""
-        state = self._state(task)
+    def _failed(self, state: TaskRecoveryState, end: AttemptEnd, result: SpawnResult) -> AfterAttempt:
         why = self._classify(end, result)
         error = result.error or "it failed"
         if why.throttled and state.deferrals < DEFERRAL_LIMIT:
@@ -301,16 +232,14 @@ class RunRecovery:
         if result.reported is not None and result.reported.code == SESSION_LOST:
             state.defer(why, error=error)
             restarted = TaskRestarted(task_id=state.task_id, reason="its session is gone; it begins anew")
-            return Next(again_after_s=0.0, event=restarted)
+            return Retry(after_s=0.0, event=restarted)
         if why.stops_provider:
-            error = self._refused(state.agent, error)
+            error = self.providers.stop(state.agent, error)
         else:
-            self._gate_moved(state.agent, self.store.unanswered)
-        self._take_windows(state.agent, result.windows)
-        before = self.machine.breakers.get(state.agent)
-        self.machine.record_failure(state.agent, why)
-        self._note_breaker(state.agent, before)
-        return replace(self._after(state, error, why), error=error)
+            self.providers.unanswered(state.agent)
+        self.providers.take_windows(state.agent, result.windows)
+        self._count_failure(state.agent, why)
+        return self._next(state, error, why)
 
     def _classify(self, end: AttemptEnd, result: SpawnResult) -> Classification:
         return self._classifier.classify(
@@ -325,112 +254,42 @@ class RunRecovery:
             )
         )
 
-    def _throttled(self, state: TaskRecoveryState, end: AttemptEnd, why: Classification, error: str) -> Next:
-        self._pause(state.agent, why, began=end.started_at or self._clock(), reason=_one_line(error))
-        breaker = self.machine.breakers.get(state.agent)
-        self.machine.record_failure(state.agent, why)
-        self._note_breaker(state.agent, breaker)
+    def _throttled(self, state: TaskRecoveryState, end: AttemptEnd, why: Classification, error: str) -> Retry:
+        self.providers.pause(state.agent, why, began=end.started_at or self._clock(), reason=error)
+        self._count_failure(state.agent, why)
         state.defer(why, error=error)
-        return Next(again_after_s=0.0, event=TaskDeferred(task_id=state.task_id))
+        return Retry(after_s=0.0, event=TaskDeferred(task_id=state.task_id))
 
-    def _pause(self, agent: str, why: Classification, *, began: float, reason: str) -> None:
-        """The agent's provider is paused, for everybody."""
-        provider = self._provider(agent)
-        before = self.store.gate(provider)
-        gate = self.store.limited(
-            provider,
-            began=began,
-            retry_after_s=why.retry_after_s,
-            reason=reason,
-            trouble=_trouble(why),
-            overloaded=why.cause is Cause.OVERLOADED,
-            window=why.window,
-        )
-        self._note_gate(before, gate)
-        self._look(agent)
+    def _count_failure(self, agent: str, why: Classification) -> None:
+        before = self.machine.breakers.get(agent)
+        self.machine.record_failure(agent, why)
+        self._add_breaker(agent, before)
 
-    # While an attempt runs.
-
-    def hear(self, agent: str, heard: ProviderSignal, *, began: float) -> bool:
-        """Takes in what a running attempt tells of its provider; returns True if that changes what may start.
-
-        Args:
-            began: When the attempt started, Unix time.
-        """
-        provider = self._provider(agent)
-        before = self.store.gate(provider)
-        if heard.refused is not None:
-            why = self._classifier.classify(FailureEvidence(reported=heard.refused, at=self._clock()))
-            if why.throttled:
-                self._pause(agent, why, began=began, reason=_one_line(heard.refused.text))
-        elif heard.answered:
-            self._gate_moved(agent, self.store.answered)
-        self._take_windows(agent, heard.windows)
-        if self.store.gate(provider) == before:
-            return False
-        self._look(agent)
-        return True
-
-    def _take_windows(self, agent: str, windows: tuple[UsageWindow, ...]) -> None:
-        """Nearly full windows of an account let nothing more start."""
-        if windows:
-            provider = self._provider(agent)
-            before = self.store.gate(provider)
-            threshold = self._policy(agent).usage_threshold
-            self._note_gate(before, self.store.told(provider, windows, threshold=threshold))
-
-    def _refused(self, agent: str, error: str) -> str:
-        """Stops the provider; returns what every task of it is told."""
-        provider = self._provider(agent)
-        message = f"provider {provider} refuses: {_one_line(error)}; sign in or set its key, then resume the run"
-        before = self.store.gate(provider)
-        self._note_gate(before, self.store.refused(provider, reason=message))
-        return message
-
-    def _after(self, state: TaskRecoveryState, error: str, why: Classification) -> Next:
-        policy = state.policy
-        wait_s = retry_wait_s(policy, state.retries + 1, chance=self.settings.chance())
-        self._due[state.task_id] = self._clock() + wait_s
-        agent = state.agent
+    def _next(self, state: TaskRecoveryState, error: str, why: Classification) -> AfterAttempt:
+        """Decides by the policy, once the failure was counted."""
+        policy, agent = state.policy, state.agent
+        wait_s = retry_wait_s(policy, state.retries + 1, chance=self._settings.chance())
+        self._due = self._clock() + wait_s
         after = state.fail(error, why, usable=self._usable)
-        self._due.pop(state.task_id, None)
         if after is RecoveryState.RETRY_PENDING:
-            self._tell(policy.on_retry, agent, state.retries + 1, error)
+            self.outbox.add_call(policy.on_retry, agent, state.retries + 1, error)
             retried = TaskRetried(
                 task_id=state.task_id, retry=state.retries + 1, retries=policy.retries, wait_s=wait_s, error=error
             )
-            return Next(again_after_s=wait_s, event=retried)
+            return Retry(after_s=wait_s, event=retried)
         if after is RecoveryState.FALLBACK_PENDING:
-            self._tell(policy.on_fallback, agent, error)
+            self.outbox.add_call(policy.on_fallback, agent, error)
             fell_back = TaskFellBack(task_id=state.task_id, from_agent=agent, to_agent=state.agent, error=error)
-            return Next(again_after_s=0.0, event=fell_back)
-        self._tell(policy.on_recovery_failed, agent, error)
-        return Next(again_after_s=None)
+            return Fallback(agent=state.agent, event=fell_back)
+        self.outbox.add_call(policy.on_recovery_failed, agent, error)
+        return decisions.Final(error=error)
 
-    def settled_as_failed(self) -> None:
-        """A task has failed for good."""
-        self.batch = self.batch.settled(success=False)
-
-    def cut_off(self, task: SpawnTask) -> None:
-        """The attempt under way was ended by the end of the run, or never began: it cost nothing."""
-        state = self.machine.get_task_state(str(task.id))
-        if state is None or not state.state.attempting:
-            return
-        state.defer()
-        self._gate_moved(state.agent, self.store.unanswered)  # it may have been the probe
-        before = self.machine.breakers.get(state.agent)
-        if before is not None:
-            self.machine.breakers[state.agent] = before.trial_ended()
-            self._note_breaker(state.agent, before)
-
-    def cancelled(self, task: SpawnTask, error: str) -> None:
-        """The user ended the task."""
-        state = self.machine.get_task_state(str(task.id))
-        if state is not None and not state.is_terminal:
-            state.give_up(error)
-
-    def described(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
-        """The result with what recovery knows of it."""
+    def settled(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
+        """Takes in the final result of a task; returns it with what recovery knows of it."""
+        if result.state is TaskState.FAILED:
+            self._batch = self._batch.settled(success=False)
+        elif result.state is TaskState.CANCELLED:
+            self._cancelled(task, result)
         state = self.machine.get_task_state(str(task.id))
         if state is None:
             return result
@@ -443,11 +302,40 @@ class RunRecovery:
             termination_reason=_provider_reason(state) or result.termination_reason,
         )
 
-    # What it knows.
+    def cut_off(self, task: SpawnTask) -> None:
+        """Takes in that the attempt under way was ended by the end of the run, or never began: it cost nothing."""
+        state = self.machine.get_task_state(str(task.id))
+        if state is None or not state.state.attempting:
+            return
+        state.defer()
+        self.providers.unanswered(state.agent)  # it may have been the probe
+        before = self.machine.breakers.get(state.agent)
+        if before is not None:
+            self.machine.breakers[state.agent] = before.trial_ended()
+            self._add_breaker(state.agent, before)
 
-    def take_facts(self, task_id: str | None) -> list[Fact]:
-        """What has to be journalled about a task, or (None) about agents and providers; handed out once."""
-        return self._facts.pop(task_id, [])
+    def _cancelled(self, task: SpawnTask, result: SpawnResult) -> None:
+        state = self.machine.get_task_state(str(task.id))
+        if state is not None and not state.is_terminal:
+            state.give_up(result.error or "cancelled")
+
+    # The breaker of the whole run.
+
+    def batch_trip(self) -> BatchTrip | None:
+        """Decides about the rest of the run; None if too little has failed to hold it."""
+        if not self._batch.tripped(self._policy):
+            return None
+        return BatchTrip(
+            reason=self._batch.describe(self._policy),
+            action=self._policy.on_batch_failure,
+            question=self._settings.on_batch_held,
+        )
+
+    def forgive_batch(self) -> None:
+        """Counts the run's failures from zero."""
+        self._batch = Batch()
+
+    # Its beginning, and its account.
 
     def resume(self, tasks: Iterable[SpawnTask], *, attempted: set[str]) -> dict[str, float]:
         """Puts every unfinished task back where the journal has it.
@@ -456,137 +344,96 @@ class RunRecovery:
             attempted: Tasks with an attempt that may still run.
 
         Returns:
-            Tasks that have to wait for their retry, with when (Unix time).
+            Tasks that have to wait for their retry, each with the seconds that are left.
         """
-        for provider in {self._provider(agent) for agent in self._backends}:
-            self.store.asked_anew(provider)
-            self.store.unanswered(provider)  # a probe that its coordinator did not live to make
+        self.providers.restart()
         waits = {}
         for task in tasks:
             changes = self._standing.changes.get(str(task.id), ())
             if not changes and task.id not in attempted:
                 continue
             state = self._state(task).replay(changes)
-            self._asked.add(state.agent)
+            self.providers.asked.add(state.agent)
             for change in changes:
-                self.metrics.record(change)
+                self._metrics.record(change)
             if state.state.attempting and task.id not in attempted:
                 state.defer(error="its coordinator ended")
             elif task.id in attempted and not state.state.attempting:  # begun by a coordinator without recovery
                 _begin(state)
-            elif state.state is RecoveryState.RETRY_PENDING and self._standing.due.get(str(task.id)):
-                waits[str(task.id)] = self._standing.due[str(task.id)]
+            elif state.state is RecoveryState.RETRY_PENDING and (due := self._standing.due.get(str(task.id))):
+                waits[str(task.id)] = max(0.0, due - self._clock())
         return waits
 
     def health(self) -> list[AgentHealth]:
-        """How every agent that the run's tasks are for is doing."""
+        """Returns the health of every agent that the run's tasks are for."""
         return [
             health_of(
                 agent,
                 self._clock(),
                 breaker=self.machine.breakers.get(agent),
-                gate=self.store.gate(self._provider(agent)),
-                history=self._history(agent),
+                gate=self.providers.gate(agent),
+                history=self._rules.history(agent),
             )
-            for agent in self._backends
-            if agent in self._asked
+            for agent in self._rules.agents
+            if agent in self.providers.asked
         ]
 
-    def waiting(self) -> list[dict[str, object]]:
-        """Providers that make agents of this run wait, as JSON values; a pause that is over is none."""
-        asked, now = {self._provider(agent) for agent in self._asked}, self._clock()
-        return [
-            {
-                "provider": gate.provider,
-                "state": str(gate.state),
-                "until": gate.until or None,
-                "reason": gate.reason,
-                "window": gate.window,
-            }
-            for gate in self.store.gates()
-            if gate.provider in asked and (gate.state is not GateState.PAUSED or gate.pauses(now))
-        ]
+    def status(self, waiting_for: Mapping[str, str]) -> dict[str, Any]:
+        """Returns as JSON values: providers that are waited for, the health of agents, and what the caller adds.
+
+        Args:
+            waiting_for: By task, what a quiet attempt waits for.
+        """
+        if self._closed:
+            return {}
+        return {
+            "providers": self.providers.waiting(),
+            "waiting_for": dict(waiting_for),
+            "health": [each.to_dict() for each in self.health()],
+        }
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """The counts of the run's recovery as JSON values; None if the policy does not track them."""
+        return self._metrics.to_dict() if self._policy.track_metrics else None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why provider limits could not be kept for other runs; None if they could."""
+        return self.providers.store.trouble
 
     def _state(self, task: SpawnTask) -> TaskRecoveryState:
         task_id = str(task.id)
         state = self.machine.get_task_state(task_id)
         if state is None:
             agent = self._first_agent(task)
-            state = self.machine.create_task_state(task_id, agent, fallbacks=self._chain(agent))
-            state.policy = self._policy(agent)
+            state = self.machine.create_task_state(task_id, agent, fallbacks=self._rules.chain(agent))
+            state.policy = self._rules.policy(agent)
         return state
 
-    def _policy(self, agent: str) -> RecoveryPolicy:
-        if agent not in self._policies:
-            self._policies[agent] = adapted(self.policy.get_for_agent(agent), self._history(agent))
-        return self._policies[agent]
-
-    def _history(self, agent: str) -> AgentHistory:
-        return self._standing.histories.get(agent) or AgentHistory(agent=agent)
-
-    def _chain(self, agent: str) -> tuple[str, ...]:
-        if agent not in self._chains:
-            self._chains[agent] = fallback_chain(
-                agent,
-                self._policy(agent),
-                backends=self._backends,
-                configured=self.settings.fallbacks.get(agent, ()),
-            )
-        return self._chains[agent]
-
-    def _provider(self, agent: str) -> str:
-        if agent not in self._providers:
-            self._providers[agent] = provider_of(self._backends[agent])
-        return self._providers[agent]
-
-    # What it tells.
-
     def _changed(self, change: RecoveryStateTransition) -> None:
-        waits = not change.to_state.attempting and not change.to_state.terminal
-        self._facts[change.task_id].append(
-            RecoveryTransitioned(
-                change=change.to_dict(),
-                due=self._due.get(change.task_id) if change.to_state is RecoveryState.RETRY_PENDING else None,
-                waits=waits,
-            )
+        """Notes a change of a task's state in the outbox."""
+        fact = RecoveryTransitioned(
+            change=change.to_dict(),
+            due=self._due if change.to_state is RecoveryState.RETRY_PENDING else None,
+            waits=not change.to_state.attempting and not change.to_state.terminal,
         )
-        if self.policy.track_metrics:
-            self.metrics.record(change)
-        if self.settings.on_state_change is not None:
-            watcher = self.settings.on_state_change
-            told = (change.task_id, change.agent, change.from_state, change.to_state)
-            self.told.append((watcher, told))
+        self._due = None
+        self.outbox.add_fact(change.task_id, fact)
+        if self._policy.track_metrics:
+            self._metrics.record(change)
+        watcher = self._settings.on_state_change
+        self.outbox.add_call(watcher, change.task_id, change.agent, change.from_state, change.to_state)
 
-    def _tell(self, callback: Callable[..., object] | None, *given: object) -> None:
-        if callback is not None:
-            self.told.append((callback, given))
-
-    def _note_breaker(self, agent: str, before: CircuitBreaker | None) -> None:
+    def _add_breaker(self, agent: str, before: CircuitBreaker | None) -> None:
+        """Notes a breaker in the outbox if it has changed."""
         after = self.machine.breakers.get(agent)
         if after is not None and after != before:
-            self._facts[None].append(BreakerMoved(agent=agent, breaker=after.to_dict()))
-
-    def _gate_moved(self, agent: str, move: Callable[[str], ProviderGate]) -> None:
-        provider = self._provider(agent)
-        before = self.store.gate(provider)
-        self._note_gate(before, move(provider))
-
-    def _look(self, agent: str) -> None:
-        """Notes what people have not been told of the agent's provider."""
-        gate, patience = self.store.gate(self._provider(agent)), self._patience(agent)
-        notice = self._pauses.look(
-            gate, self._clock(), patience.limit_s, limit=patience.limit, fallback=patience.fallback
-        )
-        if notice is not None:
-            self.notices.append(notice)
-
-    def _note_gate(self, before: ProviderGate, after: ProviderGate) -> None:
-        if (before.state, before.since, before.window) != (after.state, after.since, after.window):
-            self._facts[None].append(ProviderMoved(provider=after.provider, gate=after.to_dict()))
+            self.outbox.add_fact(None, BreakerMoved(agent=agent, breaker=after.to_dict()))
 
 
 def _begin(state: TaskRecoveryState) -> None:
-    """An attempt begins, whatever it is that the task waited for."""
+    """Starts an attempt, whatever the task has waited for."""
     begin = {
         RecoveryState.INITIAL: state.start,
         RecoveryState.RETRY_PENDING: state.start_retry,
@@ -597,20 +444,10 @@ def _begin(state: TaskRecoveryState) -> None:
 
 
 def _provider_reason(state: TaskRecoveryState) -> str | None:
-    """Why a task has failed, where only its providers kept it from being done."""
+    """Returns why a task has failed if only its providers kept it from being done."""
     causes = state.left_for
     if state.state is not RecoveryState.FAILED or not causes:
         return None
     if causes <= {Cause.AUTHENTICATION}:
         return PROVIDER_STOPPED
     return PROVIDER_LIMITED if causes <= {Cause.AUTHENTICATION, *THROTTLING} else None
-
-
-def _trouble(why: Classification) -> str:
-    """What a provider does that is to be waited for, for people."""
-    kind = "overloaded" if why.cause is Cause.OVERLOADED else "rate-limiting"
-    return f"{kind} ({why.status})" if why.status else kind
-
-
-def _one_line(error: str) -> str:
-    return " ".join(error.split())[:300]

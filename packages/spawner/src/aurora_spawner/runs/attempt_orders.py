@@ -1,4 +1,4 @@
-"""What a coordinator is given of its run, and the orders for attempts that follow from it."""
+"""The orders for the attempts of a run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """The circumstances of a run that are the same for all its tasks."""
+class OrderBuilder:
+    """Makes orders from what all tasks of a run share."""
 
     run_id: str
     cwd: Path
@@ -41,13 +41,13 @@ class Assignment:
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
-        """Who does a task."""
+        """Returns the agent that a task is for."""
         return task.agent or self.default_agent
 
     def order(
         self, task: SpawnTask, *, number: int, position: int, backend: Backend, before: Sequence[SpawnResult]
     ) -> AttemptOrder:
-        """The order for one attempt.
+        """Returns the order for one attempt.
 
         Args:
             number: Of the attempt, from 1.

@@ -46,8 +46,8 @@ class TaskInFlight:
     """The attempt under way."""
     hedge: HedgeAttempt | None = None
     """The attempt under way beside it."""
-    deciding: int | None = None
-    """The number of the attempt that counts; None for the latest."""
+    number: int = 0
+    """The number of the attempt under way; its hedge has a later one."""
     cancelled: bool = False
     """A user has asked for the task's end."""
     termination: Termination | None = None
@@ -56,11 +56,6 @@ class TaskInFlight:
     """Attempts that have spent their share of the budget."""
     timer: asyncio.TimerHandle | None = None
     """Set while the task waits for its next attempt without a slot."""
-
-    @property
-    def number(self) -> int:
-        """The number of the attempt under way, or of the one of two that counts."""
-        return self.attempts if self.deciding is None else self.deciding
 
     def next_number(self) -> int:
         """Counts one more attempt and returns its number."""

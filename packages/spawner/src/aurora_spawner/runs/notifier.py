@@ -1,4 +1,4 @@
-"""Tell the watcher of a run what happens."""
+"""The events of a run on their way to its watcher."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teller:
-    """Hands each event on with the time, how far the run is, and who has the task."""
+class Notifier:
+    """Hands each event on with the time, the progress of the run, and the agent that has the task."""
 
     on_event: Callable[[RunEvent], None] | None
     run_id: str
@@ -26,8 +26,13 @@ class Teller:
     scheduler: Scheduler
     agent_of: Callable[[str], str]
 
-    def __call__(self, event: RunEvent) -> None:
-        """Completes the event and hand it on."""
+    @property
+    def watched(self) -> bool:
+        """True if there is a watcher."""
+        return self.on_event is not None
+
+    def emit(self, event: RunEvent) -> None:
+        """Completes an event and hands it on."""
         if self.on_event is None:
             return
         done, total = self.scheduler.settled, len(self.tasks.tasks)

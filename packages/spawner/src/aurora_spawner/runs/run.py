@@ -21,10 +21,11 @@ from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.recovery.fallbacks import check_fallbacks
+from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.restore import load_standing
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import RecoverySettings, settings_of
-from aurora_spawner.runs.attempt_orders import Assignment
+from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.control_server import listening
 from aurora_spawner.runs.coordinator import Coordinator
 from aurora_spawner.runs.leftovers import announced
@@ -58,7 +59,7 @@ class Run:
     run_id: str
     journal: Path
     backends: Mapping[str, Backend]
-    assignment: Assignment
+    orders: OrderBuilder
     limits: Limits
     executor: Executor
     conduct: Conduct = field(default_factory=Conduct)
@@ -140,7 +141,7 @@ class Run:
             run_id=run_id,
             journal=journal,
             backends=backends,
-            assignment=_assignment(run_id, created, environ),
+            orders=_orders(run_id, created, environ),
             limits=Limits(max_concurrent=max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added, prices),
@@ -210,7 +211,7 @@ class Run:
             run_id=run_id,
             journal=journal,
             backends=backends,
-            assignment=_assignment(run_id, created, environ),
+            orders=_orders(run_id, created, environ),
             limits=Limits(max_concurrent=created.max_concurrent, per_agent=agent_limits or {}),
             executor=executor or LocalExecutor(),
             conduct=_conduct(start_rate_per_s, expand, max_added, prices),
@@ -262,7 +263,7 @@ class Run:
     async def _execute(
         self,
         standing: Standing,
-        recovery: RunRecovery | None,
+        recovery: RunRecovery | NoRecovery,
         writer: GroupWriter,
         on_event: Callable[[RunEvent], None] | None,
     ) -> RunReport:
@@ -277,12 +278,12 @@ class Run:
             for attempt in (*standing.outdated_attempts, *hedges):
                 await self._end_outdated(attempt, writer)
             driving = asyncio.ensure_future(coordinator.drive(found))
-            async with listening(coordinator, self.assignment.spool):
+            async with listening(coordinator, self.orders.spool):
                 cancelled = await _see_through(driving, coordinator)
             report = self._report(coordinator, recovery, time.monotonic() - started)
             ended = RunEnded(state=report.state, notices=list(report.notices))
             await writer.write(entry_of(ended, run_id=self.run_id))
-            coordinator.tell(run_events.RunEnded(state=report.state))
+            coordinator.emit(run_events.RunEnded(state=report.state))
         if cancelled:
             raise asyncio.CancelledError
         return report
@@ -302,14 +303,14 @@ class Run:
         )
         writer.post(entry_of(ended, run_id=self.run_id, task_id=attempt.task_id))
 
-    def _recovery(self, store: Journal, standing: Standing) -> RunRecovery | None:
+    def _recovery(self, store: Journal, standing: Standing) -> RunRecovery | NoRecovery:
         if self.recovery is None:
-            return None
+            return NoRecovery(first_agent=self.orders.agent_of)
         return RunRecovery(
             self.recovery,
             run_id=self.run_id,
             backends=self.backends,
-            agent_of=self.assignment.agent_of,
+            agent_of=self.orders.agent_of,
             standing=load_standing(
                 store,
                 self.run_id,
@@ -323,19 +324,19 @@ class Run:
         self,
         standing: Standing,
         writer: GroupWriter,
-        recovery: RunRecovery | None,
+        recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
     ) -> Coordinator:
         scheduler = Scheduler(
             standing.graph,
             limits=self.limits,
-            agent_of=recovery.agent_of if recovery else self.assignment.agent_of,
+            agent_of=recovery.agent_of,
             states=standing.states,
             positions=standing.positions,
-            admits=recovery.admits if recovery else None,
+            admits=recovery.admits,
         )
         return Coordinator(
-            self.assignment,
+            self.orders,
             standing=standing,
             scheduler=scheduler,
             backends=self.backends,
@@ -346,19 +347,15 @@ class Run:
             on_event=on_event,
         )
 
-    def _report(self, coordinator: Coordinator, recovery: RunRecovery | None, duration_s: float) -> RunReport:
-        counted = recovery is not None and recovery.policy.track_metrics
+    def _report(self, coordinator: Coordinator, recovery: RunRecovery | NoRecovery, duration_s: float) -> RunReport:
         return RunReport(
             run_id=self.run_id,
             results=coordinator.all_results(),
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
-            notices=(
-                *coordinator.notices,
-                *([recovery.store.trouble] if recovery and recovery.store.trouble else ()),
-            ),
-            recovery_metrics=recovery.metrics.to_dict() if recovery and counted else None,
+            notices=(*coordinator.notices, *([recovery.trouble] if recovery.trouble else ())),
+            recovery_metrics=recovery.metrics,
         )
 
 
@@ -416,8 +413,8 @@ def _conduct(
     return Conduct(pace=pace, expand=expand, max_added=max_added, prices=prices)
 
 
-def _assignment(run_id: str, created: RunCreated, environ: Mapping[str, str] | None) -> Assignment:
-    return Assignment(
+def _orders(run_id: str, created: RunCreated, environ: Mapping[str, str] | None) -> OrderBuilder:
+    return OrderBuilder(
         run_id=run_id,
         cwd=Path(created.cwd),
         spool=Path(created.spool) / run_id,

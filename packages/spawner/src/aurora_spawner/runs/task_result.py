@@ -1,4 +1,4 @@
-"""From how an attempt ended to what came of its task."""
+"""The result of a task, from the end of its last attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from aurora_spawner.attempts.attempt_folder import first_attempt
 from aurora_spawner.attempts.executor import FOLDER_REMOVED
 from aurora_spawner.backends.base import with_events
-from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.backends.sessions import lost_session, read_memo
 from aurora_spawner.runs.evidence import judge
 from aurora_spawner.tasks.failure import ReportedFailure
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend, Reply
+    from aurora_spawner.backends.replies import ReadEnd
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -34,7 +34,7 @@ TASK_CANCELLED = "task_cancelled"
 
 def result_of(
     task: SpawnTask,
-    end: AttemptEnd,
+    end: ReadEnd,
     *,
     agent: str,
     backend: Backend,
@@ -43,15 +43,16 @@ def result_of(
     stopped: str | None,
     prices: PriceTable | None = None,
 ) -> SpawnResult:
-    """Judges an attempt.
+    """Judges an attempt and returns the result of its task.
 
     Args:
+        agent: The one that made the attempt; `backend` is its backend.
         retries: Attempts before this one.
-        stopped: Why the task was told to stop, if it was. An attempt that ended by itself all the same is judged
-            by what it did: nothing that was finished is thrown away.
-        prices: For agents that tell tokens and no money.
+        stopped: Why the task was told to stop, if it was. An attempt that still ended by itself is judged by what it
+            did: nothing that was finished is thrown away.
+        prices: For agents that report tokens and no money.
     """
-    reply = reply_of(end, backend)
+    reply = end.reply
     verdict = judge(end, reply, outputs=task.files, cwd=cwd, began_at=began_at(end))
     resumed = _went_on(end, backend)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED

@@ -1,0 +1,55 @@
+"""One attempt at a task on its way through the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.attempts.executor import SHARE_SPENT, AttemptEnd
+
+if TYPE_CHECKING:
+    from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
+    from aurora_spawner.runs.in_flight import Termination
+    from aurora_spawner.tasks.result import SpawnResult
+
+SUPERVISOR_LOST: Final = "supervisor_lost"
+_NEVER_BEGAN: Final = AttemptEnd(reason="voided")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What is known of an attempt; each stage returns it with what the stage has found out."""
+
+    task_id: str
+    found: RunningAttempt | AttemptEnd | None = None
+    """The attempt as an earlier coordinator has left it; None for a new one."""
+    agent: str = ""
+    number: int = 0
+    """Counts the attempts at the task from 1; 0 before it is journalled."""
+    order: AttemptOrder | None = None
+    end: AttemptEnd = _NEVER_BEGAN
+    termination: Termination | None = None
+    """Set if the coordinator has ended it."""
+    judged: AttemptEnd = _NEVER_BEGAN
+    """The end that its result follows from: its own, or the one before if money ran out."""
+    result: SpawnResult | None = None
+    """None if another attempt follows at once."""
+    again: str = ""
+    """Why another attempt follows at once."""
+    lost: int = 0
+    """Attempts before this one, in the same slot, whose supervisors were killed."""
+    spent: AttemptEnd | None = None
+    """The end of the attempt before it that has spent its share of the budget."""
+
+    @property
+    def over(self) -> bool:
+        """True if no attempt follows in the same slot."""
+        return self.result is not None or self.found is not None
+
+    def next(self) -> Attempt:
+        """Returns the attempt that follows in the same slot."""
+        return Attempt(
+            task_id=self.task_id,
+            lost=self.lost + (self.end.reason == SUPERVISOR_LOST),
+            spent=self.end if self.end.reason == SHARE_SPENT else self.spent,
+        )

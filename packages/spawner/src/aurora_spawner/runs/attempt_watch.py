@@ -1,0 +1,90 @@
+"""The watch over running attempts: their time limits, signs of life, and reports on their providers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aurora_spawner.backends.base import with_events
+from aurora_spawner.journal.facts import AttemptStalled
+from aurora_spawner.liveness.output_listener import Listener
+from aurora_spawner.liveness.watchdog import Watchdog
+from aurora_spawner.runs.in_flight import Termination
+from aurora_spawner.tasks import run_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aurora_spawner.attempts.executor import Executor, RunningAttempt
+    from aurora_spawner.backends.base import Backend
+    from aurora_spawner.liveness.stall_detection import StallVerdict
+    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.recovery.policy import EarlyDetection
+    from aurora_spawner.recovery.timeouts import TimeLimits
+    from aurora_spawner.runs.notifier import Notifier
+    from aurora_spawner.runs.recorder import Recorder
+    from aurora_spawner.runs.run_tasks import RunTasks
+
+
+class AttemptWatch:
+    """Ends attempts whose time is up, records those that stall, and passes on what they report."""
+
+    def __init__(self, tasks: RunTasks, *, executor: Executor, recorder: Recorder, notifier: Notifier) -> None:
+        self._tasks = tasks
+        self._executor = executor
+        self._recorder = recorder
+        self._notifier = notifier
+        self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
+        self._listener = Listener()
+
+    def close(self) -> None:
+        """Closes the outputs that are read."""
+        self._listener.close()
+
+    @contextmanager
+    def over(
+        self,
+        task_id: str,
+        running: RunningAttempt,
+        backend: Backend,
+        *,
+        limits: TimeLimits,
+        detection: EarlyDetection,
+        on_signal: Callable[[ProviderSignal], None] | None,
+    ) -> Iterator[None]:
+        """Watches an attempt while the block lasts.
+
+        Args:
+            on_signal: Called with each report on its provider; None reads none.
+        """
+        self._watchdog.follow(task_id, running, limits=limits, detection=detection)
+        speaking = with_events(backend) if on_signal else None
+        if speaking is not None and on_signal is not None:
+            self._listener.follow(task_id, running, speaking.dialect, on_signal)
+        try:
+            yield
+        finally:
+            self._watchdog.release(task_id)
+            self._listener.release(task_id)
+
+    def waiting_for(self) -> dict[str, str]:
+        """Returns by task what its quiet attempt waits for."""
+        running = sorted(task_id for task_id, flight in self._tasks.in_flight.items() if flight.running)
+        found = {task_id: self._watchdog.waiting_for(task_id) for task_id in running}
+        return {task_id: reason for task_id, reason in found.items() if reason}
+
+    def _on_stall(self, task_id: str, verdict: StallVerdict) -> None:
+        self._notifier.emit(run_events.TaskStalled(task_id=task_id, reason=verdict.reason))
+        self._record_stall(task_id, verdict.reason, ended=False)
+
+    def _on_expired(self, task_id: str, reason: str, error: str) -> None:
+        flight = self._tasks.flight(task_id)
+        if flight.running is None:
+            return
+        flight.termination = Termination(reason=reason, error=error)
+        self._record_stall(task_id, error, ended=True)
+        self._executor.cancel(flight.running, at_once=False)
+
+    def _record_stall(self, task_id: str, reason: str, *, ended: bool) -> None:
+        number = self._tasks.flight(task_id).number
+        self._recorder.append_nowait(task_id, AttemptStalled(number=number, reason=reason, ended=ended))

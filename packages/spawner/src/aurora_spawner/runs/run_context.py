@@ -1,0 +1,105 @@
+"""All that the stages of an attempt share in one execution of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.runs.attempt_orders import with_limit_told
+from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_spawner.attempts.executor import AttemptOrder, Executor
+    from aurora_spawner.backends.base import Backend
+    from aurora_spawner.recovery.no_recovery import NoRecovery
+    from aurora_spawner.recovery.run_recovery import RunRecovery
+    from aurora_spawner.recovery.timeouts import TimeLimits
+    from aurora_spawner.runs.attempt_orders import OrderBuilder
+    from aurora_spawner.runs.attempt_watch import AttemptWatch
+    from aurora_spawner.runs.batch_breaker import BatchBreaker
+    from aurora_spawner.runs.callbacks import Callbacks
+    from aurora_spawner.runs.notifier import Notifier
+    from aurora_spawner.runs.recorder import Recorder
+    from aurora_spawner.runs.run_options import Conduct
+    from aurora_spawner.runs.run_tasks import RunTasks
+    from aurora_spawner.runs.scheduler import Scheduler
+    from aurora_spawner.runs.work_group import WorkGroup
+    from aurora_spawner.tasks.result import SpawnResult, TaskState
+    from aurora_spawner.tasks.task import SpawnTask
+
+
+@dataclass(slots=True, kw_only=True)
+class Wishes:
+    """What users want of the run."""
+
+    ending: str | None = None
+    """Why the run is to end early."""
+    at_once: bool = False
+    """Attempts get no time to end by themselves."""
+    paused: bool = False
+    """Nothing more starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """The parts of a coordinator, for the functions that take a task through its attempts."""
+
+    orders: OrderBuilder
+    conduct: Conduct
+    tasks: RunTasks
+    scheduler: Scheduler
+    backends: Mapping[str, Backend]
+    executor: Executor
+    recovery: RunRecovery | NoRecovery
+    recorder: Recorder
+    notifier: Notifier
+    work: WorkGroup
+    watch: AttemptWatch
+    breaker: BatchBreaker
+    callbacks: Callbacks
+    notices: list[str]
+    """Sentences for the report of the run."""
+    dispatch: Callable[[], None]
+    """Starts what may start; called whenever a slot is free or a task is ready."""
+    wishes: Wishes = field(default_factory=Wishes)
+
+    def task(self, task_id: str) -> SpawnTask:
+        """Returns a task as it is now."""
+        return self.tasks.tasks[task_id]
+
+    def agent_of(self, task_id: str) -> str:
+        """Returns the agent that has a task now."""
+        return self.recovery.agent_of(self.tasks.tasks[task_id])
+
+    def stopping(self, task_id: str) -> bool:
+        """Returns True if the task was told to end."""
+        return self.wishes.ending is not None or self.tasks.cancelled(task_id)
+
+    def order(self, task_id: str, *, number: int, agent: str) -> AttemptOrder:
+        """Returns the order for an attempt of an agent.
+
+        Raises:
+            BackendError: The agent's program cannot be found.
+        """
+        task = self.task(task_id)
+        order = self.orders.order(
+            task,
+            number=number,
+            position=self.tasks.positions[task_id],
+            backend=self.backends[agent],
+            before=self.tasks.before(task),
+        )
+        limits = self.limits(task, default_s=order.deadline_s)
+        return with_limit_told(replace(order, open_tasks=self.scheduler.open, deadline_s=limits.hard_s))
+
+    def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
+        """Returns the time limits of a task's next attempt."""
+        asked_s = task.timeout_s or self.backends[self.recovery.agent_of(task)].timeout_s
+        return self.recovery.limits(task, explicit_s=asked_s, default_s=default_s)
+
+    def without_attempt(self, task_id: str, state: TaskState, error: str) -> SpawnResult:
+        """Returns the result of a task that nothing was run for."""
+        reason = TASK_CANCELLED if self.tasks.cancelled(task_id) else None
+        return without_attempt(self.task(task_id), state, error, agent=self.agent_of(task_id), reason=reason)

@@ -1,0 +1,160 @@
+"""The last stage of an attempt: another attempt follows, the task stays open, or its result is final."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.journal.facts import TaskReopened, TaskSettled
+from aurora_spawner.recovery import decisions
+from aurora_spawner.runs.recorder import ended_fact
+from aurora_spawner.runs.resume_state import stored_task
+from aurora_spawner.runs.task_result import for_journal
+from aurora_spawner.runs.waiting import wait
+from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.result import TaskState, TaskStep
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from aurora_spawner.journal.facts import Fact
+    from aurora_spawner.runs.attempt import Attempt
+    from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.result import SpawnResult
+
+_HOW_IT_WENT: Final = {
+    TaskState.FAILED: "failed",
+    TaskState.CANCELLED: "was cancelled",
+    TaskState.SKIPPED: "was skipped",
+}
+_STEP_OF: Final = {
+    TaskState.SUCCEEDED: TaskStep.SUCCEED,
+    TaskState.FAILED: TaskStep.FAIL,
+    TaskState.CANCELLED: TaskStep.CANCEL,
+}
+
+
+async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
+    """Writes down how an attempt ended, and what follows from it for its task."""
+    task_id, result = attempt.task_id, attempt.result
+    ended = (ended_fact(attempt.number, attempt.end),) if attempt.number else ()
+    if result is None:
+        await _attempt_again(run, attempt, *ended)
+    elif result.state is TaskState.CANCELLED and not run.tasks.cancelled(task_id):
+        await _leave_open(run, task_id, result, *ended)
+    else:
+        await _conclude(run, attempt, result, *ended)
+    return attempt
+
+
+async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> None:
+    """Lets another attempt follow at once; one after an attempt that was found takes a slot of its own."""
+    task_id = attempt.task_id
+    if attempt.found is None:
+        await run.recorder.append(task_id, *ended)
+        run.notifier.emit(run_events.TaskRestarted(task_id=task_id, reason=attempt.again))
+        return
+    run.recovery.cut_off(run.task(task_id))
+    await run.recorder.append(task_id, *ended)
+    wait(run, task_id, 0.0)
+    run.dispatch()
+
+
+async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended: Fact) -> None:
+    """Leaves a task that the end of the run has cut off to a resume."""
+    run.tasks.results[task_id] = result
+    run.recovery.cut_off(run.task(task_id))
+    run.scheduler.reopen(task_id)
+    reopened = TaskReopened(why=str(run.wishes.ending), task=stored_task(run.task(task_id)))
+    written = run.recorder.append(task_id, *ended, reopened)
+    run.dispatch()
+    await written
+    run.notifier.emit(run_events.TaskEnded(task_id=task_id, result=result))
+
+
+async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *ended: Fact) -> None:
+    """Settles a task by its last attempt, unless recovery decides otherwise."""
+    task_id = attempt.task_id
+    result, growth = run.tasks.expand(result, run.scheduler)
+    cancelled = result.state is TaskState.CANCELLED or run.tasks.cancelled(task_id)
+    decision = run.recovery.after(run.task(task_id), attempt.judged, result, cancelled=cancelled)
+    if isinstance(decision, decisions.Final):
+        result = replace(result, error=decision.error or result.error)
+        await settle_task(run, task_id, result, *ended, *growth)
+        return
+    wait(run, task_id, decision.after_s if isinstance(decision, decisions.Retry) else 0.0)
+    written = run.recorder.append(task_id, *ended)
+    run.dispatch()
+    await written
+    run.notifier.emit(decision.event)
+    run.callbacks.call()
+
+
+async def settle_task(run: RunContext, task_id: str, result: SpawnResult, *before: Fact) -> None:
+    """Makes a result final: in memory, then what follows from it, then durably, then known to the watcher.
+
+    Dependants are dispatched before the result is durable; their intents stand behind it in the journal. If there is
+    no watcher and no callback, nothing waits for it but the end of the run.
+
+    Args:
+        before: Facts that are written together with the result, ahead of it.
+    """
+    result = run.recovery.settled(run.task(task_id), result)
+    run.tasks.settle(task_id, result)
+    skipped = run.scheduler.settle(task_id, _STEP_OF[result.state])
+    facts = (*before, TaskSettled(result=for_journal(result).to_json()))
+    written: asyncio.Future[None] | None = None
+    if run.notifier.watched or run.recovery.outbox.has_calls:
+        written = run.recorder.append(task_id, *facts)
+    else:
+        run.recorder.append_nowait(task_id, *facts)
+    skip_dependants(run, skipped)
+    ended = [task_id, *(skipped_id for skipped_id, _cause in skipped), *run.breaker.check(run)]
+    run.dispatch()
+    if written is None:
+        return
+    await written
+    _emit_ended(run, ended)
+    run.callbacks.call()
+
+
+def never_began(run: RunContext, task_id: str) -> SpawnResult:
+    """Returns the result of a task that was cancelled while no attempt was under way."""
+    when = "before its next attempt" if run.tasks.flight(task_id).attempts else "before it could start"
+    return run.without_attempt(task_id, TaskState.CANCELLED, f"cancelled by the user {when}")
+
+
+def skip_dependants(run: RunContext, skipped: Sequence[tuple[str, str]]) -> None:
+    """Writes down tasks that the scheduler has skipped, each with the task to blame."""
+    for task_id, cause in skipped:
+        _skip(run, task_id, f"task {cause}, which it depends on, {_HOW_IT_WENT[run.scheduler.states[cause]]}")
+
+
+def skip_pending(run: RunContext, reason: str) -> list[str]:
+    """Skips what has not begun; returns the tasks in their order."""
+    rest = run.tasks.in_order(run.scheduler.pending)
+    for task_id in rest:
+        if run.scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
+            run.scheduler.settle(task_id, TaskStep.SKIP)
+        _skip(run, task_id, f"skipped, because {reason}")
+    return rest
+
+
+async def skip_rest(run: RunContext, reason: str) -> None:
+    """Skips what has not begun, and reports it once that is durable."""
+    skipped = skip_pending(run, reason)
+    run.dispatch()
+    await run.recorder.flush()
+    _emit_ended(run, skipped)
+
+
+def _skip(run: RunContext, task_id: str, error: str) -> None:
+    result = run.without_attempt(task_id, TaskState.SKIPPED, error)
+    run.tasks.settle(task_id, result)
+    run.recorder.append_nowait(task_id, TaskSettled(result=for_journal(result).to_json()))
+
+
+def _emit_ended(run: RunContext, task_ids: Sequence[str]) -> None:
+    for task_id in task_ids:
+        run.notifier.emit(run_events.TaskEnded(task_id=task_id, result=run.tasks.results[task_id]))

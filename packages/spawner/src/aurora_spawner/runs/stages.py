@@ -1,0 +1,225 @@
+"""The stages of an attempt, in their fixed order: each is a function from what is known of it to what it adds.
+
+| stage | does | writes |
+|---|---|---|
+| admit (`admission.py`) | asks recovery if the task starts now; whether it does is known before the slot is used | |
+| order | makes the order of the attempt | `AttemptIntended`, durable before it runs |
+| run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
+| read | parses its output, once | |
+| judge | decides on evidence: a result, or another attempt at once | |
+| settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
+
+A stage that gives a result leads straight to the last one.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aurora_spawner.attempts.executor import FOLDER_REMOVED, SHARE_SPENT, AttemptEnd, AttemptRefusedError
+from aurora_spawner.backends.replies import read_end
+from aurora_spawner.errors import BackendError
+from aurora_spawner.journal.facts import (
+    AttemptEnded,
+    AttemptIntended,
+    AttemptStalled,
+    AttemptStarted,
+    Fact,
+    TaskReopened,
+    TasksAdded,
+    TaskSettled,
+)
+from aurora_spawner.limits.shares import last_word
+from aurora_spawner.runs.attempt import SUPERVISOR_LOST, Attempt
+from aurora_spawner.runs.recorder import started_fact
+from aurora_spawner.runs.settlement import settle_attempt
+from aurora_spawner.runs.strategies import strategy_for
+from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
+from aurora_spawner.runs.waiting import ask_again
+from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.result import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
+    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.runs.in_flight import Termination
+    from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.result import SpawnResult
+
+LOST_LIMIT: Final = 3
+"""Attempts at a task whose supervisor may be killed from outside before the task fails."""
+_ENDED_EARLY: Final = (SUPERVISOR_LOST, FOLDER_REMOVED, "voided", "cancelled")
+"""Reasons of attempts of an earlier coordinator that say nothing against their tasks."""
+
+
+async def attempt_task(run: RunContext, attempt: Attempt) -> None:
+    """Takes a task through its attempts until it is settled, or waits for the next one without a slot."""
+    while not (attempt := await _pass_through(run, attempt)).over:
+        attempt = attempt.next()
+
+
+async def _pass_through(run: RunContext, attempt: Attempt) -> Attempt:
+    *stages, last = STAGES
+    for stage in stages:
+        if attempt.result is None:
+            attempt = await stage.function(run, attempt)
+    return await last.function(run, attempt)
+
+
+async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
+    """Makes the order of a new attempt, and writes down that it is about to run."""
+    task_id, agent, flight = attempt.task_id, run.agent_of(attempt.task_id), run.tasks.flight(attempt.task_id)
+    attempt = replace(attempt, agent=agent)
+    if attempt.found is not None:
+        flight.number = attempt.number
+        return attempt
+    try:
+        order = run.order(task_id, number=flight.attempts + 1, agent=agent)
+    except BackendError as error:
+        end = AttemptEnd(reason="exec_failed", exec_errno=errno.ENOENT)
+        return replace(attempt, judged=end, result=run.without_attempt(task_id, TaskState.FAILED, str(error)))
+    number = flight.number = flight.next_number()
+    await run.recorder.append(
+        task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
+    )
+    return replace(attempt, number=number, order=order)
+
+
+async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
+    """Sees an attempt to its end, or that of the one which counts instead."""
+    task_id, flight = attempt.task_id, run.tasks.flight(attempt.task_id)
+    running = attempt.found if attempt.order is None else await _start(run, attempt.order)
+    if running is None or isinstance(running, AttemptEnd):
+        return replace(attempt, end=running or attempt.end)
+    flight.running = running
+    adopted = attempt.order is None
+    run.recorder.append_nowait(task_id, started_fact(attempt.number, running, adopted=adopted))
+    resumes = attempt.order is not None and attempt.order.resumes is not None
+    run.notifier.emit(run_events.TaskStarted(task_id=task_id, adopted=adopted, continues_session=resumes))
+    if run.stopping(task_id):
+        run.executor.cancel(running, at_once=run.wishes.at_once)
+    attempt = await _follow(run, attempt, running)
+    flight.running = None
+    termination, flight.termination = flight.termination, None
+    return _terminated(attempt, termination)
+
+
+async def _start(run: RunContext, order: AttemptOrder) -> RunningAttempt | AttemptEnd:
+    if run.stopping(order.task_id):
+        return AttemptEnd(reason="voided")
+    try:
+        return await run.executor.start(order)
+    except OSError as error:  # no process to be had, or no room for the prompt
+        return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
+    except AttemptRefusedError as refused:
+        reason = "voided" if run.stopping(order.task_id) else refused.reason
+        return AttemptEnd(reason=reason, stderr=str(refused))
+
+
+async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) -> Attempt:
+    """Watches an attempt until its end."""
+    task, agent = run.task(attempt.task_id), attempt.agent
+    listener = run.recovery.listener(agent)
+
+    def on_signal(heard: ProviderSignal) -> None:
+        if listener is not None and listener(heard):
+            run.recorder.append_nowait(None)
+            ask_again(run, agent)
+            run.dispatch()
+
+    with run.watch.over(
+        attempt.task_id,
+        running,
+        run.backends[agent],
+        limits=run.limits(task, default_s=None),
+        detection=run.recovery.detection(task),
+        on_signal=None if listener is None else on_signal,
+    ):
+        return await strategy_for(run, attempt.task_id)(run, attempt, running)
+
+
+def _terminated(attempt: Attempt, termination: Termination | None) -> Attempt:
+    """Returns an attempt with the reason for which the coordinator has ended it, if it did."""
+    if termination is None or attempt.end.reason not in ("cancelled", termination.reason):
+        return attempt
+    return replace(attempt, end=replace(attempt.end, reason=termination.reason), termination=termination)
+
+
+async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
+    """Parses what the agent has printed; whoever needs it later takes the reply from the end."""
+    return replace(attempt, end=read_end(attempt.end, run.backends[attempt.agent]))
+
+
+async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
+    """Gives the task its result, unless another attempt follows at once."""
+    task_id, end = attempt.task_id, attempt.end
+    again = _reason_to_go_on(run, attempt)
+    if again:
+        if end.reason == SHARE_SPENT and attempt.found is None:
+            run.tasks.flight(task_id).shares.add(end, _result_of(run, attempt, end).usage)
+        return replace(attempt, again=again)
+    seen = last_word(end, attempt.spent, stopping=run.stopping(task_id))
+    result = _result_of(run, attempt, seen)
+    if seen.survivors:
+        pids = ", ".join(map(str, seen.survivors))
+        run.notices.append(f"task {task_id}: processes {pids} could not be ended")
+    return replace(attempt, judged=seen, result=run.tasks.flight(task_id).shares.joined(seen, result))
+
+
+def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
+    """Returns why another attempt follows at once; "" if none does."""
+    task_id, end = attempt.task_id, attempt.end
+    if run.stopping(task_id):
+        return ""
+    if end.reason == SHARE_SPENT:
+        return f"{end.stderr}; it goes on when there is money" if _has_session(run, attempt) else ""
+    if attempt.found is not None:
+        return "its coordinator ended" if end.reason in _ENDED_EARLY else ""
+    lost = end.reason == SUPERVISOR_LOST and attempt.lost + 1 < LOST_LIMIT
+    return "its supervisor was killed" if lost else ""
+
+
+def _has_session(run: RunContext, attempt: Attempt) -> bool:
+    """Returns True if the next attempt can go on with a session."""
+    number = run.tasks.flight(attempt.task_id).attempts + 1
+    try:
+        return run.order(attempt.task_id, number=number, agent=attempt.agent).resumes is not None
+    except BackendError:
+        return False
+
+
+def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResult:
+    flight, backend = run.tasks.flight(attempt.task_id), run.backends[attempt.agent]
+    result = result_of(
+        run.task(attempt.task_id),
+        read_end(end, backend),
+        agent=attempt.agent,
+        backend=backend,
+        cwd=run.orders.cwd,
+        retries=max(flight.attempts, 1) - 1 - len(flight.shares),
+        stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
+        prices=run.conduct.prices,
+    )
+    return replace(result, error=attempt.termination.error) if attempt.termination else result
+
+
+class Stage(NamedTuple):
+    """A step of every attempt."""
+
+    name: str
+    function: Callable[[RunContext, Attempt], Awaitable[Attempt]]
+    facts: tuple[type[Fact], ...] = ()
+    """The facts that it may write, in order."""
+
+
+STAGES: Final = (
+    Stage("order", order_attempt, (AttemptIntended,)),
+    Stage("run", run_attempt, (AttemptStarted, AttemptStalled)),
+    Stage("read", read_output),
+    Stage("judge", judge_attempt),
+    Stage("settle", settle_attempt, (AttemptEnded, TaskReopened, TasksAdded, TaskSettled)),
+)
