@@ -291,11 +291,11 @@ def test_limits_follow_policy_history_and_what_is_asked_for() -> None:
     recovery = make(policy, standing=standing)
     assert recovery.limits(task(), explicit_s=None, default_s=5.0).hard_s == pytest.approx(30)
     assert recovery.limits(task(), explicit_s=7.0, default_s=5.0).hard_s == 7
-    assert recovery.limits(task(agent="b"), explicit_s=None, default_s=5.0).first_look_s == 120
+    assert recovery.limits(task(agent="b"), explicit_s=None, default_s=5.0).first_check_s == 120
     plain = make(RecoveryPolicy())
     assert plain.limits(task(), explicit_s=None, default_s=5.0).hard_s == 5
     own = make(RecoveryPolicy().with_override("b", timeout=TimeoutPolicy(initial_s=3)))
-    assert own.limits(task(agent="b"), explicit_s=None, default_s=None).first_look_s == 3
+    assert own.limits(task(agent="b"), explicit_s=None, default_s=None).first_check_s == 3
 
 
 def test_every_agent_that_has_tasks_has_its_health() -> None:

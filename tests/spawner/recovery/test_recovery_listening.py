@@ -13,7 +13,7 @@ from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.liveness import output_listener
-from aurora_spawner.liveness.output_listener import Output
+from aurora_spawner.liveness.output_listener import OutputFollower
 from aurora_spawner.providers.gate import GateState
 from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.providers.signal import ProviderSignal
@@ -128,26 +128,26 @@ def test_more_that_may_be_bought_keeps_an_account_open(tmp_path: Path) -> None:
     line = json.dumps(window(1.0, 4e9, status="rejected", overageStatus="allowed")) + "\n"
     stdout = tmp_path / "stdout"
     stdout.write_text(line)
-    assert Output(DIALECTS["claude"], stdout).read() is None
+    assert OutputFollower(DIALECTS["claude"], stdout).read() is None
     stdout.write_text(json.dumps(window(1.0, 4e9, status="rejected", overageStatus="rejected")) + "\n")
-    heard = Output(DIALECTS["claude"], stdout).read()
-    assert heard is not None
-    assert (heard.windows[0].name, heard.windows[0].exhausted) == ("5-hour", True)
+    signal = OutputFollower(DIALECTS["claude"], stdout).read()
+    assert signal is not None
+    assert (signal.windows[0].name, signal.windows[0].exhausted) == ("5-hour", True)
 
 
 def test_an_output_that_is_not_there_or_is_garbage_tells_nothing(tmp_path: Path) -> None:
-    assert Output(DIALECTS["claude"], tmp_path / "none").read() is None
-    assert Output(DIALECTS["claude"], tmp_path).read() is None
+    assert OutputFollower(DIALECTS["claude"], tmp_path / "none").read() is None
+    assert OutputFollower(DIALECTS["claude"], tmp_path).read() is None
     (tmp_path / "stdout").write_bytes(b'\xff\x00{"type": "rate_limit_event", "rate_limit_info": 7}\n[1]\n' * 100)
-    assert Output(DIALECTS["claude"], tmp_path / "stdout").read() is None
+    assert OutputFollower(DIALECTS["claude"], tmp_path / "stdout").read() is None
     os.mkfifo(tmp_path / "pipe")
-    assert Output(DIALECTS["claude"], tmp_path / "pipe").read() is None
+    assert OutputFollower(DIALECTS["claude"], tmp_path / "pipe").read() is None
 
 
 def test_an_output_is_followed_so_far_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = json.dumps(SAID) + "\n"
     (tmp_path / "stdout").write_text(said + json.dumps(window(0.96, 4e9)) + "\n")
     monkeypatch.setattr(output_listener, "LIVE_BYTES", len(said))
-    output = Output(DIALECTS["claude"], tmp_path / "stdout")
-    assert output.read() == ProviderSignal(answered=True)
-    assert output.read() is None
+    follower = OutputFollower(DIALECTS["claude"], tmp_path / "stdout")
+    assert follower.read() == ProviderSignal(answered=True)
+    assert follower.read() is None

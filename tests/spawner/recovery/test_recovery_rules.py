@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aurora_spawner.classification.causes import Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification
-from aurora_spawner.liveness.stall_detection import Signs, Vigil
+from aurora_spawner.liveness.stall_detection import ActivitySample, StallDetector
 from aurora_spawner.providers.gate import ProviderGate
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.health import Health, health_of
@@ -37,10 +37,10 @@ def test_a_fixed_limit_is_not_extended() -> None:
 def test_a_progressive_limit_is_extended_while_there_is_activity() -> None:
     limits = limits_of(TimeoutPolicy(initial_s=100, max_timeout_s=300), explicit_s=None)
     assert limits.hard_s == 300
-    active = judge_time(limits, age_s=100, last_sign_s=99)
+    active = judge_time(limits, age_s=100, last_activity_s=99)
     assert active.expired is None
-    assert active.next_look_s == 99 + limits.quiet_s
-    quiet = judge_time(limits, age_s=130, last_sign_s=99)
+    assert active.next_check_s == 99 + limits.quiet_s
+    quiet = judge_time(limits, age_s=130, last_activity_s=99)
     assert quiet.expired is not None
     assert "quiet for 31 s" in quiet.expired
 
@@ -54,16 +54,16 @@ def test_an_adaptive_limit_follows_the_agents_history() -> None:
     history = [10.0] * 19 + [20.0]
     known = limits_of(policy, explicit_s=None, durations_s=history)
     assert known.hard_s == pytest.approx(2 * percentile(history, 0.95))
-    assert limits_of(policy, explicit_s=None, durations_s=[10.0] * 4).first_look_s == 100, "too little is known"
+    assert limits_of(policy, explicit_s=None, durations_s=[10.0] * 4).first_check_s == 100, "too little is known"
     assert limits_of(policy, explicit_s=None, durations_s=[1e6] * 9).hard_s == 600
 
 
 def test_idle_and_start_up_limits_end_an_attempt_early() -> None:
     limits = limits_of(TimeoutPolicy(initial_s=100, idle_s=20, startup_s=5), explicit_s=None)
-    assert judge_time(limits, age_s=4, last_sign_s=None).next_look_s == 5
-    assert "first 5 s" in str(judge_time(limits, age_s=5, last_sign_s=None).expired)
-    assert judge_time(limits, age_s=5, last_sign_s=1).expired is None
-    assert "idle for 20 s" in str(judge_time(limits, age_s=21, last_sign_s=1).expired)
+    assert judge_time(limits, age_s=4, last_activity_s=None).next_check_s == 5
+    assert "first 5 s" in str(judge_time(limits, age_s=5, last_activity_s=None).expired)
+    assert judge_time(limits, age_s=5, last_activity_s=1).expired is None
+    assert "idle for 20 s" in str(judge_time(limits, age_s=21, last_activity_s=1).expired)
 
 
 @given(
@@ -74,13 +74,13 @@ def test_idle_and_start_up_limits_end_an_attempt_early() -> None:
     st.floats(0, 1000),
     st.one_of(st.none(), st.floats(0, 1)),
 )
-def test_looks_never_go_back_in_time(
+def test_checks_never_go_back_in_time(
     initial: float, more: float, idle: float, startup: float, age: float, share: float | None
 ) -> None:
     policy = TimeoutPolicy(initial_s=initial, max_timeout_s=initial + more, idle_s=idle, startup_s=startup)
     limits = limits_of(policy, explicit_s=None)
-    verdict = judge_time(limits, age_s=age, last_sign_s=None if share is None else age * share)
-    assert verdict.next_look_s is None or verdict.next_look_s >= age
+    verdict = judge_time(limits, age_s=age, last_activity_s=None if share is None else age * share)
+    assert verdict.next_check_s is None or verdict.next_check_s >= age
 
 
 # Stalls.
@@ -88,24 +88,24 @@ def test_looks_never_go_back_in_time(
 WATCH = EarlyDetection(threshold_s=10)
 
 
-def quiet(at: float, **seen: object) -> Signs:
-    return dataclasses.replace(Signs(at=at, cpu_s=0.1, commands=frozenset({"agent"})), **seen)  # type: ignore[arg-type]
+def quiet(at: float, **seen: object) -> ActivitySample:
+    return dataclasses.replace(ActivitySample(at=at, cpu_s=0.1, commands=frozenset({"agent"})), **seen)  # type: ignore[arg-type]
 
 
-def after(*looks: Signs) -> Vigil:
-    vigil = Vigil.begin(0.0)
-    for signs in looks:
-        vigil = vigil.look(signs)
-    return vigil
+def after(*samples: ActivitySample) -> StallDetector:
+    detector = StallDetector.start(0.0)
+    for sample in samples:
+        detector = detector.after(sample)
+    return detector
 
 
-def test_two_looks_without_a_sign_after_the_threshold_are_a_stall() -> None:
-    vigil = after(quiet(8), quiet(9))
-    assert not vigil.verdict(WATCH, 9).stalled
-    verdict = vigil.look(quiet(10)).verdict(WATCH, 10)
+def test_two_samples_without_activity_after_the_threshold_are_a_stall() -> None:
+    detector = after(quiet(8), quiet(9))
+    assert not detector.verdict(WATCH, 9).stalled
+    verdict = detector.after(quiet(10)).verdict(WATCH, 10)
     assert verdict.stalled
-    assert verdict.reason == "no sign of life for 10 s"
-    assert not after(quiet(12)).verdict(WATCH, 12).stalled, "one look is not enough"
+    assert verdict.reason == "no activity for 10 s"
+    assert not after(quiet(12)).verdict(WATCH, 12).stalled, "one sample is not enough"
     sure = dataclasses.replace(WATCH, checks=3)
     assert not after(quiet(11), quiet(12)).verdict(sure, 12).stalled
     assert after(quiet(10), quiet(11), quiet(12)).verdict(sure, 12).stalled
@@ -115,33 +115,33 @@ def test_two_looks_without_a_sign_after_the_threshold_are_a_stall() -> None:
 @pytest.mark.parametrize(
     "sign",
     [
-        {"said_new": True, "output_at": 9.0},
+        {"new_output": True, "output_at": 9.0},
         {"cpu_s": 0.2},
-        {"moved_bytes": {7: 10_000}},
+        {"io_bytes": {7: 10_000}},
         {"commands": frozenset({"agent", "pytest"})},
     ],
 )
-def test_any_sign_of_life_begins_the_wait_anew(sign: dict[str, object]) -> None:
-    vigil = after(quiet(8, moved_bytes={7: 0}), quiet(9, **sign))
-    assert not vigil.look(quiet(10)).look(quiet(18)).verdict(WATCH, 18).stalled
+def test_any_activity_restarts_the_wait(sign: dict[str, object]) -> None:
+    detector = after(quiet(8, io_bytes={7: 0}), quiet(9, **sign))
+    assert not detector.after(quiet(10)).after(quiet(18)).verdict(WATCH, 18).stalled
 
 
-def test_a_heartbeat_is_no_sign_of_life() -> None:
-    looks = [quiet(at, output_bytes=int(at) * 10, cpu_s=0.1 + at / 1000) for at in range(2, 13)]
-    verdict = after(*looks).verdict(WATCH, 12)
+def test_a_heartbeat_is_no_activity() -> None:
+    samples = [quiet(at, output_bytes=int(at) * 10, cpu_s=0.1 + at / 1000) for at in range(2, 13)]
+    verdict = after(*samples).verdict(WATCH, 12)
     assert verdict.stalled
     assert verdict.reason == "repeating itself for 10 s"
 
 
-def test_children_of_a_loop_are_no_sign_of_life() -> None:
-    looks = [quiet(at, commands=frozenset({"agent", "sleep #"}), moved_bytes={at: 9_000}) for at in range(2, 16)]
-    assert after(*looks).verdict(WATCH, 15).stalled
+def test_children_of_a_loop_are_no_activity() -> None:
+    samples = [quiet(at, commands=frozenset({"agent", "sleep #"}), io_bytes={at: 9_000}) for at in range(2, 16)]
+    assert after(*samples).verdict(WATCH, 15).stalled
 
 
-def test_who_waits_for_approval_is_never_stalled() -> None:
-    vigil = after(quiet(8), quiet(50, approval_wait=True), quiet(99, approval_wait=True))
-    assert vigil.verdict(WATCH, 99) == dataclasses.replace(vigil.verdict(WATCH, 99), stalled=False)
-    assert vigil.waiting_for(99) == "waiting for approval"
+def test_a_wait_for_approval_is_never_a_stall() -> None:
+    detector = after(quiet(8), quiet(50, approval_wait=True), quiet(99, approval_wait=True))
+    assert detector.verdict(WATCH, 99) == dataclasses.replace(detector.verdict(WATCH, 99), stalled=False)
+    assert detector.waiting_for(99) == "waiting for approval"
 
 
 @pytest.mark.parametrize(
@@ -150,18 +150,18 @@ def test_who_waits_for_approval_is_never_stalled() -> None:
         ({"tool": "pytest"}, "tool running: pytest 80 s"),
         ({"model_wait": True}, "waiting for the model 130 s"),
         ({"input_wait": True}, "waiting for input 130 s"),
-        ({}, "no sign of life for 130 s"),
+        ({}, "no activity for 130 s"),
     ],
 )
 def test_the_reason_is_exact(seen: dict[str, object], reason: str) -> None:
-    vigil = after(quiet(10), quiet(50, **seen), quiet(129, **seen))
-    assert vigil.waiting_for(130) == reason
+    detector = after(quiet(10), quiet(50, **seen), quiet(129, **seen))
+    assert detector.waiting_for(130) == reason
 
 
 def test_detection_can_be_switched_off() -> None:
-    vigil = after(quiet(8), quiet(50), quiet(99))
-    assert vigil.verdict(WATCH, 99).stalled
-    assert not vigil.verdict(EarlyDetection(threshold_s=10, enabled=False), 99).stalled
+    detector = after(quiet(8), quiet(50), quiet(99))
+    assert detector.verdict(WATCH, 99).stalled
+    assert not detector.verdict(EarlyDetection(threshold_s=10, enabled=False), 99).stalled
 
 
 # Histories.

@@ -483,7 +483,7 @@ def test_a_stalled_attempt_is_ended_and_recovered(tmp_path: Path) -> None:
     report = run(tmp_path, [SpawnTask("sleep 30")], policy, on_event=recorder)
     assert report.results["1"].output == "by model\n"
     told = next(event for event in recorder.events if isinstance(event, TaskStalled))
-    assert "sleep" in str(told.message) or "no sign of life" in str(told.message)
+    assert "sleep" in str(told.message) or "no activity" in str(told.message)
 
 
 def test_a_stall_is_only_told_where_the_policy_does_not_end_it(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""Does an agent still work?
+"""Liveness: is a running agent still working?
 
-A watchdog samples the output and the processes of each running attempt, tells stalls from slow work, and notices
-while an agent runs that its provider has limited it.
+A watchdog samples the output and the processes of each running attempt and tells stalls from slow work. An output
+listener reads what a running agent reports about its provider.
 """

@@ -1,7 +1,7 @@
-"""Listens to running attempts for what they tell of their providers: a limit, a usage window, or that it answers.
+"""Reads provider signals from the output of running attempts: a rate limit, a usage window, or an answer.
 
-An agent that tries again by itself would tell only at its end that nobody else should start; the first answer to an
-attempt that probes would open its provider only when the whole task is done.
+An agent that retries by itself would report a limit only at its end, too late for the other attempts of that account.
+A probe that is answered would open its provider only when its whole task is done.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.failure import ReportedFailure
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
-LOOK_EVERY_S: Final = 1.0
+POLL_INTERVAL_S: Final = 1.0
 PIECE_BYTES: Final = 1 << 20
-"""Read at a time."""
+"""The most that is read at a time."""
 LIVE_BYTES: Final = 32 << 20
-"""Of an output that is followed; beyond it, what an attempt tells is known when it ends."""
+"""The part of an output that is followed while the attempt runs; the rest is read when the attempt ends."""
 
 
-class Output:
-    """Follows the events of one output."""
+class OutputFollower:
+    """Reads the provider signals of one growing output."""
 
     def __init__(self, dialect: Dialect, stdout: Path) -> None:
         self._stream = EventStream(dialect)
@@ -42,12 +42,12 @@ class Output:
         self._offset = 0
 
     def read(self) -> ProviderSignal | None:
-        """Returns what is told since the last look; None if nothing is."""
+        """Returns the signal in the output since the last read; None if there is none."""
         try:
             with open_regular(self._stdout) as file:
                 file.seek(self._offset)
                 piece = file.read(min(PIECE_BYTES, max(0, LIVE_BYTES - self._offset)))
-        except OSError:  # not there yet, or no more; its end tells everything
+        except OSError:  # not there yet, or no more; the whole output is read at its end
             return None
         self._offset += len(piece)
         return _signal_in(self._stream.feed(piece)) if piece else None
@@ -70,18 +70,18 @@ def _signal_in(events: list[AgentEvent]) -> ProviderSignal | None:
 
 
 @dataclass(slots=True)
-class _Follower:
-    output: Output
+class _Subscription:
+    follower: OutputFollower
     on_signal: Callable[[ProviderSignal], None]
     timer: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True, kw_only=True)
-class Listener:
-    """Looks at the outputs of running attempts; one that ends soon costs a timer and no look."""
+class OutputListener:
+    """Polls the outputs of running attempts; an attempt that ends soon costs one timer and no read."""
 
-    every_s: float = LOOK_EVERY_S
-    _followers: dict[str, _Follower] = field(default_factory=dict)
+    interval_s: float = POLL_INTERVAL_S
+    _subscriptions: dict[str, _Subscription] = field(default_factory=dict)
     """By task."""
 
     def follow(
@@ -91,29 +91,29 @@ class Listener:
         dialect: Dialect | None,
         on_signal: Callable[[ProviderSignal], None],
     ) -> None:
-        """Listens to an attempt from now on; one that speaks plain text tells nothing."""
+        """Starts to poll the output of an attempt; plain text has no signals and is not polled."""
         if dialect is None or not dialect.readers:
             return
-        output = Output(dialect, AttemptFolder(path=running.folder).stdout)
-        follower = self._followers[task_id] = _Follower(output, on_signal)
-        self._set_timer(follower)
+        follower = OutputFollower(dialect, AttemptFolder(path=running.folder).stdout)
+        subscription = self._subscriptions[task_id] = _Subscription(follower, on_signal)
+        self._set_timer(subscription)
 
     def release(self, task_id: str) -> None:
-        """The attempt has ended."""
-        follower = self._followers.pop(task_id, None)
-        if follower is not None and follower.timer is not None:
-            follower.timer.cancel()
+        """Stops polling the output of a task's attempt."""
+        subscription = self._subscriptions.pop(task_id, None)
+        if subscription is not None and subscription.timer is not None:
+            subscription.timer.cancel()
 
     def close(self) -> None:
-        """Listens to nothing any more."""
-        for task_id in list(self._followers):
+        """Stops polling all outputs."""
+        for task_id in list(self._subscriptions):
             self.release(task_id)
 
-    def _set_timer(self, follower: _Follower) -> None:
-        follower.timer = asyncio.get_running_loop().call_later(self.every_s, self._look, follower)
+    def _set_timer(self, subscription: _Subscription) -> None:
+        subscription.timer = asyncio.get_running_loop().call_later(self.interval_s, self._poll, subscription)
 
-    def _look(self, follower: _Follower) -> None:
-        heard = follower.output.read()
-        if heard is not None:
-            follower.on_signal(heard)
-        self._set_timer(follower)
+    def _poll(self, subscription: _Subscription) -> None:
+        signal = subscription.follower.read()
+        if signal is not None:
+            subscription.on_signal(signal)
+        self._set_timer(subscription)

@@ -1,4 +1,4 @@
-"""A look at a running attempt: its processes, its output, and what it waits for."""
+"""Samples the activity of running attempts: their processes, their output, and the thing that they wait for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
-from aurora_spawner.liveness.stall_detection import Signs
+from aurora_spawner.liveness.stall_detection import ActivitySample
 from aurora_spawner.storage.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import RunningAttempt
 
 TABLE_AGE_S: Final = 0.1
-"""Looks at several attempts at about the same time share one look at the system."""
+"""Samples of several attempts within this time share one read of the process table."""
 TOOL_AFTER_S: Final = 2.0
-"""A child that the agent started later than this after its own start is a tool, not a part of it."""
+"""A child that starts this long after its agent is a tool, not a part of the agent."""
 NEW_BYTES: Final = 64 << 10
-"""Of the output since the look before, what is read to see whether it says something new."""
+"""The most that is read of the output since the last sample, to find a new line."""
 KNOWN_LINES: Final = 5_000
 COMMAND_LENGTH: Final = 200
 _NUMBERS: Final = re.compile(r"\d+")
 _INPUT_WAITS: Final = ("pipe_read", "anon_pipe_read", "wait_for_partner", "n_tty_read", "fifo_open")
-"""Where the kernel has a process sleep that waits for somebody to write."""
+"""Kernel functions in which a process sleeps until another process writes."""
 
 
 @dataclass(slots=True)
-class Watched:
-    """What one attempt had said at the look before."""
+class WatchedAttempt:
+    """An attempt and the part of its output that earlier samples have read."""
 
     running: RunningAttempt
     read_to: dict[str, int] = field(default_factory=dict)
     lines: set[str] = field(default_factory=set)
 
 
-class Vitals:
-    """Takes looks; one of these serves all attempts of a run.
+class LivenessProbe:
+    """Takes activity samples; one probe serves all attempts of a run.
 
     Args:
-        clock: Seconds, never going back.
+        clock: Seconds, on a clock that does not go back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,41 +56,41 @@ class Vitals:
         self._children: dict[int, list[int]] = {}
         self._read_at = float("-inf")
 
-    def look(self, watched: Watched) -> Signs:
-        """What can be seen of an attempt now."""
+    def sample(self, watched: WatchedAttempt) -> ActivitySample:
+        """Returns the present activity of an attempt."""
         files = AttemptFolder(path=watched.running.folder)
-        said_new = [self._says_new(watched, path) for path in (files.stdout, files.stderr)]
+        new_output = [self._has_new_line(watched, path) for path in (files.stdout, files.stderr)]
         agent = files.read_agent_pid()
-        seen = _Tree()
+        tree = _Tree()
         for pid in self._below(watched.running.supervisor.pid):
-            seen.add(pid, agent)
+            tree.add(pid, agent)
         supervisor = _process(watched.running.supervisor.pid)
         if supervisor is not None:
             with contextlib.suppress(psutil.Error):
                 times = supervisor.cpu_times()
-                seen.cpu_s += times.children_user + times.children_system
-        tool = seen.tool()
-        return Signs(
+                tree.cpu_s += times.children_user + times.children_system
+        tool = tree.tool()
+        return ActivitySample(
             at=self._clock(),
             output_bytes=sum(_size(path) for path in (files.stdout, files.stderr)),
             output_at=self.last_output(watched.running),
-            said_new=any(said_new),
-            cpu_s=seen.cpu_s,
-            moved_bytes=seen.moved,
-            commands=frozenset(seen.commands),
+            new_output=any(new_output),
+            cpu_s=tree.cpu_s,
+            io_bytes=tree.io_bytes,
+            commands=frozenset(tree.commands),
             tool=tool,
-            model_wait=_holds_connection(seen.pids),
-            input_wait=bool(seen.pids) and _waits_for_input(seen.pids),
+            model_wait=_holds_connection(tree.pids),
+            input_wait=bool(tree.pids) and _waits_for_input(tree.pids),
         )
 
     def last_output(self, running: RunningAttempt) -> float:
-        """When the output last grew, on this clock."""
+        """Returns the time at which the output last grew, on this clock."""
         files = AttemptFolder(path=running.folder)
         age = time.time() - max(_changed_at(path) for path in (files.stdout, files.stderr))
         return self._clock() - max(0.0, age)
 
     def _below(self, root: int) -> list[int]:
-        """All living descendants of a process."""
+        """Returns all living descendants of a process."""
         if sys.platform != "linux":
             process = _process(root)
             return [child.pid for child in process.children(recursive=True)] if process else []
@@ -102,65 +102,65 @@ class Vitals:
             found.extend(self._children.get(pid, ()))
         return found
 
-    def _says_new(self, watched: Watched, path: Path) -> bool:
-        """Whether the output has a line now that it had not before, numbers aside."""
+    def _has_new_line(self, watched: WatchedAttempt, path: Path) -> bool:
+        """Returns True if the output has a line that is new, numbers ignored."""
         start, end = watched.read_to.get(path.name, 0), _size(path)
         watched.read_to[path.name] = end
         if end <= start:
             return False
-        if len(watched.lines) > KNOWN_LINES:  # who said so much that is new will not be taken for a heartbeat soon
+        if len(watched.lines) > KNOWN_LINES:  # an output with so many new lines is no heartbeat
             watched.lines.clear()
         try:
             with open_regular(path) as file:
                 file.seek(max(start, end - NEW_BYTES))
-                said = file.read(NEW_BYTES).decode("utf-8", errors="replace")
+                text = file.read(NEW_BYTES).decode("utf-8", errors="replace")
         except OSError:
             return False
-        lines = {_NUMBERS.sub("#", line.strip())[:COMMAND_LENGTH] for line in said.splitlines() if line.strip()}
+        lines = {_NUMBERS.sub("#", line.strip())[:COMMAND_LENGTH] for line in text.splitlines() if line.strip()}
         new = lines - watched.lines
         watched.lines |= new
         return bool(new)
 
 
 class _Tree:
-    """What the processes of an attempt add up to."""
+    """The sums over all processes of an attempt."""
 
     def __init__(self) -> None:
         self.pids: list[int] = []
         self.cpu_s = 0.0
-        self.moved: dict[int, int] = {}
+        self.io_bytes: dict[int, int] = {}
         self.commands: set[str] = set()
-        self._agent_began: float | None = None
+        self._agent_started: float | None = None
         self._tools: list[tuple[float, str]] = []
 
     def add(self, pid: int, agent: int | None) -> None:
-        """Takes in one process; one that has ended meanwhile is no matter."""
+        """Adds one process; a process that has ended in between is ignored."""
         try:
             process = psutil.Process(pid)
             with process.oneshot():
-                times, words, began = process.cpu_times(), process.cmdline(), process.create_time()
+                times, words, started = process.cpu_times(), process.cmdline(), process.create_time()
         except psutil.Error:
             return
         self.pids.append(pid)
         self.cpu_s += times.user + times.system + times.children_user + times.children_system
         self.commands.add(_NUMBERS.sub("#", " ".join(words))[:COMMAND_LENGTH])
         if pid == agent:
-            self._agent_began = began
+            self._agent_started = started
         else:
-            self._tools.append((began, _short_name(words)))
+            self._tools.append((started, _short_name(words)))
         with contextlib.suppress(psutil.Error, AttributeError):
             counted = process.io_counters()
-            self.moved[pid] = counted.read_chars + counted.write_chars
+            self.io_bytes[pid] = counted.read_chars + counted.write_chars
 
     def tool(self) -> str | None:
-        """The youngest child that is a tool."""
-        began = self._agent_began
-        later = [tool for tool in self._tools if began is not None and tool[0] - began >= TOOL_AFTER_S]
+        """Returns the command of the youngest child that is a tool."""
+        agent_at = self._agent_started
+        later = [tool for tool in self._tools if agent_at is not None and tool[0] - agent_at >= TOOL_AFTER_S]
         return max(later)[1] if later else None
 
 
 def _short_name(words: list[str]) -> str:
-    """What people call a command: its program, and where that only interprets, what it was given."""
+    """Returns the usual name of a command: its program, with the script if the program is an interpreter."""
     if not words:
         return "a process"
     name = Path(words[0]).name
@@ -198,7 +198,7 @@ def _holds_connection(pids: Iterable[int]) -> bool:
 
 
 def _waits_for_input(pids: Iterable[int]) -> bool:
-    """Whether a process of the attempt sleeps until somebody writes (Linux; elsewhere it cannot be seen)."""
+    """Returns True if a process of the attempt sleeps until another one writes (Linux only)."""
     for pid in pids:
         with contextlib.suppress(OSError):
             if Path(f"/proc/{pid}/wchan").read_text(encoding="ascii").strip() in _INPUT_WAITS:

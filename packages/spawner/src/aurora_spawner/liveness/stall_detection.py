@@ -1,8 +1,8 @@
-"""Whether an attempt still lives, from what it does and not from what it says. Pure.
+"""Detects stalls by activity: an attempt is alive by what it does, not by what it claims. Pure.
 
-Signs of life are events, output that says something new, work of the processor or of files and network, and children
-that run something new. Output or children that only repeat are a heartbeat: they show that a process runs, not that
-it gets anywhere.
+Activity is an event, a new line of output, work of the processor or of files and network, and a child that runs a
+new command. Output or children that only repeat are a heartbeat: they show that a process runs, not that it makes
+progress.
 """
 
 from __future__ import annotations
@@ -16,145 +16,148 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.policy import EarlyDetection
 
 BUSY_SHARE: Final = 0.02
-"""Of one processor, over the time between two looks: more is work, less is a loop that waits."""
+"""Share of one processor between two samples: more is work, less is a loop that waits."""
 BUSY_BYTES: Final = 4_096
-"""Read or written between two looks, by processes that were there at both."""
-CLOSEST_LOOKS_S: Final = 0.25
-WIDEST_LOOKS_S: Final = 2.0
+"""Bytes read or written between two samples, by processes that are in both: more is work."""
+SHORTEST_INTERVAL_S: Final = 0.25
+LONGEST_INTERVAL_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
-    """What one look at an attempt sees."""
+class ActivitySample:
+    """The observable activity of an attempt at one moment."""
 
     at: float
     """Seconds, on a clock that does not go back."""
     output_bytes: int = 0
     output_at: float = 0.0
-    """When it last grew, on the same clock."""
-    said_new: bool = False
-    """Its output since the look before has a line that was not there before, numbers aside."""
+    """The time of the last output, on the same clock."""
+    new_output: bool = False
+    """True if the output since the last sample has a line that is new, numbers ignored."""
     cpu_s: float = 0.0
-    """Of all its processes so far, ended ones included."""
-    moved_bytes: Mapping[int, int] = field(default_factory=dict)
-    """Read and written so far, by process."""
+    """Processor time of all its processes so far, ended processes included."""
+    io_bytes: Mapping[int, int] = field(default_factory=dict)
+    """Bytes read and written so far, by process."""
     commands: frozenset[str] = frozenset()
-    """What its processes run."""
+    """The command lines of its processes, numbers replaced."""
     tool: str | None = None
-    """What the agent's youngest child runs."""
+    """The command of the agent's youngest child."""
     model_wait: bool = False
-    """It holds a connection to somebody else and does nothing."""
+    """True if it holds a network connection and is otherwise idle."""
     input_wait: bool = False
-    """It waits to read something that nobody writes."""
+    """True if a process waits to read input that no process writes."""
     approval_wait: bool = False
-    """It waits for an answer of the user: never a stall."""
+    """True if it waits for an answer of the user, which is never a stall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StallVerdict:
-    """What a look says."""
+    """The judgement after a sample."""
 
     stalled: bool
     reason: str
-    """What it waits for, exactly as far as can be seen."""
+    """The thing that the attempt waits for, as far as it can be observed."""
     quiet_s: float
-    """Since the last sign of life."""
+    """Seconds since the last activity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vigil:
-    """What is known of an attempt after some looks; every look gives a new value."""
+class StallDetector:
+    """The activity of one attempt over its samples; every sample gives a new value."""
 
-    began: float
-    last_sign: float
-    signed: bool = False
-    """Whether there was any sign after its start."""
-    misses: int = 0
-    """Looks in a row without a sign."""
-    seen: Signs | None = None
+    started: float
+    last_activity: float
+    any_activity: bool = False
+    """True if there was activity after the start."""
+    quiet_samples: int = 0
+    """Samples in a row without activity."""
+    last_sample: ActivitySample | None = None
     commands: frozenset[str] = frozenset()
-    """Everything its processes ever ran."""
+    """All command lines that its processes ever ran."""
     tool_since: float | None = None
     repeats: bool = False
-    """It printed since its last sign, but nothing new."""
+    """True if it printed since its last activity, but nothing new."""
 
     @classmethod
-    def begin(cls, now: float) -> Vigil:
-        """For an attempt that starts now."""
-        return cls(began=now, last_sign=now)
+    def start(cls, now: float) -> StallDetector:
+        """Returns the detector of an attempt that starts now."""
+        return cls(started=now, last_activity=now)
 
-    def look(self, signs: Signs) -> Vigil:
-        """Takes in what was seen."""
-        works, before = self._works(signs), self.seen
-        alive = works or signs.said_new
-        sign = signs.at if works else max(self.last_sign, min(signs.at, signs.output_at))
-        tool_since = self.tool_since if before and before.tool == signs.tool else signs.at
-        printed = before is not None and signs.output_bytes > before.output_bytes
+    def after(self, sample: ActivitySample) -> StallDetector:
+        """Returns the detector after one more sample."""
+        works, before = self._works(sample), self.last_sample
+        alive = works or sample.new_output
+        active_at = sample.at if works else max(self.last_activity, min(sample.at, sample.output_at))
+        tool_since = self.tool_since if before and before.tool == sample.tool else sample.at
+        printed = before is not None and sample.output_bytes > before.output_bytes
         return replace(
             self,
-            last_sign=sign if alive else self.last_sign,
-            signed=self.signed or alive,
-            misses=0 if alive else self.misses + 1,
-            seen=signs,
-            commands=self.commands | signs.commands,
-            tool_since=tool_since if signs.tool else None,
+            last_activity=active_at if alive else self.last_activity,
+            any_activity=self.any_activity or alive,
+            quiet_samples=0 if alive else self.quiet_samples + 1,
+            last_sample=sample,
+            commands=self.commands | sample.commands,
+            tool_since=tool_since if sample.tool else None,
             repeats=not alive and (self.repeats or printed),
         )
 
-    def _works(self, signs: Signs) -> bool:
-        """Whether its processes did something between two looks, or since its start."""
-        before = self.seen
+    def _works(self, sample: ActivitySample) -> bool:
+        """Returns True if its processes worked since the last sample, or since the start."""
+        before = self.last_sample
         if before is None:
-            return signs.cpu_s > max(signs.at - self.began, 0.001) * BUSY_SHARE
-        took = max(signs.at - before.at, 0.001)
+            return sample.cpu_s > max(sample.at - self.started, 0.001) * BUSY_SHARE
+        took = max(sample.at - before.at, 0.001)
         return (
-            signs.cpu_s - before.cpu_s > took * BUSY_SHARE
-            or _moved(before, signs) > BUSY_BYTES
-            or not signs.commands <= self.commands
+            sample.cpu_s - before.cpu_s > took * BUSY_SHARE
+            or _io_between(before, sample) > BUSY_BYTES
+            or not sample.commands <= self.commands
         )
 
     def verdict(self, detection: EarlyDetection, now: float) -> StallVerdict:
-        """Whether it is stalled by now, and what it waits for."""
-        quiet_s = max(0.0, now - self.last_sign)
-        waits = self.seen is not None and self.seen.approval_wait
+        """Judges if the attempt is stalled now, and names the thing that it waits for."""
+        quiet_s = max(0.0, now - self.last_activity)
+        waits = self.last_sample is not None and self.last_sample.approval_wait
         stalled = (
-            detection.enabled and not waits and quiet_s >= detection.threshold_s and self.misses >= detection.checks
+            detection.enabled
+            and not waits
+            and quiet_s >= detection.threshold_s
+            and self.quiet_samples >= detection.checks
         )
         return StallVerdict(stalled=stalled, reason=self.waiting_for(now), quiet_s=quiet_s)
 
     def waiting_for(self, now: float) -> str:
-        """What the attempt waits for, in a few words."""
-        quiet_s, signs = max(0.0, now - self.last_sign), self.seen
-        if signs is None:
-            return f"no sign of life for {quiet_s:.0f} s"
+        """Names the thing that the attempt waits for, in a few words."""
+        quiet_s, sample = max(0.0, now - self.last_activity), self.last_sample
+        if sample is None:
+            return f"no activity for {quiet_s:.0f} s"
         found = (
-            (signs.approval_wait, "waiting for approval"),
+            (sample.approval_wait, "waiting for approval"),
             (self.repeats, f"repeating itself for {quiet_s:.0f} s"),
-            (bool(signs.tool), f"tool running: {signs.tool} {now - (self.tool_since or now):.0f} s"),
-            (signs.input_wait, f"waiting for input {quiet_s:.0f} s"),
-            (signs.model_wait, f"waiting for the model {quiet_s:.0f} s"),
+            (bool(sample.tool), f"tool running: {sample.tool} {now - (self.tool_since or now):.0f} s"),
+            (sample.input_wait, f"waiting for input {quiet_s:.0f} s"),
+            (sample.model_wait, f"waiting for the model {quiet_s:.0f} s"),
         )
-        return next((reason for holds, reason in found if holds), f"no sign of life for {quiet_s:.0f} s")
+        return next((reason for holds, reason in found if holds), f"no activity for {quiet_s:.0f} s")
 
 
-def _moved(before: Signs, after: Signs) -> int:
-    """What processes that were there at both looks read and wrote between them."""
-    return sum(total - before.moved_bytes.get(pid, total) for pid, total in after.moved_bytes.items())
+def _io_between(before: ActivitySample, after: ActivitySample) -> int:
+    """Returns the bytes that processes of both samples read and wrote between them."""
+    return sum(total - before.io_bytes.get(pid, total) for pid, total in after.io_bytes.items())
 
 
-def looks_apart_s(detection: EarlyDetection) -> float:
-    """How far looks are apart while an attempt is quiet."""
-    return min(WIDEST_LOOKS_S, max(CLOSEST_LOOKS_S, detection.threshold_s / 8))
+def sample_interval_s(detection: EarlyDetection) -> float:
+    """Returns the seconds between two samples of a quiet attempt."""
+    return min(LONGEST_INTERVAL_S, max(SHORTEST_INTERVAL_S, detection.threshold_s / 8))
 
 
-def next_look(vigil: Vigil, detection: EarlyDetection, *, now: float) -> float:
-    """When to look again: not soon after a sign of life, then closely."""
-    return max(vigil.last_sign + first_look_s(detection), now + looks_apart_s(detection))
+def next_sample_at(detector: StallDetector, detection: EarlyDetection, *, now: float) -> float:
+    """Returns the time of the next sample: late after activity, at short intervals while the attempt is quiet."""
+    return max(detector.last_activity + rest_s(detection), now + sample_interval_s(detection))
 
 
-def first_look_s(detection: EarlyDetection) -> float:
-    """How long an attempt is left alone after a sign of life.
+def rest_s(detection: EarlyDetection) -> float:
+    """Returns the seconds after activity in which no sample is taken.
 
-    Work that ends within it is seen as lasting to its end, so a stall is told that much too late at most.
+    Activity in between counts to its end, so a stall is reported late by this time at most.
     """
-    return max(looks_apart_s(detection), detection.threshold_s / 8)
+    return max(sample_interval_s(detection), detection.threshold_s / 8)

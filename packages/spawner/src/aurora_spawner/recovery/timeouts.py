@@ -1,4 +1,4 @@
-"""How long an attempt may take: fixed, extended while it is active, or by its agent's history. Pure."""
+"""The time limits of an attempt: fixed, extended while it is active, or set by its agent's history. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.policy import TimeoutPolicy
 
 ENOUGH_HISTORY: Final = 5
-"""Successful attempts from which a percentile is worth something."""
+"""The number of successful attempts from which a percentile is meaningful."""
 QUIET_SHARE: Final = 0.25
-"""Of the first limit: an agent that was active within so long before a deadline is given more time."""
+"""Share of the first limit: an agent that was active within this time before a deadline gets more time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,30 +23,30 @@ class TimeLimits:
     """The limits of one attempt, in seconds from the start of its process; None for no limit."""
 
     hard_s: float | None
-    """The supervisor ends it then, whatever it does."""
-    first_look_s: float | None = None
-    """From then on it goes on only while it is active; None where only the hard limit counts."""
+    """The supervisor ends it at this age, active or not."""
+    first_check_s: float | None = None
+    """From this age on it goes on only while it is active; None if only the hard limit counts."""
     quiet_s: float = 0.0
-    """Inactivity that ends it after the first look."""
+    """Inactivity that ends it after the first check."""
     idle_s: float = 0.0
-    """Inactivity that ends it at any time; 0 for none."""
+    """Inactivity that ends it at any age; 0 for no such limit."""
     startup_s: float = 0.0
-    """It must have shown a first sign of life by then; 0 for none."""
+    """The age by which it must have been active; 0 for no such limit."""
 
     @property
     def watched(self) -> bool:
-        """Whether somebody has to look at it before the hard limit."""
-        return self.first_look_s is not None or self.idle_s > 0 or self.startup_s > 0
+        """True if the watchdog has to check it before the hard limit."""
+        return self.first_check_s is not None or self.idle_s > 0 or self.startup_s > 0
 
 
 def limits_of(
     policy: TimeoutPolicy | None, *, explicit_s: float | None, durations_s: Sequence[float] = ()
 ) -> TimeLimits:
-    """The limits of an attempt.
+    """Returns the limits of an attempt.
 
     Args:
-        explicit_s: What the task or its agent asks for; it counts as it is.
-        durations_s: Of the agent's successful attempts.
+        explicit_s: The limit that the task or its agent sets; it is kept unchanged.
+        durations_s: The durations of the agent's successful attempts.
     """
     if policy is None:
         return TimeLimits(hard_s=explicit_s)
@@ -61,7 +61,7 @@ def limits_of(
         return TimeLimits(hard_s=max(hard, 1.0), idle_s=policy.idle_s, startup_s=policy.startup_s)
     return TimeLimits(
         hard_s=most,
-        first_look_s=policy.initial_s,
+        first_check_s=policy.initial_s,
         quiet_s=policy.initial_s * QUIET_SHARE,
         idle_s=policy.idle_s,
         startup_s=policy.startup_s,
@@ -70,48 +70,48 @@ def limits_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeVerdict:
-    """What a look at an attempt says about its time."""
+    """The judgement on the time of an attempt."""
 
     expired: str | None
-    """Why its time is up; None while it may go on."""
-    next_look_s: float | None
-    """Age at which to look again; None for never."""
+    """The reason why its time is up; None while it may go on."""
+    next_check_s: float | None
+    """Age of the next check; None for never."""
 
 
-def judge_time(limits: TimeLimits, *, age_s: float, last_sign_s: float | None) -> TimeVerdict:
-    """Whether an attempt may go on.
+def judge_time(limits: TimeLimits, *, age_s: float, last_activity_s: float | None) -> TimeVerdict:
+    """Judges if an attempt may go on.
 
     Args:
-        last_sign_s: Its age at its last sign of life; None where it has shown none.
+        last_activity_s: Its age at its last activity; None if it was never active.
     """
-    quiet_for = age_s - (last_sign_s or 0.0)
-    if limits.startup_s and last_sign_s is None and age_s >= limits.startup_s:
-        return TimeVerdict(expired=f"it showed no sign of life in its first {age_s:.0f} s", next_look_s=None)
+    quiet_for = age_s - (last_activity_s or 0.0)
+    if limits.startup_s and last_activity_s is None and age_s >= limits.startup_s:
+        return TimeVerdict(expired=f"it showed no activity in its first {age_s:.0f} s", next_check_s=None)
     if limits.idle_s and quiet_for >= limits.idle_s:
-        return TimeVerdict(expired=f"it was idle for {quiet_for:.0f} s", next_look_s=None)
-    if limits.first_look_s is not None and age_s >= limits.first_look_s and quiet_for >= limits.quiet_s:
+        return TimeVerdict(expired=f"it was idle for {quiet_for:.0f} s", next_check_s=None)
+    if limits.first_check_s is not None and age_s >= limits.first_check_s and quiet_for >= limits.quiet_s:
         reason = f"it ran into its time limit after {age_s:.1f} s, quiet for {quiet_for:.0f} s"
-        return TimeVerdict(expired=reason, next_look_s=None)
-    return TimeVerdict(expired=None, next_look_s=_next_look(limits, age_s, last_sign_s))
+        return TimeVerdict(expired=reason, next_check_s=None)
+    return TimeVerdict(expired=None, next_check_s=_next_check(limits, age_s, last_activity_s))
 
 
-def _next_look(limits: TimeLimits, age_s: float, last_sign_s: float | None) -> float | None:
-    sign = last_sign_s or 0.0
-    looks = []
-    if limits.startup_s and last_sign_s is None:
-        looks.append(limits.startup_s)
+def _next_check(limits: TimeLimits, age_s: float, last_activity_s: float | None) -> float | None:
+    active_s = last_activity_s or 0.0
+    checks = []
+    if limits.startup_s and last_activity_s is None:
+        checks.append(limits.startup_s)
     if limits.idle_s:
-        looks.append(sign + limits.idle_s)
-    if limits.first_look_s is not None:
-        looks.append(max(limits.first_look_s, sign + limits.quiet_s))
-    return max(age_s, min(looks)) if looks else None
+        checks.append(active_s + limits.idle_s)
+    if limits.first_check_s is not None:
+        checks.append(max(limits.first_check_s, active_s + limits.quiet_s))
+    return max(age_s, min(checks)) if checks else None
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share of them lies, between neighbours by proportion.
+    """Returns the value below which a share of the values lies, interpolated between neighbours.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are no values.
     """
     ordered = sorted(values)
     if not ordered:

@@ -1,4 +1,4 @@
-"""Looks at real processes: who works, who hangs, and what they wait for."""
+"""Samples of real processes: which work, which hang, and what they wait for."""
 
 import asyncio
 import socket
@@ -24,8 +24,8 @@ from aurora_spawner import (
 )
 from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.attempts.process_identity import identify, own_identity
-from aurora_spawner.liveness.process_activity import Vitals, Watched
-from aurora_spawner.liveness.stall_detection import Signs, StallVerdict
+from aurora_spawner.liveness.process_activity import LivenessProbe, WatchedAttempt
+from aurora_spawner.liveness.stall_detection import ActivitySample, StallVerdict
 from aurora_spawner.liveness.watchdog import Watchdog
 from aurora_spawner.recovery.timeouts import TimeLimits
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -34,7 +34,7 @@ PYTHON = (sys.executable, "-I", "-S", "-c")
 
 
 @contextmanager
-def agent(folder: Path, script: str) -> Iterator[Watched]:
+def agent(folder: Path, script: str) -> Iterator[WatchedAttempt]:
     """An agent below a shell that stands for its supervisor."""
     folder.mkdir(exist_ok=True)
     (folder / "stderr").write_text("")
@@ -51,7 +51,7 @@ def agent(folder: Path, script: str) -> Iterator[Watched]:
     supervisor = identify(shell.pid)
     assert supervisor is not None
     try:
-        yield Watched(running=RunningAttempt(token="t", folder=folder, supervisor=supervisor))
+        yield WatchedAttempt(running=RunningAttempt(token="t", folder=folder, supervisor=supervisor))
     finally:
         for child in psutil.Process(shell.pid).children(recursive=True):
             child.kill()
@@ -60,44 +60,44 @@ def agent(folder: Path, script: str) -> Iterator[Watched]:
         (folder / "agent").unlink()
 
 
-def look_until(watched: Watched, wanted: Callable[[Signs], bool]) -> Signs:
-    vitals, end = Vitals(), time.monotonic() + 20
+def sample_until(watched: WatchedAttempt, wanted: Callable[[ActivitySample], bool]) -> ActivitySample:
+    probe, end = LivenessProbe(), time.monotonic() + 20
     while time.monotonic() < end:
-        signs = vitals.look(watched)
-        if wanted(signs):
-            return signs
+        sample = probe.sample(watched)
+        if wanted(sample):
+            return sample
         time.sleep(0.15)
-    raise AssertionError(f"not seen within the time: {signs}")
+    raise AssertionError(f"not seen within the time: {sample}")
 
 
 def test_only_lines_that_were_not_there_before_are_new(tmp_path: Path) -> None:
     with agent(tmp_path, "import time; time.sleep(60)") as watched:
-        vitals, output = Vitals(), tmp_path / "stdout"
+        probe, output = LivenessProbe(), tmp_path / "stdout"
         output.write_text("step 1\n")
-        assert vitals.look(watched).said_new
-        assert not vitals.look(watched).said_new
+        assert probe.sample(watched).new_output
+        assert not probe.sample(watched).new_output
         with output.open("a") as file:
             file.write("step 2\nstep 3\n")
-        repeated = vitals.look(watched)
-        assert not repeated.said_new
+        repeated = probe.sample(watched)
+        assert not repeated.new_output
         assert repeated.output_bytes == len("step 1\nstep 2\nstep 3\n")
         with output.open("a") as file:
             file.write("something else\n")
-        assert vitals.look(watched).said_new
+        assert probe.sample(watched).new_output
 
 
 def test_complaints_count_as_output(tmp_path: Path) -> None:
     with agent(tmp_path, "import time; time.sleep(60)") as watched:
-        vitals = Vitals()
-        vitals.look(watched)
+        probe = LivenessProbe()
+        probe.sample(watched)
         (tmp_path / "stderr").write_text("warning\n")
-        assert vitals.look(watched).said_new
+        assert probe.sample(watched).new_output
 
 
 def test_work_of_the_processor_is_seen(tmp_path: Path) -> None:
     with agent(tmp_path, "while True: pass") as watched:
-        first = look_until(watched, lambda signs: bool(signs.commands))
-        look_until(watched, lambda signs: signs.cpu_s > first.cpu_s + 0.2)
+        first = sample_until(watched, lambda sample: bool(sample.commands))
+        sample_until(watched, lambda sample: sample.cpu_s > first.cpu_s + 0.2)
 
 
 def test_a_childs_work_outlives_the_child(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ print("child done", flush=True)
 time.sleep(60)
 """
     with agent(tmp_path, script) as watched:
-        look_until(watched, lambda signs: signs.output_bytes > 0)
-        assert Vitals().look(watched).cpu_s > 0.3
+        sample_until(watched, lambda sample: sample.output_bytes > 0)
+        assert LivenessProbe().sample(watched).cpu_s > 0.3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what processes read and write")
@@ -117,18 +117,18 @@ def test_reading_and_writing_are_seen(tmp_path: Path) -> None:
     with agent(
         tmp_path, "import time\nwhile True: open('/dev/null', 'w').write('x' * 20000); time.sleep(.05)"
     ) as watched:
-        first = look_until(watched, lambda signs: bool(signs.moved_bytes))
-        (pid,) = first.moved_bytes
-        look_until(watched, lambda signs: signs.moved_bytes.get(pid, 0) > first.moved_bytes[pid] + 20_000)
+        first = sample_until(watched, lambda sample: bool(sample.io_bytes))
+        (pid,) = first.io_bytes
+        sample_until(watched, lambda sample: sample.io_bytes.get(pid, 0) > first.io_bytes[pid] + 20_000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows where processes sleep")
 def test_a_wait_for_input_is_seen(tmp_path: Path) -> None:
     with agent(tmp_path, "import os; r, w = os.pipe(); os.read(r, 1)") as watched:
-        look_until(watched, lambda signs: signs.input_wait)
+        sample_until(watched, lambda sample: sample.input_wait)
     with agent(tmp_path, "import time; time.sleep(60)") as watched:
         time.sleep(0.3)
-        assert not Vitals().look(watched).input_wait
+        assert not LivenessProbe().sample(watched).input_wait
 
 
 def test_an_open_connection_is_seen(tmp_path: Path) -> None:
@@ -137,100 +137,100 @@ def test_an_open_connection_is_seen(tmp_path: Path) -> None:
         script = f"import socket, time; line = socket.create_connection(('127.0.0.1', {port})); time.sleep(60)"
         with agent(tmp_path, script) as watched:
             connection, _ = server.accept()
-            look_until(watched, lambda signs: signs.model_wait)
+            sample_until(watched, lambda sample: sample.model_wait)
             connection.close()
 
 
 def test_a_late_child_is_a_tool_with_a_name(tmp_path: Path) -> None:
     script = "import subprocess, time; time.sleep(2.2); subprocess.run(['sleep', '60'])"
     with agent(tmp_path, script) as watched:
-        assert Vitals().look(watched).tool is None
-        assert look_until(watched, lambda signs: signs.tool is not None).tool == "sleep"
+        assert LivenessProbe().sample(watched).tool is None
+        assert sample_until(watched, lambda sample: sample.tool is not None).tool == "sleep"
 
 
 def test_an_attempt_that_is_gone_is_looked_at_all_the_same(tmp_path: Path) -> None:
     gone = subprocess.run([*PYTHON, "pass"], check=True)
     assert gone.returncode == 0
-    watched = Watched(running=RunningAttempt(token="t", folder=tmp_path / "none", supervisor=own_identity()))
-    signs = Vitals().look(watched)
-    assert (signs.output_bytes, signs.said_new) == (0, False)
+    watched = WatchedAttempt(running=RunningAttempt(token="t", folder=tmp_path / "none", supervisor=own_identity()))
+    sample = LivenessProbe().sample(watched)
+    assert (sample.output_bytes, sample.new_output) == (0, False)
 
 
 # The watchdog, with attempts that do nothing.
 
 
-class Ear:
-    """Hears what a watchdog tells."""
+class StallLog:
+    """Records what a watchdog reports."""
 
     def __init__(self) -> None:
         self.stalls: list[tuple[str, StallVerdict]] = []
         self.expired: list[tuple[str, str, str]] = []
-        self.heard = asyncio.Event()
+        self.reported = asyncio.Event()
 
     def watchdog(self) -> Watchdog:
         return Watchdog(on_stall=self._stall, on_expired=self._expire)
 
     def _stall(self, task_id: str, verdict: StallVerdict) -> None:
         self.stalls.append((task_id, verdict))
-        self.heard.set()
+        self.reported.set()
 
     def _expire(self, task_id: str, reason: str, error: str) -> None:
         self.expired.append((task_id, reason, error))
-        self.heard.set()
+        self.reported.set()
 
 
 NO_LIMIT = TimeLimits(hard_s=None)
 OFF = EarlyDetection(enabled=False)
 
 
-async def test_a_watchdog_ends_who_shows_no_life_at_the_start(tmp_path: Path) -> None:
-    ear = Ear()
+async def test_a_watchdog_ends_an_attempt_without_activity_at_the_start(tmp_path: Path) -> None:
+    log = StallLog()
     limits = TimeLimits(hard_s=None, startup_s=0.3)
     with agent(tmp_path, "import time; time.sleep(60)") as watched:
-        await asyncio.sleep(0.5)  # its own start is no sign of life of what it is to do
-        ear.watchdog().follow("1", watched.running, limits=limits, detection=OFF, age_s=30)
-        await asyncio.wait_for(ear.heard.wait(), 10)
-    assert ear.expired[0][:2] == ("1", "deadline")
-    assert "no sign of life in its first" in ear.expired[0][2]
+        await asyncio.sleep(0.5)  # its own start is no activity of its task
+        log.watchdog().follow("1", watched.running, limits=limits, detection=OFF, age_s=30)
+        await asyncio.wait_for(log.reported.wait(), 10)
+    assert log.expired[0][:2] == ("1", "deadline")
+    assert "no activity in its first" in log.expired[0][2]
 
 
-async def test_a_watchdog_ends_who_is_idle(tmp_path: Path) -> None:
-    ear = Ear()
+async def test_a_watchdog_ends_an_idle_attempt(tmp_path: Path) -> None:
+    log = StallLog()
     with agent(tmp_path, "import time; print('begun', flush=True); time.sleep(60)") as watched:
-        ear.watchdog().follow("1", watched.running, limits=TimeLimits(hard_s=None, idle_s=0.8), detection=OFF)
-        await asyncio.wait_for(ear.heard.wait(), 10)
-    assert "it was idle for" in ear.expired[0][2]
+        log.watchdog().follow("1", watched.running, limits=TimeLimits(hard_s=None, idle_s=0.8), detection=OFF)
+        await asyncio.wait_for(log.reported.wait(), 10)
+    assert "it was idle for" in log.expired[0][2]
 
 
-async def test_a_watchdog_forgets_who_is_released(tmp_path: Path) -> None:
-    ear = Ear()
-    watchdog = ear.watchdog()
+async def test_a_watchdog_forgets_a_released_attempt(tmp_path: Path) -> None:
+    log = StallLog()
+    watchdog = log.watchdog()
     with agent(tmp_path, "import time; time.sleep(60)") as watched:
         stalls_soon = EarlyDetection(threshold_s=0.3, terminate=True)
         watchdog.follow("1", watched.running, limits=NO_LIMIT, detection=stalls_soon)
         watchdog.release("1")
         await asyncio.sleep(0.8)
-    assert not ear.stalls
-    assert not ear.expired
+    assert not log.stalls
+    assert not log.expired
     assert watchdog.waiting_for("1") is None
 
 
-async def test_a_stall_is_told_once_and_says_what_is_waited_for(tmp_path: Path) -> None:
-    ear = Ear()
-    watchdog = ear.watchdog()
+async def test_a_stall_is_reported_once_with_what_is_waited_for(tmp_path: Path) -> None:
+    log = StallLog()
+    watchdog = log.watchdog()
     with agent(tmp_path, "import time; time.sleep(60)") as watched:
         watchdog.follow("1", watched.running, limits=NO_LIMIT, detection=EarlyDetection(threshold_s=0.6))
-        await asyncio.wait_for(ear.heard.wait(), 10)
-        assert "no sign of life" in str(watchdog.waiting_for("1"))
+        await asyncio.wait_for(log.reported.wait(), 10)
+        assert "no activity" in str(watchdog.waiting_for("1"))
         await asyncio.sleep(0.8)
         watchdog.release("1")
-    assert len(ear.stalls) == 1
-    assert not ear.expired
+    assert len(log.stalls) == 1
+    assert not log.expired
 
 
-async def test_nobody_is_watched_where_there_is_nothing_to_watch_for(tmp_path: Path) -> None:
-    ear = Ear()
-    watchdog = ear.watchdog()
+async def test_an_attempt_without_limits_is_not_watched(tmp_path: Path) -> None:
+    log = StallLog()
+    watchdog = log.watchdog()
     watched = RunningAttempt(token="t", folder=tmp_path, supervisor=own_identity())
     watchdog.follow("1", watched, limits=NO_LIMIT, detection=OFF)
     assert watchdog.waiting_for("1") is None
