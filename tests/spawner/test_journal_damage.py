@@ -34,7 +34,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
-from aurora_spawner.recovery.restore import load_histories, load_standing
+from aurora_spawner.recovery.restore import load_histories, restore_recovery
 from aurora_spawner.recovery.settings import RecoverySettings
 
 SCRIPTS = {
@@ -299,7 +299,7 @@ def _readers(path: Path, run_id: str) -> dict[str, Callable[[], object]]:
         "export": opened(lambda store: checkpoint_document(load_run(store, run_id), load_tasks(store, run_id))),
         "attempts": opened(lambda store: load_attempts(store, run_id)),
         "recovery": opened(lambda store: recovery_report(store, run_id)),
-        "standing": opened(lambda store: load_standing(store, run_id, RECOVERY.policy)),
+        "standing": opened(lambda store: restore_recovery(store, run_id, RECOVERY.policy)),
         "histories": opened(load_histories),
         "audit": opened(verify),
         "resume": lambda: Run.resume(path, run_id, BACKENDS),

@@ -22,7 +22,7 @@ from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_breakers, load_recoveries
 from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.recovery.restore import load_standing
+from aurora_spawner.recovery.restore import restore_recovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState
 from aurora_spawner.testing import processes_of_run
@@ -77,7 +77,7 @@ def check_restored(folder: Path) -> None:
         rows = {row.task_id: row for row in load_recoveries(journal, run_id, open_only=True)}
         attempted = {attempt.task_id for attempt in load_attempts(journal, run_id, open_only=True)}
         breakers = {stored["agent"]: stored for _run, stored in load_breakers(journal)}
-        standing = load_standing(journal, run_id, given.policy)
+        standing = restore_recovery(journal, run_id, given.policy)
     with ProviderStore(folder / "state") as store:
         paused = {gate.provider: gate for gate in store.gates()}
     recovery = RunRecovery(

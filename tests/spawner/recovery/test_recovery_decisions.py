@@ -23,14 +23,14 @@ from aurora_spawner.recovery.decisions import AfterAttempt, Fallback, Final, Giv
 from aurora_spawner.recovery.health import health_of
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
-from aurora_spawner.recovery.restore import RecoveryStanding
+from aurora_spawner.recovery.restore import RestoredRecovery
 from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, HELD_S, RunRecovery
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.tasks.usage_windows import UsageWindow
 from aurora_spawner.testing import SimulatedBackend
 
 S = RecoveryState
-NOTHING = RecoveryStanding(changes={}, due={}, breakers=(), histories={})
+NOTHING = RestoredRecovery(changes={}, due={}, breakers=(), histories={})
 BACKENDS = {name: SimulatedBackend(name) for name in ("a", "b", "model")}
 LIMITED = AttemptEnd(reason="exited", exit_code=1, stderr="429 Too Many Requests\nretry-after: 5")
 REFUSED = AttemptEnd(reason="exited", exit_code=1, stderr="401 Unauthorized")
@@ -51,7 +51,7 @@ def make(
     policy: RecoveryPolicy | None = None,
     *,
     clock: Clock | None = None,
-    standing: RecoveryStanding = NOTHING,
+    standing: RestoredRecovery = NOTHING,
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     state_dir: Path | None = None,
     run_id: str = "run",
@@ -254,7 +254,7 @@ def test_a_resume_goes_on_where_the_other_left_off() -> None:
         task_id: tuple(before.machine._tasks[task_id].transitions)  # what a journal would hold
         for task_id in ("1", "2")
     }
-    standing = RecoveryStanding(
+    standing = RestoredRecovery(
         changes=changes, due={"1": 1_001.0}, breakers=tuple(before.machine.breakers.values()), histories={}
     )
     heir = make(standing=standing)
@@ -286,7 +286,7 @@ def test_a_resumed_run_takes_back_its_own_probe_and_no_other(tmp_path: Path) -> 
 
 def test_limits_follow_policy_history_and_what_is_asked_for() -> None:
     histories = {"a": AgentHistory(agent="a", durations_s=(10.0,) * 10)}
-    standing = RecoveryStanding(changes={}, due={}, breakers=(), histories=histories)
+    standing = RestoredRecovery(changes={}, due={}, breakers=(), histories=histories)
     policy = RecoveryPolicy.from_dict({"timeout": {"mode": "adaptive", "margin": 3}})
     recovery = make(policy, standing=standing)
     assert recovery.limits(task(), explicit_s=None, default_s=5.0).hard_s == pytest.approx(30)

@@ -28,7 +28,7 @@ from aurora_spawner import (
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.providers.signal import ProviderSignal
 from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, TimeoutMode
-from aurora_spawner.recovery.restore import RecoveryStanding
+from aurora_spawner.recovery.restore import RestoredRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.usage_windows import UsageWindow
@@ -208,7 +208,7 @@ def recovery_of(policy: RecoveryPolicy) -> RunRecovery:
         RecoverySettings(policy=policy, state_dir=None, clock=lambda: 1_000.0, chance=lambda: 0.0),
         backends={name: SimulatedBackend(name) for name in ("agent", "model")},
         agent_of=lambda _task: "agent",
-        standing=RecoveryStanding(changes={}, due={}, breakers=(), histories={}),
+        standing=RestoredRecovery(changes={}, due={}, breakers=(), histories={}),
     )
 
 

@@ -13,7 +13,7 @@ from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_breakers, load_recoveries, load_tasks
 from aurora_spawner.recovery.report import recovery_report
-from aurora_spawner.recovery.restore import load_histories, load_standing
+from aurora_spawner.recovery.restore import load_histories, restore_recovery
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 BACKENDS = {
@@ -92,11 +92,11 @@ def test_a_cleaned_run_takes_its_recovery_with_it(tmp_path: Path) -> None:
 def test_a_new_run_meets_agents_on_probation(tmp_path: Path) -> None:
     run_id = run(tmp_path, count=2)
     with Journal(tmp_path / "runs.db") as journal:
-        (same,) = load_standing(journal, run_id, QUICK).breakers
-        (other,) = load_standing(journal, "another", QUICK).breakers
-        (anew,) = load_standing(journal, run_id, QUICK, anew=True).breakers
+        (same,) = restore_recovery(journal, run_id, QUICK).breakers
+        (other,) = restore_recovery(journal, "another", QUICK).breakers
+        (fresh,) = restore_recovery(journal, run_id, QUICK, probation=True).breakers
     assert same.state == "open"
-    assert other == anew
+    assert other == fresh
     assert other.state == "closed"
     assert other.failed(other.failures[-1] + 1).state == "open"
 
@@ -104,9 +104,9 @@ def test_a_new_run_meets_agents_on_probation(tmp_path: Path) -> None:
 def test_histories_are_read_only_where_a_policy_looks_back(tmp_path: Path) -> None:
     run_id = run(tmp_path, count=2)
     with Journal(tmp_path / "runs.db") as journal:
-        assert load_standing(journal, run_id, QUICK).histories == {}
+        assert restore_recovery(journal, run_id, QUICK).histories == {}
         looking_back = QUICK.with_override("broken", adaptive=True)
-        histories = load_standing(journal, run_id, looking_back).histories
+        histories = restore_recovery(journal, run_id, looking_back).histories
         assert histories == load_histories(journal)
     assert histories["broken"].failures == {"transient": 6}
     assert histories["broken"].durations_s == ()

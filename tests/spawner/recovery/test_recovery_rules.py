@@ -16,7 +16,7 @@ from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoverySummary
 from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, TimeoutMode, TimeoutPolicy
-from aurora_spawner.recovery.run_breaker import Batch
+from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.timeouts import judge_time, limits_of, percentile
 
 # Time limits.
@@ -230,17 +230,17 @@ def test_health_says_why() -> None:
     assert health_of("a", 0.0, history=history(10, unknown=10)).health is Health.DEGRADED
 
 
-def test_a_batch_trips_beyond_its_rate_and_not_before_enough_is_known() -> None:
+def test_a_run_breaker_trips_beyond_its_rate_and_not_before_enough_is_known() -> None:
     policy = RecoveryPolicy(max_failure_rate=0.5, min_batch=4)
-    batch = Batch()
+    breaker = RunBreaker()
     for success in (False, False, False):
-        batch = batch.settled(success=success)
-        assert not batch.tripped(policy)
-    batch = batch.settled(success=True)
-    assert batch.tripped(policy)
-    assert batch.describe(policy) == "3 of 4 tasks failed, more than 50%"
-    assert not batch.tripped(RecoveryPolicy())
-    assert not Batch(succeeded=2, failed=2).tripped(policy)
+        breaker = breaker.after(success=success)
+        assert not breaker.tripped(policy)
+    breaker = breaker.after(success=True)
+    assert breaker.tripped(policy)
+    assert breaker.describe(policy) == "3 of 4 tasks failed, more than 50%"
+    assert not breaker.tripped(RecoveryPolicy())
+    assert not RunBreaker(succeeded=2, failed=2).tripped(policy)
 
 
 def test_metrics_count_by_agent_and_kind() -> None:

@@ -1,4 +1,4 @@
-"""What the journal knows of recovery, for a coordinator that takes a run."""
+"""Restores the recovery of a run from the journal, for the coordinator that resumes the run."""
 
 from __future__ import annotations
 
@@ -28,66 +28,66 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.policy import RecoveryPolicy
 
 NEWEST: Final = 2_000
-"""Tasks of all runs that a history looks back on."""
+"""The number of newest tasks, of all runs, that make up a history."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveryStanding:
-    """What the journal knows of a run's recovery."""
+class RestoredRecovery:
+    """The recovery of a run as the journal has it."""
 
     changes: Mapping[str, Sequence[RecoveryStateTransition]]
-    """By task that is not settled."""
+    """The changes of each unsettled task."""
     due: Mapping[str, float]
-    """When tasks that wait for a retry may start, Unix time."""
+    """The time at which each waiting retry may start, Unix time."""
     breakers: tuple[CircuitBreaker, ...]
     histories: Mapping[str, AgentHistory]
-    """By agent; empty where no policy asks for it."""
+    """By agent; empty if no policy depends on histories."""
 
 
-def load_standing(
-    journal: Journal, run_id: str, policy: RecoveryPolicy, *, anew: bool = False, begun_anew: Collection[str] = ()
-) -> RecoveryStanding:
-    """Reads what a run's recovery has to go on with.
+def restore_recovery(
+    journal: Journal, run_id: str, policy: RecoveryPolicy, *, probation: bool = False, restarted: Collection[str] = ()
+) -> RestoredRecovery:
+    """Returns the recovery that a run resumes with.
 
     Args:
-        anew: Whether the user has asked for what failed once more; then, and in a new run, agents are on probation:
-            an open circuit is closed, and opens again at the next failure.
-        begun_anew: Tasks whose earlier recovery counts no more.
+        probation: Puts agents on probation, as after `--retry-failed`: an open circuit is closed and opens again at
+            the next failure. In a new run agents always are on probation.
+        restarted: Tasks that start again without their earlier recovery.
     """
-    rows = [row for row in load_recoveries(journal, run_id, open_only=True) if row.task_id not in begun_anew]
-    return RecoveryStanding(
+    rows = [row for row in load_recoveries(journal, run_id, open_only=True) if row.task_id not in restarted]
+    return RestoredRecovery(
         changes={row.task_id: tuple(stored_changes(journal, run_id, row)) for row in rows},
         due={row.task_id: row.due for row in rows if row.due is not None},
         breakers=tuple(
-            breaker if by == run_id and not anew else breaker.on_probation()
+            breaker if by == run_id and not probation else breaker.on_probation()
             for by, breaker in stored_breakers(journal)
         ),
-        histories=load_histories(journal) if _looks_back(policy) else {},
+        histories=load_histories(journal) if _needs_history(policy) else {},
     )
 
 
 def stored_changes(journal: Journal, run_id: str, row: RecoveryRow) -> list[RecoveryStateTransition]:
-    """The changes of state of one task, as they were written.
+    """Returns the changes of state of one task.
 
     Raises:
-        JournalCorruptError: They were not written so.
+        JournalCorruptError: A stored change is malformed.
     """
     with as_written(journal.path, f"run {run_id}, task {row.task_id}: its recovery"):
         return [RecoveryStateTransition.from_dict(each) for each in row.changes]
 
 
 def stored_breakers(journal: Journal) -> list[tuple[str, CircuitBreaker]]:
-    """Every agent's circuit breaker, with the run that moved it last.
+    """Returns the circuit breaker of every agent, with the run that changed it last.
 
     Raises:
-        JournalCorruptError: One was not written so.
+        JournalCorruptError: A stored breaker is malformed.
     """
     with as_written(journal.path, "a circuit breaker"):
         return [(by, CircuitBreaker.from_dict(each)) for by, each in load_breakers(journal)]
 
 
-def _looks_back(policy: RecoveryPolicy) -> bool:
-    """Whether a policy, or one of its overrides, depends on what agents did before."""
+def _needs_history(policy: RecoveryPolicy) -> bool:
+    """Returns True if a policy, or one of its overrides, depends on the histories of agents."""
     policies = [policy, *(policy.get_for_agent(agent) for agent in policy.agent_overrides)]
     return any(
         each.adaptive
@@ -98,7 +98,7 @@ def _looks_back(policy: RecoveryPolicy) -> bool:
 
 
 def load_histories(journal: Journal) -> dict[str, AgentHistory]:
-    """What every agent did in the newest tasks of all runs."""
+    """Returns the history of every agent, from the newest tasks of all runs."""
     durations: dict[str, list[float]] = defaultdict(list)
     for agent, took in load_durations(journal, newest=NEWEST):
         durations[agent].append(took)

@@ -1,4 +1,4 @@
-"""The breaker of a whole run: where too much fails, the rest is not thrown after it. Pure."""
+"""The circuit breaker of a whole run: if too many tasks fail, the rest does not start. Pure."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """How many tasks have succeeded and failed since the run began, or since its user said to go on."""
+class RunBreaker:
+    """The number of tasks that succeeded and failed since the run started, or since its user continued it."""
 
     succeeded: int = 0
     failed: int = 0
 
-    def settled(self, *, success: bool) -> Batch:
-        """After one more task."""
+    def after(self, *, success: bool) -> RunBreaker:
+        """Returns the breaker after one more settled task."""
         if success:
             return replace(self, succeeded=self.succeeded + 1)
         return replace(self, failed=self.failed + 1)
 
     @property
     def failure_rate(self) -> float:
-        """Share of the settled tasks that failed; 0 where none is settled."""
+        """Share of the settled tasks that failed; 0 if no task is settled."""
         total = self.succeeded + self.failed
         return self.failed / total if total else 0.0
 
     def tripped(self, policy: RecoveryPolicy) -> bool:
-        """Whether more has failed than the policy bears, and enough is known to say so."""
+        """Returns True if enough tasks are settled and more of them failed than the policy allows."""
         limit = policy.max_failure_rate
         enough = self.succeeded + self.failed >= policy.min_batch
         return limit is not None and enough and self.failure_rate > limit
 
     def describe(self, policy: RecoveryPolicy) -> str:
-        """Why the rest does not start."""
+        """Explains why the rest does not start."""
         total = self.succeeded + self.failed
         return f"{self.failed} of {total} tasks failed, more than {policy.max_failure_rate:.0%}"
