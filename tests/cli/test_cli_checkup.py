@@ -59,7 +59,7 @@ def test_a_usage_window_is_told_by_doctor_and_status_until_when_and_why(shop: Pa
     Project.init(shop)
     window = UsageWindow(name="weekly", used_percent=97.0, resets_at=time.time() + 2 * 86_400)
     with ProviderStore(default_state_dir()) as store:
-        store.told("anthropic", [window], threshold=95.0)
+        store.report_windows("anthropic", [window], threshold=95.0)
         until = utc_time(store.gate("anthropic").until, time.time())
     says = f"anthropic is paused until {until}: weekly usage limit; 97 % used"
     assert found(shop, "providers").says == says

@@ -136,7 +136,7 @@ def test_a_provider_is_told_with_any_time_that_its_coordinator_gives() -> None:
     gate = {"provider": "p", "state": "paused", "until": 121.0, "reason": "429"}
     assert told(replace(STATUS, providers=(gate,)))[2] == "  provider p is paused until 00:02:01 UTC: 429"
     ages = {**gate, "until": 1e12}
-    assert told(replace(STATUS, providers=(ages,)))[2].endswith("until a time that no calendar has: 429")
+    assert told(replace(STATUS, providers=(ages,)))[2].endswith("until a time outside the calendar: 429")
 
 
 def test_a_paused_run_is_called_so_only_while_it_runs() -> None:

@@ -14,7 +14,7 @@ from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvi
 from aurora_spawner.classification.error_patterns import asks_to_wait_s
 from aurora_spawner.providers.gate import PAUSE_JITTER, GateState, ProviderGate, utc_time
 from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
-from aurora_spawner.providers.pause_notices import PauseWatch, ProviderStory
+from aurora_spawner.providers.pause_notices import PauseNotifier, ProviderTimeline
 from aurora_spawner.tasks.failure import LONGEST_WAIT_S, ReportedFailure, believed_wait_s
 
 NOW = 1_760_000_000.0
@@ -71,7 +71,7 @@ def test_whatever_is_reported_the_pause_is_bounded_and_can_be_told(said: Any) ->
     assert found.retry_after_s is None or 0 <= found.retry_after_s <= LONGEST_WAIT_S
     for gate in (met(found.retry_after_s), met(said)):
         assert NOW <= gate.until <= NOW + LONGEST_PAUSE_S
-        notice = PauseWatch().look(gate, NOW, 900.0)
+        notice = PauseNotifier().notice(gate, NOW, 900.0)
         assert notice is not None
         assert "UTC" in notice.message
 
@@ -90,7 +90,7 @@ def test_every_time_can_be_told(at: float, now: float) -> None:
 def test_a_time_of_today_is_told_without_its_date() -> None:
     assert utc_time(NOW, NOW) == "08:53:20 UTC"
     assert utc_time(NOW, NOW + 86_400) == "2025-10-09 08:53:20 UTC"
-    assert utc_time(1e12, NOW) == "a time that no calendar has"
+    assert utc_time(1e12, NOW) == "a time outside the calendar"
 
 
 JSON = st.recursive(
@@ -127,8 +127,8 @@ def test_whatever_is_stored_every_question_is_answered(tmp_path: Path, stored: A
     with ProviderStore(tmp_path, clock=lambda: now, chance=lambda: 1.0) as store:
         for gate in store.gates():
             assert gate.provider == "p"
-            PauseWatch().look(gate, now, 900.0)
-            gate.out_of_patience(900.0)
+            PauseNotifier().notice(gate, now, 900.0)
+            gate.wait_limit_message(900.0)
         for _ in range(500):  # beside a probe it is asked again every half second
             answer = store.ask("p")
             if answer.stopped:
@@ -155,9 +155,9 @@ def test_a_pause_without_end_that_an_older_version_kept_ends(tmp_path: Path) -> 
 
 def test_a_journal_of_an_older_version_can_be_told() -> None:
     gate = ProviderGate.from_dict({**SOUND, "state": "paused", "since": NOW, "until": 1e18, "reason": "429"})
-    story = ProviderStory()
-    story.add(0, gate)
-    assert "a time that no calendar has" in story.lines[0]
+    timeline = ProviderTimeline()
+    timeline.add(0, gate)
+    assert "a time outside the calendar" in timeline.lines[0]
 
 
 def test_a_gate_nested_without_end_is_forgotten(tmp_path: Path) -> None:

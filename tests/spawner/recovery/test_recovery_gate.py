@@ -153,8 +153,8 @@ def test_a_refused_key_stops_everybody_until_a_new_run_asks() -> None:
     assert answer.reason == "401: sign in again"
     assert limited(stopped, 6.0, 1.0) is stopped
     assert same is stopped
-    probe = stopped.asked_anew(10.0)
-    assert probe.named == "p is asked again after it refused"
+    probe = stopped.allow_probe(10.0)
+    assert probe.label == "p is asked again after it refused"
     assert probe.ask(10.0)[0].go
     assert not probe.ask(10.0)[1].ask(10.0)[0].go
 
@@ -182,7 +182,7 @@ def test_every_story_leaves_a_gate_that_can_be_written_and_asked(story: list[tup
         elif what == "refuse":
             gate = gate.refused(now, reason="401")
         elif what == "anew":
-            gate = gate.asked_anew(now)
+            gate = gate.allow_probe(now)
         elif what == "lost":
             gate = gate.unanswered()
         else:
@@ -271,7 +271,7 @@ def test_what_a_killed_run_knew_is_there_for_the_next(tmp_path: Path) -> None:
     with ProviderStore(tmp_path) as again:
         assert again.gate("p") == before
         assert again.ask("p").stopped
-        again.asked_anew("p")
+        again.allow_probe("p")
         assert again.ask("p").go
 
 
@@ -352,7 +352,7 @@ def test_a_store_that_cannot_be_written_any_more_goes_on_in_memory(tmp_path: Pat
 def waited_for(answers: "itertools.chain[float | None]", limit_s: float | None) -> tuple[float, int]:
     """How long a provider is waited for that asks for those pauses, and with how many probes."""
     gate, now, probes = limited(GATE, 0.0, next(answers)), 0.0, 0
-    while not gate.asks_too_much(now, limit_s) and probes < 200:
+    while not gate.exceeds_max_wait(now, limit_s) and probes < 200:
         now = gate.until
         gate, probes = limited(gate.ask(now)[1], now, next(answers)), probes + 1
     return now, probes
@@ -375,9 +375,9 @@ def test_an_answer_ends_the_count_and_so_does_a_long_silence() -> None:
     gate = limited(GATE, 0.0, 600.0).ask(600.0)[1]
     assert gate.waited_s == 600.0
     again = limited(gate, 601.0, 600.0)
-    assert again.asks_too_much(602.0, 900.0)
-    assert not again.asks_too_much(1300.0, 900.0), "its end may be tried"
-    assert not limited(gate.succeeded(601.0), 602.0, 600.0).asks_too_much(603.0, 900.0)
+    assert again.exceeds_max_wait(602.0, 900.0)
+    assert not again.exceeds_max_wait(1300.0, 900.0), "its end may be tried"
+    assert not limited(gate.succeeded(601.0), 602.0, 600.0).exceeds_max_wait(603.0, 900.0)
     assert again.succeeded(700.0).waited_s == 0.0, "an attempt from before the pause was answered"
     later = again.ask(again.until + 901.0)[1]
     assert (later.waited_s, later.streak) == (0.0, 0)
@@ -389,7 +389,7 @@ def test_a_ramp_on_which_nothing_is_answered_becomes_a_pause() -> None:
         answer, gate = gate.ask(now)
         if answer.go:
             gate = limited(gate, now)
-        elif gate.asks_too_much(now, 900.0):
+        elif gate.exceeds_max_wait(now, 900.0):
             break
         now = answer.wait_until or now
     assert gate.state is GateState.PAUSED

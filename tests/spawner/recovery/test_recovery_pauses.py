@@ -1,4 +1,4 @@
-"""What people are told of providers that pause: once for each episode, and until when."""
+"""Notices of provider pauses: one for each episode, with its end."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.providers.gate import ProviderGate, utc_time
 from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.providers.pause_notices import PauseWatch, ProviderStory
+from aurora_spawner.providers.pause_notices import PauseNotifier, ProviderTimeline
 from aurora_spawner.recovery.report import recovery_report
 
 GATE = ProviderGate(provider="p")
@@ -33,9 +33,9 @@ def limited(gate: ProviderGate, now: float, wait_s: float) -> ProviderGate:
     return gate.limited(now, began=now, retry_after_s=wait_s, reason="429 too many", chance=0.0)
 
 
-def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None:
-    watch, paused = PauseWatch(), limited(GATE, 1_000.0, 60.0)
-    notice = watch.look(paused, 1_000.0, 900.0)
+def test_an_episode_is_reported_once_with_its_end_and_once_when_it_is_over() -> None:
+    notifier, paused = PauseNotifier(), limited(GATE, 1_000.0, 60.0)
+    notice = notifier.notice(paused, 1_000.0, 900.0)
     assert notice is not None
     assert isinstance(notice, ProviderPaused)
     assert notice.until == 1_060
@@ -45,43 +45,43 @@ def test_an_episode_is_told_once_with_its_end_and_once_when_it_is_over() -> None
     )
     probing = paused.ask(1_060.0)[1]
     again = limited(probing, 1_061.0, 60.0)
-    assert [watch.look(gate, 1_061.0, 900.0) for gate in (probing, again, again)] == [None] * 3
+    assert [notifier.notice(gate, 1_061.0, 900.0) for gate in (probing, again, again)] == [None] * 3
     answered = again.ask(1_121.0)[1].succeeded(1_122.0)
-    over = watch.look(answered, 1_122.0, 900.0)
+    over = notifier.notice(answered, 1_122.0, 900.0)
     assert over is not None
     assert isinstance(over, ProviderAnswers)
     assert over.message == "provider p answers again; going on"
-    assert watch.look(answered, 1_123.0, 900.0) is None
-    assert "p" not in watch
-    assert watch.look(limited(answered, 1_200.0, 60.0), 1_200.0, 900.0) is not None, "the next episode"
+    assert notifier.notice(answered, 1_123.0, 900.0) is None
+    assert "p" not in notifier
+    assert notifier.notice(limited(answered, 1_200.0, 60.0), 1_200.0, 900.0) is not None, "the next episode"
 
 
 def test_without_a_limit_no_latest_time_is_promised() -> None:
-    notice = PauseWatch().look(limited(GATE, 0.0, 60.0), 0.0, None)
+    notice = PauseNotifier().notice(limited(GATE, 0.0, 60.0), 0.0, None)
     assert notice is not None
     assert "giving up" not in notice.message
 
 
-def test_a_provider_that_is_not_waited_for_is_told_once() -> None:
-    watch, gate = PauseWatch(), limited(GATE, 0.0, 1_000.0)
-    notice = watch.look(gate, 1.0, 900.0)
+def test_an_exceeded_wait_limit_is_reported_once() -> None:
+    notifier, gate = PauseNotifier(), limited(GATE, 0.0, 1_000.0)
+    notice = notifier.notice(gate, 1.0, 900.0)
     assert notice is not None
     assert isinstance(notice, ProviderLeft)
-    assert notice.message == gate.out_of_patience(900.0)
-    assert watch.look(gate, 2.0, 900.0) is None
+    assert notice.message == gate.wait_limit_message(900.0)
+    assert notifier.notice(gate, 2.0, 900.0) is None
 
 
-def test_a_stop_ends_the_episode_without_a_word() -> None:
-    watch, gate = PauseWatch(), limited(GATE, 0.0, 10.0)
-    assert watch.look(gate, 0.0, None) is not None
-    assert watch.look(gate.refused(1.0, reason="401"), 1.0, None) is None
-    assert "p" not in watch
+def test_a_stop_ends_the_episode_without_a_notice() -> None:
+    notifier, gate = PauseNotifier(), limited(GATE, 0.0, 10.0)
+    assert notifier.notice(gate, 0.0, None) is not None
+    assert notifier.notice(gate.refused(1.0, reason="401"), 1.0, None) is None
+    assert "p" not in notifier
 
 
-def test_somebody_elses_probe_is_told_as_one() -> None:
-    notice = PauseWatch().look(limited(GATE, 0.0, 1.0).ask(1.0)[1], 1.0, 900.0)
+def test_a_probe_of_another_run_is_reported_as_one() -> None:
+    notice = PauseNotifier().notice(limited(GATE, 0.0, 1.0).ask(1.0)[1], 1.0, 900.0)
     assert notice is not None
-    assert "finding out" in notice.message
+    assert "probing with one attempt" in notice.message
 
 
 def test_a_report_has_one_line_for_each_episode() -> None:
@@ -91,12 +91,12 @@ def test_a_report_has_one_line_for_each_episode() -> None:
     slower = limited(ramp, 33.0, 1.0)
     later = limited(slower, 100.0, 60.0)
     stopped = later.refused(101.0, reason="p refuses: 401")
-    story = ProviderStory()
+    timeline = ProviderTimeline()
     moves = (one, two, ramp, slower, later, stopped, stopped.refused(102.0, reason="p refuses: 401"), GATE)
     for place, gate in enumerate(moves):
-        story.add(place, gate)
+        timeline.add(place, gate)
     began, answered, again = (utc_time(at, 0.0) for at in (0.0, 32.0, 100.0))
-    assert story.lines == {
+    assert timeline.lines == {
         0: f"provider p paused 2 times from {began} until it answered at {answered}: 429 too many",
         4: f"provider p paused from {again} until {utc_time(160.0, 0.0)}: 429 too many",
         5: "p refuses: 401",
@@ -117,7 +117,7 @@ echo fine
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_a_run_tells_of_its_pauses_once(tmp_path: Path, at_once: int) -> None:
+def test_a_run_reports_its_pauses_once(tmp_path: Path, at_once: int) -> None:
     events: list[RunEvent] = []
     run = Run.create(
         tmp_path / "runs.db",
@@ -141,7 +141,7 @@ def test_a_run_tells_of_its_pauses_once(tmp_path: Path, at_once: int) -> None:
     assert "until it answered at" in notices[0]
 
 
-async def test_a_wait_that_nobody_waits_for_any_more_is_not_asked_about_again(tmp_path: Path) -> None:
+async def test_a_wait_without_waiting_tasks_is_not_polled(tmp_path: Path) -> None:
     asked = 0
 
     def clock() -> float:

@@ -237,14 +237,14 @@ def test_the_longest_of_several_windows_counts_and_a_shorter_limit_opens_nothing
     with at(now) as store:
         five = UsageWindow(name="5-hour", used_percent=97.0, resets_at=5_000.0)
         week = UsageWindow(name="weekly", used_percent=96.0, resets_at=400_000.0)
-        store.told("p", [five], threshold=95.0)
+        store.report_windows("p", [five], threshold=95.0)
         assert store.gate("p").until == 5_000.0
-        store.told("p", [five, week], threshold=95.0)
+        store.report_windows("p", [five, week], threshold=95.0)
         assert (store.gate("p").until, store.gate("p").window) == (400_000.0, "weekly usage limit")
         store.limited("p", began=0.0, retry_after_s=3.0, reason="429")
         store.succeeded("p")
         store.unanswered("p")
         assert store.gate("p").until == 400_000.0
-        store.told("q", [five, week], threshold=98.0)
+        store.report_windows("q", [five, week], threshold=98.0)
         assert store.ask("q").go
-        assert not store.gate("p").asks_too_much(now[0], None)
+        assert not store.gate("p").exceeds_max_wait(now[0], None)

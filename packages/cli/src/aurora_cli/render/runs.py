@@ -132,7 +132,7 @@ def provider_lines(gates: Sequence[ProviderGate], statuses: Sequence[RunStatus],
     """Writes a line for each provider that lets nothing start, and that no run above has told of."""
     told = {gate["provider"] for status in statuses for gate in status.providers}
     for gate in gates:
-        if gate.provider not in told and (line := gate.standing(now)):
+        if gate.provider not in told and (line := gate.blocked_reason(now)):
             yield f"provider {one_line(line, 240)}"
 
 
@@ -140,7 +140,7 @@ def status_document(
     statuses: Sequence[RunStatus], gates: Sequence[ProviderGate] = (), *, now: float = 0.0
 ) -> dict[str, object]:
     """Returns how runs stand, and the providers that let nothing start, for programs."""
-    closed = [gate.to_dict() for gate in gates if gate.standing(now)]
+    closed = [gate.to_dict() for gate in gates if gate.blocked_reason(now)]
     fields = ("provider", "state", "until", "reason", "window")
     return {
         "runs": [status.to_dict() for status in statuses],

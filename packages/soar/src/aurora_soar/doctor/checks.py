@@ -158,7 +158,7 @@ def _providers(folder: Path, now: float) -> Finding:
             gates, unread = store.gates(), store.trouble
     except ProviderStateError as error:
         return Finding(check="providers", level=Level.WARN, says=str(error), advice=f"move {file} away")
-    told = [line for gate in gates if (line := gate.standing(now))]
+    told = [line for gate in gates if (line := gate.blocked_reason(now))]
     if unread:
         return Finding(
             check="providers", level=Level.WARN, says="; ".join((unread, *told)), advice=f"move {file} away"

@@ -1,4 +1,4 @@
-"""Rate limits and outages of a provider, one gate for each account.
+"""Rate limits and outages of providers: one gate for each account.
 
-A limit that one agent meets pauses the account for all runs of the user; the gates are kept in one database.
+A limit that one agent meets pauses the account for all runs of the user. The gates are kept in one database.
 """

@@ -1,9 +1,9 @@
 """The gate of one provider, shared by all agents that use it: pause, one probe, a ramp, or a stop. Pure.
 
-A rate limit pauses the provider until it said, or for a share of the wait so far; a usage window that is used up, or
-nearly, pauses it until the window resets, for hours or days. Then one attempt probes; once that is answered, starts
-are spaced at a rate that grows with each success, quickly up to where the provider last complained and slowly beyond
-(as TCP finds the width of a line). A refused key stops the provider until a new run, or a resume, asks again.
+A rate limit pauses the provider for the time that the provider names, else for a share of the wait so far. A usage
+window that is used up, or nearly, pauses it until the window resets, for hours or days. Then one attempt probes.
+After its answer, starts are spaced at a rate that grows with each success: quickly up to the rate of the last limit,
+slowly beyond it (as TCP finds the capacity of a line). A refused key stops the provider until the next run or resume.
 """
 
 from __future__ import annotations
@@ -20,54 +20,54 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 PROBE_LIMIT_S: Final = 120.0
-"""A probe of which nothing was heard for so long is given to somebody else."""
+"""A probe without an answer for this long is lost, and another attempt may probe."""
 RECHECK_S: Final = 0.5
-"""While another process probes, it is asked again after this."""
-FIRST_PAUSE_S: Final = 2.0
-LONGEST_PAUSE_S: Final = 300.0
-"""Where the provider did not say how long."""
-UNTOLD_SHARE: Final = 1 / 3
-"""Of the wait so far, as the next pause where the provider does not say how long: no limit costs a third more."""
-BELIEVED: Final = 5
-"""Pauses in a row as long as the provider said; after them it has been wrong too often."""
-WRONG_SHARE: Final = 0.1
-"""Of the wait so far, as the least pause where the provider says how long and is wrong again and again."""
+"""While another attempt probes, the gate is asked again after this time."""
+MIN_PAUSE_S: Final = 2.0
+MAX_PAUSE_S: Final = 300.0
+"""Bounds of a pause whose length the provider does not name."""
+DEFAULT_PAUSE_SHARE: Final = 1 / 3
+"""Share of the wait so far that is the next pause if the provider names no length: no limit costs a third more."""
+TRUSTED_PAUSES: Final = 5
+"""The number of pauses in a row that are as long as the provider says; after them it was wrong too often."""
+MIN_PAUSE_SHARE: Final = 0.1
+"""Share of the wait so far that is the shortest pause after `TRUSTED_PAUSES`."""
 PAUSE_JITTER: Final = 0.1
-"""Share of a pause that is added by chance, so that not everybody comes back at once."""
+"""Largest share of a pause that is added at random, so that runs do not come back all at once."""
 WINDOW_JITTER_S: Final = 30.0
-"""The same, at most, of the reset of a usage window."""
+"""The longest time that is added at random to the reset of a usage window."""
 START_JITTER: Final = 0.1
-"""The same of the time between two starts on a ramp."""
+"""Largest share of the time between two starts on a ramp that is added at random."""
 SHORT_PAUSE_S: Final = 5.0
-"""A ramp that is asked to wait no longer than this waits, and goes on more slowly; no new probe is needed."""
+"""A ramp whose provider asks for no longer wait than this continues at a lower rate, without a new probe."""
 FIRST_RATE_PER_S: Final = 1.0
 LEAST_RATE_PER_S: Final = 0.05
 FULL_RATE_PER_S: Final = 25.0
-"""A ramp that gets there is over."""
+"""A ramp that reaches this rate is over."""
 RAMP_LIMIT_S: Final = 300.0
-"""So is one that met no limit for so long."""
-RAMP_PATIENCE_S: Final = 60.0
-"""One that was held up for so long without an answer becomes a pause again."""
-FORGOTTEN_S: Final = 900.0
-"""A pause after whose end nobody asked for so long is no part of what comes then."""
+"""A ramp without a limit for this long is over."""
+RAMP_WAIT_LIMIT_S: Final = 60.0
+"""A ramp that was held up for this long without an answer becomes a pause again."""
+WAIT_RESET_S: Final = 900.0
+"""The wait so far restarts at 0 if no attempt asked for this long after the end of a pause."""
 QUICK_GROWTH: Final = 1.3
 SLOW_GROWTH: Final = 1.05
-"""Of the rate, for each success."""
+"""Factor of the rate for each success, below and above the rate of the last limit."""
 BACK_OFF: Final = 1.0
-"""Of the rate of successes, after a limit was met on the ramp."""
+"""Factor of the measured rate of successes, after a limit on the ramp."""
 UNMEASURED_BACK_OFF: Final = 0.9
-"""Of the rate, where there were too few successes to measure theirs."""
-MEASURABLE: Final = 5
-MOST_STREAK: Final = 1_000_000
-"""Pauses in a row are not counted beyond."""
-REMEMBERED: Final = 12
-"""Successes by which the rate is measured."""
+"""Factor of the rate if fewer than `MIN_MEASURED` successes are known."""
+MIN_MEASURED: Final = 5
+MAX_STREAK: Final = 1_000_000
+"""The most pauses in a row that are counted."""
+KEPT_SUCCESSES: Final = 12
+"""The number of last successes by which the rate is measured."""
 CLOCK_SLACK_S: Final = 60.0
-"""A gate that was entered so much later than now was so by a clock that was wrong."""
+"""A gate whose state was entered this far in the future was written by a wrong clock."""
 
 
 class GateState(StrEnum):
-    """How a provider may be used."""
+    """The permission to start attempts at a provider."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -78,16 +78,16 @@ class GateState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateAnswer:
-    """Whether an attempt may start now."""
+    """The answer of a gate to an attempt that wants to start."""
 
     go: bool
     wait_until: float | None = None
-    """Unix time to ask again; None with `go`, and where waiting does not help."""
+    """Unix time to ask again; None with `go`, and if waiting does not help."""
     reason: str = ""
 
     @property
     def stopped(self) -> bool:
-        """Whether waiting does not help."""
+        """True if waiting does not help."""
         return not self.go and self.wait_until is None
 
 
@@ -96,40 +96,40 @@ _GO: Final = GateAnswer(go=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderGate:
-    """What is known of one provider; every change gives a new value. Times are Unix times."""
+    """The state of one provider; every change gives a new value. Times are Unix times."""
 
     provider: str
     state: GateState = GateState.OPEN
     reason: str = ""
     since: float = 0.0
-    """When the state was entered."""
+    """The time at which the state was entered."""
     until: float = 0.0
-    """Paused: when one may probe. Probing: when the probe counts as lost."""
+    """Paused: the time from which one attempt may probe. Probing: the time at which the probe counts as lost."""
     streak: int = 0
     """Pauses in a row without a success between them."""
     waited_s: float = 0.0
-    """How long the provider was waited for since it last answered; a pause counts when it is over."""
+    """Seconds of waiting since the provider last answered; a pause counts when it is over."""
     rate_per_s: float = 0.0
     ceiling_per_s: float = 0.0
-    """Where the provider complained last; 0 where it never did on a ramp."""
+    """The rate of the last limit on a ramp; 0 if there was none."""
     next_start: float = 0.0
     prober: str = ""
-    """Probing: which run made the probe."""
+    """Probing: the run that probes."""
     successes: tuple[float, ...] = ()
-    """The last of them on this ramp."""
+    """The times of the last successes on this ramp."""
     trouble: str = ""
-    """What keeps it closed, for people: "rate-limiting (429)"."""
+    """The problem in a few words: "rate-limiting (429)"."""
     window: str = ""
-    """Paused until the reset of this usage window, which the provider named; such a wait asks nobody's patience."""
+    """Paused until the reset of this usage window; `max_provider_wait` does not count such a wait."""
     overloaded: bool = False
-    """It has not said how long it will be, and what it lacks is room, not what the account may ask for."""
+    """True if the provider lacks capacity and names no time; the account is within its limits."""
 
     def ask(self, now: float, *, chance: float = 0.5, asker: str = "") -> tuple[GateAnswer, ProviderGate]:
-        """Whether an attempt may start, and the gate after the question; `go` takes the place given.
+        """Returns the answer to an attempt that wants to start, and the gate after it; `go` uses up the place.
 
         Args:
             chance: From 0 to 1, for the jitter between starts.
-            asker: The run that asks.
+            asker: The run of the attempt.
         """
         if self.state is GateState.OPEN:
             return _GO, self
@@ -144,26 +144,26 @@ class ProviderGate:
 
     def _probed(self, now: float, asker: str) -> ProviderGate:
         probing = replace(self, state=GateState.PROBING, since=now, until=now + PROBE_LIMIT_S, prober=asker)
-        if self.state is GateState.PAUSED and now - self.until > FORGOTTEN_S:
+        if self.state is GateState.PAUSED and now - self.until > WAIT_RESET_S:
             return replace(probing, waited_s=0.0, streak=0)
         return replace(probing, waited_s=self._waited_s(now))
 
     def _waited_s(self, now: float) -> float:
-        """With the part of a present pause that is over."""
+        """Returns the wait so far, with the elapsed part of the present pause."""
         counts = self.state is GateState.PAUSED and not self.window
         return self.waited_s + (max(0.0, min(now, self.until) - self.since) if counts else 0.0)
 
     def pauses(self, now: float) -> bool:
-        """Whether nobody may probe yet."""
+        """Returns True if no attempt may probe yet."""
         return self.state is GateState.PAUSED and now < self.until
 
     @property
     def pause_s(self) -> float:
-        """How long the present pause is; 0 where there is none."""
+        """Length of the present pause; 0 if there is none."""
         return self.until - self.since if self.state is GateState.PAUSED else 0.0
 
-    def asks_too_much(self, now: float, limit_s: float | None) -> bool:
-        """Whether, with the present pause, the provider would be waited for longer than that without an answer."""
+    def exceeds_max_wait(self, now: float, limit_s: float | None) -> bool:
+        """Returns True if the wait without an answer, present pause included, is longer than a limit."""
         if limit_s is None or not self.pauses(now):
             return False
         if self.window:
@@ -171,25 +171,22 @@ class ProviderGate:
         return self.waited_s + self.pause_s > limit_s
 
     @property
-    def named(self) -> str:
-        """The provider with what keeps it closed, for people."""
+    def label(self) -> str:
+        """Name of the provider with its problem, for messages."""
         if self.window:
             return f"{self.provider}: {self.window}"
         return f"{self.provider} is {self.trouble or 'rate-limiting'}"
 
-    def out_of_patience(self, limit_s: float, limit: str = "max_provider_wait") -> str:
-        """What tasks are told that wait no longer than that; the same for all of them.
+    def wait_limit_message(self, limit_s: float, limit: str = "max_provider_wait") -> str:
+        """Returns the error of all tasks whose wait for the provider would exceed a limit.
 
         Args:
-            limit: What the limit is called in the policy.
+            limit: Name of the limit in the policy.
         """
-        so_far = (
-            f" after {self.waited_s:.0f} s in {self.streak - 1} pauses without an answer" if self.streak > 1 else ""
-        )
+        so_far = f" after {self.waited_s:.0f} s in {_pauses(self.streak - 1)}" if self.streak > 1 else ""
         return (
-            f"provider {self.provider} is not waited for{so_far}: it asks for {self.pause_s:.0f} s more, and"
-            f" {limit} is {limit_s:g} s; raise that, give the agent a fallback, or resume the run"
-            f" after {utc_time(self.until, self.since)} ({self.reason})"
+            f"{self.label}: a wait of {self.pause_s:.0f} s{so_far} exceeds {limit} ({limit_s:g} s); raise it, give"
+            f" the agent a fallback, or resume the run after {utc_time(self.until, self.since)} ({self.reason})"
         )
 
     def _ask_on_ramp(self, now: float, chance: float) -> tuple[GateAnswer, ProviderGate]:
@@ -201,11 +198,11 @@ class ProviderGate:
         return _GO, replace(self, next_start=max(now, self.next_start + gap if self._steady(now) else now + gap))
 
     def _steady(self, now: float) -> bool:
-        """Whether starts follow each other so closely that being a little late must not add up."""
+        """Returns True if starts are so close together that small delays must not add up."""
         return now - self.next_start < 1 / self.rate_per_s
 
     def succeeded(self, now: float) -> ProviderGate:
-        """After an attempt that the provider answered; one that began before a pause says nothing about it."""
+        """Returns the gate after an answered attempt; an attempt from before a pause does not end the pause."""
         if self.state is GateState.PROBING:
             rate = self.ceiling_per_s or FIRST_RATE_PER_S
             return replace(
@@ -227,10 +224,10 @@ class ProviderGate:
         rate = self.rate_per_s * (QUICK_GROWTH if below else SLOW_GROWTH)
         if rate >= FULL_RATE_PER_S:
             return self.opened(now)
-        return replace(self, rate_per_s=rate, waited_s=0.0, successes=(*self.successes, now)[-REMEMBERED:])
+        return replace(self, rate_per_s=rate, waited_s=0.0, successes=(*self.successes, now)[-KEPT_SUCCESSES:])
 
     def answered(self, now: float) -> ProviderGate:
-        """After a running attempt was answered; within a pause that may be the answer to an older question."""
+        """Returns the gate after an answer to a running attempt; in a pause it may answer an older request."""
         if self.state is GateState.PROBING:
             return self.succeeded(now)
         if self.state is GateState.PAUSED and self.streak and now >= self.until:
@@ -249,13 +246,13 @@ class ProviderGate:
         overloaded: bool = False,
         window: UsageWindow | None = None,
     ) -> ProviderGate:
-        """After a rate limit or an overload.
+        """Returns the gate after a rate limit or an overload.
 
         Args:
-            began: When the attempt that met it started; one from before the pause only confirms the pause.
-            trouble: What the provider does, for people: "rate-limiting (429)".
-            overloaded: The provider lacks room.
-            window: The usage window that is used up, where there is one.
+            began: Start of the attempt that met the limit; an attempt from before the pause only confirms it.
+            trouble: The problem in a few words: "rate-limiting (429)".
+            overloaded: True if the provider lacks capacity.
+            window: The usage window that is used up, if any.
         """
         if self.state is GateState.STOPPED:
             return self
@@ -268,7 +265,7 @@ class ProviderGate:
         until = now + pause * (1 + PAUSE_JITTER * chance)
         if late:
             return self if until <= self.until or self.window else replace(self, until=until)
-        if self.state is GateState.RAMPING and pause <= SHORT_PAUSE_S and self.waited_s <= RAMP_PATIENCE_S:
+        if self.state is GateState.RAMPING and pause <= SHORT_PAUSE_S and self.waited_s <= RAMP_WAIT_LIMIT_S:
             return self._slower(now, until, began, reason)
         return replace(
             self,
@@ -276,7 +273,7 @@ class ProviderGate:
             reason=reason,
             since=now,
             until=until,
-            streak=min(self.streak + 1, MOST_STREAK),
+            streak=min(self.streak + 1, MAX_STREAK),
             waited_s=self._waited_s(now),
             ceiling_per_s=self._ceiling(),
             successes=(),
@@ -286,11 +283,11 @@ class ProviderGate:
         )
 
     def _next_pause_s(self, now: float, asked_s: float | None) -> float:
-        """As long as the provider asks, and no less than a share of the wait so far."""
-        if asked_s is not None and self.streak < BELIEVED:
+        """Returns the length that the provider asks for, and no less than a share of the wait so far."""
+        if asked_s is not None and self.streak < TRUSTED_PAUSES:
             return asked_s
-        share = UNTOLD_SHARE if asked_s is None else WRONG_SHARE
-        least = max(FIRST_PAUSE_S, min(LONGEST_PAUSE_S, share * self._waited_s(now)))
+        share = DEFAULT_PAUSE_SHARE if asked_s is None else MIN_PAUSE_SHARE
+        least = max(MIN_PAUSE_S, min(MAX_PAUSE_S, share * self._waited_s(now)))
         return max(least, asked_s or 0.0)
 
     def closed_until(
@@ -299,7 +296,7 @@ class ProviderGate:
         """Returns the gate paused until the reset of a usage window; one that resets sooner changes nothing.
 
         Args:
-            reset: Unix time, as far as it is believed.
+            reset: Unix time, capped by `UsageWindow.reset_after`.
         """
         until = reset + min(WINDOW_JITTER_S, PAUSE_JITTER * (reset - now)) * chance
         waits = self.state is GateState.PAUSED and bool(self.window)
@@ -311,7 +308,7 @@ class ProviderGate:
             reason=reason,
             since=self.since if waits else now,
             until=until,
-            streak=self.streak if waits else min(self.streak + 1, MOST_STREAK),
+            streak=self.streak if waits else min(self.streak + 1, MAX_STREAK),
             waited_s=self._waited_s(now),
             ceiling_per_s=self._ceiling(),
             successes=(),
@@ -321,7 +318,7 @@ class ProviderGate:
         )
 
     def _slower(self, now: float, until: float, began: float, reason: str) -> ProviderGate:
-        """On a ramp that has overshot; attempts from before the last correction only move the next start."""
+        """Returns the gate of a ramp that was too fast; an older attempt only delays the next start."""
         next_start = max(self.next_start, until)
         if began < self.since:
             return replace(self, next_start=next_start)
@@ -338,16 +335,16 @@ class ProviderGate:
         )
 
     def _ceiling(self) -> float:
-        """The rate that the provider bears, as far as this ramp has shown."""
+        """Returns the rate that the provider accepts, by the successes of this ramp."""
         if self.state is not GateState.RAMPING:
             return self.ceiling_per_s if self.state is not GateState.OPEN else 0.0
         measured = self.rate_per_s * UNMEASURED_BACK_OFF
-        if len(self.successes) >= MEASURABLE:
+        if len(self.successes) >= MIN_MEASURED:
             measured = BACK_OFF * (len(self.successes) - 1) / max(0.001, self.successes[-1] - self.successes[0])
         return max(LEAST_RATE_PER_S, min(measured, self.rate_per_s))
 
     def refused(self, now: float, *, reason: str) -> ProviderGate:
-        """After an authentication failure: nothing can succeed until the user acts."""
+        """Returns the gate after an authentication failure: no attempt can succeed until the user acts."""
         return replace(
             self,
             state=GateState.STOPPED,
@@ -360,24 +357,24 @@ class ProviderGate:
             overloaded=False,
         )
 
-    def asked_anew(self, now: float) -> ProviderGate:
-        """When a new run begins: a stop from before it is tried once more, by one probe."""
+    def allow_probe(self, now: float) -> ProviderGate:
+        """Returns the gate at the start of a run: a stopped provider may be probed once."""
         if self.state is not GateState.STOPPED:
             return self
         trouble = "asked again after it refused"
         return replace(self, state=GateState.PAUSED, since=now, until=now, trouble=trouble)
 
     def unanswered(self, by: str = "") -> ProviderGate:
-        """After an attempt of that run that ended without a word from the provider; its probe is free again."""
+        """Returns the gate after an attempt of a run that ended without an answer; another attempt may probe."""
         lost = self.state is GateState.PROBING and self.prober == by and self.until > 0
         return replace(self, until=0.0) if lost else self
 
     def opened(self, now: float) -> ProviderGate:
-        """With nothing against it."""
+        """Returns the open gate."""
         return ProviderGate(provider=self.provider, since=now)
 
-    def standing(self, now: float) -> str:
-        """How it stands for those who want to start something, in one line; empty for one that lets them."""
+    def blocked_reason(self, now: float) -> str:
+        """Explains in one line why no attempt may start; empty if one may start."""
         if self.state is GateState.STOPPED:
             return f"{self.provider} is stopped: {self.reason}"
         if not self.pauses(now):
@@ -386,13 +383,13 @@ class ProviderGate:
         return f"{self.provider} is paused until {utc_time(self.until, now)}: {why}"
 
     def describe(self) -> str:
-        """One line for people; empty for an open gate."""
+        """Describes the gate in one line; empty for an open gate."""
         if self.state is GateState.STOPPED:
             return self.reason
         return "" if self.state is GateState.OPEN else f"provider {self.provider} is {self.state}: {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return {
             "provider": self.provider,
             "state": str(self.state),
@@ -413,27 +410,27 @@ class ProviderGate:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """What `to_dict` gave.
+        """Returns the gate that `to_dict` stored.
 
         Raises:
-            KeyError, TypeError, ValueError: It gave something else.
+            KeyError, TypeError, ValueError: A field is missing or malformed.
         """
         known: dict[str, Any] = {
             **{name: _text(stored[name]) for name in ("provider", "reason", "prober")},
             **{name: _number(stored[name]) for name in _NUMBERS},
             "state": GateState(stored["state"]),
-            "streak": int(_within(_number(stored["streak"]), 0, MOST_STREAK)),
-            "successes": tuple(_number(at) for at in stored["successes"])[-REMEMBERED:],
+            "streak": int(_within(_number(stored["streak"]), 0, MAX_STREAK)),
+            "successes": tuple(_number(at) for at in stored["successes"])[-KEPT_SUCCESSES:],
             **{name: _text(stored.get(name, "")) for name in ("trouble", "window")},  # older versions had none
             "overloaded": stored.get("overloaded") is True,
         }
         return cls(**known)
 
     def plausible(self, now: float) -> Self:
-        """The gate as far as it can be true: a pause is no longer than a provider is believed, nothing is to come.
+        """Returns the gate with every value inside its possible range.
 
-        A gate from the future was entered by a clock that was ahead: what it waits for begins now, and the reset of a
-        usage window, which is a time of day and no length, stays where it is.
+        A state that was entered in the future was written by a clock that was ahead: its wait starts now. The reset
+        of a usage window is a time of day, not a length, and stays unchanged.
         """
         ahead_s = self.since - now if self.since > now + CLOCK_SLACK_S else 0.0
         if ahead_s > 0:
@@ -458,7 +455,7 @@ class ProviderGate:
 
 
 def _longest_s(state: GateState) -> float:
-    """How long after it was entered a state may have something to wait for."""
+    """Returns the longest wait of a state, in seconds after it was entered."""
     return {GateState.PAUSED: LONGEST_WAIT_S * (1 + PAUSE_JITTER), GateState.PROBING: PROBE_LIMIT_S}.get(state, 0.0)
 
 
@@ -481,14 +478,18 @@ def _text(stored: object) -> str:
 
 
 def _within(number: float, least: float, most: float) -> float:
-    """The nearest number between two; the lower one for NaN."""
+    """Returns the nearest number between two bounds; the lower bound for NaN."""
     return min(most, max(least, number))
 
 
+def _pauses(count: int) -> str:
+    return "1 pause" if count == 1 else f"{count} pauses"
+
+
 def utc_time(at: float, now: float) -> str:
-    """A Unix time for people, with its date where that is not today's; also of one that no calendar has."""
+    """Formats a Unix time, with its date unless that is today; times outside the calendar are accepted."""
     try:
         moment, today = (datetime.fromtimestamp(each, UTC) for each in (at, now))
     except (ValueError, OverflowError, OSError):
-        return "a time that no calendar has"
+        return "a time outside the calendar"
     return f"{moment:%H:%M:%S} UTC" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""The gates of all providers of one user account, in a file that all runs share."""
+"""Stores the gates of all providers of one user in a file that all runs share."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "providers.db"
 BUSY_WAIT_S: Final = 5.0
-"""How long a change waits for another process; changes take less than a millisecond."""
+"""The longest wait of a change for another process; a change takes less than a millisecond."""
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS gates (provider TEXT PRIMARY KEY, gate TEXT NOT NULL) WITHOUT ROWID"
 
 
 def default_state_dir() -> Path:
-    """Where a user's own state is kept, whatever the project."""
+    """Returns the folder of a user's own state, shared by all projects."""
     return Path.home() / ".aurora"
 
 
 class ProviderStore:
-    """Asks and changes gates, each in one transaction; an open gate costs one look and no write.
+    """Asks and changes gates, each in one transaction; an open gate costs one read and no write.
 
     Args:
-        folder: Where the file is kept; made when missing. None keeps the gates in memory, for this run alone.
-        tolerant: Whether to go on in memory when the file cannot be used; `trouble` then says why.
-        holder: The run that asks; its probes are its own.
+        folder: The folder of the file; created if missing. None keeps the gates in memory, for this run alone.
+        tolerant: Continues in memory if the file cannot be used; `trouble` then says why.
+        holder: The run that asks; a probe belongs to its run.
         clock: Unix time.
         chance: From 0 to 1, for jitter.
 
-    Every method raises ProviderStateError where the file cannot be used.
+    Every method raises ProviderStateError if the file cannot be used.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ProviderStore:
         self._tolerant = tolerant
         self._holder = holder
         self.trouble: str | None = None
-        """What is wrong with the file: why it is not used any more, or what of it could not be read."""
+        """The problem with the file: the reason why it is no longer used, or the row that could not be read."""
         self._clock = clock
         self._chance = chance
         self._known: dict[str, ProviderGate] = {}
@@ -72,13 +72,13 @@ class ProviderStore:
         self.close()
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Closes the file."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _connect(self) -> sqlite3.Connection:
-        """Opens the file, making it where it is missing: not before there is something to remember."""
+        """Opens the file and creates it if missing; called only if there is something to store or read."""
         if self._connection is None:
             if self._path is not None:
                 make_private_folder(self._path.parent)
@@ -95,7 +95,7 @@ class ProviderStore:
         return self._connection is not None or (self._path is not None and self._path.exists())
 
     def ask(self, provider: str) -> GateAnswer:
-        """Whether an attempt may start at this provider now; yes takes its place."""
+        """Returns the answer to an attempt that wants to start at a provider; `go` uses up its place."""
         answer = GateAnswer(go=True)
 
         def asked(gate: ProviderGate) -> ProviderGate:
@@ -107,11 +107,11 @@ class ProviderStore:
         return answer
 
     def succeeded(self, provider: str) -> ProviderGate:
-        """The provider answered."""
+        """Records that a provider answered an attempt."""
         return self._change(provider, lambda gate: gate.succeeded(self._clock()))
 
     def answered(self, provider: str) -> ProviderGate:
-        """A running attempt has just been answered."""
+        """Records that a provider has just answered a running attempt."""
         return self._change(provider, lambda gate: gate.answered(self._clock()))
 
     def limited(
@@ -125,7 +125,7 @@ class ProviderStore:
         overloaded: bool = False,
         window: UsageWindow | None = None,
     ) -> ProviderGate:
-        """The provider asked for patience, of an attempt that began then; see `ProviderGate.limited`."""
+        """Records a rate limit or an overload of an attempt that started at `began`; see `ProviderGate.limited`."""
         chance = self._chance()
         return self._change(
             provider,
@@ -141,8 +141,10 @@ class ProviderStore:
             ),
         )
 
-    def told(self, provider: str, windows: Iterable[UsageWindow], *, threshold: float | None) -> ProviderGate:
-        """Usage windows of the account, as an agent told them: one used beyond the threshold (per cent) closes it."""
+    def report_windows(
+        self, provider: str, windows: Iterable[UsageWindow], *, threshold: float | None
+    ) -> ProviderGate:
+        """Records usage windows of the account; a window used beyond the threshold (per cent) pauses the provider."""
         now, chance = self._clock(), self._chance()
         window = last_reset(windows, now, threshold)
         reset = window.reset_after(now) if window else None
@@ -154,31 +156,31 @@ class ProviderStore:
         )
 
     def refused(self, provider: str, *, reason: str) -> ProviderGate:
-        """The provider does not accept who asks."""
+        """Records that a provider rejects the account's credentials."""
         return self._change(provider, lambda gate: gate.refused(self._clock(), reason=reason))
 
     def unanswered(self, provider: str) -> ProviderGate:
-        """An attempt ended without a word from the provider."""
+        """Records that an attempt ended without an answer of its provider."""
         return self._change(provider, lambda gate: gate.unanswered(self._holder))
 
-    def asked_anew(self, provider: str) -> ProviderGate:
-        """A new run begins."""
-        return self._change(provider, lambda gate: gate.asked_anew(self._clock()))
+    def allow_probe(self, provider: str) -> ProviderGate:
+        """Lets a starting run probe a stopped provider once."""
+        return self._change(provider, lambda gate: gate.allow_probe(self._clock()))
 
     def open(self, provider: str) -> ProviderGate:
-        """The user says that all is well again."""
+        """Opens a gate at the user's request."""
         return self._change(provider, lambda gate: gate.opened(self._clock()))
 
     def gate(self, provider: str) -> ProviderGate:
-        """How a provider stands."""
+        """Returns the gate of a provider."""
         try:
-            return self._look(provider)
+            return self._current(provider)
         except ProviderStateError as error:
-            self._retreat(error)
-            return self._look(provider)
+            self._fall_back_to_memory(error)
+            return self._current(provider)
 
-    def _retreat(self, error: ProviderStateError) -> None:
-        """Keeps the gates of this run in memory from here on; raises the error where that is not wanted."""
+    def _fall_back_to_memory(self, error: ProviderStateError) -> None:
+        """Keeps the gates of this run in memory from here on; raises the error unless the store is tolerant."""
         if not self._tolerant or self._path is None:
             raise error
         self.trouble = str(error)
@@ -186,7 +188,7 @@ class ProviderStore:
         self._path = None
         self._version = None
 
-    def _look(self, provider: str) -> ProviderGate:
+    def _current(self, provider: str) -> ProviderGate:
         with self._translated():
             if not self._anything_known:
                 return self._known.setdefault(provider, ProviderGate(provider=provider))
@@ -198,7 +200,7 @@ class ProviderStore:
         return self._known[provider]
 
     def gates(self) -> list[ProviderGate]:
-        """All providers that are not simply open, by name."""
+        """Returns the gates that are not open, by name of their provider."""
         found = [self.gate(provider) for provider in self._providers()]
         return [gate for gate in found if gate.state is not GateState.OPEN]
 
@@ -209,7 +211,7 @@ class ProviderStore:
                     return []
                 rows = self._connect().execute("SELECT provider FROM gates ORDER BY provider").fetchall()
         except ProviderStateError as error:
-            self._retreat(error)
+            self._fall_back_to_memory(error)
             return []
         return [provider for (provider,) in rows if isinstance(provider, str)]
 
@@ -221,14 +223,14 @@ class ProviderStore:
         try:
             after = self._change_durably(provider, change)
         except ProviderStateError as error:
-            self._retreat(error)
+            self._fall_back_to_memory(error)
             after = self._change_durably(provider, change)
         self._known[provider] = after
         return after
 
     def _change_durably(self, provider: str, change: Callable[[ProviderGate], ProviderGate]) -> ProviderGate:
         with self._translated(), self._transaction():
-            # Somebody may have been faster: what counts is how the gate stands now.
+            # Another process may have been faster: what counts is the gate as it is stored now.
             before = self._read(provider)
             after = change(before)
             if after is not before:
@@ -236,7 +238,7 @@ class ProviderStore:
         return after
 
     def _refresh(self) -> None:
-        """Forgets what is known when another process has written since."""
+        """Drops cached gates if another process has written since they were read."""
         version = self._connect().execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             self._version = version
@@ -250,10 +252,12 @@ class ProviderStore:
             stored = {**json.loads(row[0]), "provider": provider}
             gate, now = ProviderGate.from_dict(stored), self._clock()
         except (ValueError, TypeError, KeyError, RecursionError):
-            self.trouble = f"{self._path}: what it says of provider {provider} cannot be read; it is asked anew"
+            self.trouble = (
+                f"{self._path}: the row of provider {provider} cannot be read; the provider is probed again"
+            )
             return ProviderGate(provider=provider)
         sound = gate.plausible(now)
-        if gate.since > now + CLOCK_SLACK_S:  # entered by a clock that was ahead: what is left of it begins once
+        if gate.since > now + CLOCK_SLACK_S:  # entered by a clock that was ahead: the rest of its wait starts once
             self._connect().execute(
                 "UPDATE gates SET gate = ? WHERE provider = ? AND gate = ?",
                 (json.dumps(sound.to_dict()), provider, row[0]),

@@ -1,7 +1,6 @@
-"""What people are told of a provider that pauses: once that it does and until when, once that it goes on.
+"""Notifies of provider pauses: once at the first pause, with its end, and once at the next answer.
 
-An episode begins with the first pause and ends with the next answer, or with a refusal; pauses that follow each other
-belong to the same one.
+An episode starts with the first pause and ends with the next answer or refusal; pauses in a row are one episode.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ _ANSWERING: Final = (GateState.OPEN, GateState.RAMPING)
 PauseEvent = ProviderPaused | ProviderLeft | ProviderAnswers
 
 
-class PauseWatch:
-    """Looks at the gates that a run meets, and says what its watcher has not been told yet."""
+class PauseNotifier:
+    """Turns the gates that a run meets into events, each of which is emitted once an episode."""
 
     def __init__(self) -> None:
-        self._told: dict[str, type[PauseEvent]] = {}
-        """By provider in an episode: the class of the last event."""
+        self._emitted: dict[str, type[PauseEvent]] = {}
+        """The class of the last event of each provider in an episode."""
 
     def __contains__(self, provider: str) -> bool:
-        return provider in self._told
+        return provider in self._emitted
 
-    def look(
+    def notice(
         self,
         gate: ProviderGate,
         now: float,
@@ -40,76 +39,79 @@ class PauseWatch:
         limit: str = "max_provider_wait",
         fallback: str = "",
     ) -> PauseEvent | None:
-        """What is new about a provider that is waited for so long at most (seconds; None without end).
+        """Returns the event to emit for a gate; None if its episode has had that event.
 
         Args:
-            limit: What that limit is called in the policy.
-            fallback: Who takes over where it is not waited for.
+            limit_s: The longest wait for the provider, in seconds; None for no limit.
+            limit: Name of that limit in the policy.
+            fallback: The agent that takes over if the wait exceeds the limit; "" for none.
         """
-        told = self._told.get(gate.provider)
-        if gate.state is GateState.STOPPED:  # what its tasks are told says it all
-            self._told.pop(gate.provider, None)
+        last = self._emitted.get(gate.provider)
+        if gate.state is GateState.STOPPED:  # the error of its tasks says it all
+            self._emitted.pop(gate.provider, None)
         elif gate.state in _ANSWERING:
-            return self._answers(gate) if told else None
-        elif limit_s is not None and gate.asks_too_much(now, limit_s):
-            text = gate.out_of_patience(limit_s, limit)
+            return self._answers(gate) if last else None
+        elif limit_s is not None and gate.exceeds_max_wait(now, limit_s):
+            text = gate.wait_limit_message(limit_s, limit)
             if fallback:
-                text = f"{gate.named}: not waited for, {fallback} takes its tasks ({gate.reason})"
-            if told is not ProviderLeft:
-                return self._tell(ProviderLeft(provider=gate.provider, message=text))
-        elif not told:
+                text = f"{gate.label}: {fallback} takes its tasks ({gate.reason})"
+            if last is not ProviderLeft:
+                return self._emit(ProviderLeft(provider=gate.provider, message=text))
+        elif not last:
             message = _paused(gate, now, limit_s)
-            return self._tell(
+            return self._emit(
                 ProviderPaused(provider=gate.provider, until=gate.until, reason=gate.reason, message=message)
             )
         return None
 
     def _answers(self, gate: ProviderGate) -> PauseEvent:
-        del self._told[gate.provider]
+        del self._emitted[gate.provider]
         return ProviderAnswers(provider=gate.provider)
 
-    def _tell(self, event: PauseEvent) -> PauseEvent:
-        self._told[event.provider] = type(event)
+    def _emit(self, event: PauseEvent) -> PauseEvent:
+        self._emitted[event.provider] = type(event)
         return event
 
 
 def _paused(gate: ProviderGate, now: float, limit_s: float | None) -> str:
     if gate.state is GateState.PROBING:
-        return f"{gate.named}: one attempt is finding out whether it answers again"
+        return f"{gate.label}: probing with one attempt"
     until = f"paused until {utc_time(gate.until, now)}"
     if gate.window:
-        until += " (its reset), then one attempt asks; what runs goes on"
+        until += " (its reset), then probing with one attempt; running attempts continue"
     latest = now + limit_s - gate.waited_s if limit_s is not None else gate.until
     if latest > gate.until:
         until += f", giving up at {utc_time(latest, now)}"
-    return f"{gate.named}: {until} ({gate.reason})"
+    # A status says enough; the provider's own words stand in `aur status` and in the run's recovery report.
+    reason = "" if gate.trouble.endswith(")") and not gate.window else f" ({gate.reason})"
+    return f"{gate.label}: {until}{reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseEpisode:
-    """The pauses of one provider between two answers, as a journal has them; times are Unix times."""
+    """The pauses of one provider between two answers; times are Unix times."""
 
     provider: str
     began: float
     until: float
-    """When the last of its pauses ended, or ends."""
+    """The end of its last pause."""
     reason: str
     pauses: int = 1
     answered: float | None = None
 
     @classmethod
     def of(cls, gate: ProviderGate) -> Self:
-        """One that begins."""
+        """Returns the episode that a pause starts."""
         return cls(provider=gate.provider, began=gate.since, until=gate.until, reason=gate.reason)
 
     def after(self, gate: ProviderGate) -> Self:
-        """With one more change of the gate."""
+        """Returns the episode after one more change of the gate."""
         if gate.state is GateState.PAUSED:
             return replace(self, pauses=self.pauses + 1, until=gate.until, reason=gate.reason)
         return replace(self, answered=gate.since) if gate.state in _ANSWERING else self
 
     def describe(self) -> str:
-        """One line for people."""
+        """Describes the episode in one line."""
         times = f" {self.pauses} times" if self.pauses > 1 else ""
         end = f"until {utc_time(self.until, self.began)}"
         if self.answered is not None:
@@ -118,16 +120,16 @@ class PauseEpisode:
 
 
 @dataclass(slots=True)
-class ProviderStory:
-    """What happened to one provider, a line an episode."""
+class ProviderTimeline:
+    """The history of one provider, one line an episode."""
 
     lines: dict[int, str] = field(default_factory=dict)
-    """By where the episode began."""
+    """The line of each episode, by the place of its first event."""
     _episode: tuple[int, PauseEpisode] | None = None
     _stop: str = ""
 
     def add(self, place: int, gate: ProviderGate) -> None:
-        """Takes in the next change of the gate; `place` is its number among all that happened to the run."""
+        """Adds the next change of the gate; `place` is its number among the events of the run."""
         if gate.state is GateState.STOPPED:
             if gate.reason != self._stop:
                 self.lines[place] = self._stop = gate.reason

@@ -1,4 +1,4 @@
-"""What the output of a running attempt says about its provider."""
+"""News about a provider in the output of a running attempt."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSignal:
-    """News of a provider from the newest part of an attempt's output."""
+    """The news about a provider in the newest part of an attempt's output."""
 
     refused: ReportedFailure | None = None
-    """A call that its agent tries again by itself, unless something came after it."""
+    """A failed call that the agent retries by itself; None if output followed it."""
     answered: bool = False
-    """The model said or did something."""
+    """True if the model wrote text or called a tool."""
     windows: tuple[UsageWindow, ...] = ()

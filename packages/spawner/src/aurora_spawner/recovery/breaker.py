@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TRIAL_LIMIT_S: Final = 3_600.0
 """A trial of which nothing was heard for so long is given to somebody else."""
-REMEMBERED: Final = 100
+KEPT_FAILURES: Final = 100
 """Failures whose times are kept."""
 
 
@@ -90,7 +90,7 @@ class CircuitBreaker:
     def failed(self, now: float, *, permanent: bool = False) -> CircuitBreaker:
         """After a failure of the agent itself."""
         since = now - self.policy.failure_window
-        failures = (*(at for at in self.failures if at >= since), now)[-REMEMBERED:]
+        failures = (*(at for at in self.failures if at >= since), now)[-KEPT_FAILURES:]
         threshold = min(self.policy.fast_fail_threshold, self.threshold) if permanent else self.threshold
         opens = self.state is not BreakerState.CLOSED or len(failures) >= threshold
         if not opens:

@@ -10,7 +10,7 @@ from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackF
 from aurora_spawner.journal.store import translated
 from aurora_spawner.journal.views import as_written, load_recoveries, load_run, load_tasks
 from aurora_spawner.providers.gate import ProviderGate
-from aurora_spawner.providers.pause_notices import ProviderStory
+from aurora_spawner.providers.pause_notices import ProviderTimeline
 from aurora_spawner.recovery.machine import TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoverySummary
 from aurora_spawner.recovery.restore import stored_breakers, stored_changes
@@ -73,13 +73,13 @@ def _notices(journal: Journal, run_id: str) -> list[str]:
             (run_id, *kinds),
         ).fetchall()
     lines: dict[int, str] = {}
-    stories: defaultdict[str, ProviderStory] = defaultdict(lambda: ProviderStory(lines=lines))
+    timelines: defaultdict[str, ProviderTimeline] = defaultdict(lambda: ProviderTimeline(lines=lines))
     for place, (seq, kind, task_id, payload) in enumerate(rows):
         with as_written(journal.path, f"run {run_id}: event {seq} ({kind})"):
             said = document(payload)
             if kind == ProviderMoved.kind:
                 gate = ProviderGate.from_dict(said["gate"])
-                stories[gate.provider].add(place, gate)
+                timelines[gate.provider].add(place, gate)
             else:
                 lines[place] = _notice(kind, task_id, said)
     return [lines[place] for place in sorted(lines)]
