@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.backoff import retry_wait_s
 from aurora_spawner.recovery.policy import PRESETS
@@ -25,10 +26,10 @@ FAILS = 0.5
 PERMANENT = 0.25
 """Of the failures."""
 KINDS = (
-    AttemptEnd(reason="exited", exit_code=1, stderr="Error: the model `m` does not exist"),
-    AttemptEnd(reason="exited", exit_code=1, stderr="Error: socket hang up"),
-    AttemptEnd(reason="deadline", duration_s=1.0),
-    AttemptEnd(reason="exec_failed", exec_errno=errno.ENOMEM),
+    AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="Error: the model `m` does not exist"),
+    AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="Error: socket hang up"),
+    AttemptEnd(reason=EndReason.DEADLINE, duration_s=1.0),
+    AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOMEM),
 )
 
 
@@ -37,7 +38,7 @@ def storm(seed: int) -> SimulatedExecutor:
 
     def agent(order: AttemptOrder) -> AttemptEnd:
         if order.command[0] == "model" or chance.random() >= FAILS:
-            return AttemptEnd(reason="exited", exit_code=0, stdout="done", stdout_bytes=4)
+            return AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="done", stdout_bytes=4)
         return KINDS[0] if chance.random() < PERMANENT else chance.choice(KINDS[1:])
 
     return SimulatedExecutor(agent=agent)

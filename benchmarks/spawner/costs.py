@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal.facts import RunPaused, entry_of
@@ -23,7 +24,7 @@ from aurora_spawner.supervision.fork_server import Nursery
 from aurora_spawner.supervision.supervisor_process import SupervisorOrder, start_supervisor, wait_for_end
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
-DONE = AttemptEnd(reason="exited", exit_code=0, stdout="done\n")
+DONE = AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="done\n")
 
 
 def peak_bytes() -> int:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import few
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.base import Reply
 from aurora_spawner.backends.cli import CliBackend
@@ -39,12 +40,16 @@ def reply_to(stem: str) -> Reply:
     return backend_of(stem).read_stream([path.read_bytes()])
 
 
-def verdict_on(reply: Reply, *, exit_code: int | None = 0, reason: str = "exited", stderr: str = "") -> Verdict:
+def verdict_on(
+    reply: Reply, *, exit_code: int | None = 0, reason: EndReason = EndReason.EXITED, stderr: str = ""
+) -> Verdict:
     end = AttemptEnd(reason=reason, exit_code=exit_code, stderr=stderr)
     return judge(end, reply, outputs=(), cwd=Path("/"))
 
 
-def cause_of(reply: Reply, *, exit_code: int | None = 1, reason: str = "exited", stderr: str = "") -> str:
+def cause_of(
+    reply: Reply, *, exit_code: int | None = 1, reason: EndReason = EndReason.EXITED, stderr: str = ""
+) -> str:
     evidence = FailureEvidence(reason=reason, exit_code=exit_code, reported=reply.reported, stderr=stderr)
     return ErrorClassifier().classify(evidence).cause.value
 
@@ -129,12 +134,12 @@ def test_a_failure_that_was_overcome_is_none(stem: str) -> None:
 
 def test_an_event_of_success_counts_although_the_exit_code_does_not() -> None:
     assert verdict_on(reply_to("claude-done"), exit_code=1).success
-    assert not verdict_on(reply_to("claude-done"), exit_code=None, reason="deadline").success
+    assert not verdict_on(reply_to("claude-done"), exit_code=None, reason=EndReason.DEADLINE).success
 
 
 def test_what_an_agent_waited_for_when_it_was_ended_is_known() -> None:
-    assert cause_of(reply_to("claude-waiting"), exit_code=None, reason="deadline") == "rate_limit"
-    assert cause_of(reply_to("claude-cut"), exit_code=None, reason="deadline") == "deadline"
+    assert cause_of(reply_to("claude-waiting"), exit_code=None, reason=EndReason.DEADLINE) == "rate_limit"
+    assert cause_of(reply_to("claude-cut"), exit_code=None, reason=EndReason.DEADLINE) == "deadline"
 
 
 def test_a_wait_that_the_provider_asks_for_is_kept() -> None:
@@ -333,7 +338,7 @@ def test_every_capture_is_expected_to_mean_something() -> None:
 def test_a_capture_means_what_happened(stem: str) -> None:
     facts, stdout, stderr = read_capture(Path(CAPTURES) / f"{stem}.txt")
     reply = backend_of(stem).read(stdout, stderr)
-    reason = "deadline" if facts["status"] == "timeout" else "exited"
+    reason = EndReason.DEADLINE if facts["status"] == "timeout" else EndReason.EXITED
     verdict = verdict_on(reply, exit_code=facts["rc"], reason=reason, stderr=stderr)
     if stem in SUCCEED:
         assert verdict.success, verdict.error

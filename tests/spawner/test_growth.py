@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskEnded, TaskError, TaskState
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -59,7 +60,7 @@ def coordinating(answer: object) -> SimulatedExecutor:
         if order.task_id != "coordinator":
             return echo(order)
         text = answer if isinstance(answer, str) else json.dumps(answer)
-        return AttemptEnd(reason="exited", exit_code=0, stdout=text)
+        return AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout=text)
 
     return SimulatedExecutor(agent=agent)
 

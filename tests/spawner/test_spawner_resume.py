@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import GraphError, Run, RunReport, RunState, SpawnTask, TaskStarted, TaskState, UnknownRunError
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.journal.audit import verify
@@ -47,7 +48,7 @@ def resume(folder: Path, run_id: str, **options: object) -> tuple[RunReport, lis
 
 def failing(*task_ids: str) -> SimulatedExecutor:
     def agent(order: AttemptOrder) -> AttemptEnd:
-        return AttemptEnd(reason="exited", exit_code=1) if order.task_id in task_ids else echo(order)
+        return AttemptEnd(reason=EndReason.EXITED, exit_code=1) if order.task_id in task_ids else echo(order)
 
     return SimulatedExecutor(agent=agent)
 

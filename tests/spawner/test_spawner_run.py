@@ -30,6 +30,7 @@ from aurora_spawner import (
     spawn_parallel,
     spawn_sequential,
 )
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import Entry
 from aurora_spawner.journal.store import Journal
@@ -150,7 +151,7 @@ def test_an_exit_code_alone_is_no_evidence(tmp_path: Path, script: str, error: s
 
 
 def test_an_answer_that_was_not_kept_whole_is_no_evidence(tmp_path: Path) -> None:
-    end = AttemptEnd(reason="exited", exit_code=0, stdout="half of it", stdout_bytes=10, lost_bytes=7)
+    end = AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="half of it", stdout_bytes=10, lost_bytes=7)
     result = execute(tmp_path, [SpawnTask("go", "sh")], executor=SimulatedExecutor(agent=lambda _: end)).results["1"]
     assert result.state is TaskState.FAILED
     assert result.error == "7 bytes of what it printed are lost, the disk was full; make room and try it again"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.undeclared import final_failure
 from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
@@ -20,7 +21,7 @@ CORPUS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "fai
 
 def evidence_of(case: dict[str, Any]) -> FailureEvidence:
     return FailureEvidence(
-        reason=case.get("reason", "exited"),
+        reason=EndReason(case.get("reason", "exited")),
         exit_code=case["exit_code"],
         exec_errno=case.get("exec_errno", 0),
         api_status=case.get("api_status"),
@@ -83,7 +84,7 @@ def test_the_evidence_counts_in_order() -> None:
     auth = ReportedFailure(status=401, message="no")
     order: list[tuple[dict[str, Any], str]] = [
         ({"reported": auth}, "event"),
-        ({"reason": "deadline"}, "ending"),
+        ({"reason": EndReason.DEADLINE}, "ending"),
         ({"api_status": 429}, "api_status"),
         ({"exit_code": 127}, "exit_code"),
         ({"stderr": "socket hang up"}, "stderr"),

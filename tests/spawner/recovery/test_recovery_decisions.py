@@ -16,6 +16,7 @@ from aurora_spawner import (
     TaskRetried,
     TaskState,
 )
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
 from aurora_spawner.recovery.breaker import CircuitBreaker
@@ -32,9 +33,9 @@ from aurora_spawner.testing import SimulatedBackend
 S = RecoveryState
 NOTHING = RestoredRecovery(changes={}, due={}, breakers=(), histories={})
 BACKENDS = {name: SimulatedBackend(name) for name in ("a", "b", "model")}
-LIMITED = AttemptEnd(reason="exited", exit_code=1, stderr="429 Too Many Requests\nretry-after: 5")
-REFUSED = AttemptEnd(reason="exited", exit_code=1, stderr="401 Unauthorized")
-BROKEN = AttemptEnd(reason="exited", exit_code=3)
+LIMITED = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="429 Too Many Requests\nretry-after: 5")
+REFUSED = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="401 Unauthorized")
+BROKEN = AttemptEnd(reason=EndReason.EXITED, exit_code=3)
 
 
 class Clock:
@@ -342,7 +343,7 @@ def test_a_circuit_says_whether_a_trial_is_allowed() -> None:
     assert health_of("a", 501.0, breaker=breaker.succeeded()).reasons == ()
 
 
-OVERLOADED = AttemptEnd(reason="exited", exit_code=1, stderr="503 Service Unavailable: overloaded")
+OVERLOADED = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="503 Service Unavailable: overloaded")
 
 
 def wait_in_vain(recovery: RunRecovery, clock: Clock, *tasks: SpawnTask) -> int:
@@ -375,7 +376,7 @@ def test_a_provider_that_never_answers_is_left_for_the_next_of_the_chain() -> No
     assert state.retries == 0, "waiting has cost nothing"
 
 
-def test_without_a_chain_one_message_says_how_long_was_waited_and_what_to_do() -> None:
+def test_without_a_chain_one_message_names_the_wait_and_the_next_step() -> None:
     clock, policy = Clock(), RecoveryPolicy(fallback_to_llm=False)
     recovery, one, other = make(policy, clock=clock, fallbacks={}), task(1), task(2)
     wait_in_vain(recovery, clock, one)
@@ -383,7 +384,7 @@ def test_without_a_chain_one_message_says_how_long_was_waited_and_what_to_do() -
     errors = {state.last_error for each in ("1", "2") if (state := recovery.machine.get_task_state(each))}
     assert len(errors) == 1
     error = str(errors.pop())
-    for said in ("798 s in 20 pauses without an answer", "max_provider_wait is 900 s", "resume the run", "it broke"):
+    for said in ("798 s in 20 pauses without an answer", "max_provider_wait (900 s)", "resume the run", "it broke"):
         assert said in error
 
 

@@ -25,6 +25,7 @@ from aurora_spawner import (
     TaskStarted,
     TimeoutPolicy,
 )
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.providers.signal import ProviderSignal
 from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, TimeoutMode
@@ -41,8 +42,8 @@ Seen = Any
 def broken(order: AttemptOrder) -> AttemptEnd:
     """The agent fails; a model and the local agent do not."""
     if order.command[0] == "agent":
-        return AttemptEnd(reason="exited", exit_code=3)
-    return AttemptEnd(reason="exited", exit_code=0, stdout=order.command[0], stdout_bytes=1)
+        return AttemptEnd(reason=EndReason.EXITED, exit_code=3)
+    return AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout=order.command[0], stdout_bytes=1)
 
 
 def run(
@@ -137,7 +138,7 @@ def metrics(folder: Path, policy: RecoveryPolicy) -> Seen:
 
 def hedged(folder: Path, policy: RecoveryPolicy) -> Seen:
     """Quick tasks that teach what is usual, then one that takes much longer."""
-    fine = AttemptEnd(reason="exited", exit_code=0, stdout="x", stdout_bytes=1, duration_s=0.01)
+    fine = AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="x", stdout_bytes=1, duration_s=0.01)
     run(folder, BASE, 6, agent=lambda _order: fine)
     return TaskHedged in [
         kind
@@ -153,7 +154,7 @@ def hedged(folder: Path, policy: RecoveryPolicy) -> Seen:
 
 def adapted(folder: Path, policy: RecoveryPolicy) -> Seen:
     """An agent that always fails for good, then for other reasons: how often it is asked again."""
-    lasting = AttemptEnd(reason="exited", exit_code=1, stderr="unknown model")
+    lasting = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="unknown model")
     run(folder, dataclasses.replace(BASE, circuit_breaker_enabled=False), 25, agent=lambda _order: lasting)
     return len(run(folder, dataclasses.replace(policy, circuit_breaker_enabled=False))[1])
 
@@ -193,8 +194,8 @@ def yes(*_some: object) -> None:
 
 def patience(folder: Path, policy: RecoveryPolicy) -> Seen:
     """Whether a provider that is always overloaded is waited for, or somebody else does the task."""
-    overloaded = AttemptEnd(reason="exited", exit_code=1, stderr="503 Service Unavailable\nretry-after: 0.1")
-    fine = AttemptEnd(reason="exited", exit_code=0, stdout="x", stdout_bytes=1)
+    overloaded = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="503 Service Unavailable\nretry-after: 0.1")
+    fine = AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="x", stdout_bytes=1)
     made = dataclasses.replace(policy, fallback_to_llm=True)
     report, orders, _ = run(folder, made, agent=lambda order: overloaded if order.command[0] == "agent" else fine)
     return [order.command[0] for order in orders], report.ok

@@ -150,10 +150,10 @@ async def test_a_wait_without_waiting_tasks_is_not_polled(tmp_path: Path) -> Non
         return time.time()
 
     with ProviderStore(tmp_path / "state") as store:
-        store.limited("somebody", began=time.time(), retry_after_s=0.3, reason="429")
+        store.limited("somebody", began=time.time(), retry_after_s=2.0, reason="429")
     run = Run.create(
         tmp_path / "runs.db",
-        [SpawnTask("echo never", "held", id="held"), SpawnTask("sleep 1.5; echo x", "free", id="free")],
+        [SpawnTask("echo never", "held", id="held"), SpawnTask("sleep 3.5; echo x", "free", id="free")],
         {"held": CommandBackend("held", ("sh",), provider="somebody"), "free": CommandBackend("free", ("sh",))},
         default_agent="free",
         cwd=tmp_path,

@@ -225,7 +225,7 @@ def test_a_provider_that_never_answers_is_left_by_all_its_tasks(tmp_path: Path) 
     alone = replace(policy, fallback_to_llm=False)
     report = run(tmp_path, tasks, alone, max_concurrent=2)
     assert len({result.error for result in report.results.values()}) == 1
-    assert "max_provider_wait is 0.5 s" in str(report.results["6"].error)
+    assert "max_provider_wait (0.5 s)" in str(report.results["6"].error)
 
 
 def test_patience_survives_a_kill(tmp_path: Path) -> None:

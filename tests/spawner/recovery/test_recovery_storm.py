@@ -11,16 +11,17 @@ import pytest
 from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.policy import PRESETS
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 FAILS, PERMANENT = 0.5, 0.25
 TROUBLE = (
-    AttemptEnd(reason="exited", exit_code=1, stderr="Error: unknown model"),
-    AttemptEnd(reason="exited", exit_code=1, stderr="Error: socket hang up"),
-    AttemptEnd(reason="deadline", duration_s=1.0),
-    AttemptEnd(reason="exited", exit_code=137),
+    AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="Error: unknown model"),
+    AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="Error: socket hang up"),
+    AttemptEnd(reason=EndReason.DEADLINE, duration_s=1.0),
+    AttemptEnd(reason=EndReason.EXITED, exit_code=137),
 )
 
 
@@ -29,7 +30,7 @@ def storm(seed: int) -> SimulatedExecutor:
 
     def agent(order: AttemptOrder) -> AttemptEnd:
         if order.command[0] == "model" or chance.random() >= FAILS:
-            return AttemptEnd(reason="exited", exit_code=0, stdout="done", stdout_bytes=4)
+            return AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="done", stdout_bytes=4)
         return TROUBLE[0] if chance.random() < PERMANENT else chance.choice(TROUBLE[1:])
 
     return SimulatedExecutor(agent=agent)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.runs import run as run_module
@@ -103,7 +104,7 @@ class Watched:
         refused = began < RESETS and now > CLOSES
         self._note("refused" if refused else "done", order)
         how: dict[str, Any] = {"exit_code": 1, "stderr": WORDS} if refused else {"exit_code": 0, "stdout": "done"}
-        return AttemptEnd(reason="exited", started_at=began, ended_at=now, duration_s=now - began, **how)
+        return AttemptEnd(reason=EndReason.EXITED, started_at=began, ended_at=now, duration_s=now - began, **how)
 
     def _note(self, what: str, order: AttemptOrder) -> None:
         row = {"what": what, "at": self.loop.clock(), "run": self.run, "task": order.task_id, "number": order.number}

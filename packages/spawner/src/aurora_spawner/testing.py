@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.backends.base import Invocation, Reply
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def echo(order: AttemptOrder) -> AttemptEnd:
     """An agent that answers with its prompt at once."""
-    return AttemptEnd(reason="exited", exit_code=0, stdout=order.prompt, stdout_bytes=len(order.prompt))
+    return AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout=order.prompt, stdout_bytes=len(order.prompt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class SimulatedExecutor:
         """Ends the attempt now."""
         end = self._ends.get(attempt.token)
         if isinstance(end, asyncio.Future) and not end.done():
-            end.set_result(AttemptEnd(reason="cancelled"))
+            end.set_result(AttemptEnd(reason=EndReason.CANCELLED))
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -96,7 +97,7 @@ class SimulatedExecutor:
         folder: Path,  # noqa: ARG002
         supervisor: ProcessIdentity | None,  # noqa: ARG002
     ) -> RunningAttempt | AttemptEnd:
-        return AttemptEnd(reason="voided")
+        return AttemptEnd(reason=EndReason.VOIDED)
 
 
 def _finish(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.regular_files import open_regular, read_regular
@@ -225,7 +226,13 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
 
 
-_REASONS: Final = ("exited", "cancelled", "deadline", "orphaned", "exec_failed")
+_REASONS: Final = (
+    EndReason.EXITED,
+    EndReason.CANCELLED,
+    EndReason.DEADLINE,
+    EndReason.ORPHANED,
+    EndReason.EXEC_FAILED,
+)
 _RECORD_FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "token": lambda value: isinstance(value, str),
     "reason": lambda value: value in _REASONS,

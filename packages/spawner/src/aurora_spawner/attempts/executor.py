@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.process_identity import ProcessIdentity
-
-
-OVER_BUDGET: Final = "over_budget"
-OVER_CAP: Final = "over_cap"
-SHARE_SPENT: Final = "share_spent"
-"""Reason of an attempt that was ended, or ended by itself, because it has spent its share of the budget; it may go on
-with its session when there is another share. Its stderr says what it was."""
-REFUSALS: Final = (OVER_BUDGET, OVER_CAP)
-"""Reasons of attempts that were not allowed to begin, or to go on; their stderr says why."""
 
 
 class AttemptRefusedError(Exception):
     """An attempt may not begin; said by an executor that watches over limits.
 
     Attributes:
-        reason: One of `REFUSALS`.
+        reason: One of `REFUSALS`, or `SHARE_SPENT`.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: EndReason, message: str) -> None:
         self.reason = reason
         super().__init__(message)
 
@@ -69,17 +61,11 @@ class RunningAttempt:
     supervisor: ProcessIdentity
 
 
-FOLDER_REMOVED: Final = "folder_removed"
-"""How an attempt ends whose folder, and with it what it said, was removed while it ran."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
     """How an attempt ended; nothing of it runs any more, but for the survivors."""
 
-    reason: str
-    """exited, cancelled, deadline, orphaned, exec_failed, voided, supervisor_lost, folder_removed, share_spent, or
-    one of `REFUSALS`."""
+    reason: EndReason
     exit_code: int | None = None
     exec_errno: int = 0
     started_at: float | None = None

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder, attempt_folder, kept_pieces
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.storage.regular_files import read_regular
@@ -129,7 +130,7 @@ def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:
     Its CLI says so in no way that could be relied on, but that it got nowhere for a reason of its own tells enough.
     """
     refused = reply.reported is not None and reply.reported.status is not None
-    if reply.worked or refused or end.reason != "exited" or (end.exit_code or 0) <= 0:
+    if reply.worked or refused or end.reason is not EndReason.EXITED or (end.exit_code or 0) <= 0:
         return reply.reported
     said = reply.reported.message if reply.reported else ""
     return ReportedFailure(code=SESSION_LOST, message=said or "the session cannot be gone on with")

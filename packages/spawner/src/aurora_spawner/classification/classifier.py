@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.executor import REFUSALS
+from aurora_spawner.attempts.end_reason import REFUSALS, EndReason
 from aurora_spawner.classification.causes import (
     CATEGORY_OF,
     OF_THE_TASK,
@@ -38,8 +38,7 @@ LINE_LENGTH: Final = 2_000
 class FailureEvidence:
     """What a failed attempt left to judge by."""
 
-    reason: str = "exited"
-    """How it was ended: exited, deadline, stalled, cancelled, exec_failed, supervisor_lost."""
+    reason: EndReason = EndReason.EXITED
     exit_code: int | None = None
     """Negative: by that signal."""
     exec_errno: int = 0
@@ -108,10 +107,10 @@ def _found(cause: Cause, evidence: str, retry_after_s: float | None = None) -> C
 
 
 _ENDINGS: Final = {
-    "deadline": Cause.DEADLINE,
-    "stalled": Cause.STALLED,
-    "supervisor_lost": Cause.INTERRUPTED,
-    "folder_removed": Cause.INTERRUPTED,
+    EndReason.DEADLINE: Cause.DEADLINE,
+    EndReason.STALLED: Cause.STALLED,
+    EndReason.SUPERVISOR_LOST: Cause.INTERRUPTED,
+    EndReason.FOLDER_REMOVED: Cause.INTERRUPTED,
 }
 _ERRNOS: Final = {
     errno.EAGAIN: Cause.PROCESSES,
@@ -142,7 +141,8 @@ def _by_window(evidence: FailureEvidence) -> Classification | None:
 def _exhausted(evidence: FailureEvidence) -> UsageWindow | None:
     reported = evidence.reported
     if reported is None:
-        lines = filter(is_final, reversed(_last_lines(evidence.stderr) if evidence.reason == "exited" else []))
+        stderr = evidence.stderr if evidence.reason == EndReason.EXITED else ""
+        lines = filter(is_final, reversed(_last_lines(stderr)))
         return next((found for line in lines if (found := window_in(line, evidence.at)) is not None), None)
     if reported.status not in (None, 429, 402, 403, 503, 529):
         return None
@@ -153,7 +153,7 @@ def _exhausted(evidence: FailureEvidence) -> UsageWindow | None:
 
 
 def _by_ending(evidence: FailureEvidence) -> Classification | None:
-    if evidence.reason == "exec_failed":
+    if evidence.reason == EndReason.EXEC_FAILED:
         return _found(_ERRNOS.get(evidence.exec_errno, Cause.NOT_STARTABLE), "ending")
     cause = _ENDINGS.get(evidence.reason)
     return _found(cause, "ending") if cause else None

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder, kept_bytes
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.sessions import read_memo
 from aurora_spawner.backends.transcript import Telling
@@ -82,7 +83,9 @@ def _telling(attempt: AttemptRow) -> Telling | None:
 
 def _last_attempt(journal: Journal, run_id: str, task_id: str) -> AttemptRow | None:
     load_run(journal, run_id)
-    attempts = [each for each in load_attempts(journal, run_id, task_id=task_id) if each.reason != "voided"]
+    attempts = [
+        each for each in load_attempts(journal, run_id, task_id=task_id) if each.reason is not EndReason.VOIDED
+    ]
     return attempts[-1] if attempts else None
 
 

@@ -8,7 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.attempts.executor import FOLDER_REMOVED, AttemptEnd
+from aurora_spawner.attempts.end_reason import ENDED_EARLY
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import identify, own_identity
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, ask_coordinator
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
@@ -151,7 +152,7 @@ async def _cancel_task_of_abandoned(
         with store.hold(run_id, holder=own_identity()) as lease:
             attempts = load_attempts(store, run_id, task_id=task_id, open_only=True)
             ends = await _end_all(attempts, executor, at_once=at_once)
-            cut_off = [(each, end) for each, end in ends if end.reason in CUT_OFF_ENDS]
+            cut_off = [(each, end) for each, end in ends if end.reason in ENDED_EARLY]
             facts: list[Fact] = [ended_fact(each.number, end) for each, end in cut_off]
             if finished := len(cut_off) < len(ends):
                 facts.clear()
@@ -188,7 +189,7 @@ async def end_abandoned(
             facts.append((None, RunEnding(why="cancelled", at_once=at_once)))
         ends = await _end_all(attempts, executor or LocalExecutor(), at_once=at_once)
         for attempt, end in ends:
-            if end.reason in CUT_OFF_ENDS:
+            if end.reason in ENDED_EARLY:
                 facts.append((attempt.task_id, ended_fact(attempt.number, end)))
                 reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
                 facts.append((attempt.task_id, reopened))
@@ -207,8 +208,6 @@ def _state_by_tasks(store: Journal, run_id: str) -> RunState:
 
 LAST_WORDS_LIMIT_S: Final = 5.0
 """How long a coordinator may take from its last answer to the end of its run."""
-CUT_OFF_ENDS: Final = ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED)
-"""How attempts end that did not come to their own end."""
 
 
 async def _end_all(

@@ -87,7 +87,7 @@ class AttemptEnded(Fact):
     kind = "attempt_ended"
     number: int
     reason: str
-    """exited, cancelled, deadline, exec_failed, supervisor_lost, voided (never began) or outdated (task changed)."""
+    """An `EndReason`."""
     exit_code: int | None
     record: dict[str, Any] | None
     """The supervisor's exit record."""

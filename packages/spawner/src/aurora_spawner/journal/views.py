@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
 from aurora_spawner.journal.store import translated
@@ -114,7 +115,7 @@ class AttemptRow:
     intended_at: float
     started_at: float | None
     ended_at: float | None
-    reason: str | None
+    reason: EndReason | None
     exit_code: int | None
 
 
@@ -308,6 +309,13 @@ _TASK_READERS: Final[dict[str, Reader]] = {
 }
 
 
+_ATTEMPT_READERS: Final[dict[str, Reader]] = {
+    "ProcessIdentity": _stored_identity,
+    "EndReason": EndReason,
+    "Path": path,
+}
+
+
 def _attempt(row: tuple[Any, ...], journal: Path, run_id: str) -> AttemptRow:
     with as_written(journal, f"run {run_id}, task {row[0]}, attempt {row[1]}"):
         columns = (
@@ -316,9 +324,7 @@ def _attempt(row: tuple[Any, ...], journal: Path, run_id: str) -> AttemptRow:
         )
         if row[2] not in ("intended", "started", "ended"):
             raise ValueError(f"state {row[2]!a} is none of an attempt")
-        return AttemptRow(
-            **read_fields(AttemptRow, _named(columns, row), {"ProcessIdentity": _stored_identity, "Path": path})
-        )
+        return AttemptRow(**read_fields(AttemptRow, _named(columns, row), _ATTEMPT_READERS))
 
 
 def _recovery(row: tuple[Any, ...], journal: Path, run_id: str) -> RecoveryRow:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.executor import OVER_CAP, AttemptEnd, AttemptRefusedError, RunningAttempt
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ class CappedExecutor:
         """
         if self.spawned >= self.max_total_spawns:
             raise AttemptRefusedError(
-                OVER_CAP, f"the run has had the {self.max_total_spawns} attempts that it may have"
+                EndReason.OVER_CAP, f"the run has had the {self.max_total_spawns} attempts that it may have"
             )
         self.spawned += 1
         below = {**order.environment, DEPTH_VARIABLE: str(self.depth + 1)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.attempts.executor import OVER_BUDGET, REFUSALS, SHARE_SPENT
+from aurora_spawner.attempts.end_reason import REFUSALS, EndReason
 from aurora_spawner.tasks.usage import NOTHING
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def last_word(end: AttemptEnd, spent: AttemptEnd | None, *, stopping: bool) -> A
         spent: of the attempt before, which ended at its share; what it did counts if there was no other share.
         stopping: whether the task was told to end; it can then go on after a resume.
     """
-    if end.reason == SHARE_SPENT:
-        return replace(end, reason="cancelled" if stopping else OVER_BUDGET)
+    if end.reason is EndReason.SHARE_SPENT:
+        return replace(end, reason=EndReason.CANCELLED if stopping else EndReason.OVER_BUDGET)
     if spent is not None and end.reason in REFUSALS:
         return replace(spent, reason=end.reason, stderr=f"{spent.stderr}; {end.stderr}")
     return end

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.liveness.stall_detection import StallDetector, next_sample_at, rest_s, sample_interval_s
 from aurora_spawner.recovery.timeouts import TimeLimits, judge_time
 
@@ -43,7 +44,7 @@ class Watchdog:
     """
 
     on_stall: Callable[[str, StallVerdict], None]
-    on_expired: Callable[[str, str, str], None]
+    on_expired: Callable[[str, EndReason, str], None]
     _probe: LivenessProbe | None = None
     _watches: dict[str, _Watch] = field(default_factory=dict)
 
@@ -105,7 +106,7 @@ class Watchdog:
             last_activity_s=detector.last_activity - detector.started if detector.any_activity else None,
         )
         if time_up.expired is not None:
-            self._end(watch, "deadline", f"{time_up.expired} ({detector.waiting_for(now)})")
+            self._end(watch, EndReason.DEADLINE, f"{time_up.expired} ({detector.waiting_for(now)})")
             return
         if self._ended_as_stalled(watch, now):
             return
@@ -131,10 +132,10 @@ class Watchdog:
             watch.reported = True
             self.on_stall(watch.task_id, verdict)
         if watch.detection.terminate:
-            self._end(watch, "stalled", f"it stalled: {verdict.reason}")
+            self._end(watch, EndReason.STALLED, f"it stalled: {verdict.reason}")
         return watch.detection.terminate
 
-    def _end(self, watch: _Watch, reason: str, error: str) -> None:
+    def _end(self, watch: _Watch, reason: EndReason, error: str) -> None:
         self.release(watch.task_id)
         self.on_expired(watch.task_id, reason, error)
 

@@ -183,7 +183,9 @@ class ProviderGate:
         Args:
             limit: Name of the limit in the policy.
         """
-        so_far = f" after {self.waited_s:.0f} s in {_pauses(self.streak - 1)}" if self.streak > 1 else ""
+        so_far = (
+            f" after {self.waited_s:.0f} s in {_pauses(self.streak - 1)} without an answer" if self.streak > 1 else ""
+        )
         return (
             f"{self.label}: a wait of {self.pause_s:.0f} s{so_far} exceeds {limit} ({limit_s:g} s); raise it, give"
             f" the agent a fallback, or resume the run after {utc_time(self.until, self.since)} ({self.reason})"

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.executor import FOLDER_REMOVED, REFUSALS
+from aurora_spawner.attempts.end_reason import REFUSALS, EndReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,18 +71,18 @@ def judge(
 
 
 def _ended_wrongly(end: AttemptEnd) -> str | None:
-    if end.reason == "deadline":
+    if end.reason is EndReason.DEADLINE:
         return f"it ran into its time limit after {end.duration_s:.1f} s"
-    if end.reason == "exec_failed":
+    if end.reason is EndReason.EXEC_FAILED:
         problem = os.strerror(end.exec_errno or errno.ENOEXEC)
         return f"its program could not be started: {problem}"
     if end.reason in REFUSALS:
         return last_lines(end.stderr)
-    if end.reason == "supervisor_lost":
+    if end.reason is EndReason.SUPERVISOR_LOST:
         return "its supervisor was killed from outside, and what it said after that is lost"
-    if end.reason == FOLDER_REMOVED:
+    if end.reason is EndReason.FOLDER_REMOVED:
         return f"{_missing(end)} was removed while it ran, and with it all that it said"
-    return None if end.reason == "exited" else f"it was {end.reason}"
+    return None if end.reason is EndReason.EXITED else f"it was {end.reason}"
 
 
 def _missing(end: AttemptEnd) -> str:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, JournalChangedError, SpawnerError
@@ -299,7 +300,11 @@ class Run:
             self.executor.cancel(found, at_once=False)
             found = await self.executor.collect(found)
         ended = AttemptEnded(
-            number=attempt.number, reason="outdated", exit_code=None, record=None, survivors=list(found.survivors)
+            number=attempt.number,
+            reason=EndReason.OUTDATED,
+            exit_code=None,
+            record=None,
+            survivors=list(found.survivors),
         )
         writer.post(entry_of(ended, run_id=self.run_id, task_id=attempt.task_id))
 

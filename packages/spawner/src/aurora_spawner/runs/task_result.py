@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import first_attempt
-from aurora_spawner.attempts.executor import FOLDER_REMOVED
+from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.sessions import lost_session, read_memo
 from aurora_spawner.runs.evidence import judge
@@ -56,8 +56,8 @@ def result_of(
     verdict = judge(end, reply, outputs=task.files, cwd=cwd, began_at=began_at(end))
     resumed = _went_on(end, backend)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
-    reason = None if end.reason == "exited" else end.reason
-    if stopped is not None and end.reason in ("cancelled", "voided", "supervisor_lost", FOLDER_REMOVED):
+    reason = None if end.reason is EndReason.EXITED else str(end.reason)
+    if stopped is not None and end.reason in ENDED_EARLY:
         state, reason = TaskState.CANCELLED, stopped
     return SpawnResult(
         task_id=str(task.id),
@@ -93,7 +93,7 @@ def began_at(end: AttemptEnd) -> float | None:
 
 def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:
     """What a failed attempt reports, in what it says or by what it leaves out."""
-    if end.reason == "exited" and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
+    if end.reason is EndReason.EXITED and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
         return reply.reported or ReportedFailure(code=CUT_OFF, message="it ended without a last word")
     return lost_session(end, reply) if resumed else reply.reported
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder, ExitRecord, is_pid, read_output
-from aurora_spawner.attempts.executor import FOLDER_REMOVED, AttemptEnd, AttemptOrder, RunningAttempt
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.attempts.process_identity import boot_id, identify
 from aurora_spawner.errors import AttemptRecordError, SpawnerError
 from aurora_spawner.supervision.cgroups import cgroup_for, end_cgroup
@@ -152,10 +153,11 @@ class LocalExecutor:
         files = AttemptFolder(path=folder)
         if supervisor is None or not supervisor.alive():
             if files.gone:  # what was said in it is lost, and what works without it is ended
-                lost = await asyncio.to_thread(self._clear_up, files, token, FOLDER_REMOVED, [])
-                return lost if supervisor is not None or not files.void(token) else replace(lost, reason="voided")
+                lost = await asyncio.to_thread(self._clear_up, files, token, EndReason.FOLDER_REMOVED, [])
+                voided = supervisor is None and files.void(token)
+                return replace(lost, reason=EndReason.VOIDED) if voided else lost
             if not files.claim.exists() and files.void(token):
-                return AttemptEnd(reason="voided")
+                return AttemptEnd(reason=EndReason.VOIDED)
             supervisor = self._claimed_by(files)
         if supervisor is not None and supervisor.alive():
             self._patience_with(token).expect_by_deadline(self._deadline_of(files))
@@ -194,9 +196,9 @@ class LocalExecutor:
         if record is None or record.token != token:
             if self._nursery is not None:
                 survivors += await self._nursery.end_left()
-            reason = "supervisor_lost" if files.path.exists() else FOLDER_REMOVED
+            reason = EndReason.SUPERVISOR_LOST if files.path.exists() else EndReason.FOLDER_REMOVED
             if patience.late:  # it was given up
-                reason = "cancelled" if patience.cancelled else "deadline"
+                reason = EndReason.CANCELLED if patience.cancelled else EndReason.DEADLINE
             return await asyncio.to_thread(self._clear_up, files, token, reason, survivors)
         if record.stdout_bytes + record.stderr_bytes > INLINE_READ_BYTES:
             return await asyncio.to_thread(self._end_of, files, record)
@@ -204,7 +206,7 @@ class LocalExecutor:
 
     def _end_of(self, files: AttemptFolder, record: ExitRecord) -> AttemptEnd:
         return AttemptEnd(
-            reason=record.reason,
+            reason=EndReason(record.reason),
             exit_code=record.exit_code,
             exec_errno=record.exec_errno,
             started_at=record.started_at,
@@ -221,7 +223,7 @@ class LocalExecutor:
             record=record.to_json(),
         )
 
-    def _clear_up(self, files: AttemptFolder, token: str, reason: str, survivors: list[int]) -> AttemptEnd:
+    def _clear_up(self, files: AttemptFolder, token: str, reason: EndReason, survivors: list[int]) -> AttemptEnd:
         cgroup = cgroup_for(token)
         left = end_cgroup(cgroup) if cgroup else []
         left += end_strays(token, session=files.read_agent_pid(), known=self._left_of(files))
