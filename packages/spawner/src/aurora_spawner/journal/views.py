@@ -1,7 +1,12 @@
-"""What the journal knows, read for people and for a resume; readers never block the writer."""
+"""Reads of the journal, for people and for a resume; a reader never blocks the writer.
+
+`load_...` reads through an open journal. The statements and the row readers are shared with the asynchronous reads in
+`async_reader.py`.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +20,7 @@ from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from aurora_spawner.journal.store import Journal
@@ -23,10 +28,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def as_written(journal: Path, place: str) -> Iterator[None]:
-    """Turns a value that nobody wrote so into an error that names file and place.
+    """Turns the error of a malformed value into one that names file and place.
 
     Raises:
-        JournalCorruptError: A value in it is not what was written.
+        JournalCorruptError: A value in it is malformed.
     """
     try:
         yield
@@ -39,19 +44,19 @@ def as_written(journal: Path, place: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What a run was asked for that its resume has to know."""
+    """The options of a run that its resume needs."""
 
     taskfile: Path | None = None
-    """Where its tasks come from."""
+    """The file of its tasks."""
     limit_usd: float | None = None
-    """What it may cost at most; None for no limit of its own."""
+    """The most that it may cost; None for no limit of its own."""
     order: str | None = None
-    """`file` or `parallel`, if the file's tasks were to run in another order than its form has."""
+    """`file` or `parallel`; None for the order of the file's form."""
     optional: bool = False
-    """Tasks that the file marks as optional run, too."""
+    """True if tasks that the file marks as optional run, too."""
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return {
             "taskfile": None if self.taskfile is None else str(self.taskfile),
             "limit_usd": self.limit_usd,
@@ -77,9 +82,9 @@ class RunRow:
     default_agent: str
     default_timeout_s: float | None
     holder: ProcessIdentity | None
-    """The coordinator that works on it, or that died doing so."""
+    """The coordinator that executes it, or that died while executing it."""
     options: RunOptions | None = None
-    """None where nothing was asked for, and in runs of earlier versions."""
+    """None without options, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +96,13 @@ class TaskRow:
     state: TaskState
     task: SpawnTask
     added_by: str | None
-    """The task whose result asked for this one."""
+    """The task whose result added this one."""
     attempts: int
     started_at: float | None
     ended_at: float | None
     result: SpawnResult | None
     cancel_asked: bool
-    """The user wants it ended; where it is not settled, nobody has come to do so."""
+    """True if the user cancelled it; an unsettled one still has to be ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,77 +124,88 @@ class AttemptRow:
     exit_code: int | None
 
 
+Statement = tuple[str, tuple[Any, ...]]
+"""SQL with the values of its parameters."""
+
 _RUN_COLUMNS: Final = (
     "run_id, kind, state, paused, created_at, started_at, ended_at, cwd, spool, max_concurrent, default_agent,"
     " default_timeout_s, holder, options"
 )
 
 
+def _rows(journal: Journal, statement: Statement) -> list[sqlite3.Row]:
+    cursor = journal.connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(*statement).fetchall()
+
+
 def list_runs(journal: Journal, *, limit: int | None = None) -> list[RunRow]:
-    """Runs, the newest first."""
+    """Returns the runs, the newest first."""
+    query = f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?"  # noqa: S608
     with translated(journal.path):
-        rows = journal.connection.execute(
-            f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?",  # noqa: S608
-            (-1 if limit is None else limit,),
-        )
-        return [_run(row, journal.path) for row in rows]
+        rows = _rows(journal, (query, (-1 if limit is None else limit,)))
+    return [read_run(row, journal.path) for row in rows]
+
+
+def select_run(run_id: str) -> Statement:
+    """Returns the statement for one run."""
+    return f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?", (run_id,)  # noqa: S608
 
 
 def load_run(journal: Journal, run_id: str) -> RunRow:
-    """One run.
+    """Returns one run.
 
     Raises:
-        UnknownRunError: There is none of that name.
+        UnknownRunError: The journal has no such run.
     """
     with translated(journal.path):
-        row = journal.connection.execute(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE run_id = ?",  # noqa: S608
-            (run_id,),
-        ).fetchone()
-    if row is None:
+        rows = _rows(journal, select_run(run_id))
+    if not rows:
         raise UnknownRunError(run_id, tuple(run.run_id for run in list_runs(journal, limit=3)))
-    return _run(row, journal.path)
+    return read_run(rows[0], journal.path)
 
 
 def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
-    """The tasks of a run in their order."""
+    """Returns the tasks of a run in their order."""
+    query = """
+        SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked
+        FROM tasks WHERE run_id = ? ORDER BY position
+        """
     with translated(journal.path):
-        rows = journal.connection.execute(
-            "SELECT task_id, position, state, spec, attempts, started_at, ended_at, result, added_by,"
-            " cancel_asked"
-            " FROM tasks WHERE run_id = ? ORDER BY position",
-            (run_id,),
-        )
         names: dict[str, str] = {}
-        return [_task(row, names, journal.path, run_id) for row in rows]
+        return [_task(row, names, journal.path, run_id) for row in _rows(journal, (query, (run_id,)))]
+
+
+def select_task_counts(run_id: str) -> Statement:
+    """Returns the statement for the number of tasks in each state."""
+    return "SELECT state, count(*) AS tasks FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
 
 
 def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
-    """How many tasks of a run are in each state; states without tasks are left out."""
+    """Returns the number of tasks of a run in each state; states without tasks are left out."""
     with translated(journal.path):
-        rows = journal.connection.execute(
-            "SELECT state, count(*) FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
-        )
-        with as_written(journal.path, f"run {run_id}: the state of its tasks"):
-            return {TaskState(state): many for state, many in rows}
+        rows = _rows(journal, select_task_counts(run_id))
+    return read_task_counts(rows, journal.path, run_id)
+
+
+def select_attempts(run_id: str, *, task_id: str | None = None, open_only: bool = False) -> Statement:
+    """Returns the statement for the attempts of a run, or of one of its tasks."""
+    query = """
+        SELECT task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at, reason,
+            exit_code
+        FROM attempts WHERE run_id = ? AND (NOT ? OR state <> 'ended') AND (? IS NULL OR task_id = ?)
+        ORDER BY intended_at, number
+        """
+    return query, (run_id, open_only, task_id, task_id)
 
 
 def load_attempts(
     journal: Journal, run_id: str, *, task_id: str | None = None, open_only: bool = False
 ) -> list[AttemptRow]:
-    """The attempts of a run, or of one of its tasks, as they came; `open_only` leaves out those that have ended."""
+    """Returns the attempts of a run, or of one of its tasks, the oldest first; `open_only` leaves out ended ones."""
     with translated(journal.path):
-        rows = journal.connection.execute(
-            """
-            SELECT task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at,
-                reason, exit_code
-            FROM attempts WHERE run_id = ? AND (NOT ? OR state <> 'ended')
-                AND (? IS NULL OR task_id = ?)
-            ORDER BY intended_at, number
-            """,
-            (run_id, open_only, task_id, task_id),
-        )
-        return [_attempt(row, journal.path, run_id) for row in rows]
+        rows = _rows(journal, select_attempts(run_id, task_id=task_id, open_only=open_only))
+    return [read_attempt(row, journal.path, run_id) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,60 +216,53 @@ class RecoveryRow:
     state: str
     agent: str
     due: float | None
-    """When it may be retried, Unix time, where it waits for that."""
+    """The time from which it may be retried, Unix time; None if it does not wait for a retry."""
     changes: list[dict[str, Any]]
-    """Its changes of state since it began, or was opened again."""
+    """Its changes of state since it started, or was reopened."""
 
 
 def load_recoveries(journal: Journal, run_id: str, *, open_only: bool = False) -> list[RecoveryRow]:
-    """The recovery of every task of a run that has begun, in their order; `open_only` leaves out settled tasks."""
+    """Returns the recovery of every started task of a run, in their order; `open_only` leaves out settled tasks."""
+    query = """
+        SELECT recoveries.task_id AS task_id, recoveries.state AS state, recoveries.agent AS agent, due, changes
+        FROM recoveries JOIN tasks USING (run_id, task_id)
+        WHERE run_id = ? AND (NOT ? OR tasks.state IN ('pending', 'running')) ORDER BY position
+        """
     with translated(journal.path):
-        rows = journal.connection.execute(
-            """
-            SELECT recoveries.task_id, recoveries.state, recoveries.agent, due, changes
-            FROM recoveries JOIN tasks USING (run_id, task_id)
-            WHERE run_id = ? AND (NOT ? OR tasks.state IN ('pending', 'running')) ORDER BY position
-            """,
-            (run_id, open_only),
-        )
-        return [_recovery(row, journal.path, run_id) for row in rows]
+        rows = _rows(journal, (query, (run_id, open_only)))
+    return [_recovery(row, journal.path, run_id) for row in rows]
 
 
 def load_breakers(journal: Journal) -> list[tuple[str, dict[str, Any]]]:
-    """The circuit breaker of every agent as the last run that moved it left it, with that run."""
+    """Returns the latest circuit breaker of every agent, with the run that changed it."""
+    query = "SELECT run_id, breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent"
     with translated(journal.path):
-        rows = journal.connection.execute(
-            "SELECT run_id, breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent"
-        )
-        return [_breaker(row, journal.path) for row in rows]
+        rows = _rows(journal, (query, ()))
+    return [_breaker(row, journal.path) for row in rows]
 
 
 def load_durations(journal: Journal, *, newest: int) -> list[tuple[str, float]]:
-    """Agent and duration in seconds of the newest tasks that succeeded, of all runs."""
+    """Returns agent and duration in seconds of the newest tasks that succeeded, of all runs."""
+    query = """
+        SELECT json_extract(result, '$.agent') AS agent, json_extract(result, '$.execution_time') AS duration_s
+        FROM tasks WHERE state = 'succeeded' ORDER BY ended_at DESC LIMIT ?
+        """
     with translated(journal.path):
-        rows = journal.connection.execute(
-            """
-            SELECT json_extract(result, '$.agent'), json_extract(result, '$.execution_time') FROM tasks
-            WHERE state = 'succeeded' ORDER BY ended_at DESC LIMIT ?
-            """,
-            (newest,),
-        )
-        with as_written(journal.path, "the durations of tasks"):
-            return [(text(agent), number(took)) for agent, took in rows]
+        rows = _rows(journal, (query, (newest,)))
+    with as_written(journal.path, "the durations of tasks"):
+        return [(text(row["agent"]), number(row["duration_s"])) for row in rows]
 
 
 def load_failures(journal: Journal, *, newest: int) -> list[list[dict[str, Any]]]:
-    """The changes of state of the newest tasks of which something failed, of all runs."""
+    """Returns the changes of state of the newest tasks with a failure, of all runs."""
+    query = """
+        SELECT changes FROM recoveries JOIN tasks USING (run_id, task_id)
+        WHERE json_array_length(changes) > 2 OR recoveries.state = 'failed' ORDER BY ended_at DESC LIMIT ?
+        """
     with translated(journal.path):
-        rows = journal.connection.execute(
-            """
-            SELECT changes FROM recoveries JOIN tasks USING (run_id, task_id)
-            WHERE json_array_length(changes) > 2 OR recoveries.state = 'failed' ORDER BY ended_at DESC LIMIT ?
-            """,
-            (newest,),
-        )
-        with as_written(journal.path, "the recovery of tasks"):
-            return [documents(changes) for (changes,) in rows]
+        rows = _rows(journal, (query, (newest,)))
+    with as_written(journal.path, "the recovery of tasks"):
+        return [documents(row["changes"]) for row in rows]
 
 
 def _stored_identity(stored: object) -> ProcessIdentity:
@@ -272,29 +281,38 @@ _RUN_READERS: Final[dict[str, Reader]] = {
 }
 
 
-def _named(columns: str, row: tuple[Any, ...]) -> Mapping[str, Any]:
-    return dict(zip(columns.split(", "), row, strict=True))
+def read_run(row: sqlite3.Row, journal: Path) -> RunRow:
+    """Returns the run of a row of `select_run`.
+
+    Raises:
+        JournalCorruptError: A value of the row is malformed.
+    """
+    with as_written(journal, f"run {row['run_id']}"):
+        return RunRow(**read_fields(RunRow, dict(row), _RUN_READERS))
 
 
-def _run(row: tuple[Any, ...], journal: Path) -> RunRow:
-    with as_written(journal, f"run {row[0]}"):
-        return RunRow(**read_fields(RunRow, _named(_RUN_COLUMNS, row), _RUN_READERS))
+def read_task_counts(rows: Iterable[sqlite3.Row], journal: Path, run_id: str) -> dict[TaskState, int]:
+    """Returns the counts of the rows of `select_task_counts`.
+
+    Raises:
+        JournalCorruptError: A state is malformed.
+    """
+    with as_written(journal, f"run {run_id}: the state of its tasks"):
+        return {TaskState(row["state"]): row["tasks"] for row in rows}
 
 
-def _task(row: tuple[Any, ...], names: dict[str, str], journal: Path, run_id: str) -> TaskRow:
-    """A task; a name stands once in memory, however many tasks depend on it or name its agent."""
-    with as_written(journal, f"run {run_id}, task {row[0]}"):
-        spec = document(row[3])
-        task_id = spec["id"] = names.setdefault(text(row[0]), row[0])
+def _task(row: sqlite3.Row, names: dict[str, str], journal: Path, run_id: str) -> TaskRow:
+    """Returns a task; each name is in memory once, however many tasks depend on it or name its agent."""
+    with as_written(journal, f"run {run_id}, task {row['task_id']}"):
+        spec = document(row["task"])
+        task_id = spec["id"] = names.setdefault(text(row["task_id"]), row["task_id"])
         spec["depends_on"] = [names.setdefault(text(each), each) for each in spec["depends_on"]]
         for field in ("agent", "model", "prompt_format"):
             value = spec.get(field)
             if value is not None:
                 spec[field] = names.setdefault(text(value), value)
-        columns = "task_id, position, state, task, attempts, started_at, ended_at, result, added_by, cancel_asked"
-        return TaskRow(
-            **read_fields(TaskRow, {**_named(columns, row), "task_id": task_id, "task": spec}, _TASK_READERS)
-        )
+        stored = {**dict(row), "task_id": task_id, "task": spec}
+        return TaskRow(**read_fields(TaskRow, stored, _TASK_READERS))
 
 
 def _result(stored: object) -> SpawnResult:
@@ -307,8 +325,6 @@ _TASK_READERS: Final[dict[str, Reader]] = {
     "SpawnResult": _result,
     "int": count,
 }
-
-
 _ATTEMPT_READERS: Final[dict[str, Reader]] = {
     "ProcessIdentity": _stored_identity,
     "EndReason": EndReason,
@@ -316,23 +332,23 @@ _ATTEMPT_READERS: Final[dict[str, Reader]] = {
 }
 
 
-def _attempt(row: tuple[Any, ...], journal: Path, run_id: str) -> AttemptRow:
-    with as_written(journal, f"run {run_id}, task {row[0]}, attempt {row[1]}"):
-        columns = (
-            "task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at, reason,"
-            " exit_code"
-        )
-        if row[2] not in ("intended", "started", "ended"):
-            raise ValueError(f"state {row[2]!a} is none of an attempt")
-        return AttemptRow(**read_fields(AttemptRow, _named(columns, row), _ATTEMPT_READERS))
+def read_attempt(row: sqlite3.Row, journal: Path, run_id: str) -> AttemptRow:
+    """Returns the attempt of a row of `select_attempts`.
+
+    Raises:
+        JournalCorruptError: A value of the row is malformed.
+    """
+    with as_written(journal, f"run {run_id}, task {row['task_id']}, attempt {row['number']}"):
+        if row["state"] not in ("intended", "started", "ended"):
+            raise ValueError(f"state {row['state']!a} is none of an attempt")
+        return AttemptRow(**read_fields(AttemptRow, dict(row), _ATTEMPT_READERS))
 
 
-def _recovery(row: tuple[Any, ...], journal: Path, run_id: str) -> RecoveryRow:
-    with as_written(journal, f"run {run_id}, task {row[0]}: its recovery"):
-        columns = "task_id, state, agent, due, changes"
-        return RecoveryRow(**read_fields(RecoveryRow, _named(columns, row), {"list[dict[str, Any]]": documents}))
+def _recovery(row: sqlite3.Row, journal: Path, run_id: str) -> RecoveryRow:
+    with as_written(journal, f"run {run_id}, task {row['task_id']}: its recovery"):
+        return RecoveryRow(**read_fields(RecoveryRow, dict(row), {"list[dict[str, Any]]": documents}))
 
 
-def _breaker(row: tuple[Any, ...], journal: Path) -> tuple[str, dict[str, Any]]:
-    with as_written(journal, f"run {row[0]}: a circuit breaker"):
-        return text(row[0]), document(row[1])
+def _breaker(row: sqlite3.Row, journal: Path) -> tuple[str, dict[str, Any]]:
+    with as_written(journal, f"run {row['run_id']}: a circuit breaker"):
+        return text(row["run_id"]), document(row["breaker"])
