@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_core.project_profile.detect import look_at
+from aurora_core.project_profile.detect import detect_profile
 from aurora_core.project_profile.document import as_markdown
 from aurora_core.project_profile.profile import EntryPoint, Language, ProjectProfile, Purpose
 
@@ -20,7 +20,7 @@ def survey(root: Path, files: dict[str, str]) -> ProjectProfile:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return look_at(root, sorted(files))
+    return detect_profile(root, sorted(files))
 
 
 def lines(profile: ProjectProfile, purpose: Purpose) -> list[str]:
@@ -156,7 +156,7 @@ def test_a_malformed_manifest_is_named_with_its_reason_and_the_rest_is_read(tmp_
 
 
 def test_a_manifest_that_vanished_since_the_listing_is_named(tmp_path: Path) -> None:
-    (unread,) = look_at(tmp_path, ["pyproject.toml"]).unread
+    (unread,) = detect_profile(tmp_path, ["pyproject.toml"]).unread
     assert unread.startswith("pyproject.toml: ")
 
 
@@ -171,12 +171,12 @@ def test_the_page_has_a_section_for_each_thing_found_and_none_for_what_is_missin
 
 
 def test_the_page_stays_short_for_a_project_with_many_folders(tmp_path: Path) -> None:
-    page = as_markdown(look_at(tmp_path, [f"d{number:03}/x" for number in range(50)]))
+    page = as_markdown(detect_profile(tmp_path, [f"d{number:03}/x" for number in range(50)]))
     assert "- … and 38 more" in page
 
 
 def test_names_cannot_break_out_of_their_line(tmp_path: Path) -> None:
-    page = as_markdown(look_at(tmp_path, ["a\n# Title`x/y.py"]))
+    page = as_markdown(detect_profile(tmp_path, ["a\n# Title`x/y.py"]))
     assert "\n# Title" not in page
 
 
@@ -187,7 +187,7 @@ def test_names_cannot_break_out_of_their_line(tmp_path: Path) -> None:
 def test_no_content_of_a_manifest_raises(name: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_bytes(content)
-        as_markdown(look_at(Path(folder), [name]))
+        as_markdown(detect_profile(Path(folder), [name]))
 
 
 @pytest.mark.parametrize("table", ["project", "tool", "project.scripts", "tool.poetry", "bin"])

@@ -16,9 +16,9 @@ from aurora_core.activation import (
     MIN_AGE_S,
     PRESETS,
     AccessHistory,
+    ActivationInputs,
     ActivationPreset,
     ActivationSettings,
-    Signs,
     activation_score,
     base_level,
     decay_of,
@@ -38,8 +38,10 @@ def history(*ages: float) -> AccessHistory:
     return AccessHistory(total=len(times), first_at=times[0], recent=tuple(times[-KEPT:]))
 
 
-def signs(past: AccessHistory | None, *, decay: float = 0.4, spreading: float = 0.0, overlap: float = 0.0) -> Signs:
-    return Signs(history=past, decay=decay, spreading=spreading, overlap=overlap)
+def signs(
+    past: AccessHistory | None, *, decay: float = 0.4, spreading: float = 0.0, overlap: float = 0.0
+) -> ActivationInputs:
+    return ActivationInputs(history=past, decay=decay, spreading=spreading, overlap=overlap)
 
 
 @given(st.lists(AGES, min_size=1, max_size=KEPT), DECAYS)

@@ -129,16 +129,16 @@ def test_only_the_files_of_the_hits_are_indexed_again(project: Path) -> None:
 
 def test_a_file_that_changes_all_the_time_is_stale_at_the_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Memory.open(project) as memory:
-        original = freshness.Freshness.follow
+        original = freshness.Freshness.reindex
         versions = iter(range(1000))
 
-        def follow(self: freshness.Freshness, outdated: object) -> bool:
+        def reindex(self: freshness.Freshness, outdated: object) -> bool:
             done = original(self, outdated)  # type: ignore[arg-type]
             (project / "src" / "a.py").write_text(f"# {next(versions)}\n{WOMBAT}")
             return done
 
         (project / "src" / "a.py").write_text("# first\n" + WOMBAT)
-        monkeypatch.setattr(freshness.Freshness, "follow", follow)
+        monkeypatch.setattr(freshness.Freshness, "reindex", reindex)
         assert {stale for *_, stale in places(memory)} == {True}
 
 

@@ -44,7 +44,7 @@ def test_a_linked_worktree_is_a_project_of_its_own(main: Path, place: str) -> No
     (worktree / "sub").mkdir()
     assert Project.find(worktree) is None
     assert Project.find(worktree / "sub") is None
-    assert Project.prospect(worktree / "sub").root == worktree
+    assert Project.uninitialised(worktree / "sub").root == worktree
     Project.init(worktree)
     assert Project.find(worktree / "sub") == Project(root=worktree)
     assert Project.find(main) == Project(root=main)
@@ -67,7 +67,7 @@ def test_a_worktree_without_settings_follows_those_of_the_main_checkout(main: Pa
     (main / ".aurora" / "config.yaml").write_text("spawner:\n  max_concurrent: 3\n")
     (main / ".aurora" / "policies.yaml").write_text("destructive:\n  drop_table: {action: deny}\n")
     git(main, "worktree", "add", "-q", "w")
-    project = Project.prospect(main / "w")
+    project = Project.uninitialised(main / "w")
     assert load_config(project, environ={}).max_concurrent == 3
     assert project.policies_file == main / ".aurora" / "policies.yaml"
     (main / "w" / ".aurora").mkdir()
@@ -82,7 +82,7 @@ def test_a_folder_that_only_claims_to_be_a_worktree_gets_no_settings(main: Path,
     claims = tmp_path / "claims"
     claims.mkdir()
     shutil.copy(main / "w" / ".git", claims / ".git")
-    assert Project.prospect(claims).config_file == claims / ".aurora" / "config.yaml"
+    assert Project.uninitialised(claims).config_file == claims / ".aurora" / "config.yaml"
 
 
 @pytest.mark.parametrize("content", [b"", b"gitdir:", b"gitdir: \xff\x00/worktrees/x", b"gitdir: " + b"a/" * 50_000])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_core import terms
+from aurora_core.tokens import terms
 
 
 @pytest.mark.parametrize(

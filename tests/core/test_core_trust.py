@@ -13,18 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_core import (
-    Claim,
-    ConfigError,
-    Part,
-    Project,
-    TrustStore,
-    TrustStoreError,
-    changes,
-    digest_of,
-    load_config,
-    project_claims,
-)
+from aurora_core import ConfigError, Project, TrustStore, TrustStoreError, load_config
+from aurora_core.settings.config import project_claims
+from aurora_core.trust import Claim, Part, changes, digest_of
 
 HOSTILE = """\
 tool: evil
@@ -62,7 +53,7 @@ def test_only_what_starts_and_loosens_nothing_has_an_effect(project: Project, ho
     assert (config.tool, dict(config.backends), dict(config.recovery), config.env_pass) == (None, {}, {}, ())
     assert not config.share_answers
     assert (config.max_concurrent, config.exclude) == (2, ("x/",))
-    assert {claim.name for claim in config.left_aside} == {
+    assert {claim.name for claim in config.untrusted} == {
         *("tool", "backends.evil", "backends.claude", "backends.model"),
         *("env_pass", "spawner.recovery", "memory.share_answers"),
     }
@@ -82,7 +73,7 @@ def test_what_was_trusted_has_effect_until_it_changes(project: Project, home: Pa
     store(home).remember(project.root, project_claims(project))
     environ = {"HOME": str(home)}
     config = load_config(project, environ=environ)
-    assert (config.tool, len(config.backends), config.left_aside) == ("evil", 3, ())
+    assert (config.tool, len(config.backends), config.untrusted) == ("evil", 3, ())
     project.config_file.write_text(HOSTILE.replace("x/", "y/"))
     assert load_config(project, environ=environ).tool == "evil", "what needs no trust may change"
     for one_letter in ("touch owneD", 'A: "2"', "//evil.invalia/v1", "max_retries: 51", "tool: model"):
@@ -124,7 +115,7 @@ def test_without_a_home_nothing_is_trusted(project: Project) -> None:
 def test_a_harmless_project_needs_no_trust(project: Project, home: Path) -> None:
     project.config_file.write_text("tool: local\nmemory: {share_answers: false}\nspawner: {max_concurrent: 3}\n")
     config = load_config(project, environ={"HOME": str(home)})
-    assert (config.tool, config.max_concurrent, config.left_aside) == ("local", 3, ())
+    assert (config.tool, config.max_concurrent, config.untrusted) == ("local", 3, ())
 
 
 def test_trust_is_for_a_path(project: Project, home: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.fuzz.bounded import bounded
 from aurora_core import Memory
 from aurora_core.chunking.grammars import _BY_SUFFIX
 from aurora_core.chunking.split import AS_TEXT, cut_file
-from aurora_core.project_profile.detect import look_at
+from aurora_core.project_profile.detect import detect_profile
 from aurora_core.project_profile.recipes import read_makefile
 
 SIZE = 590_000
@@ -132,7 +132,7 @@ def test_a_manifest_that_is_no_file_is_passed_over(tmp_path: Path, name: str, ta
         os.mkfifo(tmp_path / name)
     else:
         (tmp_path / name).symlink_to(target)
-    profile = bounded(look_at, tmp_path, [name])
+    profile = bounded(detect_profile, tmp_path, [name])
     assert name in str(profile.unread)
 
 

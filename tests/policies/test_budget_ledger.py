@@ -47,10 +47,16 @@ def reserve(
     model: str | None = None,
     run: str = "r",
     sharers: int = 0,
-    goes_on: bool = False,
+    continues_session: bool = False,
 ) -> Grant:
     return of.reserve(
-        token=token, run_id=run, task_id="1", agent=agent, model=model, sharers=sharers, goes_on=goes_on
+        token=token,
+        run_id=run,
+        task_id="1",
+        agent=agent,
+        model=model,
+        sharers=sharers,
+        continues_session=continues_session,
     )
 
 
@@ -131,7 +137,7 @@ def test_a_share_is_a_call_at_least(tmp_path: Path) -> None:
     money.observe("a", 0.7, 0.7)
     money.settle("a", 0.7)
     assert "has 0.60 USD left" in reserve(money, "b", run="one", sharers=1).reason
-    assert not reserve(money, "c", run="one", sharers=1, goes_on=True).granted
+    assert not reserve(money, "c", run="one", sharers=1, continues_session=True).granted
 
 
 def test_who_goes_on_may_do_so_with_less_than_a_whole_attempt_costs(tmp_path: Path) -> None:
@@ -140,9 +146,9 @@ def test_who_goes_on_may_do_so_with_less_than_a_whole_attempt_costs(tmp_path: Pa
     money.observe("a", 0.4, 0.04)
     money.settle("a", 0.4)
     assert not reserve(money, "b", run="one", sharers=1).granted
-    goes_on = reserve(money, "c", run="one", sharers=1, goes_on=True)
-    assert goes_on.reserved_usd == pytest.approx(0.2)
-    assert goes_on.allowance_usd == pytest.approx(0.15)
+    continues_session = reserve(money, "c", run="one", sharers=1, continues_session=True)
+    assert continues_session.reserved_usd == pytest.approx(0.2)
+    assert continues_session.allowance_usd == pytest.approx(0.15)
 
 
 def test_settlement_makes_room_for_what_was_not_spent(tmp_path: Path) -> None:
@@ -679,12 +685,14 @@ def test_shares_and_what_is_spent_never_exceed_the_limit(plan: Dealing) -> None:
             if task not in running:
                 wanting = sum(done[each] < plan.tasks[each][1] and each not in running for each in done)
                 if len(running) < plan.at_once:
-                    goes_on = done[task] > 0
-                    grant = reserve(money, f"t{number}", agent=f"a{task}", sharers=wanting, goes_on=goes_on)
+                    continues_session = done[task] > 0
+                    grant = reserve(
+                        money, f"t{number}", agent=f"a{task}", sharers=wanting, continues_session=continues_session
+                    )
                     if grant.granted:
                         assert grant.allowance_usd is not None
                         running[task] = (f"t{number}", 0.0, grant.allowance_usd)
-                        if plan.known or (plan.watched and goes_on):
+                        if plan.known or (plan.watched and continues_session):
                             most[task] = max(first, min(1.25 * dearest[task], grant.reserved_usd))
             else:
                 token, so_far, allowance = running[task]

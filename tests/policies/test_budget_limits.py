@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from aurora_policies import Budget, CapExceeded, HardLimitAction, PoliciesEngine, SpawnCaps, depth_of
+from aurora_policies import CapExceeded, Caps, HardLimitAction, PoliciesEngine, check_caps, depth_of
 from aurora_policies.budget import OwnLimits, effective_limits
+from aurora_policies.schema import Budget
 
 
 def test_without_a_word_the_defaults_are_in_force() -> None:
@@ -57,17 +58,17 @@ def test_a_project_cannot_turn_a_limit_of_the_users_into_a_warning(own: OwnLimit
 
 def test_the_default_caps_allow_a_run_and_agents_that_start_one() -> None:
     caps = PoliciesEngine.load(None).caps
-    caps.check(tasks=1000, depth=0)
-    caps.check(tasks=1, depth=2)
+    check_caps(caps, tasks=1000, depth=0)
+    check_caps(caps, tasks=1, depth=2)
 
 
 def test_what_is_too_large_or_too_deep_is_refused_with_its_setting() -> None:
-    caps = SpawnCaps(max_agents=4, max_depth=2, max_total_spawns=10)
+    caps = Caps(max_agents=4, max_depth=2, max_total_spawns=10)
     with pytest.raises(CapExceeded, match="11 tasks") as large:
-        caps.check(tasks=11, depth=0)
+        check_caps(caps, tasks=11, depth=0)
     assert large.value.setting == "caps.max_total_spawns"
     with pytest.raises(CapExceeded, match="2 agents stand above") as deep:
-        caps.check(tasks=1, depth=2)
+        check_caps(caps, tasks=1, depth=2)
     assert deep.value.setting == "caps.max_depth"
 
 

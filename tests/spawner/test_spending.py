@@ -58,11 +58,11 @@ class Purse:
         agent: str,
         model: str | None,
         sharers: int = 0,
-        goes_on: bool = False,
+        continues_session: bool = False,
     ) -> Answer:
         self.asked += 1
         self.sharers.append(sharers)
-        self.went_on.append(goes_on)
+        self.went_on.append(continues_session)
         if sum(self.held.values()) + self.unit > self.money:
             return Answer(granted=False, reason="the purse is empty")
         self.held[token] = self.unit

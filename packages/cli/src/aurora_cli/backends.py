@@ -13,7 +13,8 @@ from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aurora_core import BackendConfig, Config
+    from aurora_core import Config
+    from aurora_core.settings.config import BackendConfig
     from aurora_spawner.backends.command import PromptBy
 
 __all__ = ["configured_agents", "found_agents"]

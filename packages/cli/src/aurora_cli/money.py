@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aurora_cli.errors import OverLimitError
 from aurora_cli.output import note
-from aurora_policies import CapExceeded, HardLimitAction, depth_of
+from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
 from aurora_policies.budget import Ledger, Limits, OwnLimits, effective_limits
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
@@ -25,7 +25,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from aurora_policies import PoliciesEngine, SpawnCaps
+    from aurora_policies import Caps, PoliciesEngine
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
@@ -98,7 +98,7 @@ class Guard:
         return replace(self, may_use=self.may_use | frozenset(agents))
 
     @property
-    def caps(self) -> SpawnCaps:
+    def caps(self) -> Caps:
         """The caps in force."""
         return self.engine.caps
 
@@ -116,7 +116,7 @@ class Guard:
             OverLimitError: it cannot, or nothing is left for the first attempt.
         """
         try:
-            self.caps.check(tasks=tasks, depth=depth_of(os.environ))
+            check_caps(self.caps, tasks=tasks, depth=depth_of(os.environ))
         except CapExceeded as error:
             raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other

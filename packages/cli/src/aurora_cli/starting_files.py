@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.project_profile.detect import look_at
+from aurora_core.project_profile.detect import detect_profile
 from aurora_core.project_profile.document import as_markdown
 from aurora_core.project_profile.listing import list_files
 from aurora_policies import default_policies_yaml
@@ -70,7 +70,7 @@ def write_missing(project: Project) -> tuple[StartingFile, ...]:
 
 
 def _project_page(root: Path) -> str:
-    return as_markdown(look_at(root, list_files(root)))
+    return as_markdown(detect_profile(root, list_files(root)))
 
 
 def _write_new(path: Path, text: Callable[[], str]) -> StartingFile:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from aurora_cli.escapes import printable
 from aurora_cli.output import note, note_once
-from aurora_core import AuroraCoreError, Claim, Part, TrustStore, TrustStoreError, project_claims
+from aurora_core import AuroraCoreError, TrustStore, TrustStoreError
+from aurora_core.settings.config import project_claims
+from aurora_core.trust import Claim, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -12,24 +12,20 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli import trusting
 from aurora_cli.errors import NoProjectError, UnknownAgentError, UntrustedAgentError
 from aurora_cli.output import note
-from aurora_core import (
-    AuroraCoreError,
-    Memory,
-    Part,
-    Project,
-    linked_worktree_above,
-    load_config,
-    shared_answers_folder,
-)
+from aurora_core import AuroraCoreError, Memory, Project, load_config
+from aurora_core.checkouts import linked_worktree_above
 from aurora_core.private_files import private_folder
+from aurora_core.project import shared_answers_folder
+from aurora_core.trust import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from aurora_cli.money import Guard
-    from aurora_core import Claim, Config, IndexProgress, IndexReport
+    from aurora_core import Config, IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_core.settings.keys import KeyStore
+    from aurora_core.trust import Claim
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
     from aurora_soar.personas import Match, Persona, Roster
@@ -83,7 +79,7 @@ def prospect(folder: Path) -> Project:
 
 def project_or_prospect(start: Path) -> Project:
     """Finds the project that a folder belongs to, or the one that it would be; nothing is made."""
-    return Project.find(start) or Project.prospect(start)
+    return Project.find(start) or Project.uninitialised(start)
 
 
 def set_up(project: Project) -> Project:
@@ -104,7 +100,7 @@ def settings(project: Project, *, tool: str | None = None, max_concurrent: int |
     given = {"tool": tool, "spawner.max_concurrent": max_concurrent}
     overrides = {key: value for key, value in given.items() if value is not None}
     config = load_config(project, environ=os.environ, overrides=overrides)
-    if config.left_aside:
+    if config.untrusted:
         _tell_left_aside(project)
     return config
 
@@ -274,7 +270,7 @@ def default_agent(config: Config) -> str:
     """
     from aurora_spawner.backends.cli import installed_kinds
 
-    if config.left_aside:
+    if config.untrusted:
         return config.tool or LOCAL_AGENT
     return config.tool or next(iter(installed_kinds(os.environ)), LOCAL_AGENT)
 
@@ -303,7 +299,7 @@ def check_trusted(config: Config, backends: Mapping[str, Backend], agents: Itera
     Raises:
         UntrustedAgentError: one of them is left aside.
     """
-    aside = {claim.name for claim in config.left_aside}
+    aside = {claim.name for claim in config.untrusted}
     for agent, where in agents:
         if f"backends.{agent}" in aside and agent not in backends:
             raise UntrustedAgentError(agent, where)

@@ -1,7 +1,9 @@
-"""Local code memory: chunks, index, search and activation for a source tree."""
+"""Local code memory: chunks, index, search and activation for a source tree; settings and layout of a project.
+
+Names beyond these are imported from their module, for example `aurora_core.trust.Claim`.
+"""
 
 from aurora_core.activation import ActivationPreset
-from aurora_core.checkouts import linked_worktree_above
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.errors import (
     AuroraCoreError,
@@ -15,22 +17,17 @@ from aurora_core.errors import (
 )
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
 from aurora_core.memory import Memory
-from aurora_core.places import is_test_file
-from aurora_core.project import Project, shared_answers_folder
+from aurora_core.project import Project
 from aurora_core.report import IndexProgress, IndexReport, LeftOutGroup, SkippedFile
 from aurora_core.search import Rarity
-from aurora_core.settings.config import BackendConfig, Config, load_config, project_claims
+from aurora_core.settings.config import Config, load_config
 from aurora_core.store.reasoning import Reasoning
-from aurora_core.tokens import terms
-from aurora_core.trust import Change, Claim, Part, TrustedProject, TrustStore, changes, digest_of
+from aurora_core.trust import TrustStore
 
 __all__ = [
     "ActivationPreset",
     "AuroraCoreError",
-    "BackendConfig",
-    "Change",
     "ChunkKind",
-    "Claim",
     "Config",
     "ConfigError",
     "EmbedderError",
@@ -41,7 +38,6 @@ __all__ = [
     "LeftOutGroup",
     "Memory",
     "MemoryStats",
-    "Part",
     "Project",
     "ProjectError",
     "Rarity",
@@ -54,13 +50,5 @@ __all__ = [
     "SymbolType",
     "TrustStore",
     "TrustStoreError",
-    "TrustedProject",
-    "changes",
-    "digest_of",
-    "is_test_file",
-    "linked_worktree_above",
     "load_config",
-    "project_claims",
-    "shared_answers_folder",
-    "terms",
 ]

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.activation import Signs, activation_score, decay_of, total_activation
+from aurora_core.activation import ActivationInputs, activation_score, decay_of, total_activation
 from aurora_core.index.graph import read_graph
 from aurora_core.store.accesses import last_symbols, read_histories, record_accesses, symbol_of
 from aurora_core.store.database import BUSY_TIMEOUT_S, generation, is_read_only, transaction
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aurora_core.index.graph import FileGraph
     from aurora_core.store.files import DescribedChunk
 
-__all__ = ["Usage"]
+__all__ = ["AccessLog"]
 
 # What was used within this time is in focus, and activation spreads from it; so many symbols at most.
 FOCUS_S: Final = 3600.0
@@ -35,7 +35,7 @@ class _Pending:
     at: float
 
 
-class Usage:
+class AccessLog:
     """Accesses and activation of one memory.
 
     A search must never wait for an indexer. What it notes is written when nobody else writes, and at the latest when
@@ -59,7 +59,7 @@ class Usage:
         return {
             number: activation_score(
                 total_activation(
-                    Signs(
+                    ActivationInputs(
                         history=histories.get(symbol_of(chunk.file, chunk.name)),
                         decay=decay_of(chunk.kind, chunk.symbol_type, chunk.commits),
                         spreading=spread.get(chunk.file_id, 0.0),
@@ -83,13 +83,13 @@ class Usage:
             self._graph = (at, read_graph(self._connection))
         return self._graph[1].spread(focus, factor=self._settings.factor, hops=self._settings.hops)
 
-    def note(self, symbols: Iterable[str], now: float) -> None:
+    def record(self, symbols: Iterable[str], now: float) -> None:
         """Notes that symbols were used; nothing is noted where the memory cannot be written."""
         if not is_read_only(self._connection):
             self._pending.append(_Pending(frozenset(symbols), now))
             self._write(wait_s=0.0)
 
-    def write(self) -> None:
+    def flush(self) -> None:
         """Writes what was noted, after those who write now."""
         self._write(wait_s=BUSY_TIMEOUT_S)
 

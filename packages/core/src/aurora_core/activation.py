@@ -26,9 +26,9 @@ __all__ = [
     "KEPT",
     "PRESETS",
     "AccessHistory",
+    "ActivationInputs",
     "ActivationPreset",
     "ActivationSettings",
-    "Signs",
     "activation_score",
     "base_level",
     "decay_of",
@@ -120,7 +120,7 @@ class AccessHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signs:
+class ActivationInputs:
     """What speaks for a chunk beside its text.
 
     Attributes:
@@ -170,7 +170,7 @@ def decay_penalty(history: AccessHistory, now: float) -> float:
     return max(-MAX_PENALTY, min(0.0, -0.5 * math.log10(age / _DAY_S)))
 
 
-def total_activation(signs: Signs, now: float, settings: ActivationSettings) -> float:
+def total_activation(signs: ActivationInputs, now: float, settings: ActivationSettings) -> float:
     """Activation, in ACT-R's logarithmic units; -inf where nothing speaks for the chunk."""
     around = settings.spreading * signs.spreading
     boost = settings.context * MAX_CONTEXT_BOOST * signs.overlap

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from aurora_core.bounded import read_start
 from aurora_core.errors import StoreCorruptError, StoreError
 from aurora_core.hits import FileHit, Hit, Reference
-from aurora_core.indexing.indexer import follow_files
+from aurora_core.indexing.indexer import reindex_files
 from aurora_core.indexing.prepare import content_digest
 from aurora_core.indexing.walk import MAX_FILE_BYTES
-from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, understanding
+from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, translating_errors
 from aurora_core.store.files import REASONING_FOLDER, known_file
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Placed = TypeVar("Placed", Hit, FileHit, Reference)
 # Each round indexes the files of one answer; the next answer may name others that have changed.
 ROUNDS: Final = 8
 # A search does not wait for an indexer; what it could not follow in this time is marked as stale.
-PATIENCE_S: Final = 0.25
+LOCK_WAIT_S: Final = 0.25
 
 
 class State(Enum):
@@ -55,22 +55,22 @@ class Freshness:
         self._root = root
         self._exclude = exclude
 
-    def checked(self, ask: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
+    def checked(self, fetch: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
         """Returns an answer that is true of the disk: what changed is indexed again, what is gone is left out.
 
         Where the memory cannot be written now, what changed is marked as stale.
 
         Args:
-            ask: gives so many answers, best first; it is asked again when the memory has followed the files.
+            fetch: gives so many answers, best first; it is asked again when the memory has followed the files.
         """
         wanted = limit
         writable = not is_read_only(self._connection)
         for _ in range(ROUNDS):
-            found = ask(wanted)
+            found = fetch(wanted)
             outdated = self.outdated({hit.file for hit in found})
             if not outdated:
                 return found[:limit]
-            writable = writable and self.follow(outdated)
+            writable = writable and self.reindex(outdated)
             if not writable:
                 kept = _marked(found, outdated)
                 if len(kept) >= limit or len(found) < wanted:
@@ -106,21 +106,21 @@ class Freshness:
             return State.GONE
         return State.SAME if content_digest(content) == digest else State.CHANGED
 
-    def follow(self, outdated: Mapping[str, State]) -> bool:
+    def reindex(self, outdated: Mapping[str, State]) -> bool:
         """Indexes files again, and finds those that moved; says whether that was possible."""
         try:
-            with understanding(self._database), self._patience():
+            with translating_errors(self._database), self._short_lock_wait():
                 gone = [file for file, state in outdated.items() if state is State.GONE]
                 changed = [file for file, state in outdated.items() if state is State.CHANGED]
-                return follow_files(self._connection, self._root, changed=changed, gone=gone, exclude=self._exclude)
+                return reindex_files(self._connection, self._root, changed=changed, gone=gone, exclude=self._exclude)
         except StoreCorruptError:
             raise
         except StoreError:
             return False  # somebody else writes, or the disk is full: the answer says what is stale
 
     @contextmanager
-    def _patience(self) -> Iterator[None]:
-        self._connection.execute(f"PRAGMA busy_timeout = {round(PATIENCE_S * 1000)}")
+    def _short_lock_wait(self) -> Iterator[None]:
+        self._connection.execute(f"PRAGMA busy_timeout = {round(LOCK_WAIT_S * 1000)}")
         try:
             yield
         finally:

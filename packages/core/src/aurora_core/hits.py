@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aurora_core.chunking import ChunkKind, SymbolType
+    from aurora_core.ranking import HitScores
     from aurora_core.report import LeftOutGroup
     from aurora_core.store.files import StoredChunk
     from aurora_core.store.reasoning import Reasoning
@@ -100,8 +101,8 @@ class MemoryStats:
     left_out: tuple[LeftOutGroup, ...] = ()
 
 
-def hit_of(chunk: StoredChunk, *, bm25: float, activation: float, score: float) -> Hit:
-    """A stored chunk as a hit, without vectors."""
+def hit_of(chunk: StoredChunk, scores: HitScores) -> Hit:
+    """Returns a stored chunk as a hit with its scores."""
     return Hit(
         chunk_id=str(chunk.id),
         file=chunk.file,
@@ -112,8 +113,8 @@ def hit_of(chunk: StoredChunk, *, bm25: float, activation: float, score: float) 
         symbol_type=chunk.symbol_type,
         content=chunk.content,
         signature=chunk.signature or None,
-        bm25_score=bm25,
-        activation_score=activation,
-        semantic_score=0.0,
-        hybrid_score=score,
+        bm25_score=scores.bm25,
+        activation_score=scores.activation,
+        semantic_score=scores.semantic,
+        hybrid_score=scores.hybrid,
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Self
 
-from aurora_core.access_log import Usage
+from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.chunking.chunk import KINDS
@@ -20,11 +20,11 @@ from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
-from aurora_core.ranking import WEIGHTS, PartWeights
+from aurora_core.ranking import WEIGHTS, HitScores, PartWeights, hit_scores
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
-from aurora_core.store.database import connect, naming_failures, reading, transaction, understanding
+from aurora_core.store.database import connect, reading, transaction, translating_errors, translating_sqlite_errors
 from aurora_core.store.files import (
     REASONING_FOLDER,
     chunks_by_id,
@@ -51,8 +51,7 @@ __all__ = ["Memory"]
 
 # Of a search, what it puts first counts as used. More of them would make the next search worse: what was merely
 # shown would rise (function search: MRR .571 without, .571 with one, .567 with three, .558 with ten).
-NOTED_HITS: Final = 1
-SEMANTIC_WEIGHT: Final = 0.3
+RECORDED_HITS: Final = 1
 # So many of the nearest chunks join those that share words with the query.
 SEMANTIC_CANDIDATES: Final = 40
 MAX_CALLER_CHUNKS: Final = 400
@@ -80,7 +79,7 @@ class Memory:
         self._connection = connect(self._database, read_only=read_only)
         self._searcher = Searcher(self._connection)
         self._settings = PRESETS[activation]
-        self._usage = Usage(self._connection, self._settings)
+        self._access_log = AccessLog(self._connection, self._settings)
         self._freshness = Freshness(self._connection, self._database, project.root, self._exclude)
         self._embedder = embedder
         self._semantic = SemanticIndex(self._connection, embedder) if embedder else None
@@ -162,8 +161,8 @@ class Memory:
 
     def close(self) -> None:
         """Lets go of the database; the memory cannot be used afterwards."""
-        with understanding(self._database), closing(self._connection):
-            self._usage.write()
+        with translating_errors(self._database), closing(self._connection):
+            self._access_log.flush()
             self._stop_encoding()
 
     def index(
@@ -194,7 +193,7 @@ class Memory:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Inside, chunks change; those that are new are encoded afterwards."""
-        with understanding(self._database):
+        with translating_errors(self._database):
             self._stop_encoding()
             yield
             if self._embedder is not None:
@@ -216,7 +215,7 @@ class Memory:
         """
         if self._embedder is None:
             return 0
-        with naming_failures(self._database):
+        with translating_sqlite_errors(self._database):
             self._stop_encoding()
             return encode_pending(self._connection, self._embedder, on_progress=on_progress)
 
@@ -267,8 +266,8 @@ class Memory:
         now = time.time()
         hits = self._fresh(lambda count: self._ranked(query, count, wanted, min_score, now), limit)
         if record and hits:
-            with understanding(self._database):
-                self._usage.note((symbol_of(hit.file, hit.name) for hit in hits[:NOTED_HITS]), now)
+            with translating_errors(self._database):
+                self._access_log.record((symbol_of(hit.file, hit.name) for hit in hits[:RECORDED_HITS]), now)
         return hits
 
     def _fresh(self, ask: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
@@ -278,32 +277,19 @@ class Memory:
     def _ranked(self, query: str, limit: int, wanted: Sequence[ChunkKind], min_score: float, now: float) -> list[Hit]:
         """The best chunks as they are in the index."""
         with reading(self._connection, self._database):
-            scored = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
+            matches = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
             cosines = self._semantic.nearest(query, SEMANTIC_CANDIDATES) if self._semantic else {}
-            scored += [(number, 0.0, 0.0) for number in cosines.keys() - {number for number, _, _ in scored}]
-            activations = self._usage.activations([number for number, _, _ in scored], terms(query), now)
-            ranked = sorted(
-                (
-                    score + self._settings.weight * activations[number] + SEMANTIC_WEIGHT * cosines.get(number, 0.0),
-                    -at,
-                    number,
-                    own,
-                )
-                for at, (number, own, score) in enumerate(scored)
-                if number in activations
-            )[::-1]
-            chunks = self._of_kinds(wanted, [number for _, _, number, _ in ranked], limit)
+            candidates = dict.fromkeys([*(number for number, _, _ in matches), *cosines])
+            activations = self._access_log.activations(list(candidates), terms(query), now)
+            ranked = hit_scores(matches, cosines, activations, activation_weight=self._settings.weight)
+            chunks = self._of_kinds(wanted, [each.chunk for each in ranked], limit)
             reasonings = reasonings_by_id(
                 self._connection, [n for n, c in chunks.items() if c.kind is ChunkKind.REAS]
             )
         return [
-            replace(
-                hit_of(chunks[number], bm25=own, activation=activations[number], score=score),
-                semantic_score=cosines.get(number, 0.0),
-                reasoning=reasonings.get(number),
-            )
-            for score, _, number, own in ranked
-            if score >= min_score and number in chunks
+            replace(hit_of(chunks[each.chunk], each), reasoning=reasonings.get(each.chunk))
+            for each in ranked
+            if each.hybrid >= min_score and each.chunk in chunks
         ]
 
     def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
@@ -343,8 +329,11 @@ class Memory:
             named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
             first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
             chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
-            activations = self._usage.activations([c.id for c in chosen], terms(name), time.time())
-            return [hit_of(c, bm25=1.0, activation=activations[c.id], score=1.0) for c in chosen]
+            activations = self._access_log.activations([c.id for c in chosen], terms(name), time.time())
+            return [
+                hit_of(c, HitScores(chunk=c.id, bm25=1.0, activation=activations[c.id], semantic=0.0, hybrid=1.0))
+                for c in chosen
+            ]
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
@@ -369,7 +358,7 @@ class Memory:
     def text(self, file: str) -> str | None:
         """A file as it is now, by its path from the root; None where it is not in the memory."""
         outdated = self._freshness.outdated([file])
-        if outdated and not self._freshness.follow(outdated) and outdated[file] is State.GONE:
+        if outdated and not self._freshness.reindex(outdated) and outdated[file] is State.GONE:
             return None
         with reading(self._connection, self._database):
             return file_text(self._connection, file)
@@ -387,10 +376,10 @@ class Memory:
         """
         at = time.time() if now is None else now
         numbers = [int(number) for number in chunk_ids]
-        with understanding(self._database):
+        with translating_errors(self._database):
             chunks = described_chunks(self._connection, numbers)
-            self._usage.note((symbol_of(c.file, c.name) for c in chunks.values()), at)
-            self._usage.write()
+            self._access_log.record((symbol_of(c.file, c.name) for c in chunks.values()), at)
+            self._access_log.flush()
 
     def remember(self, reasoning: Reasoning) -> str:
         """Keeps an answer, so that similar questions find it; returns its chunk's id.
@@ -399,7 +388,7 @@ class Memory:
         """
         from aurora_core.indexing.prepare import indexed_chunk
 
-        with understanding(self._database), transaction(self._connection):
+        with translating_errors(self._database), transaction(self._connection):
             put = put_reasoning(self._connection, reasoning)
             mark_dead(self._connection, put.replaced)
             built = built_segment([indexed_chunk(put.path, put.chunk)])
@@ -412,7 +401,7 @@ class Memory:
 
         Code and documents cannot be forgotten: their files would be found again. Exclude them instead.
         """
-        with understanding(self._database), transaction(self._connection):
+        with translating_errors(self._database), transaction(self._connection):
             gone = remove_reasoning(self._connection, int(chunk_id)) if _CHUNK_ID.fullmatch(chunk_id) else []
             mark_dead(self._connection, gone)
         return bool(gone)

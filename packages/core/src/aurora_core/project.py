@@ -62,7 +62,7 @@ class Project:
         return None
 
     @classmethod
-    def prospect(cls, start: Path) -> Project:
+    def uninitialised(cls, start: Path) -> Project:
         """Returns the project that a folder would become: the linked git worktree that holds it, else the folder.
 
         Nothing is made.
@@ -139,7 +139,7 @@ class Project:
         if linked is None or not linked.confirmed or linked.main_checkout is None:
             return own
         main = linked.main_checkout / FOLDER
-        usable = (main / name).is_file() and not _fault(linked.main_checkout)
+        usable = (main / name).is_file() and not _refusal_reason(linked.main_checkout)
         return main / name if usable else own
 
     @property
@@ -149,11 +149,11 @@ class Project:
 
 
 def _check_trustworthy(root: Path) -> None:
-    if fault := _fault(root):
+    if fault := _refusal_reason(root):
         raise ProjectError(root / FOLDER, fault)
 
 
-def _fault(root: Path) -> str:
+def _refusal_reason(root: Path) -> str:
     """Says why a folder's `.aurora` must not be obeyed; "" if it may be.
 
     A stranger's settings name programs to start. git has the like rule for repositories (`safe.directory`).

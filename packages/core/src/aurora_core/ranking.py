@@ -1,4 +1,4 @@
-"""Parts → one score: how much each sign that a file matters counts.
+"""Combines partial scores: the parts of a file's score, and the parts of a hit's.
 
 The weights were measured on real commits and issues; benchmarks/retrieval/results.md says what each part earns.
 Each part is a share of the best file's, so that the weights compare parts and not their scales.
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "TEST_WEIGHT",
     "WEIGHTS",
     "FileParts",
+    "HitScores",
     "PartWeights",
     "best_of",
     "combined",
+    "hit_scores",
     "in_rank_order",
     "shares",
 ]
@@ -32,6 +36,7 @@ TEST_WEIGHT: Final = 0.4
 DOCUMENT_WEIGHT: Final = 0.4
 # Chunks beyond this rank add nothing to their files.
 POOL: Final = 400
+SEMANTIC_WEIGHT: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,54 @@ class FileParts:
     recency: NDArray[np.float32]
     symbol: NDArray[np.float32]
     path: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitScores:
+    """The scores of one chunk for one query.
+
+    Attributes:
+        chunk: the chunk's id.
+        bm25: share of the best match's BM25F, 0 to 1.
+        activation: 0 to 1.
+        semantic: cosine with the query, 0 without vectors.
+        hybrid: weighted sum; hits are ordered by it.
+    """
+
+    chunk: int
+    bm25: float
+    activation: float
+    semantic: float
+    hybrid: float
+
+
+def hit_scores(
+    matches: Sequence[tuple[int, float, float]],
+    cosines: Mapping[int, float],
+    activations: Mapping[int, float],
+    *,
+    activation_weight: float,
+) -> list[HitScores]:
+    """Returns the scores of the chunks that match by words or by meaning, best first; ties keep their order.
+
+    Args:
+        matches: (chunk id, BM25F share, that plus its file's part), of chunks that share words with the query.
+        cosines: by chunk id; chunks that share no word with the query are added after the others.
+        activations: by chunk id; a chunk without one has been removed meanwhile and is left out.
+        activation_weight: weight of activation, from the preset.
+    """
+    words = {chunk: (bm25, score) for chunk, bm25, score in matches}
+    scored = []
+    for chunk in dict.fromkeys([*words, *cosines]):
+        if chunk not in activations:
+            continue
+        bm25, score = words.get(chunk, (0.0, 0.0))
+        cosine = cosines.get(chunk, 0.0)
+        hybrid = score + activation_weight * activations[chunk] + SEMANTIC_WEIGHT * cosine
+        scored.append(
+            HitScores(chunk=chunk, bm25=bm25, activation=activations[chunk], semantic=cosine, hybrid=hybrid)
+        )
+    return sorted(scored, key=lambda each: -each.hybrid)
 
 
 def combined(parts: FileParts, weights: PartWeights = WEIGHTS) -> NDArray[np.float32]:

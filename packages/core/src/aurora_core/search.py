@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
 from aurora_core.index.history import neighbours, read_history
 from aurora_core.index.segments import read_postings, read_segments
-from aurora_core.places import is_document, is_test_file
 from aurora_core.ranking import (
     DOCUMENT_WEIGHT,
     TEST_WEIGHT,
@@ -153,7 +153,7 @@ class Searcher:
         if not arrays.documents:
             return []
         matches = self._matches(arrays, query)
-        standing = _standing(arrays, query)
+        standing = _file_type_weights(arrays, query)
         wanted = np.isin(arrays.kinds[matches.chunks], list(kinds))
         own = np.where(wanted, _chunk_scores(arrays, matches, CHUNK), np.float32(0))
         own = shares(own * standing[matches.files])
@@ -167,7 +167,7 @@ class Searcher:
         if not arrays.documents:
             return []
         scores = self._file_scores(arrays, query, self._matches(arrays, query), weights)
-        total = scores * _standing(arrays, query)
+        total = scores * _file_type_weights(arrays, query)
         return [(arrays.paths[at], float(total[at])) for at in _best(total, limit)]
 
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
@@ -319,7 +319,7 @@ def _chunk_scores(arrays: _Chunks, matches: _Matches, weights: FieldWeights) -> 
     return total
 
 
-def _standing(arrays: _Chunks, query: str) -> NDArray[np.float32]:
+def _file_type_weights(arrays: _Chunks, query: str) -> NDArray[np.float32]:
     """What each file's score is multiplied by, unless the query's first line asks for its like: tests, documents."""
     title = query.strip().partition("\n")[0]
     factor = np.ones(len(arrays.paths), dtype=np.float32)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 
 from aurora_core.errors import EmbedderError, StoreError
-from aurora_core.store.database import connect, naming_failures, transaction
+from aurora_core.store.database import connect, transaction, translating_sqlite_errors
 from aurora_core.store.files import chunks_by_id
 from aurora_core.store.vectors import put_vectors, read_vectors, use_model, without_vector
 
@@ -121,7 +121,7 @@ class Encoder:
     def _run(self) -> None:
         connection = connect(self._database)
         try:
-            with naming_failures(self._database):
+            with translating_sqlite_errors(self._database):
                 encode_pending(connection, self._embedder, stop=self._stopped.is_set)
         except StoreError as error:
             self._failure = error

@@ -24,7 +24,7 @@ __all__ = ["Watched", "watch_files"]
 QUIET_MS: Final = 50
 LONGEST_MS: Final = 400
 # After a change of this many paths (a checkout, an unpacked archive) one scan is cheaper, and misses nothing.
-MANY: Final = 500
+FULL_INDEX_AT: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Watched:
     report: IndexReport
 
 
-def _worth(root: Path, path: str) -> bool:
+def _is_relevant(root: Path, path: str) -> bool:
     """Whether a change can change the index: not what lies in skipped folders, but git's HEAD all the same."""
     parts = Path(path).relative_to(root).parts
     return _moves_head(parts) or not any(part in TOOL_FOLDERS for part in parts)
@@ -64,7 +64,7 @@ def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watche
     """
     changes = watch(
         memory.root,
-        watch_filter=lambda _, path: _worth(memory.root, path),
+        watch_filter=lambda _, path: _is_relevant(memory.root, path),
         stop_event=stop,
         step=QUIET_MS,
         debounce=LONGEST_MS,
@@ -76,12 +76,12 @@ def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watche
     early = {path for _, path in next(changes, set())}
     yield Watched(paths=(), report=memory.index())
     if early:
-        yield _followed(memory, early)
+        yield _update(memory, early)
     folders = _folders(early)
     for batch in changes:
         changed = {path for _, path in batch}
         if changed or folders:
-            yield _followed(memory, changed | folders)
+            yield _update(memory, changed | folders)
         folders = _folders(changed)
 
 
@@ -90,9 +90,9 @@ def _folders(changed: set[str]) -> set[str]:
     return {path for path in changed if Path(path).is_dir()}
 
 
-def _followed(memory: Memory, changed: set[str]) -> Watched:
+def _update(memory: Memory, changed: set[str]) -> Watched:
     paths = tuple(sorted(Path(path).relative_to(memory.root).as_posix() for path in changed))
-    everything = len(paths) > MANY or any(path.startswith(".git/") or _is_rule(path) for path in paths)
+    everything = len(paths) > FULL_INDEX_AT or any(path.startswith(".git/") or _is_rule(path) for path in paths)
     report = memory.index() if everything else memory.update(paths)
     return Watched(paths=paths, report=report)
 

@@ -1,34 +1,19 @@
-"""YAML policies turned into typed decisions for running coding agents."""
+"""YAML policies turned into typed decisions for running coding agents.
 
-from aurora_policies.caps import CapExceeded, SpawnCaps, depth_of
+The sections of policies.yaml are in `aurora_policies.schema`, the ledger in `aurora_policies.budget`.
+"""
+
+from aurora_policies.caps import CapExceeded, check_caps, depth_of
 from aurora_policies.engine import PoliciesEngine, RecoveryConfig, default_policies_yaml
 from aurora_policies.errors import BudgetStoreError, PoliciesError, PolicyFileError, Problem
-from aurora_policies.schema import (
-    Action,
-    AgentRecovery,
-    Anomalies,
-    Budget,
-    Caps,
-    Destructive,
-    DestructiveRule,
-    FileDeleteRule,
-    HardLimitAction,
-    Policies,
-    Safety,
-)
+from aurora_policies.schema import Action, Caps, HardLimitAction, Policies
 from aurora_policies.strictness import Loosening
 
 __all__ = [
     "Action",
-    "AgentRecovery",
-    "Anomalies",
-    "Budget",
     "BudgetStoreError",
     "CapExceeded",
     "Caps",
-    "Destructive",
-    "DestructiveRule",
-    "FileDeleteRule",
     "HardLimitAction",
     "Loosening",
     "Policies",
@@ -37,8 +22,7 @@ __all__ = [
     "PolicyFileError",
     "Problem",
     "RecoveryConfig",
-    "Safety",
-    "SpawnCaps",
+    "check_caps",
     "default_policies_yaml",
     "depth_of",
 ]

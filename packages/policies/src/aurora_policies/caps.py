@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEPTH_VARIABLE", "CapExceeded", "SpawnCaps", "depth_of"]
+    from aurora_policies.schema import Caps
+
+__all__ = ["DEPTH_VARIABLE", "CapExceeded", "check_caps", "depth_of"]
 
 DEPTH_VARIABLE: Final = "AURORA_DEPTH"
 """Tells an agent, and an Aurora that it starts, how many agents stand above it."""
@@ -26,37 +27,24 @@ class CapExceeded(Exception):  # noqa: N818 - it is a refusal, not a fault
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpawnCaps:
-    """The caps in force.
+def check_caps(caps: Caps, *, tasks: int, depth: int) -> None:
+    """Refuses a run that cannot stay within the caps.
 
-    Attributes:
-        max_agents: at once.
-        max_depth: agents one below the other; 1 lets no agent start a run of its own.
-        max_total_spawns: attempts of a run in all, retries included.
+    Args:
+        tasks: number of tasks of the run.
+        depth: number of agents above the process that starts the run.
+
+    Raises:
+        CapExceeded: the run cannot stay within the caps.
     """
-
-    max_agents: int
-    max_depth: int
-    max_total_spawns: int
-
-    def check(self, *, tasks: int, depth: int) -> None:
-        """Refuses a run that cannot stay within the caps.
-
-        Args:
-            depth: agents above the one who asks.
-
-        Raises:
-            CapExceeded: it cannot.
-        """
-        if depth >= self.max_depth:
-            raise CapExceeded(
-                "caps.max_depth", f"{depth} agents stand above this run already, and {self.max_depth} are allowed"
-            )
-        if tasks > self.max_total_spawns:
-            raise CapExceeded(
-                "caps.max_total_spawns", f"{tasks} tasks need more than the {self.max_total_spawns} attempts allowed"
-            )
+    if depth >= caps.max_depth:
+        raise CapExceeded(
+            "caps.max_depth", f"{depth} agents stand above this run already, and {caps.max_depth} are allowed"
+        )
+    if tasks > caps.max_total_spawns:
+        raise CapExceeded(
+            "caps.max_total_spawns", f"{tasks} tasks need more than the {caps.max_total_spawns} attempts allowed"
+        )
 
 
 def depth_of(environ: Mapping[str, str]) -> int:

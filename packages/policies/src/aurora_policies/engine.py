@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from aurora_policies.caps import SpawnCaps
 from aurora_policies.load import load_policies
-from aurora_policies.schema import Policies
+from aurora_policies.schema import Caps, Policies
 from aurora_policies.strictness import Loosening, loosenings, tightened
 
 if TYPE_CHECKING:
@@ -81,12 +80,9 @@ class PoliciesEngine:
         )
 
     @property
-    def caps(self) -> SpawnCaps:
-        """How many agents there may be."""
-        found = self.policies.caps
-        return SpawnCaps(
-            max_agents=found.max_agents, max_depth=found.max_depth, max_total_spawns=found.max_total_spawns
-        )
+    def caps(self) -> Caps:
+        """The caps on agents and attempts."""
+        return self.policies.caps
 
 
 def default_policies_yaml() -> str:

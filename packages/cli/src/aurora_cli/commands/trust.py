@@ -14,12 +14,13 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.trust import as_document, as_lines, list_document, list_lines
-from aurora_core import changes, digest_of
+from aurora_core.trust import changes, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aurora_core import Change, Claim, Project
+    from aurora_core import Project
+    from aurora_core.trust import Change, Claim
 
 __all__ = ["command"]
 

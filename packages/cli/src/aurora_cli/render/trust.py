@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from aurora_cli.render.words import count, one_line
-from aurora_core import Part
+from aurora_core.trust import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from aurora_core import Change, Claim, Project, TrustedProject
+    from aurora_core import Project
+    from aurora_core.trust import Change, Claim, TrustedProject
 
 __all__ = ["as_document", "as_lines", "list_document", "list_lines"]
 

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
     from aurora_core.chunking.links import Links
 
-__all__ = ["FileGraph", "PackedLinks", "note_changes", "packed_links", "put_links", "read_graph", "refresh_graph"]
+__all__ = [
+    "FileGraph",
+    "PackedLinks",
+    "count_changed_files",
+    "packed_links",
+    "put_links",
+    "read_graph",
+    "refresh_graph",
+]
 
 MAX_OFFERING: Final = 3
 MAX_EDGES: Final = 24
@@ -115,7 +123,7 @@ def put_links(connection: sqlite3.Connection, file_id: int, links: PackedLinks) 
     )
 
 
-def note_changes(connection: sqlite3.Connection, files: int) -> None:
+def count_changed_files(connection: sqlite3.Connection, files: int) -> None:
     """Counts changed files since the graph was made."""
     connection.execute(
         """INSERT INTO meta VALUES ('graph_changes', ?)

@@ -17,7 +17,7 @@ import numpy as np
 
 from aurora_core.git import run_git
 from aurora_core.index.bm25 import idf, query_weights, saturated
-from aurora_core.store.database import note_change
+from aurora_core.store.database import bump_generation
 from aurora_core.store.files import unpacked
 from aurora_core.tokens import terms
 
@@ -68,7 +68,7 @@ def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
     commits = read_commits(root) if head else []
     _write(connection, commits)
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('history_head', ?)", (head,))
-    note_change(connection)
+    bump_generation(connection)
     return True
 
 
@@ -102,10 +102,10 @@ def _commit(record: str, latest: float) -> Commit:
     head, _, names = record.partition("\0")
     stamp, _, message = head.partition("\n")
     files = [name.removeprefix("\n") for name in names.split("\0")]
-    return Commit(at=_plausible(stamp, latest), message=message.strip(), files=tuple(name for name in files if name))
+    return Commit(at=_sane_time(stamp, latest), message=message.strip(), files=tuple(name for name in files if name))
 
 
-def _plausible(stamp: str, latest: float) -> int:
+def _sane_time(stamp: str, latest: float) -> int:
     """A commit's time; 0 for one that no clock showed, as a date may be any number, or none."""
     at = int(stamp) if len(stamp) <= _LONGEST_STAMP and stamp.isascii() and stamp.isdigit() else 0
     return at if at <= latest else 0

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aurora_core.store.database import note_change
+from aurora_core.store.database import bump_generation
 
 if TYPE_CHECKING:
     import sqlite3
@@ -215,7 +215,7 @@ def write_segment(
         "INSERT INTO postings (segment, term, entries) VALUES (?, ?, ?)",
         ((segment, term, entries) for term, entries in built.postings),
     )
-    note_change(connection)
+    bump_generation(connection)
 
 
 def _insert_segment(connection: sqlite3.Connection, **columns: bytes) -> int:
@@ -238,7 +238,7 @@ def mark_dead(connection: sqlite3.Connection, chunk_ids: Iterable[int]) -> None:
         if hit.any():
             dead = (segment.dead | hit).astype(np.uint8).tobytes()
             connection.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?)", (segment.id, dead))
-    note_change(connection)
+    bump_generation(connection)
 
 
 def merge_if_needed(connection: sqlite3.Connection) -> bool:
@@ -253,13 +253,13 @@ def merge_if_needed(connection: sqlite3.Connection) -> bool:
     if dead > MAX_DEAD_SHARE * total:
         _merge(connection, segments)
     elif len(segments) > MAX_SEGMENTS:
-        _merge(connection, _alike(segments))
+        _merge(connection, _segments_to_merge(segments))
     else:
         return False
     return True
 
 
-def _alike(segments: Sequence[Segment]) -> Sequence[Segment]:
+def _segments_to_merge(segments: Sequence[Segment]) -> Sequence[Segment]:
     """The smallest segments, at least so many that few are left, oldest first."""
     ordered = sorted(segments, key=lambda s: len(s.ids))
     taken, size = ordered[:MERGED_AT_ONCE], sum(len(s.ids) for s in ordered[:MERGED_AT_ONCE])
@@ -285,7 +285,7 @@ def _merge(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
         ((new, term, entries) for term, entries in _merged_postings(connection, moved)),
     )
     connection.executemany("DELETE FROM segments WHERE id = ?", [(s.id,) for s in segments])
-    note_change(connection)
+    bump_generation(connection)
 
 
 def _moved_places(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_]]) -> dict[int, NDArray[np.int32]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.index.graph import note_changes, put_links, refresh_graph
+from aurora_core.index.graph import count_changed_files, put_links, refresh_graph
 from aurora_core.index.history import refresh_history
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.prepare import Request, prepare
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aurora_core.report import LeftOut
     from aurora_core.store.files import KnownFile
 
-__all__ = ["follow_files", "index_files", "index_project"]
+__all__ = ["index_files", "index_project", "reindex_files"]
 
 # One transaction, and one segment, for so much: short enough for a second indexer to wait for.
 BATCH_FILES: Final = 250
@@ -106,7 +106,7 @@ def index_files(
     return _report(connection, tally, started)
 
 
-def follow_files(
+def reindex_files(
     connection: sqlite3.Connection,
     root: Path,
     *,
@@ -260,7 +260,7 @@ def _remove(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) 
         return
     dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]
     mark_dead(connection, dead)
-    note_changes(connection, len(gone))
+    count_changed_files(connection, len(gone))
     tally.removed += len(gone)
     tally.removed_chunks += len(dead)
 
@@ -291,7 +291,7 @@ def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) 
         files += [file_id] * len(numbers)
     mark_dead(connection, dead)
     write_segment(connection, batch.segment, ids=ids, files=files)
-    note_changes(connection, len(batch.changed))
+    count_changed_files(connection, len(batch.changed))
     tally.unchanged += len(batch.same)
     tally.indexed += len(batch.changed)
     tally.skipped += batch.skipped

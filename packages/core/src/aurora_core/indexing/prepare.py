@@ -14,11 +14,11 @@ from aurora_core.bounded import open_regular
 from aurora_core.chunking import SymbolType
 from aurora_core.chunking.chunk import KINDS
 from aurora_core.chunking.split import cut_file
+from aurora_core.file_kinds import is_test_file
 from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, built_segment
 from aurora_core.indexing.walk import MAX_FILE_BYTES, FoundFile, is_generated, is_minified, is_text
-from aurora_core.places import is_test_file
 from aurora_core.report import SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms
@@ -105,7 +105,7 @@ def prepare(request: Request) -> PreparedBatch:
             skipped.append(SkippedFile(path=file.path, reason=f"cannot be read: {error.strerror}"))
             continue
         digest = content_digest(content)
-        reason = _unfit(file.path, content)
+        reason = _skip_reason(file.path, content)
         if reason:
             skipped.append(SkippedFile(path=file.path, reason=reason))
         if digest == known:
@@ -150,7 +150,7 @@ def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
     return FoundFile(path=file.path, size=after.st_size, mtime_ns=UNSURE), content
 
 
-def _unfit(path: str, content: bytes) -> str:
+def _skip_reason(path: str, content: bytes) -> str:
     """Why a file is not indexed, "" where it is."""
     if len(content) > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES // 1000} kB"

@@ -138,7 +138,7 @@ def workers(count: int) -> Iterator[Callable[[Iterable[Request]], Iterator[Prepa
         started.append(local.worker)
 
     def ask(request: Request) -> Sequence[PreparedBatch]:
-        return _surviving(local.worker.ask, request)
+        return _isolating_crashes(local.worker.ask, request)
 
     pool = ThreadPoolExecutor(count, thread_name_prefix="aurora-prepare", initializer=own)
     try:
@@ -168,7 +168,7 @@ def _in_order(
         yield from pending.popleft().result()
 
 
-def _surviving(ask: Callable[[Request], PreparedBatch], request: Request) -> Sequence[PreparedBatch]:
+def _isolating_crashes(ask: Callable[[Request], PreparedBatch], request: Request) -> Sequence[PreparedBatch]:
     """A request's batch; or several, where it had to be halved around a file that kills its worker."""
     try:
         return [ask(request)]
@@ -179,5 +179,7 @@ def _surviving(ask: Callable[[Request], PreparedBatch], request: Request) -> Seq
             return [replace(prepare(replace(request, files=())), skipped=(died,))]
         half = len(files) // 2
         return [
-            batch for part in (files[:half], files[half:]) for batch in _surviving(ask, replace(request, files=part))
+            batch
+            for part in (files[:half], files[half:])
+            for batch in _isolating_crashes(ask, replace(request, files=part))
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_core.project_profile.languages import count_languages, lay_out
+from aurora_core.project_profile.languages import count_languages, describe_layout
 from aurora_core.project_profile.manifests import entry_files, read_manifests
 from aurora_core.project_profile.profile import ProjectProfile
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from aurora_core.project_profile.profile import Findings, ProjectCommand
+    from aurora_core.project_profile.profile import ManifestFacts, ProjectCommand
 
-__all__ = ["look_at"]
+__all__ = ["detect_profile"]
 
 
-def look_at(root: Path, files: Sequence[str]) -> ProjectProfile:
+def detect_profile(root: Path, files: Sequence[str]) -> ProjectProfile:
     """Survey a project.
 
     Args:
@@ -30,13 +30,13 @@ def look_at(root: Path, files: Sequence[str]) -> ProjectProfile:
         name=root.resolve().name,
         files=len(files),
         languages=count_languages(files),
-        layout=lay_out(files),
+        layout=describe_layout(files),
         entry_points=(*declared, *entry_files(files)),
         commands=tuple(_each_line_once(findings)),
         unread=unread,
     )
 
 
-def _each_line_once(findings: Iterable[Findings]) -> Iterable[ProjectCommand]:
+def _each_line_once(findings: Iterable[ManifestFacts]) -> Iterable[ProjectCommand]:
     commands = {(command.purpose, command.line): command for found in findings for command in found.commands}
     return commands.values()

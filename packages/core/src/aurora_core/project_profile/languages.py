@@ -11,7 +11,7 @@ from aurora_core.project_profile.profile import Folder, Language
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["count_languages", "lay_out"]
+__all__ = ["count_languages", "describe_layout"]
 
 _BY_SUFFIX: Final = {
     suffix: language
@@ -65,7 +65,7 @@ def count_languages(files: Iterable[str]) -> tuple[Language, ...]:
     return tuple(Language(name=name, files=count) for name, count in ranked)
 
 
-def lay_out(files: Sequence[str]) -> tuple[Folder, ...]:
+def describe_layout(files: Sequence[str]) -> tuple[Folder, ...]:
     """Describes the folders at the top of the project, by name."""
     inside: dict[str, list[str]] = {}
     for file in files:

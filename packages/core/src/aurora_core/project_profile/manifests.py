@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_core.bounded import read_start
 from aurora_core.project_profile.other_projects import fixed_commands, read_cargo, read_package_json
-from aurora_core.project_profile.profile import EntryPoint, Findings
+from aurora_core.project_profile.profile import EntryPoint, ManifestFacts
 from aurora_core.project_profile.python_project import read_manage_py, read_pyproject, read_setup_cfg, read_setup_py
 from aurora_core.project_profile.recipes import read_justfile, read_makefile, read_noxfile, read_tox
 
@@ -24,12 +24,12 @@ MAX_MANIFEST_BYTES: Final = 1_000_000
 class Reader(Protocol):
     """Reads one manifest's text; a ValueError or configparser.Error says that it is malformed."""
 
-    def __call__(self, text: str, source: str, /) -> Findings:
+    def __call__(self, text: str, source: str, /) -> ManifestFacts:
         """Returns what the text tells; `source` is the manifest's name."""
         ...
 
 
-def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[Findings, ...], tuple[str, ...]]:
+def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[ManifestFacts, ...], tuple[str, ...]]:
     """Reads the manifests at the project's top.
 
     Returns:

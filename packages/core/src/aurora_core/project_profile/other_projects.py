@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_core.project_profile.profile import EntryPoint, Findings, ProjectCommand, Purpose
+from aurora_core.project_profile.profile import EntryPoint, ManifestFacts, ProjectCommand, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -23,8 +23,8 @@ _NO_TESTS: Final = re.compile(r"no test specified")
 def fixed_commands(**lines: str) -> Reader:
     """Returns a reader for a manifest whose mere presence tells the commands, keyed by purpose."""
 
-    def read(_: str, source: str) -> Findings:
-        return Findings(
+    def read(_: str, source: str) -> ManifestFacts:
+        return ManifestFacts(
             commands=tuple(
                 ProjectCommand(purpose=Purpose(purpose), line=line, source=source) for purpose, line in lines.items()
             )
@@ -33,7 +33,7 @@ def fixed_commands(**lines: str) -> Reader:
     return read
 
 
-def read_package_json(text: str, source: str, *, files: Collection[str] = ()) -> Findings:
+def read_package_json(text: str, source: str, *, files: Collection[str] = ()) -> ManifestFacts:
     """Reads scripts and entry points; lock files among `files` tell the package manager.
 
     Raises:
@@ -44,7 +44,7 @@ def read_package_json(text: str, source: str, *, files: Collection[str] = ()) ->
         raise ValueError("not a JSON object")  # noqa: TRY004 - the file is wrong, not the program
     runner = next((manager for lock, manager in _LOCK_FILES.items() if lock in files), "npm")
     scripts = _mapping(document.get("scripts"))
-    return Findings(
+    return ManifestFacts(
         entry_points=tuple(_package_entry_points(document, source)),
         commands=tuple(
             ProjectCommand(purpose=purpose, line=f"{runner} run {purpose}", source=source)
@@ -54,7 +54,7 @@ def read_package_json(text: str, source: str, *, files: Collection[str] = ()) ->
     )
 
 
-def read_cargo(text: str, source: str) -> Findings:
+def read_cargo(text: str, source: str) -> ManifestFacts:
     """Reads binaries, and say cargo's usual commands.
 
     Raises:
@@ -63,7 +63,7 @@ def read_cargo(text: str, source: str) -> Findings:
     document = tomllib.loads(text)
     binaries = document.get("bin")
     usual = fixed_commands(test="cargo test", lint="cargo clippy", build="cargo build")(text, source)
-    return Findings(
+    return ManifestFacts(
         entry_points=tuple(
             EntryPoint(name=str(binary["name"]), target=str(binary.get("path", "src/main.rs")), source=source)
             for binary in (binaries if isinstance(binaries, list) else ())

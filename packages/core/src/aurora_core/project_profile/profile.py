@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["EntryPoint", "Findings", "Folder", "Language", "ProjectCommand", "ProjectProfile", "Purpose"]
+__all__ = ["EntryPoint", "Folder", "Language", "ManifestFacts", "ProjectCommand", "ProjectProfile", "Purpose"]
 
 
 class Purpose(StrEnum):
@@ -64,7 +64,7 @@ class ProjectCommand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class ManifestFacts:
     """What one manifest tells."""
 
     entry_points: tuple[EntryPoint, ...] = ()

@@ -6,7 +6,7 @@ import tomllib
 from configparser import ConfigParser
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_core.project_profile.profile import EntryPoint, Findings, ProjectCommand, Purpose
+from aurora_core.project_profile.profile import EntryPoint, ManifestFacts, ProjectCommand, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _BUILD: Final = "python -m build"
 _LINTERS: Final = {"ruff": "ruff check .", "black": "black --check .", "flake8": "flake8", "mypy": "mypy ."}
 
 
-def read_pyproject(text: str, source: str) -> Findings:
+def read_pyproject(text: str, source: str) -> ManifestFacts:
     """Reads scripts, and the tools that have a section or are among the dependencies.
 
     Raises:
@@ -26,7 +26,7 @@ def read_pyproject(text: str, source: str) -> Findings:
     document = tomllib.loads(text)
     project, tool = _table(document, "project"), _table(document, "tool")
     scripts = [_table(project, "scripts"), _table(project, "gui-scripts"), _table(_table(tool, "poetry"), "scripts")]
-    return Findings(
+    return ManifestFacts(
         entry_points=tuple(
             EntryPoint(name=name, target=str(target), source=source)
             for table in scripts
@@ -36,7 +36,7 @@ def read_pyproject(text: str, source: str) -> Findings:
     )
 
 
-def read_setup_cfg(text: str, source: str) -> Findings:
+def read_setup_cfg(text: str, source: str) -> ManifestFacts:
     """Reads console scripts and the test tool's section.
 
     Raises:
@@ -46,7 +46,7 @@ def read_setup_cfg(text: str, source: str) -> Findings:
     parser.read_string(text)
     lines = parser.get("options.entry_points", "console_scripts", fallback="").splitlines()
     pairs = [line.split("=", 1) for line in lines if "=" in line]
-    return Findings(
+    return ManifestFacts(
         entry_points=tuple(
             EntryPoint(name=name.strip(), target=target.strip(), source=source) for name, target in pairs
         ),
@@ -54,14 +54,14 @@ def read_setup_cfg(text: str, source: str) -> Findings:
     )
 
 
-def read_setup_py(_: str, source: str) -> Findings:
+def read_setup_py(_: str, source: str) -> ManifestFacts:
     """Says how such a package is built; the file itself is never run."""
-    return Findings(commands=_one(Purpose.BUILD, _BUILD, source))
+    return ManifestFacts(commands=_one(Purpose.BUILD, _BUILD, source))
 
 
-def read_manage_py(_: str, source: str) -> Findings:
+def read_manage_py(_: str, source: str) -> ManifestFacts:
     """Says how a Django site is started and tested."""
-    return Findings(
+    return ManifestFacts(
         entry_points=(EntryPoint(name="python manage.py", target=source, source=source),),
         commands=_one(Purpose.TEST, "python manage.py test", source),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.project_profile.profile import Findings, ProjectCommand, Purpose
+from aurora_core.project_profile.profile import ManifestFacts, ProjectCommand, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,31 +21,31 @@ _NAMES: Final = {
 }
 
 
-def read_makefile(text: str, source: str) -> Findings:
+def read_makefile(text: str, source: str) -> ManifestFacts:
     """Finds the targets that test, lint and build."""
     return _recipes("make", _TARGET.findall(text), source)
 
 
-def read_justfile(text: str, source: str) -> Findings:
+def read_justfile(text: str, source: str) -> ManifestFacts:
     """Finds the recipes that test, lint and build."""
     return _recipes("just", _TARGET.findall(text), source)
 
 
-def read_tox(_: str, source: str) -> Findings:
+def read_tox(_: str, source: str) -> ManifestFacts:
     """Says that tox runs the tests."""
-    return Findings(commands=(ProjectCommand(purpose=Purpose.TEST, line="tox", source=source),))
+    return ManifestFacts(commands=(ProjectCommand(purpose=Purpose.TEST, line="tox", source=source),))
 
 
-def read_noxfile(_: str, source: str) -> Findings:
+def read_noxfile(_: str, source: str) -> ManifestFacts:
     """Says that nox runs the tests."""
-    return Findings(commands=(ProjectCommand(purpose=Purpose.TEST, line="nox", source=source),))
+    return ManifestFacts(commands=(ProjectCommand(purpose=Purpose.TEST, line="nox", source=source),))
 
 
-def _recipes(program: str, targets: Iterable[str], source: str) -> Findings:
+def _recipes(program: str, targets: Iterable[str], source: str) -> ManifestFacts:
     offered = set(targets)
     commands = []
     for purpose, names in _NAMES.items():
         name = next((name for name in names if name in offered), None)
         if name is not None:
             commands.append(ProjectCommand(purpose=purpose, line=f"{program} {name}", source=source))
-    return Findings(commands=tuple(commands))
+    return ManifestFacts(commands=tuple(commands))

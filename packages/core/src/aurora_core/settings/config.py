@@ -88,7 +88,7 @@ class Config:
         semantic_model: folder of an embedding model; None for searches by words alone.
         env_pass: names, or patterns of them, of further variables that every agent sees of the user's environment.
         share_answers: whether this project's answers may be found from the user's other projects that say so too.
-        left_aside: what the project's file says that has no effect, since the user does not trust it.
+        untrusted: what the project's file says that has no effect, since the user does not trust it.
         origins: by dotted key, where its value came from; keys at their defaults are not in it.
     """
 
@@ -100,7 +100,7 @@ class Config:
     semantic_model: str | None = None
     share_answers: bool = False
     env_pass: tuple[str, ...] = ()
-    left_aside: tuple[Claim, ...] = ()
+    untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -150,12 +150,12 @@ def load_config(
     user_file = _user_file(environ)
     if user_file is not None:
         _layer(values, origins, _from_file(user_file), str(user_file))
-    trusted, left_aside = _of_project(project, environ) if project else ({}, ())
+    trusted, untrusted = _of_project(project, environ) if project else ({}, ())
     _layer(values, origins, trusted, str(project.config_file) if project else "")
     for key, value in _from_environment(environ).items():
         _layer(values, origins, {key: value}, f"environment {_VARIABLES[key]}")
     _layer(values, origins, _known(overrides), "flag")
-    return _config(values, origins, left_aside)
+    return _config(values, origins, untrusted)
 
 
 def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tuple[Claim, ...]]:
@@ -255,7 +255,7 @@ def project_claims(project: Project) -> tuple[Claim, ...]:
     return config_claims(found)
 
 
-def _config(values: _Flat, origins: dict[str, str], left_aside: tuple[Claim, ...]) -> Config:
+def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]) -> Config:
     limit = values.get("spawner.max_concurrent", DEFAULT_MAX_CONCURRENT)
     exclude = values.get("memory.exclude", ())
     tool = values.get("tool")
@@ -296,7 +296,7 @@ def _config(values: _Flat, origins: dict[str, str], left_aside: tuple[Claim, ...
         semantic_model=None if model is None else str(model),
         share_answers=bool(values.get("memory.share_answers", False)),
         env_pass=tuple(passed),
-        left_aside=left_aside,
+        untrusted=untrusted,
         recovery=recovery,
         origins=origins,
     )

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUSY_TIMEOUT_S",
+    "bump_generation",
     "connect",
     "generation",
     "is_read_only",
-    "naming_failures",
-    "note_change",
     "reading",
     "transaction",
-    "understanding",
+    "translating_errors",
+    "translating_sqlite_errors",
 ]
 
 # A writer holds the lock for one batch of files; a second indexer waits for many of them.
@@ -61,7 +61,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise StoreError(path, f"cannot be opened ({error}); is the folder writable?") from error
     try:
-        with naming_failures(path):
+        with translating_sqlite_errors(path):
             # Before the first table is made: pages that a merge leaves free are given back.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             use_write_ahead_log(connection, wait_s=BUSY_TIMEOUT_S)
@@ -107,7 +107,7 @@ def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise StoreError(path, f"cannot be opened ({error})") from error
     try:
-        with naming_failures(path):
+        with translating_sqlite_errors(path):
             connection.execute("PRAGMA query_only = ON")
             migrate(connection, path)
     except StoreError:
@@ -121,7 +121,7 @@ def is_read_only(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA query_only").fetchone()[0])
 
 
-def note_change(connection: sqlite3.Connection) -> None:
+def bump_generation(connection: sqlite3.Connection) -> None:
     """Tells readers that what they keep of the index is old; inside the caller's transaction."""
     connection.execute(
         "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
@@ -135,7 +135,7 @@ def generation(connection: sqlite3.Connection) -> int:
 
 
 @contextmanager
-def naming_failures(path: Path) -> Iterator[None]:
+def translating_sqlite_errors(path: Path) -> Iterator[None]:
     """Turns SQLite's errors into the package's own."""
     try:
         yield
@@ -148,10 +148,10 @@ def naming_failures(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def understanding(path: Path) -> Iterator[None]:
-    """As `naming_failures`; and values that cannot be what was written there mean damage."""
+def translating_errors(path: Path) -> Iterator[None]:
+    """As `translating_sqlite_errors`; and values that cannot be what was written there mean damage."""
     try:
-        with naming_failures(path):
+        with translating_sqlite_errors(path):
             yield
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         reason = f"holds what Aurora did not write ({type(error).__name__}: {error}); run `aur mem rebuild`"
@@ -160,8 +160,8 @@ def understanding(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """All reads inside see one state of the database; errors as of `understanding`."""
-    with understanding(path):
+    """All reads inside see one state of the database; errors as of `translating_errors`."""
+    with translating_errors(path):
         connection.execute("BEGIN")
         try:
             yield

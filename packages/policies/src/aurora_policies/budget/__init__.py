@@ -3,9 +3,10 @@
 from aurora_policies.budget.admission import Grant
 from aurora_policies.budget.ledger import Ledger
 from aurora_policies.budget.limits import Limits, OwnLimits, effective_limits
-from aurora_policies.budget.statement import BudgetStatus, Entry, EntryState, Spender
+from aurora_policies.budget.statement import AgentSpending, BudgetStatus, Entry, EntryState
 
 __all__ = [
+    "AgentSpending",
     "BudgetStatus",
     "Entry",
     "EntryState",
@@ -13,6 +14,5 @@ __all__ = [
     "Ledger",
     "Limits",
     "OwnLimits",
-    "Spender",
     "effective_limits",
 ]

@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from aurora_policies.budget.limits import Limits
 
 __all__ = [
-    "LEAST_MARGIN",
+    "MIN_MARGIN",
     "Grant",
-    "Scale",
+    "LimitUsage",
     "admit",
-    "believed",
-    "go_on",
+    "admit_more",
+    "limit_usages",
     "micros",
     "percentile_90",
-    "scales",
+    "plausible_cost",
     "usd",
 ]
 
 MICROS: Final = 1_000_000
-MOST_USD: Final = 1_000_000_000.0
+MAX_USD: Final = 1_000_000_000.0
 """Amounts beyond are taken for this; limits of nobody's reach it, and sums of it fit into the ledger."""
-MOST_COST_USD: Final = 1_000_000.0
-"""No attempt costs more; who tells so is not believed."""
-LEAST_MARGIN: Final = 10_000
+MAX_COST_USD: Final = 1_000_000.0
+"""No attempt costs more; who tells so is not plausible_cost."""
+MIN_MARGIN: Final = 10_000
 """A cent: the margin of an attempt whose reservation is smaller."""
-MONTHS_SHARES: Final = 10
+MIN_MONTHLY_SHARES: Final = 10
 """A share is a tenth at most of what is left of a month, so that one run leaves something to the others."""
 
 
@@ -69,7 +69,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
+class LimitUsage:
     """One limit, and what others have of it.
 
     Attributes:
@@ -93,13 +93,13 @@ class Scale:
 
 
 def micros(amount_usd: float) -> int:
-    """Dollars as millionths, rounded up so that nothing is lost; at most `MOST_USD`."""
-    return -int(-round(min(amount_usd, MOST_USD) * MICROS, 3) // 1)
+    """Dollars as millionths, rounded up so that nothing is lost; at most `MAX_USD`."""
+    return -int(-round(min(amount_usd, MAX_USD) * MICROS, 3) // 1)
 
 
-def believed(cost_usd: float | None) -> int | None:
+def plausible_cost(cost_usd: float | None) -> int | None:
     """What an attempt is told to have cost, in micros; None where that is unknown, or cannot be."""
-    return micros(cost_usd) if cost_usd is not None and 0 <= cost_usd <= MOST_COST_USD else None
+    return micros(cost_usd) if cost_usd is not None and 0 <= cost_usd <= MAX_COST_USD else None
 
 
 def usd(amount: int) -> float:
@@ -107,7 +107,9 @@ def usd(amount: int) -> float:
     return amount / MICROS
 
 
-def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], sharers: int = 1) -> tuple[Scale, ...]:
+def limit_usages(
+    limits: Limits, *, month: tuple[int, int], run: tuple[int, int], sharers: int = 1
+) -> tuple[LimitUsage, ...]:
     """Returns the limits that apply to an attempt.
 
     Args:
@@ -115,16 +117,16 @@ def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], shar
         run: the same of the run.
         sharers: attempts of the run that still want money, this one included.
     """
-    monthly = Scale(
+    monthly = LimitUsage(
         name="the monthly budget",
         taken=month[0],
         expected=month[1],
         limit=micros(limits.monthly_usd),
-        shares=MONTHS_SHARES,
+        shares=MIN_MONTHLY_SHARES,
     )
     if limits.per_run_usd is None:
         return (monthly,)
-    of_run = Scale(
+    of_run = LimitUsage(
         name="the budget of this run",
         taken=run[0],
         expected=run[1],
@@ -134,7 +136,7 @@ def scales(limits: Limits, *, month: tuple[int, int], run: tuple[int, int], shar
     return monthly, of_run
 
 
-def admit(amount: int, on: Sequence[Scale], limits: Limits, *, step: int | None = None) -> Grant:
+def admit(amount: int, on: Sequence[LimitUsage], limits: Limits, *, step: int | None = None) -> Grant:
     """Decides whether an attempt may begin that is estimated to cost `amount`.
 
     Args:
@@ -160,8 +162,8 @@ def admit(amount: int, on: Sequence[Scale], limits: Limits, *, step: int | None 
     )
 
 
-def go_on(
-    spent: int, on: Sequence[Scale], limits: Limits, *, reserved: int, first_reserved: int, has_share: bool
+def admit_more(
+    spent: int, on: Sequence[LimitUsage], limits: Limits, *, reserved: int, first_reserved: int, has_share: bool
 ) -> Grant:
     """Decides whether an attempt that has spent so much may go on, and what is reserved for it from now on.
 
@@ -175,7 +177,7 @@ def go_on(
         if has_share and spent <= reserved:
             return Grant(granted=True, reserved_usd=usd(reserved))
         return Grant(granted=False, reason=_passed(passed[0], spent), reserved_usd=usd(spent))
-    margin = 0 if has_share else max(first_reserved, LEAST_MARGIN)
+    margin = 0 if has_share else max(first_reserved, MIN_MARGIN)
     return Grant(
         granted=True, notices=tuple(_passed(each, spent) for each in passed), reserved_usd=usd(spent + margin)
     )
@@ -192,21 +194,21 @@ def _shown(amount: int) -> str:
     return f"{usd(amount):.4f} USD" if 0 < amount < MICROS // 100 else f"{usd(amount):.2f} USD"
 
 
-def _does_not_fit(scale: Scale, amount: int) -> str:
+def _does_not_fit(scale: LimitUsage, amount: int) -> str:
     return (
         f"{scale.name} of {_shown(scale.limit)} has {_shown(scale.left)} left, and an attempt is estimated to cost "
         f"{_shown(amount)}"
     )
 
 
-def _passed(scale: Scale, spent: int) -> str:
+def _passed(scale: LimitUsage, spent: int) -> str:
     return (
         f"{scale.name} of {_shown(scale.limit)} is spent: {_shown(spent)} by this attempt, "
         f"{_shown(scale.taken)} spent or reserved by others"
     )
 
 
-def _warnings(amount: int, on: Sequence[Scale], limits: Limits) -> list[str]:
+def _warnings(amount: int, on: Sequence[LimitUsage], limits: Limits) -> list[str]:
     near = [each for each in on if 100 * (each.expected + amount) >= limits.warn_at_percent * each.limit > 0]
     return [
         f"{scale.name} of {_shown(scale.limit)} is used to "

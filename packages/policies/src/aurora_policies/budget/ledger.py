@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_policies.budget.admission import (
     Grant,
-    Scale,
+    LimitUsage,
     admit,
-    believed,
-    go_on,
+    admit_more,
+    limit_usages,
     micros,
     percentile_90,
-    scales,
+    plausible_cost,
     usd,
 )
 from aurora_policies.budget.limits import Limits, OwnLimits
-from aurora_policies.budget.statement import BudgetStatus, Entry, EntryState, Spender
+from aurora_policies.budget.statement import AgentSpending, BudgetStatus, Entry, EntryState
 from aurora_policies.budget.tables import transaction, wrong_value
 from aurora_policies.errors import BudgetStoreError
 from aurora_policies.schema import HardLimitAction
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["LEAST_HISTORY", "Ledger"]
+__all__ = ["MIN_HISTORY", "Ledger"]
 
 HISTORY: Final = 100
 """The latest measured attempts of a kind that its next cost is guessed from."""
-LEAST_HISTORY: Final = 5
-LEAST_OF_NOTHING: Final = 20
+MIN_HISTORY: Final = 5
+MIN_FREE_HISTORY: Final = 20
 """So many have to be known before an agent is taken to cost nothing."""
 _TAKEN: Final = "coalesce(sum(CASE state WHEN 'reserved' THEN reserved WHEN 'settled' THEN cost ELSE 0 END), 0)"
 _EXPECTED: Final = (
@@ -72,14 +72,14 @@ class Ledger:
         agent: str,
         model: str | None,
         sharers: int = 0,
-        goes_on: bool = False,
+        continues_session: bool = False,
     ) -> Grant:
         """Sets aside what an attempt is estimated to cost; asked again for the same attempt, it answers the same.
 
         Args:
             sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
                 this one included; it is dealt its share of what is left. 0 for other agents.
-            goes_on: it goes on with the session of an earlier attempt, and may have no more than a few steps to go.
+            continues_session: the attempt resumes the session of an earlier attempt and may need only a few steps.
         """
         now = self.clock()
         with transaction(self.path) as database:
@@ -91,8 +91,8 @@ class Ledger:
             amount = self._estimate(database, agent, model)
             if steps:
                 step = percentile_90(steps)
-                amount = max(step, min(amount, 2 * step) if goes_on else amount)
-            on = _scales(database, self.limits, _month(now), run_id, token, sharers=sharers)
+                amount = max(step, min(amount, 2 * step) if continues_session else amount)
+            on = _limit_usages(database, self.limits, _month(now), run_id, token, sharers=sharers)
             grant = admit(amount, on, self.limits, step=max(steps, default=0) if sharers else None)
             if grant.granted:
                 database.execute(
@@ -110,7 +110,7 @@ class Ledger:
         """The answer that a new run's attempt would get now; nothing is set aside."""
         with transaction(self.path) as database:
             amount = self._estimate(database, agent, model)
-            return admit(amount, _scales(database, self.limits, _month(self.clock()), "", ""), self.limits)
+            return admit(amount, _limit_usages(database, self.limits, _month(self.clock()), "", ""), self.limits)
 
     def estimate_usd(self, agent: str, model: str | None) -> float:
         """Estimates what an attempt costs before it starts; a ledger that is not there yet is not made for it."""
@@ -134,9 +134,9 @@ class Ledger:
             if row is None:
                 return Grant(granted=True)
             run_id, month, first_reserved, reserved, has_share = row
-            on = _scales(database, self.limits, month, run_id, token)
-            spent, step = believed(spent_usd) or 0, believed(step_usd) or 0
-            grant = go_on(
+            on = _limit_usages(database, self.limits, month, run_id, token)
+            spent, step = plausible_cost(spent_usd) or 0, plausible_cost(step_usd) or 0
+            grant = admit_more(
                 spent,
                 on,
                 self.limits,
@@ -157,7 +157,7 @@ class Ledger:
         Where that is not known, it is what was reserved at first, or what was spent by the last that was seen of it
         if that is more, and marked as estimated. A cost that cannot be, such as one below 0, is not known.
         """
-        cost = believed(cost_usd)
+        cost = plausible_cost(cost_usd)
         with transaction(self.path) as database:
             database.execute(
                 "UPDATE entries SET state = 'settled', cost = coalesce(?, max(first_reserved, spent)), estimated = ?"
@@ -236,7 +236,7 @@ class Ledger:
             warn_at_percent=self.limits.warn_at_percent,
             total_entries=sum(row[1] for row in rows),
             by_agent=tuple(
-                Spender(agent=row[0], attempts=row[1], cost_usd=usd(row[2]), estimated_usd=usd(row[3]))
+                AgentSpending(agent=row[0], attempts=row[1], cost_usd=usd(row[2]), estimated_usd=usd(row[3]))
                 for row in rows
             ),
         )
@@ -272,18 +272,18 @@ class Ledger:
             " ORDER BY at DESC LIMIT ?",
             (agent, model, HISTORY),
         ).fetchall()
-        learned = percentile_90(cost for (cost,) in rows) if len(rows) >= LEAST_HISTORY else 0
-        if learned or len(rows) >= LEAST_OF_NOTHING:
+        learned = percentile_90(cost for (cost,) in rows) if len(rows) >= MIN_HISTORY else 0
+        if learned or len(rows) >= MIN_FREE_HISTORY:
             return learned
         return micros(self.limits.reservation_usd)
 
 
-def _scales(
+def _limit_usages(
     database: sqlite3.Connection, limits: Limits, month: str, run_id: str, token: str, *, sharers: int = 1
-) -> tuple[Scale, ...]:
+) -> tuple[LimitUsage, ...]:
     """Returns the limits that apply to an attempt, and what others have of them."""
     of_month, of_run = _taken(database, month, run_id, token)
-    return scales(limits, month=of_month, run=of_run, sharers=sharers)
+    return limit_usages(limits, month=of_month, run=of_run, sharers=sharers)
 
 
 def _taken(

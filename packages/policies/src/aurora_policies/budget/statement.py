@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["BudgetStatus", "Entry", "EntryState", "Spender"]
+__all__ = ["AgentSpending", "BudgetStatus", "Entry", "EntryState"]
 
 
 class EntryState(StrEnum):
@@ -41,7 +41,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spender:
+class AgentSpending:
     """What one agent has cost in a month."""
 
     agent: str
@@ -69,7 +69,7 @@ class BudgetStatus:
     estimated_usd: float
     warn_at_percent: float
     total_entries: int
-    by_agent: tuple[Spender, ...] = ()
+    by_agent: tuple[AgentSpending, ...] = ()
 
     @property
     def remaining_usd(self) -> float:

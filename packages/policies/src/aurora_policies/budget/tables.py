@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["MOST", "transaction", "wrong_value"]
+__all__ = ["MAX_MICROS", "transaction", "wrong_value"]
 
 BUSY_S: Final = 30.0
 OWN_FOLDER: Final = ".aurora"
 _making: Final = threading.Lock()
-MOST: Final = 1_000_000_000_000_000
+MAX_MICROS: Final = 1_000_000_000_000_000
 """Micros; the largest amount that is ever stored."""
 _LAST_MOMENT: Final = 253_402_300_799
 """Unix time of the end of the year 9999."""
 _IS_TEXT: Final = "typeof({0}) IS NOT 'text'"
-_IS_AMOUNT: Final = f"(typeof({{0}}) IS NOT 'integer' OR {{0}} NOT BETWEEN 0 AND {MOST})"
+_IS_AMOUNT: Final = f"(typeof({{0}}) IS NOT 'integer' OR {{0}} NOT BETWEEN 0 AND {MAX_MICROS})"
 _IS_AMOUNT_OR_NULL: Final = f"({{0}} IS NOT NULL AND {_IS_AMOUNT})"
 _IS_FLAG: Final = "(typeof({0}) IS NOT 'integer' OR {0} NOT IN (0, 1))"
 _WRONG: Final = {

@@ -191,8 +191,8 @@ def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Fin
         return
     there = project.config_file.exists()
     yield Finding(check="config", level=Level.OK, says=str(project.config_file) if there else "none, all defaults")
-    if config.left_aside:
-        says = f"not trusted, so left aside: {', '.join(claim.name for claim in config.left_aside)}"
+    if config.untrusted:
+        says = f"not trusted, so left aside: {', '.join(claim.name for claim in config.untrusted)}"
         yield Finding(check="trust", level=Level.WARN, says=says, advice="`aur trust` shows it and asks")
     yield _agents(project, config)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import is_test_file
+from aurora_core.file_kinds import is_test_file
 from aurora_soar.evidence.code_prose import code_rows
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import ChunkKind, is_test_file
+from aurora_core import ChunkKind
+from aurora_core.file_kinds import is_test_file
 from aurora_soar.errors import AgentOutputError
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, parse_evidence
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, find_definitions, find_steps

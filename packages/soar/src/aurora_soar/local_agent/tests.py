@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import is_test_file
+from aurora_core.file_kinds import is_test_file
 from aurora_soar.evidence.evidence import FindingKind
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding
 

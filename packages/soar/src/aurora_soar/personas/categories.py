@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import terms
+from aurora_core.tokens import terms
 from aurora_soar.personas.persona import Category
 
 if TYPE_CHECKING:

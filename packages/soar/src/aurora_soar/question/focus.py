@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_core import terms
+from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

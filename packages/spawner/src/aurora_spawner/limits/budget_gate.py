@@ -47,14 +47,14 @@ class BudgetGate(Protocol):
         agent: str,
         model: str | None,
         sharers: int = 0,
-        goes_on: bool = False,
+        continues_session: bool = False,
     ) -> BudgetAnswer:
         """Sets money aside for an attempt that is about to start, durably.
 
         Args:
             sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
                 this one included: it is dealt its share. 0 for other agents.
-            goes_on: it goes on with the session of an earlier attempt.
+            continues_session: it goes on with the session of an earlier attempt.
         """
         ...
 
