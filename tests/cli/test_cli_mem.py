@@ -177,6 +177,33 @@ def test_a_name_that_nothing_defines_is_a_goal_not_reached(aur: Aur, shop: Path)
     assert "aur mem search zebra" in outcome.stderr
 
 
+def test_a_place_that_search_prints_is_shown(aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aur("mem", "index")
+    place = aur("mem", "search", "price_of", "--limit", "1").stdout.split("  ")[0]
+    shown = aur("mem", "show", place)
+    assert shown.returncode == ExitCode.DONE
+    assert shown.stdout.splitlines()[0].startswith(place)
+    monkeypatch.chdir(shop / "src" / "shop")
+    assert aur("mem", "show", "stock.py:7").stdout == aur("mem", "show", "src/shop/stock.py:price_of").stdout
+
+
+def test_a_file_is_shown_to_programs_under_the_words_that_were_asked(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    document = json.loads(aur("mem", "show", "src/shop/till.py", "--json").stdout)
+    assert (document["name"], document["callers"]) == ("src/shop/till.py", [])
+    starts = [each["line_start"] for each in document["definitions"]]
+    assert len(starts) > 1
+    assert starts == sorted(starts)
+
+
+def test_a_file_that_is_not_in_the_memory_is_a_usage_error_with_the_next_step(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    (shop / "src/shop/fresh.py").write_text("def fresh() -> None: ...\n", encoding="utf-8")
+    outcome = aur("mem", "show", "src/shop/fresh.py")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "src/shop/fresh.py: is not in the memory: `aur mem index` adds new files" in outcome.stderr
+
+
 def test_stats_tell_what_the_memory_holds(aur: Aur, shop: Path) -> None:
     aur("mem", "index")
     text = aur("mem", "stats").stdout

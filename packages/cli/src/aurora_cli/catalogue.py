@@ -30,7 +30,11 @@ class Entry:
 MEM: Final[tuple[Entry, ...]] = (
     Entry(name="index", module="mem.index", summary="Bring the index up to date with the files."),
     Entry(name="search", module="mem.search", summary="Find the chunks that fit a query."),
-    Entry(name="show", module="mem.show", summary="Show what defines a name, and who calls it."),
+    Entry(
+        name="show",
+        module="mem.show",
+        summary="Show a definition by its name or place, and its callers.",
+    ),
     Entry(name="stats", module="mem.stats", summary="Show what the memory holds."),
     Entry(name="watch", module="mem.watch", summary="Index the project, then follow its files."),
     Entry(name="forget", module="mem.forget", summary="Forget earlier answers."),

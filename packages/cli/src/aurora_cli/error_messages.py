@@ -75,7 +75,15 @@ def _of_a_library(error: Exception) -> Diagnosis | None:
 
 def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str], ...]:
     """Returns what the libraries' errors mean, and a hint where they give none; special ones before their roots."""
-    from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
+    from aurora_core import (
+        AuroraCoreError,
+        ConfigError,
+        NotInMemoryError,
+        ProjectError,
+        StoreBusyError,
+        StoreCorruptError,
+        StoreError,
+    )
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_soar import EmptyQuestionError, SoarError
     from aurora_spawner.errors import (
@@ -88,7 +96,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
 
     wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError, PriceFileError)
-    wrong_words = (ProjectError, EmptyQuestionError, UnknownRunError)
+    wrong_words = (ProjectError, NotInMemoryError, EmptyQuestionError, UnknownRunError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),

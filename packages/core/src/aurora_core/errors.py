@@ -5,6 +5,7 @@ AuroraCoreError
 ├── KeyStoreError        a key cannot be kept or forgotten
 ├── UnknownKeyError      a key is nowhere
 ├── EmbedderError        an embedding model cannot be loaded
+├── NotInMemoryError     a file, or a place in it, is not in the memory
 ├── ProjectError         a folder cannot be a project, or a path is not in it
 ├── TrustStoreError      what the user has trusted cannot be read or kept
 └── StoreError           memory.db cannot be used
@@ -24,6 +25,7 @@ __all__ = [
     "ConfigError",
     "EmbedderError",
     "KeyStoreError",
+    "NotInMemoryError",
     "ProjectError",
     "StoreBusyError",
     "StoreCorruptError",
@@ -59,6 +61,18 @@ class EmbedderError(AuroraCoreError):
 
     Attributes:
         path: where it was looked for.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class NotInMemoryError(AuroraCoreError):
+    """A file, or a place in a file, that is not in the memory.
+
+    Attributes:
+        path: the file.
     """
 
     def __init__(self, path: Path, reason: str) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
-from aurora_core.chunking import ChunkKind, SymbolType
-from aurora_core.chunking.chunk import KINDS
+from aurora_core.chunking import ChunkKind
+from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
@@ -28,9 +28,11 @@ from aurora_core.store.database import connect, reading, transaction, translatin
 from aurora_core.store.files import (
     REASONING_FOLDER,
     chunks_by_id,
+    chunks_in,
     chunks_named,
     counts,
     described_chunks,
+    file_note,
     file_text,
 )
 from aurora_core.store.left_out import read_left_out
@@ -55,6 +57,8 @@ RECORDED_HITS: Final = 1
 # So many of the nearest chunks join those that share words with the query.
 SEMANTIC_CANDIDATES: Final = 40
 MAX_CALLER_CHUNKS: Final = 400
+# More than the lines of the largest file that is indexed.
+MAX_FILE_CHUNKS: Final = 1_000_000
 
 
 class Memory:
@@ -327,13 +331,26 @@ class Memory:
         with reading(self._connection, self._database):
             chunks = chunks_named(self._connection, name.rpartition(".")[2])
             named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
-            first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in _DEFINING}
+            first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in DEFINING}
             chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
             activations = self._access_log.activations([c.id for c in chosen], terms(name), time.time())
-            return [
-                hit_of(c, HitScores(chunk=c.id, bm25=1.0, activation=activations[c.id], semantic=0.0, hybrid=1.0))
-                for c in chosen
-            ]
+            return [_exact(chunk, activations[chunk.id]) for chunk in chosen]
+
+    def chunks_of(self, file: str) -> list[Hit]:
+        """Returns the chunks of a file, by its path from the root, in file order; none if it is not in the memory."""
+
+        def fetch(_: int) -> list[Hit]:
+            with reading(self._connection, self._database):
+                chunks = chunks_in(self._connection, file)
+                activations = self._access_log.activations([c.id for c in chunks], (), time.time())
+            return [_exact(chunk, activations[chunk.id]) for chunk in chunks]
+
+        return self._fresh(fetch, MAX_FILE_CHUNKS)
+
+    def file_note(self, file: str) -> str | None:
+        """Returns why a file has no chunks or how it was cut, "" for an ordinary file; None if it is not indexed."""
+        with reading(self._connection, self._database):
+            return file_note(self._connection, file)
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
@@ -447,12 +464,16 @@ class Memory:
         return await to_thread(self.search, query, limit, kinds=kinds)
 
 
+def _exact(chunk: StoredChunk, activation: float) -> Hit:
+    """Returns a chunk that was asked for by its name or its place as a hit of full score."""
+    return hit_of(chunk, HitScores(chunk=chunk.id, bm25=1.0, activation=activation, semantic=0.0, hybrid=1.0))
+
+
 def _ignore(progress: IndexProgress) -> None:
     del progress
 
 
 _WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
-_DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
 # Within SQLite's 64-bit integers.
 _CHUNK_ID: Final = re.compile(r"[0-9]{1,18}")
 _COMMENTS: Final = ("#", "//", "*", "/*", '"""')

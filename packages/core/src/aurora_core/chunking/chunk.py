@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["KINDS", "MAX_LINES", "Chunk", "ChunkKind", "SymbolType", "split_long"]
+__all__ = ["DEFINING", "KINDS", "MAX_LINES", "Chunk", "ChunkKind", "SymbolType", "split_long"]
 
 MAX_LINES: Final = 150
 
@@ -34,6 +34,10 @@ class SymbolType(StrEnum):
     SECTION = "section"
     PARAGRAPH = "paragraph"
     REASONING = "reasoning"
+
+
+DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
+"""The types of symbols that other code can call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

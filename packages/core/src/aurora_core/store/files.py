@@ -21,10 +21,12 @@ __all__ = [
     "KnownFile",
     "StoredChunk",
     "chunks_by_id",
+    "chunks_in",
     "chunks_named",
     "counts",
     "described_chunks",
     "file_ids",
+    "file_note",
     "file_text",
     "known_file",
     "known_files",
@@ -223,6 +225,12 @@ def file_text(connection: sqlite3.Connection, path: str) -> str | None:
     return unpacked(row[0]).decode() if row else None
 
 
+def file_note(connection: sqlite3.Connection, path: str) -> str | None:
+    """Returns the note that `put_file` was given; None if the file is not known."""
+    row = connection.execute("SELECT note FROM files WHERE path = ?", (path,)).fetchone()
+    return str(row[0]) if row else None
+
+
 def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, StoredChunk]:
     """Chunks with their text; ids that are gone are left out."""
     marks = ",".join("?" * len(ids))
@@ -265,6 +273,12 @@ def file_ids(connection: sqlite3.Connection, paths: Collection[str]) -> list[int
 def chunks_named(connection: sqlite3.Connection, short_name: str) -> dict[int, StoredChunk]:
     """Chunks whose name ends in a component, in the order of their ids."""
     return _stored(connection, "chunks.short_name = ?", (short_name,))
+
+
+def chunks_in(connection: sqlite3.Connection, path: str) -> list[StoredChunk]:
+    """Returns the chunks of a file, in the order of its lines."""
+    found = _stored(connection, "files.path = ?", (path,)).values()
+    return sorted(found, key=lambda chunk: chunk.line_start)
 
 
 def _stored(connection: sqlite3.Connection, where: str, values: Iterable[object]) -> dict[int, StoredChunk]:

@@ -1,7 +1,8 @@
-"""`aur mem show`: show what defines a name, and who calls it."""
+"""`aur mem show`: show the definition of a name or a place in a file, and its callers."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -21,29 +22,36 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur mem show Scheduler.tick", "The method's text, and the lines that call it."),
+        ("aur mem show src/scheduler.py:120", "The definition that line 120 is in, and its callers."),
+        ("aur mem show src/scheduler.py:tick", "The definition of that name in that file."),
+        ("aur mem show src/scheduler.py", "The first definitions of a file, in order."),
         ("aur mem show tick --limit 3 --json", "At most three definitions and three callers, for a program."),
     ),
 )
-@click.argument("name", help="A function, method or class, by its last part or its qualified name.")
+@click.argument(
+    "target",
+    help="A function, method or class by its last part or its qualified name; or a file, a line or a name in it.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many of each at most."
 )
 @json_option
-def command(*, name: str, limit: int, as_json: bool) -> int:
-    """Show what defines a name, and who calls it.
+def command(*, target: str, limit: int, as_json: bool) -> int:
+    """Show a definition by its name or place, and its callers.
 
-    The exit status is 1 if nothing in the memory defines it.
+    The exit status is 1 if nothing in the memory defines the name, and 2 if a file is not in the memory.
     """
+    from aurora_core.lookup import look_up
+
     project = wiring.project_at(Path.cwd())
     with wiring.open_memory(project, wiring.settings(project)) as memory:
-        definitions = memory.definitions(name, limit)
-        callers = memory.callers(name, limit)
+        found = look_up(memory, target, limit, folder=Path.cwd())
     if as_json:
-        emit_json(symbols.as_document(name, definitions, callers))
+        emit_json(symbols.as_document(target, found.chunks, found.callers))
     else:
-        for line in symbols.as_lines(definitions, callers):
+        for line in symbols.as_lines(found.chunks, found.callers):
             emit(line)
-    if definitions:
+    if found.chunks:
         return ExitCode.DONE
-    note(f"nothing in the memory defines {name!r}; look for it with: aur mem search {name}")
+    note(f"nothing in the memory defines {target!r}: to search by words, run `aur mem search {shlex.quote(target)}`")
     return ExitCode.NOT_REACHED
