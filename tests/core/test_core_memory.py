@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -311,6 +312,17 @@ async def test_the_asynchronous_twins_do_the_same(project: Path) -> None:
         assert report.files_indexed == len(FILES)
         hits = await memory.asearch("discount", 3, kinds=["code"])
         assert hits[0].name == "discount"
+        assert await memory.asearch_files("discount") == memory.search_files("discount")
+        assert await memory.asearch("discount", min_score=99.0) == []
+
+
+async def test_asynchronous_calls_side_by_side_answer_as_one_after_another(project: Path) -> None:
+    with Memory.open(project) as memory:
+        memory.index()
+        wanted = [hit.chunk_id for hit in memory.search("discount", record=False)]
+        calls = [memory.asearch("discount", record=False) for _ in range(20)]
+        answers, *_ = await asyncio.gather(asyncio.gather(*calls), memory.aindex(), memory.asearch_files("discount"))
+        assert [[hit.chunk_id for hit in answer] for answer in answers] == [wanted] * 20
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

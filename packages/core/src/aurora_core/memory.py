@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, Self
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory"]
 
+_Answer = TypeVar("_Answer")
+
 # Of a search, what it puts first counts as used. More of them would make the next search worse: what was merely
 # shown would rise (function search: MRR .571 without, .571 with one, .567 with three, .558 with ten).
 RECORDED_HITS: Final = 1
@@ -88,6 +92,7 @@ class Memory:
         self._embedder = embedder
         self._semantic = SemanticIndex(self._connection, embedder) if embedder else None
         self._encoder: Encoder | None = None
+        self._one_at_a_time = Lock()
 
     @classmethod
     def open(
@@ -450,18 +455,37 @@ class Memory:
         )
 
     async def aindex(self, path: Path | str | None = None) -> IndexReport:
-        """`index` in a thread of its own; the memory must not be used meanwhile."""
-        from asyncio import to_thread
-
-        return await to_thread(self.index, path)
+        """Runs `index` in a thread; asynchronous calls of one memory wait for each other."""
+        return await self._in_thread(partial(self.index, path))
 
     async def asearch(
-        self, query: str, limit: int = 10, *, kinds: Collection[ChunkKind | str] | None = None
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        kinds: Collection[ChunkKind | str] | None = None,
+        min_score: float = 0.0,
+        record: bool = True,
     ) -> list[Hit]:
-        """`search` in a thread of its own; the memory must not be used meanwhile."""
-        from asyncio import to_thread
+        """Runs `search` in a thread; asynchronous calls of one memory wait for each other."""
+        return await self._in_thread(
+            partial(self.search, query, limit, kinds=kinds, min_score=min_score, record=record)
+        )
 
-        return await to_thread(self.search, query, limit, kinds=kinds)
+    async def asearch_files(self, query: str, limit: int = 10) -> list[FileHit]:
+        """Runs `search_files` in a thread; asynchronous calls of one memory wait for each other."""
+        return await self._in_thread(partial(self.search_files, query, limit))
+
+    async def _in_thread(self, call: Callable[[], _Answer]) -> _Answer:
+        # A search is some twenty statements with numpy work between them. One change of threads for all of them is
+        # faster than one for each statement, as an asynchronous driver makes it.
+        from asyncio import to_thread  # start-up does not pay for it
+
+        def alone() -> _Answer:
+            with self._one_at_a_time:
+                return call()
+
+        return await to_thread(alone)
 
 
 def _exact(chunk: StoredChunk, activation: float) -> Hit:
