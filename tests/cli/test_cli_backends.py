@@ -11,8 +11,8 @@ from subprocess import CompletedProcess
 import pytest
 import yaml
 
-from aurora_cli import wiring
 from aurora_core import Project
+from aurora_soar import Aurora
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.profiles import PROFILES
 
@@ -74,7 +74,7 @@ def test_what_it_reports_as_failed_is_failed_whatever_its_exit_code(aur: Aur, mi
 def test_the_pages_configuration_is_read(shop: Path) -> None:
     project = Project.init(shop)
     project.config_file.write_text(SNIPPETS[0])
-    backends = wiring.backends_of(project, wiring.settings(project))
+    backends = Aurora(project).agents
     bold = backends["bold"]
     assert isinstance(bold, CliBackend)
     assert (bold.kind, bold.permissive) == ("codex", True)

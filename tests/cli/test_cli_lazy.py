@@ -34,10 +34,9 @@ def test_every_module_of_a_command_is_in_the_catalogue() -> None:
 
     import aurora_cli.commands
 
-    prefix = "aurora_cli.commands."
-    modules = {
-        name.removeprefix(prefix) for _, name, _ in pkgutil.walk_packages(aurora_cli.commands.__path__, prefix)
-    }
+    prefix = f"{aurora_cli.commands.__name__}."
+    found = pkgutil.walk_packages(aurora_cli.commands.__path__, prefix)
+    modules = {module.name.removeprefix(prefix) for module in found}
     assert modules == {entry.module for entry in ENTRIES}
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import AUR
 
-from aurora_cli import trusting, wiring
 from aurora_core import Project
+from aurora_soar import Aurora
+from aurora_soar.aurora.trust import trust_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,9 +194,9 @@ def test_keys_of_the_clones_env_are_not_used(
 
 def test_a_personas_model_has_no_effect(clone: Path) -> None:
     project = Project(root=clone)
-    assert wiring.roster_of(project).get("tester").model is None  # type: ignore[union-attr]
-    trusting.own_store().remember(clone, wiring.claims_of(project))
-    assert wiring.roster_of(project).get("tester").model == "opus"  # type: ignore[union-attr]
+    assert Aurora(project).personas.get("tester").model is None  # type: ignore[union-attr]
+    trust_store().remember(clone, Aurora(project).claims())
+    assert Aurora(project).personas.get("tester").model == "opus"  # type: ignore[union-attr]
 
 
 def test_it_shows_what_would_take_effect(clone: Path, aur: Callable[..., CompletedProcess[str]]) -> None:

@@ -17,7 +17,10 @@ def test_the_examples_run(
     (tmp_path / "scheduler.py").write_text(
         "def next_task(heap):\n    '''Decide which task the scheduler runs next.'''\n    return heap.pop()\n"
     )
+    (tmp_path / "tasks.md").write_text("- [ ] 1 What does next_task do?\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     page = PACKAGES / package / "README.md"
     examples = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert examples
@@ -30,7 +33,8 @@ def test_soar_s_example_answers_with_a_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     test_the_examples_run("soar", tmp_path, monkeypatch, capsys)
-    (log,) = (tmp_path / ".aurora" / "logs" / "conversations").rglob("*.md")
+    log, *_ = (tmp_path / ".aurora" / "logs" / "conversations").rglob("*.md")
     assert "`scheduler.py:1`" in log.read_text()
+    assert (tmp_path / "tasks.md").read_text() == "- [x] 1 What does next_task do?\n"
     assert log.stat().st_mode & 0o077 == 0
     assert log.parent.stat().st_mode & 0o077 == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -26,8 +25,8 @@ _ANSWERS: Final[Mapping[str, bool | None]] = {
 
 
 def is_attended() -> bool:
-    """Whether there is somebody who can read a question and answer it."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    """Returns True if a question can be shown and answered at a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 async def ask_about_rest(reason: str) -> bool | None:
@@ -43,6 +42,8 @@ async def ask_about_rest(reason: str) -> bool | None:
 
 async def _next_line() -> str:
     """Waits for a line without keeping the event loop; empty at the end of the input, or of the terminal."""
+    import asyncio  # every command imports this module, few ask
+
     loop, descriptor = asyncio.get_running_loop(), sys.stdin.fileno()
     ready = asyncio.Event()
     loop.add_reader(descriptor, ready.set)

@@ -52,7 +52,7 @@ def diagnose(error: Exception) -> Diagnosis:
             message=f"this installation is not complete: {_text(error)}",
             hint="install aurora-aur again; the five Aurora packages belong together",
         )
-    return _of_a_library(error) or _defect(error)
+    return _of_soar(error) or _of_a_library(error) or _defect(error)
 
 
 def _of_the_system(error: OSError) -> Diagnosis:
@@ -64,13 +64,37 @@ def _of_the_system(error: OSError) -> Diagnosis:
     )
 
 
+def _of_soar(error: Exception) -> Diagnosis | None:
+    from aurora_soar import errors
+
+    if not isinstance(error, errors.SoarError):
+        return None
+    refused = (errors.OverLimitError, errors.UntrustedAgentError)
+    misused = (errors.EmptyQuestionError, errors.UnknownAgentError, errors.NotResumableError)
+    exit_code = ExitCode.ENVIRONMENT
+    if isinstance(error, refused):
+        exit_code = ExitCode.REFUSED
+    if isinstance(error, misused):
+        exit_code = ExitCode.USAGE
+    return Diagnosis(exit_code=exit_code, message=_text(error), hint=error.hint)
+
+
 def _of_a_library(error: Exception) -> Diagnosis | None:
     for kinds, exit_code, hint in _library_errors():
         if isinstance(error, kinds):
             if isinstance(error.__cause__, OSError):  # a file that is fine, on a machine that is not
                 return replace(_of_the_system(error.__cause__), message=_text(error))
-            return Diagnosis(exit_code=exit_code, message=_text(error), hint=hint)
+            return Diagnosis(exit_code=exit_code, message=_text(error), hint=hint or _hint_about_task(error))
     return None
+
+
+def _hint_about_task(error: Exception) -> str:
+    from aurora_spawner.errors import UnknownTaskError
+
+    if not isinstance(error, UnknownTaskError):
+        return ""
+    guess = f"did you mean {error.nearest!r}? " if error.nearest else ""
+    return f"{guess}`aur runs show {error.run_id}` names them"
 
 
 def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str], ...]:
@@ -85,7 +109,6 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         StoreError,
     )
     from aurora_policies import PoliciesError, PolicyFileError
-    from aurora_soar import EmptyQuestionError, SoarError
     from aurora_spawner.errors import (
         GraphError,
         PriceFileError,
@@ -93,16 +116,17 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         TaskError,
         TaskFileError,
         UnknownRunError,
+        UnknownTaskError,
     )
 
     wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError, PriceFileError)
-    wrong_words = (ProjectError, NotInMemoryError, EmptyQuestionError, UnknownRunError)
+    wrong_words = (ProjectError, NotInMemoryError, UnknownRunError, UnknownTaskError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
         ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur is writing there; try again when it is done"),
         ((StoreError,), ExitCode.ENVIRONMENT, "check that .aurora is writable and that the disk has room"),
-        ((AuroraCoreError, PoliciesError, SoarError, SpawnerError), ExitCode.ENVIRONMENT, ""),
+        ((AuroraCoreError, PoliciesError, SpawnerError), ExitCode.ENVIRONMENT, ""),
     )
 
 

@@ -1,15 +1,40 @@
-"""From a question to a verified answer: assess, retrieve, decompose, verify, collect, synthesize, record, respond."""
+"""One project as one object, and the way from a question to a verified answer.
 
-from aurora_soar.errors import AgentOutputError, EmptyQuestionError, ModelAnswerError, SoarError
-from aurora_soar.log.execution import Phase, Verbosity
-from aurora_soar.models.language_model import AgentModel, LanguageModel, Said
-from aurora_soar.orchestrator import SOAROrchestrator
-from aurora_soar.phases.assess import Assessment, Complexity, assess
-from aurora_soar.phases.respond import render
-from aurora_soar.phases.synthesize import Source
-from aurora_soar.question.question import Intent, Question, read_question
-from aurora_soar.registry import Agent, AgentRegistry
-from aurora_soar.result import SoarEvent, SoarResult
+Names are imported when they are first used: a program that only searches the memory starts without the spawner.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from aurora_soar.aurora.root import Aurora
+    from aurora_soar.errors import (
+        AgentOutputError,
+        EmptyQuestionError,
+        ModelAnswerError,
+        NoProjectError,
+        NotResumableError,
+        OverLimitError,
+        SoarError,
+        StartLockError,
+        StoredLimitError,
+        TaskFileChangedError,
+        TaskFileInUseError,
+        UnknownAgentError,
+        UntrustedAgentError,
+    )
+    from aurora_soar.log.execution import Phase, Verbosity
+    from aurora_soar.models.language_model import AgentModel, LanguageModel, Said
+    from aurora_soar.notices import Notice
+    from aurora_soar.orchestrator import SOAROrchestrator
+    from aurora_soar.phases.assess import Assessment, Complexity, assess
+    from aurora_soar.phases.respond import render
+    from aurora_soar.phases.synthesize import Source
+    from aurora_soar.question.question import Intent, Question, read_question
+    from aurora_soar.registry import Agent, AgentRegistry
+    from aurora_soar.result import SoarEvent, SoarResult
+    from aurora_soar.taskruns.execute import TaskRunResult
+    from aurora_soar.taskruns.plan import SpawnPlan
 
 __all__ = [
     "Agent",
@@ -17,11 +42,16 @@ __all__ = [
     "AgentOutputError",
     "AgentRegistry",
     "Assessment",
+    "Aurora",
     "Complexity",
     "EmptyQuestionError",
     "Intent",
     "LanguageModel",
     "ModelAnswerError",
+    "NoProjectError",
+    "NotResumableError",
+    "Notice",
+    "OverLimitError",
     "Phase",
     "Question",
     "SOAROrchestrator",
@@ -30,8 +60,52 @@ __all__ = [
     "SoarEvent",
     "SoarResult",
     "Source",
+    "SpawnPlan",
+    "StartLockError",
+    "StoredLimitError",
+    "TaskFileChangedError",
+    "TaskFileInUseError",
+    "TaskRunResult",
+    "UnknownAgentError",
+    "UntrustedAgentError",
     "Verbosity",
     "assess",
     "read_question",
     "render",
 ]
+
+_MODULES: Final = {
+    "aurora.root": ("Aurora",),
+    "errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "log.execution": ("Phase", "Verbosity"),
+    "models.language_model": ("AgentModel", "LanguageModel", "Said"),
+    "notices": ("Notice",),
+    "orchestrator": ("SOAROrchestrator",),
+    "phases.assess": ("Assessment", "Complexity", "assess"),
+    "phases.respond": ("render",),
+    "phases.synthesize": ("Source",),
+    "question.question": ("Intent", "Question", "read_question"),
+    "registry": ("Agent", "AgentRegistry"),
+    "result": ("SoarEvent", "SoarResult"),
+    "taskruns.execute": ("TaskRunResult",),
+    "taskruns.plan": ("SpawnPlan",),
+}
+_HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a name of `__all__` from its module.
+
+    Raises:
+        AttributeError: the package has no such name.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """Returns all names that the package promises."""
+    return sorted({*globals(), *__all__})

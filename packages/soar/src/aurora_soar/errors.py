@@ -1,12 +1,56 @@
-"""What can go wrong in SOAR, as types a caller may tell apart."""
+"""Everything this package raises.
+
+SoarError
+├── EmptyQuestionError     a question without a word to look for
+├── ModelAnswerError       a model's answer without the document that it was asked for
+├── AgentOutputError       an agent's output that is not the document it promised: agent and field
+├── NoProjectError         a folder that belongs to no project
+├── UnknownAgentError      a name that no agent has, and where it stands
+├── UntrustedAgentError    an agent of a project that the user does not trust, and where it is named
+├── OverLimitError         a run that a cap or the budget refuses
+├── NotResumableError      a run that only its question could resume
+├── StoredLimitError       a run's stored limit that cannot be read: the file
+├── TaskFileInUseError     a task file that another run works on
+├── TaskFileChangedError   a task file that changed after it was read
+└── StartLockError         another process that does not finish starting a run
+
+A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
+"""
 
 from __future__ import annotations
 
-__all__ = ["AgentOutputError", "EmptyQuestionError", "ModelAnswerError", "SoarError"]
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+__all__ = [
+    "AgentOutputError",
+    "EmptyQuestionError",
+    "ModelAnswerError",
+    "NoProjectError",
+    "NotResumableError",
+    "OverLimitError",
+    "SoarError",
+    "StartLockError",
+    "StoredLimitError",
+    "TaskFileChangedError",
+    "TaskFileInUseError",
+    "UnknownAgentError",
+    "UntrustedAgentError",
+]
 
 
 class SoarError(Exception):
-    """The root of every error that this package raises on purpose."""
+    """The root of every error that this package raises on purpose.
+
+    Attributes:
+        hint: the next step, one line; empty if the message names it.
+    """
+
+    hint = ""
 
 
 class EmptyQuestionError(SoarError, ValueError):
@@ -21,7 +65,7 @@ class EmptyQuestionError(SoarError, ValueError):
 
 
 class ModelAnswerError(SoarError, ValueError):
-    """A model's words hold no document of the kind that it was asked for."""
+    """A model's answer holds no document of the kind that it was asked for."""
 
 
 class AgentOutputError(SoarError, ValueError):
@@ -36,3 +80,122 @@ class AgentOutputError(SoarError, ValueError):
         self.agent = agent
         self.field = field
         super().__init__(f"output of agent {agent}: {field or 'document'}: {reason}")
+
+
+class NoProjectError(SoarError):
+    """A project is needed and the folder belongs to none.
+
+    Attributes:
+        start: the folder that was searched, with those above it.
+    """
+
+    hint = "run `aur init` in the project's folder first"
+
+    def __init__(self, start: Path, *, worktree: Path | None = None) -> None:
+        self.start = start
+        reach = "or above it" if worktree is None else f"or above it in the git worktree {worktree}"
+        super().__init__(f"no project at {start} {reach} (there is no .aurora folder)")
+
+
+class UnknownAgentError(SoarError):
+    """A task or a setting names an agent that nothing here can run.
+
+    Attributes:
+        agent: the name as it was written.
+        where: the place of the name, for example "tasks.md:12" or "--tool".
+    """
+
+    def __init__(self, agent: str, where: str, known: Collection[str]) -> None:
+        self.agent = agent
+        self.where = where
+        from aurora_spawner.backends.profiles import PROFILES
+
+        if agent in PROFILES:
+            super().__init__(f"{where}: {agent} is not on PATH")
+            self.hint = f"install it, or give its path: `backends:` {agent}: {{kind: {agent}, command: [PATH]}}"
+            return
+        super().__init__(f"{where}: no agent named {agent!r}")
+        nearest = get_close_matches(agent, known, n=1)
+        guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+        self.hint = (
+            f"{guess}known here: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
+        )
+
+
+class UntrustedAgentError(SoarError):
+    """A task or a setting names an agent of the project's own, and the user does not trust the project.
+
+    Attributes:
+        agent: the name as it was written.
+        where: the place of the name, for example "tasks.md:12" or "--tool".
+    """
+
+    hint = "`aur trust` shows what it would run, and asks"
+
+    def __init__(self, agent: str, where: str) -> None:
+        self.agent = agent
+        self.where = where
+        super().__init__(f"{where}: agent {agent!r} comes with the project, which you do not trust yet")
+
+
+class OverLimitError(SoarError):
+    """A run would exceed a cap or the budget; nothing was started."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
+class NotResumableError(SoarError):
+    """A run answered a question, so it cannot be resumed by itself."""
+
+    hint = 'ask the question again: aur soar "…"'
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id} answered a question; only runs of task files can be resumed")
+
+
+class StoredLimitError(SoarError):
+    """The file that stores a run's cost limit cannot be read.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path}: does not say what the run may cost")
+        self.hint = "write the limit in US dollars into it, or remove it to go on without one"
+
+
+class TaskFileInUseError(SoarError):
+    """Another run works on the task file.
+
+    Attributes:
+        run_id: that run.
+    """
+
+    hint = "wait for it, end it with `aur cancel`, or run the file anyway with --force (force=True)"
+
+    def __init__(self, run_id: str, file: Path) -> None:
+        self.run_id = run_id
+        super().__init__(f"{run_id} works on {file} now; its unfinished tasks would be done twice")
+
+
+class TaskFileChangedError(SoarError):
+    """The task file changed after its tasks were read."""
+
+    hint = "start it again"
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} has changed since it was read, perhaps by another run; nothing was started")
+
+
+class StartLockError(SoarError):
+    """Another process holds the lock for starting runs longer than the wait."""
+
+    hint = "see which `aur` still runs in this project"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"another process is still starting a run in {root}; nothing was started")

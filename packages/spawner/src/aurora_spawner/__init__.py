@@ -23,6 +23,7 @@ from aurora_spawner.errors import (
     TaskError,
     TaskFileError,
     UnknownRunError,
+    UnknownTaskError,
 )
 from aurora_spawner.journal.views import RunOptions
 from aurora_spawner.limits.budget_gate import BudgetAnswer, BudgetGate
@@ -166,6 +167,7 @@ __all__ = [
     "TickReport",
     "TimeoutPolicy",
     "UnknownRunError",
+    "UnknownTaskError",
     "Usage",
     "expand_coordinator",
     "hierarchical",

@@ -9,6 +9,7 @@ SpawnerError
 │   ├── JournalLockedError    another process holds it longer than the wait
 │   └── JournalCorruptError   it is not a journal, or its hash chain is broken
 ├── UnknownRunError    no run of that name in the journal
+├── UnknownTaskError   no task of that name in the run
 ├── RunHeldError       another living coordinator works on the run
 ├── IllegalTransitionError    a state change that the table does not have; a defect of this package
 ├── RecoveryPolicyError    a policy that says something impossible: the field, and what it can be
@@ -21,9 +22,11 @@ A failed agent is no exception: it is a `SpawnResult`.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -109,6 +112,17 @@ class UnknownRunError(SpawnerError):
         newest = f"; the newest are {', '.join(known)}" if known else ""
         super().__init__(f"no run named {run_id}{newest}")
         self.run_id = run_id
+
+
+class UnknownTaskError(SpawnerError):
+    """A run has no task of that name; `nearest` is the most similar one, None if none is similar."""
+
+    def __init__(self, run_id: str, task_id: str, known: Collection[str]) -> None:
+        super().__init__(f"run {run_id} has no task {task_id!r}")
+        self.run_id = run_id
+        self.task_id = task_id
+        close = get_close_matches(task_id, known, n=1)
+        self.nearest = close[0] if close else None
 
 
 class RunHeldError(SpawnerError):

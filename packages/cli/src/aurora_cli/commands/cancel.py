@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from aurora_cli import settling, wiring
-from aurora_cli.errors import NoProjectError
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import target_argument
 from aurora_cli.output import note
+from aurora_soar.errors import NoProjectError
+from aurora_soar.taskruns.settle import end_orphans
 from aurora_spawner.errors import JournalError, UnknownRunError
 
 __all__ = ["command"]
@@ -37,9 +36,9 @@ def command(*, target: str, at_once: bool) -> int:
     """
     run_id, _, task_id = target.partition("/")
     try:
-        stood = settling.cancel_run(wiring.project_at(Path.cwd()), run_id, task_id=task_id or None, at_once=at_once)
+        stood = wiring.open_existing().cancel(run_id, task_id=task_id or None, at_once=at_once)
     except (NoProjectError, JournalError, UnknownRunError):
-        if not settling.end_left(run_id):
+        if not end_orphans(run_id, notify=wiring.show_notice):
             raise
         note(f"no journal knows {run_id} any more; what its agents left running has been ended")
         return ExitCode.DONE

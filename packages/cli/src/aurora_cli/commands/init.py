@@ -16,7 +16,8 @@ from aurora_cli.render.index import as_document, as_text, index_with_progress, s
 from aurora_cli.starting_files import write_missing
 
 if TYPE_CHECKING:
-    from aurora_core import IndexReport, Project
+    from aurora_core import IndexReport
+    from aurora_soar import Aurora
 
 __all__ = ["command"]
 
@@ -38,13 +39,14 @@ def command(*, path: Path | None, index: bool, as_json: bool) -> int:
     Makes .aurora/ with config.yaml and policies.yaml (all defaults, explained) and project.md, which says what the
     project is made of and is yours to edit. Nothing that is there is overwritten; a second run says what was there.
     """
-    project = wiring.set_up(wiring.prospect((path or Path.cwd()).absolute()))
-    files = write_missing(project)
-    report = _index(project) if index else None
+    aurora = wiring.open_new((path or Path.cwd()).absolute())
+    aurora.set_up()
+    files = write_missing(aurora.project)
+    report = _index(aurora) if index else None
     if as_json:
         emit_json(
             {
-                "root": str(project.root),
+                "root": str(aurora.project.root),
                 "made": [file.path.name for file in files if file.made],
                 "kept": [file.path.name for file in files if not file.made],
                 "index": as_document(report) if report else None,
@@ -58,8 +60,8 @@ def command(*, path: Path | None, index: bool, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-def _index(project: Project) -> IndexReport:
-    with wiring.open_memory(project, wiring.settings(project)) as memory:
+def _index(aurora: Aurora) -> IndexReport:
+    with aurora.open_memory() as memory:
         report = index_with_progress(memory)
     for line in skipped_lines(report):
         note(line)

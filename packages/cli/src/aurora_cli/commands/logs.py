@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import target_argument
 from aurora_cli.render.logs import emit_bytes
+from aurora_spawner.control.logs import read_logs
 
 __all__ = ["command"]
 
@@ -34,7 +34,13 @@ def command(*, target: str, follow: bool, errors: bool) -> int:
     run_id, _, task_id = target.partition("/")
     if follow and not task_id:
         raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` names the ones that run")
-    project = wiring.project_at(Path.cwd())
-    told = sys.stdout.isatty()
-    emit_bytes(journal.log_pieces(project, run_id, task_id or None, follow=follow, errors=errors, told=told))
+    pieces = read_logs(
+        wiring.open_existing().project.runs_db,
+        run_id,
+        task_id or None,
+        follow=follow,
+        stream="stderr" if errors else "stdout",
+        told=sys.stdout.isatty(),
+    )
+    emit_bytes(pieces)
     return ExitCode.DONE

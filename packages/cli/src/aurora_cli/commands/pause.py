@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import run_argument
 from aurora_cli.output import note
+from aurora_spawner.control.steering import pause_run
 
 __all__ = ["command"]
 
@@ -26,6 +25,6 @@ def command(*, run_id: str) -> int:
 
     Works from any shell on a run that goes on, in the background or in another terminal.
     """
-    journal.pause_run(wiring.project_at(Path.cwd()), run_id)
+    pause_run(wiring.open_existing().project.runs_db, run_id)
     note(f"{run_id} is paused; go on with: aur resume {run_id}")
     return ExitCode.DONE

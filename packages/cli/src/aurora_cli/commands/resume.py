@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from aurora_cli import journal, run_progress, run_wiring, wiring
+from aurora_cli import run_progress, wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import note
+from aurora_spawner.control.lookup import is_held
+from aurora_spawner.control.steering import unpause_run
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["command", "resume"]
 
 
 @click.command(
@@ -27,26 +32,56 @@ __all__ = ["command"]
 @run_argument
 @click.option("--retry-failed", is_flag=True, help="Also run again what failed, was skipped or was cancelled.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
+@click.option(
+    "--yes", is_flag=True, expose_value=False, help="As of `aur spawn`; a resume asks nothing before it starts."
+)
 @accept_changes_option
 @json_option
 def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
     """Go on with a run that was paused or cut off.
 
-    A paused run goes on where it runs. One that nobody works on any more is taken up here: what is finished stays
-    finished, agents that still work are adopted, and a task that was edited in the task file runs again.
+    A paused run goes on where it runs. A run that no process works on any more is resumed here: what is finished
+    stays finished, agents that still work are adopted, and a task that was edited in the task file runs again.
     """
-    project = wiring.project_at(Path.cwd())
-    if journal.is_held(project, run_id):
-        journal.unpause_run(project, run_id)
+    return resume(
+        run_id, retry_failed=retry_failed, background=background, accept_changes=accept_changes, as_json=as_json
+    )
+
+
+def resume(
+    run_id: str,
+    *,
+    taskfile: Path | None = None,
+    max_concurrent: int | None = None,
+    stagger_s: float = 0.0,
+    retry_failed: bool,
+    background: bool,
+    accept_changes: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Lets a paused run go on, or resumes one that no process works on.
+
+    Args:
+        taskfile: replaces the file that the run was made from.
+        max_concurrent: agents at once; None leaves it to the run.
+        stagger_s: time between two starts; 0 for none.
+    """
+    aurora = wiring.open_existing()
+    if is_held(aurora.project.runs_db, run_id):
+        unpause_run(aurora.project.runs_db, run_id)
         note(f"{run_id} goes on")
         return ExitCode.DONE
     if background:
-        return run_progress.in_background(
-            project,
-            run_id,
-            more=("--retry-failed",) if retry_failed else (),
-            accept_changes=accept_changes,
-            as_json=as_json,
-        )
-    found = run_wiring.resumption(project, run_id, accept_changes=accept_changes)
-    return run_progress.resume(project, wiring.settings(project), found, retry_failed=retry_failed, as_json=as_json)
+        more = [f"--stagger-delay={stagger_s}"] if stagger_s else []
+        more += ["--retry-failed"] if retry_failed else []
+        more += [f"--max-concurrent={max_concurrent}"] if max_concurrent else []
+        more += ["--", str(taskfile.absolute())] if taskfile else []
+        return run_progress.in_background(aurora, run_id, more=more, accept_changes=accept_changes, as_json=as_json)
+    return run_progress.resume(
+        aurora,
+        aurora.plan_resume(run_id, taskfile, accept_changes=accept_changes),
+        max_concurrent=max_concurrent,
+        stagger_s=stagger_s,
+        retry_failed=retry_failed,
+        as_json=as_json,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -59,17 +58,15 @@ def command(
     no model is asked and nothing is spent. A folder that was never set up is set up first. The exit status is 1 when
     no answer with a source was found.
     """
-    from aurora_cli.orchestrator_factory import orchestrator
     from aurora_soar import read_question
 
     question = read_question(" ".join(query)).text  # an empty one is refused before anything is set up
-    project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
-    config = wiring.settings(project, tool=tool, max_concurrent=max_concurrent)
-    with wiring.open_memory(project, config) as memory, wiring.shared_answers(config) as shared:
-        soar = orchestrator(project, memory, config, shared)
+    with wiring.open_folder(tool=tool, max_concurrent=max_concurrent) as aurora:
+        aurora.set_up()
+        orchestrator = aurora.orchestrator()  # refused before the index is updated
         if not no_index:
-            index_with_progress(memory)
-        result = soar.execute(question, on_event=narrator(verbosity))
+            index_with_progress(aurora.memory)
+        result = orchestrator.execute(question, on_event=narrator(verbosity))
     if result.log_error:
         note(result.log_error)
     if as_json:

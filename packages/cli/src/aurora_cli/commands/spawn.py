@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli import journal, run_progress, run_wiring, settling, wiring
+from aurora_cli import run_progress, wiring
+from aurora_cli.asking import is_attended
+from aurora_cli.commands.resume import resume
+from aurora_cli.commands.runs.clean import clean
+from aurora_cli.commands.runs.list import show_resumable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
@@ -21,13 +24,13 @@ from aurora_cli.options import (
     max_concurrent_option,
 )
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.render import preview, runs
+from aurora_cli.render import preview
+from aurora_soar.taskruns.execute import nothing_to_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aurora_cli.spawning import SpawnPlan
-    from aurora_core import Project
+    from aurora_soar import Aurora, SpawnPlan
     from aurora_spawner.taskfiles.model import Order
 
 __all__ = ["command"]
@@ -164,120 +167,74 @@ def command(**given: object) -> int:
     options = _Options(**given)  # type: ignore[arg-type]
     options.check()
     if options.list_checkpoints:
-        return _list_checkpoints(options)
+        return show_resumable(as_json=options.as_json)
     if options.clean_days is not None:
-        return _clean_checkpoints(options.clean_days, as_json=options.as_json)
+        return clean(options.clean_days, as_json=options.as_json)
     if options.resume is not None:
-        return _resume(options.resume, options)
+        return resume(
+            options.resume,
+            taskfile=options.taskfile,
+            max_concurrent=options.at_once,
+            stagger_s=options.stagger_s,
+            retry_failed=options.retry_failed,
+            background=options.background,
+            accept_changes=options.accept_changes,
+            as_json=options.as_json,
+        )
     return _spawn(options)
 
 
 def _spawn(options: _Options) -> ExitCode:
     assert options.taskfile is not None
-    from aurora_spawner.taskfiles.reading import task_file_bytes
-
-    as_read = task_file_bytes(options.taskfile)
-    project = wiring.project_or_prospect(Path.cwd())
-    config = wiring.settings(project, tool=options.tool, max_concurrent=options.at_once)
-    plan = run_wiring.spawn_plan(
-        project,
-        config,
+    aurora = wiring.open_folder(tool=options.tool, max_concurrent=options.at_once)
+    plan = aurora.plan(
         options.taskfile,
         order=options.order,
         optional=options.optional,
         background=options.background,
         match=options.match,
-        per_run_usd=options.budget_usd,
+        budget_usd=options.budget_usd,
     )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
     if not plan.file.tasks:
         return _nothing_to_run(plan, as_json=options.as_json)
-    from aurora_cli import starting
-
-    starting.check_nobody_works_on(project, plan.file.path, force=options.force)
+    aurora.check_not_in_use(plan, force=options.force)
     note(preview.as_text(plan, limit=SHOWN_TASKS))
     if not _wanted(options):
         return ExitCode.NOT_REACHED
-    run_progress.refresh_memory(wiring.set_up(project), config, plan.agents)
-    with starting.alone_with(project, plan.file.path, as_read=as_read, force=options.force) as let_others_start:
-        return _run(project, plan, options, on_start=let_others_start)
+    aurora.set_up()
+    run_progress.refresh_memory(aurora, plan.agents)
+    with aurora.start_lock(plan, force=options.force) as release:
+        return _run(aurora, plan, options, on_start=release)
 
 
-def _run(project: Project, plan: SpawnPlan, options: _Options, *, on_start: Callable[[], None]) -> ExitCode:
-    titles = {line.id: line.title for line in plan.file.lines}
+def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callable[[], None]) -> ExitCode:
     if options.no_checkpoint:
         with TemporaryDirectory(prefix="aurora-") as folder:
-            run = run_wiring.new_run(project, plan, stagger_s=options.stagger_s, keep_in=Path(folder))
-            return run_progress.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
-    run = run_wiring.new_run(project, plan, stagger_s=options.stagger_s)
+            run = aurora.new_run(plan, stagger_s=options.stagger_s, keep_in=Path(folder))
+            return run_progress.execute(run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start)
+    run = aurora.new_run(plan, stagger_s=options.stagger_s)
     if options.background:
-        return _in_background(project, run.run_id, options)
-    return run_progress.drive(run, plan.file, titles, as_json=options.as_json, on_start=on_start)
-
-
-def _resume(run_id: str, options: _Options) -> ExitCode:
-    project = wiring.project_at(Path.cwd())
-    if options.background:
-        return _in_background(project, run_id, options)
-    config = wiring.settings(project)
-    return run_progress.resume(
-        project,
-        config,
-        run_wiring.resumption(project, run_id, options.taskfile, accept_changes=options.accept_changes),
-        max_concurrent=options.at_once,
-        stagger_s=options.stagger_s,
-        retry_failed=options.retry_failed,
-        as_json=options.as_json,
-    )
-
-
-def _in_background(project: Project, run_id: str, options: _Options) -> ExitCode:
-    more = [f"--stagger-delay={options.stagger_s}"]
-    more += ["--retry-failed"] if options.retry_failed else []
-    more += [f"--max-concurrent={options.at_once}"] if options.at_once else []
-    more += ["--", str(options.taskfile.absolute())] if options.taskfile else []
-    return run_progress.in_background(
-        project, run_id, more=more, accept_changes=options.accept_changes, as_json=options.as_json
-    )
+        more = [f"--stagger-delay={options.stagger_s}"] + (
+            [f"--max-concurrent={options.at_once}"] if options.at_once else []
+        )
+        return run_progress.in_background(aurora, run.run_id, more=more, as_json=options.as_json)
+    return run_progress.execute(run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start)
 
 
 def _wanted(options: _Options) -> bool:
-    """Asks whether to start, where there is somebody to ask."""
-    if options.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    """Asks whether to start, if a question can be answered."""
+    if options.yes or not is_attended():
         return True
     return click.confirm("Start?", default=True, err=True)
 
 
-def _list_checkpoints(options: _Options) -> ExitCode:
-    found = journal.list_resumable(wiring.project_at(Path.cwd()))
-    if options.as_json:
-        emit_json(runs.as_document(found))
-        return ExitCode.DONE
-    for line in runs.as_lines(found):
-        emit(line)
-    if not found:
-        note("no run was cut off")
-    return ExitCode.DONE
-
-
-def _clean_checkpoints(days: float, *, as_json: bool) -> ExitCode:
-    report = settling.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
-    if as_json:
-        emit_json(runs.cleaned_document(report))
-    else:
-        runs.show_cleaned(report)
-    return ExitCode.DONE
-
-
 def _nothing_to_run(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
-    from aurora_spawner import RunReport
-
     note(preview.as_text(plan, limit=SHOWN_TASKS))
     note("nothing to run")
     if as_json:
-        report = RunReport(run_id="", results={}, duration_s=0.0)
-        return run_progress.tell(report, {}, not_run=plan.file.not_run, as_json=True)
+        return run_progress.report_result(nothing_to_run(plan), as_json=True)
     return ExitCode.NOT_REACHED if plan.file.not_run else ExitCode.DONE
 
 

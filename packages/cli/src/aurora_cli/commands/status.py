@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.runs import provider_lines, status_document, status_lines
 from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.lookup import titles_of
 from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
 
 __all__ = ["command"]
@@ -35,8 +35,8 @@ def command(*, run_id: str | None, as_json: bool) -> int:
     A provider that lets nothing start is named with the reason and the end of its pause: a rate limit, the usage
     window of a plan, or a refused key.
     """
-    project = wiring.project_at(Path.cwd())
-    found, now = journal.run_statuses(project, run_id), time.time()
+    aurora = wiring.open_existing()
+    found, now = aurora.status(run_id), time.time()
     with ProviderStore(default_state_dir(), tolerant=True) as store:
         gates = store.gates()
         if store.trouble:
@@ -45,12 +45,12 @@ def command(*, run_id: str | None, as_json: bool) -> int:
         emit_json(status_document(found, gates, now=now))
         return ExitCode.DONE
     for status in found:
-        titles = journal.titles_of(project, status.run_id)
+        titles = titles_of(aurora.project.runs_db, status.run_id)
         for line in status_lines(status, titles, now=now):
             emit(line)
     for line in provider_lines(gates, found, now=now):
         emit(line)
     if not found:
-        check_not_gone(project.runs_db)
+        check_not_gone(aurora.project.runs_db)
         note("nothing runs now, and nothing was cut off")
     return ExitCode.DONE

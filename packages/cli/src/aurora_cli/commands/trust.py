@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aurora_cli import trusting, wiring
+from aurora_cli import wiring
 from aurora_cli.asking import is_attended
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
@@ -15,12 +15,14 @@ from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.trust import as_document, as_lines, list_document, list_lines
 from aurora_core.trust import changes, digest_of
+from aurora_soar.aurora.trust import trust_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aurora_core import Project
     from aurora_core.trust import Change, Claim
+    from aurora_soar import Aurora
 
 __all__ = ["command"]
 
@@ -57,12 +59,12 @@ def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_js
     if remove:
         return _remove(path, as_json=as_json)
     folder = Path.cwd() if path is None else ExistingPath("folder").convert(str(path), None, None)
-    return _trust(wiring.project_or_prospect(folder.resolve()), yes=yes, as_json=as_json)
+    return _trust(wiring.open_folder(folder.resolve()), yes=yes, as_json=as_json)
 
 
-def _trust(project: Project, *, yes: bool, as_json: bool) -> ExitCode:
-    store = trusting.own_store()
-    claims = wiring.claims_of(project)
+def _trust(aurora: Aurora, *, yes: bool, as_json: bool) -> ExitCode:
+    store, project = trust_store(), aurora.project
+    claims = aurora.claims()
     known = store.known(project.root)
     changed = changes(known.claims, claims) if known and known.claims else ()
     already = known is not None and digest_of(known.claims) == digest_of(claims)
@@ -93,7 +95,7 @@ def _confirmed() -> bool:
 
 
 def _list(*, as_json: bool) -> ExitCode:
-    projects = trusting.own_store().projects()
+    projects = trust_store().projects()
     if as_json:
         emit_json(list_document(projects))
         return ExitCode.DONE
@@ -107,8 +109,8 @@ def _list(*, as_json: bool) -> ExitCode:
 def _remove(path: Path | None, *, as_json: bool) -> ExitCode:
     """Forgets a project, which need not be there any more."""
     folder = (path or Path.cwd()).resolve()
-    store = trusting.own_store()
-    root = folder if store.known(folder) else wiring.project_or_prospect(folder).root
+    store = trust_store()
+    root = folder if store.known(folder) else wiring.open_folder(folder).project.root
     removed = store.forget(root)
     if as_json:
         emit_json({"project": str(root), "removed": removed})

@@ -9,7 +9,7 @@ from aurora_cli.render.words import count, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_cli.spawning import SpawnPlan
+    from aurora_soar import SpawnPlan
     from aurora_spawner import SpawnTask
 
 __all__ = ["as_document", "as_text"]
@@ -42,7 +42,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
                 "title": task.headline,
                 "agent": plan.agent_of(task),
                 "persona": plan.personas.get(task.id or ""),
-                "gap": task.id in plan.made_up,
+                "gap": task.id in plan.generated,
                 "depends_on": list(task.depends_on),
                 "timeout_s": plan.timeout_of(task),
                 "priority": task.priority,
@@ -91,7 +91,7 @@ def _time(limit: float | None, extended: float | None) -> str:
 def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     limit = plan.timeout_of(task)
     persona = plan.personas.get(task.id or "")
-    if task.id in plan.made_up:
+    if task.id in plan.generated:
         persona = f"{persona} (made up, nobody here is one)"
     agent = one_line(plan.agent_of(task))
     terms = [f"@{persona} on {agent}" if persona else f"@{agent}"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aurora_cli.journal import can_resume
 from aurora_cli.output import emit, note
 from aurora_cli.render.words import count, one_line
+from aurora_soar.taskruns.resume import can_resume
 from aurora_spawner.control.status import state_word
 from aurora_spawner.providers.gate import utc_time
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
@@ -81,7 +82,7 @@ def export_checkpoint(journal: Path, run_id: str, folder: Path) -> Path:
         JournalError: The journal cannot be read.
         OSError: The file cannot be written.
     """
-    with Journal(journal) as store:
+    with open_journal(journal, run_id) as store:
         document = checkpoint_document(load_run(store, run_id), load_tasks(store, run_id))
     make_private_folder(folder)
     target = folder / f"{run_id}.json"

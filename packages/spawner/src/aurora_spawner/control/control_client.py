@@ -9,8 +9,9 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.journal.store import BUSY_WAIT_S, Journal
+from aurora_spawner.journal.store import BUSY_WAIT_S
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.control_server import SOCKET_NAME, reachable
 
@@ -57,7 +58,7 @@ def ask_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> d
         NoAnswerError: Its coordinator cannot be spoken to.
         SpawnerError: The coordinator refused.
     """
-    with Journal(journal) as store:
+    with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
     if run.holder is None or not run.holder.alive():
         raise NotRunningError(run_id, str(run.state))

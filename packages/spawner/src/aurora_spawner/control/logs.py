@@ -10,12 +10,14 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.sessions import read_memo
 from aurora_spawner.backends.transcript import Telling
-from aurora_spawner.errors import AttemptRecordError
-from aurora_spawner.journal.views import load_attempts, load_run
+from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.errors import AttemptRecordError, UnknownTaskError
+from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.storage.regular_files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from aurora_spawner.journal.store import Journal
     from aurora_spawner.journal.views import AttemptRow
@@ -24,6 +26,40 @@ Stream = Literal["stdout", "stderr"]
 
 FOLLOW_PERIOD_S = 0.2
 PIECE_BYTES = 1 << 16
+
+
+def read_logs(
+    journal: Path,
+    run_id: str,
+    task_id: str | None = None,
+    *,
+    follow: bool = False,
+    stream: Stream = "stdout",
+    told: bool = False,
+) -> Iterator[bytes]:
+    """Yields what a task's agent has printed, or what each task of a run has, under a line with its name.
+
+    Args:
+        task_id: None for all tasks of the run.
+        follow: go on as `follow_log` does; only for one task.
+        told: events as lines for people, where the agent prints events.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: the journal has no run, or the run no task, of that name.
+    """
+    with open_journal(journal, run_id) as store:
+        load_run(store, run_id)
+        titles = {row.task_id: row.task.headline for row in load_tasks(store, run_id)}
+        if task_id is None:
+            for each, title in titles.items():
+                yield f"== {each} {title}\n".encode(errors="replace")
+                yield read_log(store, run_id, each, stream=stream, told=told)
+        elif task_id not in titles:
+            raise UnknownTaskError(run_id, task_id, titles)
+        elif follow:
+            yield from follow_log(store, run_id, task_id, stream=stream, told=told)
+        else:
+            yield read_log(store, run_id, task_id, stream=stream, told=told)
 
 
 def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout", told: bool = False) -> bytes:

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.attempts.process_identity import host_name, pid_namespace
+from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.control_client import GLANCE_LIMIT_S, NoAnswerError, ask
-from aurora_spawner.journal.store import Journal
+from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run
 from aurora_spawner.tasks.result import RunState
 
@@ -65,7 +66,7 @@ def run_status(journal: Path, run_id: str) -> RunStatus:
     Raises:
         UnknownRunError: The journal has no such run.
     """
-    with Journal(journal) as store:
+    with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
         pid = run.holder.pid if run.holder is not None and run.holder.alive() else None
         waits = _what_is_waited_for(run, pid) if pid is not None else {}
@@ -89,6 +90,19 @@ def run_status(journal: Path, run_id: str) -> RunStatus:
             waiting_for=waits.get("waiting_for", {}),
             health=tuple(waits.get("health", ())),
         )
+
+
+def unfinished_statuses(journal: Path) -> list[RunStatus]:
+    """Returns the status of each run that goes on or was cut off, the newest first.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    return [
+        run_status(journal, summary.run.run_id)
+        for summary in list_checkpoints(journal)
+        if summary.held or not summary.run.state.settled
+    ]
 
 
 def state_word(run: RunRow, *, held: bool) -> str:

@@ -36,15 +36,14 @@ def command(*, as_json: bool) -> int:
     """
     from aurora_soar.doctor.agents import check_agents
 
-    project = wiring.project_or_prospect(Path.cwd())
-    config = wiring.settings(project)
-    checks = check_agents(wiring.backends_of(project, config), os.environ, Path.home())
+    aurora = wiring.open_folder()
+    checks = check_agents(aurora.agents, os.environ, Path.home())
     if as_json:
         emit_json(agent_checks.as_document(checks))
     else:
         for line in agent_checks.as_lines(checks):
             emit(line)
-        for problem in wiring.roster_of(project).problems:
+        for problem in aurora.personas.problems:
             note(f"warning: {personas.problem_line(problem)}")
-    missing = any(each.program is None for each in checks if each.name in config.backends)
+    missing = any(each.program is None for each in checks if each.name in aurora.config.backends)
     return ExitCode.ENVIRONMENT if missing else ExitCode.DONE

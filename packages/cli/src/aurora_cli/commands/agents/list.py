@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -35,8 +33,8 @@ def command(*, category: str | None, as_json: bool) -> int:
     Files that cannot be read, in whole or in part, are named with what is wrong; they stop nothing. A persona that
     has the name of a backend is named too: `@name` means the backend.
     """
-    project = wiring.project_or_prospect(Path.cwd())
-    roster = wiring.roster_of(project)
+    aurora = wiring.open_folder()
+    roster = aurora.personas
     shown = tuple(each for each in roster if category in (None, each.category.value))
     if as_json:
         emit_json(personas.as_document(shown, roster.problems))
@@ -45,7 +43,7 @@ def command(*, category: str | None, as_json: bool) -> int:
         emit(line)
     for problem in roster.problems:
         note(f"warning: {personas.problem_line(problem)}")
-    for name in wiring.shadowed_personas(project, roster):
+    for name in aurora.shadowed_personas:
         note(f"warning: @{printable(name)} is a backend; to name the persona, give it another id")
     if not shown:
         note("no persona found; put one into .aurora/agents/NAME.md")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -28,7 +26,7 @@ def command(*, as_json: bool) -> int:
 
     Not needed after an edit, which is noticed; a cache that is damaged or a day old is made again by itself.
     """
-    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()), refresh=True)
+    roster = wiring.open_folder().refresh_personas()
     if as_json:
         emit_json(personas.as_document(tuple(roster), roster.problems))
         return ExitCode.DONE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -33,8 +31,9 @@ def command(*, work: tuple[str, ...], limit: int, as_json: bool) -> int:
     Says who fits best. Where no persona is of the right kind, that is a gap, and what such an agent would be told is
     shown; `aur spawn --match` makes one up like this. The exit status is 1 for a gap.
     """
-    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()))
-    match = wiring.match_of(roster, " ".join(work))
+    from aurora_soar.personas import Matcher
+
+    match = Matcher(wiring.open_folder().personas).match(" ".join(work))
     if as_json:
         emit_json(personas.match_document(match, limit))
     else:

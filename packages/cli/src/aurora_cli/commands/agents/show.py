@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -28,13 +26,13 @@ __all__ = ["command"]
 @json_option
 def command(*, name: str, as_json: bool) -> int:
     """Show a persona, and what an agent is told that takes its part."""
-    roster = wiring.roster_of(wiring.project_or_prospect(Path.cwd()))
-    persona = wiring.persona_named(roster, name)
+    aurora = wiring.open_folder()
+    persona = wiring.persona_named(aurora, name)
     if as_json:
         emit_json(personas.details(persona))
         return ExitCode.DONE
     emit(personas.as_text(persona))
-    for problem in roster.problems:
+    for problem in aurora.personas.problems:
         if problem.file == persona.source_file:
             note(f"warning: {personas.problem_line(problem)}")
     return ExitCode.DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -36,7 +35,7 @@ def command(*, as_json: bool) -> int:
     its head as this machine noted it at the end of the last run. Without that note, an end that was cut off and a
     chain that was written anew cannot be told. The exit status is 4 if something was changed.
     """
-    report = audit_journal(wiring.project_at(Path.cwd()).runs_db)
+    report = audit_journal(wiring.open_existing().project.runs_db)
     if as_json:
         emit_json(
             {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -29,7 +27,7 @@ __all__ = ["command"]
 @json_option
 def command(*, limit: int, run_id: str | None, as_json: bool) -> int:
     """List what attempts have cost, the newest first."""
-    entries = wiring.ledger_of(wiring.project_or_prospect(Path.cwd())).history(limit=limit, run_id=run_id)
+    entries = wiring.open_folder().ledger.history(limit=limit, run_id=run_id)
     if as_json:
         emit_json(budget.history_document(entries))
         return ExitCode.DONE

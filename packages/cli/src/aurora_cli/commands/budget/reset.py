@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -33,7 +32,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
         raise click.UsageError("nobody can be asked here; say --yes", ctx)
     if not yes and not click.confirm("Count nothing of what this month has cost?", default=False, err=True):
         return ExitCode.NOT_REACHED
-    forgotten = wiring.ledger_of(wiring.project_or_prospect(Path.cwd())).reset()
+    forgotten = wiring.open_folder().ledger.reset()
     if as_json:
         emit_json({"forgotten_usd": forgotten})
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -70,9 +68,9 @@ def command(
     }
     if not amounts and warn_at is None and on_limit is None:
         raise click.UsageError("say what to set: --monthly, --per-run, --warn-at or --on-limit", ctx)
-    ledger = wiring.set_own_limits(
-        wiring.project_or_prospect(Path.cwd()), amounts=amounts, warn_at=warn_at, on_limit=on_limit
-    )
+    aurora = wiring.open_folder()
+    aurora.set_user_limits(amounts=amounts, warn_at=warn_at, on_limit=on_limit)
+    ledger = aurora.ledger
     if as_json:
         emit_json(budget.as_document(ledger.status(), ledger.limits))
     else:

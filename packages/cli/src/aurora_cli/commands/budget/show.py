@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -30,7 +28,7 @@ def command(*, as_json: bool) -> int:
 
     The month is that of UTC. What an agent did not tell is counted as it was estimated, and marked.
     """
-    ledger = wiring.ledger_of(wiring.project_or_prospect(Path.cwd()))
+    ledger = wiring.open_folder().ledger
     status = ledger.status()
     if as_json:
         emit_json(budget.as_document(status, ledger.limits))

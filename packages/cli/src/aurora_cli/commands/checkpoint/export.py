@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import run_argument
 from aurora_cli.output import emit
+from aurora_spawner.control.checkpoints import export_checkpoint
 
 __all__ = ["command"]
 
@@ -30,5 +31,6 @@ def command(*, run_id: str, output: Path | None) -> int:
 
     The file holds the run's tasks with agent, status, result, error and times.
     """
-    emit(str(journal.export_run(wiring.project_at(Path.cwd()), run_id, output)))
+    project = wiring.open_existing().project
+    emit(str(export_checkpoint(project.runs_db, run_id, output or project.aurora_dir / "checkpoints")))
     return ExitCode.DONE

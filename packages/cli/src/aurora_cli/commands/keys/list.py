@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -27,7 +26,7 @@ __all__ = ["command"]
 @json_option
 def command(*, as_json: bool) -> int:
     """Say where each key is found; never what it is."""
-    places = wiring.key_store(wiring.project_or_prospect(Path.cwd())).places()
+    places = wiring.open_folder().keys.places()
     if as_json:
         emit_json({"keys": [asdict(place) for place in places]})
         return ExitCode.DONE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -22,7 +20,7 @@ __all__ = ["command"]
 @click.argument("name", help="What it was set as.")
 def command(*, name: str) -> int:
     """Forget a key of the system's keyring."""
-    if wiring.key_store(wiring.project_or_prospect(Path.cwd())).forget(name):
+    if wiring.open_folder().keys.forget(name):
         note(f"key {name} is forgotten")
         return ExitCode.DONE
     note(f"the system's keyring has no key {name}")

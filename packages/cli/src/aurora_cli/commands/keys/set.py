@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -33,7 +32,7 @@ def command(ctx: click.Context, *, name: str, more: tuple[str, ...]) -> int:
     """
     if more:
         raise click.UsageError("a key never goes onto the command line; type it when asked, or pipe it in", ctx)
-    keys = wiring.key_store(wiring.project_or_prospect(Path.cwd()))
+    keys = wiring.open_folder().keys
     if sys.stdin.isatty():
         value = click.prompt(f"Key {name}", hide_input=True, err=True, default="", show_default=False)
     else:

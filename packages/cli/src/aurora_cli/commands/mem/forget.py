@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -31,8 +29,7 @@ def command(*, chunk_ids: tuple[str, ...], as_json: bool) -> int:
     Code and documents cannot be forgotten, as their files would be found again; leave those out with
     memory.exclude in .aurora/config.yaml. The exit status is 1 if a number is not that of an earlier answer.
     """
-    project = wiring.project_at(Path.cwd())
-    with wiring.open_memory(project, wiring.settings(project)) as memory:
+    with wiring.open_existing().open_memory() as memory:
         forgotten = {chunk_id: memory.forget(chunk_id) for chunk_id in chunk_ids}
     unknown = [chunk_id for chunk_id, gone in forgotten.items() if not gone]
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,9 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import as_document, as_text, index_with_progress, skipped_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
@@ -36,8 +39,9 @@ def command(*, path: Path | None, as_json: bool) -> int:
     binaries, generated files and files over 600 kB are left out: `aur mem stats` says what and why. A folder that was
     never set up is set up first.
     """
-    project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
-    with wiring.open_memory(project, wiring.settings(project)) as memory:
+    aurora = wiring.open_folder()
+    aurora.set_up()
+    with aurora.open_memory() as memory:
         report = index_with_progress(memory, path and path.absolute())
     for line in skipped_lines(report):
         note(line)

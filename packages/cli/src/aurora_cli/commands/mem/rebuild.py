@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -31,9 +29,9 @@ def command(*, as_json: bool) -> int:
     Works in whatever state the memory is. What it remembers of earlier answers and of use is kept as far as it can
     still be read. The old memory stays in place until the new one is finished.
     """
-    project = wiring.project_at(Path.cwd())
+    aurora = wiring.open_existing()
     with index_progress() as on_progress:
-        report = wiring.rebuild_memory(project, wiring.settings(project), on_progress)
+        report = aurora.rebuild_memory(on_progress)
     for line in skipped_lines(report):
         note(line)
     if as_json:

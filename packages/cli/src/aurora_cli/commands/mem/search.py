@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -57,8 +55,7 @@ def command(
     words = " ".join(query).strip()
     if not words:
         raise click.UsageError("name something to look for")
-    project = wiring.project_at(Path.cwd())
-    with wiring.open_memory(project, wiring.settings(project)) as memory:
+    with wiring.open_existing().open_memory() as memory:
         hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
         empty = not hits and memory.stats().chunks == 0
     if as_json:

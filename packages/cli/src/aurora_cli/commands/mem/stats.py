@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -31,8 +29,7 @@ def command(*, as_json: bool) -> int:
     Left out are what git ignores, folders of tools, folders with generated names that git does not track, linked
     worktrees, and files that are binary, generated, minified, over 600 kB or of no kind that is indexed.
     """
-    project = wiring.project_at(Path.cwd())
-    with wiring.open_memory(project, wiring.settings(project)) as memory:
+    with wiring.open_existing().open_memory() as memory:
         stats = memory.stats()
     if as_json:
         emit_json(as_document(stats))

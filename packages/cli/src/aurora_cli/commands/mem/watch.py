@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from aurora_cli import wiring
@@ -33,9 +31,10 @@ def command(*, as_json: bool) -> int:
     """
     from aurora_core.watch import watch_files
 
-    project = wiring.set_up(wiring.project_or_prospect(Path.cwd()))
-    with wiring.open_memory(project, wiring.settings(project)) as memory:
-        note(f"following {project.root}; Ctrl-C ends it")
+    aurora = wiring.open_folder()
+    aurora.set_up()
+    with aurora.open_memory() as memory:
+        note(f"following {aurora.project.root}; Ctrl-C ends it")
         for change in watch_files(memory):
             if as_json:
                 emit_json_line({"paths": list(change.paths), **as_document(change.report)})

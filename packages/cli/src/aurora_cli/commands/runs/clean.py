@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from aurora_cli import settling, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option
 from aurora_cli.output import emit_json
 from aurora_cli.render.runs import cleaned_document, show_cleaned
 
-__all__ = ["command"]
+__all__ = ["clean", "command"]
 
 
 @click.command(
@@ -34,7 +32,12 @@ def command(*, days: float, as_json: bool) -> int:
     Their prompts, outputs and results go; such a run cannot be resumed or shown any more. That they ran, and the
     journal's hash chain, stay. A run of which something is still alive is kept.
     """
-    report = settling.clean_runs(wiring.project_at(Path.cwd()), older_than_days=days)
+    return clean(days, as_json=as_json)
+
+
+def clean(days: float, *, as_json: bool) -> ExitCode:
+    """Removes the contents of runs that are older than so many days, and shows which."""
+    report = wiring.open_existing().clean(older_than_days=days)
     if as_json:
         emit_json(cleaned_document(report))
     else:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.runs import as_document, as_lines
+from aurora_soar.taskruns.resume import list_resumable
 from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.checkpoints import list_checkpoints
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_spawner.control.checkpoints import RunSummary
+
+__all__ = ["command", "show_resumable"]
 
 
 @click.command(
@@ -29,14 +36,30 @@ __all__ = ["command"]
 @json_option
 def command(*, limit: int, as_json: bool) -> int:
     """List runs, the newest first."""
-    project = wiring.project_at(Path.cwd())
-    runs = journal.list_runs(project, limit=limit)
+    journal = wiring.open_existing().project.runs_db
+    found = list_checkpoints(journal, limit=limit)
+    if not found:
+        check_not_gone(journal)
+    return show(found, as_json=as_json, if_none="nothing has run in this project yet")
+
+
+def show(found: Sequence[RunSummary], *, as_json: bool, if_none: str) -> ExitCode:
+    """Prints runs.
+
+    Args:
+        if_none: the note instead of a list without runs.
+    """
     if as_json:
-        emit_json(as_document(runs))
-    elif runs:
-        for line in as_lines(runs):
-            emit(line)
-    else:
-        check_not_gone(project.runs_db)
-        note("nothing has run in this project yet")
+        emit_json(as_document(found))
+        return ExitCode.DONE
+    for line in as_lines(found):
+        emit(line)
+    if not found:
+        note(if_none)
     return ExitCode.DONE
+
+
+def show_resumable(*, as_json: bool) -> ExitCode:
+    """Prints the runs of task files that can be resumed."""
+    found = list_resumable(wiring.open_existing().project.runs_db)
+    return show(found, as_json=as_json, if_none="no run was cut off")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from aurora_cli import journal, wiring
+from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import as_detail, as_detail_document
+from aurora_spawner.control.lookup import find_run, recovery_of
 
 if TYPE_CHECKING:
     from aurora_spawner.recovery.report import RecoveryReport
@@ -35,10 +35,10 @@ __all__ = ["command"]
 @json_option
 def command(*, run_id: str, recovery: bool, as_json: bool) -> int:
     """Show a run and what came of its tasks."""
-    project = wiring.project_at(Path.cwd())
-    run, tasks = journal.find_run(project, run_id)
+    journal = wiring.open_existing().project.runs_db
+    run, tasks = find_run(journal, run_id)
     if recovery:
-        _show_recovery(journal.recovery_of_run(project, run_id), as_json=as_json)
+        _show_recovery(recovery_of(journal, run_id), as_json=as_json)
     elif as_json:
         emit_json(as_detail_document(run, tasks))
     else:

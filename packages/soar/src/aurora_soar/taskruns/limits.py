@@ -1,18 +1,17 @@
-"""The ledger and the limits on this machine, and executors that keep runs within them."""
+"""Limits of one run: caps and budget, checked before it starts and kept while it runs."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_cli.errors import OverLimitError
-from aurora_cli.output import note
 from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
-from aurora_policies.budget import Ledger, Limits, OwnLimits, effective_limits
+from aurora_soar.errors import OverLimitError
+from aurora_soar.notices import Notice, Notify, log_notice
+from aurora_soar.taskruns.ledger import open_ledger
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -26,34 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from aurora_policies import Caps, PoliciesEngine
+    from aurora_policies.budget import Ledger, Limits
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
 
-__all__ = ["Guard", "free_agents", "ledger_of", "own_limits", "own_prices"]
+__all__ = ["RunLimits", "free_agents", "user_prices"]
 
 
-def ledger_of(engine: PoliciesEngine, *, per_run_usd: float | None = None) -> Ledger:
-    """Opens the user's ledger with the limits in force; no file is made before there is something to write.
-
-    Args:
-        per_run_usd: a limit that was asked for one run.
-    """
-    ledger = _own_ledger()
-    limits = effective_limits(engine.policies.budget, ledger.own_limits(), per_run_usd=per_run_usd)
-    return replace(ledger, limits=limits)
-
-
-def _own_ledger() -> Ledger:
-    return Ledger(path=Path.home() / ".aurora" / "budget.db", limits=Limits(monthly_usd=0.0))
-
-
-def own_limits() -> OwnLimits:
-    """Reads the limits that the user has set for all projects."""
-    return _own_ledger().own_limits()
-
-
-def own_prices(environ: Mapping[str, str]) -> PriceTable:
+def user_prices(environ: Mapping[str, str]) -> PriceTable:
     """Loads the prices of models, the user's own over the packaged ones.
 
     Raises:
@@ -64,14 +44,14 @@ def own_prices(environ: Mapping[str, str]) -> PriceTable:
 
 
 def free_agents(backends: Mapping[str, Backend]) -> frozenset[str]:
-    """Names the agents that cost nothing: programs of the user's own that tell nothing of a model."""
+    """Names the agents that cost nothing: the user's own programs that report no model."""
     return frozenset(
         name for name, each in backends.items() if isinstance(each, CommandBackend) and each.dialect is None
     )
 
 
 def _refuses_unpriced(limits: Limits) -> bool:
-    """Whether a limit that the user has set is to hold for agents whose spending nobody can watch.
+    """Returns True if a limit that the user has set also holds for agents whose spending cannot be watched.
 
     The default limit of a month lets them run: their reservations count.
     """
@@ -79,35 +59,37 @@ def _refuses_unpriced(limits: Limits) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class RunLimits:
     """Keeps one run within the caps and the budget.
 
     Attributes:
-        may_use: agents that the run may come to, fallbacks included.
-        per_run_usd: a limit that was asked for this run.
+        may_use: agents that the run may use, fallbacks included.
+        per_run_usd: a limit that was set for this run.
+        notify: receives what the user should know about the budget.
     """
 
-    engine: PoliciesEngine
+    policies: PoliciesEngine
     backends: Mapping[str, Backend]
     may_use: frozenset[str]
     prices: PriceTable
     per_run_usd: float | None = None
+    notify: Notify = log_notice
 
-    def using(self, agents: Collection[str]) -> Guard:
-        """The same for a run that may come to these agents, too."""
+    def using(self, agents: Collection[str]) -> RunLimits:
+        """Returns the limits for a run that may use these agents, too."""
         return replace(self, may_use=self.may_use | frozenset(agents))
 
     @property
     def caps(self) -> Caps:
         """The caps in force."""
-        return self.engine.caps
+        return self.policies.caps
 
     @property
     def _costly(self) -> frozenset[str]:
         return self.may_use - free_agents(self.backends)
 
     def check(self, agents: Collection[str], *, tasks: int) -> None:
-        """Refuses a run that cannot stay within its limits, before it begins.
+        """Refuses a run that cannot stay within its limits, before it starts.
 
         Args:
             agents: those of its open tasks.
@@ -124,23 +106,23 @@ class Guard:
             self._check_budget(costly)
 
     def _check_budget(self, agents: Sequence[str]) -> None:
-        """Refuses agents that cost something where nothing is left for them, or nobody could watch it."""
+        """Refuses agents that cost something if nothing is left for them, or their spending cannot be watched."""
         ledger = self._ledger()
         costing = Costing(backends=self.backends, prices=self.prices)
         for agent in agents:
             model = getattr(self.backends[agent], "model", None)
             unwatchable = costing.unwatchable(agent, model) if _refuses_unpriced(ledger.limits) else None
             if unwatchable:
-                raise OverLimitError(unwatchable, "`aur budget show` says which limits hold")
+                raise OverLimitError(unwatchable, "`aur budget show` shows the limits in force")
             answer = ledger.would_admit(agent, model)
-            for notice in answer.notices:
-                note(f"warning: {notice}")
+            for message in answer.notices:
+                self.notify(Notice(message=message, warning=True))
             if not answer.granted:
-                hint = "`aur budget show` says what it went for; `aur budget set --monthly USD` changes it"
+                hint = "`aur budget show` shows what it was spent on; `aur budget set --monthly USD` changes it"
                 raise OverLimitError(answer.reason, hint)
 
     def expected_usd(self, agents: Collection[tuple[str, str | None]]) -> float | None:
-        """Estimates what attempts cost together, each by its agent and model; None where all of them are free."""
+        """Estimates the cost of attempts together, each by its agent and model; None if all of them are free."""
         costly = Counter(each for each in agents if each[0] not in free_agents(self.backends))
         if not costly:
             return None
@@ -151,12 +133,12 @@ class Guard:
         )
 
     def executor(self, *, resumes: str | None = None, spawned: int = 0, outlive: bool = True) -> Executor:
-        """Builds what runs attempts within the limits.
+        """Builds the executor that runs attempts within the limits.
 
         Args:
-            resumes: the run that is taken up.
+            resumes: the run that is resumed.
             spawned: attempts that it has had.
-            outlive: whether agents go on when this process dies; see `LocalExecutor`.
+            outlive: agents go on if this process dies; see `LocalExecutor`.
         """
         inner: Executor = LocalExecutor(outlive=outlive)
         if self._costly:
@@ -169,7 +151,7 @@ class Guard:
                 free=free_agents(self.backends),
                 prices=self.prices,
                 refuse_unpriced=_refuses_unpriced(ledger.limits),
-                tell=lambda message: note(f"budget: {message}"),
+                tell=lambda message: self.notify(Notice(message=f"budget: {message}")),
             )
         return CappedExecutor(
             inner=inner,
@@ -178,23 +160,19 @@ class Guard:
             depth=depth_of(os.environ),
         )
 
-    def settle_left(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
-        """Settles what is still set aside for attempts of a run that have ended: at what they told, else estimated.
+    async def reconcile(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
+        """Settles the reservations of attempts of a run that have ended: at the reported cost, else the estimate.
 
         Args:
             attempts: all that the journal has of the run.
-            over: nobody works on the run or will, so that nothing of it begins any more.
+            over: no process works on the run or will, so that nothing of it starts any more.
         """
-        left = self._ledger().open_reservations(run_id)
-        if left:
-            asyncio.run(self._settle_each(run_id, left, attempts, over=over))
-
-    async def _settle_each(
-        self, run_id: str, left: Mapping[str, str], attempts: Sequence[AttemptRow], *, over: bool
-    ) -> None:
+        reserved = self._ledger().open_reservations(run_id)
+        if not reserved:
+            return
         by_token = {each.token: each for each in attempts}
-        executor = self.using(left.values()).executor(resumes=run_id)
-        for token in left:
+        executor = self.using(reserved.values()).executor(resumes=run_id)
+        for token in reserved:
             attempt = by_token.get(token)
             ended = over or (attempt is not None and attempt.state == "ended")
             if attempt and (AttemptFolder(path=attempt.folder).exit.exists() or (over and attempt.folder.is_dir())):
@@ -205,4 +183,4 @@ class Guard:
         executor.close()
 
     def _ledger(self) -> Ledger:
-        return ledger_of(self.engine, per_run_usd=self.per_run_usd)
+        return open_ledger(self.policies, per_run_usd=self.per_run_usd)

@@ -1,4 +1,4 @@
-"""What in a project needs the user's trust: its settings, policies, personas and keys, gathered as claims."""
+"""Trust in a project: claims of its settings, policies, personas and keys, and what has no effect without trust."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from aurora_cli.escapes import printable
-from aurora_cli.output import note, note_once
 from aurora_core import AuroraCoreError, TrustStore, TrustStoreError
 from aurora_core.settings.config import project_claims
 from aurora_core.trust import Claim, Part
+from aurora_soar.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from aurora_core import Project
     from aurora_policies import Loosening, PoliciesEngine
+    from aurora_soar.notices import Notify
     from aurora_soar.personas import Roster
 
 __all__ = [
     "all_claims",
+    "ask_for_trust",
     "key_claims",
+    "left_aside_notice",
     "loosened_by",
-    "own_store",
     "persona_claims",
     "policy_claims",
     "remember_made",
-    "tell_left_aside",
+    "trust_store",
 ]
 
 _NAMED = 5
-"""Claims that the one line about them names."""
+"""Claims that the notice about them names."""
 _SET_BY_THE_USER = {
     "budget.monthly_limit_usd": "monthly_usd",
     "budget.warn_at_percent": "warn_at_percent",
@@ -40,16 +41,16 @@ _SET_BY_THE_USER = {
 }
 
 
-def own_store() -> TrustStore:
-    """Returns what this user has trusted."""
+def trust_store() -> TrustStore:
+    """Returns the store of what this user trusts."""
     return TrustStore.of(os.environ)
 
 
 def all_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
-    """Gathers everything in a project that needs trust.
+    """Gathers everything in a project that needs trust, trusted or not.
 
     Raises:
-        ConfigError, PolicyFileError: a file says something that cannot be meant.
+        ConfigError, PolicyFileError: a file is not valid.
     """
     return (
         *project_claims(project),
@@ -59,14 +60,33 @@ def all_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
     )
 
 
-def loosened_by(engine: PoliciesEngine) -> tuple[Loosening, ...]:
-    """Returns the settings that allow more than the defaults, but for limits that the user's own come before."""
-    found = engine.loosenings()
+def ask_for_trust(project: Project, roster: Roster, ask: Callable[[Sequence[Claim]], bool]) -> None:
+    """Asks about what the user does not trust of a project yet, and remembers a yes.
+
+    Args:
+        ask: receives the claims that are not trusted; called only if there are some.
+
+    Raises:
+        ConfigError, PolicyFileError: a file is not valid.
+        TrustStoreError: the answer cannot be kept.
+    """
+    store, claims = trust_store(), all_claims(project, roster)
+    by_part = {part: tuple(claim for claim in claims if claim.part is part) for part in Part}
+    untrusted = [
+        claim for part, found in by_part.items() if not store.trusts(project, part, found) for claim in found
+    ]
+    if untrusted and ask(untrusted):
+        store.remember(project.root, claims)
+
+
+def loosened_by(policies: PoliciesEngine) -> tuple[Loosening, ...]:
+    """Returns the settings that allow more than the defaults, except limits that the user's own override."""
+    found = policies.loosenings()
     if not any(each.field in _SET_BY_THE_USER for each in found):
         return found
-    from aurora_cli.money import own_limits
+    from aurora_soar.taskruns.ledger import user_limits
 
-    own = own_limits()
+    own = user_limits()
     return tuple(
         each
         for each in found
@@ -114,15 +134,15 @@ def key_claims(project: Project) -> tuple[Claim, ...]:
 
 
 def _fingerprint(root: Path, value: str) -> str:
-    """Tells two values apart and neither of them."""
+    """Returns a hash that tells two values apart and reveals neither."""
     return hashlib.sha256(os.fsencode(root) + b"\0" + value.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def tell_left_aside(project: Project, roster: Callable[[], Roster]) -> None:
-    """Says in one line, once a command, what of a project has no effect."""
+def left_aside_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
+    """Names in one line what of a project has no effect, because the user does not trust it."""
     from aurora_policies import PoliciesError
 
-    store = own_store()
+    store = trust_store()
     readers: tuple[tuple[Part, Callable[[], tuple[Claim, ...]]], ...] = (
         (Part.CONFIG, lambda: project_claims(project)),
         (Part.POLICIES, lambda: _claims_of_policies(project)),
@@ -135,24 +155,20 @@ def tell_left_aside(project: Project, roster: Callable[[], Roster]) -> None:
             claims = read()
             names += [] if store.trusts(project, part, claims) else [claim.name for claim in claims]
         except (AuroraCoreError, PoliciesError):
-            continue  # the command that needs that file says what is wrong with it
-    note_once(f"trust {project.root}", _line(project, names))
-
-
-def _line(project: Project, names: list[str]) -> str:
+            continue  # the reader that needs that file reports its error
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    listed = printable(" ".join(", ".join(names[:_NAMED]).split()))
-    return (
-        f"not trusted, so left aside: {listed}{more}; `aur trust` shows it and asks ({printable(str(project.root))})"
+    listed = " ".join(", ".join(names[:_NAMED]).split())
+    return Notice(
+        message=f"not trusted, so left aside: {listed}{more}; `aur trust` shows it and asks ({project.root})"
     )
 
 
-def remember_made(project: Project) -> None:
-    """Keeps that a project is trusted as we have just made it."""
-    store = own_store()
+def remember_made(project: Project, notify: Notify) -> None:
+    """Remembers that a project is trusted as it was just made."""
+    store = trust_store()
     if store.folder is None:
         return
     try:
         store.remember(project.root, (), parts=(Part.CONFIG, Part.POLICIES))
     except TrustStoreError as error:
-        note(f"warning: {error}")
+        notify(Notice(message=str(error), warning=True))

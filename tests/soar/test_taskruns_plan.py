@@ -1,4 +1,4 @@
-"""A task file on its way to a run: agents are found before anything starts, boxes are ticked as tasks succeed."""
+"""A plan finds the agents of a task file before anything starts; its boxes are ticked as tasks succeed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aurora_cli.errors import UnknownAgentError
-from aurora_cli.render import preview
-from aurora_cli.spawning import TICK_EVERY_S, SpawnPlan, Ticker, plan_spawn
+from aurora_soar import SpawnPlan, UnknownAgentError
+from aurora_soar.taskruns.checkboxes import UPDATE_EVERY_S, Checkboxes
+from aurora_soar.taskruns.plan import check_agents
 from aurora_spawner import CommandBackend, RunEvent, SpawnResult, TaskEnded, TaskState, read_taskfile
 
 if TYPE_CHECKING:
@@ -41,15 +41,16 @@ def plan(tasks: Path, *, default_agent: str = "local") -> SpawnPlan:
         "local": CommandBackend(name="local", command=("true",)),
         "reviewer": CommandBackend(name="reviewer", command=("true",), timeout_s=60.0),
     }
-    return plan_spawn(
-        read_taskfile(tasks),
+    made = SpawnPlan(
+        file=read_taskfile(tasks),
         backends=backends,
         default_agent=default_agent,
-        default_from="tool (flag)",
         max_concurrent=4,
         timeout_s=120.0,
         policies=None,
     )
+    check_agents(made, default_from="tool (flag)")
+    return made
 
 
 def test_a_task_gets_its_own_agent_else_the_default(tasks: Path) -> None:
@@ -78,29 +79,6 @@ def test_an_unknown_default_agent_is_named_with_where_it_was_set(tasks: Path) ->
     assert raised.value.where == "tool (flag)"
 
 
-def test_the_preview_names_tasks_agents_limits_and_dependencies(tasks: Path) -> None:
-    text = preview.as_text(plan(tasks))
-    assert "3 tasks to run, 1 done already" in text
-    assert "  2  Read the parser  (@local, at most 120 s)" in text
-    assert "  3  Review it  (@reviewer, at most 60 s, after 2, not critical)" in text
-    assert "4 at once; limits from the default policies" in text
-
-
-def test_a_long_preview_is_cut_and_says_so(tasks: Path) -> None:
-    text = preview.as_text(plan(tasks), limit=1)
-    assert "… and 2 more (--dry-run shows all)" in text
-    assert "Review it" not in text
-
-
-def test_the_preview_for_programs_has_every_task(tasks: Path) -> None:
-    document = preview.as_document(plan(tasks))
-    assert document["done"] == ["1"]
-    listed = document["tasks"]
-    assert isinstance(listed, list)
-    assert [task["id"] for task in listed] == ["2", "3", "4"]
-    assert listed[1]["depends_on"] == ["2"]
-
-
 class Clock:
     """A clock that stands still until it is moved."""
 
@@ -118,32 +96,32 @@ def ended(task_id: str, state: TaskState = TaskState.SUCCEEDED) -> RunEvent:
 
 def test_boxes_are_ticked_while_the_run_goes_on_and_at_its_end(tasks: Path) -> None:
     clock = Clock()
-    ticker = Ticker(read_taskfile(tasks), clock=clock)
-    ticker.follow(ended("2"))
+    boxes = Checkboxes(read_taskfile(tasks), clock=clock)
+    boxes.follow(ended("2"))
     assert "- [ ] 2 " in tasks.read_text(encoding="utf-8")
-    clock.now = TICK_EVERY_S
-    ticker.follow(ended("3", TaskState.FAILED))
+    clock.now = UPDATE_EVERY_S
+    boxes.follow(ended("3", TaskState.FAILED))
     assert "- [x] 2 " in tasks.read_text(encoding="utf-8")
-    ticker.follow(ended("4"))
-    ticker.flush()
+    boxes.follow(ended("4"))
+    boxes.flush()
     text = tasks.read_text(encoding="utf-8")
     assert "- [x] 4 " in text
     assert "- [ ] 3 " in text
-    assert ticker.notices == []
+    assert boxes.notices == []
 
 
 def test_a_line_that_was_changed_meanwhile_is_left_alone_and_said(tasks: Path) -> None:
-    ticker = Ticker(read_taskfile(tasks))
+    boxes = Checkboxes(read_taskfile(tasks))
     tasks.write_text(TASKS.replace("Say it", "Sing it"), encoding="utf-8")
-    ticker.follow(ended("4"))
-    ticker.flush()
+    boxes.follow(ended("4"))
+    boxes.flush()
     assert "- [ ] 4 Sing it" in tasks.read_text(encoding="utf-8")
-    assert len(ticker.notices) == 1
+    assert len(boxes.notices) == 1
 
 
 def test_a_file_that_vanished_is_a_notice_and_not_the_end(tasks: Path) -> None:
-    ticker = Ticker(read_taskfile(tasks))
+    boxes = Checkboxes(read_taskfile(tasks))
     tasks.unlink()
-    ticker.follow(ended("4"))
-    ticker.flush()
-    assert "tasks.md" in ticker.notices[0]
+    boxes.follow(ended("4"))
+    boxes.flush()
+    assert "tasks.md" in boxes.notices[0]

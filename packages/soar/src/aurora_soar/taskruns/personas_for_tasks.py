@@ -1,4 +1,4 @@
-"""Which tasks of a file are for a persona, and the same file with each given to an agent that takes its part."""
+"""Personas for tasks: which task is done as which persona, and the task file with their instructions in it."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend, TaskFile, TaskLine
     from aurora_spawner.journal.views import TaskRow
 
-__all__ = ["Casting", "cast_file", "keep_parts"]
+__all__ = ["AssignedPersonas", "assign_personas", "keep_assignments"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Casting:
+class AssignedPersonas:
     """A task file whose tasks name backends only.
 
     Attributes:
-        personas: by task, the id of the persona whose part is taken.
-        made_up: tasks whose persona was made up, because nobody of the right kind is there.
-        known: every persona that could have been named.
+        personas: by task, the id of the persona that its agent works as.
+        generated: tasks whose persona was generated, because no file defines one of the right kind.
+        known: every persona that a task could have named.
     """
 
     file: TaskFile
     personas: Mapping[str, str] = field(default_factory=dict)
-    made_up: frozenset[str] = frozenset()
+    generated: frozenset[str] = frozenset()
     known: tuple[str, ...] = ()
 
 
-def cast_file(
+def assign_personas(
     file: TaskFile, roster: Roster, *, backends: Mapping[str, Backend], default_agent: str, match: bool = False
-) -> Casting:
-    """Gives every task that names a persona to the default agent; one that names neither stays as it is.
+) -> AssignedPersonas:
+    """Gives each task that names a persona to the default agent; a task that names neither stays as it is.
+
+    A backend of the same name comes before a persona.
 
     Args:
-        match: also find a persona for tasks that name no agent, or make one up where none is of the right kind.
+        match: also find a persona for tasks that name no agent, or generate one if none is of the right kind.
     """
     from aurora_soar.personas import cast
 
-    parts = {line.id: roster.get(line.task.agent or "") for line in file.lines if line.task.agent not in backends}
-    found = _matched(file, roster) if match else {}
-    taken = {task: persona for task, persona in {**parts, **found}.items() if persona}
+    named = {line.id: roster.get(line.task.agent or "") for line in file.lines if line.task.agent not in backends}
+    matched = _matched(file, roster) if match else {}
+    assigned = {task: persona for task, persona in {**named, **matched}.items() if persona}
     lines = [
-        replace(line, task=cast(line.task, taken[line.id], agent=None, speaks=default_agent))
-        if line.id in taken
+        replace(line, task=cast(line.task, assigned[line.id], agent=None, speaks=default_agent))
+        if line.id in assigned
         else line
         for line in file.lines
     ]
-    return Casting(
+    return AssignedPersonas(
         file=replace(file, lines=tuple(lines)),
-        personas={task: persona.id for task, persona in taken.items()},
-        made_up=frozenset(task for task, persona in taken.items() if not persona.source_file),
+        personas={task: persona.id for task, persona in assigned.items()},
+        generated=frozenset(task for task, persona in assigned.items() if not persona.source_file),
         known=tuple(roster.by_id),
     )
 
@@ -67,13 +69,13 @@ def _matched(file: TaskFile, roster: Roster) -> dict[str, Persona]:
         if line.task.agent is None:
             match = matcher.match(line.task.prompt)
             fits = match.assigned is not None and not match.is_gap
-            made_up = adhoc_persona(match.ideal, match.ideal_description)
-            found[line.id] = match.assigned if fits and match.assigned else made_up
+            generated = adhoc_persona(match.ideal, match.ideal_description)
+            found[line.id] = match.assigned if fits and match.assigned else generated
     return found
 
 
-def keep_parts(file: TaskFile, rows: Sequence[TaskRow]) -> TaskFile:
-    """Leaves tasks that a run found a persona for with that persona, whoever would be found for them today."""
+def keep_assignments(file: TaskFile, rows: Sequence[TaskRow]) -> TaskFile:
+    """Leaves tasks with the persona that their run found for them, whatever would be found today."""
     before = {row.task_id: row.task for row in rows}
 
     def kept(line: TaskLine) -> TaskLine:

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.exhaustive import few
 
-from aurora_cli import journal, run_wiring, wiring
-from aurora_cli.errors import LimitFileError, NotResumableError
-from aurora_cli.resuming import find_taskfile, limit_of, taskfile_of
+import aurora_soar
 from aurora_core import Project
+from aurora_soar import Aurora, NotResumableError, StoredLimitError
+from aurora_soar.taskruns.resume import find_taskfile, list_resumable, stored_limit, taskfile_of
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskFileError, UnknownRunError
 from aurora_spawner.control.audit import audit_journal
+from aurora_spawner.control.checkpoints import list_checkpoints
+from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import RunRow, load_run
 
@@ -58,7 +60,7 @@ def test_a_name_that_is_no_text_is_found_again(tmp_path: Path) -> None:
 
 def test_a_run_from_no_file_has_none(tmp_path: Path) -> None:
     row = row_of(made_from(tmp_path, None))
-    assert (find_taskfile(row), limit_of(row)) == (None, None)
+    assert (find_taskfile(row), stored_limit(row)) == (None, None)
 
 
 def test_a_file_that_is_gone_is_none(tmp_path: Path) -> None:
@@ -79,15 +81,15 @@ def test_what_an_earlier_version_noted_beside_a_run_is_still_read(tmp_path: Path
     (spool / "taskfile").write_bytes(os.fsencode(tmp_path / "tasks.md"))
     (spool / "limit_usd").write_text("1.25", encoding="ascii")
     row = row_of(run)
-    assert (taskfile_of(row), limit_of(row)) == (tmp_path / "tasks.md", 1.25)
+    assert (taskfile_of(row), stored_limit(row)) == (tmp_path / "tasks.md", 1.25)
     (spool / "limit_usd").write_text("a lot", encoding="ascii")
-    with pytest.raises(LimitFileError):
-        limit_of(row)
+    with pytest.raises(StoredLimitError):
+        stored_limit(row)
 
 
 KILLED = """
 import os, signal, sys
-from aurora_cli.main import run
+from aurora_soar import Aurora
 calls, at = 0, int(sys.argv[1])
 def trace(frame, event, arg):
     global calls
@@ -96,13 +98,13 @@ def trace(frame, event, arg):
         if calls == at:
             os.kill(os.getpid(), signal.SIGKILL)
     return None
-import aurora_cli.run_progress, aurora_cli.run_wiring, aurora_spawner.runs.run
+import aurora_soar.taskruns.execute, aurora_soar.taskruns.start, aurora_spawner.runs.run
 def create(*given, real=aurora_spawner.runs.run.Run.create, **more):
     made = real(*given, **more)
     sys.setprofile(trace)  # every call of ours from the durable creation on is a place to be killed at
     return made
 aurora_spawner.runs.run.Run.create = create
-sys.exit(run(["spawn", "tasks.md", "--yes", "--budget", "3", "--tool", "cat"]))
+Aurora.open(tool="cat").run_taskfile("tasks.md", budget_usd=3)
 """
 
 
@@ -111,13 +113,13 @@ def test_a_kill_between_creation_and_first_start_forgets_nothing(shop: Path, at:
     project = Project.init(shop)
     (shop / ".aurora/config.yaml").write_text("backends:\n  cat: {kind: command, command: [cat]}\n")
     (shop / "tasks.md").write_text("- [ ] 1 Say it\n", encoding="utf-8")
-    sources = str(Path(wiring.__file__).parents[4])
+    sources = str(Path(aurora_soar.__file__).parents[4])
     command = [sys.executable, "-c", KILLED, str(at), sources]
     done = subprocess.run(command, cwd=shop, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == -9, done.stderr
-    (summary,) = journal.list_runs(project)
+    (summary,) = list_checkpoints(project.runs_db)
     assert taskfile_of(summary.run) == shop / "tasks.md"
-    assert limit_of(summary.run) == 3.0
+    assert stored_limit(summary.run) == 3.0
 
 
 def new_run(project: Project, kind: str, *tasks: SpawnTask) -> Run:
@@ -139,7 +141,7 @@ def project(shop: Path) -> Project:
 
 def test_agents_and_titles_come_from_the_journal_where_there_is_no_file(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"), SpawnTask("Count it", "wc", id="2", title="Count"))
-    found = run_wiring.resumption(project, run.run_id)
+    found = Aurora(project).plan_resume(run.run_id)
     assert found.file is None
     assert found.agents == {"cat", "wc"}
     assert found.titles == {"1": "Say it", "2": "Count"}
@@ -152,7 +154,7 @@ def test_the_file_as_it_is_now_comes_first(project: Project) -> None:
     spool = project.aurora_dir / "runs" / run.run_id
     spool.mkdir(parents=True)
     (spool / "taskfile").write_bytes(os.fsencode(path))
-    found = run_wiring.resumption(project, run.run_id)
+    found = Aurora(project).plan_resume(run.run_id)
     assert found.agents == {"wc"}
     assert found.titles == {"1": "Sing it"}
 
@@ -161,28 +163,28 @@ def test_a_file_may_be_named_instead(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"))
     other = project.root / "other.md"
     other.write_text("- [ ] 1 Shout it\n", encoding="utf-8")
-    assert run_wiring.resumption(project, run.run_id, other).titles == {"1": "Shout it"}
+    assert Aurora(project).plan_resume(run.run_id, other).titles == {"1": "Shout it"}
 
 
 def test_runs_of_answers_cannot_go_on_by_themselves(project: Project) -> None:
     run = new_run(project, "soar", SpawnTask("Say it", id="1"))
-    assert journal.list_resumable(project) == []
+    assert list_resumable(project.runs_db) == []
     with pytest.raises(NotResumableError) as raised:
-        run_wiring.resumption(project, run.run_id)
+        Aurora(project).plan_resume(run.run_id)
     assert raised.value.run_id == run.run_id
 
 
 def test_a_run_that_nobody_works_on_is_not_held(project: Project) -> None:
     run = new_run(project, "spawn", SpawnTask("Say it", id="1"))
-    assert not journal.is_held(project, run.run_id)
-    assert [status.run_id for status in journal.run_statuses(project, None)] == [run.run_id]
-    assert [summary.run.run_id for summary in journal.list_resumable(project)] == [run.run_id]
+    assert not is_held(project.runs_db, run.run_id)
+    assert [status.run_id for status in Aurora(project).status()] == [run.run_id]
+    assert [summary.run.run_id for summary in list_resumable(project.runs_db)] == [run.run_id]
 
 
 def test_a_project_without_a_journal_has_no_run_and_gets_no_journal(project: Project) -> None:
-    assert journal.list_runs(project) == []
-    assert journal.run_statuses(project, None) == []
+    assert list_checkpoints(project.runs_db) == []
+    assert Aurora(project).status() == []
     assert audit_journal(project.runs_db).ok
     with pytest.raises(UnknownRunError):
-        journal.find_run(project, "spawn-1")
+        find_run(project.runs_db, "spawn-1")
     assert not project.runs_db.exists()

@@ -1,0 +1,106 @@
+"""The orchestrator of a project's questions; with `tool` set, that agent is its model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies import BudgetStoreError
+from aurora_soar.models.language_model import AgentModel
+from aurora_soar.notices import Notice
+from aurora_soar.orchestrator import SOAROrchestrator
+from aurora_soar.registry import LOCAL_AGENT, Agent, AgentRegistry
+from aurora_soar.taskruns.agents import among, skipping
+from aurora_soar.taskruns.ledger import open_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_core import Memory
+    from aurora_policies.budget import BudgetStatus
+    from aurora_soar.taskruns.agents import ProjectAgents
+    from aurora_spawner import RecoverySettings
+    from aurora_spawner.attempts.executor import Executor
+
+__all__ = ["build_orchestrator"]
+
+_DESCRIPTION: Final = (
+    "A coding agent with a model: reads and searches the project's files, reasons about them and explains. It costs "
+    "time and money; give it what extraction cannot do."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ModelParts:
+    """The parts of an orchestrator that has an agent as its model.
+
+    Attributes:
+        registry: the agents that subgoals may go to.
+        model: plans, and writes the answer.
+        executor: builds the executor that runs agents within budget and caps.
+    """
+
+    registry: AgentRegistry
+    model: AgentModel
+    executor: Callable[[], Executor]
+
+
+def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | None) -> SOAROrchestrator:
+    """Builds the orchestrator that answers questions about a project.
+
+    A model takes part only if the user has named an agent for it: an agent that was merely found would spend money
+    unasked.
+
+    Args:
+        shared: a memory of answers that the user's projects share; None without consent.
+
+    Raises:
+        UnknownAgentError, UntrustedAgentError: the named agent is not there, or not trusted.
+        OverLimitError: nothing is left of the budget for it.
+    """
+    recovery = replace(agents.recovery(), on_batch_held=None)
+    parts = None
+    if agents.config.tool not in (None, LOCAL_AGENT):
+        parts = _with_model(str(agents.config.tool), agents, recovery)
+    registry = parts.registry if parts else AgentRegistry.local(agents.project.root)
+    return SOAROrchestrator(
+        project=agents.project,
+        memory=memory,
+        policies=agents.policies,
+        registry=registry,
+        max_concurrent=agents.max_concurrent(),
+        recovery=skipping(among(registry.backends, recovery)),
+        shared=shared,
+        model=parts.model if parts else None,
+        executor=parts.executor if parts else None,
+        budget=partial(_budget_status, agents),
+    )
+
+
+def _with_model(tool: str, agents: ProjectAgents, recovery: RecoverySettings) -> _ModelParts:
+    where = f"tool ({agents.config.origin('tool')})"
+    agents.check_trusted([(tool, where)])
+    backends = {name: agents.backends[name] for name in agents.with_fallbacks(tool, where)}
+    limits = agents.limits()
+    limits.check((tool,), tasks=1)
+    registry = AgentRegistry.local(agents.project.root).joined_by(Agent(id=tool, description=_DESCRIPTION), backends)
+    executor = partial(limits.executor, outlive=False)
+    model = AgentModel(
+        name=tool,
+        backends=registry.backends,
+        project=agents.project,
+        timeout_s=float(agents.policies.recovery.timeout_seconds),
+        recovery=skipping(among(backends, recovery)),
+        executor=executor,
+    )
+    return _ModelParts(registry=registry, model=model, executor=executor)
+
+
+def _budget_status(agents: ProjectAgents) -> BudgetStatus | None:
+    """Reads the status of the user's ledger; None, with a notice, if it cannot be read."""
+    try:
+        return open_ledger(agents.policies).status()
+    except BudgetStoreError as error:
+        agents.notify(Notice(message=f"the budget is unknown: {error}", warning=True))
+        return None

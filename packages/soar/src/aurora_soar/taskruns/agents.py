@@ -1,0 +1,183 @@
+"""A project's agents and the rules for them: which there are, the default, fallbacks, recovery and limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_core import ConfigError
+from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
+from aurora_soar.notices import Notify, log_notice
+from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
+from aurora_soar.taskruns.backends import configured_agents, found_agents
+from aurora_soar.taskruns.limits import RunLimits, user_prices
+from aurora_spawner import RecoverySettings
+from aurora_spawner.backends.cli import installed_kinds
+from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.errors import RecoveryPolicyError
+from aurora_spawner.recovery.policy import RecoveryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from aurora_core import Config, Project
+    from aurora_policies import PoliciesEngine
+    from aurora_spawner import Backend
+    from aurora_spawner.recovery.settings import BatchQuestion
+
+__all__ = ["ProjectAgents", "among", "find_backends", "skipping"]
+
+
+def find_backends(project: Project, config: Config, find_key: Callable[[str], str]) -> dict[str, Backend]:
+    """Builds the agents that tasks may name: the configured ones, the CLIs found on PATH, and the local one.
+
+    Args:
+        find_key: returns a key's value by its name; called when an agent needs it.
+    """
+    return {
+        **AgentRegistry.local(project.root).backends,
+        **found_agents(os.environ, config.env_pass),
+        **configured_agents(config, find_key),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectAgents:
+    """The agents of one project, and the rules that hold for them.
+
+    Attributes:
+        backends: all that tasks may name, by name.
+        on_batch_held: answers if too many tasks of a run fail; None leaves the rest of the run held, for a resume.
+        notify: receives notices about limits.
+    """
+
+    project: Project
+    config: Config
+    policies: PoliciesEngine
+    backends: Mapping[str, Backend]
+    on_batch_held: BatchQuestion | None = None
+    notify: Notify = log_notice
+
+    @property
+    def default_agent(self) -> str:
+        """The agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one.
+
+        If a project asks for agents that the user does not trust, no other agent of theirs replaces it unasked.
+        """
+        if self.config.left_aside:
+            return self.config.tool or LOCAL_AGENT
+        return self.config.tool or next(iter(installed_kinds(os.environ)), LOCAL_AGENT)
+
+    def max_concurrent(self, wanted: int | None = None) -> int:
+        """Returns how many agents run at once: as wanted or configured, within the cap of the policies."""
+        return min(wanted or self.config.max_concurrent, self.policies.caps.max_agents)
+
+    def check_trusted(self, agents: Iterable[tuple[str, str]]) -> None:
+        """Refuses agents of the project's own that the user does not trust; the user's own of that name may run.
+
+        Args:
+            agents: the name of each, and the place that names it.
+
+        Raises:
+            UntrustedAgentError: one of them is not trusted.
+        """
+        untrusted = {claim.name for claim in self.config.left_aside}
+        for agent, where in agents:
+            if f"backends.{agent}" in untrusted and agent not in self.backends:
+                raise UntrustedAgentError(agent, where)
+
+    def with_fallbacks(self, agent: str, where: str) -> tuple[str, ...]:
+        """Names an agent and those that it may fall back to, directly or through another.
+
+        Args:
+            where: the place that names the agent, for the error.
+
+        Raises:
+            UnknownAgentError: there is no agent of that name.
+        """
+        if agent not in self.backends:
+            raise UnknownAgentError(agent, where, self.backends.keys())
+        chains = self._fallbacks()
+        found = [agent]
+        for name in found:
+            found += [each for each in chains.get(name, ()) if each in self.backends and each not in found]
+        return tuple(found)
+
+    def limits(self, *, per_run_usd: float | None = None) -> RunLimits:
+        """Builds the limits of one run: budget and caps.
+
+        Raises:
+            PriceFileError: the user's prices cannot be understood.
+        """
+        return RunLimits(
+            policies=self.policies,
+            backends=self.backends,
+            may_use=frozenset({*self.config.backends, self.default_agent}),
+            prices=user_prices(os.environ),
+            per_run_usd=per_run_usd,
+            notify=self.notify,
+        )
+
+    def recovery(self, *, background: bool = False) -> RecoverySettings:
+        """Reads how failed agents are recovered: `spawner.recovery` over the policies' `agent_recovery`.
+
+        Args:
+            background: no user waits for the run, so only its tasks and agents limit its time, and none is asked.
+
+        Raises:
+            ConfigError: a field of `spawner.recovery` is not valid, or an agent falls back to an unknown one.
+        """
+        limits = asdict(self.policies.recovery)
+        if background:
+            del limits["timeout_seconds"]
+        try:
+            policy = RecoveryPolicy.from_config(
+                {"agent_recovery": limits, "spawner": {"recovery": self.config.recovery}}
+            )
+        except RecoveryPolicyError as error:
+            source = self.config.origin("spawner.recovery")
+            raise ConfigError(source, _line_of(source, error.field), error.field, error.problem) from error
+        ask = None if background else self.on_batch_held
+        return RecoverySettings(policy=policy, fallbacks=self._fallbacks(), on_batch_held=ask)
+
+    def _fallbacks(self) -> dict[str, tuple[str, ...]]:
+        """Reads the fallbacks of each agent; a known CLI that is not installed here is left out.
+
+        Raises:
+            ConfigError: a name that no agent has.
+        """
+        known, found = self.backends, {}
+        for name, backend in self.config.backends.items():
+            for each in backend.fallback:
+                if each not in known and each not in PROFILES:
+                    source, field = self.config.origin(f"backends.{name}"), f"backends.{name}.fallback"
+                    problem = f"there is no agent named {each!r}; known here: {', '.join(sorted(known))}"
+                    raise ConfigError(source, _line_of(source, field), field, problem)
+            if fallbacks := tuple(each for each in backend.fallback if each in known and each != name):
+                found[name] = fallbacks
+        return found
+
+
+def skipping(recovery: RecoverySettings) -> RecoverySettings:
+    """Returns the settings for a run that cannot be resumed: what would be held without an answer is skipped."""
+    return recovery if recovery.on_batch_held else replace(recovery, on_batch_held=lambda _reason: False)
+
+
+def among(backends: Mapping[str, Backend], recovery: RecoverySettings) -> RecoverySettings:
+    """Returns the settings for a run with fewer agents than are configured: no fallback to an absent one."""
+    fallbacks = {
+        agent: tuple(name for name in names if name in backends)
+        for agent, names in recovery.fallbacks.items()
+        if agent in backends
+    }
+    return replace(recovery, fallbacks=fallbacks)
+
+
+def _line_of(source: str, field: str) -> int | None:
+    """Returns the line of a field in a file, or of the section that it would be in."""
+    from aurora_core.settings.yaml_source import read_yaml
+
+    found = read_yaml(Path(source)) if Path(source).is_file() else None
+    return found.line_of(tuple(field.split("."))) if found else None

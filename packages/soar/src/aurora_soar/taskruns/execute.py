@@ -1,0 +1,185 @@
+"""Runs made from plans: written into the journal, resumed from it, and executed while boxes are ticked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aurora_soar.notices import Notice
+from aurora_soar.taskruns.agents import skipping
+from aurora_soar.taskruns.checkboxes import Checkboxes
+from aurora_soar.taskruns.resume import TASKFILE_RUN, stored_limit
+from aurora_spawner import JournalError, Run, RunOptions, RunReport, RunStarted
+from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.lookup import attempts_of
+from aurora_spawner.providers.gate_store import default_state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aurora_soar.taskruns.agents import ProjectAgents
+    from aurora_soar.taskruns.plan import SpawnPlan
+    from aurora_soar.taskruns.resume import ResumePlan
+    from aurora_spawner import RunEvent, SpawnResult, TaskFile
+
+__all__ = ["TaskRunResult", "execute_run", "new_run", "nothing_to_run", "resumed_run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRunResult:
+    """The result of a task file's run.
+
+    Attributes:
+        report: the run's own report.
+        titles: of its tasks, by id.
+        not_run: tasks of the file that are not done and could not be part of the run.
+        notices: what the user should know, for example boxes that could not be ticked.
+    """
+
+    report: RunReport
+    titles: Mapping[str, str] = field(default_factory=dict)
+    not_run: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def run_id(self) -> str:
+        """The run's name; "" if there was nothing to run."""
+        return self.report.run_id
+
+    @property
+    def results(self) -> Mapping[str, SpawnResult]:
+        """The result of each task, by id."""
+        return self.report.results
+
+    @property
+    def ok(self) -> bool:
+        """True if every task succeeded, none had to be left out, and the journal is in order."""
+        return self.report.ok and not self.not_run and not self.report.trouble
+
+
+def nothing_to_run(plan: SpawnPlan) -> TaskRunResult:
+    """Returns the result for a task file without open tasks."""
+    report = RunReport(run_id="", results={}, duration_s=0.0)
+    return TaskRunResult(report=report, titles=plan.titles, not_run=tuple(plan.file.not_run))
+
+
+def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_in: Path | None = None) -> Run:
+    """Writes a run of the plan's tasks into the journal; nothing starts yet.
+
+    Args:
+        stagger_s: time between two starts; 0 for none.
+        keep_in: the folder of journal and outputs; the project's if None.
+
+    Raises:
+        OverLimitError: the run cannot stay within its limits.
+        JournalError: the journal cannot be written.
+    """
+    project = agents.project
+    try:
+        check_not_gone(project.runs_db)
+    except JournalError as error:  # a new journal starts
+        agents.notify(Notice(message=str(error), warning=True))
+    folder = keep_in or project.aurora_dir
+    limits = plan.limits.using(plan.agents) if plan.limits else None
+    if limits:
+        limits.check(plan.agents, tasks=len(plan.file.tasks))
+    return Run.create(
+        folder / project.runs_db.name,
+        plan.file.tasks,
+        plan.backends,
+        default_agent=plan.default_agent,
+        kind=TASKFILE_RUN,
+        max_concurrent=plan.max_concurrent,
+        default_timeout_s=plan.timeout_s,
+        cwd=project.root,
+        spool=folder / "runs",
+        start_rate_per_s=1 / stagger_s if stagger_s else None,
+        recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
+        prices=limits.prices if limits else None,
+        # A run whose journal is thrown away cannot be resumed: its agents end with this process.
+        executor=limits.executor(outlive=keep_in is None) if limits else None,
+        options=RunOptions(
+            taskfile=plan.file.path.absolute(),
+            limit_usd=limits.per_run_usd if limits else None,
+            order=plan.file.chosen_order,
+            optional=plan.file.optional,
+        ),
+        state_dir=None if keep_in else default_state_dir(),
+    )
+
+
+async def resumed_run(
+    agents: ProjectAgents,
+    plan: ResumePlan,
+    *,
+    max_concurrent: int | None = None,
+    stagger_s: float = 0.0,
+    retry_failed: bool = False,
+) -> Run:
+    """Resumes a run where it stands, within the limit that it was given; nothing starts yet.
+
+    Raises:
+        BackendError: a task's agent is no longer configured.
+        UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
+        OverLimitError: nothing is left of its budget.
+    """
+    journal, run_id = agents.project.runs_db, plan.run.run_id
+    agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
+    limits = agents.limits(per_run_usd=stored_limit(plan.run)).using(plan.agents)
+    await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)
+    limits.check(plan.open_agents, tasks=len(plan.tasks))
+    return Run.resume(
+        journal,
+        run_id,
+        agents.backends,
+        tasks=plan.file.tasks if plan.file else None,
+        retry_failed=retry_failed,
+        max_concurrent=agents.max_concurrent(max_concurrent or plan.run.max_concurrent),
+        start_rate_per_s=1 / stagger_s if stagger_s else None,
+        recovery=agents.recovery(background=plan.run.default_timeout_s is None),
+        prices=limits.prices,
+        state_dir=default_state_dir(),
+        checked=True,  # by `plan_resume`
+        executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
+    )
+
+
+async def execute_run(
+    run: Run,
+    file: TaskFile | None,
+    titles: Mapping[str, str],
+    *,
+    on_event: Callable[[RunEvent], None] | None = None,
+    on_start: Callable[[], None] = lambda: None,
+) -> TaskRunResult:
+    """Executes a run to its end, and ticks the boxes of its task file if it has one.
+
+    Args:
+        titles: of its tasks, by id.
+        on_event: receives each event of the run.
+        on_start: called once the journal says that this process works on the run.
+
+    Raises:
+        RunHeldError: another process works on the run.
+        JournalError: the journal could not be written; the agents have been stopped.
+    """
+    boxes = Checkboxes(file) if file else None
+
+    def follow(event: RunEvent) -> None:
+        if on_event:
+            on_event(event)
+        if isinstance(event, RunStarted):
+            on_start()
+        if boxes:
+            boxes.follow(event)
+
+    report = await run.execute(follow)
+    if boxes:
+        boxes.finish(report.results)
+    return TaskRunResult(
+        report=report,
+        titles=titles,
+        not_run=tuple(file.not_run) if file else (),
+        notices=(*report.notices, *(boxes.notices if boxes else ())),
+    )

@@ -1,0 +1,168 @@
+"""Plan of a task file's run: which agent does which task, within which limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aurora_soar.errors import UnknownAgentError
+from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
+from aurora_spawner import read_taskfile
+from aurora_spawner.taskfiles.reading import task_file_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aurora_soar.personas import Roster
+    from aurora_soar.taskruns.agents import ProjectAgents
+    from aurora_soar.taskruns.limits import RunLimits
+    from aurora_spawner import Backend, RecoverySettings, SpawnTask, TaskFile
+    from aurora_spawner.taskfiles.model import Order
+
+__all__ = ["SpawnPlan", "assigned_personas", "check_agents", "plan_taskfile"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnPlan:
+    """The run that a task file would have.
+
+    Attributes:
+        backends: all that tasks may name, by name.
+        default_agent: does the tasks that name none.
+        timeout_s: of an attempt whose task and backend set none; None for no limit.
+        policies: the file that the limits come from; None for the defaults.
+        recovery: how failed agents are recovered; None for no recovery.
+        personas: by task, the persona that its agent works as.
+        generated: tasks whose persona no file defines.
+        limits: keeps the run within budget and caps; None for no limits.
+        content: of the file when its tasks were read.
+    """
+
+    file: TaskFile
+    backends: Mapping[str, Backend]
+    default_agent: str
+    max_concurrent: int
+    timeout_s: float | None
+    policies: Path | None
+    recovery: RecoverySettings | None = None
+    personas: Mapping[str, str] = field(default_factory=dict)
+    generated: frozenset[str] = frozenset()
+    limits: RunLimits | None = None
+    content: bytes = field(default=b"", repr=False)
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Names the agent that does a task."""
+        return task.agent or self.default_agent
+
+    def timeout_of(self, task: SpawnTask) -> float | None:
+        """Returns the limit of one attempt at a task, in seconds; None for no limit."""
+        return task.timeout_s or self.backends[self.agent_of(task)].timeout_s or self.timeout_s
+
+    def extended_timeout_of(self, task: SpawnTask) -> float | None:
+        """Returns the longer limit of an attempt whose agent stays active, in seconds; None if it is not longer."""
+        policy = self.recovery.policy.get_for_agent(self.agent_of(task)).timeout if self.recovery else None
+        if policy is None or task.timeout_s or self.backends[self.agent_of(task)].timeout_s:
+            return None
+        return policy.max_timeout_s if policy.mode == "progressive" else None
+
+    @property
+    def expected_usd(self) -> float | None:
+        """The estimated cost of one attempt at each task together; None if all of them are free."""
+        if self.limits is None:
+            return None
+        return self.limits.expected_usd([(self.agent_of(task), task.model) for task in self.file.tasks])
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents of the open tasks, by name."""
+        return tuple(sorted({self.agent_of(task) for task in self.file.tasks}))
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The titles of all tasks of the file, by id."""
+        return {line.id: line.title for line in self.file.lines}
+
+
+def plan_taskfile(
+    agents: ProjectAgents,
+    taskfile: Path,
+    *,
+    roster: Callable[[], Roster],
+    order: Order | None = None,
+    optional: bool = False,
+    background: bool = False,
+    match: bool = False,
+    budget_usd: float | None = None,
+) -> SpawnPlan:
+    """Reads a task file and finds the agents that its tasks name; nothing is started.
+
+    Args:
+        roster: finds the project's personas; called only if a task needs one.
+        order: of its tasks, instead of the order that the form of the file has.
+        optional: also run the tasks that are marked as optional.
+        background: no user waits for the run, so only its tasks and agents limit its time.
+        match: find a persona for tasks that name no agent.
+        budget_usd: the most that the run may cost.
+
+    Raises:
+        TaskFileError, GraphError: the file cannot be understood; with the line.
+        UnknownAgentError: a task, or the default, names an agent that is not configured.
+        UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
+        ConfigError: a field of `spawner.recovery` is not valid.
+        PriceFileError: the user's prices cannot be understood.
+    """
+    config = agents.config
+    content = task_file_bytes(taskfile)
+    file = read_taskfile(taskfile, order=order, optional=optional)
+    default_agent = agents.default_agent
+    named = {task.agent or default_agent: f"{file.path}:{file.line_of(task.id or '')}" for task in file.tasks}
+    default_from = f"tool ({config.origin('tool')})"
+    agents.check_trusted({**named, default_agent: default_from}.items())
+    assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
+    plan = SpawnPlan(
+        file=assigned.file,
+        backends=agents.backends,
+        default_agent=default_agent,
+        max_concurrent=agents.max_concurrent(),
+        timeout_s=None if background else float(agents.policies.recovery.timeout_seconds),
+        policies=agents.policies.source,
+        recovery=agents.recovery(background=background),
+        personas=assigned.personas,
+        generated=assigned.generated,
+        limits=agents.limits(per_run_usd=budget_usd),
+        content=content,
+    )
+    check_agents(plan, default_from=default_from, personas=assigned.known)
+    return plan
+
+
+def assigned_personas(
+    file: TaskFile,
+    roster: Callable[[], Roster],
+    backends: Mapping[str, Backend],
+    default_agent: str,
+    *,
+    match: bool = False,
+) -> AssignedPersonas:
+    """Assigns personas if a task names something that is no backend, or `match` is set; see `assign_personas`."""
+    named = {line.task.agent for line in file.lines if line.task.agent}
+    if named <= backends.keys() and not match:
+        return AssignedPersonas(file=file)
+    return assign_personas(file, roster(), backends=backends, default_agent=default_agent, match=match)
+
+
+def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...] = ()) -> None:
+    """Refuses a plan with a task that no backend does.
+
+    Args:
+        default_from: the place that names the default agent, for the error.
+        personas: names that a task could use beside those of backends, for the error.
+
+    Raises:
+        UnknownAgentError: a task, or the default, names an agent that is not among the backends.
+    """
+    for task in plan.file.tasks:
+        if plan.agent_of(task) not in plan.backends:
+            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}" if task.agent else default_from
+            raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})

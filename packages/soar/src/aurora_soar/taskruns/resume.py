@@ -1,0 +1,168 @@
+"""Resume of a task file's run: the task file as it is now, its agents, and the limit that the run was given."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.errors import NotResumableError, StoredLimitError
+from aurora_soar.taskruns.personas_for_tasks import keep_assignments
+from aurora_soar.taskruns.plan import assigned_personas
+from aurora_spawner import RunOptions, read_taskfile
+from aurora_spawner.control.checkpoints import list_checkpoints
+from aurora_spawner.control.lookup import check_unchanged, find_run
+from aurora_spawner.taskfiles.model import ORDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aurora_soar.personas import Roster
+    from aurora_spawner import Backend, TaskFile
+    from aurora_spawner.control.checkpoints import RunSummary
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+__all__ = [
+    "TASKFILE_RUN",
+    "ResumePlan",
+    "can_resume",
+    "find_taskfile",
+    "list_resumable",
+    "plan_resume",
+    "runs_working_on",
+    "stored_limit",
+    "taskfile_of",
+]
+
+TASKFILE_RUN: Final = "spawn"
+"""The kind of the runs of task files, as the journal has it."""
+_POINTER: Final = "taskfile"
+_LIMIT: Final = "limit_usd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePlan:
+    """A run that can be resumed.
+
+    Attributes:
+        file: its task file as it is now; None if it is gone or never was, and the journal's tasks hold.
+    """
+
+    run: RunRow
+    tasks: Sequence[TaskRow]
+    file: TaskFile | None
+
+    @property
+    def agents(self) -> frozenset[str]:
+        """The agents of the tasks, finished ones included."""
+        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
+        return frozenset(task.agent or self.run.default_agent for task in tasks)
+
+    @property
+    def open_agents(self) -> frozenset[str]:
+        """The agents of the tasks that have not succeeded."""
+        done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
+        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
+        return frozenset(task.agent or self.run.default_agent for task in tasks if task.id not in done)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The titles of the tasks, by id."""
+        from_journal = {row.task_id: row.task.headline for row in self.tasks}
+        return from_journal | {line.id: line.title for line in (self.file.lines if self.file else ())}
+
+
+def plan_resume(
+    journal: Path,
+    run_id: str,
+    *,
+    backends: Callable[[], Mapping[str, Backend]],
+    roster: Callable[[], Roster],
+    taskfile: Path | None = None,
+    accept_changes: bool = False,
+) -> ResumePlan:
+    """Finds a run and its task file as it is now; tasks keep the personas that the run found for them.
+
+    Args:
+        backends: builds the project's agents; called only if the run has a task file.
+        roster: finds the project's personas; called only if a task names one.
+        taskfile: replaces the file that the run was made from.
+        accept_changes: go on though the run's part of the journal was changed.
+
+    Raises:
+        UnknownRunError: the journal has no such run.
+        JournalChangedError: its part of the journal is not as it was written.
+        NotResumableError: it is no run of a task file.
+        TaskFileError, GraphError: the file cannot be understood now.
+    """
+    check_unchanged(journal, run_id, accept=accept_changes)
+    run, tasks = find_run(journal, run_id)
+    if run.kind != TASKFILE_RUN:
+        raise NotResumableError(run_id)
+    file = find_taskfile(run, taskfile)
+    if file:
+        file = keep_assignments(assigned_personas(file, roster, backends(), run.default_agent).file, tasks)
+    return ResumePlan(run=run, tasks=tasks, file=file)
+
+
+def stored_limit(run: RunRow) -> float | None:
+    """Returns the most that a run may cost, in US dollars; None if it was given no limit.
+
+    Raises:
+        StoredLimitError: the file of an earlier version that stores the limit cannot be read; without it the run
+            could cost more than allowed.
+    """
+    if run.options is not None:
+        return run.options.limit_usd
+    file = run.spool / run.run_id / _LIMIT
+    try:
+        return float(file.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StoredLimitError(file) from error
+
+
+def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
+    """Reads the file that a run's tasks came from, in the run's order; None if it came from none, or it is gone.
+
+    Args:
+        instead: read this file.
+
+    Raises:
+        TaskFileError, GraphError: the file cannot be understood now.
+    """
+    path = instead or taskfile_of(run)
+    if path is None or (instead is None and not path.is_file()):
+        return None
+    options = run.options or RunOptions()
+    order = next((each for each in ORDERS if each == options.order), None)
+    return read_taskfile(path, order=order, optional=options.optional)
+
+
+def taskfile_of(run: RunRow) -> Path | None:
+    """Returns the path of a run's task file; None if it has none. Earlier versions stored it beside the run."""
+    if run.options is not None:
+        return run.options.taskfile
+    try:
+        return Path(os.fsdecode((run.spool / run.run_id / _POINTER).read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def can_resume(summary: RunSummary) -> bool:
+    """Returns True if a task file's run has unfinished tasks and no process works on it."""
+    return summary.resumable and summary.run.kind == TASKFILE_RUN
+
+
+def list_resumable(journal: Path) -> list[RunSummary]:
+    """Returns the runs of task files that can be resumed, the newest first."""
+    return [summary for summary in list_checkpoints(journal) if can_resume(summary)]
+
+
+def runs_working_on(journal: Path, file: Path) -> list[str]:
+    """Names the runs of a task file that living processes work on."""
+    wanted = file.absolute()
+    held = (summary.run for summary in list_checkpoints(journal) if summary.held)
+    return [run.run_id for run in held if taskfile_of(run) == wanted]

@@ -1,0 +1,89 @@
+"""Lock for starts: of two starts of one task file at the same moment, only one runs it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.errors import StartLockError, TaskFileChangedError, TaskFileInUseError
+from aurora_soar.notices import Notice, Notify
+from aurora_soar.taskruns.resume import runs_working_on
+from aurora_spawner.taskfiles.reading import task_file_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from aurora_core import Project
+
+__all__ = ["check_not_in_use", "start_lock"]
+
+_WAIT_LIMIT_S: Final = 30.0
+"""How long another start may take until its run is known in the journal."""
+_RETRY_EVERY_S: Final = 0.02
+
+
+def check_not_in_use(project: Project, file: Path, *, force: bool, notify: Notify) -> None:
+    """Refuses a task file that a run works on; with `force` only warns.
+
+    Raises:
+        TaskFileInUseError: a run works on it.
+    """
+    for run_id in runs_working_on(project.runs_db, file):
+        in_use = TaskFileInUseError(run_id, file)
+        if not force:
+            raise in_use
+        notify(Notice(message=str(in_use), warning=True))
+
+
+@contextmanager
+def start_lock(
+    project: Project, file: Path, *, as_read: bytes, force: bool, notify: Notify
+) -> Iterator[Callable[[], None]]:
+    """Holds the project's lock for starting runs until the yielded function is called, or the block ends.
+
+    Call the function once the journal says that this process works on the run: from then on the journal keeps
+    others from the file.
+
+    Args:
+        as_read: the content of the file when its tasks were read; another run may have ticked boxes since.
+
+    Raises:
+        TaskFileInUseError: a run works on the file.
+        TaskFileChangedError: the file has changed.
+        StartLockError: another start holds the lock too long.
+    """
+    # The kernel releases the lock however this process ends, and agents do not inherit it.
+    lock = os.open(project.aurora_dir / "starting.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    held = True
+
+    def release() -> None:
+        nonlocal held
+        if held:
+            held = False
+            os.close(lock)
+
+    try:
+        _acquire(lock, project)
+        check_not_in_use(project, file, force=force, notify=notify)
+        if task_file_bytes(file) != as_read:
+            raise TaskFileChangedError(file)
+        yield release
+    finally:
+        release()
+
+
+def _acquire(lock: int, project: Project) -> None:
+    end = time.monotonic() + _WAIT_LIMIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise StartLockError(project.root) from None
+            time.sleep(_RETRY_EVERY_S)
+        else:
+            return

@@ -1,0 +1,286 @@
+"""The root object: a project's parts from a folder, the environment and options; questions and runs of task files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from aurora_core import Claim, Project
+from aurora_core.settings.config_file import AGENT_CLIS, BackendFile
+from aurora_policies import PoliciesEngine
+from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
+from aurora_spawner import CliBackend, CommandBackend
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.profiles import PROFILES
+
+
+def configured(root: Path, text: str) -> Project:
+    project = Project.init(root)
+    project.config_file.write_text(text, encoding="utf-8")
+    return project
+
+
+def test_options_come_before_the_environment_and_that_before_the_file(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = configured(shop, "tool: from-file\nspawner: {max_concurrent: 2}\n")
+    assert (Aurora(project).config.tool, Aurora(project).config.max_concurrent) == ("from-file", 2)
+    monkeypatch.setenv("AURORA_TOOL", "from-environment")
+    assert Aurora(project).config.tool == "from-environment"
+    given = Aurora(project, tool="from-option", max_concurrent=9).config
+    assert (given.tool, given.max_concurrent) == ("from-option", 9)
+
+
+def test_agents_are_the_configured_ones_and_the_local_one(shop: Path) -> None:
+    project = configured(
+        shop, 'backends:\n  tidy: {kind: command, command: ["tidy", "-q"], timeout_s: 9, env: {A: "1"}}\n'
+    )
+    backends = Aurora(project).agents
+    assert set(backends) == {"local", "tidy"}
+    assert backends["tidy"] == CommandBackend(name="tidy", command=("tidy", "-q"), env={"A": "1"}, timeout_s=9.0)
+
+
+def test_a_cli_of_a_users_own_is_six_lines(shop: Path) -> None:
+    project = configured(
+        shop,
+        """\
+backends:
+  mine:
+    kind: command
+    command: ["mycli", "run", "--json", "--task", "{prompt_file}"]
+    prompt: file
+    events: claude
+""",
+    )
+    assert Aurora(project).agents["mine"] == CommandBackend(
+        name="mine",
+        command=("mycli", "run", "--json", "--task", "{prompt_file}"),
+        prompt="file",
+        dialect=DIALECTS["claude"],
+    )
+
+
+def test_clis_on_path_are_agents_and_the_first_is_the_default(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("codex", "aider"):
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    project = configured(shop, "backends:\n  codex: {kind: codex, model: small, provider: work}\n")
+    backends = Aurora(project).agents
+    assert set(backends) == {"local", "codex", "aider"}
+    assert backends["codex"] == CliBackend(name="codex", kind="codex", model="small", named_provider="work")
+    assert backends["aider"] == CliBackend(name="aider", kind="aider")
+    (shop / "tasks.md").write_text("- [ ] 1 Ask\n", encoding="utf-8")
+    assert Aurora(project).plan("tasks.md").default_agent == "codex"
+    assert Aurora(project, tool="aider").plan("tasks.md").default_agent == "aider"
+
+
+def test_the_configuration_knows_the_same_clis_as_the_spawner() -> None:
+    assert tuple(PROFILES) == AGENT_CLIS
+    assert set(get_args(BackendFile.model_fields["kind"].annotation)) >= {"command", *PROFILES}
+    assert set(get_args(BackendFile.model_fields["events"].annotation)) == {"none", *PROFILES} <= {"none", *DIALECTS}
+
+
+def test_the_local_agent_can_be_replaced_by_one_of_that_name(shop: Path) -> None:
+    project = configured(shop, 'backends:\n  local: {kind: command, command: ["mine"]}\n')
+    backend = Aurora(project).agents["local"]
+    assert isinstance(backend, CommandBackend)
+    assert backend.command == ("mine",)
+
+
+def test_policies_are_the_projects_own_or_the_defaults(shop: Path) -> None:
+    project = Project.init(shop)
+    assert Aurora(project).policies == PoliciesEngine.load(None)
+    project.policies_file.write_text("agent_recovery: {timeout_seconds: 7}\n", encoding="utf-8")
+    engine = Aurora(project).policies
+    assert (engine.recovery.timeout_seconds, engine.source) == (7, project.policies_file)
+
+
+def test_a_plan_takes_its_limits_from_policies_and_configuration(shop: Path) -> None:
+    project = configured(shop, "spawner: {max_concurrent: 3}\n")
+    project.policies_file.write_text("agent_recovery: {timeout_seconds: 7}\n", encoding="utf-8")
+    (shop / "tasks.md").write_text("- [ ] 1 Ask\n", encoding="utf-8")
+    plan = Aurora(project).plan("tasks.md")
+    assert (plan.max_concurrent, plan.timeout_s, plan.default_agent) == (3, 7.0, "local")
+    assert plan.policies == project.policies_file
+
+
+def test_memory_leaves_out_what_the_configuration_excludes(shop: Path) -> None:
+    project = configured(shop, 'memory: {exclude: ["*.md"]}\n')
+    with Aurora(project).open_memory() as memory:
+        memory.index()
+        assert ".md" not in memory.stats().languages
+
+
+PERSONA = """\
+---
+name: {name}
+description: {description}
+---
+You do it with care.
+"""
+SLOW_AGENT = """\
+import pathlib, sys, time
+prompt = sys.stdin.read()
+log = pathlib.Path(sys.argv[1])
+with log.open("a") as file:
+    file.write(prompt.strip().splitlines()[-1] + "\\n")
+while "Wait" in prompt and not log.with_name("go").exists():
+    time.sleep(0.02)
+print("I work as", "tester" if "tester" in prompt else "nobody")
+"""
+SCRIPT = """\
+import json, sys
+from aurora_soar import Aurora
+
+with Aurora.open(ask_trust=lambda claims: True) as aurora:
+    if sys.argv[1:]:
+        result = aurora.resume(sys.argv[1])
+    else:
+        result = aurora.run_taskfile("tasks.md", budget_usd=2.5)
+    outputs = {task: each.output for task, each in result.results.items()}
+    print(json.dumps({"ok": result.ok, "outputs": outputs, "open": [each.run_id for each in aurora.status()]}))
+assert "aurora_cli" not in sys.modules
+"""
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = 40.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def calls(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def log(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The prompts that the project's agent has had; the project is a stranger's, and nothing of it is trusted."""
+    monkeypatch.delenv("AURORA_TRUST")
+    path = tmp_path / "prompts"
+    command = json.dumps([sys.executable, "-c", SLOW_AGENT, str(path)])
+    configured(shop, f"tool: mine\nbackends:\n  mine: {{kind: command, command: {command}}}\n")
+    folder = shop / ".aurora" / "agents"
+    folder.mkdir()
+    (folder / "tester.md").write_text(PERSONA.format(name="tester", description="Tests the till."))
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n- [ ] 2 Wait\n  - Agent: @tester\n  - Depends: 1\n")
+    return path
+
+
+def test_a_script_runs_a_task_file_is_killed_and_resumes(shop: Path, log: Path) -> None:
+    """With personas, under a budget, in a project that it trusts; nothing that was done is done again."""
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT])
+    wait_for(lambda: len(calls(log)) == 2)
+    process.kill()
+    process.wait()
+    (shop.parent / "go").touch()
+    (left,) = Aurora.open().status()
+    assert (left.state, left.tasks) == ("crashed", {"succeeded": 1, "running": 1})
+    resumed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, left.run_id], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    told = json.loads(resumed.stdout)
+    assert (told["ok"], told["open"]) == (True, [])
+    assert told["outputs"] == {"1": "I work as nobody\n", "2": "I work as tester\n"}
+    assert len(calls(log)) == 2
+    assert "[ ]" not in (shop / "tasks.md").read_text(encoding="utf-8")
+    assert Aurora.open().plan_resume(left.run_id).run.options.limit_usd == 2.5  # type: ignore[union-attr]
+
+
+def test_nothing_of_a_stranger_s_project_has_an_effect_unasked(shop: Path, log: Path) -> None:
+    notices: list[Notice] = []
+    aurora = Aurora.open(notify=notices.append)
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n  - Agent: mine\n")
+    with pytest.raises(UntrustedAgentError):
+        aurora.run_taskfile("tasks.md", budget_usd=1)
+    assert "mine" not in aurora.agents
+    assert calls(log) == []
+    (notice,) = notices
+    assert "not trusted, so left aside: tool, backends.mine" in notice.message
+
+
+def test_a_caller_may_be_asked_for_trust_once(shop: Path, log: Path) -> None:
+    asked: list[list[str]] = []
+
+    def answer(*, trusts: bool) -> Callable[[Sequence[Claim]], bool]:
+        def ask(claims: Sequence[Claim]) -> bool:
+            asked.append([claim.name for claim in claims])
+            return trusts
+
+        return ask
+
+    assert "mine" not in Aurora.open(ask_trust=answer(trusts=False)).agents
+    assert "mine" in Aurora.open(ask_trust=answer(trusts=True)).agents
+    assert "mine" in Aurora.open(ask_trust=answer(trusts=False)).agents, "it is remembered, so nothing is asked"
+    assert asked == [["tool", "backends.mine"]] * 2
+
+
+def test_a_run_beyond_its_budget_is_refused_before_it_starts(shop: Path) -> None:
+    configured(shop, 'backends:\n  dear: {kind: command, command: ["cat"], events: claude}\n')
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n  - Agent: dear\n")
+    with pytest.raises(OverLimitError):
+        Aurora.open().run_taskfile("tasks.md", budget_usd=0)
+    assert Aurora.open().status() == []
+
+
+async def test_a_task_file_is_run_inside_an_event_loop(shop: Path) -> None:
+    configured(shop, 'backends:\n  cat: {kind: command, command: ["cat"]}\n')
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n  - Agent: cat\n")
+    aurora = Aurora.open()
+    result = await aurora.arun_taskfile("tasks.md")
+    assert (result.ok, result.titles, result.not_run) == (True, {"1": "Say it"}, ())
+    done = await aurora.arun_taskfile("tasks.md")
+    assert (done.run_id, done.ok) == ("", True), "every box is ticked"
+    again = await aurora.aresume(result.run_id)
+    assert again.results["1"].output == result.results["1"].output
+
+
+def test_a_file_that_a_run_works_on_is_not_run_twice(shop: Path, log: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT])
+    wait_for(lambda: len(calls(log)) == 2)
+    try:
+        with pytest.raises(TaskFileInUseError):
+            Aurora.open().run_taskfile("tasks.md")
+    finally:
+        (shop.parent / "go").touch()
+        process.wait(timeout=40)
+    assert process.returncode == 0
+    assert len(calls(log)) == 2
+
+
+async def test_a_question_is_answered_with_a_source_and_sets_the_folder_up(shop: Path) -> None:
+    notices: list[Notice] = []
+    with Aurora.open(notify=notices.append) as aurora:
+        result = await aurora.aask("What does scan of Till do?")
+    assert "src/till.py:" in result.answer
+    assert [notice.message for notice in notices] == [f"setting up a project in {shop} (.aurora/)"]
+
+
+def test_an_existing_project_may_be_asked_for(shop: Path) -> None:
+    with pytest.raises(NoProjectError):
+        Aurora.open(existing=True)
+    assert not (shop / ".aurora").exists()
+
+
+def test_every_promised_name_is_there() -> None:
+    import aurora_soar
+
+    assert set(aurora_soar.__all__) <= set(dir(aurora_soar))
+    assert all(getattr(aurora_soar, name) is not None for name in aurora_soar.__all__)
+    with pytest.raises(AttributeError):
+        aurora_soar.Arora  # noqa: B018 - the access is the test
