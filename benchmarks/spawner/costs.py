@@ -20,7 +20,7 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal.facts import RunPaused, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.writer import GroupWriter
-from aurora_spawner.supervision.fork_server import Nursery
+from aurora_spawner.supervision.fork_server import ForkServer
 from aurora_spawner.supervision.supervisor_process import SupervisorOrder, start_supervisor, wait_for_end
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
@@ -84,15 +84,15 @@ def order(folder: Path, script: str = "true") -> SupervisorOrder:
 
 
 async def supervisor_times(folder: Path, *, forked: bool, count: int = 30) -> list[float]:
-    nursery = Nursery()
+    fork_server = ForkServer()
     taken = []
     for number in range(count + 1):
         this = order(folder / f"{forked}{number}")
         begin = time.perf_counter()
-        await wait_for_end(await nursery.start(this) if forked else start_supervisor(this))
+        await wait_for_end(await fork_server.start(this) if forked else start_supervisor(this))
         taken.append((time.perf_counter() - begin) * 1e3)
-    nursery.close()
-    return taken[1:]  # the first one starts the nursery, or compiles
+    fork_server.close()
+    return taken[1:]  # the first one starts the fork server, or compiles
 
 
 def private_megabytes(folder: Path) -> float:

@@ -88,7 +88,7 @@ def costs() -> str:
             "≤ 80",
         ),
         ("supervisor started alone, to its end, agent `true`", "ms", spread(starts["alone_ms"]), "≤ 20"),
-        ("supervisor forked by the nursery, the same", "ms", spread(starts["forked_ms"]), ""),
+        ("supervisor forked by the fork server, the same", "ms", spread(starts["forked_ms"]), ""),
         ("supervisor's own memory (private), alone", "MB", spread(starts["private_mb"], digits=1), "≤ 12"),
         ("durable events, 128 producers", "1/s", f"{journal['events_per_s']:,.0f}", "≥ 2,000"),
         ("one durable event, alone", "ms", spread(journal["single_ms"]), ""),

@@ -57,8 +57,8 @@ def test_without_a_journal_agents_end_with_their_program(tmp_path: Path, how: si
 
 def test_without_a_journal_agents_end_though_the_nursery_was_killed_before(tmp_path: Path) -> None:
     program, run_id = begin(tmp_path)
-    (nursery,) = [pid for pid in children_of(program.pid) if b"--nursery" in command_line(pid)]
-    os.kill(nursery, signal.SIGKILL)
+    (fork_server,) = [pid for pid in children_of(program.pid) if b"--fork-server" in command_line(pid)]
+    os.kill(fork_server, signal.SIGKILL)
     time.sleep(0.3)
     assert len(processes_of_run(run_id)) >= 9, "its end is not theirs"
     program.kill()

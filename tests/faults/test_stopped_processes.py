@@ -21,7 +21,7 @@ from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.control.steering import cancel_run, run_status
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts
-from aurora_spawner.supervision import fork_server, supervisor_limits
+from aurora_spawner.supervision import fork_server, supervisor_deadline
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.supervision.supervisor_process import SupervisorOrder, start_supervisor
 from aurora_spawner.testing import processes_of_run
@@ -34,9 +34,9 @@ HANG_S = 45
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits as they are, but for a second where they say ten."""
-    monkeypatch.setattr(supervisor_limits, "KILL_LIMIT_S", 1.0)
-    monkeypatch.setattr(supervisor_limits, "MARGIN_S", 0.5)
-    monkeypatch.setattr(supervisor_limits, "AT_ONCE_LIMIT_S", 1.0)
+    monkeypatch.setattr(supervisor_deadline, "KILL_LIMIT_S", 1.0)
+    monkeypatch.setattr(supervisor_deadline, "MARGIN_S", 0.5)
+    monkeypatch.setattr(supervisor_deadline, "AT_ONCE_LIMIT_S", 1.0)
 
 
 def new_run(folder: Path, *prompts: str, timeout_s: float | None = None, at_once: int = 4) -> Run:

@@ -22,7 +22,7 @@ from aurora_spawner.runs.stages import LOST_LIMIT
 from aurora_spawner.supervision import local_executor
 from aurora_spawner.supervision.cgroups import cgroup_for, own_cgroup
 from aurora_spawner.supervision.local_executor import LocalExecutor
-from aurora_spawner.supervision.orphans import end_strays, find_strays
+from aurora_spawner.supervision.orphans import end_orphans, find_orphans
 from aurora_spawner.testing import processes_of_run
 
 COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")
@@ -73,7 +73,7 @@ def test_the_coordinator_tries_again_when_supervisors_are_killed(tmp_path: Path)
 
 
 async def test_the_end_of_the_first_supervisor_is_no_other_s_end(tmp_path: Path) -> None:
-    """All supervisors of a run may come from one process; a sweep for one's strays must leave the others alone."""
+    """All supervisors of a run may come from one process; a sweep for one's orphans must leave the others alone."""
     count = 8
     run = Run.create(
         tmp_path / "runs.db",
@@ -161,13 +161,13 @@ def test_strays_are_told_from_others(tmp_path: Path) -> None:
     mine = {**os.environ, "AURORA_ATTEMPT": "a" * 24}
     other = {**os.environ, "AURORA_ATTEMPT": "b" * 24}
     with (
-        subprocess.Popen(["sleep", "299"], env=mine, start_new_session=True) as stray,
+        subprocess.Popen(["sleep", "299"], env=mine, start_new_session=True) as orphan,
         subprocess.Popen(["sleep", "299"], env=other, start_new_session=True) as bystander,
     ):
-        assert find_strays("a" * 24, session=None) == [stray.pid]
-        assert find_strays("a" * 24, session=bystander.pid) == [stray.pid]
-        assert end_strays("a" * 24, session=None) == []
-        assert stray.wait(timeout=5) == -signal.SIGKILL
+        assert find_orphans("a" * 24, session=None) == [orphan.pid]
+        assert find_orphans("a" * 24, session=bystander.pid) == [orphan.pid]
+        assert end_orphans("a" * 24, session=None) == []
+        assert orphan.wait(timeout=5) == -signal.SIGKILL
         assert bystander.poll() is None
         bystander.kill()
 

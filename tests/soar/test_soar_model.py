@@ -250,7 +250,7 @@ async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project) -> None:
             project=project,
             timeout_s=20,
             recovery=RecoverySettings(policy=RecoveryPolicy(max_retries=0), fallbacks={"coder": ("spare",)}),
-            executor=lambda: LocalExecutor(grace_s=0.3, outlive=False),
+            executor=lambda: LocalExecutor(grace_s=0.3, detached=False),
         )
 
     said = await model("tr a-z A-Z").ask("hello", title="plan")

@@ -100,9 +100,9 @@ def test_aider_has_no_sessions_and_reads_its_prompt_from_the_file(tmp_path: Path
 
 def test_a_session_that_an_agent_would_hide_is_named_by_us(tmp_path: Path) -> None:
     order = order_of(CliBackend(name="copilot", kind="copilot"), tmp_path)
-    memo = json.loads(order.files[order.folder / "agent.json"])
-    assert order.command[-2:] == ("--session-id", memo["new_session_id"])
-    assert len(memo["new_session_id"]) == 36
+    record = json.loads(order.files[order.folder / "agent.json"])
+    assert order.command[-2:] == ("--session-id", record["new_session_id"])
+    assert len(record["new_session_id"]) == 36
     other = order_of(CliBackend(name="claude", kind="claude"), tmp_path)
     assert json.loads(other.files[other.folder / "agent.json"])["new_session_id"] is None
 

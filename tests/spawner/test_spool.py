@@ -116,7 +116,7 @@ def test_whatever_an_attempt_left_gives_an_end(
     ):
         path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:  # reading all processes takes 20 ms, killing some is for other tests
-        patch.setattr("aurora_spawner.supervision.local_executor.end_strays", lambda *_given, **_more: [])
+        patch.setattr("aurora_spawner.supervision.local_executor.end_orphans", lambda *_given, **_more: [])
         end = adopt(tmp_path, None)
     assert isinstance(end, AttemptEnd)
     judge(end, Reply(text=end.stdout), outputs=(), cwd=tmp_path)

@@ -301,7 +301,7 @@ class SOAROrchestrator:
 
 
 def _ending_with_us() -> Executor:
-    return LocalExecutor(outlive=False)
+    return LocalExecutor(detached=False)
 
 
 def _recovery_of(policies: PoliciesEngine) -> RecoverySettings:

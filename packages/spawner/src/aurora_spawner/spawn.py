@@ -167,7 +167,7 @@ async def _run(
     with tempfile.TemporaryDirectory(prefix="aurora-") as folder:
         journal = Path(folder) / "runs.db"
         # Nobody could come back for what goes on after us: without us, and our journal, nothing does.
-        report = await _run_in(journal, tasks, backends, options, LocalExecutor(outlive=False))
+        report = await _run_in(journal, tasks, backends, options, LocalExecutor(detached=False))
         summary = _summary(journal, report)
     return [replace(result, output_path=None) for result in report.results.values()], summary
 

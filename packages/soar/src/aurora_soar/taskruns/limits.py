@@ -132,15 +132,15 @@ class RunLimits:
             for (agent, model), count in costly.items()
         )
 
-    def executor(self, *, resumes: str | None = None, spawned: int = 0, outlive: bool = True) -> Executor:
-        """Builds the executor that runs attempts within the limits.
+    def executor(self, *, resumes: str | None = None, spawned: int = 0, detached: bool = True) -> Executor:
+        """Builds what runs attempts within the limits.
 
         Args:
             resumes: the run that is resumed.
             spawned: attempts that it has had.
-            outlive: agents go on if this process dies; see `LocalExecutor`.
+            detached: whether agents go on when this process dies; see `LocalExecutor`.
         """
-        inner: Executor = LocalExecutor(outlive=outlive)
+        inner: Executor = LocalExecutor(detached=detached)
         if self._costly:
             ledger = self._ledger()
             inner = BudgetedExecutor(

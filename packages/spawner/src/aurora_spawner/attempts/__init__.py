@@ -1,5 +1,5 @@
-"""One attempt of a task as data, and the port to whoever runs it.
+"""One attempt of a task as data, and the port to the executor that runs it.
 
-`Executor` is the protocol that a run starts attempts through; an attempt folder holds its output and exit record;
-a process identity survives the reuse of process ids.
+A run starts attempts through the `Executor` protocol. An attempt's folder holds its output and its exit record. A
+process identity stays correct when the system reuses a process id.
 """

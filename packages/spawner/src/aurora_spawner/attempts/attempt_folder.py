@@ -1,4 +1,4 @@
-"""The folder of one attempt: what goes in, what comes out, and the records of its supervisor."""
+"""The folder of one attempt: its prompt, its output, and the records of its supervisor."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_CAP_BYTES = 64 << 20
-"""Kept of each stream of an attempt: half of it from the beginning, half from the end."""
+"""The bytes kept of each output stream: half from its start, half from its end."""
 SMALLEST_CAP_BYTES = 2
-"""A spool needs a head and a tail."""
+"""The smallest cap: a spool needs a head and a tail."""
 PIECE_BYTES = 1 << 18
 RECORD_LIMIT_BYTES = 64 << 10
-"""More than any record of a supervisor; a longer file is none."""
+"""More than any record of a supervisor; a longer file is not read as one."""
 PROBLEM_LENGTH = 80
-"""Characters of a wrong value that an error shows."""
+"""The number of characters of a wrong value that an error shows."""
 TEXT_LIMIT_BYTES = 4 << 20
-"""Of an output that is handed on as text; the spool has the rest."""
+"""The part of an output that is passed on as text; the spool has the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitRecord:
-    """What the supervisor wrote when nothing of the attempt was left."""
+    """The record that a supervisor writes when no process of its attempt is left."""
 
     token: str
     reason: str
-    """exited, cancelled, deadline or exec_failed."""
+    """One of exited, cancelled, deadline, orphaned and exec_failed."""
     exit_code: int | None
     exec_errno: int
     started_at: float
@@ -46,7 +46,7 @@ class ExitRecord:
     stdout_bytes: int
     stderr_bytes: int
     lost_bytes: int
-    """Could not be written, the disk being full."""
+    """Output that was lost because the disk was full."""
     cap_bytes: int
     strays_killed: int
     survivors: tuple[int, ...]
@@ -55,69 +55,69 @@ class ExitRecord:
     max_rss_kib: int
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return {name: getattr(self, name) for name in _RECORD_FIELDS}
 
 
 def home_of(spool: Path, *, position: int, agent: str) -> Path:
-    """Where an isolated agent keeps its configuration and sessions for one task, through all its attempts."""
+    """Returns the folder of an isolated agent's configuration and sessions, shared by all attempts at one task."""
     return spool / "homes" / f"{position:05d}-{agent}"
 
 
 def task_home(folder: Path, agent: str) -> Path:
-    """The same, from the folder of one of the attempts."""
+    """Returns the folder of an isolated agent's configuration from the folder of one of its attempts."""
     number = folder.name.partition("-")[0]
     return home_of(folder.parent, position=int(number) if number.isdecimal() else 0, agent=agent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFolder:
-    """Where the files of one attempt lie."""
+    """The files of one attempt."""
 
     path: Path
 
     @property
     def gone(self) -> bool:
-        """Whether the folder is not there, or not any more."""
+        """True if the folder does not exist or no longer exists."""
         return not self.path.exists()
 
     @property
     def prompt(self) -> Path:
-        """Becomes the agent's stdin."""
+        """The prompt, which becomes the agent's stdin."""
         return self.path / "prompt"
 
     @property
     def stdout(self) -> Path:
-        """What the agent printed, within the cap."""
+        """The agent's stdout, within the cap."""
         return self.path / "stdout"
 
     @property
     def stderr(self) -> Path:
-        """What the agent complained, within the cap."""
+        """The agent's stderr, within the cap."""
         return self.path / "stderr"
 
     @property
     def claim(self) -> Path:
-        """Who owns the attempt."""
+        """The identity of the supervisor that owns the attempt."""
         return self.path / "claim"
 
     @property
     def exit(self) -> Path:
-        """The supervisor's last words."""
+        """The exit record, which the supervisor writes last."""
         return self.path / "exit"
 
     @property
     def agent(self) -> Path:
-        """The pid of the agent."""
+        """The agent's pid."""
         return self.path / "agent"
 
     @property
     def left(self) -> Path:
-        """What still ran when the agent had ended or was told to end."""
+        """The processes that still ran when the agent ended or was asked to end."""
         return self.path / "left"
 
     def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
-        """Makes the folder for its owner alone, and writes the prompt; writes `files` if they are missing."""
+        """Creates the folder for its owner alone, writes the prompt, and writes those of `files` that are missing."""
         make_private_folder(self.path)
         for path, content in (files or {}).items():
             _write_new(path, content)
@@ -126,7 +126,7 @@ class AttemptFolder:
             file.write(prompt.encode("utf-8", errors="surrogatepass"))
 
     def void(self, token: str) -> bool:
-        """Claims the attempt so that no supervisor can begin it any more; False when one already has."""
+        """Claims the attempt so that no supervisor can start it; returns False if a supervisor already has."""
         make_private_folder(self.path)
         draft = self.path / f"claim.void.{os.getpid()}"
         draft.write_text(json.dumps({"pid": 0, "token": token, "voided": True}) + "\n", encoding="ascii")
@@ -141,21 +141,21 @@ class AttemptFolder:
         return True
 
     def read_claim(self) -> dict[str, Any]:
-        """Who owns the attempt: pid, start_time, boot_id, token.
+        """Returns the identity of the attempt's owner: pid, start_time, boot_id, token.
 
         Raises:
-            AttemptRecordError: There is no claim, or it is damaged.
+            AttemptRecordError: The claim is missing or damaged.
         """
         claim = _read_object(self.claim)
         if claim is None:
-            raise AttemptRecordError(self.claim, "is not there")
+            raise AttemptRecordError(self.claim, "does not exist")
         return claim
 
     def read_exit(self) -> ExitRecord | None:
-        """The exit record, None while there is none.
+        """Returns the exit record; None until it is written.
 
         Raises:
-            AttemptRecordError: It is damaged, as after a power cut.
+            AttemptRecordError: The record is damaged, as after a power cut.
         """
         stored = _read_object(self.exit)
         if stored is None:
@@ -167,18 +167,18 @@ class AttemptFolder:
         return ExitRecord(**{**{name: stored[name] for name in _RECORD_FIELDS}, "survivors": _pids(stored)})
 
     def read_agent_pid(self) -> int | None:
-        """The agent's pid, which is its session too; None while it has not begun."""
+        """Returns the agent's pid, which is also its session; None before it starts."""
         return _pid_of(_read_record_or_nothing(self.agent))
 
     def began_at(self) -> float | None:
-        """When the agent began, in Unix time; None while it has not."""
+        """Returns the agent's start in Unix time; None before it starts."""
         try:
             return self.agent.stat().st_mtime
         except OSError:
             return None
 
     def read_left(self) -> dict[int, int]:
-        """What still ran at the end of the agent, by pid with its start time; empty if nothing was noted."""
+        """Returns the start times, by pid, of the processes that still ran when the agent ended; empty if unknown."""
         pairs = [line.split() for line in _read_record_or_nothing(self.left).splitlines()]
         noted = {_pid_of(pair[0]): _small_number(pair[1]) for pair in pairs if len(pair) == 2}
         return {pid: start for pid, start in noted.items() if pid is not None and start is not None}
@@ -199,7 +199,7 @@ LARGEST_PID: Final = (1 << 31) - 1
 
 
 def is_pid(value: object) -> TypeGuard[int]:
-    """Whether a value could be the pid of a process; 0 and below name whole groups when they are signalled."""
+    """Returns True if a value can be the pid of a process; signals to 0 and below reach whole groups."""
     return _is_whole(value) and 0 < value <= LARGEST_PID
 
 
@@ -222,7 +222,7 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _is_number(value: object) -> bool:
-    """A time or an amount: not negative, and not beyond what a calculation with it could bear."""
+    """Returns True if a value is a time or an amount: not negative, and small enough to calculate with."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
 
 
@@ -250,7 +250,7 @@ _RECORD_FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "cpu_s": _is_number,
     "max_rss_kib": _is_count,
 }
-"""What a supervisor writes: anything else was damaged, or written by somebody else."""
+"""The checks of a record's fields: a record that fails them is damaged, or another program wrote it."""
 
 
 def _pids(stored: dict[str, Any]) -> tuple[int, ...]:
@@ -258,7 +258,7 @@ def _pids(stored: dict[str, Any]) -> tuple[int, ...]:
 
 
 def first_attempt(folder: Path) -> AttemptFolder:
-    """The folder of the first attempt at the task that another attempt was for."""
+    """Returns the folder of the first attempt at the same task."""
     return AttemptFolder(path=folder.with_name(f"{folder.name.rpartition('-')[0]}-1"))
 
 
@@ -266,13 +266,13 @@ _UNREADABLE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def attempt_folder(spool: Path, *, position: int, task_id: str, number: int) -> AttemptFolder:
-    """Where an attempt's files go; the name is for people, the position keeps it unique."""
+    """Returns the folder of an attempt; its name is readable, and the task's position makes it unique."""
     readable = _UNREADABLE.sub("_", task_id)[:40]
     return AttemptFolder(path=spool / f"{position:05d}-{readable}-{number}")
 
 
 def _read_object(path: Path) -> dict[str, Any] | None:
-    """A record of a supervisor; None if there is none."""
+    """Returns a record of a supervisor; None if the file does not exist."""
     try:
         stored = json.loads(read_regular(path, limit=RECORD_LIMIT_BYTES).decode("utf-8"))
     except FileNotFoundError:
@@ -292,7 +292,7 @@ def _read_record_or_nothing(path: Path) -> str:
 
 
 def kept_bytes(path: Path, *, total: int, cap: int) -> bytes:
-    """What a spool kept of a stream, in order: all of it up to `cap`, else its head and its tail joined."""
+    """Returns the kept part of a stream, in order: all of it up to `cap`, else its head and tail joined."""
     try:
         content = read_regular(path, limit=cap)
     except OSError:
@@ -305,7 +305,7 @@ def kept_bytes(path: Path, *, total: int, cap: int) -> bytes:
 
 
 def kept_pieces(path: Path, *, total: int | None, cap: int) -> Iterator[bytes]:
-    """The same piece by piece, where it lies in order; `total` is None for a stream that has not ended."""
+    """Yields the kept part of a stream in pieces; `total` is None for a stream that has not ended."""
     if total is not None and total > cap:
         yield kept_bytes(path, total=total, cap=cap)
         return
@@ -320,7 +320,7 @@ def kept_pieces(path: Path, *, total: int | None, cap: int) -> Iterator[bytes]:
 
 
 def read_output(path: Path, *, total: int, cap: int, limit: int = TEXT_LIMIT_BYTES) -> str:
-    r"""A stream as text, bytes that are no UTF-8 as \xNN; the middle of a long one is replaced by a note."""
+    r"""Returns a stream as text, invalid UTF-8 as \xNN; a note replaces the middle of a long stream."""
     content = kept_bytes(path, total=total, cap=cap)
     if total <= limit and len(content) <= limit:
         return content.decode("utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The port through which attempts run: here on this machine, elsewhere on other ones."""
+"""The port through which a run starts its attempts, on this machine or on others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AttemptRefusedError(Exception):
-    """An attempt may not begin; said by an executor that watches over limits.
+    """Raised by an executor that enforces limits: the attempt may not start.
 
     Attributes:
         reason: One of `REFUSALS`, or `SHARE_SPENT`.
@@ -27,14 +27,14 @@ class AttemptRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOrder:
-    """One attempt to be run; run, task and number together are its key."""
+    """An order to run one attempt; run, task and number together are its key."""
 
     run_id: str
     task_id: str
     number: int
     agent: str
     model: str | None = None
-    """None where the agent chooses."""
+    """None if the agent chooses."""
     token: str
     folder: Path
     prompt: str
@@ -43,13 +43,13 @@ class AttemptOrder:
     cwd: Path
     deadline_s: float | None
     files: Mapping[Path, str] = field(default_factory=dict)
-    """Written before it starts, where they are not there yet."""
+    """Files to write before the start, if they do not exist."""
     resumes: str | None = None
-    """The session that it goes on with."""
+    """The session that the attempt continues."""
     open_tasks: int = 1
-    """Tasks of the run that are not settled, this one included."""
+    """The number of unsettled tasks of the run, this task included."""
     prompt_on_stdin: bool = True
-    """Without it the agent's stdin is empty, and the prompt is in its command."""
+    """False leaves the agent's stdin empty: the prompt is in its command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class RunningAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnd:
-    """How an attempt ended; nothing of it runs any more, but for the survivors."""
+    """The end of an attempt: none of its processes runs any longer, except the survivors."""
 
     reason: EndReason
     exit_code: int | None = None
@@ -75,38 +75,38 @@ class AttemptEnd:
     stderr: str = ""
     stdout_bytes: int = 0
     lost_bytes: int = 0
-    """Of what it printed, on either stream, what could not be kept because the disk was full."""
+    """The bytes of output, on both streams, that were lost because the disk was full."""
     stdout_path: Path | None = None
     survivors: tuple[int, ...] = ()
     record: dict[str, Any] | None = None
 
 
 class Executor(Protocol):
-    """Runs attempts. What it is told to start it starts at most once, whoever asks again."""
+    """Runs attempts; starts each order at most once, even if it is repeated."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Starts an attempt whose intent is journalled; cancelled on the way, it leaves nothing running.
+        """Starts an attempt whose intent is journalled; if cancelled meanwhile, leaves no process running.
 
         Raises:
-            OSError: The system could not start it.
-            AttemptRefusedError: It may not start.
+            OSError: The system could not start the attempt.
+            AttemptRefusedError: The attempt may not start.
         """
         ...
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Waits until nothing of the attempt runs, and brings what it left."""
+        """Waits until no process of the attempt runs; returns its end."""
         ...
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Asks for the end of an attempt; `collect` tells when it is reached."""
+        """Requests the end of an attempt; `collect` returns when it has ended."""
         ...
 
     def close(self) -> None:
-        """The run is over: let go of what the executor keeps for itself."""
+        """Releases the executor's resources at the end of the run."""
         ...
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Takes over an attempt that another coordinator intended: running still, ended, or never begun (voided)."""
+        """Takes over an attempt of another coordinator, which still runs, has ended, or never started (voided)."""
         ...

@@ -1,4 +1,4 @@
-"""Which process exactly: a pid alone may be somebody else's by now."""
+"""The identity of a process, which outlasts its pid: the system may give the pid to another process."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import psutil
 from aurora_spawner.storage.stored_values import read_fields
 
 _START_FIELD = 19
-"""Of /proc/PID/stat, counted after the command's name: clock ticks from boot to the start of the process."""
+"""The field of /proc/PID/stat after the name that holds the start time, in clock ticks since boot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessIdentity:
-    """A process, told apart from every other on any machine, before and after a reboot."""
+    """A process, distinguished from all others on any machine, before and after a reboot."""
 
     host: str
     boot_id: str
     namespace: str
-    """Of pids; two containers on one machine count differently."""
+    """The pid namespace: two containers on one machine number their processes separately."""
     pid: int
     start_time: int
     """Clock ticks since boot (Linux), else milliseconds since 1970."""
 
     def to_json(self) -> dict[str, str | int]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return {
             "host": self.host,
             "boot_id": self.boot_id,
@@ -42,10 +42,10 @@ class ProcessIdentity:
 
     @classmethod
     def from_json(cls, stored: object) -> Self:
-        """The identity that `to_json` gave.
+        """Returns the identity that `to_json` stored.
 
         Raises:
-            StoredValueError: It is not what was stored.
+            StoredValueError: The value is not a stored identity.
         """
         return cls(**read_fields(cls, stored))
 
@@ -54,21 +54,21 @@ class ProcessIdentity:
 
     @property
     def here(self) -> bool:
-        """Whether its pid means something to us: same machine, same boot, same pid namespace."""
+        """True if its pid is valid here: same machine, same boot, same pid namespace."""
         return (self.host, self.boot_id, self.namespace) == (host_name(), boot_id(), pid_namespace())
 
     @property
     def of_this_machine(self) -> bool:
-        """Whether it ran here and in the pid namespace of this process, before or after a reboot."""
+        """True if it ran on this machine in this process's pid namespace, before or after a reboot."""
         return (self.host, self.namespace) == (host_name(), pid_namespace())
 
     def alive(self) -> bool:
-        """Whether exactly this process still runs; a zombie does not."""
+        """Returns True if exactly this process still runs; a zombie does not run."""
         return self.here and start_time_of(self.pid) == self.start_time
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """The identity of a running process of this machine; None when there is none of that pid."""
+    """Returns the identity of a running process of this machine; None if no process has that pid."""
     start_time = start_time_of(pid)
     if start_time is None:
         return None
@@ -78,14 +78,14 @@ def identify(pid: int) -> ProcessIdentity | None:
 
 
 def own_identity() -> ProcessIdentity:
-    """This process."""
+    """Returns the identity of this process."""
     identity = identify(os.getpid())
     assert identity is not None
     return identity
 
 
 def start_time_of(pid: int) -> int | None:
-    """When a running process began; None when it has ended, reaped or not."""
+    """Returns the start time of a running process; None if it has ended, reaped or not."""
     if sys.platform != "linux":
         return _start_time_by_psutil(pid)
     try:
@@ -107,7 +107,7 @@ def _start_time_by_psutil(pid: int) -> int | None:
 
 @cache
 def boot_id() -> str:
-    """Changes with every start of the machine."""
+    """Returns the boot id, which changes with every boot of the machine."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -116,13 +116,13 @@ def boot_id() -> str:
 
 @cache
 def host_name() -> str:
-    """Of this machine."""
+    """Returns the name of this machine."""
     return socket.gethostname()
 
 
 @cache
 def pid_namespace() -> str:
-    """Which counting of pids this process lives in; empty where there is only one."""
+    """Returns this process's pid namespace; empty if the system has no namespaces."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:

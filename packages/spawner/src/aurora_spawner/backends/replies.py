@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.attempts.attempt_folder import TEXT_LIMIT_BYTES, kept_pieces, task_home
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.base import with_events
-from aurora_spawner.backends.sessions import since_then
+from aurora_spawner.backends.sessions import without_earlier_usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
         reply = speaking.read_stream(kept_pieces(spooled, total=end.stdout_bytes, cap=cap))
     else:
         reply = speaking.read(end.stdout, end.stderr)
-    return _with_windows(since_then(reply, spooled.parent), backend, spooled.parent)
+    return _with_windows(without_earlier_usage(reply, spooled.parent), backend, spooled.parent)
 
 
 def _with_windows(reply: Reply, backend: Backend, folder: Path) -> Reply:

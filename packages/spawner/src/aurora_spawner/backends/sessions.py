@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 SESSION_LOST: Final = "session_lost"
 """The code of that failure."""
-MEMO: Final = "agent.json"
-MEMO_BYTES: Final = 64 << 10
-"""More than any memo; a longer file is none."""
+SESSION_RECORD: Final = "agent.json"
+SESSION_RECORD_BYTES: Final = 64 << 10
+"""More than any record; a longer file is none."""
 """Beside an attempt's prompt: who was asked, and which session it goes on with."""
 _USELESS_STATUS: Final = (400, 401, 403, 404, 413)
 """Answers that a provider gives again to the same session."""
@@ -34,7 +34,7 @@ _USELESS_CODES: Final = ("context_length_exceeded", "request_too_large", "loop_d
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memo:
+class SessionRecord:
     """What is remembered of an attempt for the next one."""
 
     agent: str
@@ -47,7 +47,7 @@ class Memo:
     dialect: str | None = None
     """What it prints, for whoever reads its output later."""
 
-    def of(self, dialect: Dialect | None, *, new_session_id: str | None = None) -> Memo:
+    def of(self, dialect: Dialect | None, *, new_session_id: str | None = None) -> SessionRecord:
         """The same of an attempt that speaks this, and whose session is called that."""
         return replace(self, dialect=dialect.name if dialect else None, new_session_id=new_session_id)
 
@@ -56,15 +56,15 @@ class Memo:
         return json.dumps(asdict(self))
 
 
-def read_memo(folder: Path) -> Memo | None:
-    """The memo of an attempt; None where there is none that can be read."""
+def read_session_record(folder: Path) -> SessionRecord | None:
+    """The record of an attempt; None where there is none that can be read."""
     try:
-        stored = json.loads(read_regular(folder / MEMO, limit=MEMO_BYTES))
+        stored = json.loads(read_regular(folder / SESSION_RECORD, limit=SESSION_RECORD_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(stored, dict) or not isinstance(stored.get("agent"), str):
         return None
-    return Memo(
+    return SessionRecord(
         agent=stored["agent"],
         session_id=_text(stored.get("session_id")),
         used_before=_usage(stored.get("used_before")),
@@ -83,30 +83,30 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def memo_for(spool: Path, *, position: int, task_id: str, number: int, backend: Backend) -> Memo:
+def session_record_for(spool: Path, *, position: int, task_id: str, number: int, backend: Backend) -> SessionRecord:
     """What the next attempt of an agent at a task goes on with.
 
     It is the session of the agent's latest attempt that left one worth it: that attempt did something, did not come
     to its own end, and did not fail for a reason that the same session meets again.
     """
     for folder in _earlier(spool, position=position, task_id=task_id, number=number):
-        memo = read_memo(folder.path)
-        if memo is None or memo.agent != backend.name:
+        record = read_session_record(folder.path)
+        if record is None or record.agent != backend.name:
             continue
         if not (isinstance(backend, AgentBackend) and backend.resumes and backend.dialect):
             break
         reply = backend.read_stream(_output(folder))
         if not reply.worked and _passing(reply.reported):  # it did not get so far as to add to what it went on with
-            return replace(memo, dialect=None, new_session_id=None)
-        session = reply.session_id or memo.new_session_id or memo.session_id
+            return replace(record, dialect=None, new_session_id=None)
+        session = reply.session_id or record.new_session_id or record.session_id
         if session is None or not _worth_it(reply):
             break
-        return Memo(
+        return SessionRecord(
             agent=backend.name,
             session_id=session,
-            used_before=reply.session_usage or memo.used_before,
+            used_before=reply.session_usage or record.used_before,
         )
-    return Memo(agent=backend.name)
+    return SessionRecord(agent=backend.name)
 
 
 def _earlier(spool: Path, *, position: int, task_id: str, number: int) -> Iterator[AttemptFolder]:
@@ -152,7 +152,7 @@ def _useless(reported: ReportedFailure | None) -> bool:
     return reported.status in _USELESS_STATUS or reported.code.lower() in _USELESS_CODES
 
 
-def prompt_to_go_on(prompt: str) -> str:
+def continuation_prompt(prompt: str) -> str:
     """What a session is told that was cut off; the task stands in it again, should the session not hold it."""
     return (
         "Your work on this task was cut off before it was done. Look at what is there already, go on from where you "
@@ -160,7 +160,7 @@ def prompt_to_go_on(prompt: str) -> str:
     )
 
 
-def since_then(reply: Reply, folder: Path) -> Reply:
+def without_earlier_usage(reply: Reply, folder: Path) -> Reply:
     """The reply with what its own attempt used, where its agent counts for the whole session."""
-    memo = read_memo(folder) if reply.session_usage else None
-    return reply.after(memo.used_before) if memo else reply
+    record = read_session_record(folder) if reply.session_usage else None
+    return reply.after(record.used_before) if record else reply

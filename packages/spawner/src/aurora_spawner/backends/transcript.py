@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Telling:
+class Transcript:
     """Turns what one attempt prints into what it says and does; feed it as the bytes come."""
 
     dialect: Dialect

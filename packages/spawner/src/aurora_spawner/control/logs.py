@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder, kept_bytes
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.sessions import read_memo
-from aurora_spawner.backends.transcript import Telling
+from aurora_spawner.backends.sessions import read_session_record
+from aurora_spawner.backends.transcript import Transcript
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import AttemptRecordError, UnknownTaskError
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
@@ -74,9 +74,9 @@ def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "s
     attempt = _last_attempt(journal, run_id, task_id)
     if attempt is None:
         return b""
-    telling = _telling(attempt) if told and stream == "stdout" else None
+    transcript = _transcript(attempt) if told and stream == "stdout" else None
     content = _whole(attempt, stream)
-    return telling.feed(content) + telling.close() if telling else content
+    return transcript.feed(content) + transcript.close() if transcript else content
 
 
 def follow_log(
@@ -93,28 +93,28 @@ def follow_log(
     A new attempt is followed from its beginning.
     """
     seen: tuple[int, int] = (0, 0)
-    telling: Telling | None = None
+    transcript: Transcript | None = None
     while True:
         attempt = _last_attempt(journal, run_id, task_id)
         over = _over(journal, run_id, task_id)
         if attempt is not None:
             offset = seen[1] if seen[0] == attempt.number else 0
             if not offset:
-                telling = _telling(attempt) if told and stream == "stdout" else None
+                transcript = _transcript(attempt) if told and stream == "stdout" else None
             for piece in _pieces(attempt, stream, offset):
                 offset += len(piece)
-                yield telling.feed(piece) if telling else piece
+                yield transcript.feed(piece) if transcript else piece
             seen = (attempt.number, offset)
         if over:
-            yield telling.close() if telling else b""
+            yield transcript.close() if transcript else b""
             return
         sleep(FOLLOW_PERIOD_S)
 
 
-def _telling(attempt: AttemptRow) -> Telling | None:
-    memo = read_memo(attempt.folder)
-    dialect = DIALECTS.get(memo.dialect or "") if memo else None
-    return Telling(dialect) if dialect else None
+def _transcript(attempt: AttemptRow) -> Transcript | None:
+    record = read_session_record(attempt.folder)
+    dialect = DIALECTS.get(record.dialect or "") if record else None
+    return Transcript(dialect) if dialect else None
 
 
 def _last_attempt(journal: Journal, run_id: str, task_id: str) -> AttemptRow | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.digest import Digest
 from aurora_spawner.backends.events import UsageReported
-from aurora_spawner.backends.sessions import since_then
+from aurora_spawner.backends.sessions import without_earlier_usage
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.storage.regular_files import open_regular
 from aurora_spawner.tasks.usage import NOTHING, Usage
@@ -57,7 +57,7 @@ class Meter:
             return None
         self._offset += len(piece)
         self._digest.take(self._stream.feed(piece))
-        return since_then(self._digest.reply(), self._stdout.parent)
+        return without_earlier_usage(self._digest.reply(), self._stdout.parent)
 
 
 def _counting_messages(dialect: Dialect, used: dict[str, Usage]) -> Dialect:

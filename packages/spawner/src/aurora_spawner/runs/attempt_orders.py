@@ -13,7 +13,7 @@ from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder
 from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
-from aurora_spawner.backends.sessions import MEMO, Memo, memo_for, prompt_to_go_on
+from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.prompts import as_argument, prompt_for
 
@@ -59,11 +59,11 @@ class OrderBuilder:
         """
         task_id = str(task.id)
         folder = attempt_folder(self.spool, position=position, task_id=task_id, number=number)
-        memo = memo_for(self.spool, position=position, task_id=task_id, number=number, backend=backend)
-        invocation = self._invocation(task, backend, folder, position=position, resume=memo.session_id)
+        record = session_record_for(self.spool, position=position, task_id=task_id, number=number, backend=backend)
+        invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
-        if memo.session_id:
-            prompt = prompt_to_go_on(prompt)
+        if record.session_id:
+            prompt = continuation_prompt(prompt)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         token = new_token()
         names = {
@@ -85,8 +85,8 @@ class OrderBuilder:
             environment={**self._inherited(invocation), **invocation.env, **names},
             cwd=self.cwd,
             deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
-            files={**invocation.files, **_memo_file(folder, memo, invocation, backend)},
-            resumes=memo.session_id,
+            files={**invocation.files, **_session_record_file(folder, record, invocation, backend)},
+            resumes=record.session_id,
             prompt_on_stdin=invocation.prompt_on_stdin,
         )
 
@@ -123,12 +123,14 @@ def with_limit_told(order: AttemptOrder) -> AttemptOrder:
     return replace(order, environment={**order.environment, **told}) if told else order
 
 
-def _memo_file(folder: AttemptFolder, memo: Memo, invocation: Invocation, backend: Backend) -> dict[Path, str]:
+def _session_record_file(
+    folder: AttemptFolder, record: SessionRecord, invocation: Invocation, backend: Backend
+) -> dict[Path, str]:
     """What the next attempt may want to know of this one; of an agent that leaves more than text."""
     speaking = with_events(backend)
     if speaking is None or speaking.dialect is None:
         return {}
-    return {folder.path / MEMO: memo.of(speaking.dialect, new_session_id=invocation.session_id).to_text()}
+    return {folder.path / SESSION_RECORD: record.of(speaking.dialect, new_session_id=invocation.session_id).to_text()}
 
 
 _COUNTER: Final = itertools.count()

@@ -18,7 +18,7 @@ from aurora_spawner.runs.attempt_orders import process_token
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.storage.stored_values import StoredValueError, document, path, text
-from aurora_spawner.supervision.orphans import end_strays, tokens_that_begin_with
+from aurora_spawner.supervision.orphans import end_orphans, tokens_with_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def find_leftovers(state_dir: Path) -> list[Leftover]:
         left, holder, token = _read(note)
         if holder.alive() or not holder.of_this_machine:
             continue
-        running = tokens_that_begin_with(f"{token}-")
+        running = tokens_with_prefix(f"{token}-")
         if not running:
             note.unlink(missing_ok=True)
             continue
@@ -99,7 +99,7 @@ def find_leftovers(state_dir: Path) -> list[Leftover]:
 
 def end_leftover(leftover: Leftover) -> list[int]:
     """Ends everything of it; returns the processes that could not be ended."""
-    return [pid for token in leftover.tokens for pid in end_strays(token, session=None)]
+    return [pid for token in leftover.tokens for pid in end_orphans(token, session=None)]
 
 
 def _read(note: Path) -> tuple[tuple[str, Path], ProcessIdentity, str]:

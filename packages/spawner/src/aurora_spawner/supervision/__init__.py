@@ -1,5 +1,5 @@
-"""Processes of this machine: start them, outlive the coordinator, leave none behind.
+"""Processes of this machine: attempts that survive the coordinator and leave no process behind.
 
-The local executor forks a supervisor for each attempt through a fork server. `supervisor.py` runs alone, without any
-import of this package, and ends whatever its agent started; orphans are found by their environment.
+The local executor starts one supervisor for each attempt, through a fork server. `supervisor.py` runs alone, imports
+nothing of this package, and ends every process that its agent started. `orphans` finds what a killed supervisor left.
 """

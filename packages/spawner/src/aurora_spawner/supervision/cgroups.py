@@ -1,4 +1,4 @@
-"""A cgroup for each attempt (Linux, version 2), where this process may make one: nothing leaves it unseen."""
+"""One cgroup for each attempt (Linux, version 2), if this process may create one: no descendant escapes it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ END_PERIOD_S = 0.01
 
 
 def cgroup_for(token: str) -> Path | None:
-    """Where the cgroup of an attempt is, or would be; None where there can be none."""
+    """Returns the path of an attempt's cgroup, which need not exist; None if this process cannot create cgroups."""
     base = own_cgroup()
     return base / f"aurora-{token}" if base is not None else None
 
 
 @cache
 def own_cgroup() -> Path | None:
-    """This process's cgroup, if processes may be moved from it into new ones below it."""
+    """Returns this process's cgroup, if it can move processes into new cgroups below; else None."""
     try:
         mount = _mount_point()
         path = next(line[3:] for line in _lines("/proc/self/cgroup") if line.startswith("0::"))
@@ -34,7 +34,7 @@ def own_cgroup() -> Path | None:
 
 
 def _mount_point() -> Path:
-    """Where version 2 is mounted; its options follow a lone dash, the mount point is the fifth word before it."""
+    """Returns the mount point of cgroup version 2: the fifth word before the lone dash of its line."""
     for line in _lines("/proc/self/mountinfo"):
         before, _dash, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
@@ -47,12 +47,12 @@ def _lines(path: str) -> list[str]:
 
 
 def end_cgroup(path: Path, limit_s: float = END_LIMIT_S) -> list[int]:
-    """SIGKILL all that is in a cgroup and remove it; returns what would not die within the limit."""
+    """Kills all processes of a cgroup and removes it; returns the pids that survived the time limit."""
     end = time.monotonic() + limit_s
     while path.exists() and time.monotonic() < end:
         with suppress(OSError):
             (path / "cgroup.kill").write_text("1")
-        with suppress(OSError):  # busy for a moment still, when its last process has just been killed
+        with suppress(OSError):  # busy for a moment after its last process was killed
             path.rmdir()
         time.sleep(END_PERIOD_S)
     return _members(path)

@@ -1,4 +1,4 @@
-"""The environment an agent gets: what every program needs, and what this agent needs; nothing else of the user's."""
+"""The environment of an agent: the variables that programs and this agent need, and no others of the user's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TOKEN_VARIABLE: Final = "AURORA_ATTEMPT"  # noqa: S105
-"""Carried by everything an attempt starts, so that strays can be found."""
+"""The variable that all processes of an attempt carry, by which orphans are found."""
 
 NESTED_SESSION: Final = (
     "AI_AGENT",
@@ -45,20 +45,20 @@ NESTED_SESSION: Final = (
     "TMUX_PANE",
     "STY",
 )
-"""Set by a surrounding agent, git hook or terminal session; an agent that sees them believes to be inside of it."""
+"""Variables of a surrounding agent, git hook or terminal session; an agent that sees them takes itself for nested."""
 
 COMMON: Final = (
-    # Who and where one is, and in which words.
+    # User, folders, locale and terminal.
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "HOSTNAME", "LANG", "LANGUAGE", "LC_*", "TZ", "XDG_*"),
     *("TMPDIR", "TMP", "TEMP", "EDITOR", "VISUAL", "PAGER", "GPG_TTY", "DISPLAY", "WAYLAND_DISPLAY"),
     *("TERM", "TERMINFO", "TERMINFO_DIRS", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "COLUMNS", "LINES"),
     *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "WSL_DISTRO_NAME", "WSL_INTEROP"),
-    # How the network is reached.
+    # Network access.
     *("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
     *("NODE_USE_SYSTEM_CA", "NIX_SSL_CERT_FILE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"),
-    # git, but for what signs in.
+    # git, without credentials.
     *("GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
     *("GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES", "GIT_EDITOR", "GIT_PAGER"),
     # Continuous integration.
@@ -105,13 +105,13 @@ COMMON: Final = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_BUILDKIT", "TESTCONTAINERS_*"),
     *("PLAYWRIGHT_*", "PUPPETEER_*", "CHROME_BIN", "CYPRESS_CACHE_FOLDER"),
     *("CUDA_*", "HF_HOME", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
-    # Of an `aur` that an agent calls.
+    # For an `aur` that an agent calls.
     "AURORA_*",
 )
-"""What programs and builds need, whoever starts them."""
+"""Variables that programs and builds need."""
 
 WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY")
-"""Ours, and not for agents: whom the user trusts is not theirs to say."""
+"""Our own variables that agents do not get: only the user decides what is trusted."""
 
 SECRETS: Final = (
     "*TOKEN*",
@@ -124,21 +124,21 @@ SECRETS: Final = (
     "*_PAT",
     "*_AUTH",
 )
-"""What secrets are commonly called: of the names above, too, such as CARGO_REGISTRY_TOKEN."""
+"""Patterns of secrets' names; they withhold names of `COMMON` too, such as CARGO_REGISTRY_TOKEN."""
 
 _PASSWORD: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|(?i:passw(?:or)?d|token|secret)\w*[=:]\S")
-"""In an address, or among options such as those of Maven and Gradle."""
+"""A password in an address, or among options such as those of Maven and Gradle."""
 _PROXIES: Final = ("*_proxy", "*_PROXY")
 
 
 def agent_environment(
     inherited: Mapping[str, str], *, keep: Iterable[str] = (), own: Iterable[str] = ()
 ) -> dict[str, str]:
-    """Returns what an agent inherits: an allow-list, for nobody knows the names of all secrets.
+    """Returns the variables that an agent inherits: by an allow-list, because no list can name all secrets.
 
     Args:
-        keep: Names or patterns of further variables that the user wants passed on, whatever they are.
-        own: Patterns of the variables of this agent and of its model's provider, keys included.
+        keep: Names or patterns of further variables that the user passes on, secrets included.
+        own: Patterns of the variables of this agent and its model's provider, keys included.
     """
     kept, owned = tuple(keep), tuple(own)
     return {name: value for name, value in inherited.items() if _passes(name, value, kept, owned)}
@@ -157,10 +157,10 @@ def _passes(name: str, value: str, kept: tuple[str, ...], owned: tuple[str, ...]
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return bool(patterns) and _one_of(patterns).match(name) is not None
+    return bool(patterns) and _any_of(patterns).match(name) is not None
 
 
 @cache
-def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """All patterns as one expression; compiled each for itself they take 10 ms of every run."""
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Returns all patterns as one expression: compiling each separately takes 10 ms of every run."""
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))

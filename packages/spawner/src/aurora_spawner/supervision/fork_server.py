@@ -1,4 +1,4 @@
-"""The nursery: a process that forks supervisors on order, ten times cheaper than starting each one anew."""
+"""The fork server: a process that forks supervisors on request, ten times cheaper than a new interpreter for each."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from aurora_spawner.supervision.supervisor_process import SupervisorOrder
 
 ANSWER_LIMIT_S = 10.0
-"""After this a nursery counts as dead; the claim in the attempt's folder keeps a late answer from doing harm."""
+"""The time after which a silent fork server counts as dead; the claim file makes a late fork harmless."""
 
 
-class Nursery:
-    """Starts supervisors, by its process while that works and directly otherwise."""
+class ForkServer:
+    """Starts supervisors through its process, and directly once that process has failed."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
@@ -35,7 +35,7 @@ class Nursery:
         """Starts a supervisor.
 
         Raises:
-            OSError: The system could not start it either way.
+            OSError: The system cannot start a process.
         """
         async with self._turn:
             if not self._broken:
@@ -44,8 +44,8 @@ class Nursery:
                 self._broken = True
         return start_supervisor(order)
 
-    async def end_left(self) -> list[int]:
-        """Ends what killed supervisors left, if the process lives; returns pids that would not die."""
+    async def end_orphans(self) -> list[int]:
+        """Ends the orphans of killed supervisors, if the server lives; returns the pids that survived."""
         async with self._turn:
             if self._socket is None:
                 return []
@@ -57,7 +57,7 @@ class Nursery:
                 return []
 
     def close(self) -> None:
-        """Lets the process go; supervisors that it forked stay."""
+        """Ends the server's process; the supervisors that it forked stay."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -68,12 +68,12 @@ class Nursery:
 
     async def _fork(self, order: SupervisorOrder) -> ProcessIdentity:
         if self._socket is None:
-            self._open(order.environment, order.lifeline)
+            self._open(order.environment, order.death_pipe)
         pid, start_time = map(int, (await self._ask(encode_order(order))).split())
         return _identity(pid, start_time)
 
     async def _ask(self, content: bytes) -> bytes:
-        """Sends one order; returns the line that answers it. Without an answer the process is given up."""
+        """Sends one order and returns the answer's line; closes the server if no answer comes."""
         assert self._socket is not None
         try:
             os.kill(self._pid, signal.SIGCONT)  # an agent may have stopped it
@@ -83,28 +83,30 @@ class Nursery:
             while not answer.endswith(b"\n"):
                 piece = await loop.sock_recv(self._socket, 1024)
                 answer += piece or _gone()
-        except BaseException:  # a late answer would be taken for the next order's
+        except BaseException:  # a late answer would pass for the answer to the next order
             self.close()
             raise
         return answer
 
-    def _open(self, environment: Mapping[str, str], lifeline: int | None) -> None:
-        # What it forks shows the nursery's own environment to others. With the first attempt's token in it, a sweep
-        # for that attempt's strays would end every supervisor that was ever forked.
+    def _open(self, environment: Mapping[str, str], death_pipe: int | None) -> None:
+        # Each fork shows the fork server's environment to other processes. With the first attempt's token in it, a
+        # sweep for that attempt's orphans would end all supervisors.
         environment = {name: value for name, value in environment.items() if name != TOKEN_VARIABLE}
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
-            self._pid = run_supervisor_program(["--nursery"], environment, socket=theirs.fileno(), lifeline=lifeline)
+            self._pid = run_supervisor_program(
+                ["--fork-server"], environment, socket=theirs.fileno(), death_pipe=death_pipe
+            )
         self._socket = ours
 
 
 def _gone() -> bytes:
-    raise ConnectionResetError("the nursery is gone")
+    raise ConnectionResetError("the fork server is gone")
 
 
 def _identity(pid: int, start_time: int) -> ProcessIdentity:
-    """Of a supervisor that the nursery named; the nursery knows start times on Linux only (else 0)."""
+    """Returns the identity of a supervisor that the fork server named; its start time is 0 outside Linux."""
     named = ProcessIdentity(
         host=host_name(), boot_id=boot_id(), namespace=pid_namespace(), pid=pid, start_time=start_time
     )
@@ -112,7 +114,7 @@ def _identity(pid: int, start_time: int) -> ProcessIdentity:
 
 
 def encode_order(order: SupervisorOrder) -> bytes:
-    """An order as the nursery reads it; see `serve_orders` in supervisor.py."""
+    """Returns an order as `serve_orders` in supervisor.py reads it."""
     arguments = order.arguments()
     variables = [f"{name}={value}" for name, value in order.environment.items()]
     words = [str(len(arguments)), *arguments, *variables]

@@ -1,4 +1,4 @@
-"""Command lines for Python programs of ours that import nothing from the folder that they run in."""
+"""Command lines for our own Python programs, which import nothing from their working folder."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ _START: Final = (
 def python_command(module: str, *arguments: str, unbuffered: bool = False) -> tuple[str, ...]:
     """Returns the command that runs a module as this interpreter would, whatever the working folder holds.
 
-    `python -m` alone looks for modules in the working folder first, so that a `json.py` in a project would run. With
-    `-I` neither that folder nor any PYTHON… variable counts; the absolute places that this process looks in, too, are
-    handed over.
+    `python -m` looks for modules in the working folder first, so that a project's `json.py` would run. `-I` ignores
+    that folder and all PYTHON… variables, so the command passes on the absolute module folders of this process.
 
     Args:
-        unbuffered: Whether each line of its output is written at once; PYTHONUNBUFFERED does not count with `-I`.
+        unbuffered: Writes each line of output at once; `-I` makes Python ignore PYTHONUNBUFFERED.
     """
     buffering = ("-u",) if unbuffered else ()
-    return (sys.executable, *buffering, "-I", "-c", _START, os.pathsep.join(_places()), module, *arguments)
+    return (sys.executable, *buffering, "-I", "-c", _START, os.pathsep.join(_module_folders()), module, *arguments)
 
 
 @cache
-def _places() -> tuple[str, ...]:
-    """Absolute folders of modules that `-I` leaves out; they come after the interpreter's own."""
+def _module_folders() -> tuple[str, ...]:
+    """Returns the absolute module folders that `-I` leaves out; they follow the interpreter's own."""
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     own = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     packages = [str(Path(__file__).parents[2])]

@@ -1,4 +1,4 @@
-"""Attempts as supervised processes of this machine."""
+"""The local executor: runs attempts as supervised processes of this machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAt
 from aurora_spawner.attempts.process_identity import boot_id, identify
 from aurora_spawner.errors import AttemptRecordError, SpawnerError
 from aurora_spawner.supervision.cgroups import cgroup_for, end_cgroup
-from aurora_spawner.supervision.fork_server import Nursery
-from aurora_spawner.supervision.orphans import end_strays, end_with_all_below
+from aurora_spawner.supervision.fork_server import ForkServer
+from aurora_spawner.supervision.orphans import end_orphans, kill_process_tree
 from aurora_spawner.supervision.programs import find_on_path
-from aurora_spawner.supervision.supervisor_limits import Patience
+from aurora_spawner.supervision.supervisor_deadline import SupervisorDeadline
 from aurora_spawner.supervision.supervisor_process import (
-    LIFELINE,
+    DEATH_PIPE,
     SupervisorOrder,
     reap,
     signal_process,
@@ -46,24 +46,26 @@ class LocalExecutor:
     """Runs each attempt under a supervisor process of its own.
 
     Args:
-        outlive: Attempts go on when this process dies, for a resume to adopt them. Without it they end with it,
-            however it dies: right where no journal is kept, and so nobody could ever come back for them.
+        detached: Attempts continue when this process dies, and a resume adopts them. False ends them with this
+            process, however it dies; use that without a journal, from which alone a run can be resumed.
 
     Raises:
         SpawnerError: This system has no process groups to supervise with.
     """
 
-    def __init__(self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES, outlive: bool = True) -> None:
+    def __init__(
+        self, *, grace_s: float = GRACE_S, cap_bytes: int = DEFAULT_CAP_BYTES, detached: bool = True
+    ) -> None:
         if os.name != "posix":
             raise SpawnerError("agents can be supervised on Linux and macOS only; on Windows, use WSL")
         self._grace_s = grace_s
         self._cap_bytes = cap_bytes
-        self._nursery: Nursery | None = None
-        self._lifeline: tuple[int, int] | None = None
-        """Both ends of a pipe; the second is closed by the death of this process, too."""
-        self._outlive = outlive
-        self._patience: dict[str, Patience] = {}
-        """With the supervisors of attempts that have not been collected, by token."""
+        self._fork_server: ForkServer | None = None
+        self._death_pipe: tuple[int, int] | None = None
+        """Both ends of the parent-death pipe; the death of this process closes the second one."""
+        self._detached = detached
+        self._deadlines: dict[str, SupervisorDeadline] = {}
+        """Deadlines of the supervisors whose attempts have not been collected, by token."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Prepares the folder and starts a supervisor."""
@@ -78,10 +80,10 @@ class LocalExecutor:
 
     async def _launch(self, order: AttemptOrder) -> RunningAttempt:
         AttemptFolder(path=order.folder).prepare(order.prompt, order.files)
-        if self._nursery is None:
-            self._nursery = Nursery()
-            self._lifeline = None if self._outlive else _pipe_above_the_fixed()
-        supervisor = await self._nursery.start(
+        if self._fork_server is None:
+            self._fork_server = ForkServer()
+            self._death_pipe = None if self._detached else _pipe_above_fixed_descriptors()
+        supervisor = await self._fork_server.start(
             SupervisorOrder(
                 folder=order.folder,
                 token=order.token,
@@ -93,80 +95,79 @@ class LocalExecutor:
                 program=_program_of(order),
                 command=order.command,
                 environment=order.environment,
-                lifeline=self._lifeline[0] if self._lifeline else None,
+                death_pipe=self._death_pipe[0] if self._death_pipe else None,
                 prompt_on_stdin=order.prompt_on_stdin,
             )
         )
         deadline_at = None if order.deadline_s is None else time.monotonic() + order.deadline_s
-        self._patience_with(order.token).expect_by_deadline(deadline_at)
+        self._supervisor_deadline(order.token).expect_by_deadline(deadline_at)
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=supervisor)
 
     def close(self) -> None:
-        """Lets go of what the executor keeps for itself; attempts stay as they are."""
-        if self._nursery is not None:
-            self._nursery.close()
-            self._nursery = None
-        for descriptor in self._lifeline or ():
+        """Closes the fork server and the parent-death pipe; detached attempts continue."""
+        if self._fork_server is not None:
+            self._fork_server.close()
+            self._fork_server = None
+        for descriptor in self._death_pipe or ():
             os.close(descriptor)
-        self._lifeline = None
+        self._death_pipe = None
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Waits for the supervisor, which ends last, and reads its record; if it is late, end everything by force."""
-        patience = self._patience_with(attempt.token)
+        """Waits for the supervisor, which ends last, and reads its exit record; kills everything if it is late."""
+        deadline = self._supervisor_deadline(attempt.token)
         files = AttemptFolder(path=attempt.folder)
         try:
-            survivors = await self._see_end(attempt.supervisor, patience)
+            survivors = await self._wait_or_kill(attempt.supervisor, deadline)
             owner = None if files.exit.exists() else self._claimed_by(files)
-            if owner is not None:  # the nursery died before its answer: what we followed had come second
-                survivors += await self._see_end(owner, patience)
-            return await self._harvest(files, attempt.token, patience, survivors)
+            if owner is not None:  # the fork server died before it answered: we followed a second supervisor
+                survivors += await self._wait_or_kill(owner, deadline)
+            return await self._harvest(files, attempt.token, deadline, survivors)
         finally:
-            self._patience.pop(attempt.token, None)
+            self._deadlines.pop(attempt.token, None)
 
-    async def _see_end(self, supervisor: ProcessIdentity, patience: Patience) -> list[int]:
-        """Returns once a supervisor has ended, by itself or by force; returns what not even force could end."""
-        if await patience.outlasts(wait_for_end(supervisor)):
+    async def _wait_or_kill(self, supervisor: ProcessIdentity, deadline: SupervisorDeadline) -> list[int]:
+        """Waits until a supervisor has ended, and kills it when its time is up; returns the pids that survived."""
+        if await deadline.ended_in_time(wait_for_end(supervisor)):
             return []
-        if not patience.late:
+        if not deadline.late:
             signal_process(supervisor, signal.SIGCONT)
-            patience.expect_end(time.monotonic(), cancelled=False)
-            if await patience.outlasts(wait_for_end(supervisor)):
+            deadline.expect_end(time.monotonic(), cancelled=False)
+            if await deadline.ended_in_time(wait_for_end(supervisor)):
                 return []
-        survivors = await asyncio.to_thread(end_with_all_below, supervisor)
+        survivors = await asyncio.to_thread(kill_process_tree, supervisor)
         reap(supervisor)
         return survivors
 
-    def _patience_with(self, token: str) -> Patience:
-        return self._patience.setdefault(token, Patience(grace_s=self._grace_s))
+    def _supervisor_deadline(self, token: str) -> SupervisorDeadline:
+        return self._deadlines.setdefault(token, SupervisorDeadline(grace_s=self._grace_s))
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Signals the supervisor; it ends the agent and everything below."""
+        """Signals the supervisor, which ends the agent and all its descendants."""
         number = signal.SIGINT if at_once else signal.SIGTERM
         owner = self._claimed_by(AttemptFolder(path=attempt.folder)) or attempt.supervisor
         if signal_process(owner, number):
-            self._patience_with(attempt.token).expect_end(time.monotonic(), at_once=at_once)
+            self._supervisor_deadline(attempt.token).expect_end(time.monotonic(), at_once=at_once)
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Finds the supervisor, or else what it left, or else keep it from beginning."""
+        """Finds the supervisor; without one, collects what it left; without a claim, voids the attempt."""
         files = AttemptFolder(path=folder)
         if supervisor is None or not supervisor.alive():
-            if files.gone:  # what was said in it is lost, and what works without it is ended
-                lost = await asyncio.to_thread(self._clear_up, files, token, EndReason.FOLDER_REMOVED, [])
-                voided = supervisor is None and files.void(token)
-                return replace(lost, reason=EndReason.VOIDED) if voided else lost
+            if files.gone:  # the output in it is lost; processes that still run are ended
+                lost = await asyncio.to_thread(self._end_orphans, files, token, EndReason.FOLDER_REMOVED, [])
+                return lost if supervisor is not None or not files.void(token) else replace(lost, reason=EndReason.VOIDED)
             if not files.claim.exists() and files.void(token):
                 return AttemptEnd(reason=EndReason.VOIDED)
             supervisor = self._claimed_by(files)
         if supervisor is not None and supervisor.alive():
-            self._patience_with(token).expect_by_deadline(self._deadline_of(files))
+            self._supervisor_deadline(token).expect_by_deadline(self._deadline_of(files))
             signal_process(supervisor, signal.SIGCONT)  # nobody has woken it since its coordinator died
             return RunningAttempt(token=token, folder=folder, supervisor=supervisor)
-        return await self._harvest(files, token, Patience(grace_s=self._grace_s), [])
+        return await self._harvest(files, token, SupervisorDeadline(grace_s=self._grace_s), [])
 
     def _deadline_of(self, files: AttemptFolder) -> float | None:
-        """When an attempt that another coordinator began is out of time, on this boot's monotonic clock."""
+        """Returns the deadline of an attempt that another coordinator started, on this boot's monotonic clock."""
         try:
             at = files.read_claim().get("deadline_at")
         except AttemptRecordError:
@@ -174,7 +175,7 @@ class LocalExecutor:
         return at if isinstance(at, float) and math.isfinite(at) else None
 
     def _claimed_by(self, files: AttemptFolder) -> ProcessIdentity | None:
-        """The supervisor that claimed the attempt, if it still runs."""
+        """Returns the supervisor that claimed the attempt, if it still runs."""
         try:
             claim = files.read_claim()
         except AttemptRecordError:
@@ -186,20 +187,20 @@ class LocalExecutor:
         return process if same_start and same_boot else None
 
     async def _harvest(
-        self, files: AttemptFolder, token: str, patience: Patience, survivors: list[int]
+        self, files: AttemptFolder, token: str, deadline: SupervisorDeadline, survivors: list[int]
     ) -> AttemptEnd:
-        """Reads what an ended attempt left; where its supervisor was killed, end what that left running."""
+        """Reads the output of an ended attempt; ends its orphaned processes if its supervisor was killed."""
         try:
             record = files.read_exit()
         except AttemptRecordError:
             record = None
         if record is None or record.token != token:
-            if self._nursery is not None:
-                survivors += await self._nursery.end_left()
+            if self._fork_server is not None:
+                survivors += await self._fork_server.end_orphans()
             reason = EndReason.SUPERVISOR_LOST if files.path.exists() else EndReason.FOLDER_REMOVED
-            if patience.late:  # it was given up
-                reason = EndReason.CANCELLED if patience.cancelled else EndReason.DEADLINE
-            return await asyncio.to_thread(self._clear_up, files, token, reason, survivors)
+            if deadline.late:  # we killed it
+                reason = EndReason.CANCELLED if deadline.cancelled else EndReason.DEADLINE
+            return await asyncio.to_thread(self._end_orphans, files, token, reason, survivors)
         if record.stdout_bytes + record.stderr_bytes > INLINE_READ_BYTES:
             return await asyncio.to_thread(self._end_of, files, record)
         return self._end_of(files, record)
@@ -223,10 +224,10 @@ class LocalExecutor:
             record=record.to_json(),
         )
 
-    def _clear_up(self, files: AttemptFolder, token: str, reason: EndReason, survivors: list[int]) -> AttemptEnd:
+    def _end_orphans(self, files: AttemptFolder, token: str, reason: EndReason, survivors: list[int]) -> AttemptEnd:
         cgroup = cgroup_for(token)
         left = end_cgroup(cgroup) if cgroup else []
-        left += end_strays(token, session=files.read_agent_pid(), known=self._left_of(files))
+        left += end_orphans(token, session=files.read_agent_pid(), known=self._recorded_processes(files))
         kept = _size(files.stdout)
         began = files.began_at()
         return AttemptEnd(
@@ -243,8 +244,8 @@ class LocalExecutor:
             survivors=tuple(sorted({*survivors, *left})),
         )
 
-    def _left_of(self, files: AttemptFolder) -> dict[int, int]:
-        """What a supervisor wrote down before it was killed, in this boot of the machine."""
+    def _recorded_processes(self, files: AttemptFolder) -> dict[int, int]:
+        """Returns the processes that a supervisor recorded before it was killed, if that was in this boot."""
         try:
             same_boot = files.read_claim().get("boot_id") in ("", boot_id())
         except AttemptRecordError:
@@ -261,10 +262,10 @@ def _size(path: Path) -> int:
 
 
 def _program_of(order: AttemptOrder) -> str:
-    """The path of the agent's program.
+    """Returns the path of the agent's program.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: The program is not on PATH.
     """
     found = find_on_path(order.command[0], order.environment.get("PATH"))
     if found is None:
@@ -272,10 +273,10 @@ def _program_of(order: AttemptOrder) -> str:
     return found
 
 
-def _pipe_above_the_fixed() -> tuple[int, int]:
-    """A pipe whose ends are no descriptors that a supervisor gets under a fixed number."""
+def _pipe_above_fixed_descriptors() -> tuple[int, int]:
+    """Returns a pipe whose descriptors differ from those that a supervisor gets at fixed numbers."""
     ends = os.pipe()
-    moved = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, LIFELINE + 1) for end in ends)
+    moved = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, DEATH_PIPE + 1) for end in ends)
     for end in ends:
         os.close(end)
     return moved[0], moved[1]

@@ -1,4 +1,4 @@
-"""Find and end what an attempt left running after its supervisor was killed."""
+"""Orphaned processes: found and ended after an attempt's supervisor was killed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ SWEEP_PERIOD_S = 0.02
 NOTHING_KNOWN: Final[Mapping[int, int]] = MappingProxyType({})
 
 
-def find_strays(token: str, *, session: int | None, known: Mapping[int, int] = NOTHING_KNOWN) -> list[int]:
-    """Living processes of an attempt, with everything below them.
+def find_orphans(token: str, *, session: int | None, known: Mapping[int, int] = NOTHING_KNOWN) -> list[int]:
+    """Returns the pids of an attempt's living processes and of their descendants.
 
-    They carry the attempt's token in their environment, belong to its agent's session, or are those that its
-    supervisor wrote down. The session counts only while its leader carries the token or is gone: the pid may be
-    somebody else's by now. Our own session never counts, whoever in it carries the token.
+    These processes carry the attempt's token in their environment, belong to its agent's session, or were recorded by
+    its supervisor. The session counts only while its leader carries the token or is gone: the pid may belong to
+    another process by now. Our own session never counts, even if a process in it carries the token.
 
     Args:
-        known: Processes that are known to be the attempt's, by pid with their start time.
+        known: Start times by pid of the processes that the supervisor recorded.
     """
     mark = f"{TOKEN_VARIABLE}={token}".encode("ascii")
     marked = [pid for pid in psutil.pids() if pid != os.getpid() and mark in _environment(pid)]
@@ -44,11 +44,11 @@ def find_strays(token: str, *, session: int | None, known: Mapping[int, int] = N
     related = [pid for pid in psutil.pids() if _session(pid) in sessions] if sessions else []
     noted = [pid for pid, start in known.items() if start and start_time_of(pid) == start]
     found = {*marked, *related, *noted}
-    return sorted(pid for pid in found | (_below(found) if found else set()) if _session(pid) is not None)
+    return sorted(pid for pid in found | (_descendants(found) if found else set()) if _session(pid) is not None)
 
 
-def tokens_that_begin_with(start: str) -> dict[int, str]:
-    """Living processes that carry such a token in their environment, each with its token."""
+def tokens_with_prefix(start: str) -> dict[int, str]:
+    """Returns the tokens with this prefix that living processes carry in their environment, by pid."""
     mark = f"{TOKEN_VARIABLE}={start}".encode("ascii", errors="replace")
     found = {}
     for pid in psutil.pids():
@@ -58,36 +58,36 @@ def tokens_that_begin_with(start: str) -> dict[int, str]:
     return found
 
 
-def end_strays(
+def end_orphans(
     token: str, *, session: int | None, known: Mapping[int, int] = NOTHING_KNOWN, limit_s: float = SWEEP_LIMIT_S
 ) -> list[int]:
-    """SIGKILL strays until none is found; returns those that would not die within the limit."""
+    """Sends SIGKILL to an attempt's orphans until none is left; returns the pids that survived the time limit."""
     end = time.monotonic() + limit_s
-    while strays := find_strays(token, session=session, known=known):
+    while orphans := find_orphans(token, session=session, known=known):
         if time.monotonic() > end:
-            return strays
-        _kill(strays)
+            return orphans
+        _kill(orphans)
         time.sleep(SWEEP_PERIOD_S)
     return []
 
 
-def end_with_all_below(supervisor: ProcessIdentity, limit_s: float = SWEEP_LIMIT_S) -> list[int]:
-    """SIGKILL a supervisor that does not do its work, and before it all that it has below it.
+def kill_process_tree(supervisor: ProcessIdentity, limit_s: float = SWEEP_LIMIT_S) -> list[int]:
+    """Sends SIGKILL to all descendants of an unresponsive supervisor, then to the supervisor.
 
-    While it exists, stopped or not, whatever its agent started and left comes back to it; so it goes last.
+    The supervisor is the subreaper of its agent's orphans while it exists, stopped or not; so it is killed last.
 
     Returns:
-        Those that would not die within the limit.
+        The pids that survived the time limit.
     """
     end = time.monotonic() + limit_s
-    while supervisor.alive() and (living := _living(_below({supervisor.pid}))):
+    while supervisor.alive() and (living := _living(_descendants({supervisor.pid}))):
         if time.monotonic() > end:
             break
         _kill(living)
         time.sleep(SWEEP_PERIOD_S)
     while supervisor.alive():
         if time.monotonic() > end + limit_s:
-            return [supervisor.pid, *_living(_below({supervisor.pid}))]
+            return [supervisor.pid, *_living(_descendants({supervisor.pid}))]
         _kill([supervisor.pid])
         time.sleep(SWEEP_PERIOD_S)
     return []
@@ -103,8 +103,8 @@ def _living(pids: Iterable[int]) -> list[int]:
     return [pid for pid in pids if _session(pid) is not None]
 
 
-def _below(roots: Collection[int]) -> set[int]:
-    """All descendants of these processes, without this one."""
+def _descendants(roots: Collection[int]) -> set[int]:
+    """Returns all descendants of these processes, without the calling process."""
     children: dict[int, list[int]] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -119,7 +119,7 @@ def _below(roots: Collection[int]) -> set[int]:
 
 
 def _environment(pid: int) -> list[bytes]:
-    """Its variables, each whole: one attempt's token may be the beginning of another's."""
+    """Returns the variables of a process, each whole: one attempt's token may be a prefix of another's."""
     if (PROC / "self").exists():
         with suppress(OSError):
             return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
@@ -134,7 +134,7 @@ def _environment_by_psutil(pid: int) -> list[bytes]:
 
 
 def _session(pid: int) -> int | None:
-    """The session of a living process; None for one that has ended, reaped or not."""
+    """Returns the session of a living process; None if it has ended, reaped or not."""
     with suppress(OSError, psutil.Error):
         if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             return os.getsid(pid)

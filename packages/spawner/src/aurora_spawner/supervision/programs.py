@@ -1,4 +1,4 @@
-"""Where a program is; an agent is looked for twice an attempt, and eight folders take a quarter of a millisecond."""
+"""The path of a program, cached: an attempt needs it twice, and a search of eight folders takes 0.25 ms."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 
 
 def find_on_path(program: str, search: str | None) -> str | None:
-    """The path of a program, as a shell would find it; None where it is not there.
+    """Returns the path of a program, as a shell would find it; None if it is not found.
 
     Args:
-        program: Its name; one with a slash in it is a path already, and is taken as it is.
-        search: Folders as in PATH; None takes this process's own.
+        program: A name, or a path, which has a slash and is returned unchanged.
+        search: Folders in the form of PATH; None takes this process's PATH.
     """
     if "/" in program:
         return program
@@ -24,4 +24,4 @@ def find_on_path(program: str, search: str | None) -> str | None:
 
 
 _FOUND: Final[dict[tuple[str, str], str | None]] = {}
-"""What was found before; it is asked anew where it is gone."""
+"""Paths found earlier; a path that is gone is searched again."""

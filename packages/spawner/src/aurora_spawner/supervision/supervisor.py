@@ -1,21 +1,21 @@
-"""Run one attempt of an agent, keep what it says, and leave no process of it behind.
+"""The supervisor: runs one attempt of an agent, keeps its output, and ends every process that the agent started.
 
-This file runs alone, one process an attempt:
+This file runs alone, as one process for each attempt:
 
-    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIFELINE STDIN --
+    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP DEATH_PIPE STDIN --
         PROGRAM COMMAND...
 
-It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each of them. It
-outlives the coordinator that started it, unless LIFELINE is "held": then descriptor 4 is a pipe of the coordinator's,
-whose end is the attempt's. It obeys signals: SIGTERM ends the attempt politely, SIGINT at once.
+It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each task. It
+continues when its coordinator dies, unless DEATH_PIPE is "held": then descriptor 4 is the coordinator's parent-death
+pipe, and the attempt ends when that pipe closes. SIGTERM ends the attempt with a grace period, SIGINT at once.
 
-STDIN says what the agent reads on its stdin: "prompt" for the file of that name in FOLDER, "empty" for nothing.
-FOLDER receives `claim` (who runs this attempt; whoever creates it owns the attempt), `agent` (the agent's pid),
-`stdout` and `stderr` (capped, see `Spool`), `left` (what still runs when the agent has ended or is told to end), and
-at last `exit` (atomically).
+STDIN names the agent's stdin: "prompt" for the file of that name in FOLDER, "empty" for nothing. FOLDER receives
+`claim` (the identity of this supervisor; the process that creates it owns the attempt), `agent` (the agent's pid),
+`stdout` and `stderr` (capped, see `Spool`), `left` (the processes that still run when the agent ends or is asked to
+end), and last `exit` (written atomically).
 
-Called as `supervisor.py --nursery` it stays and forks such supervisors on order (see `serve_orders`): a fork costs a
-tenth of a new interpreter.
+`supervisor.py --fork-server` stays and forks such supervisors on request (see `serve_orders`): a fork costs a tenth
+of a new interpreter.
 """
 
 # pathlib would cost 4 ms of import:
@@ -37,35 +37,35 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 RESET_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-"""An agent has none ignored: a shell starts what runs behind it with some, and Python adds others."""
+"""The signals reset for an agent: a shell ignores some of them for background programs, Python ignores others."""
 CHUNK_BYTES = 1 << 16
 KILL_PERIOD_S = 0.02
-"""How often the last sweep looks for descendants that were born during the sweep before."""
+"""The interval of the last sweep, which looks for descendants that started during the sweep before."""
 KILL_LIMIT_S = 10.0
-"""A process that survives SIGKILL this long hangs in the kernel; it is named in the exit record."""
-FENCE_AFTER_S = 0.25
-"""An agent that lives longer gets a cgroup; a shorter one is not worth the 10 ms that the kernel may take for it."""
+"""A process that survives SIGKILL this long hangs in the kernel; the exit record names it."""
+CGROUP_AFTER_S = 0.25
+"""An agent that lives longer gets a cgroup; a shorter life does not justify the up to 10 ms that it costs."""
 NEVER_S = float("inf")
 LONGEST_WAIT_S = 3600.0
 EXIT_RECORD_BYTES = 4096
-"""Reserved before the agent starts, so that a full disk cannot keep the record from being written."""
+"""The space reserved before the agent starts, so that a full disk cannot prevent the exit record."""
 ALREADY_CLAIMED = 75
-"""Exit status when another supervisor owns the attempt."""
+"""The exit status if another supervisor owns the attempt."""
 
 
 class Order:
-    """What to run and within which limits, as given on the command line."""
+    """The program to run and its limits, from the command line."""
 
     def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
         self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, *more = argv
-        lifeline, stdin, separator, *words = more
+        death_pipe, stdin, separator, *words = more
         if separator != "--" or len(words) < 2:
             raise SystemExit("usage: supervisor.py FOLDER TOKEN ... -- PROGRAM COMMAND...; see its first lines")
         self.program, self.command = words[0], words[1:]
-        """The program's path, and the words that it is called with, its name first."""
-        self.held = lifeline == "held"
-        """Whether the attempt ends with its coordinator."""
+        """The program's path; and its arguments, its name first."""
+        self.held = death_pipe == "held"
+        """True if the attempt ends with its coordinator."""
         self.stdin = self.path("prompt") if stdin == "prompt" else os.devnull
         self.deadline_s = float(deadline)
         """Seconds from the start of the agent; 0 means no limit."""
@@ -73,15 +73,15 @@ class Order:
         self.cap_bytes = int(cap)
 
     def path(self, name: str) -> str:
-        """Of a file in the attempt's folder."""
+        """Returns the path of a file in the attempt's folder."""
         return os.path.join(self.folder, name)
 
 
 class Spool:
     """Keeps one output stream in a file of at most `cap` bytes: the first half as head, the last half as tail.
 
-    The second half of the file is a ring, so a stream that stays within the cap lies there byte for byte in order.
-    A longer one is put in order by its total, which the exit record holds.
+    The second half of the file is a ring buffer, so a stream within the cap is stored byte for byte in order. A
+    reader puts a longer stream in order by its total, which the exit record holds.
     """
 
     def __init__(self, path: str, pipe: int, cap: int) -> None:
@@ -93,7 +93,7 @@ class Spool:
         os.set_blocking(pipe, False)
 
     def drain(self) -> bool:
-        """Takes what the pipe holds now; False once the other end is closed by all who had it."""
+        """Reads what the pipe holds now; returns False once all writers have closed it."""
         while True:
             try:
                 piece = os.read(self.pipe, CHUNK_BYTES)
@@ -117,7 +117,7 @@ class Spool:
             piece = piece[taken:]
 
     def _place(self) -> tuple[int, int]:
-        """Where the next byte goes, and how many fit before the position jumps."""
+        """Returns the position of the next byte, and the number of bytes that fit before the position jumps."""
         if self.total < self._half:
             return self.total, self._half - self.total
         offset = (self.total - self._half) % self._half
@@ -125,7 +125,7 @@ class Spool:
 
 
 PRCTL: list[Callable[[int, int, int, int, int], int]] = []
-"""The C library's function, looked up once, by a nursery for all that it forks."""
+"""The C library's function; a fork server looks it up once for all its forks."""
 
 
 def prctl(option: int, value: int) -> None:
@@ -135,7 +135,7 @@ def prctl(option: int, value: int) -> None:
 
 
 def load_prctl() -> None:
-    """Looks the function up while that is cheap: each page that a fork touches first costs it a copy."""
+    """Looks up the function before a fork: each page that a fork touches first costs a copy."""
     if not PRCTL:
         import ctypes
 
@@ -149,7 +149,7 @@ def become_subreaper() -> None:
 
 
 def read_small(path: str) -> str:
-    """A short text that the kernel or we wrote; without the public `open`, which takes four times as long."""
+    """Returns a short text that the kernel or we wrote; the built-in `open` would take four times as long."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.read(descriptor, 4096).decode("utf-8", "replace")
@@ -158,7 +158,7 @@ def read_small(path: str) -> str:
 
 
 def write_small(path: str, text: str) -> None:
-    """Makes a file with a short text in it."""
+    """Creates a file with a short text."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(descriptor, text.encode("ascii"))
@@ -167,12 +167,12 @@ def write_small(path: str, text: str) -> None:
 
 
 def process_stat(pid: int | str) -> list[str]:
-    """What /proc/PID/stat has after the command's name: [0] state, [1] parent, [2] group, [19] start in ticks."""
+    """Returns the fields of /proc/PID/stat after the name: [0] state, [1] parent, [2] group, [19] start in ticks."""
     return read_small(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
 def start_of(pid: int | str) -> str:
-    """When a process started, in clock ticks since boot; "0" if the system does not say."""
+    """Returns a process's start time in clock ticks since boot; "0" if the system does not report it."""
     try:
         return process_stat(pid)[19] if sys.platform == "linux" else "0"
     except OSError:
@@ -180,7 +180,7 @@ def start_of(pid: int | str) -> str:
 
 
 def process_table() -> dict[int, tuple[int, int]]:
-    """Every process that lives: pid → (parent, group)."""
+    """Returns the parent and group of each living process, by pid."""
     if sys.platform != "linux":
         return process_table_of_ps()
     table = {}
@@ -196,7 +196,7 @@ def process_table() -> dict[int, tuple[int, int]]:
 
 
 def process_table_of_ps() -> dict[int, tuple[int, int]]:
-    """The same where there is no /proc."""
+    """Returns the process table from `ps`, for systems without /proc."""
     table = {}
     with os.popen("ps -Ao pid=,ppid=,pgid=,stat=") as listing:  # noqa: S605 -- fixed words
         for line in listing:
@@ -207,7 +207,7 @@ def process_table_of_ps() -> dict[int, tuple[int, int]]:
 
 
 def descendants(agent: int) -> list[int]:
-    """All living processes below this one, and those still in the agent's own group."""
+    """Returns all living descendants of this process, and the processes of the agent's group."""
     table = process_table()
     below = {os.getpid()}
     grown = True
@@ -221,7 +221,7 @@ def descendants(agent: int) -> list[int]:
 
 
 def send(pids: list[int], number: int) -> None:
-    """Signals processes, and wake those that are stopped so that they see it; skip those that ended meanwhile."""
+    """Signals processes and wakes the stopped ones to receive it; skips those that have ended."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -231,11 +231,11 @@ def send(pids: list[int], number: int) -> None:
 
 
 BOOT_ID: list[str] = []
-"""Read once, by a nursery for all that it forks."""
+"""The boot id; a fork server reads it once for all its forks."""
 
 
 def boot_id() -> str:
-    """Of this start of the machine; empty where it has no such name."""
+    """Returns the id of the machine's present boot; empty if the system has none."""
     if not BOOT_ID:
         try:
             BOOT_ID.append(read_small("/proc/sys/kernel/random/boot_id").strip())
@@ -245,7 +245,7 @@ def boot_id() -> str:
 
 
 def claim(order: Order) -> bool:
-    """Becomes the one supervisor of this attempt; False when somebody else already is, or the attempt was voided."""
+    """Claims this attempt; returns False if another supervisor has claimed it or the coordinator has voided it."""
     draft = order.path(f"claim.{os.getpid()}")
     deadline_at = repr(time.monotonic() + order.deadline_s) if order.deadline_s else "null"
     write_small(
@@ -263,7 +263,7 @@ def claim(order: Order) -> bool:
 
 
 def reserve_exit_record(order: Order) -> int:
-    """Takes the room for the record while there is some."""
+    """Reserves disk space for the exit record; returns its descriptor."""
     record = os.open(order.path("exit.draft"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     os.write(record, b" " * EXIT_RECORD_BYTES)
     return record
@@ -289,14 +289,14 @@ class Attempt:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
         self.reason = "exited"
-        """Why the attempt ended: exited, cancelled, deadline, orphaned or exec_failed."""
+        """The reason of the attempt's end: exited, cancelled, deadline, orphaned or exec_failed."""
         self.status: int | None = None
         self.exec_errno = 0
-        self.fenced = order.cgroup == "-"
+        self.in_cgroup = order.cgroup == "-"
         self.usage_cpu_s = 0.0
         self.usage_rss_kib = 0
-        self.strays = 0
-        """Descendants that had to be killed."""
+        self.killed_descendants = 0
+        """The number of descendants that needed SIGKILL."""
         self.survivors: list[int] = []
         self.poller = select.poll()
         self.spools: dict[int, Spool] = {}
@@ -308,18 +308,18 @@ class Attempt:
         self.polite_stop = self.hard_stop = True
 
     def run(self) -> None:
-        """Starts the agent, follows it to its end, ends what it left, and writes the record."""
+        """Starts the agent, follows it to its end, ends its descendants, and writes the exit record."""
         self.started_at = time.time()
         self.clock_zero = time.monotonic()
         self._start()
         self.poller.register(self.wake, select.POLLIN)
         if self.order.held:
-            self.poller.register(LIFELINE, select.POLLIN)
+            self.poller.register(DEATH_PIPE, select.POLLIN)
         if self.exec_errno:
             self.reason = "exec_failed"
         self._follow_agent()
         self._end_descendants()
-        self._remove_fence()
+        self._remove_cgroup()
         for spool in self.spools.values():
             spool.drain()
         self._write_record()
@@ -335,7 +335,7 @@ class Attempt:
             become_agent(self.order, supervisor, (stdin, out_writer, err_writer), report_writer)
         for descriptor in (stdin, out_writer, err_writer, report_writer):
             os.close(descriptor)
-        self._note_agent()
+        self._record_agent()
         for name, reader in (("stdout", out_reader), ("stderr", err_reader)):
             self.spools[reader] = Spool(self.order.path(name), reader, self.order.cap_bytes)
             self.poller.register(reader, select.POLLIN)
@@ -343,12 +343,12 @@ class Attempt:
         os.close(report_reader)
         self.exec_errno = int(failure or 0)
 
-    def _note_agent(self) -> None:
+    def _record_agent(self) -> None:
         write_small(self.order.path("agent"), f"{self.agent}\n")
 
-    def _fence(self, pids: list[int]) -> None:
-        """Moves processes of the attempt into a cgroup of its own, if that may be made."""
-        self.fenced = True
+    def _move_to_cgroup(self, pids: list[int]) -> None:
+        """Moves processes of the attempt into its own cgroup, if the system allows that."""
+        self.in_cgroup = True
         try:
             os.mkdir(self.order.cgroup)
         except OSError:
@@ -359,8 +359,8 @@ class Attempt:
             except OSError:  # it has ended meanwhile
                 continue
 
-    def _note_left(self, pids: list[int]) -> None:
-        """Writes down what still runs, for whoever has to end it if this process is killed."""
+    def _record_left(self, pids: list[int]) -> None:
+        """Records the processes that still run; if this process is killed, the coordinator ends them."""
         try:
             draft = self.order.path("left.draft")
             write_small(draft, "".join(f"{pid} {start_of(pid)}\n" for pid in pids))
@@ -368,49 +368,49 @@ class Attempt:
         except OSError:  # a full disk
             return
 
-    def _remove_fence(self) -> None:
+    def _remove_cgroup(self) -> None:
         try:
             os.rmdir(self.order.cgroup)
         except OSError:
             return
 
     def _follow_agent(self) -> None:
-        """Until the agent is reaped, asked to end, or out of time."""
-        fence_at = NEVER_S if self.fenced else FENCE_AFTER_S
+        """Returns once the agent is reaped, asked to end, or past its deadline."""
+        cgroup_at = NEVER_S if self.in_cgroup else CGROUP_AFTER_S
         deadline = self.order.deadline_s or NEVER_S
         while self.status is None and not self.polite_stop:
             age = time.monotonic() - self.clock_zero
             if age >= deadline:
                 self.reason = "deadline"
                 return
-            if age >= fence_at:
-                self._fence(descendants(self.agent))
-                fence_at = NEVER_S
-            self._wait(min(fence_at - age, deadline - age, LONGEST_WAIT_S))
+            if age >= cgroup_at:
+                self._move_to_cgroup(descendants(self.agent))
+                cgroup_at = NEVER_S
+            self._wait(min(cgroup_at - age, deadline - age, LONGEST_WAIT_S))
         if self.status is None:
             self.reason = "orphaned" if self.orphaned else "cancelled"
 
     def _end_descendants(self) -> None:
-        """SIGTERM, a grace, then SIGKILL until nothing is left; returns at once when nothing is left already."""
+        """Sends SIGTERM, waits for the grace period, then sends SIGKILL until no descendant is left."""
         if not self._reap():
             return
         left = descendants(self.agent)
-        self._note_left(left)
-        if not self.fenced:
-            self._fence(left)
+        self._record_left(left)
+        if not self.in_cgroup:
+            self._move_to_cgroup(left)
         if self.status is None:
             signal_group(self.agent, signal.SIGTERM)
         else:
             send(left, signal.SIGTERM)
         grace_end = time.monotonic() + self.order.grace_s
-        told_rest = self.status is not None
+        signalled_rest = self.status is not None
         while not self.hard_stop and time.monotonic() < grace_end:
             self._wait(grace_end - time.monotonic())
             if not self._reap():
                 return
-            if self.status is not None and not told_rest:
+            if self.status is not None and not signalled_rest:
                 send(descendants(self.agent), signal.SIGTERM)
-                told_rest = True
+                signalled_rest = True
         self._kill_descendants()
 
     def _kill_descendants(self) -> None:
@@ -424,22 +424,22 @@ class Attempt:
             killed.update(living)
             send(living, signal.SIGKILL)
             self._wait(KILL_PERIOD_S)
-        self.strays = len(killed - {self.agent})
+        self.killed_descendants = len(killed - {self.agent})
 
     def _wait(self, timeout_s: float) -> None:
-        """Sleeps until output, a signal, the end of a child, or the time given; takes what there is."""
+        """Waits for output, a signal, the end of a child, or the timeout; reads the output."""
         for descriptor, _events in self.poller.poll(max(1, int(timeout_s * 1000))):
             if descriptor == self.wake:
                 os.read(self.wake, 512)
-            elif descriptor == LIFELINE:
-                self.poller.unregister(LIFELINE)
+            elif descriptor == DEATH_PIPE:
+                self.poller.unregister(DEATH_PIPE)
                 self.orphaned = self.polite_stop = True
             elif not self.spools[descriptor].drain():
                 self.poller.unregister(descriptor)
         self._reap()
 
     def _reap(self) -> bool:
-        """Collects ended children; False when there is no descendant left (with a subreaper: none at all)."""
+        """Reaps ended children; returns False if no descendant is left (for a subreaper: none at all)."""
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -460,7 +460,7 @@ class Attempt:
             f'"started_at": {self.started_at!r}, "ended_at": {time.time()!r}, '
             f'"duration_s": {time.monotonic() - self.clock_zero!r}, '
             f'"stdout_bytes": {out.total}, "stderr_bytes": {err.total}, "lost_bytes": {out.lost + err.lost}, '
-            f'"cap_bytes": {self.order.cap_bytes}, "strays_killed": {self.strays}, '
+            f'"cap_bytes": {self.order.cap_bytes}, "strays_killed": {self.killed_descendants}, '
             f'"survivors": {self.survivors[:100]}, '
             f'"cpu_s": {self.usage_cpu_s:.6f}, "max_rss_kib": {self.usage_rss_kib}}}\n'
         )
@@ -470,7 +470,7 @@ class Attempt:
 
 
 def signal_group(group: int, number: int) -> None:
-    """Signals a process group, and wake what is stopped in it so that the signal is seen."""
+    """Signals a process group and wakes its stopped processes to receive the signal."""
     for each in (number, signal.SIGCONT):
         try:
             os.killpg(group, each)
@@ -479,7 +479,7 @@ def signal_group(group: int, number: int) -> None:
 
 
 def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], report: int) -> None:
-    """In the forked child: own session, the three streams, the working folder, then the agent's program."""
+    """Turns the forked child into the agent: new session, three streams, working folder, then the program."""
     try:
         os.setsid()
         if sys.platform == "linux":
@@ -499,14 +499,14 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
         os._exit(127)
 
 
-NURSERY_SOCKET = 3
-"""The descriptor on which a nursery finds its coordinator."""
+FORK_SERVER_SOCKET = 3
+"""A fork server's descriptor of the socket to its coordinator."""
 DESCRIPTORS = 1 << 16
-"""More than a process mostly may have."""
+"""More descriptors than a process usually may have."""
 SWEEP_LIMIT_S = 2.0
-"""How long a nursery tries to end what killed supervisors left; its coordinator waits for an answer meanwhile."""
-LIFELINE = 4
-"""The descriptor of a pipe that nobody but the coordinator can write to, where attempts are to end with it."""
+"""The time that a fork server spends on ending orphans, while its coordinator waits for the answer."""
+DEATH_PIPE = 4
+"""The descriptor of the parent-death pipe: only the coordinator holds its writing end, so it closes with it."""
 
 
 def serve_orders() -> int:
@@ -514,15 +514,15 @@ def serve_orders() -> int:
 
     An order is its length in 8 bytes and then, separated by NUL: the number of arguments, the arguments of a
     supervisor, and `NAME=value` for the agent's whole environment. The answer is one line: the pid and start time.
-    An empty order asks to end what killed supervisors left; the answer is a line with the pids that would not die.
+    An empty order asks to end the orphans of killed supervisors; the answer is a line with the pids that survived.
 
-    It is a subreaper: what a killed supervisor leaves becomes its child, whatever session it is in and whatever its
-    environment says. A supervisor that somebody stops is woken, for an attempt without a time limit would never end.
+    The fork server is a subreaper: the orphans of a killed supervisor become its children, whatever their session and
+    environment. It wakes a stopped supervisor, because an attempt without a time limit would otherwise never end.
     """
     import gc
     import resource  # noqa: F401 -- `os.wait4` would load it anew in each fork
 
-    keep_from_agents(LIFELINE)
+    keep_from_agents(DEATH_PIPE)
     boot_id()
     become_subreaper()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
@@ -532,29 +532,29 @@ def serve_orders() -> int:
     os.set_blocking(wake_writer, False)
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it ends with its coordinator, whose business signals are
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it ends with its coordinator, which handles signals
     # Blocked, not ignored: a signal to a supervisor that was forked a moment ago waits until its handlers stand.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     poller = select.poll()
-    poller.register(NURSERY_SOCKET, select.POLLIN)
+    poller.register(FORK_SERVER_SOCKET, select.POLLIN)
     poller.register(wake, select.POLLIN)
     supervisors: set[int] = set()
     while True:
         ready = {descriptor for descriptor, _events in poller.poll()}
         if wake in ready:
             os.read(wake, 512)
-        if NURSERY_SOCKET in ready:
+        if FORK_SERVER_SOCKET in ready:
             order = receive_order()
             if order is None:
                 return 0
-            answer = fork_supervisor(order, supervisors, (wake, wake_writer)) if order else end_left(supervisors)
-            os.write(NURSERY_SOCKET, answer)
+            answer = fork_supervisor(order, supervisors, (wake, wake_writer)) if order else end_orphans(supervisors)
+            os.write(FORK_SERVER_SOCKET, answer)
         if collect_children(supervisors):
-            end_left(supervisors)
+            end_orphans(supervisors)
 
 
 def keep_from_agents(descriptor: int) -> None:
-    """Lets no program that is started from here inherit a descriptor, if it is open at all."""
+    """Keeps programs that this process starts from inheriting a descriptor, if it is open."""
     try:
         os.set_inheritable(descriptor, False)
     except OSError:
@@ -562,16 +562,16 @@ def keep_from_agents(descriptor: int) -> None:
 
 
 def receive_order() -> bytes | None:
-    """The next order; None when the coordinator is gone."""
+    """Returns the next order; None if the coordinator is gone."""
     header = receive(8)
     return receive(int.from_bytes(header, "big")) if header else None
 
 
 def receive(size: int) -> bytes | None:
-    """Exactly so many bytes, None at the end."""
+    """Returns exactly `size` bytes; None at the end of the stream."""
     content = b""
     while len(content) < size:
-        piece = os.read(NURSERY_SOCKET, size - len(content))
+        piece = os.read(FORK_SERVER_SOCKET, size - len(content))
         if not piece:
             return None
         content += piece
@@ -579,7 +579,7 @@ def receive(size: int) -> bytes | None:
 
 
 def fork_supervisor(order: bytes, supervisors: set[int], descriptors: tuple[int, ...]) -> bytes:
-    """In the nursery: the answer. In the fork: the whole life of a supervisor."""
+    """Forks a supervisor; returns the answer in the fork server, and never returns in the fork."""
     pid = os.fork()
     if pid:
         supervisors.add(pid)
@@ -587,7 +587,7 @@ def fork_supervisor(order: bytes, supervisors: set[int], descriptors: tuple[int,
     status = 1
     try:
         os.setsid()
-        for descriptor in (NURSERY_SOCKET, *descriptors):
+        for descriptor in (FORK_SERVER_SOCKET, *descriptors):
             os.close(descriptor)
         count, *words = os.fsdecode(order).split("\0")
         environment = dict(word.split("=", 1) for word in words[int(count) :])
@@ -597,9 +597,9 @@ def fork_supervisor(order: bytes, supervisors: set[int], descriptors: tuple[int,
 
 
 def collect_children(supervisors: set[int]) -> bool:
-    """Reaps children that have ended and wake supervisors that were stopped; True if a supervisor was killed.
+    """Reaps ended children and wakes stopped supervisors; returns True if a supervisor was killed.
 
-    Called after the answer, so that a pid we name cannot be another's yet.
+    It runs after the answer, so that a pid in the answer cannot belong to another process yet.
     """
     killed = False
     while True:
@@ -616,8 +616,8 @@ def collect_children(supervisors: set[int]) -> bool:
             killed = killed or os.WIFSIGNALED(status)
 
 
-def end_left(supervisors: set[int]) -> bytes:
-    """SIGKILL every child that is no supervisor until none is left; returns a line with those that would not die."""
+def end_orphans(supervisors: set[int]) -> bytes:
+    """Kills each child that is no supervisor until none is left; returns a line with the survivors' pids."""
     if sys.platform != "linux":
         return b"\n"
     limit = time.monotonic() + SWEEP_LIMIT_S
@@ -632,10 +632,10 @@ def end_left(supervisors: set[int]) -> bytes:
 
 
 def supervise(order: Order) -> int:
-    """The exit status: 0 once the record is written."""
+    """Runs one attempt; returns the exit status, 0 once the exit record is written."""
     become_subreaper()
     if order.held:
-        keep_from_agents(LIFELINE)
+        keep_from_agents(DEATH_PIPE)
     if not claim(order):
         return ALREADY_CLAIMED
     Attempt(order).run()
@@ -643,15 +643,15 @@ def supervise(order: Order) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """Be a nursery or a supervisor, as the command line says; the exit status.
+    """Runs as fork server or supervisor, by the command line; returns the exit status.
 
-    Descriptors that the coordinator itself inherited are closed first: they are no business of agents.
+    It first closes the descriptors that the coordinator inherited, which agents must not get.
     """
-    os.closerange(LIFELINE + 1, DESCRIPTORS)
-    if argv == ["--nursery"]:
+    os.closerange(DEATH_PIPE + 1, DESCRIPTORS)
+    if argv == ["--fork-server"]:
         return serve_orders()
     order = Order(argv)
-    os.closerange(NURSERY_SOCKET, LIFELINE if order.held else LIFELINE + 1)
+    os.closerange(FORK_SERVER_SOCKET, DEATH_PIPE if order.held else DEATH_PIPE + 1)
     return supervise(order)
 
 

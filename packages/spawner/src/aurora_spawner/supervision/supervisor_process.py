@@ -1,4 +1,4 @@
-"""Supervisor processes as the coordinator sees them: start, signal, wait for the end."""
+"""Supervisor processes, seen from the coordinator: start, signal, wait for the end."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
-NURSERY_SOCKET = 3
-"""As in supervisor.py; so is LIFELINE."""
-LIFELINE = 4
+FORK_SERVER_SOCKET = 3
+"""The descriptor's number in supervisor.py, as is DEATH_PIPE."""
+DEATH_PIPE = 4
 POLL_S = 0.05
-"""Between two looks at a process on systems that cannot tell us when it ends."""
+"""The polling interval on systems that do not report the end of a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorOrder:
-    """What a supervisor is told on its command line; see supervisor.py."""
+    """The arguments of a supervisor's command line; see supervisor.py."""
 
     folder: Path
     token: str
@@ -38,21 +38,21 @@ class SupervisorOrder:
     cap_bytes: int
     cwd: Path
     cgroup: Path | None
-    """To be made for the agent; None for no cgroup."""
+    """The cgroup to create for the agent; None for no cgroup."""
     program: str
     """The path of the agent's program."""
     command: Sequence[str]
-    """The words that it is called with, its name first."""
+    """The program's arguments, its name first."""
     environment: Mapping[str, str]
-    lifeline: int | None = None
-    """A descriptor at whose end of file the attempt ends; None where it outlives its coordinator."""
+    death_pipe: int | None = None
+    """The reading end of the parent-death pipe: the attempt ends when it closes. None for a detached attempt."""
     prompt_on_stdin: bool = True
-    """Without it the agent's stdin is empty."""
+    """False leaves the agent's stdin empty."""
 
     def arguments(self) -> list[str]:
-        """The supervisor's command line, without the program."""
+        """Returns the supervisor's command line, without the program."""
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
-        held = "-" if self.lifeline is None else "held"
+        held = "-" if self.death_pipe is None else "held"
         places = [str(self.cwd), str(self.cgroup or "-")]
         stdin = "prompt" if self.prompt_on_stdin else "empty"
         return [str(self.folder), self.token, *limits, *places, held, stdin, "--", self.program, *self.command]
@@ -60,7 +60,7 @@ class SupervisorOrder:
 
 @cache
 def supervisor_program() -> str:
-    """The supervisor's code: compiled, which saves 3 ms of each attempt, or its source where that cannot be kept."""
+    """Returns the path of the supervisor's compiled code, which saves 3 ms an attempt; its source if not writable."""
     compiled = cache_from_source(str(SUPERVISOR))
     if _is_current(Path(compiled)):
         return compiled
@@ -71,7 +71,7 @@ def supervisor_program() -> str:
 
 
 def _is_current(compiled: Path) -> bool:
-    """Whether code that was kept is of the supervisor's source and for this Python; its header says so (PEP 552)."""
+    """Returns True if compiled code belongs to the present source and this Python, by its header (PEP 552)."""
     source = SUPERVISOR.stat()
     words = (0, int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
     expected = MAGIC_NUMBER + b"".join(word.to_bytes(4, "little") for word in words)
@@ -83,12 +83,12 @@ def _is_current(compiled: Path) -> bool:
 
 
 def start_supervisor(order: SupervisorOrder) -> ProcessIdentity:
-    """Starts a supervisor in a session of its own; it goes on when we die.
+    """Starts a supervisor in its own session; it continues when this process dies.
 
     Raises:
         OSError: The system could not start it.
     """
-    pid = run_supervisor_program(order.arguments(), order.environment, lifeline=order.lifeline)
+    pid = run_supervisor_program(order.arguments(), order.environment, death_pipe=order.death_pipe)
     identity = identify(pid)
     if identity is None:  # it ended already; the zombie keeps its pid until it is waited for
         return ProcessIdentity(host="", boot_id="", namespace="", pid=pid, start_time=0)
@@ -100,13 +100,13 @@ def run_supervisor_program(
     environment: Mapping[str, str],
     *,
     socket: int | None = None,
-    lifeline: int | None = None,
+    death_pipe: int | None = None,
 ) -> int:
-    """Starts supervisor.py without streams in a session of its own; returns its pid.
+    """Starts supervisor.py in its own session, without streams; returns its pid.
 
     Args:
-        socket: A descriptor that it gets as its fourth.
-        lifeline: One that it gets as its fifth.
+        socket: The descriptor that becomes FORK_SERVER_SOCKET.
+        death_pipe: The descriptor that becomes DEATH_PIPE.
     """
     null = os.devnull
     actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
@@ -115,9 +115,9 @@ def run_supervisor_program(
         (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
     ]
     if socket is not None:
-        actions.append((os.POSIX_SPAWN_DUP2, socket, NURSERY_SOCKET))
-    if lifeline is not None:
-        actions.append((os.POSIX_SPAWN_DUP2, lifeline, LIFELINE))
+        actions.append((os.POSIX_SPAWN_DUP2, socket, FORK_SERVER_SOCKET))
+    if death_pipe is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, death_pipe, DEATH_PIPE))
     return os.posix_spawn(
         sys.executable,
         [sys.executable, "-I", "-S", supervisor_program(), *arguments],
@@ -130,7 +130,7 @@ def run_supervisor_program(
 
 
 def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
-    """Signals exactly this process, and wake it so that it sees the signal; False when it has ended."""
+    """Signals exactly this process and wakes it to receive the signal; returns False if it has ended."""
     if not process.alive():
         return False
     with contextlib.suppress(ProcessLookupError):
@@ -141,17 +141,17 @@ def signal_process(process: ProcessIdentity, number: signal.Signals) -> bool:
 
 
 async def wait_for_end(process: ProcessIdentity) -> None:
-    """Returns once the process has ended, ours or adopted; collects it if it is a child of ours."""
+    """Waits until the process has ended; reaps it if it is our child."""
     if hasattr(os, "pidfd_open"):
         await _wait_by_descriptor(process)
     else:
-        while process.alive():  # noqa: ASYNC110 -- this system tells nobody but the parent
+        while process.alive():  # noqa: ASYNC110 -- this system notifies the parent only
             await asyncio.sleep(POLL_S)
     reap(process)
 
 
 def reap(process: ProcessIdentity) -> None:
-    """Collects a process that has ended, if it is a child of ours."""
+    """Reaps a process that has ended, if it is our child."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
 
@@ -164,7 +164,7 @@ async def _wait_by_descriptor(process: ProcessIdentity) -> None:
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
     try:
-        if process.start_time and not process.alive():  # the pid may be somebody else's since
+        if process.start_time and not process.alive():  # the pid may belong to another process by now
             return
         loop.add_reader(descriptor, _set_once, ended)
         await ended

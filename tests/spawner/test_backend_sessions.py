@@ -20,7 +20,7 @@ from aurora_spawner import (
     TaskStarted,
 )
 from aurora_spawner.attempts.attempt_folder import attempt_folder
-from aurora_spawner.backends.sessions import MEMO, Memo, memo_for, read_memo
+from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, read_session_record, session_record_for
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import TaskState, result_from_json
 from aurora_spawner.tasks.usage import NOTHING, Usage, cost_since, usage_from_json
@@ -168,25 +168,29 @@ async def test_an_unknown_session_is_followed_by_a_fresh_start(tmp_path: Path) -
 
 def test_another_agents_session_is_none(tmp_path: Path) -> None:
     folder = attempt_folder(tmp_path, position=0, task_id="1", number=1)
-    folder.prepare("x", {folder.path / MEMO: Memo(agent="somebody").to_text()})
+    folder.prepare("x", {folder.path / SESSION_RECORD: SessionRecord(agent="somebody").to_text()})
     folder.stdout.write_text("\n".join(json.dumps(each) for each in (init(), SAID)))
     backend = CliBackend(name="claude", kind="claude")
-    assert memo_for(tmp_path, position=0, task_id="1", number=2, backend=backend) == Memo(agent="claude")
+    assert session_record_for(tmp_path, position=0, task_id="1", number=2, backend=backend) == SessionRecord(
+        agent="claude"
+    )
     same = CliBackend(name="somebody", kind="claude")
-    found = memo_for(tmp_path, position=0, task_id="1", number=2, backend=same)
-    assert found == Memo(agent="somebody", session_id="s-1")
+    found = session_record_for(tmp_path, position=0, task_id="1", number=2, backend=same)
+    assert found == SessionRecord(agent="somebody", session_id="s-1")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"agent": 3}', "[" * 100_000])
 def test_a_damaged_memo_is_none(content: str, tmp_path: Path) -> None:
-    (tmp_path / MEMO).write_text(content)
-    assert read_memo(tmp_path) is None
+    (tmp_path / SESSION_RECORD).write_text(content)
+    assert read_session_record(tmp_path) is None
 
 
 def test_a_memo_is_read_as_it_was_written(tmp_path: Path) -> None:
-    memo = Memo(agent="a", session_id="s", used_before=Usage(output_tokens=3, cost_usd=0.5), dialect="codex")
-    (tmp_path / MEMO).write_text(memo.to_text())
-    assert read_memo(tmp_path) == memo
+    record = SessionRecord(
+        agent="a", session_id="s", used_before=Usage(output_tokens=3, cost_usd=0.5), dialect="codex"
+    )
+    (tmp_path / SESSION_RECORD).write_text(record.to_text())
+    assert read_session_record(tmp_path) == record
 
 
 # What is used, and what is kept of it.

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.transcript import Telling
+from aurora_spawner.backends.transcript import Transcript
 
 STREAMS = Path(__file__).parent / "agent_streams"
 
 
 def told(stem: str) -> str:
-    telling = Telling(DIALECTS[stem.split("-", maxsplit=1)[0]])
+    transcript = Transcript(DIALECTS[stem.split("-", maxsplit=1)[0]])
     content = next(STREAMS.glob(f"{stem}.*")).read_bytes()
-    return (telling.feed(content) + telling.close()).decode()
+    return (transcript.feed(content) + transcript.close()).decode()
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,6 @@ def test_events_are_told_in_lines(stem: str, lines: list[str]) -> None:
 @given(st.sampled_from(sorted(STREAMS.iterdir())), st.integers(1, 300))
 def test_it_is_the_same_however_the_bytes_come(path: Path, size: int) -> None:
     content = path.read_bytes()
-    telling = Telling(DIALECTS[path.stem.split("-")[0]])
-    pieces = [telling.feed(content[start : start + size]) for start in range(0, len(content), size)]
-    assert b"".join([*pieces, telling.close()]).decode() == told(path.stem)
+    transcript = Transcript(DIALECTS[path.stem.split("-")[0]])
+    pieces = [transcript.feed(content[start : start + size]) for start in range(0, len(content), size)]
+    assert b"".join([*pieces, transcript.close()]).decode() == told(path.stem)

@@ -1,7 +1,7 @@
-"""How long a supervisor is waited for: it holds the attempt's deadline, but somebody may have stopped it.
+"""The time limit on waiting for a supervisor, which may be stopped and so miss the attempt's deadline.
 
-An agent can send SIGSTOP to its parent, a debugger can hold it. So every wait for a supervisor that has something to
-do has a limit of its own; then the coordinator does the supervisor's work.
+An agent can send SIGSTOP to its parent, and a debugger can hold it. So each wait for a supervisor that has work to do
+has its own limit; after it, the coordinator does the supervisor's work.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
 WAKE_AFTER_S: Final = 1.0
-"""After its deadline an attempt's supervisor is woken: if it was only stopped, it ends the attempt now."""
+"""The delay from an attempt's deadline until its supervisor is woken; a stopped supervisor then ends the attempt."""
 KILL_LIMIT_S: Final = 10.0
-"""As in supervisor.py: how long it may take to kill what the agent left."""
+"""The time that supervisor.py takes at most to kill an agent's descendants."""
 MARGIN_S: Final = 5.0
-"""For a machine that is busy."""
+"""The extra time for a busy machine."""
 AT_ONCE_LIMIT_S: Final = 5.0
-"""How long a supervisor may take that was told to kill everything at once."""
+"""The time that a supervisor has to end after an order to kill everything at once."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Patience:
-    """Until when one supervisor is waited for, in seconds of the monotonic clock.
+class SupervisorDeadline:
+    """The moment until which the coordinator waits for one supervisor, in seconds of the monotonic clock.
 
     Attributes:
-        grace_s: of the attempt.
-        due: when to act; infinity while nothing is expected of the supervisor.
-        late: whether it has been woken and told to end.
-        cancelled: whether that was because somebody wanted the attempt to end, and not for its deadline.
+        grace_s: the attempt's grace period between SIGTERM and SIGKILL.
+        due: the moment to act; infinity while the supervisor has nothing to do.
+        late: True after the supervisor was woken and asked to end.
+        cancelled: True if the attempt ends by a cancellation, not by its deadline.
     """
 
     grace_s: float
@@ -42,12 +42,12 @@ class Patience:
     _timeout: asyncio.Timeout | None = None
 
     def expect_by_deadline(self, deadline_at: float | None) -> None:
-        """Expects the supervisor to act at the attempt's deadline."""
+        """Sets the time for the supervisor to act on the attempt's deadline."""
         if deadline_at is not None:
             self._bring_forward(deadline_at + WAKE_AFTER_S)
 
     def expect_end(self, now: float, *, at_once: bool = False, cancelled: bool = True) -> None:
-        """Expects the supervisor to end: it was just told to, or has just been woken after its deadline."""
+        """Sets the time for the supervisor to end, after a signal to end or a wake-up past its deadline."""
         self.cancelled = self.cancelled or (cancelled and not self.late)
         limit_s = AT_ONCE_LIMIT_S if at_once else self.grace_s + KILL_LIMIT_S + MARGIN_S
         if self.late:
@@ -64,8 +64,8 @@ class Patience:
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(None if math.isinf(due) else due)
 
-    async def outlasts(self, end: Awaitable[None]) -> bool:
-        """Waits for the end of a supervisor; False when its time is up before."""
+    async def ended_in_time(self, end: Awaitable[None]) -> bool:
+        """Waits for the end of a supervisor; returns False if the time is up first."""
         try:
             async with asyncio.timeout_at(None if math.isinf(self.due) else self.due) as self._timeout:
                 await end
