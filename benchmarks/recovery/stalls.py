@@ -9,17 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from aurora_spawner import (
-    CommandBackend,
-    EarlyDetection,
-    RecoveryPolicy,
-    RecoverySettings,
-    Run,
-    RunEvent,
-    SpawnTask,
-    TaskStalled,
-)
+from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import TaskStalled
 
 THRESHOLD_S = 6.0
 BUSY_S = 15.0

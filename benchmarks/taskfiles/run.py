@@ -12,8 +12,8 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from aurora_spawner import SpawnerError, TaskFile
-from aurora_spawner.taskfiles.model import LineState
+from aurora_spawner import SpawnerError
+from aurora_spawner.taskfiles.model import LineState, TaskFile
 from aurora_spawner.taskfiles.read import read_taskfile
 
 BOX = re.compile(r"^[\s>]*(?:[-*+]|\d+[.)])\s+\[[ xX~/>!?-]?\](?=[\s*]|$)")

@@ -10,12 +10,12 @@ from aurora_cli.exits import ExitCode
 from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
 from aurora_policies import PoliciesError, PolicyFileError, Problem
 from aurora_soar import EmptyQuestionError, SoarError
-from aurora_spawner import (
+from aurora_spawner import SpawnerError
+from aurora_spawner.errors import (
     BackendError,
     GraphError,
     JournalCorruptError,
     RunHeldError,
-    SpawnerError,
     TaskFileError,
     UnknownRunError,
 )

@@ -10,19 +10,9 @@ from rich.console import Console
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.live_run import MAX_ROWS, LiveRun
 from aurora_cli.render.run import PlainRun, as_document, summary
-from aurora_spawner import (
-    RunEnded,
-    RunEnding,
-    RunEvent,
-    RunPaused,
-    RunReport,
-    RunStarted,
-    RunState,
-    SpawnResult,
-    TaskEnded,
-    TaskStarted,
-    TaskState,
-)
+from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
+from aurora_spawner.tasks.result import RunState
+from aurora_spawner.tasks.run_events import RunEnded, RunEnding, RunPaused, RunStarted, TaskEnded, TaskStarted
 
 
 def started(task_id: str, *, title: str = "Read", agent: str = "local", total: int = 3) -> RunEvent:

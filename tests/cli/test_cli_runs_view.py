@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from aurora_cli.render import runs
-from aurora_spawner import RunState, SpawnResult, SpawnTask, TaskState
+from aurora_spawner import SpawnResult, SpawnTask, TaskState
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import CleanReport, RunSummary
 from aurora_spawner.control.status import RunningTask, RunStatus
 from aurora_spawner.journal.views import RunRow, TaskRow
+from aurora_spawner.tasks.result import RunState
 
 
 def run_row(*, kind: str = "spawn", state: RunState = RunState.FAILED) -> RunRow:

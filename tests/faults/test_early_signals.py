@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskStarted
+from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask
 from aurora_spawner.control.steering import run_status
+from aurora_spawner.tasks.run_events import TaskStarted
 
 SLEEP_S = "41.4142"
 

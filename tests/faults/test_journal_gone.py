@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, JournalCorruptError, Run, RunReport, SpawnTask, TaskState
+from aurora_spawner import CommandBackend, Run, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints
+from aurora_spawner.errors import JournalCorruptError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.facts import RunEnded, entry_of
 from aurora_spawner.journal.store import Journal

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, SpawnTask, spawn_parallel_sync
+from aurora_spawner import CommandBackend, SpawnTask
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs
+from aurora_spawner.spawn import spawn_parallel_sync
 from aurora_spawner.testing import processes_of_run
 
 # Each agent has a daemon beside it: another session, another parent.

@@ -13,8 +13,9 @@ from typing import get_args
 
 import pytest
 
-from aurora_core import Claim, Project
+from aurora_core import Project
 from aurora_core.settings.config_file import AGENT_CLIS, BackendFile
+from aurora_core.trust import Claim
 from aurora_policies import PoliciesEngine
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
 from aurora_spawner import CliBackend, CommandBackend

@@ -9,7 +9,8 @@ import pytest
 from aurora_soar import SpawnPlan, UnknownAgentError
 from aurora_soar.taskruns.checkboxes import UPDATE_EVERY_S, Checkboxes
 from aurora_soar.taskruns.plan import check_agents
-from aurora_spawner import CommandBackend, RunEvent, SpawnResult, TaskEnded, TaskState, read_taskfile
+from aurora_spawner import CommandBackend, RunEvent, SpawnResult, TaskState, read_taskfile
+from aurora_spawner.tasks.run_events import TaskEnded
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import AttemptRequest, BackendError, CliBackend, CommandBackend, SpawnTask
+from aurora_spawner import CliBackend, CommandBackend, SpawnTask
 from aurora_spawner.attempts.executor import AttemptOrder
-from aurora_spawner.backends.base import AgentBackend, Backend, Invocation
+from aurora_spawner.backends.base import AgentBackend, AttemptRequest, Backend, Invocation
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.errors import BackendError
 from aurora_spawner.recovery.fallbacks import provider_of
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 

@@ -12,15 +12,17 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import BackendError, Run, SpawnTask, TaskState
+from aurora_spawner import Run, SpawnTask, TaskState
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.backends.fields import Fields
+from aurora_spawner.backends.model import backend as backend_module
 from aurora_spawner.backends.model.apis import APIS, Answer
 from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.backends.model.call import Blanking, _retry_after_s
@@ -28,6 +30,7 @@ from aurora_spawner.backends.model.limit_headers import windows_in
 from aurora_spawner.backends.model.sse import EVENT_LIMIT, SseReader, StreamError
 from aurora_spawner.classification.causes import Cause
 from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
+from aurora_spawner.errors import BackendError, MissingExtraError
 from aurora_spawner.tasks.usage import Usage
 from aurora_spawner.tasks.usage_windows import UsageWindow
 
@@ -494,6 +497,28 @@ def test_an_api_that_is_not_there_and_a_missing_model_are_errors() -> None:
     with pytest.raises(BackendError, match="needs a model"):
         ModelBackend(name="a", api="openai", model="")
     assert isinstance(ModelBackend(name="a", api="openai", model="m"), AgentBackend)
+
+
+@pytest.mark.parametrize("missing", [("httpx",), ("httpx", "tenacity")])
+def test_a_model_without_the_extra_says_which_one_to_install(
+    missing: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend_module, "find_spec", lambda name: None if name in missing else ModuleSpec(name, None))
+    model = ModelBackend(name="asked", api="openai", model="m", base_url="http://127.0.0.1:9")
+    with pytest.raises(MissingExtraError) as caught:
+        model.invoke(SpawnTask("Say hello."))
+    assert (caught.value.extra, caught.value.packages) == ("models", missing)
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("Say hello.", "asked", id="1")],
+        {"asked": model},
+        default_agent="asked",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+    )
+    assert run.execute_sync().results["1"].error == (
+        f"agent asked: needs {' and '.join(missing)}, not installed here: pip install 'aurora-spawner[models]'"
+    )
 
 
 _JSON = st.recursive(

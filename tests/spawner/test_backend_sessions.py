@@ -9,20 +9,12 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import (
-    CliBackend,
-    RecoveryPolicy,
-    RecoverySettings,
-    Run,
-    RunEvent,
-    SpawnResult,
-    SpawnTask,
-    TaskStarted,
-)
+from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnResult, SpawnTask
 from aurora_spawner.attempts.attempt_folder import attempt_folder
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, read_session_record, session_record_for
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import TaskState, result_from_json
+from aurora_spawner.tasks.run_events import TaskStarted
 from aurora_spawner.tasks.usage import NOTHING, Usage, cost_since, usage_from_json
 
 AGENT = """\

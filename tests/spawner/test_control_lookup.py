@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, JournalError, Run, SpawnTask, UnknownRunError, UnknownTaskError
+from aurora_spawner import CommandBackend, Run, SpawnTask
 from aurora_spawner.control.checkpoints import export_checkpoint
 from aurora_spawner.control.logs import read_logs
 from aurora_spawner.control.lookup import attempts_of, check_unchanged, find_run, is_held, recovery_of, titles_of
 from aurora_spawner.control.status import run_status, unfinished_statuses
 from aurora_spawner.control.steering import cancel_run, pause_run, unpause_run
+from aurora_spawner.errors import JournalError, UnknownRunError, UnknownTaskError
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskEnded, TaskError, TaskState
+from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.errors import TaskError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.tasks.compose import (
@@ -24,6 +25,7 @@ from aurora_spawner.tasks.compose import (
     tasks_from_answer,
 )
 from aurora_spawner.tasks.growth import Expansion
+from aurora_spawner.tasks.run_events import TaskEnded
 from aurora_spawner.testing import SimulatedExecutor, echo
 
 BACKENDS = {"cat": CommandBackend("cat", ("cat",)), "other": CommandBackend("other", ("cat",))}

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import JournalCorruptError, JournalError, RunHeldError, SpawnTask
+from aurora_spawner import SpawnTask
 from aurora_spawner.attempts.process_identity import ProcessIdentity, own_identity
+from aurora_spawner.errors import JournalCorruptError, JournalError, RunHeldError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (

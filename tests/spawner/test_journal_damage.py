@@ -13,19 +13,10 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import (
-    CommandBackend,
-    JournalChangedError,
-    JournalError,
-    Run,
-    RunEvent,
-    SpawnerError,
-    SpawnTask,
-    TaskEnded,
-    TaskState,
-)
+from aurora_spawner import CommandBackend, Run, RunEvent, SpawnerError, SpawnTask, TaskState
 from aurora_spawner.control.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
 from aurora_spawner.control.status import run_status
+from aurora_spawner.errors import JournalChangedError, JournalError
 from aurora_spawner.journal import audit
 from aurora_spawner.journal.anchor import note_head, read_anchor
 from aurora_spawner.journal.audit import check_run, verify
@@ -36,6 +27,7 @@ from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.recovery.restore import load_histories, restore_recovery
 from aurora_spawner.recovery.settings import RecoverySettings
+from aurora_spawner.tasks.run_events import TaskEnded
 
 SCRIPTS = {
     "one": "echo 1 >> side; echo one",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import SpawnResult, SpawnTask, TaskError, TaskState
+from aurora_spawner import SpawnResult, SpawnTask, TaskState
+from aurora_spawner.errors import TaskError
 from aurora_spawner.tasks.prompts import RESULTS_HEADING, fair_shares, prompt_for, shorten
 from aurora_spawner.tasks.task import task_from_json, task_to_json
 

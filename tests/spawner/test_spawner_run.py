@@ -15,16 +15,11 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import (
-    BackendError,
     CommandBackend,
-    GraphError,
-    JournalError,
     Run,
     RunEvent,
     RunReport,
     SpawnTask,
-    TaskEnded,
-    TaskStarted,
     TaskState,
     spawn,
     spawn_parallel,
@@ -32,9 +27,11 @@ from aurora_spawner import (
 )
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
+from aurora_spawner.errors import BackendError, GraphError, JournalError
 from aurora_spawner.journal.facts import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import TaskEnded, TaskStarted
 from aurora_spawner.testing import SimulatedExecutor
 
 BACKENDS = {

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aurora_spawner import AttemptRecordError
 from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder, read_output
 from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
 from aurora_spawner.attempts.process_identity import ProcessIdentity, identify, own_identity, start_time_of
 from aurora_spawner.backends.base import Reply
+from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.runs.evidence import judge
 from aurora_spawner.supervision.local_executor import LocalExecutor
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask, TaskEnded, UnknownRunError
+from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
 from aurora_spawner.control.logs import follow_log, read_log
@@ -27,11 +27,12 @@ from aurora_spawner.control.steering import (
     unpause_run,
     wait_until_held,
 )
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import SpawnerError, UnknownRunError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.runs.control_server import reachable
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import TaskEnded
 from aurora_spawner.testing import processes_of_run
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aurora_spawner import GraphError, SpawnTask, TaskFile, TaskFileError
-from aurora_spawner.taskfiles.model import LineState
+from aurora_spawner import SpawnTask
+from aurora_spawner.errors import GraphError, TaskFileError
+from aurora_spawner.taskfiles.model import LineState, TaskFile
 from aurora_spawner.taskfiles.order import EDGE_LIMIT
 from aurora_spawner.taskfiles.read import parse_taskfile
 

@@ -13,8 +13,10 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from tests.exhaustive import few
 
-from aurora_spawner import SpawnerError, TaskFile, TaskFileError, read_taskfile, tick
+from aurora_spawner import SpawnerError, read_taskfile, tick
+from aurora_spawner.errors import TaskFileError
 from aurora_spawner.taskfiles import lines
+from aurora_spawner.taskfiles.model import TaskFile
 from aurora_spawner.taskfiles.read import BOX_LIMIT, parse_taskfile
 from aurora_spawner.taskfiles.reading import SIZE_LIMIT_BYTES
 

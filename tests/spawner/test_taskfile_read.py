@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import GraphError, SpawnerError, TaskFileError, read_taskfile, tick
+from aurora_spawner import SpawnerError, read_taskfile, tick
+from aurora_spawner.errors import GraphError, TaskFileError
 from aurora_spawner.taskfiles.read import parse_taskfile
 
 FULL = """\

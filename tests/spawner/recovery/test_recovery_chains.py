@@ -2,8 +2,9 @@
 
 import pytest
 
-from aurora_spawner import BackendError, CommandBackend, RecoveryPolicy
+from aurora_spawner import CommandBackend, RecoveryPolicy
 from aurora_spawner.backends.base import Backend
+from aurora_spawner.errors import BackendError
 from aurora_spawner.recovery.fallbacks import check_fallbacks, fallback_chain, provider_of
 
 SAME = ("sh", "-c", "echo same")

@@ -6,16 +6,7 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import (
-    RecoveryPolicy,
-    RecoverySettings,
-    SpawnResult,
-    SpawnTask,
-    TaskDeferred,
-    TaskFellBack,
-    TaskRetried,
-    TaskState,
-)
+from aurora_spawner import RecoveryPolicy, RecoverySettings, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
@@ -27,6 +18,7 @@ from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
 from aurora_spawner.recovery.restore import RestoredRecovery
 from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, HELD_S, RunRecovery
 from aurora_spawner.recovery.states import RecoveryState
+from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRetried
 from aurora_spawner.tasks.usage_windows import UsageWindow
 from aurora_spawner.testing import SimulatedBackend
 

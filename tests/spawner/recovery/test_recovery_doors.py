@@ -1,6 +1,7 @@
 """The doors that recover: thin, and each with its twin for callers without an event loop."""
 
 import asyncio
+import importlib
 import inspect
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ import aurora_spawner
 from aurora_spawner import (
     CommandBackend,
     RecoveryPolicy,
-    RecoveryPolicyError,
     RecoverySettings,
-    RecoveryState,
     SpawnTask,
     spawn_parallel_with_recovery,
-    spawn_parallel_with_recovery_sync,
     spawn_parallel_with_state_tracking,
-    spawn_parallel_with_state_tracking_sync,
-    spawn_sync,
     spawn_with_retry_and_fallback,
+)
+from aurora_spawner.errors import RecoveryPolicyError
+from aurora_spawner.recovery.states import RecoveryState
+from aurora_spawner.spawn import (
+    spawn_parallel_sync,
+    spawn_parallel_with_recovery_sync,
+    spawn_parallel_with_state_tracking_sync,
+    spawn_sequential_sync,
+    spawn_sync,
     spawn_with_retry_and_fallback_sync,
 )
 
@@ -96,15 +101,16 @@ def test_the_twins_need_no_loop() -> None:
     assert spawn_parallel_with_recovery_sync([fine], backends=BACKENDS)[0].success
     _results, summary = spawn_parallel_with_state_tracking_sync([fine], QUICK, backends=BACKENDS)
     assert summary["succeeded"] == 1
-    assert aurora_spawner.spawn_parallel_sync([fine], backends=BACKENDS)[0].success
-    assert aurora_spawner.spawn_sequential_sync([fine], backends=BACKENDS)[0].success
+    assert spawn_parallel_sync([fine], backends=BACKENDS)[0].success
+    assert spawn_sequential_sync([fine], backends=BACKENDS)[0].success
 
 
 def test_every_door_has_a_twin_with_the_same_arguments() -> None:
-    doors = [name for name in aurora_spawner.__all__ if name.startswith("spawn") and not name.endswith("_sync")]
+    module = importlib.import_module("aurora_spawner.spawn")
+    doors = [name for name in aurora_spawner.__all__ if name.startswith("spawn")]
     for name in doors:
-        door: Any = getattr(aurora_spawner, name)
-        twin: Any = getattr(aurora_spawner, f"{name}_sync")
+        door: Any = getattr(module, name)
+        twin: Any = getattr(module, f"{name}_sync")
         assert inspect.iscoroutinefunction(door)
         assert list(inspect.signature(door).parameters) == list(inspect.signature(twin).parameters)
     assert len(doors) == 6

@@ -14,15 +14,10 @@ from aurora_spawner import (
     EarlyDetection,
     RecoveryPolicy,
     RecoverySettings,
-    RecoveryStrategy,
     Run,
     RunEvent,
     RunReport,
     SpawnTask,
-    TaskHedged,
-    TaskRetried,
-    TaskStalled,
-    TaskStarted,
     TimeoutPolicy,
 )
 from aurora_spawner.attempts.end_reason import EndReason
@@ -32,6 +27,7 @@ from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, 
 from aurora_spawner.recovery.restore import RestoredRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import TaskHedged, TaskRetried, TaskStalled, TaskStarted
 from aurora_spawner.tasks.usage_windows import UsageWindow
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 

@@ -10,19 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import (
-    CommandBackend,
-    RecoveryPolicy,
-    RecoverySettings,
-    Run,
-    RunEvent,
-    RunReport,
-    SpawnTask,
-    TaskHedged,
-)
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, RunReport, SpawnTask
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import TaskHedged
 from aurora_spawner.testing import processes_of_run
 
 BACKENDS = {

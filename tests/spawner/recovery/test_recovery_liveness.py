@@ -12,16 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import (
-    CommandBackend,
-    EarlyDetection,
-    RecoveryPolicy,
-    RecoverySettings,
-    Run,
-    RunEvent,
-    SpawnTask,
-    TaskStalled,
-)
+from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
 from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.attempts.process_identity import identify, own_identity
 from aurora_spawner.liveness.process_activity import LivenessProbe, WatchedAttempt
@@ -29,6 +20,7 @@ from aurora_spawner.liveness.stall_detection import ActivitySample, StallVerdict
 from aurora_spawner.liveness.watchdog import Watchdog
 from aurora_spawner.recovery.timeouts import TimeLimits
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import TaskStalled
 
 PYTHON = (sys.executable, "-I", "-S", "-c")
 

@@ -14,23 +14,7 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import (
-    BatchTripped,
-    CommandBackend,
-    Run,
-    RunEvent,
-    RunPaused,
-    RunReport,
-    RunUnpaused,
-    SpawnTask,
-    TaskDeferred,
-    TaskEnded,
-    TaskEvent,
-    TaskRetried,
-    TaskStalled,
-    TaskStarted,
-    TaskState,
-)
+from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskState
 from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -38,6 +22,17 @@ from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.recovery.policy import BatchAction, BreakerPolicy, EarlyDetection, RecoveryPolicy, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import (
+    BatchTripped,
+    RunPaused,
+    RunUnpaused,
+    TaskDeferred,
+    TaskEnded,
+    TaskEvent,
+    TaskRetried,
+    TaskStalled,
+    TaskStarted,
+)
 
 QUICK = RecoveryPolicy(base_delay=0.01, max_delay=0.02)
 SH = CommandBackend("sh", ("sh",))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.taskruns.resume import ResumePlan
-    from aurora_spawner import Run, RunEvent, TaskFile
+    from aurora_spawner import Run, RunEvent
+    from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "refresh_memory", "report_result", "resume"]
 

@@ -5,6 +5,7 @@ SpawnerError
 ├── TaskFileError      a task file that cannot be read: path and line
 ├── GraphError         dependencies that cannot be satisfied: the task, and its line where it came from a file
 ├── BackendError       an agent that no backend drives, or whose program is not there
+│   └── MissingExtraError     a backend that needs an extra of this package which is not installed
 ├── JournalError       the journal cannot be read or written
 │   ├── JournalLockedError    another process holds it longer than the wait
 │   └── JournalCorruptError   it is not a journal, or its hash chain is broken
@@ -26,7 +27,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 
@@ -73,6 +74,16 @@ class BackendError(SpawnerError):
     def __init__(self, agent: str, problem: str) -> None:
         super().__init__(f"agent {agent}: {problem}")
         self.agent = agent
+
+
+class MissingExtraError(BackendError):
+    """A backend needs packages that only an extra of aurora-spawner installs."""
+
+    def __init__(self, agent: str, *, extra: str, packages: Sequence[str]) -> None:
+        named = " and ".join(packages)
+        super().__init__(agent, f"needs {named}, not installed here: pip install 'aurora-spawner[{extra}]'")
+        self.extra = extra
+        self.packages = tuple(packages)
 
 
 class JournalError(SpawnerError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_cli.render.words import one_line
-from aurora_spawner import RunStarted, TaskEnded, TaskEvent, TaskStarted
+from aurora_spawner.tasks.run_events import RunStarted, TaskEnded, TaskEvent, TaskStarted
 
 if TYPE_CHECKING:
     from aurora_spawner import RunEvent, SpawnResult

@@ -16,7 +16,7 @@ from rich.text import Text
 from aurora_cli.output import lasting
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.words import one_line
-from aurora_spawner import RunEnding, RunPaused, RunUnpaused, TaskEnded
+from aurora_spawner.tasks.run_events import RunEnding, RunPaused, RunUnpaused, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from aurora_core import AuroraCoreError, Memory, Part, Project, linked_worktree_above, load_config
+from aurora_core import AuroraCoreError, Memory, Project, load_config
+from aurora_core.checkouts import linked_worktree_above
 from aurora_core.private_files import private_folder
 from aurora_core.project import shared_answers_folder
+from aurora_core.trust import Part
 from aurora_soar.aurora import trust
 from aurora_soar.errors import NoProjectError
 from aurora_soar.notices import Notice, Notify, log_notice
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from aurora_core import Claim, Config, IndexProgress, IndexReport
+    from aurora_core import Config, IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_core.settings.keys import KeyStore
+    from aurora_core.trust import Claim
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
     from aurora_soar.log.execution import Verbosity

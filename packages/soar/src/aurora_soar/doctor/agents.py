@@ -13,10 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner import BackendError, CliBackend
+from aurora_spawner import CliBackend
 from aurora_spawner.backends.model.apis import APIS
 from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.errors import BackendError
 from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:

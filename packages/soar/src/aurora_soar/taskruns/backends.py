@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from aurora_spawner import Backend, BackendError, CliBackend, CommandBackend
+from aurora_spawner import Backend, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
+from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

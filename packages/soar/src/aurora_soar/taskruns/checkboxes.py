@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner import TaskEnded, TaskFileError, tick
+from aurora_spawner import tick
+from aurora_spawner.errors import TaskFileError
+from aurora_spawner.tasks.run_events import TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aurora_spawner import RunEvent, SpawnResult, TaskFile
+    from aurora_spawner import RunEvent, SpawnResult
+    from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["Checkboxes"]
 

@@ -9,10 +9,13 @@ from aurora_soar.notices import Notice
 from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.resume import TASKFILE_RUN, stored_limit
-from aurora_spawner import JournalError, Run, RunOptions, RunReport, RunStarted
+from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
+from aurora_spawner.errors import JournalError
+from aurora_spawner.journal.views import RunOptions
 from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.tasks.run_events import RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
-    from aurora_spawner import RunEvent, SpawnResult, TaskFile
+    from aurora_spawner import RunEvent, SpawnResult
+    from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["TaskRunResult", "execute_run", "new_run", "nothing_to_run", "resumed_run"]
 

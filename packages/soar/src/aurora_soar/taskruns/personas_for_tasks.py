@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aurora_soar.personas import Persona, Roster
-    from aurora_spawner import Backend, TaskFile, TaskLine
+    from aurora_spawner import Backend
     from aurora_spawner.journal.views import TaskRow
+    from aurora_spawner.taskfiles.model import TaskFile, TaskLine
 
 __all__ = ["AssignedPersonas", "assign_personas", "keep_assignments"]
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Roster
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.limits import RunLimits
-    from aurora_spawner import Backend, RecoverySettings, SpawnTask, TaskFile
-    from aurora_spawner.taskfiles.model import Order
+    from aurora_spawner import Backend, RecoverySettings, SpawnTask
+    from aurora_spawner.taskfiles.model import Order, TaskFile
 
 __all__ = ["SpawnPlan", "assigned_personas", "check_agents", "plan_taskfile"]
 

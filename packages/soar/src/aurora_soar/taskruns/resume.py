@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Final
 from aurora_soar.errors import NotResumableError, StoredLimitError
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
 from aurora_soar.taskruns.plan import assigned_personas
-from aurora_spawner import RunOptions, read_taskfile
+from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
+from aurora_spawner.journal.views import RunOptions
 from aurora_spawner.taskfiles.model import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aurora_soar.personas import Roster
-    from aurora_spawner import Backend, TaskFile
+    from aurora_spawner import Backend
     from aurora_spawner.control.checkpoints import RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = [
     "TASKFILE_RUN",

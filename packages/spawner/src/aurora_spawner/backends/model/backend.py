@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.model.apis import APIS, KEY_VARIABLE
-from aurora_spawner.errors import BackendError
+from aurora_spawner.errors import BackendError, MissingExtraError
 from aurora_spawner.supervision.interpreter import python_command
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "aurora_spawner.backends.model.call"
 """The module that makes the call."""
+EXTRA: Final = "models"
+"""The extra of this package that installs what the module imports."""
+NEEDED: Final = ("httpx", "tenacity")
 MAX_TOKENS: Final = 16_384
 IDLE_S: Final = 120.0
 
@@ -70,12 +74,23 @@ class ModelBackend:
         return urlsplit(self.base_url).netloc or self.base_url if self.base_url else APIS[self.api].provider
 
     def invoke(self, task: SpawnTask) -> Invocation:
-        """How it is started, but for the paths of an attempt."""
+        """Returns the invocation without the paths of an attempt.
+
+        Raises:
+            MissingExtraError: The packages that call a model are not installed.
+        """
         here = Path()
         return self.request(AttemptRequest(task=task, folder=here, prompt_file=here / "prompt", home=here / "home"))
 
     def request(self, request: AttemptRequest) -> Invocation:
-        """How it is started for an attempt; the key is in its environment only."""
+        """Returns the invocation for an attempt; the key is in its environment only.
+
+        Raises:
+            MissingExtraError: The packages that call a model are not installed.
+        """
+        missing = [name for name in NEEDED if find_spec(name) is None]
+        if missing:
+            raise MissingExtraError(self.name, extra=EXTRA, packages=missing)
         instructions = (request.task.instructions or "").strip()
         path = request.folder / "instructions.md"
         key = self.key() if self.key else ""
