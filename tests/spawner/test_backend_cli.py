@@ -160,7 +160,7 @@ def test_what_is_missing_says_how_to_get_it(programs: Path, tmp_path: Path) -> N
     with pytest.raises(BackendError, match="install @openai/codex, set `command:` or give its full path"):
         started(tmp_path, "codex")
     assert started(tmp_path, "codex", command=(str(programs / "claude"),)).command[0].endswith("/claude")
-    with pytest.raises(BackendError, match="unknown kind kodex; there are: claude, codex"):
+    with pytest.raises(BackendError, match="unknown kind kodex; known kinds: claude, codex"):
         CliBackend(name="k", kind="kodex")
 
 

@@ -25,7 +25,7 @@ from aurora_spawner.backends.fields import Fields
 from aurora_spawner.backends.model import backend as backend_module
 from aurora_spawner.backends.model.apis import APIS, Answer
 from aurora_spawner.backends.model.backend import ModelBackend
-from aurora_spawner.backends.model.call import Blanking, _retry_after_s
+from aurora_spawner.backends.model.call import Redactor, _retry_after_s
 from aurora_spawner.backends.model.limit_headers import windows_in
 from aurora_spawner.backends.model.sse import EVENT_LIMIT, SseReader, StreamError
 from aurora_spawner.classification.causes import Cause
@@ -431,7 +431,7 @@ def test_a_huge_answer_is_whole(server: Server, api: str) -> None:
 def test_an_answer_that_was_cut_at_its_limit_is_no_success(server: Server, api: str) -> None:
     reply, _ = ask(backend(server, "cut", api))
     assert (reply.text, reply.finished) == ("half of", False)
-    assert "cut at its limit of tokens" in (reply.failure or "")
+    assert "reached its token limit" in (reply.failure or "")
 
 
 @pytest.mark.parametrize("api", ALL)
@@ -492,9 +492,9 @@ def test_whose_limits_it_meets() -> None:
 
 
 def test_an_api_that_is_not_there_and_a_missing_model_are_errors() -> None:
-    with pytest.raises(BackendError, match="knows no api telepathy"):
+    with pytest.raises(BackendError, match="unknown api telepathy; known APIs: anthropic"):
         ModelBackend(name="a", api="telepathy", model="m")
-    with pytest.raises(BackendError, match="needs a model"):
+    with pytest.raises(BackendError, match="has no model; name one"):
         ModelBackend(name="a", api="openai", model="")
     assert isinstance(ModelBackend(name="a", api="openai", model="m"), AgentBackend)
 
@@ -582,7 +582,7 @@ def test_a_date_to_wait_for_is_read_too() -> None:
 
 @given(st.text("ab", min_size=1, max_size=4), st.lists(st.text("abc", max_size=6), max_size=8))
 def test_a_secret_is_taken_out_of_a_text_however_it_is_cut(secret: str, pieces: list[str]) -> None:
-    blanking = Blanking(secret)
+    blanking = Redactor(secret)
     told = "".join([*map(blanking.feed, pieces), blanking.close()])
     whole = "".join(pieces)
     assert secret not in told

@@ -24,7 +24,7 @@ def told(stem: str) -> str:
     ("stem", "lines"),
     [
         ("claude-done", ["I write a note.", "> Write: note.txt", "The note is written."]),
-        ("claude-waiting", ["~ tries again: rate_limit (status 429)"] * 2),
+        ("claude-waiting", ["~ retrying: rate_limit (status 429)"] * 2),
         ("claude-refused", ["! API Error: 401 no such key"]),
         ("gemini-done", ["I look first.", "> read_file: a", "All done."]),
         ("codex-done", ["> command_execution: ls", "> file_change: a.py", "Added a.py."]),

@@ -1,5 +1,5 @@
-"""Kinds of agent: how each is started, what its output means, how it continues a session.
+"""Kinds of agent: the start of each, the meaning of its output, and the resumption of its sessions.
 
-`profiles.py` is the table of the agent command lines, `dialects/` reads what each prints, `model/` calls a model
-directly, `command.py` runs any program.
+`profiles.py` is the table of agent CLIs, `dialects/` reads their output, `model/` calls a model directly, and
+`command.py` runs any program.
 """

@@ -1,4 +1,4 @@
-"""What the spawner needs to know of a kind of agent."""
+"""The port to a kind of agent: `Backend`, and the values that cross it."""
 
 from __future__ import annotations
 
@@ -18,66 +18,66 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """How an agent is started for one task; the prompt goes to its stdin unless its command carries it."""
+    """The start of an agent for one task; its stdin is the prompt unless its command carries it."""
 
     command: tuple[str, ...]
     env: Mapping[str, str]
     keep_env: tuple[str, ...] = ()
-    """Names or patterns of further variables that the user wants this agent to inherit."""
+    """Names or patterns of further variables that the user passes to this agent."""
     instructed: bool = False
-    """The command or environment carries the task's instructions; else they are put before the prompt."""
+    """True if the command or environment carries the task's instructions; else they precede the prompt."""
     own_env: tuple[str, ...] = ()
-    """Patterns of inherited variables that are this agent's and its provider's, keys included."""
+    """Patterns of the inherited variables of this agent and its provider, keys included."""
     files: Mapping[Path, str] = field(default_factory=dict)
-    """Written before it starts, where they are not there yet: its configuration."""
+    """Configuration files to write before the start, if they do not exist."""
     session_id: str | None = None
-    """What its session is called, where that was for us to choose."""
+    """The id of its new session, if we chose it."""
     prompt_last: bool = False
-    """The prompt is to be the command's last argument; if it is too long, words that say which file holds it."""
+    """True makes the prompt the command's last argument; for a long prompt, that argument names the prompt's file."""
     prompt_on_stdin: bool = True
-    """Without it stdin is empty: an agent that reads its stdin beside its argument would be asked twice."""
+    """False leaves stdin empty, for an agent that would read the prompt from its stdin and its argument."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an agent said, read from its streams."""
+    """An agent's answer and report, read from its output."""
 
     text: str
     failure: str | None = None
-    """What the agent itself reports as failed, whatever its exit code says."""
+    """The failure that the agent itself reports, whatever its exit code."""
     finished: bool = False
-    """It gave a terminal success event; agents without events never do."""
+    """True if the agent sent a final success event; agents without events never send one."""
     ends_with_event: bool = False
-    """It would have given one, had it come to its end: exit code 0 alone does not count."""
+    """True if the agent ends with an event when it succeeds: exit code 0 alone does not count."""
     reported: ReportedFailure | None = None
-    """That failure for the classifier, or what the agent was trying again for when it was cut off."""
+    """The failure for the classifier: the reported one, or the one that the agent retried when it was cut off."""
     session_id: str | None = None
-    """What it can be resumed by."""
+    """The id by which the session is resumed."""
     model: str | None = None
     usage: Usage | None = None
-    """What the attempt used; None where its agent does not say."""
+    """The usage of the attempt; None if the agent does not report it."""
     session_usage: Usage | None = None
-    """The part of it that is counted for the whole session, attempts before this one included."""
+    """The part of `usage` that counts for the whole session, earlier attempts included."""
     worked: bool = False
-    """Its model began to answer."""
+    """True if the model started to answer."""
     retries: int = 0
-    """Calls of its model that it tried again."""
+    """The number of retried model calls."""
     windows: tuple[UsageWindow, ...] = ()
-    """Usage windows of the account, as they were told last."""
-    tells_tools: bool = False
-    """Its agent tells each tool that it uses."""
+    """The account's usage windows, as last reported."""
+    reports_tools: bool = False
+    """True if the agent reports each tool that it uses."""
     tool_calls: int = 0
     lines: int = 0
     unknown_events: int = 0
-    """Of types that we do not know: its version may be newer than what we know of it."""
+    """The number of events of unknown types; the agent may be newer than its dialect here."""
     broken_lines: int = 0
 
     def counted(self, *, lines: int, unknown: int, broken: int) -> Reply:
-        """The same with how much of its stream could be read."""
+        """Returns the reply with the counts of lines, unknown events and broken lines."""
         return replace(self, lines=lines, unknown_events=unknown, broken_lines=broken)
 
     def after(self, before: Usage | None) -> Reply:
-        """The same of an attempt whose session had used that much before it."""
+        """Returns the reply without the usage that its session had before the attempt."""
         if self.usage is None or self.session_usage is None or before is None:
             return self
         return replace(
@@ -90,16 +90,16 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """What tasks call it by."""
+        """The name by which tasks refer to this backend."""
         ...
 
     @property
     def timeout_s(self) -> float | None:
-        """The limit of an attempt where the task sets none."""
+        """The time limit of an attempt if its task sets none."""
         ...
 
     def invoke(self, task: SpawnTask) -> Invocation:
-        """How to start it for this task.
+        """Returns the invocation of the agent for this task.
 
         Raises:
             BackendError: Its program cannot be found.
@@ -107,43 +107,43 @@ class Backend(Protocol):
         ...
 
     def read(self, stdout: str, stderr: str) -> Reply:
-        """What an ended attempt said."""
+        """Returns the reply of an ended attempt."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRequest:
-    """One attempt for which a command line is wanted."""
+    """One attempt that needs an invocation."""
 
     task: SpawnTask
     folder: Path
-    """The attempt's own."""
+    """The attempt's folder."""
     prompt_file: Path
-    """Holds the prompt."""
+    """The file that holds the prompt."""
     home: Path
-    """Where the agent may keep its configuration and sessions for this task, if it shall not use the user's own."""
+    """The folder for the agent's configuration and sessions in this task, if it does not use the user's."""
     resume: str | None = None
-    """A session of this agent to go on with."""
+    """The id of a session of this agent to resume."""
     new_session: str = ""
-    """What a new one may be called, by an agent that lets its caller choose; empty for one that resumes none."""
+    """The id for a new session, if the agent lets its caller choose one; empty if it resumes none."""
 
 
 @runtime_checkable
 class AgentBackend(Backend, Protocol):
-    """Drives a kind of agent that tells what it does by events, and may go on with a session."""
+    """Drives a kind of agent that reports its work by events and may resume sessions."""
 
     @property
     def dialect(self) -> Dialect | None:
-        """What its stdout is written in; None for plain text."""
+        """The dialect of its stdout; None for plain text."""
         ...
 
     @property
     def resumes(self) -> bool:
-        """Whether it can go on with a session by its id."""
+        """True if it can resume a session by its id."""
         ...
 
     def request(self, request: AttemptRequest) -> Invocation:
-        """How to start it for this attempt.
+        """Returns the invocation of the agent for this attempt.
 
         Raises:
             BackendError: Its program cannot be found.
@@ -151,14 +151,14 @@ class AgentBackend(Backend, Protocol):
         ...
 
     def read_stream(self, pieces: Iterable[bytes]) -> Reply:
-        """What an ended attempt said, from its output piece by piece."""
+        """Returns the reply of an ended attempt, from the pieces of its output."""
         ...
 
 
 def with_events(backend: Backend) -> AgentBackend | None:
-    """The same backend where it is one that tells events; None where it is a plain one."""
+    """Returns the backend if it reports events; else None."""
     kind = type(backend)
-    if kind not in _WITH_EVENTS:  # a protocol takes 20 µs to be asked, three times an attempt
+    if kind not in _WITH_EVENTS:  # a protocol check takes 20 µs, three times an attempt
         _WITH_EVENTS[kind] = isinstance(backend, AgentBackend)
     return cast("AgentBackend", backend) if _WITH_EVENTS[kind] else None
 

@@ -1,4 +1,4 @@
-"""An agent CLI that is known by name, with the user's choices."""
+"""The backend of the known agent CLIs, with the user's settings."""
 
 from __future__ import annotations
 
@@ -37,67 +37,67 @@ class CliBackend:
     """One of the CLIs of `PROFILES`.
 
     Raises:
-        BackendError: There is none of that kind.
+        BackendError: The kind is unknown.
     """
 
     name: str
     kind: str
     command: tuple[str, ...] = ()
-    """Instead of the program found on PATH."""
+    """The command that replaces the program found on PATH."""
     model: str | None = None
-    """For tasks that name none; None leaves it to the CLI."""
+    """The model for tasks that name none; None leaves the choice to the CLI."""
     args: tuple[str, ...] = ()
-    """More arguments, after ours."""
+    """Further arguments, after ours."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Comes before what we set."""
+    """Variables that override ours."""
     permissive: bool = False
-    """It may use every tool unasked; else it keeps to its own careful mode."""
+    """True lets it use every tool without asking; else it runs in its own safe mode."""
     isolated: bool = False
-    """It gets configuration and sessions of its own for each task: no instructions, servers, logins of the user."""
+    """True gives each task separate configuration and sessions, without the user's instructions and logins."""
     timeout_s: float | None = None
     named_provider: str | None = None
     keep_env: tuple[str, ...] = ()
-    """Names or patterns of further variables that it sees of the user's environment."""
+    """Names or patterns of further variables that it inherits from the user's environment."""
 
     def __post_init__(self) -> None:
         if self.kind not in PROFILES:
-            raise BackendError(self.name, f"is of the unknown kind {self.kind}; there are: {', '.join(PROFILES)}")
+            raise BackendError(self.name, f"unknown kind {self.kind}; known kinds: {', '.join(PROFILES)}")
 
     @property
     def profile(self) -> Profile:
-        """The quirks of its kind."""
+        """The profile of its kind."""
         return PROFILES[self.kind]
 
     @property
     def dialect(self) -> Dialect:
-        """What it prints."""
+        """The dialect of its stdout."""
         return DIALECTS[self.kind]
 
     @property
     def cost_flag(self) -> tuple[str, ...]:
-        """What comes before the US dollars that an attempt may cost, where it can be told."""
+        """The option for an attempt's cost limit in US dollars; empty if the CLI has none."""
         return self.profile.cost_limit
 
     @property
     def resumes(self) -> bool:
-        """Whether it can go on with a session."""
+        """True if it can resume a session."""
         return self.profile.resumed is not None
 
     @property
     def provider(self) -> str:
-        """Whose limits it meets."""
+        """The provider whose rate limits apply."""
         if self.named_provider:
             return self.named_provider
         maker, slash, _rest = (self.model or "").partition("/")
         return maker if slash and self.profile.provider_in_model else self.profile.provider
 
     def invoke(self, task: SpawnTask) -> Invocation:
-        """How it is started, but for the paths of an attempt."""
+        """Returns the invocation without the paths of an attempt."""
         here = Path()
         return self.request(AttemptRequest(task=task, folder=here, prompt_file=here / "prompt", home=here / "home"))
 
     def request(self, request: AttemptRequest) -> Invocation:
-        """How it is started for an attempt."""
+        """Returns the invocation for an attempt."""
         profile = self.profile
         program = self.command or (profile.program,)
         find_program(self.name, program[0], self.env, advice=f"install {profile.package}, set `command:`")
@@ -127,10 +127,10 @@ class CliBackend:
         )
 
     def windows_of(self, home: Path, session_id: str) -> tuple[UsageWindow, ...]:
-        """Returns how full the usage windows of its account are, as an ended session has noted it.
+        """Returns the usage windows of its account, as an ended session has recorded them.
 
         Args:
-            home: The folder of the task's own configuration, where it has one.
+            home: The folder of the task's separate configuration, if the agent is isolated.
         """
         profile = self.profile
         if profile.windows is None:
@@ -154,10 +154,10 @@ class CliBackend:
         )
 
     def own_env(self, model: str | None = None) -> tuple[str, ...]:
-        """Returns patterns of the inherited variables that are its own and its provider's.
+        """Returns patterns of the inherited variables of this agent and its provider.
 
         Args:
-            model: The task's, which may say whose it is.
+            model: The task's model, whose name may include the provider.
         """
         profile = self.profile
         asked = [
@@ -179,11 +179,11 @@ class CliBackend:
         return {**profile.env, **mode, **root, **isolated, **self.env}
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
-        """What its events say."""
+        """Returns the reply that its events report."""
         return self.read_stream([stdout.encode("utf-8", errors="surrogatepass")])
 
     def read_stream(self, pieces: Iterable[bytes]) -> Reply:
-        """What its events say, from its output piece by piece."""
+        """Returns the reply that its events report, from the pieces of its output."""
         return digest_of(self.dialect, pieces)
 
 
@@ -194,7 +194,7 @@ def _filled(word: str, places: Mapping[str, str]) -> str:
 
 
 def installed_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The known CLIs whose program is on PATH, the one that is chosen first before the others."""
+    """Returns the known CLIs whose program is on PATH, the preferred one first."""
     return tuple(
         kind for kind, profile in PROFILES.items() if shutil.which(profile.program, path=environ.get("PATH"))
     )

@@ -1,4 +1,4 @@
-"""What Codex notes of the usage windows of its account: in the log of each session, and nowhere in its events."""
+"""Usage windows from Codex's session logs; its events do not report them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 TAIL_BYTES: Final = 256 << 10
-"""Of a log, what is read: its end."""
+"""The bytes read from the end of a log."""
 _PARTS: Final = ("primary", "secondary")
 
 
 def windows_of(home: Path, session_id: str) -> tuple[UsageWindow, ...]:
-    """Returns the windows as the session told them last; none where nothing of it can be read.
+    """Returns the usage windows that a session recorded last; none if its log cannot be read.
 
     Args:
         home: CODEX_HOME.
-        session_id: A UUID of version 7, which holds the day that the log is filed under.
+        session_id: A UUID of version 7, which contains the day of the log's folder.
     """
     for log in _logs(home, session_id):
         for line in reversed(_tail(log).split("\n")):
@@ -58,7 +58,7 @@ def _tail(log: Path) -> str:
 
 
 def _windows(limits: Fields) -> tuple[UsageWindow, ...]:
-    """Where credits pay for more than the windows hold, none of them closes the account."""
+    """Returns the windows; none if the account's credits pay for usage beyond them."""
     credit = limits.fields("credits")
     if credit.is_true("has_credits") or credit.is_true("unlimited"):
         return ()

@@ -1,4 +1,4 @@
-"""Any program as an agent: prompt on its stdin, answer on its stdout, or events in a dialect that is understood."""
+"""The backend of any program: prompt on stdin; on stdout the answer, or events in a known dialect."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 PromptBy = Literal["stdin", "file", "argument"]
 PROMPT_FILE: Final = "{prompt_file}"
-"""Stands in a command for the file that holds the prompt."""
+"""The placeholder in a command for the prompt's file."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandBackend:
     """A program that reads a prompt and prints an answer.
 
-    It finds the run, task, attempt and model in AURORA_RUN_ID, AURORA_TASK_ID, AURORA_ATTEMPT_NUMBER, AURORA_MODEL.
+    AURORA_RUN_ID, AURORA_TASK_ID, AURORA_ATTEMPT_NUMBER and AURORA_MODEL name its run, task, attempt and model.
 
     Raises:
         BackendError: The command is empty.
@@ -35,21 +35,21 @@ class CommandBackend:
 
     name: str
     command: tuple[str, ...]
-    """An argument list; no shell reads it. A relative path counts from the run's working folder."""
+    """An argument list, run without a shell. A relative path counts from the run's working folder."""
     env: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
     keep_env: tuple[str, ...] = ()
-    """Names or patterns of inherited variables that it needs beyond what every program does, keys included."""
+    """Names or patterns of further variables that it inherits, keys included."""
     provider: str | None = None
-    """Whose rate limits it meets; None shares them with whatever runs the same command."""
+    """The provider whose rate limits apply; None shares limits with agents that run the same command."""
     instructible: bool = True
-    """Whether a task's instructions stand before its prompt; a program that is no model has no use for them."""
+    """True puts a task's instructions before its prompt; a program that is no model does not need them."""
     dialect: Dialect | None = None
-    """Of the events that it prints; None for an answer in plain text."""
+    """The dialect of its events; None for an answer in plain text."""
     prompt: PromptBy = "stdin"
-    """How it takes its prompt: "file" puts a path for {prompt_file} in the command, or at its end."""
+    """The way the prompt is passed; "file" puts its path in place of {prompt_file}, or at the end of the command."""
     model: str | None = None
-    """For tasks that name none."""
+    """The model for tasks that name none."""
     resumes: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class CommandBackend:
             raise BackendError(self.name, "has no command; give the program and its arguments")
 
     def invoke(self, task: SpawnTask) -> Invocation:
-        """The command as it is."""
+        """Returns the command unchanged."""
         find_program(self.name, self.command[0], self.env)
         model = task.model or self.model
         named = {"AURORA_MODEL": model} if model else {}
@@ -65,7 +65,7 @@ class CommandBackend:
         return Invocation(command=self.command, env=env, keep_env=self.keep_env, instructed=not self.instructible)
 
     def request(self, request: AttemptRequest) -> Invocation:
-        """The command with the prompt where it wants it."""
+        """Returns the command with the prompt where the program expects it."""
         plain = self.invoke(request.task)
         return replace(
             plain,
@@ -83,22 +83,22 @@ class CommandBackend:
         return (*self.command, path)
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
-        """All of stdout is the answer, unless it speaks a dialect."""
+        """Returns all of stdout as the answer; with a dialect, the reply that its events report."""
         if self.dialect:
             return self.read_stream([stdout.encode("utf-8", errors="surrogatepass")])
         return Reply(text=stdout, reported=final_failure(stdout))
 
     def read_stream(self, pieces: Iterable[bytes]) -> Reply:
-        """What its events say; only for one that has a dialect."""
+        """Returns the reply that its events report; needs a dialect."""
         assert self.dialect is not None
         return digest_of(self.dialect, pieces)
 
 
 def find_program(name: str, program: str, env: Mapping[str, str], *, advice: str = "install it") -> None:
-    """Sees that a program is there.
+    """Checks that a program exists.
 
     Raises:
-        BackendError: It is not.
+        BackendError: The program does not exist.
     """
     if find_on_path(program, env.get("PATH")) is None:
         raise BackendError(name, f"{program} is not on PATH; {advice} or give its full path")

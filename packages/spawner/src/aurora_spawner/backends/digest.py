@@ -1,4 +1,4 @@
-"""From the events of an attempt to what came of it."""
+"""The digest: turns the events of an attempt into its reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aurora_spawner.backends.events import (
     ToolCall,
     ToolResult,
     UsageReported,
-    WindowsTold,
+    WindowsReported,
 )
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.tasks.usage import NOTHING
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 ANSWER_LIMIT: Final = 4 << 20
-"""Characters of a message; of a longer one the beginning is kept."""
+"""The characters kept of a message; the end of a longer one is cut."""
 
 
 @dataclass(slots=True)
 class Digest:
-    """Takes in the events of one attempt, in order."""
+    """Collects the events of one attempt, in order."""
 
     dialect: Dialect
     session_id: str | None = None
@@ -44,32 +44,32 @@ class Digest:
     usage: Usage | None = None
     session_usage: Usage | None = None
     answer: str = ""
-    """The last message so far."""
+    """The last complete message so far."""
     tool_calls: int = 0
     retries: int = 0
     worked: bool = False
-    """It began to answer: a session that is worth going on with."""
+    """True once the model answers: its session is worth resuming."""
     failure: ReportedFailure | None = None
     _finished: bool = False
-    _for_good: bool = False
+    _failed_finally: bool = False
     _pending: ReportedFailure | None = None
-    """What it tries again for, where nothing came after that."""
+    """The failure that the agent retries, if no later event came."""
     _asked: ReportedFailure | None = None
-    """The last refusal in which its provider said how long to wait."""
+    """The last refusal in which the provider named a wait."""
     _windows: dict[str, UsageWindow] = field(default_factory=dict)
-    """By name, as they were told last."""
+    """The usage windows by name, as last reported."""
     _background: set[str] = field(default_factory=set)
-    """Agents of its own that still work."""
+    """The ids of its own background agents that still work."""
     _message: list[str] = field(default_factory=list)
     _length: int = 0
 
     def take(self, events: Iterable[AgentEvent]) -> None:
-        """The next events."""
+        """Takes in the next events."""
         for event in events:
             self._take(event)
 
     def _take(self, event: AgentEvent) -> None:
-        if not isinstance(event, (RetryNotice, SessionStarted, UsageReported, WindowsTold)):
+        if not isinstance(event, (RetryNotice, SessionStarted, UsageReported, WindowsReported)):
             self._pending = None
         match event:
             case SessionStarted():
@@ -77,7 +77,7 @@ class Digest:
                 self.model = event.model or self.model
                 self.worked = self.worked or event.at_work
             case Text():
-                self._say(event)
+                self._add_text(event)
             case ToolCall():
                 self.tool_calls += 1
                 self.worked = True
@@ -89,28 +89,28 @@ class Digest:
                 self.session_usage = event.session or self.session_usage
                 self.model = event.model or self.model
             case RetryNotice():
-                self._try_again(event)
-            case WindowsTold() | BackgroundAgent():
-                self._keep_up(event)
+                self._retry(event)
+            case WindowsReported() | BackgroundAgent():
+                self._update(event)
             case Succeeded() | Failed():
                 self._end(event)
 
-    def _keep_up(self, event: WindowsTold | BackgroundAgent) -> None:
-        if isinstance(event, WindowsTold):
+    def _update(self, event: WindowsReported | BackgroundAgent) -> None:
+        if isinstance(event, WindowsReported):
             self._windows |= {window.name: window for window in event.windows}
         elif event.works:
             self._background.add(event.id)
         else:
             self._background.discard(event.id)
 
-    def _try_again(self, event: RetryNotice) -> None:
+    def _retry(self, event: RetryNotice) -> None:
         self.retries += 1
         if event.failure.status or event.failure.code:
             self._pending = event.failure
         if event.failure.retry_after_s is not None:
             self._asked = event.failure
 
-    def _say(self, event: Text) -> None:
+    def _add_text(self, event: Text) -> None:
         if not event.continues:
             self._end_message()
         self.worked = True
@@ -135,17 +135,17 @@ class Digest:
             self._end_message()
         if event.answer is not None:
             self.answer = event.answer[:ANSWER_LIMIT]
-        if not self._for_good:
+        if not self._failed_finally:
             self._finished, self.failure = True, None
 
     def _fail(self, event: Failed) -> None:
         self._finished = False
-        self._for_good = self._for_good or event.for_good
+        self._failed_finally = self._failed_finally or event.final
         if self.failure is None or event.failure.code or event.failure.status:
             self.failure = event.failure
 
     def reply(self) -> Reply:
-        """What came of it all."""
+        """Returns the reply so far."""
         self._end_message()
         left = len(self._background)
         failure = f"it reports: {self.failure.text}" if self.failure else None
@@ -164,12 +164,12 @@ class Digest:
             worked=self.worked,
             retries=self.retries,
             windows=tuple(self._windows.values()),
-            tells_tools=self.dialect.tells_tools,
+            reports_tools=self.dialect.reports_tools,
             tool_calls=self.tool_calls,
         )
 
     def _with_wait(self, failure: ReportedFailure | None) -> ReportedFailure | None:
-        """The failure with the wait that its provider asked for in an earlier answer of that status."""
+        """Returns the failure with the wait that the provider named in an earlier answer of the same status."""
         asked = self._asked
         if failure is None or asked is None or failure.retry_after_s is not None or asked.status != failure.status:
             return failure
@@ -177,7 +177,7 @@ class Digest:
 
 
 def digest_of(dialect: Dialect, pieces: Iterable[bytes]) -> Reply:
-    """What an attempt's whole output says."""
+    """Returns the reply of an attempt's whole output."""
     stream, digest = EventStream(dialect), Digest(dialect)
     for piece in pieces:
         digest.take(stream.feed(piece))

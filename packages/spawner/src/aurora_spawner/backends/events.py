@@ -1,4 +1,4 @@
-"""What can be seen of an agent at work: the events that every dialect is translated into."""
+"""Events of an agent at work, into which every dialect is translated."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStarted:
-    """The agent has a session of that id, which it can go on with later."""
+    """The agent has a session of this id, which it can resume later."""
 
     id: str
     model: str | None = None
     at_work: bool = False
-    """Its model has begun to answer."""
+    """True if its model has started to answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """The agent said something to its user."""
+    """The agent sent text to its user."""
 
     text: str
     continues: bool = False
-    """It is the next piece of the message before, where nothing else came between."""
+    """True if the text continues the message before it, with no other event between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ToolCall:
     name: str
     id: str = ""
     about: str = ""
-    """The command, path or query, in one line."""
+    """The command, path or query of the call, in one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,43 +50,43 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReported:
-    """What was used."""
+    """The agent reports its usage."""
 
     usage: Usage
     total: bool = False
-    """It takes the place of what was reported before; else it comes on top of that."""
+    """True if it replaces earlier reports; else it is added to them."""
     session: Usage | None = None
-    """What the whole session has used so far, processes before this one included, in the fields that the agent counts
-    that way; they are not in `usage`."""
+    """The usage of the whole session so far, earlier processes included, in the fields that the agent counts by
+    session; these fields are not in `usage`."""
     model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryNotice:
-    """The agent's call of its model failed, and the agent tries it again by itself."""
+    """The agent's model call failed, and the agent retries it by itself."""
 
     attempt: int | None = None
-    """From 1."""
+    """The number of the retry, from 1."""
     delay_s: float | None = None
     failure: ReportedFailure
-    """What it tries again for."""
+    """The failure of the call."""
 
     @property
     def status(self) -> int | None:
-        """Of the provider's answer."""
+        """The status of the provider's answer."""
         return self.failure.status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowsTold:
-    """How full the usage windows of the account are."""
+class WindowsReported:
+    """The agent reports the usage windows of its account."""
 
     windows: tuple[UsageWindow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackgroundAgent:
-    """An agent of the agent's own has begun to work in the background, or has ended there, however it went."""
+    """A background agent of the agent has started, or has ended with any outcome."""
 
     id: str
     works: bool
@@ -94,19 +94,19 @@ class BackgroundAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
-    """The agent says that it is done."""
+    """The agent reports success."""
 
     answer: str | None = None
-    """Its last words, where the event repeats them."""
+    """The final answer, if the event repeats it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The agent says that it could not do it."""
+    """The agent reports failure."""
 
     failure: ReportedFailure
-    for_good: bool = False
-    """A `Succeeded` that follows does not outweigh it."""
+    final: bool = False
+    """True if a later `Succeeded` does not cancel the failure."""
 
 
 AgentEvent = (
@@ -116,7 +116,7 @@ AgentEvent = (
     | ToolResult
     | UsageReported
     | RetryNotice
-    | WindowsTold
+    | WindowsReported
     | BackgroundAgent
     | Succeeded
     | Failed

@@ -1,4 +1,4 @@
-"""Errors as the APIs of models, and the agents that pass them on, write them down."""
+"""Failures read from the errors of model APIs, also as agents pass them on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 MESSAGE_LENGTH: Final = 4_000
 NESTING: Final = 8
-"""Errors within errors that are unwrapped."""
+"""The number of nested errors that are unwrapped."""
 _EMPTY: Final = ("", "error", "api_error", "query", "apierror", "unknown")
 
 
 def failure_in(error: object, *, depth: int = NESTING) -> ReportedFailure:
-    """An error as most APIs give it; nested ones, and ones written as JSON into the message, are unwrapped."""
+    """Returns the failure in an API's error; unwraps nested errors and JSON in the message."""
     if isinstance(error, str):
         inner = object_in(error) if depth else None
         if inner:
@@ -62,7 +62,7 @@ _STATUS: Final = re.compile(
 
 
 def status_in(message: str) -> int | None:
-    """The status of an answer that a message tells of."""
+    """Returns the HTTP status that a message mentions; None if it mentions none."""
     found = _STATUS.search(message[:MESSAGE_LENGTH])
     number = int(next(group for group in found.groups() if group)) if found else 0
     return number if 400 <= number <= 599 else None

@@ -1,4 +1,4 @@
-"""A JSON object of somebody else's making, read without trust: what is missing or of another type is empty."""
+"""Fields of an untrusted JSON object: a field that is missing or of another type reads as empty."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Fields:
     raw: dict[str, Any]
 
     def has(self, name: str) -> bool:
-        """Whether there is such a field, whatever it holds."""
+        """Returns True if the field exists, whatever its value."""
         return name in self.raw
 
     def text(self, *names: str) -> str:
-        """The first of these that is a string with something in it."""
+        """Returns the first of these fields that is a non-empty string; else ""."""
         found = (self.raw.get(name) for name in names)
         return next((value for value in found if isinstance(value, str) and value), "")
 
     def whole(self, *names: str) -> int | None:
-        """The first of these that is a whole number."""
+        """Returns the first of these fields that is a whole number; else None."""
         found = (self.raw.get(name) for name in names)
         return next((value for value in found if isinstance(value, int) and not isinstance(value, bool)), None)
 
     def count(self, *names: str) -> int:
-        """The first of these that is a whole number; 0 where none is, or it is below."""
+        """Returns the first of these fields that is a whole number; 0 if none is or it is negative."""
         return max(0, self.whole(*names) or 0)
 
     def real(self, name: str) -> float | None:
-        """An amount: a number that is neither infinite nor below 0, which no field of an agent can mean."""
+        """Returns an amount: a number that is neither negative nor infinite; else None."""
         value = self.raw.get(name)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
@@ -46,21 +46,21 @@ class Fields:
         return number if 0 <= number < float("inf") else None
 
     def fields(self, name: str) -> Fields:
-        """An object inside."""
+        """Returns the fields of a nested object."""
         value = self.raw.get(name)
         return Fields(value if isinstance(value, dict) else {})
 
     def rows(self, name: str) -> list[Fields]:
-        """The objects of a list inside."""
+        """Returns the fields of each object in a nested list."""
         value = self.raw.get(name)
         return [Fields(each) for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
     def is_true(self, name: str) -> bool:
-        """Whether the field is exactly true."""
+        """Returns True if the field is exactly true."""
         return self.raw.get(name) is True
 
     def about(self) -> str:
-        """What a tool's input is about: its command, path or query, in one line."""
+        """Returns the command, path or query of a tool's input, in one line."""
         said = self.text("command", "cmd", "file_path", "filePath", "path", "pattern", "query", "url", "description")
         if not said and self.raw:
             said = next((str(value) for value in self.raw.values() if value), "")
@@ -68,7 +68,7 @@ class Fields:
 
 
 def object_in(line: str) -> Fields | None:
-    """The JSON object that a line is; None where it is something else."""
+    """Returns the JSON object in a line; None if the line is anything else."""
     text = line.strip()
     if not (text.startswith("{") and text.endswith("}")):
         return None
@@ -80,7 +80,7 @@ def object_in(line: str) -> Fields | None:
 
 
 def beginning_of(line: str) -> Fields | None:
-    """The fields of an object whose line breaks off, but for the last one; None where there are none."""
+    """Returns the complete fields of an object whose line is cut off; None if it has none."""
     found: dict[str, Any] = {}
     place = line.find("{") + 1
     try:

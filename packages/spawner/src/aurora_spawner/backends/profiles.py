@@ -1,6 +1,6 @@
-"""The agent CLIs that are known by name, each with its quirks: everything that differs between them is in this table.
+"""Profiles of the known agent CLIs: this table holds all differences between them.
 
-What the flags do was tried with the versions that docs/agents.md names.
+The flags were tested with the versions that docs/agents.md names.
 """
 
 from __future__ import annotations
@@ -19,70 +19,70 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 SESSION: Final = "{session}"
-"""Stands in arguments for the session to go on with."""
+"""The placeholder in arguments for the session to resume."""
 TIME_LIMIT_MS: Final = "{time_limit_ms}"
-"""Becomes the attempt's time limit in milliseconds; 0 for none."""
+"""The placeholder for the attempt's time limit in milliseconds; 0 for none."""
 PROMPT_FILE: Final = "{prompt_file}"
 NEW_SESSION: Final = "{new_session}"
-"""Stands in arguments for what a new session is to be called."""
+"""The placeholder in arguments for the id of a new session."""
 INSTRUCTIONS: Final = "{instructions}"
-"""Stands in arguments for the file with a task's instructions."""
+"""The placeholder in arguments for the file with a task's instructions."""
 HOME: Final = "{home}"
-"""Stands in arguments, values and paths for the folder of an isolated agent's own configuration."""
+"""The placeholder in arguments, values and paths for the folder of an isolated agent's configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """How one CLI is driven."""
+    """The way one CLI is driven."""
 
     kind: str
     program: str
     package: str
-    """What brings it: a package of npm, or of the Python index with `pip:` before it."""
+    """The package to install: from npm, or with `pip:` before it from the Python index."""
     provider: str
-    """Whose limits it meets, unless its model says otherwise."""
+    """The provider whose rate limits apply, unless the model names another."""
     provider_in_model: bool = False
-    """A model is written "provider/model"."""
+    """True if models are written "provider/model"."""
     start: tuple[str, ...]
-    """Arguments of every attempt: no terminal, events on stdout."""
+    """The arguments of every attempt: no terminal, events on stdout."""
     model: tuple[str, ...] = ("--model",)
-    """What comes before the model's name."""
+    """The option before the model's name."""
     cost_limit: tuple[str, ...] = ()
-    """What comes before the US dollars after which it ends by itself."""
+    """The option before the US dollars at which it ends by itself."""
     safe: tuple[str, ...] = ()
-    """Arguments for its own careful mode, where that is not what it does anyway."""
+    """Arguments for its own safe mode, if that is not its default."""
     permissive: tuple[str, ...] = ()
-    """Arguments that let it use every tool unasked."""
+    """Arguments that let it use every tool without asking."""
     instructed: tuple[str, ...] = ()
-    """Arguments that add a task's instructions to its system prompt; empty where they go before the prompt."""
+    """Arguments that add a task's instructions to its system prompt; if empty, instructions precede the prompt."""
     prompt_last: bool = False
-    """It reads no prompt from stdin: its last argument is one."""
+    """True if the prompt is its last argument and not on stdin."""
     fresh: tuple[str, ...] = ()
     """The last arguments of a first attempt."""
     resumed: tuple[str, ...] | None = None
-    """The same where it goes on with a session; None where it cannot."""
+    """The last arguments of an attempt that resumes a session; None if it cannot resume."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Set always: no updates in the middle of work, and few tries of its own, for our gate decides who waits."""
+    """Variables that are always set: no updates during work, and few retries, because our gate decides who waits."""
     safe_env: Mapping[str, str] = field(default_factory=dict)
     permissive_env: Mapping[str, str] = field(default_factory=dict)
     root_env: Mapping[str, str] = field(default_factory=dict)
-    """Set for the superuser in permissive mode."""
+    """Variables for the superuser in permissive mode."""
     isolated: tuple[str, ...] = ()
-    """Arguments that give it a configuration of its own."""
+    """Arguments that give it a separate configuration."""
     isolated_env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
-    """Written for every attempt, by path; needed where a setting has neither flag nor variable."""
+    """Files to write for every attempt, by path, for settings that have neither flag nor variable."""
     isolated_files: Mapping[str, str] = field(default_factory=dict)
     own_home: tuple[str, str] = ("", "")
-    """Where it keeps its configuration and sessions: the variable that says so, and the folder in the user's home."""
+    """The folder of its configuration and sessions: the variable that names it, and its place in the home folder."""
     windows: Callable[[Path, str], tuple[UsageWindow, ...]] | None = None
-    """Reads from there how full the usage windows of its account are, by its session; None if it notes none there."""
+    """Reads its account's usage windows from that folder, by session; None if it records none there."""
     own_env: tuple[str, ...] = ()
-    """Patterns of the variables that it inherits beyond what every program does: its own and its provider's."""
+    """Patterns of the further variables that it inherits: its own and its provider's."""
     maker_env: tuple[str, ...] = ()
-    """More of them where its model does not say whose it is: the keys of any that it may be set up for."""
+    """Patterns to add if its model names no provider: the keys of all providers that it supports."""
     own_env_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """More of them, where a variable is set that asks for another provider."""
+    """Patterns to add if a variable is set that selects another provider."""
 
 
 def _json(value: object) -> str:
@@ -110,11 +110,11 @@ _OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "vertex_ai": ("GOOGLE_*", "VERTEX*"),
 }
 _ANY_MAKER: Final = tuple(pattern for patterns in _MAKERS.values() for pattern in patterns)
-"""For agents that can be set up for any provider."""
+"""The patterns of all makers, for agents that support any provider."""
 
 
 def maker_env(maker: str) -> tuple[str, ...]:
-    """Returns patterns of the variables of a model's maker; of one that is not known, those that bear its name."""
+    """Returns patterns of the variables of a model's maker; for an unknown maker, those that start with its name."""
     own_name = re.sub(r"\W", "_", maker.upper(), flags=re.ASCII)
     return _MAKERS.get(maker) or _OTHER_NAMES.get(maker) or (f"{own_name}_*",)
 
@@ -139,7 +139,7 @@ _KNOWN: Final = (
             "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CODE_PRINT_BG_WAIT_CEILING_MS": TIME_LIMIT_MS,  # else ten minutes for its background agents
         },
-        root_env={"IS_SANDBOX": "1"},  # it refuses the superuser this mode otherwise
+        root_env={"IS_SANDBOX": "1"},  # else it refuses this mode to the superuser
         isolated_env={"CLAUDE_CONFIG_DIR": HOME},
         own_env=(
             *("ANTHROPIC_*", "CLAUDE_*", "API_TIMEOUT_MS", "MAX_THINKING_TOKENS", "MAX_MCP_OUTPUT_TOKENS", "MCP_*"),
@@ -177,7 +177,7 @@ _KNOWN: Final = (
         resumed=("--resume", SESSION),
         env={
             "GEMINI_CLI_NO_RELAUNCH": "1",
-            "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # what the user sets comes before it
+            "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # the user's settings override it
         },
         files={f"{HOME}/gemini-defaults.json": _json({"general": _GEMINI_GENERAL})},
         isolated_env={"GEMINI_CLI_HOME": HOME},
@@ -197,7 +197,7 @@ _KNOWN: Final = (
         start=("run", "--format", "json"),
         resumed=("--session", SESSION),
         env={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
-        safe_env={"OPENCODE_PERMISSION": _ASK_FIRST},  # left to itself it allows everything
+        safe_env={"OPENCODE_PERMISSION": _ASK_FIRST},  # its default allows everything
         isolated_env={
             "XDG_CONFIG_HOME": f"{HOME}/config",
             "XDG_DATA_HOME": f"{HOME}/data",
@@ -226,11 +226,11 @@ _KNOWN: Final = (
         provider="github",
         start=("--output-format", "json", "--no-ask-user"),
         permissive=("--allow-all",),
-        fresh=("--session-id", NEW_SESSION),  # else it tells its session at the very end only
+        fresh=("--session-id", NEW_SESSION),  # else it reports its session only at the end
         resumed=(f"--resume={SESSION}",),
         env={"COPILOT_AUTO_UPDATE": "false"},
         isolated_env={"COPILOT_HOME": HOME},
-        # Its login may be in the keyring, which is asked over the session's bus.
+        # Its login may be in the keyring, which it reads over the session's bus.
         own_env=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "DBUS_SESSION_BUS_ADDRESS"),
     ),
     Profile(
@@ -267,4 +267,4 @@ _KNOWN: Final = (
 )
 
 PROFILES: Final[Mapping[str, Profile]] = {profile.kind: profile for profile in _KNOWN}
-"""By kind, in the order in which one is chosen where nobody has said which."""
+"""The profiles by kind, in the order in which one is chosen if the user names none."""

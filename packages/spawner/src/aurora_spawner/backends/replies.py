@@ -34,7 +34,7 @@ def read_end(end: AttemptEnd, backend: Backend) -> ReadEnd:
 
 
 def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
-    """What an ended attempt said; a long stream of events is read from its spool, for its text lacks the middle."""
+    """Returns the reply of an ended attempt; reads a long stream from its spool, whose text here lacks the middle."""
     spooled = end.stdout_path
     speaking = with_events(backend)
     if speaking is None or speaking.dialect is None or spooled is None:
@@ -48,8 +48,8 @@ def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
 
 
 def _with_windows(reply: Reply, backend: Backend, folder: Path) -> Reply:
-    """The reply with the usage windows that its agent has noted elsewhere than in its events."""
-    look = getattr(backend, "windows_of", None)
-    if look is None or reply.windows or not reply.session_id:
+    """Returns the reply with the usage windows that the agent recorded outside its events."""
+    windows_of = getattr(backend, "windows_of", None)
+    if windows_of is None or reply.windows or not reply.session_id:
         return reply
-    return replace(reply, windows=look(task_home(folder, backend.name), reply.session_id))
+    return replace(reply, windows=windows_of(task_home(folder, backend.name), reply.session_id))

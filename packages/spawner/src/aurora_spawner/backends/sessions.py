@@ -1,4 +1,4 @@
-"""Going on where a dead attempt of the same agent stopped: which session, from what its folder holds."""
+"""Session resumption: the session of a dead attempt that the agent's next attempt continues."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.dialects.base import Dialect
 
 SESSION_LOST: Final = "session_lost"
-"""The code of that failure."""
+"""The code of a failure to resume a session."""
 SESSION_RECORD: Final = "agent.json"
+"""The file beside an attempt's prompt that names its agent and the session that it continues."""
 SESSION_RECORD_BYTES: Final = 64 << 10
-"""More than any record; a longer file is none."""
-"""Beside an attempt's prompt: who was asked, and which session it goes on with."""
+"""More than any session record; a longer file is not read as one."""
 _USELESS_STATUS: Final = (400, 401, 403, 404, 413)
-"""Answers that a provider gives again to the same session."""
+"""Statuses that a provider returns again for the same session."""
 _USELESS_CODES: Final = ("context_length_exceeded", "request_too_large", "loop_detected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """What is remembered of an attempt for the next one."""
+    """The record of an attempt's agent and session, for the next attempt."""
 
     agent: str
     session_id: str | None = None
-    """The session that it goes on with; None for a fresh start."""
+    """The session that the attempt continues; None for a new one."""
     used_before: Usage | None = None
-    """What that session had used before, as its agent counts."""
+    """The usage of that session before the attempt, as its agent counts."""
     new_session_id: str | None = None
-    """What its own session is called, where that was for us to choose."""
+    """The id of the attempt's new session, if we chose it."""
     dialect: str | None = None
-    """What it prints, for whoever reads its output later."""
+    """The dialect of its output, for later readers."""
 
     def of(self, dialect: Dialect | None, *, new_session_id: str | None = None) -> SessionRecord:
-        """The same of an attempt that speaks this, and whose session is called that."""
+        """Returns the record with the attempt's dialect and the id of its new session."""
         return replace(self, dialect=dialect.name if dialect else None, new_session_id=new_session_id)
 
     def to_text(self) -> str:
-        """As it is written."""
+        """Returns the record as it is stored."""
         return json.dumps(asdict(self))
 
 
 def read_session_record(folder: Path) -> SessionRecord | None:
-    """The record of an attempt; None where there is none that can be read."""
+    """Returns the session record of an attempt; None if it is missing or unreadable."""
     try:
         stored = json.loads(read_regular(folder / SESSION_RECORD, limit=SESSION_RECORD_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -84,10 +84,10 @@ def _text(value: object) -> str | None:
 
 
 def session_record_for(spool: Path, *, position: int, task_id: str, number: int, backend: Backend) -> SessionRecord:
-    """What the next attempt of an agent at a task goes on with.
+    """Returns the record of the next attempt of an agent at a task, with the session to continue.
 
-    It is the session of the agent's latest attempt that left one worth it: that attempt did something, did not come
-    to its own end, and did not fail for a reason that the same session meets again.
+    That is the session of the agent's latest attempt, if it is worth resuming: the attempt did some work, was cut
+    off, and did not fail for a reason that the session would meet again.
     """
     for folder in _earlier(spool, position=position, task_id=task_id, number=number):
         record = read_session_record(folder.path)
@@ -96,10 +96,10 @@ def session_record_for(spool: Path, *, position: int, task_id: str, number: int,
         if not (isinstance(backend, AgentBackend) and backend.resumes and backend.dialect):
             break
         reply = backend.read_stream(_output(folder))
-        if not reply.worked and _passing(reply.reported):  # it did not get so far as to add to what it went on with
+        if not reply.worked and _passing(reply.reported):  # it added nothing to the session that it continued
             return replace(record, dialect=None, new_session_id=None)
         session = reply.session_id or record.new_session_id or record.session_id
-        if session is None or not _worth_it(reply):
+        if session is None or not _worth_resuming(reply):
             break
         return SessionRecord(
             agent=backend.name,
@@ -110,7 +110,7 @@ def session_record_for(spool: Path, *, position: int, task_id: str, number: int,
 
 
 def _earlier(spool: Path, *, position: int, task_id: str, number: int) -> Iterator[AttemptFolder]:
-    """The folders of the attempts before, the latest first."""
+    """Yields the folders of the earlier attempts, the latest first."""
     for each in range(number - 1, 0, -1):
         yield attempt_folder(spool, position=position, task_id=task_id, number=each)
 
@@ -125,35 +125,35 @@ def _output(folder: AttemptFolder) -> Iterator[bytes]:
 
 
 def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:
-    """What a failed attempt reports that went on with a session: that the session is gone, where it ended by itself.
+    """Returns the failure of an attempt that continued a session: a lost session, if it ended by itself without work.
 
-    Its CLI says so in no way that could be relied on, but that it got nowhere for a reason of its own tells enough.
+    No CLI reports a lost session reliably, but an attempt that exits by itself before any work indicates one.
     """
     refused = reply.reported is not None and reply.reported.status is not None
     if reply.worked or refused or end.reason is not EndReason.EXITED or (end.exit_code or 0) <= 0:
         return reply.reported
     said = reply.reported.message if reply.reported else ""
-    return ReportedFailure(code=SESSION_LOST, message=said or "the session cannot be gone on with")
+    return ReportedFailure(code=SESSION_LOST, message=said or "the session cannot be resumed")
 
 
-def _worth_it(reply: Reply) -> bool:
+def _worth_resuming(reply: Reply) -> bool:
     return reply.worked and not reply.finished and not _useless(reply.reported)
 
 
 def _passing(reported: ReportedFailure | None) -> bool:
-    """Whether the provider refused for the moment only."""
+    """Returns True if the provider refused only for the moment."""
     return reported is not None and reported.status is not None and (reported.status == 429 or reported.status >= 500)
 
 
 def _useless(reported: ReportedFailure | None) -> bool:
-    """Whether the session would fail in the same way again."""
+    """Returns True if the session would fail in the same way again."""
     if reported is None:
         return False
     return reported.status in _USELESS_STATUS or reported.code.lower() in _USELESS_CODES
 
 
 def continuation_prompt(prompt: str) -> str:
-    """What a session is told that was cut off; the task stands in it again, should the session not hold it."""
+    """Returns the prompt for a session that was cut off; it repeats the task, which the session may lack."""
     return (
         "Your work on this task was cut off before it was done. Look at what is there already, go on from where you "
         f"stopped, and finish it. The task was:\n\n{prompt}"
@@ -161,6 +161,6 @@ def continuation_prompt(prompt: str) -> str:
 
 
 def without_earlier_usage(reply: Reply, folder: Path) -> Reply:
-    """The reply with what its own attempt used, where its agent counts for the whole session."""
+    """Returns the reply with its attempt's own usage, for an agent that counts usage by session."""
     record = read_session_record(folder) if reply.session_usage else None
     return reply.after(record.used_before) if record else reply

@@ -1,4 +1,4 @@
-"""From the bytes that an agent prints to events, piece by piece, within fixed memory."""
+"""Event streams: turn the pieces of an agent's output into events, within fixed memory."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 LINE_LIMIT: Final = 8 << 20
-"""Bytes of one line; a longer one is passed over and counted as broken."""
+"""The bytes of one line; a longer line is skipped and counted as broken."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """What was seen of a stream, and what could not be made use of."""
+    """Counts of a stream's lines and of those that could not be used."""
 
     lines: int = 0
     unknown: int = 0
-    """Events of a type that the dialect does not have."""
+    """The number of events of a type unknown to the dialect."""
     broken: int = 0
-    """Lines that are no event at all."""
+    """The number of lines that are not events."""
 
 
 @dataclass(slots=True)
 class EventStream:
-    """Translates one stream; feed it as the bytes come, and close it at the end."""
+    """Translates one stream: feed it the bytes as they arrive, and close it at the end."""
 
     dialect: Dialect
     counts: Counts = field(default_factory=Counts)
     _pieces: list[bytes] = field(default_factory=list)
-    """Of a line that has not ended."""
+    """The pieces of an unfinished line."""
     _length: int = 0
     _skipping: bool = False
-    """Within a line that is too long."""
+    """True within a line that is too long."""
 
     def feed(self, piece: bytes) -> list[AgentEvent]:
-        """What the next bytes say."""
+        """Returns the events in the next bytes."""
         *ended, rest = piece.split(b"\n")
         found: list[AgentEvent] = []
         for line in ended:
@@ -52,9 +52,9 @@ class EventStream:
         return found
 
     def close(self) -> list[AgentEvent]:
-        """What a last line without an end says.
+        """Returns the events in a last line without a line end.
 
-        An agent that exits before its pipe is empty leaves its last event cut off: what came of it before counts.
+        An agent that exits before its pipe is empty leaves its last event cut off; its complete fields still count.
         """
         if not (self._pieces or self._skipping):
             return []

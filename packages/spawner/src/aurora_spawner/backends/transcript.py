@@ -1,4 +1,4 @@
-"""An agent's events as lines for people."""
+"""The transcript: an agent's events as lines for people."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Transcript:
-    """Turns what one attempt prints into what it says and does; feed it as the bytes come."""
+    """Turns the output of one attempt into readable lines; feed it the bytes as they arrive."""
 
     dialect: Dialect
     _stream: EventStream = field(init=False)
     _open: bool = False
-    """Within a message that may go on."""
+    """True within a message that may continue."""
 
     def __post_init__(self) -> None:
         self._stream = EventStream(self.dialect)
 
     def feed(self, piece: bytes) -> bytes:
-        """What the next bytes tell."""
-        return self._tell(self._stream.feed(piece))
+        """Returns the lines for the next bytes."""
+        return self._render(self._stream.feed(piece))
 
     def close(self) -> bytes:
-        """What a last line without an end tells."""
-        rest = self._tell(self._stream.close())
+        """Returns the lines for a last line without a line end."""
+        rest = self._render(self._stream.close())
         return rest + b"\n" if self._open else rest
 
-    def _tell(self, events: Iterable[AgentEvent]) -> bytes:
+    def _render(self, events: Iterable[AgentEvent]) -> bytes:
         return "".join(map(self._line, events)).encode("utf-8", errors="backslashreplace")
 
     def _line(self, event: AgentEvent) -> str:
         said = event.text if isinstance(event, Text) else _words(event)
         if not said:
             return ""
-        goes_on = isinstance(event, Text) and event.continues
-        before = "\n" if self._open and not goes_on else ""
+        continued = isinstance(event, Text) and event.continues
+        before = "\n" if self._open and not continued else ""
         self._open = isinstance(event, Text) and not said.endswith("\n")
         return f"{before}{said}" if isinstance(event, Text) else f"{before}{said}\n"
 
@@ -54,9 +54,9 @@ def _words(event: AgentEvent) -> str:
         case ToolCall():
             return f"> {event.name}: {event.about}" if event.about else f"> {event.name}"
         case ToolResult():
-            return "" if event.ok else "  it failed"
+            return "" if event.ok else "  failed"
         case RetryNotice():
-            return f"~ tries again: {event.failure.text}"
+            return f"~ retrying: {event.failure.text}"
         case Failed():
             return f"! {event.failure.text}"
         case _:

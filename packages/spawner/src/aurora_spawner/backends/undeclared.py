@@ -1,7 +1,7 @@
-"""The final failure in the events of a program whose dialect nobody has declared, one JSON object a line.
+"""The final failure in the events of a program without a declared dialect, one JSON object on each line.
 
-It helps to understand a failed attempt, and is no evidence that one has failed. A report is final when the agent ends
-with it. What it says while it still tries again, or of a tool that failed, is passed over.
+It helps to explain a failed attempt, but is no evidence of a failure. A report is final if the agent ends with it;
+reports of retries and of failed tools are skipped.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 EVENTS_LOOKED_AT: Final = 40
-"""From the end; a final report stands among the last few lines."""
+"""The number of last lines that are read; a final report is among the last few."""
 
 Event = dict[str, Any]
 
 _UNDECIDED: Final = ReportedFailure(code="undecided")
-"""A report that does not say how the stream ended."""
+"""An event that does not decide how the stream ended."""
 _TRIES_AGAIN: Final = "Reconnecting..."
 
 
 def final_failure(stdout: str) -> ReportedFailure | None:
-    """The failure that a stream of events ends with; None where it has no events, or they end well.
+    """Returns the failure at the end of a stream of events; None if it has no events or ends with success.
 
-    A stream that breaks off while its agent tries again ends with what it tries again for.
+    For a stream that breaks off during a retry, that is the failure which the agent retried.
     """
     events = (_event(line) for line in reversed(stdout[-256_000:].splitlines()[-EVENTS_LOOKED_AT:]))
     for place, event in enumerate(filter(None, events)):
@@ -42,7 +42,7 @@ def final_failure(stdout: str) -> ReportedFailure | None:
 
 
 def _pending(event: Event) -> ReportedFailure | None:
-    """What the agent was about to try again: Claude Code's api_retry, Codex's Reconnecting."""
+    """Returns the failure that the agent was about to retry: Claude Code's api_retry, Codex's Reconnecting."""
     if event.get("type") == "system" and event.get("subtype") == "api_retry":
         status, code = _whole(event.get("error_status")), str(event.get("error", ""))
         return ReportedFailure(code=code, status=status, message=code) if status else None
@@ -58,7 +58,7 @@ def _event(line: str) -> Event | None:
 
 
 def _result(event: Event) -> ReportedFailure | None:
-    """Claude Code, Qwen Code (is_error), Gemini CLI (status), Copilot CLI (neither: `session.error` says it)."""
+    """Reads a result of Claude Code and Qwen Code (is_error) or Gemini CLI (status); Copilot CLI's has neither."""
     if event.get("is_error") is True:
         return _claude_failure(event)
     if event.get("status") == "error":
@@ -67,7 +67,7 @@ def _result(event: Event) -> ReportedFailure | None:
 
 
 def _claude_failure(event: Event) -> ReportedFailure:
-    """The subtype says "success" even then; the terminal reason and the API's own words are to be believed."""
+    """Returns the failure by the terminal reason and the API's message; the subtype says "success" even then."""
     subtype = str(event.get("subtype", ""))
     ended = str(event.get("terminal_reason", ""))
     code = event.get("api_error_type") or (subtype if subtype.startswith("error_max") else ended)
@@ -80,19 +80,19 @@ def _claude_failure(event: Event) -> ReportedFailure:
 
 
 def _turn_failed(event: Event) -> ReportedFailure:
-    """Codex; its `error` events before this one are no ends."""
+    """Reads the final failure of Codex; its earlier `error` events are not final."""
     return failure_in(event.get("error"))
 
 
 def _error(event: Event) -> ReportedFailure | None:
-    """OpenCode and others end with one; Codex says it before each further try."""
+    """Reads an error: final for OpenCode and others, while Codex sends one before each retry."""
     if "error" not in event and str(event.get("message", "")).startswith(_TRIES_AGAIN):
         return _UNDECIDED
     return failure_in(event.get("error", event))
 
 
 def _session_error(event: Event) -> ReportedFailure:
-    """Copilot CLI."""
+    """Reads the final failure of Copilot CLI."""
     return failure_in(event.get("data"))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
-from aurora_spawner.backends.events import RetryNotice, Text, ToolCall, WindowsTold
+from aurora_spawner.backends.events import RetryNotice, Text, ToolCall, WindowsReported
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.providers.signal import ProviderSignal
 from aurora_spawner.storage.regular_files import open_regular
@@ -62,7 +62,7 @@ def _signal_in(events: list[AgentEvent]) -> ProviderSignal | None:
             refused = event.failure
         elif isinstance(event, (Text, ToolCall)):
             refused, answered = None, True
-        elif isinstance(event, WindowsTold):
+        elif isinstance(event, WindowsReported):
             windows |= {window.name: window for window in event.windows}
     if refused is None and not answered and not windows:
         return None

@@ -126,7 +126,7 @@ def _missing_outputs(outputs: Sequence[str], cwd: Path) -> str | None:
 
 def _idleness(reply: Reply, outputs: Sequence[str], cwd: Path, began_at: float | None) -> str | None:
     """That an agent which had files to write used no tool, and they are as they were: it only talked."""
-    if not outputs or began_at is None or not reply.tells_tools or reply.tool_calls:
+    if not outputs or began_at is None or not reply.reports_tools or reply.tool_calls:
         return None
     if any(_changed_since(found, began_at) for output in outputs for found in _found(output, cwd)):
         return None

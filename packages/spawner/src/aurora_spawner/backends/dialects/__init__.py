@@ -1,4 +1,4 @@
-"""The dialects that are understood, by name."""
+"""Dialects: the known formats of agents' output, by name."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What Aider prints: plain lines, an error among them and exit code 0 all the same."""
+"""The output of Aider: plain lines; it exits with 0 even after an error line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOISE: Final = re.compile(
     r"|HTTPSConnectionPool\(|Use /help|Note: in-chat filenames|Cur working dir: |Git working dir: |Retrying in "
     r"|Can't initialize prompt toolkit|Warning: |Multiline mode|Restored previous conversation"
 )
-"""Lines that are about itself."""
+"""Lines in which Aider reports about itself."""
 _TOKENS: Final = re.compile(
     r"Tokens: ([\d.,]+)(k?) sent(?:, ([\d.,]+)(k?) cache write)?(?:, ([\d.,]+)(k?) cache hit)?"
     r", ([\d.,]+)(k?) received\.(?: Cost: \$([\d.]+) message)?"
@@ -35,11 +35,11 @@ _STATUS_OF: Final = {
     "InternalServerError": 500,
     "ServiceUnavailableError": 503,
 }
-"""What its library calls the status of an answer."""
+"""The HTTP status for each error class of Aider's library."""
 
 
 def read_line(line: str) -> Iterator[AgentEvent]:
-    """One line."""
+    """Yields the events of one line."""
     used = _TOKENS.search(line)
     error = _ERROR.search(line)
     if used:

@@ -1,4 +1,4 @@
-"""What a dialect is: how the lines that an agent prints are translated into events."""
+"""The dialect type: translates the lines of an agent's output into events."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from aurora_spawner.backends.fields import Fields
 
 Reader = Callable[[Fields], Iterable[AgentEvent]]
 Readers = Mapping[str, Reader]
-"""By the `type` of an object."""
+"""Readers by the `type` of an object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One way of speaking: JSON objects by their type, or plain lines."""
+    """One output format: JSON objects by their type, or plain lines."""
 
     name: str
     readers: Readers | None = None
     read_line: Callable[[str], Iterable[AgentEvent]] | None = None
     ends_with_event: bool = True
-    """Done is only what it says is done; else its exit code counts."""
+    """True if only a success event counts as done; else the exit code counts."""
 
     @property
-    def tells_tools(self) -> bool:
-        """Whether it tells each tool that its agent uses; plain lines do not."""
+    def reports_tools(self) -> bool:
+        """True if it reports each tool that its agent uses; plain lines do not."""
         return self.readers is not None

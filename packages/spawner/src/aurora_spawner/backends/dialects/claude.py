@@ -1,4 +1,4 @@
-"""The stream of Claude Code (`--output-format stream-json`), which Qwen Code speaks too."""
+"""The stream of Claude Code and Qwen Code (`--output-format stream-json`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aurora_spawner.backends.events import (
     ToolCall,
     ToolResult,
     UsageReported,
-    WindowsTold,
+    WindowsReported,
 )
 from aurora_spawner.backends.failures import MESSAGE_LENGTH, failure_in, status_in
 from aurora_spawner.tasks.failure import ReportedFailure
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 SYNTHETIC: Final = "<synthetic>"
-"""The "model" of messages in which the CLI itself tells of an error."""
+"""The "model" of messages in which the CLI itself reports an error."""
 
 _DIAGNOSTIC: Final = "[ede_diagnostic]"
-"""Begins an "error" that is meant for its makers."""
+"""The prefix of an "error" that is meant for its developers."""
 
 
 def _system(event: Fields) -> Iterator[AgentEvent]:
@@ -46,7 +46,7 @@ def _system(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _background(kind: str, event: Fields) -> Iterator[AgentEvent]:
-    """Its own agents in the background; a command in the background, as a server, may outlast its work."""
+    """Yields the start and end of background agents; a background command, such as a server, may outlast the work."""
     patch, task_id = event.fields("patch"), event.text("task_id")
     ended = kind == "task_notification" or patch.text("status") in ("completed", "failed", "killed")
     if ended:
@@ -56,7 +56,7 @@ def _background(kind: str, event: Fields) -> Iterator[AgentEvent]:
 
 
 def _retry(event: Fields) -> RetryNotice:
-    """Its wait is the provider's if it is longer than its own: 0.5 s, doubled each time, and up to a quarter more."""
+    """Returns a retry; a wait longer than its own (0.5 s, doubled each time, plus a quarter) is the provider's."""
     code, attempt = event.text("error"), event.whole("attempt")
     delay_ms = event.real("retry_delay_ms")
     delay_s = None if delay_ms is None else delay_ms / 1000
@@ -77,14 +77,14 @@ _WINDOWS: Final = {"five_hour": "5-hour", "seven_day": "weekly"}
 
 
 def _rate_limit(event: Fields) -> Iterator[AgentEvent]:
-    """Told to subscribers with each answer. Where more may be bought and is, no window closes the account."""
+    """Yields the usage windows that come with a subscriber's answers; none if usage beyond them is paid for."""
     told = event.fields("rate_limit_info")
     paid = told.is_true("isUsingOverage") or told.text("overageStatus").startswith("allowed")
     windows = {name: told.fields("unifiedWindows").fields(name) for name in told.fields("unifiedWindows").raw}
     if told.text("rateLimitType"):
         windows.setdefault(told.text("rateLimitType"), told)
     if windows and not paid:
-        yield WindowsTold(windows=tuple(_window(name, window) for name, window in windows.items()))
+        yield WindowsReported(windows=tuple(_window(name, window) for name, window in windows.items()))
 
 
 def _window(name: str, told: Fields) -> UsageWindow:
@@ -98,7 +98,7 @@ def _window(name: str, told: Fields) -> UsageWindow:
 
 
 def _assistant(event: Fields) -> Iterator[AgentEvent]:
-    """A message, or one block of it. What a sub-agent says is not said to the user."""
+    """Yields the events of a message or one of its blocks; skips the messages of sub-agents."""
     message = event.fields("message")
     if message.text("model") == SYNTHETIC or event.text("parent_tool_use_id"):
         return
@@ -116,7 +116,7 @@ def _user(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _result(event: Fields) -> Iterator[AgentEvent]:
-    """The end. The subtype says "success" even after an error: `is_error` decides."""
+    """Yields the final events; `is_error` decides, because the subtype says "success" even after an error."""
     if event.has("usage"):
         cost = _cost(event)
         session = Usage(cost_usd=event.real("total_cost_usd")) if cost is None else None
@@ -124,7 +124,7 @@ def _result(event: Fields) -> Iterator[AgentEvent]:
     if event.text("session_id"):
         yield SessionStarted(id=event.text("session_id"))
     if event.text("subtype") == "error_max_budget_usd" and event.text("stop_reason") == "end_turn":
-        yield Succeeded()  # its last word was said before the limit was looked at
+        yield Succeeded()  # it finished before it checked the limit
     elif event.is_true("is_error") or event.text("subtype").startswith("error"):
         yield Failed(failure=_failure(event))
     elif event.raw.get("is_error") is False:
@@ -132,14 +132,14 @@ def _result(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _cost(event: Fields) -> float | None:
-    """Of this process; None where only that of the whole session is told, as older versions did."""
+    """Returns the cost of this process; None if it reports only the session's cost, as older versions do."""
     models = event.fields("model_usage_since_last_result")
     costs = [models.fields(name).real("costUSD") for name in models.raw]
     return None if not costs or None in costs else sum(cost for cost in costs if cost is not None)
 
 
 def _usage(event: Fields, cost_usd: float | None) -> Usage:
-    """Of this process."""
+    """Returns the usage of this process."""
     used = event.fields("usage")
     cached = used.count("cache_read_input_tokens")
     read = used.count("input_tokens")
@@ -155,13 +155,13 @@ def _usage(event: Fields, cost_usd: float | None) -> Usage:
 
 
 def _main_model(event: Fields) -> str | None:
-    """The model that wrote most."""
+    """Returns the model that wrote most."""
     models = event.fields("modelUsage")
     return max(models.raw, key=lambda name: models.fields(name).count("outputTokens"), default=None)
 
 
 def _failure(event: Fields) -> ReportedFailure:
-    """The terminal reason and the API's own words are to be believed."""
+    """Returns the failure by the terminal reason and the API's message."""
     subtype = event.text("subtype")
     code = event.text("api_error_type") or (
         subtype if subtype.startswith("error_max") else event.text("terminal_reason")

@@ -30,7 +30,7 @@ _CLASSES: Final = {"auth": "authentication_error", "rate_limit": "rate_limit_err
 
 
 def _nothing(_event: Fields) -> Iterator[AgentEvent]:
-    """Its ids are of conversations; the session that it could go on with it does not tell."""
+    """Yields nothing: its ids name conversations, not sessions that it can resume."""
     yield from ()
 
 
@@ -48,7 +48,7 @@ def _agent_event(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _call_failed(event: Fields) -> Iterator[AgentEvent]:
-    """One that can be recovered from is tried again; its class is told here only."""
+    """Yields a failed model call: retried if recoverable, else final. Only this event has the error's class."""
     said = failure_in(event.raw.get("error"))
     failure = replace(said, code=_CLASSES.get(event.text("errorClass"), said.code))
     if event.is_true("recoverable"):
@@ -76,7 +76,7 @@ def _usage(used: Fields) -> Usage:
         output_tokens=used.count("outputTokens"),
         cache_read_tokens=cached,
         cache_write_tokens=written,
-        cost_usd=used.real("totalCost") or None,  # it says 0 where it has no price
+        cost_usd=used.real("totalCost") or None,  # it reports 0 if it has no price
     )
 
 

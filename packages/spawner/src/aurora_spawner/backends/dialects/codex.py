@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _TRIES_AGAIN: Final = re.compile(r"Reconnecting\.\.\. (\d{1,6})/")
 _SERVER_ERROR: Final = "which may cause temporary errors"
-"""In the words that it has for any status of 500 and above; they speak of high demand, of which it knows nothing."""
+"""A part of its message for any status from 500 up; the message blames high demand without knowing it."""
 _TOOLS: Final = ("command_execution", "file_change", "mcp_tool_call", "web_search", "collab_tool_call")
 
 
@@ -45,11 +45,11 @@ def _item_started(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _item_completed(event: Fields) -> Iterator[AgentEvent]:
-    """An item of type error is a remark, not an end."""
+    """Yields the events of a completed item; an item of type error is a warning, not an end."""
     item = event.fields("item")
     if item.text("type") == "agent_message" and item.text("text"):
         yield Text(text=item.text("text"))
-    elif item.text("type") == "file_change":  # of these, only the end is told
+    elif item.text("type") == "file_change":  # only their end is reported
         yield ToolCall(name="file_change", id=item.text("id"), about=_changed(item))
         yield ToolResult(id=item.text("id"), ok=item.text("status") != "failed")
     elif item.text("type") in _TOOLS:
@@ -61,14 +61,14 @@ def _changed(item: Fields) -> str:
 
 
 def _error(event: Fields) -> Iterator[AgentEvent]:
-    """Told before each further try, and before `turn.failed`, which is the end."""
+    """Yields a retry: this event precedes each retry and the final `turn.failed`."""
     again = _TRIES_AGAIN.match(event.text("message"))
     if again:
         yield RetryNotice(attempt=int(again[1]), failure=_failure(event.text("message")))
 
 
 def _turn_completed(event: Fields) -> Iterator[AgentEvent]:
-    """It counts the tokens of its whole thread, those of processes before this one included."""
+    """Yields success with the usage of the whole thread, earlier processes included."""
     used = event.fields("usage")
     cached = used.count("cached_input_tokens")
     so_far = Usage(

@@ -1,7 +1,7 @@
 """The stream of Copilot CLI (`--output-format json`).
 
-It blanks out the value of its key wherever it occurs, in names of fields too: with a key that is a common word,
-little of this can be read.
+Copilot CLI masks its key's value wherever it occurs, even in field names: with a common word as key, little of the
+stream can be read.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _usage(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _call_failure(event: Fields) -> Iterator[AgentEvent]:
-    """One call; whether it is tried again shows in what follows."""
+    """Yields a failed model call; later events show if it was retried."""
     call = event.fields("data")
     said = failure_in(call.text("errorMessage"))
     failure = ReportedFailure(
@@ -89,7 +89,7 @@ def _result(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _exit_code(event: Fields) -> int | None:
-    """The field's name may be blanked out in part."""
+    """Returns the exit code; the field's name may be partly masked."""
     names = [name for name in event.raw if name == "exitCode" or (BLANKED in name and name.endswith("Code"))]
     return event.whole(*names)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 LOOP: Final = "Loop detected"
-"""It gives up then, and reports success all the same."""
+"""The message with which Gemini CLI gives up, although it then reports success."""
 
 
 def _init(event: Fields) -> Iterator[AgentEvent]:
@@ -48,9 +48,9 @@ def _tool_result(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _error(event: Fields) -> Iterator[AgentEvent]:
-    """A warning; the one of a loop means that the work was broken off."""
+    """Yields a failure for the warning that a loop was stopped; skips other warnings."""
     if LOOP in event.text("message"):
-        yield Failed(failure=ReportedFailure(code="loop_detected", message=event.text("message")), for_good=True)
+        yield Failed(failure=ReportedFailure(code="loop_detected", message=event.text("message")), final=True)
 
 
 def _result(event: Fields) -> Iterator[AgentEvent]:
@@ -73,7 +73,7 @@ def _usage(stats: Fields) -> Usage:
 
 
 def _main_model(stats: Fields) -> str | None:
-    """The model that wrote most: a smaller one decides beforehand which one that shall be."""
+    """Returns the model that wrote most: a smaller model first chooses it."""
     models = stats.fields("models")
     return max(models.raw, key=lambda name: models.fields(name).count("output_tokens"), default=None)
 

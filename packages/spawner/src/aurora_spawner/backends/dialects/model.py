@@ -1,4 +1,4 @@
-"""The events of our own program that asks a model; see `model_call`."""
+"""The events of our own program that calls a model; see backends/model/call.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aurora_spawner.backends.events import (
     Succeeded,
     Text,
     UsageReported,
-    WindowsTold,
+    WindowsReported,
 )
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.usage import Usage
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _start(event: Fields) -> Iterator[AgentEvent]:
-    """Which model answers; nothing is used yet."""
+    """Yields the name of the model that answers, before any usage."""
     yield UsageReported(usage=Usage(), model=event.text("model") or None)
 
 
@@ -44,8 +44,8 @@ def _usage(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _windows(event: Fields) -> Iterator[AgentEvent]:
-    """Reads from the headers of an answer."""
-    yield WindowsTold(
+    """Yields the usage windows from the headers of an answer."""
+    yield WindowsReported(
         windows=tuple(
             UsageWindow(
                 name=window.text("name")[:40],

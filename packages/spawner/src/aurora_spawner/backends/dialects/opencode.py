@@ -1,4 +1,4 @@
-"""The stream of OpenCode (`opencode run --format json`); it is silent while it tries a call again."""
+"""The stream of OpenCode (`opencode run --format json`), which is silent during retries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GOES_ON: Final = ("tool-calls", "")
 
 
 def _step_start(event: Fields) -> Iterator[AgentEvent]:
-    """A tool that still runs shows in nothing else."""
+    """Yields the session at work: no other event shows a tool that still runs."""
     if event.text("sessionID"):
         yield SessionStarted(id=event.text("sessionID"), at_work=True)
 
@@ -39,7 +39,7 @@ def _text(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _tool_use(event: Fields) -> Iterator[AgentEvent]:
-    """Told when the tool has answered."""
+    """Yields a tool's call and result together, once the tool has answered."""
     part = event.fields("part")
     state = part.fields("state")
     yield ToolCall(name=part.text("tool"), id=part.text("callID"), about=state.fields("input").about())
@@ -56,7 +56,7 @@ def _step_finish(event: Fields) -> Iterator[AgentEvent]:
             output_tokens=tokens.count("output") + tokens.count("reasoning"),
             cache_read_tokens=cache.count("read"),
             cache_write_tokens=cache.count("write"),
-            cost_usd=part.real("cost") or None,  # it says 0 where it has no price
+            cost_usd=part.real("cost") or None,  # it reports 0 if it has no price
         )
     )
     reason = part.text("reason")

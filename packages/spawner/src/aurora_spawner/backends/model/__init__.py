@@ -1,4 +1,4 @@
-"""A model that is called directly, as one more kind of agent.
+"""The `model` backend: a direct call of a model, as one more kind of agent.
 
-The call runs in a process of its own (`call.py`), so that it can be supervised like any other agent.
+The call runs in its own process (`call.py`), so that it is supervised like any other agent.
 """

@@ -1,4 +1,4 @@
-"""The model APIs: what each is asked, and what the events of its answer mean. Pure; nothing is sent here."""
+"""The model APIs: the request that each expects, and the meaning of its answer's events. Sends nothing itself."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 KEY_VARIABLE: Final = "AURORA_MODEL_KEY"
-"""Holds the key of the program that asks."""
+"""The variable that passes the key to the calling program."""
 WELL_ENDED: Final = frozenset({"end_turn", "stop", "stop_sequence", "completed", "STOP"})
 CUT_OFF: Final = frozenset({"max_tokens", "length", "max_output_tokens", "MAX_TOKENS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a model is asked."""
+    """The question to a model."""
 
     model: str
     prompt: str
     instructions: str = ""
-    """For the system prompt."""
+    """The text of the system prompt."""
     max_tokens: int
-    """Of the answer."""
+    """The largest answer, in tokens."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """An answer as far as it has come."""
+    """The part of an answer that has arrived."""
 
     model: str | None = None
     usage: Usage | None = None
     ending: str = ""
-    """How the model says that it ended; "" while it has not."""
+    """The stop reason; "" until the model reports one."""
     failure: ReportedFailure | None = None
-    """What the API reports in the middle of its answer."""
+    """A failure that the API reports during its answer."""
     over: bool = False
-    """Nothing more will come, whether the line is closed or not."""
+    """True if the answer has ended, even if the connection stays open."""
 
     def closing(self) -> ReportedFailure | None:
-        """What is wrong with the answer now that nothing more comes; None for a whole one."""
+        """Returns the failure of an answer that has ended; None for a complete answer."""
         if self.failure is not None or self.ending in WELL_ENDED:
             return self.failure
         if not self.ending:
-            return ReportedFailure(code="aborted_streaming", message="the answer broke off in the middle")
+            return ReportedFailure(code="aborted_streaming", message="the answer ended before it was complete")
         if self.ending in CUT_OFF:
-            return ReportedFailure(code="error_max_tokens", message="the answer was cut at its limit of tokens")
-        return ReportedFailure(code=self.ending.lower(), message=f"the model ended with {self.ending}")
+            return ReportedFailure(code="error_max_tokens", message="the answer reached its token limit")
+        return ReportedFailure(code=self.ending.lower(), message=f"the model stopped with {self.ending}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """One way to ask a model."""
+    """One API of a model."""
 
     name: str
     provider: str
-    """Whose limits it meets at its own address."""
+    """The provider whose rate limits apply at the API's own address."""
     base_url: str
-    """Where the provider has it."""
+    """The API's own address."""
     path: Callable[[Question], str]
     headers: Callable[[str], Mapping[str, str]]
-    """Given the key."""
+    """Returns the headers that carry the key."""
     body: Callable[[Question], dict[str, Any]]
     read: Callable[[Fields, Answer], str]
-    """Given an event and the answer so far, which it changes: what the event adds to the text."""
+    """Takes an event and the answer so far, which it updates; returns the text that the event adds."""
     extra: Mapping[str, str] = field(default_factory=dict)
-    """Headers of every call."""
+    """Further headers of every call."""
 
 
 # Anthropic: Messages.
@@ -107,7 +107,7 @@ def _anthropic_read(event: Fields, answer: Answer) -> str:
 
 
 def _anthropic_usage(used: Fields, before: Usage) -> Usage:
-    """Counts are totals; those that an event leaves out stay as they were."""
+    """Returns the usage so far: counts are totals, and a count that an event omits stays unchanged."""
     return Usage(
         input_tokens=used.count("input_tokens") or before.input_tokens,
         output_tokens=used.count("output_tokens") or before.output_tokens,
@@ -150,7 +150,7 @@ def _chat_read(event: Fields, answer: Answer) -> str:
 
 
 def _with_cached(read: int, cached: int, written: int) -> Usage:
-    """These count what came from a cache among what was read."""
+    """Returns the usage of an API that counts cached tokens among the input tokens."""
     return Usage(input_tokens=max(0, read - cached), output_tokens=written, cache_read_tokens=cached)
 
 
@@ -218,7 +218,7 @@ def _gemini_read(event: Fields, answer: Answer) -> str:
 
 
 def failure_of(document: Fields, *, status: int | None = None) -> ReportedFailure:
-    """What an API says went wrong, in the shape of any of them."""
+    """Returns the failure in an API's error, whichever API sent it."""
     error = document.fields("error")
     if not error.raw:
         error = document
@@ -233,7 +233,7 @@ def failure_of(document: Fields, *, status: int | None = None) -> ReportedFailur
 
 
 def _retry_delay_s(error: Fields) -> float | None:
-    """Gemini's own way to ask for patience: `"retryDelay": "17s"` among the details."""
+    """Returns the wait that Gemini names among the details: `"retryDelay": "17s"`."""
     for detail in error.rows("details"):
         said = detail.text("retryDelay").removesuffix("s")
         if said.replace(".", "", 1).isascii() and said.replace(".", "", 1).isdecimal():
@@ -287,4 +287,4 @@ APIS: Final[Mapping[str, Api]] = {
         ),
     )
 }
-"""By the name that configuration calls them by."""
+"""The APIs by their names in the configuration."""

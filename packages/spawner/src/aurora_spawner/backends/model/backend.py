@@ -1,4 +1,4 @@
-"""A direct call of a model as an agent: no tools, one question, one answer."""
+"""The backend of a direct model call: no tools, one question, one answer."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class ModelBackend:
     """A model behind one of the APIs of `APIS`.
 
     Raises:
-        BackendError: There is no such API, or no model is named.
+        BackendError: The API is unknown, or the model is missing.
     """
 
     name: str
     api: str
     model: str
-    """For tasks that name none."""
+    """The model for tasks that name none."""
     base_url: str = ""
-    """Instead of the provider's own address."""
+    """The address that replaces the provider's own."""
     key: Callable[[], str] | None = field(default=None, repr=False)
-    """Asked for each attempt; None for a server that wants none. What it raises should be a BackendError."""
+    """Returns the key, called for each attempt; None for a server without keys. It may raise a BackendError."""
     max_tokens: int = MAX_TOKENS
-    """Of an answer, where the API wants to know."""
+    """The largest answer, for an API that requires the number."""
     idle_s: float = IDLE_S
-    """Longest silence within an answer."""
+    """The longest silence within an answer, in seconds."""
     env: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
     named_provider: str | None = None
@@ -57,18 +57,18 @@ class ModelBackend:
 
     def __post_init__(self) -> None:
         if self.api not in APIS:
-            raise BackendError(self.name, f"knows no api {self.api}; there are: {', '.join(APIS)}")
+            raise BackendError(self.name, f"unknown api {self.api}; known APIs: {', '.join(APIS)}")
         if not self.model:
-            raise BackendError(self.name, "needs a model; name one in `model:`")
+            raise BackendError(self.name, "has no model; name one in `model:`")
 
     @property
     def dialect(self) -> Dialect:
-        """What it prints."""
+        """The dialect of the calling program."""
         return DIALECTS["model"]
 
     @property
     def provider(self) -> str:
-        """Whose limits it meets: the provider's, which its CLI meets too, or those of the server that is named."""
+        """The provider whose rate limits apply: the API's, shared with its CLI, or the server of `base_url`."""
         if self.named_provider:
             return self.named_provider
         return urlsplit(self.base_url).netloc or self.base_url if self.base_url else APIS[self.api].provider
@@ -107,9 +107,9 @@ class ModelBackend:
         )
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
-        """What its events say."""
+        """Returns the reply that its events report."""
         return self.read_stream([stdout.encode("utf-8", errors="surrogatepass")])
 
     def read_stream(self, pieces: Iterable[bytes]) -> Reply:
-        """What its events say, from its output piece by piece."""
+        """Returns the reply that its events report, from the pieces of its output."""
         return digest_of(self.dialect, pieces)

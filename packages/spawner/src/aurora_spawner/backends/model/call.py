@@ -1,10 +1,10 @@
-"""The program that an attempt of the `model` backend runs: one question to a model, its answer as events.
+"""The program of the `model` backend: sends one question to a model and prints its answer as events.
 
     python -m aurora_spawner.backends.model.call --api openai --base-url URL --model NAME < prompt
 
 The key is in AURORA_MODEL_KEY. Events are lines of JSON: start, text, usage, retry, then done or failed. A call that
-failed before anything was said is tried once more where that may help soon; whoever asks for patience (429, 503, 529)
-is not pressed: all agents together wait for a provider, and that is not for one call to do.
+fails before any answer is retried once if a retry may soon succeed. A rate limit or overload (429, 503, 529) is not
+retried here: the provider gate makes all agents of an account wait together.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 TRIES: Final = 2
 WAIT_S: Final = (0.3, 1.5)
-"""Between them, at random."""
+"""The bounds of the random wait between two tries."""
 CONNECT_S: Final = 10.0
 ERROR_BYTES: Final = 64 << 10
-"""Of an answer that is an error."""
-BLANK: Final = "***"
-"""Stands for the key where a server repeats it."""
-_WORTH_ANOTHER_TRY: Final = frozenset({500, 502, 504})
+"""The bytes read of an error's body."""
+REDACTED: Final = "***"
+"""The text that replaces the key if a server repeats it."""
+_WORTH_RETRYING: Final = frozenset({500, 502, 504})
 
 
 class CallError(Exception):
     """A call that failed.
 
     Attributes:
-        again: Whether the same may well work in a moment.
+        again: True if a retry may succeed soon.
     """
 
     def __init__(self, failure: ReportedFailure, *, again: bool = False) -> None:
@@ -56,83 +56,83 @@ class CallError(Exception):
 
 
 @dataclass(slots=True)
-class Blanking:
-    """Takes a secret out of a text that comes in pieces, wherever they are cut."""
+class Redactor:
+    """Removes a secret from a text that arrives in pieces, even if a piece ends within it."""
 
     secret: str = field(repr=False)
     _held: str = field(default="", repr=False)
-    """The end of what came, as long as it may be the secret's beginning."""
+    """The end of the text so far, if it may be the start of the secret."""
 
     def feed(self, piece: str) -> str:
-        """What can be told of the text so far."""
+        """Returns the part of the text that is safe to show."""
         if not self.secret:
             return piece
-        text = (self._held + piece).replace(self.secret, BLANK)
+        text = (self._held + piece).replace(self.secret, REDACTED)
         longest = min(len(text), len(self.secret) - 1)
         held = next((size for size in range(longest, 0, -1) if self.secret.startswith(text[-size:])), 0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]
 
     def close(self) -> str:
-        """What was held back and is no secret after all."""
+        """Returns the held text, which is not the secret after all."""
         held, self._held = self._held, ""
         return held
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One question on its way to a model."""
+    """One call of a model."""
 
     api: Api
     url: str
     question: Question
     key: str = field(repr=False)
     idle_s: float
-    """Longest silence within an answer."""
-    tell: Callable[[dict[str, Any]], None]
-    said: bool = False
-    """Something of the answer is out: another try would say it twice."""
+    """The longest silence within an answer, in seconds."""
+    emit: Callable[[dict[str, Any]], None]
+    answered: bool = False
+    """True once part of the answer is printed: a retry would print it twice."""
 
     def run(self) -> bool:
-        """Asks, and tells what comes; returns whether the answer is whole."""
+        """Calls the model and emits events; returns True if the answer is complete."""
         from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
         tries = Retrying(
             stop=stop_after_attempt(TRIES),
             wait=wait_random(*WAIT_S),
             retry=retry_if_exception(self._may_try_again),
-            before_sleep=lambda state: self._tell_retry(
+            before_sleep=lambda state: self._emit_retry(
                 state.outcome.exception() if state.outcome else None, state.upcoming_sleep
             ),
             reraise=True,
         )
         try:
-            tries(self._ask)
+            tries(self._call)
         except CallError as error:
-            self.tell({"type": "failed", **self._public(error.failure)})
+            self.emit({"type": "failed", **self._public(error.failure)})
             return False
-        self.tell({"type": "done"})
+        self.emit({"type": "done"})
         return True
 
     def _may_try_again(self, error: BaseException) -> bool:
-        return isinstance(error, CallError) and error.again and not self.said
+        return isinstance(error, CallError) and error.again and not self.answered
 
-    def _tell_retry(self, error: BaseException | None, delay_s: float) -> None:
+    def _emit_retry(self, error: BaseException | None, delay_s: float) -> None:
         failure = error.failure if isinstance(error, CallError) else ReportedFailure()
-        self.tell({"type": "retry", "attempt": 1, "delay_s": round(delay_s, 3), **self._public(failure)})
+        self.emit({"type": "retry", "attempt": 1, "delay_s": round(delay_s, 3), **self._public(failure)})
 
     def _public(self, failure: ReportedFailure) -> dict[str, Any]:
-        """A failure as JSON values, without the key that some servers repeat."""
-        told = failure.to_json()
+        """Returns a failure as JSON values, without the key, which some servers repeat."""
+        public = failure.to_json()
         if self.key:
-            told["message"] = failure.message.replace(self.key, BLANK)
-        return told
+            public["message"] = failure.message.replace(self.key, REDACTED)
+        return public
 
-    def _ask(self) -> None:
-        """Asks once.
+    def _call(self) -> None:
+        """Calls the model once.
 
         Raises:
-            CallError: No whole answer came.
+            CallError: The answer is missing or incomplete.
         """
         import httpx
 
@@ -143,13 +143,13 @@ class Call:
                 httpx.Client(timeout=timeout, follow_redirects=False) as client,
                 client.stream("POST", self.url, json=self.api.body(self.question), headers=headers) as response,
             ):
-                self._tell_windows(response.headers)
+                self._emit_windows(response.headers)
                 if response.status_code != 200:
                     raise _refused(response)
-                self._listen(response)
+                self._read(response)
         except httpx.TimeoutException as error:
-            silent = f"nothing came for {self.idle_s:.0f} s"
-            reason = "could not be reached in time" if isinstance(error, httpx.ConnectTimeout) else silent
+            silent = f"no data for {self.idle_s:.0f} s"
+            reason = "no connection in time" if isinstance(error, httpx.ConnectTimeout) else silent
             raise CallError(ReportedFailure(code="deadline_exceeded", message=f"{self._place}: {reason}")) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise CallError(
@@ -158,10 +158,10 @@ class Call:
         except httpx.TransportError as error:
             raise self._broken(error) from error
 
-    def _tell_windows(self, headers: Mapping[str, str]) -> None:
+    def _emit_windows(self, headers: Mapping[str, str]) -> None:
         windows = windows_in(headers)
         if windows:
-            self.tell({"type": "windows", "windows": [asdict(window) for window in windows]})
+            self.emit({"type": "windows", "windows": [asdict(window) for window in windows]})
 
     @property
     def _place(self) -> str:
@@ -173,54 +173,54 @@ class Call:
         if isinstance(error, httpx.ConnectError):
             failure = ReportedFailure(message=f"connection error: {self._place} cannot be reached ({error})")
         else:
-            message = f"connection error: {self._place} broke the connection off ({type(error).__name__})"
+            message = f"connection error: {self._place} closed the connection ({type(error).__name__})"
             failure = ReportedFailure(code="aborted_streaming", message=message)
         return CallError(failure, again=True)
 
-    def _listen(self, response: httpx.Response) -> None:
-        answer, reader, blanking = Answer(), SseReader(), Blanking(self.key)
+    def _read(self, response: httpx.Response) -> None:
+        answer, reader, redactor = Answer(), SseReader(), Redactor(self.key)
         started, beginning = False, b""
         try:
             for piece in chain(response.iter_bytes(), (b"",)):
                 beginning = beginning or piece[:200]
                 for data in reader.feed(piece) if piece else reader.close():
-                    started = self._take(data, answer, blanking, started=started)
-                if answer.over:  # some servers keep the line open
+                    started = self._take(data, answer, redactor, started=started)
+                if answer.over:  # some servers keep the connection open
                     break
         except StreamError as error:
             raise CallError(ReportedFailure(code="api_error", message=f"{self._place}: {error}")) from error
         finally:
-            self._tell_text(blanking.close())
+            self._emit_text(redactor.close())
             if answer.usage is not None:
-                self.tell({"type": "usage", "model": answer.model or self.question.model, **answer.usage.to_json()})
+                self.emit({"type": "usage", "model": answer.model or self.question.model, **answer.usage.to_json()})
         if not started:
             shown = beginning.decode("utf-8", "replace")
-            message = f"{self._place} answered with what is no stream of events: {shown!r}"
+            message = f"{self._place} did not answer with a stream of events: {shown!r}"
             raise CallError(ReportedFailure(code="api_error", message=message))
         failure = answer.closing()
         if failure is not None:
-            raise CallError(failure, again=failure.status in _WORTH_ANOTHER_TRY or not answer.ending)
+            raise CallError(failure, again=failure.status in _WORTH_RETRYING or not answer.ending)
 
-    def _take(self, data: str, answer: Answer, blanking: Blanking, *, started: bool) -> bool:
-        """One event; whether the stream is one of this API by now."""
+    def _take(self, data: str, answer: Answer, redactor: Redactor, *, started: bool) -> bool:
+        """Takes one event; returns True once an event of this API has arrived."""
         event = object_in(data)
         if event is None:
             answer.over = answer.over or data.strip() == "[DONE]"
             return started
         text = self.api.read(event, answer)
         if not started:
-            self.tell({"type": "start", "model": answer.model or self.question.model})
-        self.said = self.said or bool(text)
-        self._tell_text(blanking.feed(text))
+            self.emit({"type": "start", "model": answer.model or self.question.model})
+        self.answered = self.answered or bool(text)
+        self._emit_text(redactor.feed(text))
         return True
 
-    def _tell_text(self, text: str) -> None:
+    def _emit_text(self, text: str) -> None:
         if text:
-            self.tell({"type": "text", "text": text})
+            self.emit({"type": "text", "text": text})
 
 
 def _refused(response: httpx.Response) -> CallError:
-    """What an answer that is an error says."""
+    """Returns the error of an answer whose status is not 200."""
     status = response.status_code
     content = b""
     for piece in response.iter_bytes():
@@ -233,11 +233,11 @@ def _refused(response: httpx.Response) -> CallError:
     waits = _retry_after_s(response.headers) or failure.retry_after_s
     message = failure.message or f"the provider answered with status {status}"
     reported = ReportedFailure(code=failure.code, status=status, message=message, retry_after_s=waits)
-    return CallError(reported, again=status in _WORTH_ANOTHER_TRY)
+    return CallError(reported, again=status in _WORTH_RETRYING)
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait, by seconds, milliseconds or a date."""
+    """Returns the wait that the provider names, in seconds, milliseconds or as a date."""
     for name, factor in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
         if text and text.isascii() and text.replace(".", "", 1).isdecimal() and len(text) < 16:
@@ -250,14 +250,14 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _tell(event: dict[str, Any]) -> None:
+def _emit(event: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(event) + "\n")
     sys.stdout.flush()
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="model_call", description="Ask a model one question; the prompt is on stdin."
+        prog="aurora_spawner.backends.model.call", description="Ask a model one question; the prompt is on stdin."
     )
     parser.add_argument("--api", choices=sorted(APIS), required=True)
     parser.add_argument("--base-url", default="")
@@ -269,7 +269,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Asks; the exit code is 0 for a whole answer."""
+    """Calls the model; returns the exit code, 0 for a complete answer."""
     given = _arguments(words)
     api = APIS[given.api]
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
@@ -283,7 +283,7 @@ def main(words: Sequence[str]) -> int:
         question=question,
         key=os.environ.pop(KEY_VARIABLE, ""),
         idle_s=given.idle_s,
-        tell=_tell,
+        emit=_emit,
     )
     return 0 if call.run() else 1
 

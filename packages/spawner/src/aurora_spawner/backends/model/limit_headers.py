@@ -1,4 +1,4 @@
-"""Usage windows as the headers of an answer tell them. Pure."""
+"""Usage windows, read from the headers of an answer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _UNIFIED: Final = re.compile(r"anthropic-ratelimit-unified-(?:([a-z0-9_]{1,20})-
 _LENGTH: Final = re.compile(r"(\d{1,4})(m|h|d)(?:_([a-z_]{1,16}))?")
 _MINUTES: Final = {"m": 1, "h": 60, "d": 60 * 24}
 _PAID: Final = "overage"
-"""Names no window, but whether more may be bought than the windows hold."""
+"""Not a window: the header that says if usage beyond the windows can be bought."""
 
 
 def windows_in(headers: Mapping[str, str]) -> tuple[UsageWindow, ...]:
     """Returns the windows of an Anthropic plan: `anthropic-ratelimit-unified-5h-utilization: 0.97` and its like.
 
-    Where more may be bought than the windows hold, none of them closes the account: nothing is told.
+    It returns none if usage beyond the windows can be bought, because no window then closes the account.
     """
     parts: dict[str, dict[str, str]] = defaultdict(dict)
     for name, value in headers.items():
@@ -61,7 +61,7 @@ def _number(text: str) -> float | None:
 
 
 def _moment(text: str) -> float | None:
-    """Unix time, in seconds or as a date of ISO 8601."""
+    """Returns the Unix time of a number of seconds or an ISO 8601 date; else None."""
     if (seconds := _number(text)) is not None:
         return seconds
     try:

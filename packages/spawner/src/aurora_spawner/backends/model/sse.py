@@ -1,4 +1,4 @@
-"""Server-sent events, piece by piece: the data of each event, within fixed memory."""
+"""A reader of server-sent events: the data of each event, within fixed memory."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EVENT_LIMIT: Final = 8 << 20
-"""Bytes of one event; a stream with a longer one is broken."""
+"""The bytes of one event; a stream with a longer event is broken."""
 
 
 class StreamError(Exception):
-    """What came is no stream of events."""
+    """The data is not a stream of events."""
 
 
 @dataclass(slots=True)
 class SseReader:
-    """Reads one stream; feed it as the bytes come, and close it at the end."""
+    """Reads one stream: feed it the bytes as they arrive, and close it at the end."""
 
     _rest: bytes = b""
     _data: list[bytes] = field(default_factory=list)
     _size: int = 0
 
     def feed(self, piece: bytes) -> Iterator[str]:
-        """The data of the events that the next bytes complete.
+        """Yields the data of the events that the next bytes complete.
 
         Raises:
-            StreamError: An event is longer than anybody means it to be.
+            StreamError: An event is longer than EVENT_LIMIT.
         """
         *lines, self._rest = (self._rest + piece).split(b"\n")
         if self._size + len(self._rest) > EVENT_LIMIT:
-            raise StreamError(f"an event of more than {EVENT_LIMIT >> 20} MiB came")
+            raise StreamError(f"an event is longer than {EVENT_LIMIT >> 20} MiB")
         for line in lines:
             yield from self._take(line.removesuffix(b"\r"))
 
     def close(self) -> Iterator[str]:
-        """The data of a last event that no empty line has ended."""
+        """Yields the data of a last event without a closing empty line."""
         yield from self._take(self._rest.removesuffix(b"\r"))
         self._rest = b""
         yield from self._take(b"")
@@ -52,4 +52,4 @@ class SseReader:
             self._data.append(value)
             self._size += len(value)
             if self._size > EVENT_LIMIT:
-                raise StreamError(f"an event of more than {EVENT_LIMIT >> 20} MiB came")
+                raise StreamError(f"an event is longer than {EVENT_LIMIT >> 20} MiB")
