@@ -15,7 +15,7 @@ import pytest
 
 from aurora_core import Memory, Project
 from aurora_soar.doctor import checks
-from aurora_soar.doctor.checks import Finding, Level, examine
+from aurora_soar.doctor.checks import CheckResult, Level, run_checks
 from aurora_spawner.providers.gate import utc_time
 from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
 from aurora_spawner.tasks.usage_windows import UsageWindow
@@ -23,13 +23,13 @@ from aurora_spawner.tasks.usage_windows import UsageWindow
 Aur = Callable[..., CompletedProcess[str]]
 
 
-def found(start: Path, check: str) -> Finding:
-    return next(finding for finding in examine(start, {"AURORA_TRUST": "1"}) if finding.check == check)
+def found(start: Path, check: str) -> CheckResult:
+    return next(result for result in run_checks(start, {"AURORA_TRUST": "1"}) if result.check == check)
 
 
 def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
     Project.init(shop)
-    names = [finding.check for finding in examine(shop, {})]
+    names = [result.check for result in run_checks(shop, {})]
     assert names == [
         "python", "packages", "machine", "git", "providers", "project", "folder", "config", "agents", "policies",
         "memory", "journal",
@@ -37,7 +37,7 @@ def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
 
 
 def test_without_a_project_its_files_are_not_looked_for(shop: Path) -> None:
-    names = [finding.check for finding in examine(shop, {})]
+    names = [result.check for result in run_checks(shop, {})]
     assert names == ["python", "packages", "machine", "git", "providers", "project", "folder"]
 
 
@@ -48,11 +48,11 @@ def test_providers_that_are_paused_or_stopped_are_named_with_the_file(shop: Path
         store.limited("slow", began=time.time(), retry_after_s=1e12, reason="429 Too Many Requests")
         store.limited("over", began=time.time(), retry_after_s=0.0, reason="429")
         store.refused("shut", reason="provider shut refuses")
-    finding = found(shop, "providers")
-    assert finding.level is Level.WARN
-    assert finding.says.startswith("shut is stopped: provider shut refuses; slow is paused until ")
-    assert finding.says.endswith(" UTC: 429 Too Many Requests")
-    assert str(default_state_dir() / "providers.db") in finding.advice
+    result = found(shop, "providers")
+    assert result.level is Level.WARN
+    assert result.message.startswith("shut is stopped: provider shut refuses; slow is paused until ")
+    assert result.message.endswith(" UTC: 429 Too Many Requests")
+    assert str(default_state_dir() / "providers.db") in result.advice
 
 
 def test_a_usage_window_is_told_by_doctor_and_status_until_when_and_why(shop: Path, aur: Aur) -> None:
@@ -62,7 +62,7 @@ def test_a_usage_window_is_told_by_doctor_and_status_until_when_and_why(shop: Pa
         store.report_windows("anthropic", [window], threshold=95.0)
         until = utc_time(store.gate("anthropic").until, time.time())
     says = f"anthropic is paused until {until}: weekly usage limit; 97 % used"
-    assert found(shop, "providers").says == says
+    assert found(shop, "providers").message == says
     assert f"provider {says}" in aur("status").stdout
     (told,) = json.loads(aur("status", "--json").stdout)["providers"]
     assert (told["provider"], told["state"], told["window"]) == ("anthropic", "paused", "weekly usage limit")
@@ -73,38 +73,38 @@ def test_a_gate_that_cannot_be_read_is_told(shop: Path) -> None:
         store.refused("shut", reason="provider shut refuses")
     with closing(sqlite3.connect(default_state_dir() / "providers.db")) as connection, connection:
         connection.execute("UPDATE gates SET gate = '[]'")
-    finding = found(shop, "providers")
-    assert finding.level is Level.WARN
-    assert "cannot be read" in finding.says
+    result = found(shop, "providers")
+    assert result.level is Level.WARN
+    assert "cannot be read" in result.message
 
 
 def test_a_file_of_providers_that_cannot_be_read_is_named(shop: Path) -> None:
     default_state_dir().mkdir(parents=True, exist_ok=True)
     (default_state_dir() / "providers.db").write_text("certainly no database" * 100)
-    finding = found(shop, "providers")
-    assert finding.level is Level.WARN
-    assert "providers.db" in finding.says
+    result = found(shop, "providers")
+    assert result.level is Level.WARN
+    assert "providers.db" in result.message
 
 
 def test_whatever_is_not_ok_comes_with_advice(shop: Path) -> None:
     Project.init(shop)
     (shop / ".aurora" / "config.yaml").write_text("tol: x\n", encoding="utf-8")
-    for finding in examine(shop, {}):
-        assert (finding.level is Level.OK) == (not finding.advice)
+    for result in run_checks(shop, {}):
+        assert (result.level is Level.OK) == (not result.advice)
 
 
 def test_a_missing_package_is_named(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "PACKAGES", ("aurora-aur", "aurora-that-is-not-there"))
-    finding = found(shop, "packages")
-    assert finding.level is Level.FAIL
-    assert "aurora-that-is-not-there missing" in finding.says
+    result = found(shop, "packages")
+    assert result.level is Level.FAIL
+    assert "aurora-that-is-not-there missing" in result.message
 
 
 def test_packages_of_different_versions_do_not_belong_together(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "PACKAGES", ("aurora-aur", "click"))
-    finding = found(shop, "packages")
-    assert finding.level is Level.FAIL
-    assert "one version of all" in finding.advice
+    result = found(shop, "packages")
+    assert result.level is Level.FAIL
+    assert "one version of all" in result.advice
 
 
 def test_an_old_python_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +131,9 @@ class Usage(NamedTuple):
 
 def test_a_disk_that_is_nearly_full_is_a_warning(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**9, 10**9 - 10**8, 10**8))
-    finding = found(shop, "folder")
-    assert finding.level is Level.WARN
-    assert "100 MB free" in finding.says
+    result = found(shop, "folder")
+    assert result.level is Level.WARN
+    assert "100 MB free" in result.message
 
 
 def test_a_folder_that_cannot_be_written_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,16 +143,16 @@ def test_a_folder_that_cannot_be_written_fails(shop: Path, monkeypatch: pytest.M
 
 def test_defaults_are_called_defaults(shop: Path) -> None:
     Project.init(shop)
-    assert "defaults" in found(shop, "config").says
-    assert "defaults" in found(shop, "policies").says
+    assert "defaults" in found(shop, "config").message
+    assert "defaults" in found(shop, "policies").message
 
 
 def test_a_variable_that_makes_no_sense_fails_the_configuration(shop: Path) -> None:
     Project.init(shop)
     environ = {"AURORA_SPAWNER_MAX_CONCURRENT": "many"}
-    finding = next(finding for finding in examine(shop, environ) if finding.check == "config")
-    assert finding.level is Level.FAIL
-    assert "AURORA_SPAWNER_MAX_CONCURRENT" in finding.says
+    result = next(result for result in run_checks(shop, environ) if result.check == "config")
+    assert result.level is Level.FAIL
+    assert "AURORA_SPAWNER_MAX_CONCURRENT" in result.message
 
 
 def test_an_indexed_memory_is_counted(shop: Path) -> None:
@@ -160,9 +160,9 @@ def test_an_indexed_memory_is_counted(shop: Path) -> None:
     assert found(shop, "memory").level is Level.WARN
     with Memory.open(shop) as memory:
         memory.index()
-    finding = found(shop, "memory")
-    assert finding.level is Level.OK
-    assert finding.says.startswith("3 files, ")
+    result = found(shop, "memory")
+    assert result.level is Level.OK
+    assert result.message.startswith("3 files, ")
 
 
 def test_a_damaged_page_of_the_memory_fails(shop: Path) -> None:
@@ -176,9 +176,9 @@ def test_a_damaged_page_of_the_memory_fails(shop: Path) -> None:
     for file in database.parent.glob("memory.db-*"):
         file.unlink()
     database.write_bytes(content)
-    finding = found(shop, "memory")
-    assert finding.level is Level.FAIL
-    assert "memory.db" in finding.says
+    result = found(shop, "memory")
+    assert result.level is Level.FAIL
+    assert "memory.db" in result.message
 
 
 def test_agents_whose_program_is_missing_are_named(shop: Path) -> None:
@@ -195,23 +195,23 @@ def test_agents_whose_program_is_missing_are_named(shop: Path) -> None:
         }.items()
     )
     (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
-    finding = found(shop, "agents")
-    assert finding.level is Level.WARN
-    assert finding.says == "the program of gone, away is not there"
+    result = found(shop, "agents")
+    assert result.level is Level.WARN
+    assert result.message == "the program of gone, away is not there"
 
 
 def test_agents_are_not_looked_for_in_a_configuration_that_makes_no_sense(shop: Path) -> None:
     Project.init(shop)
     (shop / ".aurora" / "config.yaml").write_text("[", encoding="utf-8")
-    assert "agents" not in [finding.check for finding in examine(shop, {})]
+    assert "agents" not in [result.check for result in run_checks(shop, {})]
 
 
 def test_a_journal_that_is_none_fails(shop: Path) -> None:
     Project.init(shop)
     (shop / ".aurora" / "runs.db").write_bytes(b"no journal, whatever its name says " * 200)
-    finding = found(shop, "journal")
-    assert finding.level is Level.FAIL
-    assert "runs.db" in finding.says
+    result = found(shop, "journal")
+    assert result.level is Level.FAIL
+    assert "runs.db" in result.message
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_check_that_cannot_be_made_is_a_failure_and_not_the_end(
     with Memory.open(shop) as memory:
         memory.index()
     monkeypatch.setattr(checks, part, Locked())
-    findings = {finding.check: finding for finding in examine(shop, {})}
-    assert findings[check].level is Level.FAIL
-    assert "Permission denied" in findings[check].says
-    assert list(findings)[-1] == "journal"
+    results = {result.check: result for result in run_checks(shop, {})}
+    assert results[check].level is Level.FAIL
+    assert "Permission denied" in results[check].message
+    assert list(results)[-1] == "journal"

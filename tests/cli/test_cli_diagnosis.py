@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_cli.error_messages import diagnose
+from aurora_cli.error_messages import error_report
 from aurora_cli.exits import ExitCode
 from aurora_core import AuroraCoreError, ConfigError, ProjectError, StoreBusyError, StoreCorruptError, StoreError
 from aurora_policies import PoliciesError, PolicyFileError, Problem
@@ -37,7 +37,7 @@ HERE = Path("somewhere")
     ids=lambda error: type(error).__name__,
 )
 def test_what_the_person_wrote_is_a_usage_error(error: Exception) -> None:
-    found = diagnose(error)
+    found = error_report(error)
     assert found.exit_code == ExitCode.USAGE
     assert found.message == str(error)
 
@@ -59,33 +59,33 @@ def test_what_the_person_wrote_is_a_usage_error(error: Exception) -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_what_the_machine_lacks_is_an_environment_error(error: Exception) -> None:
-    assert diagnose(error).exit_code == ExitCode.ENVIRONMENT
+    assert error_report(error).exit_code == ExitCode.ENVIRONMENT
 
 
 def test_a_good_file_that_cannot_be_read_is_the_machines_matter() -> None:
     error = TaskFileError(HERE, None, "cannot be read: Permission denied")
     error.__cause__ = PermissionError(errno.EACCES, "Permission denied")
-    found = diagnose(error)
+    found = error_report(error)
     assert found.exit_code == ExitCode.ENVIRONMENT
     assert "permissions" in found.hint
 
 
 def test_every_problem_of_a_policy_file_has_its_line() -> None:
     problems = [Problem(line=line, field=f"f{line}", reason="is wrong") for line in (2, 5)]
-    assert diagnose(PolicyFileError(HERE, problems)).message.splitlines() == [
+    assert error_report(PolicyFileError(HERE, problems)).message.splitlines() == [
         "somewhere:2: f2: is wrong",
         "somewhere:5: f5: is wrong",
     ]
 
 
 def test_a_missing_module_is_an_incomplete_installation() -> None:
-    found = diagnose(ModuleNotFoundError("No module named 'numpy'"))
+    found = error_report(ModuleNotFoundError("No module named 'numpy'"))
     assert found.exit_code == ExitCode.ENVIRONMENT
     assert "numpy" in found.message
     assert "install aurora-aur" in found.hint
 
 
 def test_anything_else_is_a_fault_of_aurora() -> None:
-    found = diagnose(ZeroDivisionError("division by zero"))
+    found = error_report(ZeroDivisionError("division by zero"))
     assert found.exit_code == ExitCode.NOT_REACHED
     assert "ZeroDivisionError" in found.message

@@ -2,9 +2,9 @@
 
 import click
 
-from aurora_cli.render import findings, hits, index, stats
+from aurora_cli.render import doctor_checks, hits, index, stats
 from aurora_core import ChunkKind, Hit, IndexReport, LeftOutGroup, MemoryStats, SkippedFile
-from aurora_soar.doctor.checks import Finding, Level
+from aurora_soar.doctor.checks import CheckResult, Level
 
 
 def hit(**changed: object) -> Hit:
@@ -163,13 +163,13 @@ def test_stats_say_what_was_left_out_and_why() -> None:
     ]
 
 
-GOOD = Finding(check="git", level=Level.OK, says="git 2")
-POOR = Finding(check="memory", level=Level.WARN, says="not indexed yet", advice="run `aur mem index`")
-BAD = Finding(check="config", level=Level.FAIL, says="config.yaml:1: is odd", advice="correct it")
+GOOD = CheckResult(check="git", level=Level.OK, message="git 2")
+POOR = CheckResult(check="memory", level=Level.WARN, message="not indexed yet", advice="run `aur mem index`")
+BAD = CheckResult(check="config", level=Level.FAIL, message="config.yaml:1: is odd", advice="correct it")
 
 
 def test_a_finding_is_a_line_and_its_advice_below() -> None:
-    shown = [click.unstyle(line) for line in findings.as_lines([GOOD, POOR])]
+    shown = [click.unstyle(line) for line in doctor_checks.as_lines([GOOD, POOR])]
     assert shown == [
         "ok    git       git 2",
         "warn  memory    not indexed yet",
@@ -178,5 +178,5 @@ def test_a_finding_is_a_line_and_its_advice_below() -> None:
 
 
 def test_only_a_failure_keeps_a_check_up_from_being_ok() -> None:
-    assert findings.as_document([GOOD, POOR])["ok"] is True
-    assert findings.as_document([GOOD, BAD])["ok"] is False
+    assert doctor_checks.as_document([GOOD, POOR])["ok"] is True
+    assert doctor_checks.as_document([GOOD, BAD])["ok"] is False

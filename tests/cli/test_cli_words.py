@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_cli.escapes import _BLANK, printable_json, settled
+from aurora_cli.escapes import _BLANK, printable_json, printable_with_colours
 from aurora_cli.render.words import count, one_line, printable, size
 
 
@@ -26,7 +26,7 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 
 @given(st.text(st.characters(categories=("Cf", "Cc", "Zl", "Zp", "L", "N")), max_size=8))
 def test_nothing_unseen_is_printed_but_joiners_in_scripts_and_emoji(text: str) -> None:
-    for shown in (printable(text), settled(text)):
+    for shown in (printable(text), printable_with_colours(text)):
         left = {char for char in shown if unicodedata.category(char) in {"Cf", "Cc", "Zl", "Zp"}}
         assert not left - set("\t\n\u200c\u200d")
     assert printable("\u200d\u200c").isascii()
@@ -50,7 +50,7 @@ def test_what_pretends_to_be_other_text_is_spelled_out(text: str, shown: str) ->
 
 
 def test_only_colours_pass_the_last_door() -> None:
-    assert settled("\x1b[1;31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\u202e") == (
+    assert printable_with_colours("\x1b[1;31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\u202e") == (
         "\x1b[1;31mred\x1b[0m \\x1b]0;title\\x07 \\x1b[2J\\u202e"
     )
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aurora_core import Memory
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.evidence.evidence import Aspect, Evidence, FindingKind, LocalRequest, parse_evidence
-from aurora_soar.local_agent.gather import gather
+from aurora_soar.local_agent.extract import extract
 from aurora_soar.local_agent.imports import reaches
 from aurora_soar.question.focus import Focus
 
@@ -62,7 +62,7 @@ def project(tmp_path: Path) -> Path:
 def ask(project: Path, aspect: Aspect, focus: str = "task highest priority taken heap", **fields: object) -> Evidence:
     request = LocalRequest.model_validate({"question": focus, "aspect": aspect, "focus": focus, **fields})
     with Memory.open(project) as memory:
-        return gather(memory, request)
+        return extract(memory, request)
 
 
 def test_the_definition_that_says_it_comes_first(project: Path) -> None:

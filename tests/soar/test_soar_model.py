@@ -15,7 +15,7 @@ from tests.exhaustive import few
 
 from aurora_core import Memory, Project
 from aurora_policies import PoliciesEngine
-from aurora_soar import Agent, AgentModel, AgentRegistry, ModelAnswerError, Said, SOAROrchestrator
+from aurora_soar import Agent, AgentModel, AgentRegistry, Completion, ModelAnswerError, SOAROrchestrator
 from aurora_soar.evidence.claims import places_in, read_claims
 from aurora_soar.evidence.evidence import FindingKind
 from aurora_soar.log.conversation_log import log_document
@@ -74,18 +74,20 @@ class Scripted:
 
     name = "coder"
 
-    def __init__(self, *answers: str | Said) -> None:
+    def __init__(self, *answers: str | Completion) -> None:
         self.answers = list(answers)
         self.prompts: list[str] = []
 
-    async def ask(self, prompt: str, *, title: str) -> Said:
+    async def ask(self, prompt: str, *, title: str) -> Completion:
         assert title in ("plan", "answer")
         self.prompts.append(prompt)
         answer = self.answers.pop(0)
-        return answer if isinstance(answer, Said) else Said(text=answer, by="coder", usage=USED, error=None)
+        if isinstance(answer, Completion):
+            return answer
+        return Completion(text=answer, agent="coder", usage=USED, error=None)
 
 
-FAILED = Said(text="", by="coder", usage=None, error="it exited with code 1: 401")
+FAILED = Completion(text="", agent="coder", usage=None, error="it exited with code 1: 401")
 
 
 @pytest.fixture
@@ -152,7 +154,7 @@ def test_what_was_used_is_summed_and_what_nobody_told_is_unknown(ask: Callable[.
 
 
 @pytest.mark.parametrize(
-    ("answer", "complaint"),
+    ("answer", "error"),
     [
         ("I would rather talk about it.", "there is no JSON object"),
         ('{"goal": "g", "subgoals": [', "no valid JSON"),
@@ -164,14 +166,14 @@ def test_what_was_used_is_summed_and_what_nobody_told_is_unknown(ask: Callable[.
         (json.dumps(PLAN).replace("[0]", "[-1]"), "subgoals.1.depends_on.0: Input should be greater"),
     ],
 )
-def test_a_plan_that_cannot_be_used_is_asked_again_with_the_exact_complaint(
-    ask: Callable[..., SoarResult], answer: str, complaint: str
+def test_a_plan_that_cannot_be_used_is_asked_again_with_the_exact_error(
+    ask: Callable[..., SoarResult], answer: str, error: str
 ) -> None:
     model = Scripted(answer, json.dumps(PLAN), json.dumps(GOOD))
     result = ask(model)
     assert result.decomposition is not None
     assert result.decomposition.goal == "explain the retry loop"
-    assert complaint in model.prompts[1]
+    assert error in model.prompts[1]
     assert model.prompts[1].startswith(model.prompts[0])
 
 
@@ -254,9 +256,9 @@ async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project) -> None:
         )
 
     said = await model("tr a-z A-Z").ask("hello", title="plan")
-    assert (said.text, said.by, said.error) == ("HELLO", "coder", None)
+    assert (said.text, said.agent, said.error) == ("HELLO", "coder", None)
     other = await model("echo no >&2; exit 3").ask("hello", title="plan")
-    assert (other.text, other.by) == ("hello", "spare")
+    assert (other.text, other.agent) == ("hello", "spare")
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("utf-8", "replace")))

@@ -13,11 +13,11 @@ from aurora_cli.render.words import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["ErrorReport", "error_report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class ErrorReport:
     """What is told about an error.
 
     Attributes:
@@ -40,14 +40,14 @@ _OS_HINTS: Final[Mapping[int, str]] = {
 }
 
 
-def diagnose(error: Exception) -> Diagnosis:
+def error_report(error: Exception) -> ErrorReport:
     """Says what an error means to the person at the terminal; an unknown one is told as a fault of Aurora."""
     if isinstance(error, CliError):
-        return Diagnosis(exit_code=error.exit_code, message=_text(error), hint=error.hint)
+        return ErrorReport(exit_code=error.exit_code, message=_text(error), hint=error.hint)
     if isinstance(error, OSError):
         return _of_the_system(error)
     if isinstance(error, ImportError):
-        return Diagnosis(
+        return ErrorReport(
             exit_code=ExitCode.ENVIRONMENT,
             message=f"this installation is not complete: {_text(error)}",
             hint="install aurora-aur again; the five Aurora packages belong together",
@@ -55,16 +55,16 @@ def diagnose(error: Exception) -> Diagnosis:
     return _of_soar(error) or _of_a_library(error) or _defect(error)
 
 
-def _of_the_system(error: OSError) -> Diagnosis:
+def _of_the_system(error: OSError) -> ErrorReport:
     path = f"{error.filename}: " if error.filename else ""
-    return Diagnosis(
+    return ErrorReport(
         exit_code=ExitCode.ENVIRONMENT,
         message=f"{path}{error.strerror or _text(error)}",
         hint=_OS_HINTS.get(error.errno or 0, ""),
     )
 
 
-def _of_soar(error: Exception) -> Diagnosis | None:
+def _of_soar(error: Exception) -> ErrorReport | None:
     from aurora_soar import errors
 
     if not isinstance(error, errors.SoarError):
@@ -76,15 +76,15 @@ def _of_soar(error: Exception) -> Diagnosis | None:
         exit_code = ExitCode.REFUSED
     if isinstance(error, misused):
         exit_code = ExitCode.USAGE
-    return Diagnosis(exit_code=exit_code, message=_text(error), hint=error.hint)
+    return ErrorReport(exit_code=exit_code, message=_text(error), hint=error.hint)
 
 
-def _of_a_library(error: Exception) -> Diagnosis | None:
+def _of_a_library(error: Exception) -> ErrorReport | None:
     for kinds, exit_code, hint in _library_errors():
         if isinstance(error, kinds):
             if isinstance(error.__cause__, OSError):  # a file that is fine, on a machine that is not
                 return replace(_of_the_system(error.__cause__), message=_text(error))
-            return Diagnosis(exit_code=exit_code, message=_text(error), hint=hint or _hint_about_task(error))
+            return ErrorReport(exit_code=exit_code, message=_text(error), hint=hint or _hint_about_task(error))
     return None
 
 
@@ -130,8 +130,8 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
 
 
-def _defect(error: Exception) -> Diagnosis:
-    return Diagnosis(
+def _defect(error: Exception) -> ErrorReport:
+    return ErrorReport(
         exit_code=ExitCode.NOT_REACHED,
         message=f"a fault in Aurora itself: {type(error).__name__}: {_text(error)}",
         hint="run it again with AURORA_DEBUG=1 for the traceback, and report it",

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["printable", "printable_json", "settled"]
+__all__ = ["printable", "printable_json", "printable_with_colours"]
 
 _KEPT: Final = "\t\n"
 _PLAIN: Final = re.compile(r"[\t\n\x20-\x7e]*")
@@ -50,7 +50,7 @@ def printable(text: str) -> str:
     return "".join(part + joiner for part, joiner in zip(spelt, [*joiners, ""], strict=True))
 
 
-def settled(text: str) -> str:
+def printable_with_colours(text: str) -> str:
     """Spells out the same but for colours, which are ours by then: the last door before the terminal."""
     if _PLAIN.fullmatch(text):
         return text

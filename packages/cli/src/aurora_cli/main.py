@@ -16,7 +16,7 @@ from aurora_cli.catalogue import CATALOGUE
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurGroup
 from aurora_cli.output import colour_setting, is_gone, note, silence, tolerate_odd_streams
-from aurora_cli.quitting import quit_on_signals
+from aurora_cli.signal_exit import quit_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,11 +144,11 @@ def _report_usage(error: click.UsageError) -> int:
 
 
 def _report(error: Exception) -> int:
-    from aurora_cli.error_messages import diagnose
+    from aurora_cli.error_messages import error_report
 
     if os.environ.get("AURORA_DEBUG"):
         note("".join(traceback.format_exception(error)).rstrip())
-    found = diagnose(error)
+    found = error_report(error)
     note(f"aur: {found.message}")
     if found.hint:
         note(f"  hint: {found.hint}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from aurora_cli.escapes import printable_json, settled
+from aurora_cli.escapes import printable_json, printable_with_colours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,18 +24,18 @@ __all__ = [
     "emit_json",
     "emit_json_line",
     "is_gone",
-    "is_lively",
-    "lasting",
+    "is_live_terminal",
     "note",
     "note_once",
     "silence",
+    "tolerant",
     "tolerate_odd_streams",
 ]
 
 
 def emit(text: str) -> None:
     """Prints a result. A reader that went away (`aur … | head`) ends the output, not the command."""
-    _print(settled(text))
+    _print(printable_with_colours(text))
 
 
 def _print(text: str) -> None:
@@ -52,7 +52,7 @@ def is_gone(error: OSError) -> bool:
     return isinstance(error, BrokenPipeError) or error.errno in (errno.EIO, errno.ENXIO, errno.EBADF)
 
 
-def lasting(stream: TextIO) -> TextIO:
+def tolerant(stream: TextIO) -> TextIO:
     """Returns the stream as one whose reader may go away: what cannot be shown is dropped, and nothing is raised."""
     return cast("TextIO", _LastingStream(stream))
 
@@ -107,7 +107,7 @@ def _is_utf8() -> bool:
 def note(text: str) -> None:
     """Tells the person something that is not the result; that nobody can hear it stops nothing."""
     try:
-        click.echo(settled(text), file=sys.stderr)
+        click.echo(printable_with_colours(text), file=sys.stderr)
     except OSError:
         silence(sys.stderr)
 
@@ -120,7 +120,7 @@ def note_once(key: str, text: str) -> None:
     note(text)
 
 
-def is_lively() -> bool:
+def is_live_terminal() -> bool:
     """Whether standard error is a terminal on which lines can be drawn anew."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_cli.asking import ask_about_rest, is_attended
+from aurora_cli.user_prompts import ask_about_rest, is_interactive
 from aurora_cli.escapes import printable
 from aurora_cli.output import note
 from aurora_core import Project
@@ -67,4 +67,4 @@ def persona_named(aurora: Aurora, name: str) -> Persona:
 
 
 def _batch_question() -> BatchQuestion | None:
-    return ask_about_rest if is_attended() else None
+    return ask_about_rest if is_interactive() else None

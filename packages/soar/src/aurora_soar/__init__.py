@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         UntrustedAgentError,
     )
     from aurora_soar.log.execution import Phase, Verbosity
-    from aurora_soar.models.language_model import AgentModel, LanguageModel, Said
+    from aurora_soar.models.language_model import AgentModel, Completion, LanguageModel
     from aurora_soar.notices import Notice
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.phases.assess import Assessment, Complexity, assess
@@ -55,7 +55,6 @@ __all__ = [
     "Phase",
     "Question",
     "SOAROrchestrator",
-    "Said",
     "SoarError",
     "SoarEvent",
     "SoarResult",
@@ -78,7 +77,7 @@ _MODULES: Final = {
     "aurora.root": ("Aurora",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "log.execution": ("Phase", "Verbosity"),
-    "models.language_model": ("AgentModel", "LanguageModel", "Said"),
+    "models.language_model": ("AgentModel", "LanguageModel", "Completion"),
     "notices": ("Notice",),
     "orchestrator": ("SOAROrchestrator",),
     "phases.assess": ("Assessment", "Complexity", "assess"),

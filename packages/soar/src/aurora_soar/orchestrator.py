@@ -16,12 +16,12 @@ from aurora_soar.log.execution import Execution, Phase, PhaseTiming, Verbosity
 from aurora_soar.phases.assess import Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
 from aurora_soar.phases.decompose import decompose
-from aurora_soar.phases.decompose_with_model import devise
+from aurora_soar.phases.decompose_with_model import plan_with_model
 from aurora_soar.phases.record import record
 from aurora_soar.phases.respond import render
 from aurora_soar.phases.retrieve import retrieve
 from aurora_soar.phases.synthesize import synthesize
-from aurora_soar.phases.synthesize_with_model import Desk, write
+from aurora_soar.phases.synthesize_with_model import AnswerContext, answer_with_model
 from aurora_soar.phases.verify import Verdict, verify
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import read_question
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aurora_core import Memory, Project
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import BudgetStatus
-    from aurora_soar.models.language_model import LanguageModel, Said
+    from aurora_soar.models.language_model import Completion, LanguageModel
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.phases.retrieve import RetrievedContext
@@ -67,7 +67,7 @@ class _Work:
     decomposition: Decomposition | None
     verification: Verification | None
     collected: Collected
-    calls: tuple[Said, ...] = ()
+    calls: tuple[Completion, ...] = ()
     """What the model was asked for the plan."""
 
 
@@ -239,44 +239,42 @@ class SOAROrchestrator:
             )
         return _Work(decomposition=plan, verification=verification, collected=collected, calls=calls)
 
-    async def _plan(self, inquiry: _Inquiry, journey: _Journey) -> tuple[Decomposition, tuple[Said, ...]]:
+    async def _plan(self, inquiry: _Inquiry, journey: _Journey) -> tuple[Decomposition, tuple[Completion, ...]]:
         """A plan by the model where there is one; the rules plan where its plan cannot be used."""
-        calls: tuple[Said, ...] = ()
+        calls: tuple[Completion, ...] = ()
         if self._model is not None:
-            devised = await devise(inquiry.question, inquiry.context, self._registry, self._model)
-            calls = devised.calls
-            if devised.decomposition is not None:
-                return devised.decomposition, calls
-            told = f"{self._model.name} gave no plan that can be used ({devised.complaints[-1]}); planned by rules"
+            reply = await plan_with_model(inquiry.question, inquiry.context, self._registry, self._model)
+            calls = reply.calls
+            if reply.value is not None:
+                return reply.value, calls
+            told = f"{self._model.name} gave no plan that can be used ({reply.errors[-1]}); planned by rules"
             journey.tell(Phase.DECOMPOSE, "progress", told)
         return decompose(inquiry.question, inquiry.context, self._registry), calls
 
     async def _synthesize(
         self, inquiry: _Inquiry, work: _Work, journey: _Journey
-    ) -> tuple[Synthesis, tuple[Said, ...]]:
+    ) -> tuple[Synthesis, tuple[Completion, ...]]:
         """The answer by the model where there is one; what was found, as it is, where its answer cannot be used."""
         citations = CitationChecker(self._project.root)
         extracted = synthesize(inquiry.question, inquiry.focus, work.collected.outputs, citations)
         if self._model is None or work.collected.interrupted:
             return extracted, ()
-        desk = Desk(
+        context = AnswerContext(
             question=inquiry.question,
             focus=inquiry.focus,
             outputs=work.collected.outputs,
-            context=inquiry.context,
+            retrieved=inquiry.context,
             citations=citations,
             root=self._project.root,
             extracted=extracted,
         )
-        written = await write(desk, self._model)
+        written = await answer_with_model(context, self._model)
         if written.synthesis.written_by is None:
-            told = (
-                f"{self._model.name} gave no answer that can be used ({written.complaints[-1]}); told as it was found"
-            )
+            told = f"{self._model.name} gave no answer that can be used ({written.errors[-1]}); told as it was found"
             journey.tell(Phase.SYNTHESIZE, "progress", told)
         return written.synthesis, written.calls
 
-    def _interrupted(self, plan: Decomposition, calls: tuple[Said, ...]) -> _Work:
+    def _interrupted(self, plan: Decomposition, calls: tuple[Completion, ...]) -> _Work:
         collected = Collected(outputs=(), run_id=None, duration_ms=0.0, interrupted=True)
         return _Work(decomposition=plan, verification=None, collected=collected, calls=calls)
 

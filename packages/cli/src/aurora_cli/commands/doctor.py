@@ -11,8 +11,8 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json
-from aurora_cli.render.findings import as_document, as_lines
-from aurora_soar.doctor.checks import Level, examine
+from aurora_cli.render.doctor_checks import as_document, as_lines
+from aurora_soar.doctor.checks import Level, run_checks
 
 __all__ = ["command"]
 
@@ -33,11 +33,11 @@ def command(*, as_json: bool) -> int:
     the memory and the journal. Each line says ok, warn or fail, and what to do about it. The exit status is 4 if
     something fails.
     """
-    findings = tuple(examine(Path.cwd(), os.environ))
+    results = tuple(run_checks(Path.cwd(), os.environ))
     if as_json:
-        emit_json(as_document(findings))
+        emit_json(as_document(results))
     else:
-        for line in as_lines(findings):
+        for line in as_lines(results):
             emit(line)
-    failed = any(finding.level is Level.FAIL for finding in findings)
+    failed = any(result.level is Level.FAIL for result in results)
     return ExitCode.ENVIRONMENT if failed else ExitCode.DONE

@@ -11,7 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, max_concurrent_option
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.render.answer import as_text, narrator
+from aurora_cli.render.answer import as_text, progress_listener
 from aurora_cli.render.index import index_with_progress
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(
         orchestrator = aurora.orchestrator()  # refused before the index is updated
         if not no_index:
             index_with_progress(aurora.memory)
-        result = orchestrator.execute(question, on_event=narrator(verbosity))
+        result = orchestrator.execute(question, on_event=progress_listener(verbosity))
     if result.log_error:
         note(result.log_error)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from aurora_cli import run_progress, wiring
-from aurora_cli.asking import is_attended
+from aurora_cli.user_prompts import is_interactive
 from aurora_cli.commands.resume import resume
 from aurora_cli.commands.runs.clean import clean
 from aurora_cli.commands.runs.list import show_resumable
@@ -225,7 +225,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
 
 def _wanted(options: _Options) -> bool:
     """Asks whether to start, if a question can be answered."""
-    if options.yes or not is_attended():
+    if options.yes or not is_interactive():
         return True
     return click.confirm("Start?", default=True, err=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
-from aurora_cli.asking import is_attended
+from aurora_cli.user_prompts import is_interactive
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -88,7 +88,7 @@ def _show(project: Project, claims: Sequence[Claim], changed: Sequence[Change]) 
 
 
 def _confirmed() -> bool:
-    if not is_attended():
+    if not is_interactive():
         note("nobody is here to ask; `aur trust --yes` trusts it")
         return False
     return click.confirm("Trust this project with all of it?", default=False, err=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aurora_soar import SoarEvent, SoarResult
 
-__all__ = ["as_text", "narrator"]
+__all__ = ["as_text", "progress_listener"]
 
 
 def as_text(result: SoarResult, verbosity: str) -> str:
@@ -22,7 +22,7 @@ def as_text(result: SoarResult, verbosity: str) -> str:
     return printable(render(result, Verbosity(verbosity))).rstrip("\n")
 
 
-def narrator(verbosity: str) -> Callable[[SoarEvent], None]:
+def progress_listener(verbosity: str) -> Callable[[SoarEvent], None]:
     """Returns a listener that tells each agent's end, and with `verbose` each phase's too."""
     told = {"quiet": (), "normal": ("progress",), "verbose": ("progress", "finished")}[verbosity]
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from aurora_cli.output import lasting
+from aurora_cli.output import tolerant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Bar:
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
-            console=console or Console(file=lasting(sys.stderr)),
+            console=console or Console(file=tolerant(sys.stderr)),
             transient=True,
             get_time=clock,
         )

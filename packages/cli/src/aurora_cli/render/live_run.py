@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from aurora_cli.output import lasting
+from aurora_cli.output import tolerant
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.words import one_line
 from aurora_spawner.tasks.run_events import RunEnding, RunPaused, RunUnpaused, TaskEnded
@@ -39,7 +39,7 @@ _STYLES: Final[Mapping[str, str]] = {
 @contextmanager
 def live_run() -> Iterator[Callable[[RunEvent], None]]:
     """Keeps the table current on standard error while the block lasts."""
-    console = Console(file=lasting(sys.stderr))
+    console = Console(file=tolerant(sys.stderr))
     run = LiveRun(console)
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
 

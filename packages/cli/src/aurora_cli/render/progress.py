@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aurora_cli.output import is_lively, note
+from aurora_cli.output import is_live_terminal, note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class Report(Protocol):
 @contextmanager
 def progress() -> Iterator[Report]:
     """Shows progress while the block runs; the bar is gone afterwards."""
-    if not is_lively():
+    if not is_live_terminal():
         yield PlainProgress()
         return
     from aurora_cli.render.bar import Bar

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aurora_cli.output import is_lively, note
+from aurora_cli.output import is_live_terminal, note
 from aurora_cli.render.board import Board, line_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["PlainRun", "as_document", "summary", "watch"]
 @contextmanager
 def watch() -> Iterator[Callable[[RunEvent], None]]:
     """Shows a run on standard error while the block lasts."""
-    if not is_lively():
+    if not is_live_terminal():
         yield PlainRun()
         return
     from aurora_cli.render.live_run import live_run

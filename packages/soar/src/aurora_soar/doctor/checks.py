@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Config
 
-__all__ = ["Finding", "Level", "examine"]
+__all__ = ["CheckResult", "Level", "run_checks"]
 
 PACKAGES: Final = ("aurora-aur", "aurora-core", "aurora-policies", "aurora-soar", "aurora-spawner")
 OLDEST_PYTHON: Final = (3, 11)
@@ -46,7 +46,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class CheckResult:
     """What one check found.
 
     Attributes:
@@ -57,11 +57,11 @@ class Finding:
 
     check: str
     level: Level
-    says: str
+    message: str
     advice: str = ""
 
 
-def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """Runs every check for the folder `start`; no check stops the next one."""
     yield _python()
     yield _packages()
@@ -72,63 +72,66 @@ def examine(start: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         project = Project.find(start)
     except ProjectError as error:
-        yield Finding(check="project", level=Level.FAIL, says=str(error), advice="see the message")
+        yield CheckResult(check="project", level=Level.FAIL, message=str(error), advice="see the message")
         return
     if project is None:
-        yield Finding(
-            check="project", level=Level.WARN, says=f"none at {start} or above", advice="run `aur init` in its folder"
+        yield CheckResult(
+            check="project",
+            level=Level.WARN,
+            message=f"none at {start} or above",
+            advice="run `aur init` in its folder",
         )
-        yield _looked_at("folder", lambda: _writable(start))
+        yield _checked("folder", lambda: _writable(start))
         return
-    yield Finding(check="project", level=Level.OK, says=str(project.root))
-    yield _looked_at("folder", lambda: _writable(project.aurora_dir))
+    yield CheckResult(check="project", level=Level.OK, message=str(project.root))
+    yield _checked("folder", lambda: _writable(project.aurora_dir))
     yield from _configuration(project, environ)
-    yield _looked_at("policies", lambda: _policies(project))
-    yield _looked_at("memory", lambda: _memory(project))
-    yield _looked_at("journal", lambda: _journal(project))
+    yield _checked("policies", lambda: _policies(project))
+    yield _checked("memory", lambda: _memory(project))
+    yield _checked("journal", lambda: _journal(project))
 
 
-def _leftovers(state_dir: Path) -> Iterator[Finding]:
+def _leftovers(state_dir: Path) -> Iterator[CheckResult]:
     """Agents of coordinators that have died; nothing is said where there are none."""
     try:
         for left in find_leftovers(state_dir):
             pids = ", ".join(map(str, left.processes))
-            says = f"run {left.run_id} ({left.journal}) has no coordinator, and these run on: {pids}"
+            message = f"run {left.run_id} ({left.journal}) has no coordinator, and these run on: {pids}"
             advice = f"in its project: aur resume {left.run_id}, or aur cancel {left.run_id}"
-            yield Finding(check="agents", level=Level.WARN, says=says, advice=advice)
+            yield CheckResult(check="agents", level=Level.WARN, message=message, advice=advice)
     except SpawnerError as error:
-        yield Finding(check="agents", level=Level.WARN, says=str(error), advice="see the message")
+        yield CheckResult(check="agents", level=Level.WARN, message=str(error), advice="see the message")
 
 
-def _looked_at(check: str, look: Callable[[], Finding]) -> Finding:
+def _checked(check: str, look: Callable[[], CheckResult]) -> CheckResult:
     """Makes a check; that it cannot even be made is a finding, too."""
     try:
         return look()
     except OSError as error:
-        says = f"{error.filename or check}: {error.strerror or error}"
-        return Finding(check=check, level=Level.FAIL, says=says, advice="check the permissions of .aurora")
+        message = f"{error.filename or check}: {error.strerror or error}"
+        return CheckResult(check=check, level=Level.FAIL, message=message, advice="check the permissions of .aurora")
 
 
-def _python() -> Finding:
-    says = f"{platform.python_version()} ({sys.executable}), SQLite {sqlite3.sqlite_version}"
+def _python() -> CheckResult:
+    message = f"{platform.python_version()} ({sys.executable}), SQLite {sqlite3.sqlite_version}"
     if sys.version_info >= OLDEST_PYTHON:
-        return Finding(check="python", level=Level.OK, says=says)
-    return Finding(check="python", level=Level.FAIL, says=says, advice="Aurora needs Python 3.11 or later")
+        return CheckResult(check="python", level=Level.OK, message=message)
+    return CheckResult(check="python", level=Level.FAIL, message=message, advice="Aurora needs Python 3.11 or later")
 
 
-def _packages() -> Finding:
+def _packages() -> CheckResult:
     versions = {name: _version(name) for name in PACKAGES}
-    says = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
+    message = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
     if None in versions.values():
-        return Finding(check="packages", level=Level.FAIL, says=says, advice="install aurora-aur again")
+        return CheckResult(check="packages", level=Level.FAIL, message=message, advice="install aurora-aur again")
     if len(set(versions.values())) > 1:
-        return Finding(
+        return CheckResult(
             check="packages",
             level=Level.FAIL,
-            says=says,
+            message=message,
             advice="the five belong together: install one version of all",
         )
-    return Finding(check="packages", level=Level.OK, says=says)
+    return CheckResult(check="packages", level=Level.OK, message=message)
 
 
 def _version(distribution: str) -> str | None:
@@ -138,66 +141,70 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _machine() -> Finding:
-    return Finding(check="machine", level=Level.OK, says=f"{platform.system()}, {os.cpu_count() or 1} CPUs")
+def _machine() -> CheckResult:
+    return CheckResult(check="machine", level=Level.OK, message=f"{platform.system()}, {os.cpu_count() or 1} CPUs")
 
 
-def _git() -> Finding:
+def _git() -> CheckResult:
     advice = "install git: history improves ranking, and isolated agents need it"
     answer = run_git(Path.home(), "--version", timeout_s=GIT_TIMEOUT_S)
     if answer is None:
-        return Finding(check="git", level=Level.WARN, says="not usable: it is not there or fails", advice=advice)
-    return Finding(check="git", level=Level.OK, says=answer.data.decode("utf-8", "replace").strip())
+        return CheckResult(
+            check="git", level=Level.WARN, message="not usable: it is not there or fails", advice=advice
+        )
+    return CheckResult(check="git", level=Level.OK, message=answer.data.decode("utf-8", "replace").strip())
 
 
-def _providers(folder: Path, now: float) -> Finding:
+def _providers(folder: Path, now: float) -> CheckResult:
     """Whether a provider of agents is paused or stopped now, for all runs of this user."""
     file = folder / FILE_NAME
     try:
         with ProviderStore(folder) as store:
             gates, unread = store.gates(), store.trouble
     except ProviderStateError as error:
-        return Finding(check="providers", level=Level.WARN, says=str(error), advice=f"move {file} away")
+        return CheckResult(check="providers", level=Level.WARN, message=str(error), advice=f"move {file} away")
     told = [line for gate in gates if (line := gate.blocked_reason(now))]
     if unread:
-        return Finding(
-            check="providers", level=Level.WARN, says="; ".join((unread, *told)), advice=f"move {file} away"
+        return CheckResult(
+            check="providers", level=Level.WARN, message="; ".join((unread, *told)), advice=f"move {file} away"
         )
     if not told:
-        return Finding(check="providers", level=Level.OK, says="none is paused or stopped")
+        return CheckResult(check="providers", level=Level.OK, message="none is paused or stopped")
     advice = (
         "a new run, or `aur resume`, asks stopped ones once more, and paused ones when their time has come; to forget"
         f" what is known of all of them, delete {file} while nothing runs"
     )
-    return Finding(check="providers", level=Level.WARN, says="; ".join(told), advice=advice)
+    return CheckResult(check="providers", level=Level.WARN, message="; ".join(told), advice=advice)
 
 
-def _writable(folder: Path) -> Finding:
+def _writable(folder: Path) -> CheckResult:
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK | os.X_OK):
         advice = "give yourself write permission"
-        return Finding(check="folder", level=Level.FAIL, says=f"{folder} is not writable", advice=advice)
+        return CheckResult(check="folder", level=Level.FAIL, message=f"{folder} is not writable", advice=advice)
     if free < LOW_DISK_BYTES:
-        says = f"{free / 1e6:.0f} MB free at {folder}"
-        return Finding(check="folder", level=Level.WARN, says=says, advice="make room on the disk")
-    return Finding(check="folder", level=Level.OK, says=f"{folder} is writable, {free / 1e9:.1f} GB free")
+        message = f"{free / 1e6:.0f} MB free at {folder}"
+        return CheckResult(check="folder", level=Level.WARN, message=message, advice="make room on the disk")
+    return CheckResult(check="folder", level=Level.OK, message=f"{folder} is writable, {free / 1e9:.1f} GB free")
 
 
-def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     try:
         config = load_config(project, environ=environ)
     except (AuroraCoreError, OSError) as error:
-        yield Finding(check="config", level=Level.FAIL, says=str(error), advice=f"correct {project.config_file}")
+        yield CheckResult(
+            check="config", level=Level.FAIL, message=str(error), advice=f"correct {project.config_file}"
+        )
         return
     there = project.config_file.exists()
-    yield Finding(check="config", level=Level.OK, says=str(project.config_file) if there else "none, all defaults")
+    yield CheckResult(check="config", level=Level.OK, message=str(project.config_file) if there else "none, all defaults")
     if config.untrusted:
-        says = f"not trusted, so left aside: {', '.join(claim.name for claim in config.untrusted)}"
-        yield Finding(check="trust", level=Level.WARN, says=says, advice="`aur trust` shows it and asks")
+        message = f"not trusted, so left aside: {', '.join(claim.name for claim in config.untrusted)}"
+        yield CheckResult(check="trust", level=Level.WARN, message=says, advice="`aur trust` shows it and asks")
     yield _agents(project, config)
 
 
-def _agents(project: Project, config: Config) -> Finding:
+def _agents(project: Project, config: Config) -> CheckResult:
     """Whether the programs of the configured agents are there; nothing is started."""
     programs = {
         name: (*backend.command, backend.kind)[0]
@@ -206,40 +213,46 @@ def _agents(project: Project, config: Config) -> Finding:
     }
     missing = [name for name, program in programs.items() if not _program(project.root, program)]
     if missing:
-        says = f"the program of {', '.join(missing)} is not there"
-        return Finding(check="agents", level=Level.WARN, says=says, advice="install it, or correct its `command:`")
-    return Finding(check="agents", level=Level.OK, says=", ".join(sorted({"local", *config.backends})))
+        message = f"the program of {', '.join(missing)} is not there"
+        return CheckResult(
+            check="agents", level=Level.WARN, message=message, advice="install it, or correct its `command:`"
+        )
+    return CheckResult(check="agents", level=Level.OK, message=", ".join(sorted({"local", *config.backends})))
 
 
 def _program(root: Path, program: str) -> str | None:
     return shutil.which(root / program if "/" in program else program)
 
 
-def _policies(project: Project) -> Finding:
+def _policies(project: Project) -> CheckResult:
     try:
         engine = PoliciesEngine.load(project.policies_file)
     except PolicyFileError as error:
-        return Finding(check="policies", level=Level.FAIL, says=str(error), advice=f"correct {project.policies_file}")
-    return Finding(check="policies", level=Level.OK, says=str(engine.source or "none, the defaults are in force"))
+        return CheckResult(
+            check="policies", level=Level.FAIL, message=str(error), advice=f"correct {project.policies_file}"
+        )
+    return CheckResult(
+        check="policies", level=Level.OK, message=str(engine.source or "none, the defaults are in force")
+    )
 
 
-def _memory(project: Project) -> Finding:
+def _memory(project: Project) -> CheckResult:
     if not project.memory_db.exists():
-        return Finding(check="memory", level=Level.WARN, says="not indexed yet", advice="run `aur mem index`")
+        return CheckResult(check="memory", level=Level.WARN, message="not indexed yet", advice="run `aur mem index`")
     try:
         with Memory.open(project.root) as memory:
             stats = memory.stats()
         _check_pages(project.memory_db)
     except StoreCorruptError as error:
         advice = "run `aur mem rebuild`; what can still be read of earlier answers is kept"
-        return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
+        return CheckResult(check="memory", level=Level.FAIL, message=str(error), advice=advice)
     except AuroraCoreError as error:
         advice = "check that .aurora is writable and that the disk has room"
-        return Finding(check="memory", level=Level.FAIL, says=str(error), advice=advice)
-    return Finding(
+        return CheckResult(check="memory", level=Level.FAIL, message=str(error), advice=advice)
+    return CheckResult(
         check="memory",
         level=Level.OK,
-        says=f"{stats.files:,} files, {stats.chunks:,} chunks, schema {stats.schema_version}",
+        message=f"{stats.files:,} files, {stats.chunks:,} chunks, schema {stats.schema_version}",
     )
 
 
@@ -258,14 +271,16 @@ def _check_pages(database: Path) -> None:
         raise StoreCorruptError(database, f"is damaged ({answer})")
 
 
-def _journal(project: Project) -> Finding:
+def _journal(project: Project) -> CheckResult:
     try:
         report = audit_journal(project.runs_db)
     except SpawnerError as error:
         advice = "move it away to begin a new one; what it says of earlier runs cannot be trusted"
-        return Finding(check="journal", level=Level.FAIL, says=str(error), advice=advice)
+        return CheckResult(check="journal", level=Level.FAIL, message=str(error), advice=advice)
     if not report.ok:
         advice = "somebody or something changed it; `aur audit verify` says where"
-        return Finding(check="journal", level=Level.FAIL, says=f"{project.runs_db}: {report.problem}", advice=advice)
-    says = f"{report.events:,} events that fit together" if report.events else "nothing has run yet"
-    return Finding(check="journal", level=Level.OK, says=says)
+        return CheckResult(
+            check="journal", level=Level.FAIL, message=f"{project.runs_db}: {report.problem}", advice=advice
+        )
+    message = f"{report.events:,} events that fit together" if report.events else "nothing has run yet"
+    return CheckResult(check="journal", level=Level.OK, message=message)

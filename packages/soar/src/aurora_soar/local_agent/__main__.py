@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from aurora_core import AuroraCoreError, Memory
 from aurora_soar.errors import SoarError
 from aurora_soar.evidence.evidence import LocalRequest
-from aurora_soar.local_agent.gather import gather
+from aurora_soar.local_agent.extract import extract
 from aurora_spawner.tasks.prompts import RESULTS_HEADING
 
 __all__ = ["main"]
@@ -46,7 +46,7 @@ def _answer(memory: Memory, project: Path, prompt: str) -> int:
                 f"the prompt is not a request for the local agent: {error.errors(include_url=False)[0]}\n"
             )
             return 2
-        sys.stdout.write(gather(memory, request).model_dump_json())
+        sys.stdout.write(extract(memory, request).model_dump_json())
         return 0
     return _answer_text(memory, project, prompt)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aurora_core import Hit
     from aurora_soar.question.focus import Focus
 
-__all__ = ["find_failures"]
+__all__ = ["find_errors"]
 
 _FAILS: Final = re.compile(
     r"^\s*(?:raise\b|throw\b|except\b|catch\b|panic!?\(|return\s+(?:nil,\s*)?(?:errors\.|fmt\.Errorf|Err\()|abort\(|assert\b)"
@@ -24,7 +24,7 @@ PER_DEFINITION: Final = 2
 AROUND_WEIGHT: Final = 0.5
 
 
-def find_failures(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:
+def find_errors(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:
     """Lines that fail, in the definitions that speak most of the question, best first."""
     found = [finding for hit in hits for finding in _failures(hit, focus)]
     return sorted(found, key=lambda f: -f.relevance)[:limit]

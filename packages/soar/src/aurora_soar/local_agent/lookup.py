@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.evidence.evidence import Aspect, LocalRequest
-from aurora_soar.local_agent.gather import gather
+from aurora_soar.local_agent.extract import extract
 from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import read_question
@@ -45,7 +45,7 @@ def look_up(memory: Memory, question: Question) -> tuple[AgentOutput, ...]:
 
 def _output(memory: Memory, question: Question, focus: Focus, index: int, aspect: Aspect) -> AgentOutput:
     started = time.perf_counter()
-    evidence = gather(memory, LocalRequest(question=question.text, aspect=aspect, focus=question.focus))
+    evidence = extract(memory, LocalRequest(question=question.text, aspect=aspect, focus=question.focus))
     return AgentOutput(
         subgoal_index=index,
         agent_id=LOCAL_AGENT,

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from aurora_soar.evidence.evidence import Finding
     from aurora_soar.question.focus import Focus
 
-__all__ = ["find_exercises"]
+__all__ = ["find_tests"]
 
 PER_FILE: Final = 2
 THRESHOLD: Final = 0.3
 
 
-def find_exercises(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
+def find_tests(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
     """Tests that speak of a fair share of the question, in the memory's order."""
     taken: dict[str, int] = {}
     found = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.log.execution import Execution
-    from aurora_soar.models.language_model import Said
+    from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.decompose import Decomposition
     from aurora_spawner.recovery.machine import TaskRecoveryState
     from aurora_spawner.tasks.usage import Usage
@@ -130,7 +130,7 @@ def _tokens_of(usage: Usage | None) -> dict[str, int]:
     return {"input": read, "output": usage.output_tokens}
 
 
-def _phase_tokens(calls: tuple[Said, ...]) -> dict[str, int]:
+def _phase_tokens(calls: tuple[Completion, ...]) -> dict[str, int]:
     return {f"{kind}_tokens": count for kind, count in _tokens_of(usage_of(*calls)).items()}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_policies.budget import BudgetStatus
     from aurora_soar.evidence.agent_outputs import AgentOutput
-    from aurora_soar.models.language_model import Said
+    from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.collect import Collected
     from aurora_soar.phases.decompose import Decomposition
@@ -65,7 +65,7 @@ class PhaseTiming:
     error: str | None = None
 
 
-def usage_of(*asked: Said | AgentOutput) -> Usage | None:
+def usage_of(*asked: Completion | AgentOutput) -> Usage | None:
     """What these used together, of those that told; None where none did."""
     told = [each.usage for each in asked if each.usage is not None]
     return sum(told, start=NOTHING) if told else None
@@ -99,8 +99,8 @@ class Execution:
     synthesis: Synthesis
     recorded: Recorded
     timings: Mapping[Phase, PhaseTiming]
-    plan_calls: tuple[Said, ...] = ()
-    answer_calls: tuple[Said, ...] = ()
+    plan_calls: tuple[Completion, ...] = ()
+    answer_calls: tuple[Completion, ...] = ()
 
     @property
     def usage(self) -> Usage | None:

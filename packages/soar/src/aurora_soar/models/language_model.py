@@ -1,4 +1,4 @@
-"""Asking a language model: a question in words, an answer in words, through whatever agent the user has."""
+"""The port to a language model, and the adapter that makes one of any agent the user has."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.tasks.usage import Usage
 
-__all__ = ["AgentModel", "LanguageModel", "Said"]
+__all__ = ["AgentModel", "Completion", "LanguageModel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a model answered.
+class Completion:
+    """A model's answer to one prompt.
 
     Attributes:
-        text: its words; "" where it failed.
-        by: who answered in the end; another than was asked where that one failed.
-        usage: what it used; None where nobody told.
-        error: why there is no answer; None where there is one.
-        interrupted: whether a signal ended the call.
+        text: the answer; "" if the call failed.
+        agent: the agent that answered; a fallback if the first agent failed.
+        usage: tokens and cost; None if the agent did not report them.
+        error: the reason why there is no answer; None on success.
+        interrupted: True if a signal ended the call.
     """
 
     text: str
-    by: str
+    agent: str
     usage: Usage | None
     error: str | None
     interrupted: bool = False
 
 
 class LanguageModel(Protocol):
-    """Something that answers prompts."""
+    """Anything that answers prompts."""
 
     @property
     def name(self) -> str:
-        """What the answer names it by."""
+        """The name under which an answer credits the model."""
         ...
 
-    async def ask(self, prompt: str, *, title: str) -> Said:
-        """Puts a prompt to it.
+    async def ask(self, prompt: str, *, title: str) -> Completion:
+        """Sends a prompt and returns the completion.
 
         Args:
-            title: what it is for, in a few words for people.
+            title: the purpose of the prompt in a few words, shown to the user.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentModel:
-    """An agent that is asked as a model; each question is a run of one task, journalled and supervised like others.
+    """An agent used as a model: each prompt is a run of one task, journalled and supervised like any other run.
 
     Attributes:
-        name: of the backend that is asked.
-        backends: by name; those of its fallbacks among them.
-        timeout_s: a call's time from start to end.
-        executor: makes what runs each call.
+        name: name of the backend.
+        backends: by name, the fallbacks included.
+        timeout_s: time limit of one call, in seconds.
+        executor: returns a new executor for each call.
     """
 
     name: str
@@ -72,7 +72,7 @@ class AgentModel:
     recovery: RecoverySettings
     executor: Callable[[], Executor]
 
-    async def ask(self, prompt: str, *, title: str) -> Said:
+    async def ask(self, prompt: str, *, title: str) -> Completion:
         """Runs the agent on the prompt in the project's folder."""
         run = Run.create(
             self.project.runs_db,
@@ -88,9 +88,9 @@ class AgentModel:
         )
         report = await run.execute()
         (result,) = report.results.values()
-        return Said(
+        return Completion(
             text=result.output if result.success else "",
-            by=result.agent,
+            agent=result.agent,
             usage=result.usage,
             error=None if result.success else result.error or str(result.state),
             interrupted=report.interrupted,

@@ -1,25 +1,31 @@
-"""The JSON documents that a model is asked for: found in its words, mended where that is safe, strictly checked."""
+"""JSON documents of a model: found in its answer, checked strictly, and asked for again until they are valid."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_soar.errors import ModelAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["PlannedSubgoal", "PlannedWork", "WrittenAnswer", "read_document"]
+    from aurora_soar.models.language_model import Completion, LanguageModel
 
-T = TypeVar("T", bound=BaseModel)
+__all__ = ["PlannedSubgoal", "PlannedWork", "Replies", "WrittenAnswer", "ask_until_valid", "read_document"]
+
+T = TypeVar("T")
+Document = TypeVar("Document", bound=BaseModel)
 Sentence = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"\S")]
 MAX_SUBGOALS: Final = 12
 MAX_ANSWER: Final = 200_000
-"""Characters of a model's answer that are looked at."""
+"""Characters of a model's answer that are read."""
+TRIES: Final = 3
+"""The first prompt, and two repeats with the exact error."""
 
 
 class _Document(BaseModel):
@@ -27,7 +33,7 @@ class _Document(BaseModel):
 
 
 class PlannedSubgoal(_Document):
-    """One subgoal as a model plans it; fields as in `phases.decompose.Subgoal`."""
+    """A subgoal as a model plans it; the fields are those of `phases.decompose.Subgoal`."""
 
     description: Sentence
     ideal_agent: Sentence
@@ -40,7 +46,7 @@ class PlannedSubgoal(_Document):
 
 
 class PlannedStep(_Document):
-    """A layer of the plan; read for its shape only, since the order follows from the dependencies."""
+    """A layer of the plan; only its shape is checked, because the order follows from the dependencies."""
 
     phase: int
     parallelizable: list[int] = []
@@ -60,38 +66,80 @@ class WrittenAnswer(_Document):
     """An answer as a model writes it.
 
     Attributes:
-        answer: Markdown; what it says of the code names its place as path:line.
-        conflicts: where the agents' findings contradict each other, a sentence each.
+        answer: Markdown that cites the code as path:line.
+        conflicts: contradictions between the agents' findings, one sentence each.
     """
 
     answer: Annotated[str, Field(min_length=1, pattern=r"\S")]
     conflicts: list[Sentence] = []
 
 
-def read_document(words: str, kind: type[T]) -> T:
-    """Finds the document in a model's words.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replies(Generic[T]):
+    """A model's answers to one request.
+
+    Attributes:
+        value: the value read from the first valid answer; None if no answer was valid.
+        calls: every completion in order, the failed and the invalid ones included.
+        errors: the reason why each completion but a valid one was rejected, in order.
+    """
+
+    value: T | None
+    calls: tuple[Completion, ...]
+    errors: tuple[str, ...]
+
+
+async def ask_until_valid(
+    model: LanguageModel, request: str, read: Callable[[Completion], T], *, title: str
+) -> Replies[T]:
+    """Asks a model until `read` accepts its answer, at most `TRIES` times; a model that fails is not asked again.
+
+    Args:
+        request: the prompt; each repeat adds the error of the previous answer to it.
+        read: returns the value of an answer, or raises `ModelAnswerError`.
+        title: the purpose of the prompt in a few words, shown to the user.
+    """
+    prompt, calls, errors = request, [], []
+    for _ in range(TRIES):
+        completion = await model.ask(prompt, title=title)
+        calls.append(completion)
+        if completion.error is not None:
+            errors.append(completion.error)
+            break
+        try:
+            value = read(completion)
+        except ModelAnswerError as error:
+            errors.append(str(error))
+            prompt = f"{request}\nYour last answer to this could not be used: {error}. Answer again, in full.\n"
+            continue
+        return Replies(value=value, calls=tuple(calls), errors=tuple(errors))
+    return Replies(value=None, calls=tuple(calls), errors=tuple(errors))
+
+
+def read_document(text: str, kind: type[Document]) -> Document:
+    """Returns the document in a model's answer.
 
     Raises:
-        ModelAnswerError: there is none, or it is not as asked; the message says which field, for the model to read.
+        ModelAnswerError: the answer holds no document, or an invalid one; the message names the field for the model.
     """
-    complaint = "there is no JSON object in it"
-    for candidate in _candidates(words[:MAX_ANSWER]):
+    problem = "there is no JSON object in it"
+    for candidate in _candidates(text[:MAX_ANSWER]):
         try:
             return kind.model_validate(_parse(candidate))
         except ValidationError as error:
-            complaint = _told(error)
+            problem = _first_problem(error)
         except (ValueError, RecursionError) as error:
-            complaint = f"it is no valid JSON: {error}"
-    raise ModelAnswerError(complaint)
+            problem = f"it is no valid JSON: {error}"
+    raise ModelAnswerError(problem)
 
 
 _FENCED: Final = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 _TRAILING_COMMA: Final = re.compile(r",(\s*[\]}])")
 
 
-def _candidates(words: str) -> Iterator[str]:
-    """Where the object may stand: everything, a fenced block, from the first brace to the last."""
-    text = words.strip()
+def _candidates(answer: str) -> Iterator[str]:
+    """Yields the texts that may be the object: the whole answer, a fenced block, first brace to last brace."""
+    text = answer.strip()
     if text.startswith("{"):
         yield text
     yield from (block.strip() for block in _FENCED.findall(text) if "{" in block)
@@ -101,13 +149,13 @@ def _candidates(words: str) -> Iterator[str]:
 
 
 def _parse(text: str) -> object:
-    """The value; commas before a closing bracket, the commonest slip, are taken out."""
+    """Returns the value; commas before a closing bracket, the commonest slip, are removed."""
     try:
         return json.loads(text)
     except ValueError:
         return json.loads(_TRAILING_COMMA.sub(r"\1", text))
 
 
-def _told(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'the object'}: {first['msg']}"

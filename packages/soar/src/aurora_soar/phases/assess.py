@@ -13,18 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.question.intent_patterns import (
-    ANALYSE,
-    BUILD,
-    CHANGE,
-    CONSTRAINT,
-    DEMANDING,
-    LOOK_UP,
-    NARROW,
-    STAKE,
-    TOUCH,
-    WIDE,
-)
+from aurora_soar.phases import complexity_signals as signals
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
@@ -80,9 +69,9 @@ def assess(question: Question) -> Assessment:
     dimensions = {
         "keywords": _keywords(question),
         "scope": _scope(text),
-        "constraints": min(1.0, len(CONSTRAINT.findall(text)) / 2),
+        "constraints": _counted(signals.CONSTRAINTS, signals.CONSTRAINT_WEIGHT, text),
         "structure": _structure(text),
-        "domain": min(1.0, len(DEMANDING.findall(text)) / 2),
+        "domain": _counted(signals.DEMANDING_FIELDS, signals.DEMANDING_FIELD_WEIGHT, text),
     }
     score = sum(WEIGHTS[name] * value for name, value in dimensions.items())
     if stake := _at_stake(question):
@@ -106,7 +95,7 @@ def assess(question: Question) -> Assessment:
 
 def _at_stake(question: Question) -> str | None:
     """The words that make a request critical; a mere explanation of how something works is not."""
-    match = STAKE.search(question.text)
+    match = signals.HIGH_STAKES.search(question.text)
     if match is None:
         return None
     harmless = question.intent is Intent.EXPLAIN and not _acts(question.text)
@@ -114,27 +103,33 @@ def _at_stake(question: Question) -> str | None:
 
 
 def _acts(text: str) -> bool:
-    return any(pattern.search(text) for pattern in (TOUCH, CHANGE, BUILD))
+    return any(pattern.search(text) for pattern in (signals.ACTIONS, signals.CHANGE, signals.BUILD))
 
 
 def _keywords(question: Question) -> float:
     text = question.text
-    if LOOK_UP.search(text):
-        return 0.15 if BUILD.search(text) and len(question.terms) > 6 else 0.0
-    if BUILD.search(text):
-        return 0.9
+    if signals.LOOK_UP.search(text):
+        builds = signals.BUILD.search(text) and len(question.terms) > 6
+        return signals.LOOK_UP_WITH_BUILD_WEIGHT if builds else signals.LOOK_UP_WEIGHT
+    if signals.BUILD.search(text):
+        return signals.BUILD_WEIGHT
     if question.intent is Intent.PLAN:
-        return 0.75
-    if ANALYSE.search(text):
-        return 0.5
-    if CHANGE.search(text):
-        return 0.55
+        return signals.PLAN_WEIGHT
+    if signals.ANALYSIS.search(text):
+        return signals.ANALYSIS_WEIGHT
+    if signals.CHANGE.search(text):
+        return signals.CHANGE_WEIGHT
     return 0.35 if len(question.terms) > 3 else 0.2
 
 
 def _scope(text: str) -> float:
-    wide = min(1.0, len(WIDE.findall(text)) / 2)
-    return max(0.0, wide - (0.5 if NARROW.search(text) else 0.0))
+    wide = _counted(signals.WIDE_SCOPE, signals.WIDE_SCOPE_WEIGHT, text)
+    return max(0.0, wide + (signals.NARROW_SCOPE_WEIGHT if signals.NARROW_SCOPE.search(text) else 0.0))
+
+
+def _counted(pattern: re.Pattern[str], weight: float, text: str) -> float:
+    """Returns the weight of every match together, at most 1."""
+    return min(1.0, weight * len(pattern.findall(text)))
 
 
 def _structure(text: str) -> float:

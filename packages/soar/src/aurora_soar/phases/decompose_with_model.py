@@ -1,73 +1,51 @@
-"""Phase 3 with a model: it plans, the plan is strictly read, and what cannot be used is asked for again."""
+"""Phase 3 with a model: the model plans, the plan is read strictly, and an invalid plan is asked for again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_soar.errors import ModelAnswerError
 from aurora_soar.evidence.evidence import Aspect
-from aurora_soar.models.structured import MAX_SUBGOALS, PlannedSubgoal, PlannedWork, read_document
+from aurora_soar.models.structured import (
+    MAX_SUBGOALS,
+    PlannedSubgoal,
+    PlannedWork,
+    ask_until_valid,
+    read_document,
+)
 from aurora_soar.phases.decompose import Decomposition, MatchQuality, Subgoal, layers, query_hash
-from aurora_soar.phases.prompts import again, plan_request
+from aurora_soar.phases.prompts import plan_request
 from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
-    from aurora_soar.models.language_model import LanguageModel, Said
+    from aurora_soar.models.language_model import Completion, LanguageModel
+    from aurora_soar.models.structured import Replies
     from aurora_soar.phases.retrieve import RetrievedContext
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["Devised", "devise"]
-
-TRIES: Final = 3
-"""The first, and two more with the exact complaint."""
+__all__ = ["plan_with_model"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Devised:
-    """What came of asking a model for a plan.
-
-    Attributes:
-        decomposition: None where no answer could be used.
-        calls: every answer, the failed ones too.
-        complaints: why answers could not be used, in order.
-    """
-
-    decomposition: Decomposition | None
-    calls: tuple[Said, ...]
-    complaints: tuple[str, ...]
-
-
-async def devise(
+async def plan_with_model(
     question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel
-) -> Devised:
-    """Asks for a plan until one can be used, at most `TRIES` times; a model that fails is not asked again."""
-    request = prompt = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
-    calls, complaints = [], []
-    for _ in range(TRIES):
-        said = await model.ask(prompt, title="plan")
-        calls.append(said)
-        if said.error is not None:
-            complaints.append(said.error)
-            break
-        try:
-            plan = _decomposition(question, read_document(said.text, PlannedWork), context, registry)
-        except ModelAnswerError as error:
-            complaints.append(str(error))
-            prompt = again(request, str(error))
-            continue
-        return Devised(decomposition=plan, calls=tuple(calls), complaints=tuple(complaints))
-    return Devised(decomposition=None, calls=tuple(calls), complaints=tuple(complaints))
+) -> Replies[Decomposition]:
+    """Asks the model for a plan until one is valid."""
+
+    def read(completion: Completion) -> Decomposition:
+        return _decomposition(question, read_document(completion.text, PlannedWork), context, registry)
+
+    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
+    return await ask_until_valid(model, request, read, title="plan")
 
 
 def _decomposition(
     question: Question, plan: PlannedWork, context: RetrievedContext, registry: AgentRegistry
 ) -> Decomposition:
-    """The plan as the later phases carry it out.
+    """Returns the plan in the form that the later phases execute.
 
     Raises:
-        ModelAnswerError: an agent is unknown, or a dependency does not come before what needs it.
+        ModelAnswerError: an agent is unknown, or a subgoal depends on a later one.
     """
     for index, planned in enumerate(plan.subgoals):
         if planned.assigned_agent not in registry:

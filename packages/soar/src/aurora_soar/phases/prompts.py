@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["again", "answer_request", "plan_request", "subgoal_request"]
+__all__ = ["answer_request", "plan_request", "subgoal_request"]
 
 PLACES_SHOWN: Final = 10
 FINDINGS_LIMIT: Final = 60_000
@@ -98,11 +98,6 @@ Answer with one JSON object and nothing else. It has exactly these fields:
 - Where findings contradict each other, say so in the answer and name it in conflicts; else conflicts is [].
 - Change no file.
 """
-
-
-def again(request: str, complaint: str) -> str:
-    """The same request after an answer that could not be used."""
-    return f"{request}\nYour last answer to this could not be used: {complaint}. Answer again, in full.\n"
 
 
 def _places(places: Sequence[Hit]) -> str:

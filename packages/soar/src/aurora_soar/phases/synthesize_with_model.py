@@ -1,4 +1,4 @@
-"""Phase 6 with a model: it writes the answer from what agents found; what it cites is held against the files."""
+"""Phase 6 with a model: the model writes the answer from the findings; its citations are checked in the files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import ModelAnswerError
 from aurora_soar.evidence.claims import places_in
-from aurora_soar.models.structured import WrittenAnswer, read_document
-from aurora_soar.phases.prompts import again, answer_request
+from aurora_soar.models.structured import WrittenAnswer, ask_until_valid, read_document
+from aurora_soar.phases.prompts import answer_request
 from aurora_soar.phases.synthesize import Source, Synthesis
 
 if TYPE_CHECKING:
@@ -18,109 +18,102 @@ if TYPE_CHECKING:
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.evidence.citations import CitationChecker
     from aurora_soar.evidence.claims import Place
-    from aurora_soar.models.language_model import LanguageModel, Said
+    from aurora_soar.models.language_model import Completion, LanguageModel
     from aurora_soar.phases.retrieve import RetrievedContext
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
 
-__all__ = ["Desk", "Written", "write"]
+__all__ = ["AnswerContext", "ModelAnswer", "answer_with_model"]
 
-TRIES: Final = 3
 GOOD_FROM: Final = 0.6
-"""A score below this is worth another try, and so is any place that does not exist."""
+"""An answer with a lower score, or with a citation that does not exist, is asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What a writer has before it.
+class AnswerContext:
+    """The material for an answer.
 
     Attributes:
-        extracted: the answer that needs no writer; what a written one falls back to.
+        extracted: the answer made of the findings without a model; the fallback.
     """
 
     question: Question
     focus: Focus
     outputs: tuple[AgentOutput, ...]
-    context: RetrievedContext
+    retrieved: RetrievedContext
     citations: CitationChecker
     root: Path
     extracted: Synthesis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What came of asking a model for the answer.
+class ModelAnswer:
+    """The result of asking a model for the answer.
 
     Attributes:
-        synthesis: the best that was written, else what was extracted from the findings.
-        calls: every answer, the failed ones too.
-        complaints: what was wrong with answers, in order.
+        synthesis: the model's best answer; the extracted answer if no answer of the model was valid.
+        calls: every completion in order, the failed ones included.
+        errors: what was wrong with each rejected completion, in order.
     """
 
     synthesis: Synthesis
-    calls: tuple[Said, ...]
-    complaints: tuple[str, ...]
+    calls: tuple[Completion, ...]
+    errors: tuple[str, ...]
 
 
-async def write(desk: Desk, model: LanguageModel) -> Written:
-    """Asks for the answer; one that is not good enough is asked for again, and the best of them stands.
+async def answer_with_model(context: AnswerContext, model: LanguageModel) -> ModelAnswer:
+    """Asks the model for the answer until one is good enough, and returns the best of its answers.
 
-    What agents found is never lost: where no answer can be used, it is told as it is.
+    No finding is lost: if no answer of the model is valid, the extracted answer is returned.
     """
-    request = prompt = answer_request(desk.question, desk.outputs, desk.context.code)
-    best, calls, complaints = None, [], []
-    for _ in range(TRIES):
-        said = await model.ask(prompt, title="answer")
-        calls.append(said)
-        if said.error is not None:
-            complaints.append(said.error)
-            break
-        try:
-            written = _synthesis(desk, read_document(said.text, WrittenAnswer), said.by)
-            complaint = _weakness(desk, written)
-            best = written if best is None or written.score > best.score else best
-        except ModelAnswerError as error:
-            complaint = str(error)
-        if complaint is None:
-            break
-        complaints.append(complaint)
-        prompt = again(request, complaint)
-    synthesis = _marked(desk, best) if best else desk.extracted
-    return Written(
-        synthesis=replace(synthesis, retries=len(calls) - 1), calls=tuple(calls), complaints=tuple(complaints)
+    valid: list[Synthesis] = []
+
+    def read(completion: Completion) -> Synthesis:
+        written = _synthesis(context, read_document(completion.text, WrittenAnswer), completion.agent)
+        valid.append(written)
+        if weakness := _weakness(context, written):
+            raise ModelAnswerError(weakness)
+        return written
+
+    request = answer_request(context.question, context.outputs, context.retrieved.code)
+    replies = await ask_until_valid(model, request, read, title="answer")
+    best = max(valid, key=lambda each: each.score, default=None)
+    synthesis = _marked(context, best) if best else context.extracted
+    return ModelAnswer(
+        synthesis=replace(synthesis, retries=len(replies.calls) - 1), calls=replies.calls, errors=replies.errors
     )
 
 
-def _marked(desk: Desk, written: Synthesis) -> Synthesis:
-    """The same with every place that there is not called so: a reader must not take it for a source."""
+def _marked(context: AnswerContext, written: Synthesis) -> Synthesis:
+    """Marks each cited place that does not exist: a reader must not take it for a source."""
     answer = written.answer
-    for place in reversed(list(places_in(answer, desk.root))):
-        if not _exists(desk, place):
+    for place in reversed(list(places_in(answer, context.root))):
+        if not _exists(context, place):
             answer = f"{answer[: place.at]} [there is no such place]{answer[place.at :]}"
     return replace(written, answer=answer)
 
 
-def _synthesis(desk: Desk, written: WrittenAnswer, by: str) -> Synthesis:
-    """The answer with what it is worth by its citations; nothing in it is taken on the model's word."""
-    cited = list(places_in(written.answer, desk.root))
-    sources = _sources(desk, [place for place in cited if _exists(desk, place)])
+def _synthesis(context: AnswerContext, written: WrittenAnswer, by: str) -> Synthesis:
+    """Returns the answer with its scores, which rest on its citations alone, never on the model's word."""
+    cited = list(places_in(written.answer, context.root))
+    sources = _sources(context, [place for place in cited if _exists(context, place)])
     return replace(
-        desk.extracted,
+        context.extracted,
         answer=f"{written.answer.strip()}\n",
         sources=tuple(sources.values()),
-        chunk_ids=_chunks(desk, list(sources)),
-        coherence=_coherence(desk, list(sources)),
-        completeness=desk.focus.coverage(written.answer).share,
-        factuality=sum(_exists(desk, place) for place in cited) / len(cited) if sources else 0.0,
+        chunk_ids=_chunks(context, list(sources)),
+        coherence=_coherence(context, list(sources)),
+        completeness=context.focus.coverage(written.answer).share,
+        factuality=sum(_exists(context, place) for place in cited) / len(cited) if sources else 0.0,
         written_by=by,
         conflicts=tuple(written.conflicts),
     )
 
 
-def _sources(desk: Desk, sound: Sequence[Place]) -> dict[tuple[str, int], Source]:
-    """Each line that is cited and exists, once."""
+def _sources(context: AnswerContext, sound: Sequence[Place]) -> dict[tuple[str, int], Source]:
+    """Returns each cited line that exists, once."""
     lines = {(place.file, place.line): place.line for place in sound if place.line is not None}
-    texts = {(file, line): desk.citations.line(file, line) for (file, _), line in lines.items()}
+    texts = {(file, line): context.citations.line(file, line) for (file, _), line in lines.items()}
     return {
         (file, line): Source(file=file, line=line, text=text)
         for (file, line), text in texts.items()
@@ -128,43 +121,43 @@ def _sources(desk: Desk, sound: Sequence[Place]) -> dict[tuple[str, int], Source
     }
 
 
-def _coherence(desk: Desk, sound: Sequence[tuple[str, int]]) -> float:
-    """Share of the cited places in files that an agent's findings or the memory name: it builds on what was found."""
-    known = {f.file for output in desk.outputs if output.evidence for f in output.evidence.findings}
-    known |= {hit.file for hit in desk.context.code}
+def _coherence(context: AnswerContext, sound: Sequence[tuple[str, int]]) -> float:
+    """Returns the share of the cited places that lie in files named by a finding or by the memory."""
+    known = {f.file for output in context.outputs if output.evidence for f in output.evidence.findings}
+    known |= {hit.file for hit in context.retrieved.code}
     return sum(file in known for file, _line in sound) / len(sound) if sound else 0.0
 
 
-def _chunks(desk: Desk, sound: Sequence[tuple[str, int]]) -> tuple[str, ...]:
-    """The memory's chunks that the cited places lie in, for the record of their use."""
+def _chunks(context: AnswerContext, sound: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    """Returns the chunks that contain the cited places, to record their use."""
     return tuple(
         hit.chunk_id
-        for hit in desk.context.code
+        for hit in context.retrieved.code
         if any(file == hit.file and hit.line_start <= line <= hit.line_end for file, line in sound)
     )
 
 
-def _exists(desk: Desk, place: Place) -> bool:
-    return desk.citations.exists(place.file, place.line, place.last)
+def _exists(context: AnswerContext, place: Place) -> bool:
+    return context.citations.exists(place.file, place.line, place.last)
 
 
-def _missing(desk: Desk, answer: str) -> list[str]:
-    """The places that an answer names and that there are not, or that begin with an empty line, as it spells them."""
-    missing = (place for place in places_in(answer, desk.root) if not _exists(desk, place))
+def _missing(context: AnswerContext, answer: str) -> list[str]:
+    """Returns the cited places that do not exist or start on an empty line, as the answer spells them."""
+    missing = (place for place in places_in(answer, context.root) if not _exists(context, place))
     return list(dict.fromkeys(answer[place.begin : place.at] for place in missing))
 
 
-def _weakness(desk: Desk, written: Synthesis) -> str | None:
-    """What is wrong with an answer, for its writer; None where it is good enough."""
-    missing = _missing(desk, written.answer)
+def _weakness(context: AnswerContext, written: Synthesis) -> str | None:
+    """Returns what is wrong with an answer, as a prompt for its writer; None if it is good enough."""
+    missing = _missing(context, written.answer)
     if not missing and written.score >= GOOD_FROM:
         return None
     faults = []
-    if not any(places_in(written.answer, desk.root)):
+    if not any(places_in(written.answer, context.root)):
         faults.append("it names no place as path:line")
     if missing:
         faults.append(f"there is nothing at these places: {', '.join(missing[:10])}")
-    unspoken = [word for word in desk.focus.words if word not in desk.focus.coverage(written.answer).words]
+    unspoken = [word for word in context.focus.words if word not in context.focus.coverage(written.answer).words]
     if unspoken:
         faults.append(f"it does not speak of: {', '.join(unspoken[:10])}")
     return "; ".join(faults) or "what it cites lies in files that no finding names"

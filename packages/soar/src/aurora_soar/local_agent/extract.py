@@ -9,10 +9,10 @@ from aurora_core.file_kinds import is_test_file
 from aurora_soar.errors import AgentOutputError
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, parse_evidence
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, find_definitions, find_steps
-from aurora_soar.local_agent.errors import find_failures
+from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
 from aurora_soar.local_agent.statements import find_statements
-from aurora_soar.local_agent.tests import find_exercises
+from aurora_soar.local_agent.tests import find_tests
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import read_question
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from aurora_core import Hit, Memory
     from aurora_soar.evidence.evidence import LocalRequest
 
-__all__ = ["gather"]
+__all__ = ["extract"]
 
 POOL: Final = 40
 FLOW_DEFINITIONS: Final = 3
 _WRITTEN: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 
 
-def gather(memory: Memory, request: LocalRequest) -> Evidence:
+def extract(memory: Memory, request: LocalRequest) -> Evidence:
     """Search the memory for the request's focus and extract what its aspect asks for."""
     question = read_question(request.focus)
     focus = Focus.of(memory, question.terms)
@@ -56,9 +56,9 @@ def _findings(memory: Memory, request: LocalRequest, focus: Focus, hits: Sequenc
         case Aspect.FLOW:
             return find_flow(memory, _flow_starts(memory, request, hits), focus)
         case Aspect.ERRORS:
-            return find_failures(hits, focus, request.limit)
+            return find_errors(hits, focus, request.limit)
         case Aspect.TESTS:
-            return find_exercises(hits, focus, request.limit)
+            return find_tests(hits, focus, request.limit)
 
 
 def _definitions(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:

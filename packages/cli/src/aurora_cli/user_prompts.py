@@ -11,7 +11,7 @@ from aurora_cli.output import note
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ask_about_rest", "is_attended"]
+__all__ = ["ask_about_held_tasks", "is_interactive"]
 
 _QUESTION: Final = "c = continue, s = skip the rest, l = leave it held?"
 _ANSWERS: Final[Mapping[str, bool | None]] = {
@@ -24,12 +24,12 @@ _ANSWERS: Final[Mapping[str, bool | None]] = {
 }
 
 
-def is_attended() -> bool:
+def is_interactive() -> bool:
     """Returns True if a question can be shown and answered at a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-async def ask_about_rest(reason: str) -> bool | None:
+async def ask_about_held_tasks(reason: str) -> bool | None:
     """Returns true to go on, false to skip the rest, None to leave it held; so does the end of the input."""
     note(f"{reason}: {_QUESTION}")
     while line := await _next_line():
