@@ -56,7 +56,7 @@ def test_a_category_picks_some(aur: Aur, team: Path) -> None:
 def test_in_a_folder_without_a_project_nothing_is_made(aur: Aur, shop: Path) -> None:
     outcome = aur("agents", "list")
     assert outcome.returncode == ExitCode.DONE
-    assert "no persona found" in outcome.stderr
+    assert "no personas found" in outcome.stderr
     assert not (shop / ".aurora").exists()
 
 
@@ -158,7 +158,7 @@ def test_a_search_names_the_persona_that_fits(aur: Aur, team: Path) -> None:
 def test_a_gap_is_said_with_what_such_an_agent_would_be_told(aur: Aur, team: Path) -> None:
     outcome = aur("agents", "search", "Port the app to iOS with Swift")
     assert outcome.returncode == ExitCode.NOT_REACHED
-    assert "gap: nobody here is a mobile-developer" in outcome.stdout
+    assert "gap: no persona is a mobile-developer" in outcome.stdout
     assert "You work as Mobile developer" in outcome.stdout
 
 
@@ -171,7 +171,7 @@ def test_matching_gives_each_task_its_persona_or_one_that_is_made_up(aur: Aur, t
         (None, False),
     ]
     outcome = aur("spawn", "tasks.md", "--match", "--json")
-    assert "(@mobile-developer (made up, nobody here is one) on echo," in outcome.stderr
+    assert "(@mobile-developer (ad hoc: no such persona) on echo," in outcome.stderr
     first, second, third = (task["output"] for task in json.loads(outcome.stdout)["tasks"])
     assert "Be strict." in first
     assert "You work as Mobile developer" in second

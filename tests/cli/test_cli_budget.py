@@ -62,8 +62,8 @@ def test_what_a_run_costs_is_in_the_ledger(aur: Aur, till: Path) -> None:
     found = budget(aur)
     assert (found["consumed_usd"], found["reserved_usd"], found["total_entries"]) == (0.4, 0.0, 2)
     assert found["remaining_usd"] == 99.6
-    assert "0.40 of 100.00 USD spent (0 %), 99.60 USD left" in aur("budget", "show").stdout
-    assert aur("budget", "history").stdout.count("0.2000 USD  paid") == 2
+    assert "$0.40 of $100.00 spent (0 %), $99.60 left" in aur("budget", "show").stdout
+    assert aur("budget", "history").stdout.count("$0.2000  paid") == 2
 
 
 @pytest.mark.parametrize("told", ["1e13", "-50", "NaN", "Infinity", "1e999", "9" * 400])
@@ -79,14 +79,14 @@ def test_a_cost_that_cannot_be_is_not_believed_and_stops_nothing(aur: Aur, till:
 def test_the_preview_says_what_is_expected_to_be_spent(aur: Aur, till: Path) -> None:
     tasks(till, 3)
     assert "3 tasks to run" in aur("spawn", "tasks.md", "--dry-run").stdout
-    assert "expected to cost 1.50 USD" in aur("spawn", "tasks.md", "--dry-run").stdout
+    assert "· estimated $1.50" in aur("spawn", "tasks.md", "--dry-run").stdout
     assert not (Path.home() / ".aurora" / "budget.db").exists()
     tasks(till, 5)
     aur("spawn", "tasks.md")
     tasks(till, 2)
     assert json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["expected_usd"] == 0.4
     tasks(till, 2, agent="free")
-    assert "USD" not in aur("spawn", "tasks.md", "--dry-run").stdout
+    assert "estimated" not in aur("spawn", "tasks.md", "--dry-run").stdout
 
 
 def test_free_agents_leave_no_ledger_behind(aur: Aur, till: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_run_that_is_cleaned_away_leaves_nothing_reserved(
 
 def test_limits_are_set_shown_and_taken_away(aur: Aur, till: Path) -> None:
     said = aur("budget", "set", "--monthly", "50", "--per-run", "2.5", "--warn-at", "60").stdout
-    assert said == "50.00 USD a month, 2.50 USD a run; warned from 60 % on; what would pass a limit is refused\n"
+    assert said == "limits: $50.00 per month · $2.50 per run · warn at 60 % · refuse beyond a limit\n"
     document = json.loads(aur("budget", "set", "--per-run", "none", "--json").stdout)
     assert (document["limit_usd"], document["per_run_limit_usd"], document["warn_at_percent"]) == (50.0, None, 60.0)
 
@@ -322,16 +322,16 @@ def test_an_amount_that_is_none_is_a_usage_error(aur: Aur, till: Path, words: tu
 
 def test_of_a_limit_of_nothing_no_share_is_told(aur: Aur, till: Path) -> None:
     aur("budget", "set", "--monthly", "0")
-    assert "0.00 of 0.00 USD spent, 0.00 USD left\n" in aur("budget", "show").stdout
+    assert "$0.00 of $0.00 spent, $0.00 left\n" in aur("budget", "show").stdout
 
 
 def test_a_reset_needs_a_yes_and_begins_the_month_anew(aur: Aur, till: Path) -> None:
     tasks(till, 1)
     aur("spawn", "tasks.md")
     assert aur("budget", "reset").returncode == ExitCode.USAGE
-    assert aur("budget", "reset", "--yes").stdout == "0.20 USD are not counted any more\n"
+    assert aur("budget", "reset", "--yes").stdout == "reset: $0.20 no longer count\n"
     assert budget(aur)["total_entries"] == 0
-    assert "0.2000 USD" in aur("budget", "history").stdout
+    assert "$0.2000" in aur("budget", "history").stdout
 
 
 def test_a_users_own_price_is_what_tokens_cost(aur: Aur, till: Path) -> None:

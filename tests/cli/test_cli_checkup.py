@@ -197,7 +197,7 @@ def test_agents_whose_program_is_missing_are_named(shop: Path) -> None:
     (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
     result = found(shop, "agents")
     assert result.level is Level.WARN
-    assert result.message == "the program of gone, away is not there"
+    assert result.message == "program not found for: gone, away"
 
 
 def test_agents_are_not_looked_for_in_a_configuration_that_makes_no_sense(shop: Path) -> None:

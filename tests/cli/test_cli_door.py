@@ -88,7 +88,7 @@ def test_what_is_no_command_is_never_run_as_a_prompt(aur: Aur, word: str) -> Non
 def test_a_file_in_a_commands_place_is_not_run_but_said_how_to(aur: Aur, shop: Path) -> None:
     outcome = aur("README.md")
     assert outcome.returncode == ExitCode.USAGE
-    assert "README.md is a file, not a command; to run its tasks: aur spawn README.md" in outcome.stderr
+    assert "README.md is a file, not a command; run its tasks with: aur spawn README.md" in outcome.stderr
 
 
 def test_an_error_of_ours_is_one_line_and_its_hint(aur: Aur, boom: Boom) -> None:

@@ -51,7 +51,7 @@ def test_any_words_end_in_a_known_status_without_a_fault(args: list[str], folder
     within = [arg for arg in args if "/" not in arg or arg.startswith("spawn-")]
     status, err = status_of(within, folder)
     assert status in set(ExitCode)
-    assert "a fault in Aurora itself" not in err
+    assert "bug in Aurora" not in err
 
 
 @given(
@@ -62,7 +62,7 @@ def test_any_task_file_is_planned_or_refused(content: bytes, folder: Path) -> No
     (folder / "odd.md").write_bytes(content)
     status, err = status_of(["spawn", "odd.md", "--dry-run"], folder)
     assert status in (ExitCode.DONE, ExitCode.USAGE)
-    assert "a fault in Aurora itself" not in err
+    assert "bug in Aurora" not in err
 
 
 @given(name=st.sampled_from(["config.yaml", "policies.yaml"]), content=st.binary(max_size=120) | st.text(max_size=80))
@@ -75,4 +75,4 @@ def test_any_configuration_is_understood_or_refused(name: str, content: bytes | 
     finally:
         file.unlink()
     assert status in (ExitCode.DONE, ExitCode.USAGE)
-    assert "a fault in Aurora itself" not in err
+    assert "bug in Aurora" not in err

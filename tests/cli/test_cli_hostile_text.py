@@ -81,7 +81,7 @@ def test_no_command_prints_what_steers(
     for words in COMMANDS:
         told = aur(*(run if word == "RUN" else word for word in words), *(["--json"] if as_json else []))
         assert steering(told.stdout + told.stderr) == set(), words
-        assert "a fault in Aurora" not in told.stderr, (words, told.stderr)
+        assert "bug in Aurora" not in told.stderr, (words, told.stderr)
         runs = hostile / ".aurora" / "runs"
         run = next((path.name for path in runs.glob("spawn-*")), run)
         if words == ("agents", "doctor") and trusted == "1":

@@ -23,7 +23,7 @@ def test_a_new_folder_gets_configuration_policies_page_and_index(aur: Aur, shop:
     made = {file.name for file in (shop / ".aurora").iterdir()}
     assert {"config.yaml", "policies.yaml", "project.md", "memory.db", ".gitignore"} <= made
     assert "3 files" in outcome.stdout
-    assert outcome.stdout.count("made  ") == 3
+    assert outcome.stdout.count("created  ") == 3
 
 
 def test_the_page_tells_what_the_project_is_made_of(aur: Aur, shop: Path) -> None:

@@ -32,7 +32,7 @@ def test_errors_leave_standard_output_empty(installed: Installed, shop: Path) ->
     outcome = installed("mem", "search", "price")
     assert outcome.returncode == ExitCode.ENVIRONMENT
     assert outcome.stdout == ""
-    assert outcome.stderr.startswith("aur: no project at ")
+    assert outcome.stderr.startswith("aur: no project in ")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -90,7 +90,7 @@ def test_skipped_files_are_named_up_to_a_limit() -> None:
     skipped = [SkippedFile(path=f"big{number}.py", reason="larger than 600 kB") for number in range(7)]
     shown = list(index.skipped_lines(report(*skipped)))
     assert shown[0] == "skipped big0.py: larger than 600 kB"
-    assert shown[-1] == "skipped 2 more files (--json names them all)"
+    assert shown[-1] == "skipped 2 more files (--json lists all)"
     assert len(shown) == 6
 
 

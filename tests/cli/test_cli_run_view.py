@@ -38,7 +38,7 @@ def of_result(result: SpawnResult, *, title: str = "Read") -> RunEvent:
 
 def line(event: RunEvent) -> str | None:
     board = Board()
-    board.take(event)
+    board.update(event)
     return line_of(event, board)
 
 
@@ -54,15 +54,15 @@ def report(*results: SpawnResult, interrupted: bool = False) -> RunReport:
 def test_the_board_knows_who_runs_and_how_many_ended_how() -> None:
     board = Board()
     for event in (started("1"), started("2"), ended("1"), ended("3", TaskState.SKIPPED)):
-        board.take(event)
+        board.update(event)
     assert list(board.running) == ["2"]
     assert (board.done, board.total) == (2, 3)
 
 
 def test_a_resumed_run_counts_on_from_what_was_done() -> None:
     board = Board()
-    board.take(RunStarted(done=7, total=9))
-    board.take(ended("8"))
+    board.update(RunStarted(done=7, total=9))
+    board.update(ended("8"))
     assert (board.done, board.total) == (8, 9)
 
 

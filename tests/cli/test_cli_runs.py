@@ -70,9 +70,9 @@ def test_a_list_has_the_newest_first_and_counts(aur: Aur, works: Path) -> None:
 
 def test_a_project_without_runs_says_so_and_makes_no_journal(aur: Aur, works: Path) -> None:
     assert "nothing has run" in aur("runs", "list").stderr
-    assert "nothing runs now" in aur("status").stderr
+    assert "nothing is running" in aur("status").stderr
     assert "no run was cut off" in aur("spawn", "--list-checkpoints").stderr
-    assert "nothing to check" in aur("audit", "verify").stderr
+    assert "nothing to verify" in aur("audit", "verify").stderr
     assert aur("runs", "clean", "--older-than", "1").stdout == "removed 0 runs\n"
     assert not (works.parent / ".aurora" / "runs.db").exists()
 
@@ -138,8 +138,8 @@ def test_a_journal_that_was_changed_is_found_out(aur: Aur, works: Path) -> None:
     spawned(aur)
     sound = aur("audit", "verify")
     assert sound.returncode == ExitCode.DONE
-    assert "events fit together" in sound.stdout
-    assert "as this machine noted it" in sound.stdout
+    assert "events and their tables are intact" in sound.stdout
+    assert "as recorded by this machine" in sound.stdout
     with sqlite3.connect(works.parent / ".aurora" / "runs.db") as connection:
         connection.execute("UPDATE events SET payload = replace(payload, 'hello', 'howdy') WHERE seq = 2")
     connection.close()
@@ -265,7 +265,7 @@ def test_a_second_run_of_a_file_at_work_is_refused_but_by_force(start_aur: Start
     run_id = aur("status").stdout.split()[0]
     refused = aur("spawn", "tasks.md")
     assert refused.returncode == ExitCode.ENVIRONMENT
-    assert f"aur: {run_id} works on tasks.md now" in refused.stderr
+    assert f"aur: {run_id} is running tasks.md" in refused.stderr
     assert "--force" in refused.stderr
     second = start_aur("spawn", "tasks.md", "--force")
     wait_for(lambda: aur("status").stdout.count("@gated") == 2)
@@ -292,7 +292,7 @@ def test_of_starts_at_the_same_moment_one_runs_the_file(
         ExitCode.ENVIRONMENT,
         ExitCode.ENVIRONMENT,
     ]
-    assert sum("works on tasks.md now" in each for each in told) == 2
+    assert sum("is running tasks.md" in each for each in told) == 2
     wait_for(lambda: "[x]" in works.read_text(encoding="utf-8"))
     assert len(json.loads(aur("runs", "list", "--json").stdout)["runs"]) == 1
 
@@ -317,7 +317,7 @@ def test_a_file_that_changes_before_its_run_begins_is_not_run(
     )
     refused = aur("spawn", "tasks.md", "--yes")
     assert refused.returncode == ExitCode.ENVIRONMENT
-    assert "tasks.md has changed since it was read" in refused.stderr
+    assert "tasks.md changed after it was read" in refused.stderr
     assert not (works.parent / ".aurora" / "runs.db").exists() or "no run" in aur("runs", "list").stderr
 
 
@@ -419,7 +419,7 @@ def test_a_run_whose_agent_is_not_configured_any_more_says_so(aur: Aur, works: P
     refused = aur("resume", run_id, "--retry-failed")
     assert refused.returncode == ExitCode.ENVIRONMENT
     assert "has no backend" in refused.stderr
-    assert "fault in Aurora" not in refused.stderr
+    assert "bug in Aurora" not in refused.stderr
 
 
 def test_a_changed_run_is_refused_and_goes_on_when_that_is_wanted(aur: Aur, works: Path) -> None:
@@ -449,4 +449,4 @@ def test_a_journal_that_is_gone_is_not_told_as_nothing(aur: Aur, works: Path) ->
         assert "is gone" in told.stderr
     write_tasks(works, "1 Say hello once more")
     assert "is gone" in aur("spawn", "tasks.md").stderr
-    assert "an earlier journal was here and is gone" in aur("audit", "verify").stdout
+    assert "an earlier journal of this project is missing" in aur("audit", "verify").stdout

@@ -57,13 +57,13 @@ def plain(lines: object) -> list[str]:
 
 def test_a_run_in_a_list_is_a_line_with_counts_in_a_fixed_order() -> None:
     (line,) = plain(runs.as_lines([summary(run_row(), pending=1, failed=2, succeeded=3)]))
-    assert line == "spawn-1  2001-09-09 01:46:40  failed  3 succeeded, 2 failed, 1 pending  can be resumed"
+    assert line == "spawn-1  2001-09-09 01:46:40  failed  3 succeeded, 2 failed, 1 pending  resumable"
 
 
 def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
     crashed = run_row(state=RunState.RUNNING)
     (line,) = plain(runs.as_lines([summary(crashed, running=1)]))
-    assert line == "spawn-1  2001-09-09 01:46:40  crashed  1 running  can be resumed"
+    assert line == "spawn-1  2001-09-09 01:46:40  crashed  1 running  resumable"
     (driven,) = plain(runs.as_lines([replace(summary(crashed, running=1), held=True)]))
     assert driven == "spawn-1  2001-09-09 01:46:40  running  1 running"
     rows = runs.as_document([summary(crashed)])["runs"]
@@ -91,7 +91,7 @@ def test_a_shown_run_has_a_line_a_task_and_its_reason_below() -> None:
     rows = [task_row(SpawnTask("Count it", "wc", id="1"), failed), task_row(SpawnTask("Say it", id="2"), None)]
     assert plain(runs.as_detail(run_row(), rows)) == [
         "spawn-1  2001-09-09 01:46:40  failed",
-        "in /shop, 4 at once",
+        "in /shop, 4 concurrent",
         "  1  Count it  @wc  failed  2.5 s",
         "      no luck",
         "  2  Say it  @local  pending",
@@ -130,7 +130,7 @@ def test_a_later_attempt_is_told_and_one_that_has_not_begun_has_no_time() -> Non
 
 def test_an_attempt_whose_supervisor_is_gone_has_no_running_time() -> None:
     task = RunningTask(task="2", agent="wc", attempt=1, since=1.0, ended=True)
-    assert told(replace(STATUS, running=(task,)))[1] == "  2  Count it  @wc  ended, not collected yet"
+    assert told(replace(STATUS, running=(task,)))[1] == "  2  Count it  @wc  ended, not yet collected"
 
 
 def test_a_provider_is_told_with_any_time_that_its_coordinator_gives() -> None:

@@ -49,7 +49,7 @@ def test_tasks_run_boxes_are_ticked_and_each_end_is_a_line(aur: Aur, works: Path
     assert "[1/2] 1 Say hello: succeeded (" in outcome.stderr
     assert "[2/2] 2 Say more: succeeded (" in outcome.stderr
     assert outcome.stdout.startswith("spawn-")
-    assert "2 succeeded in" in outcome.stdout
+    assert "2 of 2 succeeded in" in outcome.stdout
     assert works.read_text(encoding="utf-8").count("- [x]") == 2
 
 

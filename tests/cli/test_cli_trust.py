@@ -85,7 +85,7 @@ def test_no_command_of_a_clone_is_run(clone: Path, marker: Path, aur: Callable[.
 
 def test_one_line_says_what_was_left_aside(clone: Path, aur: Callable[..., CompletedProcess[str]]) -> None:
     told = aur("soar", "What does Till do?")
-    (line,) = [line for line in told.stderr.splitlines() if "left aside" in line]
+    (line,) = [line for line in told.stderr.splitlines() if "ignored until you trust" in line]
     assert "tool, backends.evil, backends.claude, backends.model, budget.monthly_limit_usd and 2 more" in line
     assert "`aur trust`" in line
     assert "till.py" in told.stdout, "the local agent answers meanwhile"
@@ -121,7 +121,7 @@ def test_so_is_one_that_a_task_names(clone: Path, marker: Path, aur: Callable[..
     (clone / "tasks.md").write_text(f"{TASKS}  - Agent: evil\n")
     told = aur("spawn", "tasks.md", "--yes")
     assert (told.returncode, marker.exists()) == (3, False)
-    assert "tasks.md:1: agent 'evil' comes with the project" in told.stderr
+    assert "tasks.md:1: agent 'evil' is defined by this project" in told.stderr
 
 
 def test_the_users_own_agent_of_the_same_name_is_used_as_it_is(
@@ -155,7 +155,7 @@ def test_a_run_that_was_begun_is_not_resumed_after_a_change(
     config.write_text(config.read_text().replace("hello", "hallo"))
     told = aur("spawn", "--resume", run["run_id"], "tasks.md")
     assert (told.returncode, marker.exists()) == (3, False), told
-    assert told.stderr.count("left aside") == 1
+    assert told.stderr.count("ignored until you trust") == 1
 
 
 def test_policies_that_allow_more_have_no_effect_and_those_that_allow_less_have(
@@ -222,7 +222,7 @@ def test_what_was_trusted_is_used_and_a_change_is_shown(
     clone: Path, marker: Path, aur: Callable[..., CompletedProcess[str]]
 ) -> None:
     assert aur("trust", "--yes").returncode == 0
-    assert "left aside" not in aur("mem", "stats").stderr
+    assert "ignored until you trust" not in aur("mem", "stats").stderr
     assert aur("spawn", "tasks.md", "--yes").returncode == 0
     assert marker.exists()
     marker.unlink()
@@ -230,7 +230,7 @@ def test_what_was_trusted_is_used_and_a_change_is_shown(
     config.write_text(config.read_text().replace("hello", "hallo"))
     (clone / "tasks.md").write_text(TASKS)
     told = aur("spawn", "tasks.md", "--yes")
-    assert "left aside" in told.stderr, "--yes of another command is no answer"
+    assert "ignored until you trust" in told.stderr, "--yes of another command is no answer"
     assert not marker.exists()
     told = aur("trust")
     assert told.returncode == 1
@@ -275,20 +275,20 @@ def test_the_environment_answers(
     clone: Path, aur: Callable[..., CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AURORA_TRUST", "1")
-    assert "left aside" not in aur("mem", "stats").stderr
+    assert "ignored until you trust" not in aur("mem", "stats").stderr
     monkeypatch.delenv("AURORA_TRUST")
-    assert "left aside" in aur("mem", "stats").stderr, "nothing was remembered"
+    assert "ignored until you trust" in aur("mem", "stats").stderr, "nothing was remembered"
 
 
 def test_what_init_made_is_trusted_as_it_made_it(shop: Path, aur: Callable[..., CompletedProcess[str]]) -> None:
-    assert "left aside" not in aur("init").stderr
-    assert "left aside" not in aur("soar", "What does Till do?").stderr
+    assert "ignored until you trust" not in aur("init").stderr
+    assert "ignored until you trust" not in aur("soar", "What does Till do?").stderr
     assert [each["project"] for each in json.loads(aur("trust", "--list", "--json").stdout)["projects"]] == [
         str(shop)
     ]
     config = shop / ".aurora" / "config.yaml"
     config.write_text(f"{config.read_text()}\ntool: claude\n")
-    assert "left aside: tool;" in aur("mem", "stats").stderr
+    assert "ignored until you trust this project: tool;" in aur("mem", "stats").stderr
 
 
 def test_a_folder_that_came_with_the_clone_is_not_made_by_us(
@@ -296,7 +296,7 @@ def test_a_folder_that_came_with_the_clone_is_not_made_by_us(
 ) -> None:
     aur("init")
     assert json.loads(aur("trust", "--list", "--json").stdout) == {"projects": []}
-    assert "left aside" in aur("mem", "stats").stderr
+    assert "ignored until you trust" in aur("mem", "stats").stderr
 
 
 def test_projects_are_listed_and_forgotten(
@@ -308,7 +308,7 @@ def test_projects_are_listed_and_forgotten(
     assert aur("trust").returncode == 0, "it is trusted already"
     monkeypatch.chdir(tmp_path)
     clone.rename(tmp_path / "moved")
-    assert "not there any more" in aur("trust", "--list").stdout
+    assert "folder missing" in aur("trust", "--list").stdout
     assert json.loads(aur("trust", "--remove", str(clone), "--json").stdout)["removed"] is True
     assert json.loads(aur("trust", "--remove", str(clone), "--json").stdout)["removed"] is False
     assert "you trust no project yet" in aur("trust", "--list").stderr
@@ -338,7 +338,9 @@ def test_a_damaged_record_is_named_and_trusts_nothing(
 
 
 def test_doctor_says_it(clone: Path, aur: Callable[..., CompletedProcess[str]]) -> None:
-    (line,) = [line for line in aur("doctor").stdout.splitlines() if "trust " in line and "left aside" in line]
+    (line,) = [
+        line for line in aur("doctor").stdout.splitlines() if "trust " in line and "ignored until you trust" in line
+    ]
     assert "backends.evil" in line
 
 
@@ -360,7 +362,7 @@ def test_a_link_to_what_is_trusted_elsewhere_borrows_no_trust(
     for words in (("spawn", "tasks.md", "--yes"), ("soar", "What does Till do?"), ("agents", "doctor")):
         told = aur(*words)
         assert not marker.exists(), (words, told)
-        assert "left aside" in told.stderr or "link" in told.stderr, told
+        assert "ignored until you trust" in told.stderr or "link" in told.stderr, told
 
 
 def test_reading_settings_imports_neither_policies_nor_agents() -> None:

@@ -198,7 +198,7 @@ class TestOtherFormats:
             (".kiro/agents/a.json", "{", "is not valid JSON"),
             (".kiro/agents/a.json", "[" * 200_000, "is not valid JSON"),
             (".kiro/agents/a.json", "9" * 9_000, "is not valid JSON"),
-            (".kiro/agents/a.json", "[]", "holds no fields"),
+            (".kiro/agents/a.json", "[]", "has no fields"),
             (".roomodes", "customModes: {}", "has no list `customModes`"),
             (".roomodes", "- [", "is not valid YAML"),
         ],
@@ -263,7 +263,7 @@ class TestCollisions:
             put(project / f".{tool}/agents/dev.md", "---\ndescription: one\n---\n")
         found = roster(project)
         assert [each.tool for each in found] == ["claude"]
-        assert "says the same as" in found.problems[0].reason
+        assert "equals" in found.problems[0].reason
 
 
 class TestLinks:

@@ -98,7 +98,7 @@ def test_a_colon_in_a_description_is_told_and_read_all_the_same() -> None:
         ("", 1, "", "is empty"),
         ("# Title\n", 1, "", "has no front matter"),
         ("\n---\nname: x\n", 2, "", "does not end"),
-        ("---\n- a\n---\n", 2, "", "no lines of the form"),
+        ("---\n- a\n---\n", 2, "", "not `key: value` lines"),
         ("---\nname: x\n---\n", None, "description", "is missing"),
     ],
     ids=["empty", "no-head", "open-head", "list", "no-goal"],
@@ -114,8 +114,8 @@ def test_a_file_that_gives_no_persona_says_why(text: str, line: int | None, fiel
 @pytest.mark.parametrize(
     ("line", "field", "reason"),
     [
-        ("model: haiku is fine", "model", "no name of a model"),
-        ("model: --dangerous", "model", "no name of a model"),
+        ("model: haiku is fine", "model", "not the name of a model"),
+        ("model: --dangerous", "model", "not the name of a model"),
         ("skills: {a: b}", "skills", "must be a list"),
         ("role: [[a]]", "role", "must be a text"),
         ("goal: again", "goal", "given twice"),

@@ -122,7 +122,7 @@ def test_unsound_findings_are_left_out() -> None:
 
 def test_nothing_found_is_said_with_the_words_that_were_looked_for() -> None:
     answer = compose(QUESTION, FOCUS, [output(0, Aspect.DEFINITIONS)], frozenset())
-    assert answer.text.startswith("Nothing in this project's memory speaks of: scheduler, runs.")
+    assert answer.text.startswith("Nothing in this project's memory mentions: scheduler, runs.")
     assert answer.used == ()
 
 
@@ -130,7 +130,7 @@ def test_unknown_words_and_failed_agents_are_named() -> None:
     focus = Focus(weights={"scheduler": 0.5, "flux": 0.5}, stems={}, unknown=("flux",))
     outputs = [OUTPUTS[0], output(1, Aspect.STATEMENTS, error="timeout after 120 s")]
     text = compose(QUESTION, focus, outputs, EVERYTHING).text
-    assert "Nothing in the project speaks of: flux." in text
+    assert "Nothing in the project mentions: flux." in text
     assert "Subgoal 2 (Agent: local) failed: timeout after 120 s." in text
 
 

@@ -196,9 +196,9 @@ def test_the_local_agent_does_not_answer_what_earlier_tasks_found(project: Path)
     ("prompt", "status", "said"),
     [
         ("How do zeppelins fly?", 1, "zeppelins"),
-        ("", 2, "holds no word"),
+        ("", 2, "has no word"),
         ("{}", 2, "not a request"),
-        ('{"question": "q", "aspect": "flow", "focus": "?"}', 2, "holds no word"),
+        ('{"question": "q", "aspect": "flow", "focus": "?"}', 2, "has no word"),
     ],
 )
 def test_the_local_agent_says_why_it_has_no_answer(project: Path, prompt: str, status: int, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Every command of `aur` and its one line of help, known without importing the command."""
+"""All commands of `aur` with their lines of help, without importing a command."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "KEYS", "MEM"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One command.
+    """A command of the catalogue.
 
     Attributes:
-        name: as it is typed after its group's name.
-        module: of aurora_cli.commands; its attribute `command` is the click command.
-        summary: its line in the help of its group.
-        section: the heading above it in the help of its group.
-        entries: the commands below it, for a group.
+        name: the word typed after the group's name.
+        module: module in aurora_cli.commands; its attribute `command` is the click command.
+        summary: its line in the group's help.
+        section: the heading above it in the group's help.
+        entries: the commands of a group.
     """
 
     name: str
@@ -29,51 +29,47 @@ class Entry:
 
 MEM: Final[tuple[Entry, ...]] = (
     Entry(name="index", module="mem.index", summary="Bring the index up to date with the files."),
-    Entry(name="search", module="mem.search", summary="Find the chunks that fit a query."),
-    Entry(
-        name="show",
-        module="mem.show",
-        summary="Show a definition by its name or place, and its callers.",
-    ),
-    Entry(name="stats", module="mem.stats", summary="Show what the memory holds."),
-    Entry(name="watch", module="mem.watch", summary="Index the project, then follow its files."),
+    Entry(name="search", module="mem.search", summary="Search code, documents and earlier answers."),
+    Entry(name="show", module="mem.show", summary="Show a definition by its name or place, and its callers."),
+    Entry(name="stats", module="mem.stats", summary="Show what is indexed and what is left out."),
+    Entry(name="watch", module="mem.watch", summary="Index the project, and keep the index current."),
     Entry(name="forget", module="mem.forget", summary="Forget earlier answers."),
-    Entry(name="rebuild", module="mem.rebuild", summary="Make the memory again from the files."),
+    Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files."),
 )
 
 RUNS: Final[tuple[Entry, ...]] = (
-    Entry(name="list", module="runs.list", summary="List runs, the newest first."),
-    Entry(name="show", module="runs.show", summary="Show a run and what came of its tasks."),
-    Entry(name="clean", module="runs.clean", summary="Remove what old runs left behind."),
+    Entry(name="list", module="runs.list", summary="List runs, newest first."),
+    Entry(name="show", module="runs.show", summary="Show a run and the results of its tasks."),
+    Entry(name="clean", module="runs.clean", summary="Delete the data of old runs."),
 )
 
 CHECKPOINT: Final[tuple[Entry, ...]] = (
-    Entry(name="export", module="checkpoint.export", summary="Write a run as a JSON file."),
+    Entry(name="export", module="checkpoint.export", summary="Export a run to a JSON file."),
 )
 
 AGENTS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="agents.list", summary="List the personas that tasks can name."),
     Entry(name="show", module="agents.show", summary="Show a persona."),
-    Entry(name="search", module="agents.search", summary="Find the persona for a piece of work."),
-    Entry(name="refresh", module="agents.refresh", summary="Read all personas anew."),
-    Entry(name="doctor", module="agents.doctor", summary="Check the agents that are installed."),
+    Entry(name="search", module="agents.search", summary="Find the persona for a task."),
+    Entry(name="refresh", module="agents.refresh", summary="Read all personas again, without the cache."),
+    Entry(name="doctor", module="agents.doctor", summary="Check the installed agents."),
 )
 
 AUDIT: Final[tuple[Entry, ...]] = (
-    Entry(name="verify", module="audit.verify", summary="Check that the journal is as written."),
+    Entry(name="verify", module="audit.verify", summary="Verify that the journal was not changed."),
 )
 
 BUDGET: Final[tuple[Entry, ...]] = (
-    Entry(name="show", module="budget.show", summary="Show what this month has cost, and what is left."),
+    Entry(name="show", module="budget.show", summary="Show this month's cost and what is left."),
     Entry(name="set", module="budget.set", summary="Set limits for all your projects."),
-    Entry(name="reset", module="budget.reset", summary="Count nothing of what this month has cost so far."),
-    Entry(name="history", module="budget.history", summary="List what attempts have cost, the newest first."),
+    Entry(name="reset", module="budget.reset", summary="Reset this month's cost to zero."),
+    Entry(name="history", module="budget.history", summary="List the cost of attempts, newest first."),
 )
 
 KEYS: Final[tuple[Entry, ...]] = (
-    Entry(name="set", module="keys.set", summary="Keep a key in the system's keyring."),
-    Entry(name="list", module="keys.list", summary="Say where each key is found; never what it is."),
-    Entry(name="remove", module="keys.remove", summary="Forget a key of the system's keyring."),
+    Entry(name="set", module="keys.set", summary="Store a key in the system's keyring."),
+    Entry(name="list", module="keys.list", summary="Show where each key comes from, never the key."),
+    Entry(name="remove", module="keys.remove", summary="Remove a key from the system's keyring."),
 )
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
@@ -86,7 +82,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="spawn",
         module="spawn",
-        summary="Run the tasks of a task file side by side.",
+        summary="Run the tasks of a task file concurrently.",
         section="Ask and work",
     ),
     Entry(
@@ -104,26 +100,26 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         entries=AGENTS,
     ),
     Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
-    Entry(name="logs", module="logs", summary="Show what a task's agent prints.", section="Runs"),
-    Entry(name="pause", module="pause", summary="Let a run start nothing more for now.", section="Runs"),
-    Entry(name="resume", module="resume", summary="Go on with a run that was paused or cut off.", section="Runs"),
-    Entry(name="cancel", module="cancel", summary="End a run, or one of its tasks.", section="Runs"),
+    Entry(name="logs", module="logs", summary="Show the output of a task's agent.", section="Runs"),
+    Entry(name="pause", module="pause", summary="Pause a run: running tasks finish, no new task starts.", section="Runs"),
+    Entry(name="resume", module="resume", summary="Resume a run that was paused or interrupted.", section="Runs"),
+    Entry(name="cancel", module="cancel", summary="Cancel a run, or one of its tasks.", section="Runs"),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",
         module="checkpoint",
-        summary="Take a run's state out of the journal.",
+        summary="Export a run's state from the journal.",
         section="Runs",
         entries=CHECKPOINT,
     ),
     Entry(
         name="budget",
         module="budget",
-        summary="See and limit what agents cost.",
+        summary="Show and limit the cost of agents.",
         section="Runs",
         entries=BUDGET,
     ),
-    Entry(name="audit", module="audit", summary="Check the journal of runs.", section="Runs", entries=AUDIT),
+    Entry(name="audit", module="audit", summary="Verify the journal of runs.", section="Runs", entries=AUDIT),
     Entry(
         name="init",
         module="init",
@@ -133,26 +129,26 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="trust",
         module="trust",
-        summary="Show what a project would run, and trust it.",
+        summary="Review what a project can run, and trust it.",
         section="Set up",
     ),
     Entry(
         name="keys",
         module="keys",
-        summary="Keep the keys of model providers.",
+        summary="Manage the keys of model providers.",
         section="Set up",
         entries=KEYS,
     ),
     Entry(
         name="doctor",
         module="doctor",
-        summary="Check that everything Aurora needs is there.",
+        summary="Check the installation and the project.",
         section="Set up",
     ),
     Entry(
         name="completion",
         module="completion",
-        summary="Let your shell complete aur's words.",
+        summary="Print shell completion for aur.",
         section="Set up",
     ),
 )

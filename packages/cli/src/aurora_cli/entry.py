@@ -1,4 +1,4 @@
-"""What `aur` imports first: from here on a signal ends it in order, while the rest is still imported."""
+"""The first module that `aur` imports: it handles signals cleanly while the rest is still being imported."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def main() -> int:
         from aurora_cli.main import main as run
 
         return run()
-    except KeyboardInterrupt:  # in the moment in which one handler takes the place of another
+    except KeyboardInterrupt:  # between the removal of one handler and the installation of the next
         quit_interrupted()

@@ -1,4 +1,4 @@
-"""From an exception to what the person reads: one line, a hint, an exit status."""
+"""Messages for exceptions: one line, a hint and an exit status."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["ErrorReport", "error_report"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorReport:
-    """What is told about an error.
+    """The message about an error.
 
     Attributes:
-        message: one line, or one for each problem of a file.
-        hint: what to do next; empty where the message says it.
+        message: one line, or one line per problem of a file.
+        hint: the next step; "" if the message names it.
     """
 
     exit_code: ExitCode
@@ -34,14 +34,14 @@ _OS_HINTS: Final[Mapping[int, str]] = {
     errno.EACCES: "check the permissions of that path",
     errno.EPERM: "check the permissions of that path",
     errno.EROFS: "the disk is mounted read-only; work on a copy elsewhere",
-    errno.ENOSPC: "make room on that disk and run the command again",
-    errno.EDQUOT: "make room within your quota and run the command again",
-    errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
+    errno.ENOSPC: "free some space on that disk and run the command again",
+    errno.EDQUOT: "free some space within your quota and run the command again",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
 }
 
 
 def error_report(error: Exception) -> ErrorReport:
-    """Says what an error means to the person at the terminal; an unknown one is told as a fault of Aurora."""
+    """Returns the report of an error for the user; an unknown error is reported as a bug in Aurora."""
     if isinstance(error, CliError):
         return ErrorReport(exit_code=error.exit_code, message=_text(error), hint=error.hint)
     if isinstance(error, OSError):
@@ -49,8 +49,8 @@ def error_report(error: Exception) -> ErrorReport:
     if isinstance(error, ImportError):
         return ErrorReport(
             exit_code=ExitCode.ENVIRONMENT,
-            message=f"this installation is not complete: {_text(error)}",
-            hint="install aurora-aur again; the five Aurora packages belong together",
+            message=f"the installation is incomplete: {_text(error)}",
+            hint="reinstall aurora-aur; the five Aurora packages must have the same version",
         )
     return _of_soar(error) or _of_a_library(error) or _defect(error)
 
@@ -82,7 +82,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
 def _of_a_library(error: Exception) -> ErrorReport | None:
     for kinds, exit_code, hint in _library_errors():
         if isinstance(error, kinds):
-            if isinstance(error.__cause__, OSError):  # a file that is fine, on a machine that is not
+            if isinstance(error.__cause__, OSError):  # the system failed, not the file's content
                 return replace(_of_the_system(error.__cause__), message=_text(error))
             return ErrorReport(exit_code=exit_code, message=_text(error), hint=hint or _hint_about_task(error))
     return None
@@ -98,7 +98,7 @@ def _hint_about_task(error: Exception) -> str:
 
 
 def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str], ...]:
-    """Returns what the libraries' errors mean, and a hint where they give none; special ones before their roots."""
+    """Returns exit status and hint for the libraries' errors; specific errors come before their base classes."""
     from aurora_core import (
         AuroraCoreError,
         ConfigError,
@@ -124,8 +124,8 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
-        ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur is writing there; try again when it is done"),
-        ((StoreError,), ExitCode.ENVIRONMENT, "check that .aurora is writable and that the disk has room"),
+        ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur process is writing there; try again later"),
+        ((StoreError,), ExitCode.ENVIRONMENT, "check that .aurora is writable and that the disk has free space"),
         ((AuroraCoreError, PoliciesError, SpawnerError), ExitCode.ENVIRONMENT, ""),
     )
 
@@ -133,11 +133,11 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
 def _defect(error: Exception) -> ErrorReport:
     return ErrorReport(
         exit_code=ExitCode.NOT_REACHED,
-        message=f"a fault in Aurora itself: {type(error).__name__}: {_text(error)}",
+        message=f"bug in Aurora: {type(error).__name__}: {_text(error)}",
         hint="run it again with AURORA_DEBUG=1 for the traceback, and report it",
     )
 
 
 def _text(error: Exception) -> str:
-    """The error's own words: a line, or a line for each problem of a file, without steering characters."""
+    """Returns an error's text without control characters: one line, or one line per problem of a file."""
     return "\n".join(" ".join(line.split()) for line in printable(str(error)).splitlines())

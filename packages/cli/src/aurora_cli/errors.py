@@ -1,4 +1,4 @@
-"""Errors that the command line itself finds, each with its exit status and what to do next."""
+"""Errors of the command line, each with its exit status and the next step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CliError(Exception):
 
     Attributes:
         exit_code: what the process exits with.
-        hint: what to do next, one line; empty where the message says it.
+        hint: the next step, in one line; "" if the message names it.
     """
 
     exit_code = ExitCode.ENVIRONMENT
@@ -43,17 +43,17 @@ class MissingPathError(CliError):
 
 
 class CoordinatorLostError(CliError):
-    """The process that should have gone on with a run in the background ended at once.
+    """The process that runs a run in the background ended at once.
 
     Attributes:
-        log: what it said.
+        log: its output.
     """
 
     def __init__(self, run_id: str, log: Path) -> None:
         self.run_id = run_id
         self.log = log
         super().__init__(f"run {run_id} did not start in the background")
-        self.hint = f"see {log}; or run it here: aur resume {run_id}"
+        self.hint = f"see {log}, or run it in the foreground: aur resume {run_id}"
 
 
 def _names_beside(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text from outside, spelt out where it would steer a terminal or pretend to be other text."""
+"""Escapes for text from outside that could control the terminal or imitate other text."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["printable", "printable_json", "printable_with_colours"]
 
 _KEPT: Final = "\t\n"
 _PLAIN: Final = re.compile(r"[\t\n\x20-\x7e]*")
-# Joined emoji, and the joiners of scripts that need them, are words; between ASCII letters nobody sees them.
+# Joined emoji, and the joiners of scripts that need them, are text; between ASCII letters joiners are invisible.
 _JOINER: Final = re.compile("(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
 _COLOUR: Final = re.compile(r"(\x1b\[[0-9;]{0,16}m)")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
-# What is drawn as nothing or as a blank, though it counts as a letter or a mark.
+# Drawn as nothing or as a blank, although Unicode counts these as letters or marks.
 _BLANK: Final = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 
 class _Spelling(dict[int, str]):
-    """How each character is shown, worked out when it is first met: a table of all would take 80 ms."""
+    """A table of shown characters that is filled on demand: a table of all characters would take 80 ms."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -41,7 +41,7 @@ def _spelt(code: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Spells out control characters, changes of direction and characters that nobody sees; keeps tabs and lines."""
+    """Escapes control characters, changes of direction and invisible characters; keeps tabs and line breaks."""
     if _PLAIN.fullmatch(text):
         return text
     parts = _JOINER.split(text)
@@ -51,7 +51,7 @@ def printable(text: str) -> str:
 
 
 def printable_with_colours(text: str) -> str:
-    """Spells out the same but for colours, which are ours by then: the last door before the terminal."""
+    """Escapes text for the terminal, as `printable` does, but keeps the colours that Aurora has added."""
     if _PLAIN.fullmatch(text):
         return text
     parts = _COLOUR.split(text)
@@ -59,7 +59,7 @@ def printable_with_colours(text: str) -> str:
 
 
 def printable_json(document: str) -> str:
-    """Spells out the same in a JSON document by JSON's own escapes, so that it says what it said."""
+    """Escapes the same characters in a JSON document by JSON escapes, which leave its values unchanged."""
     if _PLAIN.fullmatch(document):
         return document
     return "".join(_json_escape(character) if _is_unseen(character) else character for character in document)

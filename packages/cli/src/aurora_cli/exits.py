@@ -8,15 +8,15 @@ __all__ = ["ExitCode"]
 
 
 class ExitCode(IntEnum):
-    """What a finished `aur` process says to its caller."""
+    """Exit status of an `aur` process."""
 
     DONE = 0
     NOT_REACHED = 1
-    """The run did not reach its goal: a task failed or was skipped, an answer was not found."""
+    """The goal was not reached: a task failed or was skipped, or no answer was found."""
     USAGE = 2
-    """The command line, or a file that it names, asks for something that makes no sense."""
+    """The command line, or a file that it names, is invalid."""
     REFUSED = 3
-    """A policy or a budget said no."""
+    """A policy or a budget refused the command."""
     ENVIRONMENT = 4
-    """The machine or the project's files are not in a state to work with."""
+    """The machine or the project's files prevent the command."""
     INTERRUPTED = 130

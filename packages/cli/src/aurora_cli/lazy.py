@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AurCommand", "AurGroup", "Example"]
 
 Example = tuple[str, str]
-"""A command line as typed, and what it does."""
+"""A command line, and its effect."""
 
 
 class AurCommand(click.Command):
@@ -36,7 +36,7 @@ class AurCommand(click.Command):
 
 
 class AurGroup(click.Group):
-    """A group that knows its commands by the catalogue and loads the one that is asked for."""
+    """A group that lists its commands from the catalogue and imports a command only to run it."""
 
     def __init__(self, *args: Any, entries: Sequence[Entry], examples: Sequence[Example], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,23 +59,23 @@ class AurGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the command, or name the nearest ones, those inside groups included; a file is never run."""
+        """Finds the command; the error for an unknown name suggests the nearest names, also of nested commands."""
         name = args[0]
         if name in self.entries or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         if Path(name).is_file():
-            raise click.UsageError(f"{name} is a file, not a command; to run its tasks: aur spawn {name}", ctx)
+            raise click.UsageError(f"{name} is a file, not a command; run its tasks with: aur spawn {name}", ctx)
         raise click.NoSuchCommand(name, possibilities=self._full_names(), ctx=ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Writes the catalogue, section by section; no command is imported for it."""
+        """Writes the catalogue, section by section, without importing a command."""
         width = max(map(len, self.entries))
         for section, entries in groupby(self.entries.values(), key=attrgetter("section")):
             with formatter.section(section):
                 formatter.write_dl([(f"{entry.name:<{width}}", entry.summary) for entry in entries])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offers the catalogue's names; no command is imported for it."""
+        """Completes names from the catalogue, without importing a command."""
         from click.shell_completion import CompletionItem
 
         named = [entry for entry in self.entries.values() if entry.name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""The door of `aur`: arguments in, one command run, its exit status out."""
+"""The entry point of `aur`: it runs one command and returns its exit status."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     examples=(
         ('aur soar "Where are retries limited?"', "Ask about the code in this folder."),
         ("aur spawn tasks.md --max-concurrent 8", "Run a task file, eight tasks at once."),
-        ("aur mem search retry backoff", "Find code and text by meaning and name."),
+        ("aur mem search retry backoff", "Search code and documents."),
     ),
 )
 @click.option(
@@ -50,8 +50,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def root(ctx: click.Context) -> None:
     """Plan and run coding agents with a local memory of your project.
 
-    Every command works with no network, no key and no model. Exit status: 0 done, 1 the run did not reach its goal,
-    2 usage, 3 refused by policy or budget, 4 environment, 130 interrupted.
+    Every command works without network, key or model. Exit status: 0 done, 1 goal not reached (a task failed, no
+    answer found), 2 usage, 3 refused by a policy or budget, 4 environment, 130 interrupted.
     """
     ctx.color = colour_setting(os.environ)
 
@@ -75,14 +75,14 @@ def main() -> int:
 
 
 def _look_for_programs_in_absolute_folders() -> None:
-    """Leaves relative folders out of PATH, here and for all that is started: a clone's `git` would run for ours."""
+    """Removes relative folders from PATH, also for child processes: a clone's own `git` could run otherwise."""
     if "PATH" in os.environ:
         folders = os.environ["PATH"].split(os.pathsep)
         os.environ["PATH"] = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
 
 
 def run(args: Sequence[str]) -> int:
-    """Runs one command line; whatever goes wrong becomes a line on standard error and an exit status."""
+    """Runs one command line; every error becomes a line on standard error and an exit status."""
     try:
         status = _invoke(args)
         _flush_result()
@@ -94,14 +94,14 @@ def run(args: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     except click.UsageError as error:
         return _report_usage(error)
-    except Exception as error:  # noqa: BLE001 - the outermost door: every fault ends here, with a status
+    except Exception as error:  # noqa: BLE001 - the outermost handler: every error ends here, with a status
         _drop_what_cannot_be_written()
         return _report(error)
     return status
 
 
 def _flush_result() -> None:
-    """Writes what is left of the result; that its reader is gone by now changes nothing in how it went."""
+    """Flushes the result; a closed pipe does not change the exit status."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -111,7 +111,7 @@ def _flush_result() -> None:
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Drops output that a full disk refuses; the interpreter would try again and exit with a status of its own."""
+    """Drops output that a full disk refuses; the interpreter would try again and exit with its own status."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -119,7 +119,7 @@ def _drop_what_cannot_be_written() -> None:
 
 
 def _end_in_order_on(*signals: signal.Signals) -> None:
-    """Lets these signals do what Ctrl-C does, so that terminals are left in order; `nohup` stays in force."""
+    """Makes these signals act like Ctrl-C, so that the terminal is restored; ignored ones (`nohup`) stay ignored."""
     for number in signals:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Options and argument types that several commands share."""
+"""Options and argument types used by several commands."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ __all__ = [
 
 
 class FiniteRange(click.FloatRange):
-    """A number in a range, which neither `nan` nor `inf` is, though no bound keeps them out."""
+    """A finite number in a range; click's own range type accepts `nan` and `inf`."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Returns the number.
 
         Raises:
-            click.BadParameter: it is none, infinite, or outside the range.
+            click.BadParameter: the value is not a number, not finite, or out of range.
         """
         number = super().convert(value, param, ctx)
         if not isfinite(number):
-            self.fail(f"{value!r} is not a number that can be meant here", param, ctx)
+            self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
 
 
 class ExistingPath(click.ParamType[Path, str | Path]):
-    """A path that must be there; a mistyped one is an error that names its nearest neighbour."""
+    """An existing path; the error for a mistyped path suggests the nearest name."""
 
     def __init__(self, kind: Literal["file", "folder", "path"]) -> None:
         self.kind = kind
         self.name = kind
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Returns the path as it was written.
+        """Returns the path as written.
 
         Raises:
-            MissingPathError: nothing is there.
-            click.BadParameter: a file is there instead of a folder, or the other way round.
+            MissingPathError: the path does not exist.
+            click.BadParameter: the path is a file instead of a folder, or a folder instead of a file.
         """
         path = Path(value)
         if not path.exists():
@@ -83,7 +83,7 @@ def max_concurrent_option(command: Command) -> Command:
     return click.option(
         "--max-concurrent",
         type=click.IntRange(1, 1000),
-        help="How many agents run at once; spawner.max_concurrent of the configuration if absent.",
+        help="Maximum number of agents at once (default: spawner.max_concurrent of the configuration).",
     )(command)
 
 
@@ -92,7 +92,7 @@ def accept_changes_option(command: Command) -> Command:
     return click.option(
         "--accept-changes",
         is_flag=True,
-        help="With a resumed run: go on though its part of the journal was changed; the journal notes that.",
+        help="Resume a run although its part of the journal was changed; the journal records this.",
     )(command)
 
 

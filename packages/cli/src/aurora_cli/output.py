@@ -1,4 +1,4 @@
-"""Where words go: results to standard output, everything else to standard error."""
+"""Output: results go to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def emit(text: str) -> None:
-    """Prints a result. A reader that went away (`aur … | head`) ends the output, not the command."""
+    """Prints a result. A reader that closes the pipe (`aur … | head`) ends the output, not the command."""
     _print(printable_with_colours(text))
 
 
@@ -48,26 +48,26 @@ def _print(text: str) -> None:
 
 
 def is_gone(error: OSError) -> bool:
-    """Whether writing failed because nobody reads: the pipe was closed, or the terminal."""
+    """Returns True if a write failed because the pipe or the terminal was closed."""
     return isinstance(error, BrokenPipeError) or error.errno in (errno.EIO, errno.ENXIO, errno.EBADF)
 
 
 def tolerant(stream: TextIO) -> TextIO:
-    """Returns the stream as one whose reader may go away: what cannot be shown is dropped, and nothing is raised."""
-    return cast("TextIO", _LastingStream(stream))
+    """Returns a stream that drops its output, and raises nothing, once its reader is gone."""
+    return cast("TextIO", _TolerantStream(stream))
 
 
-class _LastingStream(io.TextIOBase):
+class _TolerantStream(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """As the stream's."""
+        """The encoding of the stream."""
         return self._stream.encoding
 
     def write(self, text: str) -> int:
-        """Writes what can be written."""
+        """Writes the text, or drops it if the reader is gone."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -75,28 +75,28 @@ class _LastingStream(io.TextIOBase):
             return len(text)
 
     def flush(self) -> None:
-        """Flushes what can be flushed."""
+        """Flushes the stream, or drops its output if the reader is gone."""
         try:
             self._stream.flush()
         except OSError:
             silence(self._stream)
 
     def isatty(self) -> bool:
-        """As the stream."""
+        """Returns True if the stream is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """As the stream's."""
+        """Returns the file descriptor of the stream."""
         return self._stream.fileno()
 
 
 def emit_json(document: Mapping[str, object]) -> None:
-    """Prints a result for programs: one JSON document, in ASCII where the stream is not UTF-8."""
+    """Prints a result as one JSON document, in ASCII if the stream is not UTF-8."""
     _print(printable_json(json.dumps(document, indent=2, ensure_ascii=not _is_utf8())))
 
 
 def emit_json_line(document: Mapping[str, object]) -> None:
-    """Prints one of many results for programs, each a line."""
+    """Prints one of many results as a line of JSON."""
     _print(printable_json(json.dumps(document, ensure_ascii=not _is_utf8())))
 
 
@@ -105,7 +105,7 @@ def _is_utf8() -> bool:
 
 
 def note(text: str) -> None:
-    """Tells the person something that is not the result; that nobody can hear it stops nothing."""
+    """Prints a message to standard error; a closed stream is ignored."""
     try:
         click.echo(printable_with_colours(text), file=sys.stderr)
     except OSError:
@@ -113,20 +113,20 @@ def note(text: str) -> None:
 
 
 def note_once(key: str, text: str) -> None:
-    """Tells the person something that one command may come upon several times."""
+    """Prints a message to standard error, once per command and key."""
     context = click.get_current_context(silent=True)
-    if context is not None and context.meta.setdefault(f"aurora_cli.said.{key}", text) is not text:
+    if context is not None and context.meta.setdefault(f"aurora_cli.noted.{key}", text) is not text:
         return
     note(text)
 
 
 def is_live_terminal() -> bool:
-    """Whether standard error is a terminal on which lines can be drawn anew."""
+    """Returns True if standard error is a terminal whose lines can be redrawn."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def silence(stream: TextIO) -> None:
-    """Points a stream that nobody reads at the null device, so that its last flush cannot fail."""
+    """Points a stream without a reader at the null device, so that its last flush cannot fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(null, stream.fileno())
@@ -135,7 +135,7 @@ def silence(stream: TextIO) -> None:
 
 
 def tolerate_odd_streams() -> None:
-    """Lets characters that a terminal cannot show come out escaped instead of as an error."""
+    """Makes streams escape characters that they cannot encode, and opens streams that are closed."""
     if sys.__stdout__ is None or sys.__stderr__ is None:
         _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -144,11 +144,11 @@ def tolerate_odd_streams() -> None:
 
 
 def _open_missing_streams() -> None:
-    """Gives a process that was started with closed streams (`aur >&-`) somewhere to write."""
+    """Opens the null device for a process that was started with closed streams (`aur >&-`)."""
     null = Path(os.devnull).open("w")  # noqa: SIM115 - it lives as long as the process
     sys.stdout, sys.stderr = sys.__stdout__ or null, sys.__stderr__ or null
 
 
 def colour_setting(environ: Mapping[str, str]) -> bool | None:
-    """Returns what click takes for colour: False where NO_COLOR forbids it, else None, by the stream."""
+    """Returns click's colour setting: False if NO_COLOR or TERM forbids colour, else None: click decides."""
     return False if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" else None

@@ -1,4 +1,4 @@
-"""End on a signal with one line at most, while there is nothing yet, or nothing any more, to put in order."""
+"""Immediate exit on a signal, before the command starts and after it ends, when no cleanup is needed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def quit_on_signals() -> None:
-    """Lets signals end this process at once; those that it ignores stay ignored."""
+    """Makes signals end this process at once; ignored signals stay ignored."""
     for number in _ENDING_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, quit_interrupted)
 
 
 def quit_interrupted(*_: object) -> NoReturn:
-    """Ends this process as an interrupted one."""
+    """Ends this process with the exit status of an interruption."""
     try:
         os.write(2, b"interrupted\n")
     finally:
@@ -32,7 +32,7 @@ def quit_interrupted(*_: object) -> NoReturn:
 
 
 def quit_on_lost_interrupts() -> None:
-    """Lets an interruption count that Python cannot raise where it comes, as in a destructor."""
+    """Ends this process on an interruption that Python cannot raise, for example in a destructor."""
     sys.unraisablehook = _unraisable
 
 

@@ -1,4 +1,4 @@
-"""The files that `aur init` gives a project; none is ever overwritten."""
+"""The files that `aur init` writes into a project; existing files are never overwritten."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["CONFIG_YAML", "StartingFile", "write_missing"]
 
 CONFIG_YAML: Final = """\
-# Settings of this project. Options of the command line and AURORA_… variables come before this file,
-# ~/.config/aurora/config.yaml comes after it. Lines that begin with # are examples and defaults.
-# What can start a program or loosen a rule takes effect once you trust the project: `aur trust` shows it and asks.
+# Settings of this project. Options of the command line and AURORA_… variables override this file; this file overrides
+# ~/.config/aurora/config.yaml. Lines that start with # are examples and defaults.
+# Settings that can start a program or loosen a rule take effect once you trust the project: run `aur trust`.
 
-# The agent for tasks that name none. Without it: the first agent CLI found of claude, codex, gemini, opencode, qwen,
-# copilot, aider, cline; else the local agent, which needs no model.
+# The agent for tasks that name none. By default: the first CLI found on PATH of claude, codex, gemini, opencode,
+# qwen, copilot, aider, cline; else the local agent, which needs no model.
 # tool: reviewer
 
-# Your choices for those agents; and agents of your own: any program that reads its prompt and prints its answer.
+# Options of those agents, and agents of your own: any program that reads a prompt and prints an answer.
 # backends:
 #   claude: {kind: claude, model: sonnet, fallback: [codex]}
 #   reviewer:
@@ -40,27 +40,27 @@ CONFIG_YAML: Final = """\
 #   max_concurrent: 4
 
 # memory:
-#   exclude: ["generated/", "*.min.js"]   # left out, as lines of a .gitignore
-#   activation: default                   # how much earlier use counts: also aggressive, conservative,
+#   exclude: ["generated/", "*.min.js"]   # not indexed; the syntax is that of .gitignore
+#   activation: default                   # weight of earlier use; also aggressive, conservative,
 #                                         # bla_focused, context_focused
-#   semantic_model: ~/models/potion       # folder of a model2vec model: also finds by meaning
-#   share_answers: false                  # true: my other projects that say so find this one's answers
+#   semantic_model: ~/models/potion       # folder of a model2vec model, to search by meaning too
+#   share_answers: false                  # true: share answers with your other projects that set this too
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartingFile:
-    """A file that belongs into a new project; `made` is false where it was there before."""
+    """A file of a new project; `made` is False if it existed before."""
 
     path: Path
     made: bool
 
 
 def write_missing(project: Project) -> tuple[StartingFile, ...]:
-    """Writes configuration, policies and the page about the project where they are not there yet.
+    """Writes the configuration, the policies and the project page, unless they exist.
 
     Raises:
-        OSError: the folder cannot be written to.
+        OSError: the folder is not writable.
     """
     return (
         _write_new(project.config_file, lambda: CONFIG_YAML),
@@ -82,7 +82,7 @@ def _write_new(path: Path, text: Callable[[], str]) -> StartingFile:
             stream.write(content)
     except FileExistsError:
         return StartingFile(path=path, made=False)
-    except OSError as error:  # half a file would be kept by the next run
+    except OSError as error:  # the next run would keep half a file
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
     return StartingFile(path=path, made=True)

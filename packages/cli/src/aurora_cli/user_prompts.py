@@ -1,4 +1,4 @@
-"""Ask at the terminal what becomes of the rest of a run in which too much fails; agents go on meanwhile."""
+"""The question at the terminal about the rest of a run in which too many tasks fail; agents continue meanwhile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_interactive() -> bool:
 
 
 async def ask_about_held_tasks(reason: str) -> bool | None:
-    """Returns true to go on, false to skip the rest, None to leave it held; so does the end of the input."""
+    """Asks the user; returns True to continue, False to skip the rest, None or at end of input to leave it held."""
     note(f"{reason}: {_QUESTION}")
     while line := await _next_line():
         answer = line.strip().lower()

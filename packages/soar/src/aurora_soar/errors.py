@@ -54,22 +54,22 @@ class SoarError(Exception):
 
 
 class EmptyQuestionError(SoarError, ValueError):
-    """The question holds no word to look for."""
+    """A question without a word to search for."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__(
-            f"the question {text[:60]!r} holds no word to look for; ask about something by its name, "
+            f"the question {text[:60]!r} has no word to search for; name what it is about, "
             'for example "Where are retries limited?"'
         )
 
 
 class ModelAnswerError(SoarError, ValueError):
-    """A model's answer holds no document of the kind that it was asked for."""
+    """A model's answer without a valid document of the requested kind."""
 
 
 class AgentOutputError(SoarError, ValueError):
-    """An agent's output is not the document it promised.
+    """An agent's output that is not the expected document.
 
     Attributes:
         agent: the agent's id.

@@ -1,4 +1,4 @@
-"""`aur cancel`: end a run, or one of its tasks."""
+"""`aur cancel`: cancel a run, or one of its tasks."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["command"]
     "cancel",
     cls=AurCommand,
     examples=(
-        ("aur cancel spawn-1763690000000", "End the run and every process of it."),
-        ("aur cancel spawn-1763690000000/1.2", "End one task; the others go on."),
-        ("aur cancel spawn-1763690000000 --at-once", "Do not wait for agents to end by themselves."),
+        ("aur cancel spawn-1763690000000", "Cancel the run and end all its processes."),
+        ("aur cancel spawn-1763690000000/1.2", "Cancel one task; the others continue."),
+        ("aur cancel spawn-1763690000000 --at-once", "Kill the agents without waiting."),
     ),
 )
 @target_argument
-@click.option("--at-once", is_flag=True, help="Kill agents instead of asking them to end.")
+@click.option("--at-once", is_flag=True, help="Kill agents at once instead of asking them to end first.")
 def command(*, target: str, at_once: bool) -> int:
-    """End a run, or one of its tasks, with all its processes.
+    """Cancel a run, or one of its tasks, and end all its processes.
 
-    Works from any shell, also where the run's coordinator has died. The unfinished tasks of a
-    run can be resumed later; a task that was cancelled by itself stays so until --retry-failed. What ended agents
-    have cost is settled.
+    Works from any shell, even if the run's coordinator has died. The unfinished tasks of a cancelled run can be
+    resumed later. A task that was cancelled alone stays cancelled until `aur resume --retry-failed`. The cost of the
+    ended agents is settled.
     """
     run_id, _, task_id = target.partition("/")
     try:
@@ -40,10 +40,10 @@ def command(*, target: str, at_once: bool) -> int:
     except (NoProjectError, JournalError, UnknownRunError):
         if not end_orphans(run_id, notify=wiring.show_notice):
             raise
-        note(f"no journal knows {run_id} any more; what its agents left running has been ended")
+        note(f"{run_id} is in no journal; its remaining processes were ended")
         return ExitCode.DONE
     if stood is not None and stood.settled:
-        note(f"{target} is {stood} already; nothing was changed")
+        note(f"{target} is already {stood}; nothing changed")
     else:
-        note(f"{target} is being ended")
+        note(f"cancelling {target}")
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""`aur completion`: let a shell complete aur's words."""
+"""`aur completion`: print shell completion for aur."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["command"]
     "completion",
     cls=AurCommand,
     examples=(
-        ("aur completion bash >> ~/.bashrc", "For bash, from the next shell on."),
+        ("aur completion bash >> ~/.bashrc", "For bash; it works in new shells."),
         ("aur completion zsh >> ~/.zshrc", "For zsh."),
         ("aur completion fish > ~/.config/fish/completions/aur.fish", "For fish."),
     ),
@@ -24,9 +24,9 @@ __all__ = ["command"]
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="Your shell.")
 @click.pass_context
 def command(ctx: click.Context, *, shell: str) -> int:
-    """Let your shell complete aur's words.
+    """Print shell completion for aur.
 
-    Prints the lines that your shell's start-up file needs.
+    Append the output to your shell's start-up file.
     """
     completion = get_completion_class(shell)
     assert completion is not None

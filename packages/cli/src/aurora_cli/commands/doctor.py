@@ -1,4 +1,4 @@
-"""`aur doctor`: check that everything Aurora needs is there."""
+"""`aur doctor`: check the installation and the project."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur doctor", "Check this machine and this project."),
-        ("aur doctor --json", "The same for a program."),
+        ("aur doctor --json", "The results as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Check that everything Aurora needs is there.
+    """Check the installation and the project.
 
-    Looks at Python, the packages, git, the providers, the folder, the configuration, the agents, the policies,
-    the memory and the journal. Each line says ok, warn or fail, and what to do about it. The exit status is 4 if
-    something fails.
+    Checks Python, the packages, git, the providers, the folder, the configuration, the agents, the policies, the
+    memory and the journal. Each line says ok, warn or fail, with the next step. The exit status is 4 if a check
+    fails.
     """
     results = tuple(run_checks(Path.cwd(), os.environ))
     if as_json:

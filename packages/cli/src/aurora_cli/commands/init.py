@@ -1,4 +1,4 @@
-"""`aur init`: set up a folder."""
+"""`aur init`: set up a project."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur init", "Set up this folder and index it."),
-        ("aur init ~/src/shop --no-index", "Set up another folder, index it later."),
+        ("aur init ~/src/shop --no-index", "Set up another folder, and index it later."),
     ),
 )
-@click.argument("path", required=False, type=ExistingPath("folder"), help="The folder; this one if absent.")
-@click.option("--index/--no-index", "index", default=True, help="Index the folder's files too (the default).")
+@click.argument("path", required=False, type=ExistingPath("folder"), help="The folder (default: the current one).")
+@click.option("--index/--no-index", "index", default=True, help="Index the folder's files (default), or not.")
 @json_option
 def command(*, path: Path | None, index: bool, as_json: bool) -> int:
     """Set up a folder: configuration, policies, index.
 
-    Makes .aurora/ with config.yaml and policies.yaml (all defaults, explained) and project.md, which says what the
-    project is made of and is yours to edit. Nothing that is there is overwritten; a second run says what was there.
+    Creates .aurora/ with config.yaml and policies.yaml (all defaults, explained) and project.md, a description of the
+    project for you to edit. Existing files are kept.
     """
     aurora = wiring.open_new((path or Path.cwd()).absolute())
     aurora.set_up()
@@ -54,7 +54,7 @@ def command(*, path: Path | None, index: bool, as_json: bool) -> int:
         )
         return ExitCode.DONE
     for file in files:
-        emit(f"{'made' if file.made else 'kept'}  {file.path}")
+        emit(f"{'created' if file.made else 'kept':<7}  {file.path}")
     if report:
         emit(as_text(report))
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""`aur logs`: show what a task's agent prints."""
+"""`aur logs`: show the output of a task's agent."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["command"]
     "logs",
     cls=AurCommand,
     examples=(
-        ("aur logs spawn-1763690000000/1.2", "What the task's agent has printed so far."),
-        ("aur logs spawn-1763690000000/1.2 -f", "And what it prints from now on, until it ends."),
-        ("aur logs spawn-1763690000000/1.2 --stderr", "Its complaints."),
-        ("aur logs spawn-1763690000000", "Everything the run's tasks have printed, task by task."),
+        ("aur logs spawn-1763690000000/1.2", "The output of the task's agent so far."),
+        ("aur logs spawn-1763690000000/1.2 -f", "Follow the output until the task ends."),
+        ("aur logs spawn-1763690000000/1.2 --stderr", "The agent's standard error."),
+        ("aur logs spawn-1763690000000", "The output of all tasks of the run, one after another."),
     ),
 )
 @target_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on until the task is over; needs RUN/TASK.")
-@click.option("--stderr", "errors", is_flag=True, help="Standard error instead of standard output.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the output until the task ends; needs RUN/TASK.")
+@click.option("--stderr", "errors", is_flag=True, help="Show standard error instead of standard output.")
 def command(*, target: str, follow: bool, errors: bool) -> int:
-    """Show what a task's agent prints, while it runs and after."""
+    """Show the output of a task's agent, while it runs and after it ends."""
     run_id, _, task_id = target.partition("/")
     if follow and not task_id:
-        raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` names the ones that run")
+        raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` lists the running tasks")
     pieces = read_logs(
         wiring.open_existing().project.runs_db,
         run_id,

@@ -1,4 +1,4 @@
-"""`aur pause`: let a run start nothing more for now."""
+"""`aur pause`: pause a run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["command"]
 @click.command(
     "pause",
     cls=AurCommand,
-    examples=(("aur pause spawn-1763690000000", "Tasks that run go on; no other starts until `aur resume`."),),
+    examples=(("aur pause spawn-1763690000000", "Running tasks finish; no other task starts until `aur resume`."),),
 )
 @run_argument
 def command(*, run_id: str) -> int:
-    """Let a run start nothing more for now.
+    """Pause a run: running tasks finish, no new task starts.
 
-    Works from any shell on a run that goes on, in the background or in another terminal.
+    Works from any shell, on a run in the background or in another terminal.
     """
     pause_run(wiring.open_existing().project.runs_db, run_id)
-    note(f"{run_id} is paused; go on with: aur resume {run_id}")
+    note(f"{run_id} is paused; continue with: aur resume {run_id}")
     return ExitCode.DONE

@@ -38,7 +38,7 @@ __all__ = ["command", "resume"]
 @accept_changes_option
 @json_option
 def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
-    """Go on with a run that was paused or cut off.
+    """Resume a run that was paused or interrupted.
 
     A paused run goes on where it runs. A run that no process works on any more is resumed here: what is finished
     stays finished, agents that still work are adopted, and a task that was edited in the task file runs again.

@@ -157,7 +157,7 @@ class _Options:
 )
 @json_option
 def command(**given: object) -> int:
-    """Run the tasks of a task file side by side.
+    """Run the tasks of a task file concurrently.
 
     Each open task starts as soon as what it depends on is done. Task lists of spec-kit, Kiro, cc-sdd and OpenSpec run
     in their own order; --dry-run shows it, and every box that is no task. Boxes are ticked as tasks succeed. The

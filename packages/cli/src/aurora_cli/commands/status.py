@@ -23,17 +23,17 @@ __all__ = ["command"]
     "status",
     cls=AurCommand,
     examples=(
-        ("aur status", "The runs that go on now, and those that were cut off."),
-        ("aur status spawn-1763690000000 --json", "One run, for a program."),
+        ("aur status", "The runs that are running, paused or interrupted."),
+        ("aur status spawn-1763690000000 --json", "One run as JSON."),
     ),
 )
-@click.argument("run_id", metavar="[RUN]", required=False, help="A run's name; all that are not over if absent.")
+@click.argument("run_id", metavar="[RUN]", required=False, help="A run's id (default: all unfinished runs).")
 @json_option
 def command(*, run_id: str | None, as_json: bool) -> int:
-    """Show what runs now: each run that is not over, how far it is, and what its agents do.
+    """Show what runs now: each unfinished run, its progress and its running agents.
 
-    A provider that lets nothing start is named with the reason and the end of its pause: a rate limit, the usage
-    window of a plan, or a refused key.
+    A paused or stopped provider is listed with the reason and the end of its pause: a rate limit, the usage window of
+    a plan, or a rejected key.
     """
     aurora = wiring.open_existing()
     found, now = aurora.status(run_id), time.time()
@@ -52,5 +52,5 @@ def command(*, run_id: str | None, as_json: bool) -> int:
         emit(line)
     if not found:
         check_not_gone(aurora.project.runs_db)
-        note("nothing runs now, and nothing was cut off")
+        note("nothing is running, and no run was interrupted")
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""`aur trust`: show what a project would run, and trust it."""
+"""`aur trust`: review what a project can run, and trust it."""
 
 from __future__ import annotations
 
@@ -31,26 +31,29 @@ __all__ = ["command"]
     "trust",
     cls=AurCommand,
     examples=(
-        ("aur trust", "Show what this project would run or loosen, and ask."),
-        ("aur trust --yes", "Trust it without being asked, in a script."),
+        ("aur trust", "Show what this project can run or loosen, and ask."),
+        ("aur trust --yes", "Trust it without confirmation, in a script."),
         ("aur trust --list", "List the projects that you trust."),
-        ("aur trust --remove", "Trust this project no longer."),
+        ("aur trust --remove", "Stop trusting this project."),
     ),
 )
 @click.argument(
-    "path", required=False, type=click.Path(path_type=Path), help="A folder of the project; this one if absent."
+    "path",
+    required=False,
+    type=click.Path(path_type=Path),
+    help="A folder of the project (default: the current one).",
 )
-@click.option("--yes", is_flag=True, help="Trust what is shown, without being asked.")
+@click.option("--yes", is_flag=True, help="Trust what is shown, without confirmation.")
 @click.option("--list", "list_all", is_flag=True, help="List the projects that you trust.")
-@click.option("--remove", is_flag=True, help="Trust the project no longer.")
+@click.option("--remove", is_flag=True, help="Stop trusting the project.")
 @json_option
 def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_json: bool) -> int:
-    """Show what a project would run, and trust it.
+    """Review what a project can run, and trust it.
 
-    What a project brings along that can start a program or loosen a rule has no effect until you trust it: its
-    agents and the choice of one, policies looser than the defaults, models that its personas name, keys in its .env.
-    A change asks again. AURORA_TRUST=1 trusts every project while it is set. The exit status is 1 while something is
-    not trusted.
+    Settings of a project that can start a program or loosen a rule are ignored until you trust it: its agents and its
+    default agent, policies looser than the defaults, models named by its personas, and keys in its .env. After a
+    change of one of them you have to trust it again. AURORA_TRUST=1 trusts every project while it is set. The exit
+    status is 1 while something is not trusted.
     """
     if sum((yes, list_all, remove)) > 1:
         raise click.UsageError("--yes, --list and --remove exclude each other")
@@ -76,7 +79,7 @@ def _trust(aurora: Aurora, *, yes: bool, as_json: bool) -> ExitCode:
     if as_json:
         emit_json(as_document(project, claims, changed, trusted=wanted))
     elif claims:
-        note("already trusted" if already else "trusted" if wanted else "not trusted; nothing of it has an effect")
+        note("already trusted" if already else "trusted" if wanted else "not trusted; these settings are ignored")
     return ExitCode.DONE if wanted else ExitCode.NOT_REACHED
 
 
@@ -84,14 +87,14 @@ def _show(project: Project, claims: Sequence[Claim], changed: Sequence[Change]) 
     for line in as_lines(project, claims, changed):
         emit(line)
     if not claims:
-        note(f"{project.root}: nothing here needs trust")
+        note(f"{project.root}: nothing needs trust")
 
 
 def _confirmed() -> bool:
     if not is_interactive():
-        note("nobody is here to ask; `aur trust --yes` trusts it")
+        note("there is no terminal to ask for confirmation; use `aur trust --yes`")
         return False
-    return click.confirm("Trust this project with all of it?", default=False, err=True)
+    return click.confirm("Trust this project and all of these settings?", default=False, err=True)
 
 
 def _list(*, as_json: bool) -> ExitCode:
@@ -107,7 +110,7 @@ def _list(*, as_json: bool) -> ExitCode:
 
 
 def _remove(path: Path | None, *, as_json: bool) -> ExitCode:
-    """Forgets a project, which need not be there any more."""
+    """Removes a project, which may have been deleted, from the trusted projects."""
     folder = (path or Path.cwd()).resolve()
     store = trust_store()
     root = folder if store.known(folder) else wiring.open_folder(folder).project.root
@@ -115,5 +118,5 @@ def _remove(path: Path | None, *, as_json: bool) -> ExitCode:
     if as_json:
         emit_json({"project": str(root), "removed": removed})
     else:
-        note(f"{root}: {'not trusted any more' if removed else 'was not trusted'}")
+        note(f"{root}: {'no longer trusted' if removed else 'was not trusted'}")
     return ExitCode.DONE

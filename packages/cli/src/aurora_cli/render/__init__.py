@@ -1,1 +1,1 @@
-"""How values look on a terminal and off it."""
+"""Text and JSON of values, for terminals, files and pipes."""

@@ -1,4 +1,4 @@
-"""How the check of the agents looks."""
+"""Text and JSON of the results of `aur agents doctor`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["as_document", "as_lines"]
 
 
 def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
-    """Writes a line an agent, and what to do below."""
+    """Yields one line per agent, and its advice below."""
     width = max(len(each.name) for each in checks)
     for each in checks:
         name = f"{each.name:<{width}}"
         if each.program is None:
             yield f"{name}  not found"
         else:
-            yield f"{name}  {'; '.join(_said(each))}"
+            yield f"{name}  {'; '.join(_facts(each))}"
         if each.advice:
             yield f"{'':{width}}  → {each.advice}"
 
 
-def _said(check: AgentCheck) -> Iterator[str]:
+def _facts(check: AgentCheck) -> Iterator[str]:
     if check.kind == "command":
         yield one_line(check.program or "", 80)
     else:
@@ -39,5 +39,5 @@ def _said(check: AgentCheck) -> Iterator[str]:
 
 
 def as_document(checks: Sequence[AgentCheck]) -> dict[str, object]:
-    """Returns the checks for programs."""
+    """Returns the results as data for `--json`."""
     return {"agents": [asdict(each) for each in checks]}

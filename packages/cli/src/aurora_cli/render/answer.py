@@ -1,4 +1,4 @@
-"""How an answer looks, and what is told while it is made."""
+"""Text of an answer, and progress lines while it is made."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["as_text", "progress_listener"]
 
 
 def as_text(result: SoarResult, verbosity: str) -> str:
-    """Writes the answer in the form that was asked for."""
+    """Returns the answer in the requested form."""
     from aurora_soar import Verbosity, render
 
     return printable(render(result, Verbosity(verbosity))).rstrip("\n")
 
 
 def progress_listener(verbosity: str) -> Callable[[SoarEvent], None]:
-    """Returns a listener that tells each agent's end, and with `verbose` each phase's too."""
-    told = {"quiet": (), "normal": ("progress",), "verbose": ("progress", "finished")}[verbosity]
+    """Returns a listener that prints a line when an agent ends, and with `verbose` when a phase ends."""
+    printed = {"quiet": (), "normal": ("progress",), "verbose": ("progress", "finished")}[verbosity]
 
-    def narrate(event: SoarEvent) -> None:
-        if event.kind in told:
+    def listen(event: SoarEvent) -> None:
+        if event.kind in printed:
             note(one_line(event.message) if event.kind == "progress" else f"{event.phase}: {one_line(event.message)}")
 
-    return narrate
+    return listen

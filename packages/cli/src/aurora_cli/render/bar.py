@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, for work that takes a while."""
+"""Progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Bar"]
 
 QUIET_S: Final = 0.5
-"""Work that ends within this time shows nothing."""
+"""Delay before the bar appears; shorter work shows nothing."""
 
 
 class Bar:
-    """A bar that appears only once the work has taken a while, and is gone when it stops."""
+    """A progress bar that appears after a short delay and disappears when the work ends."""
 
     def __init__(self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,18 +42,18 @@ class Bar:
         self._task = self._progress.add_task("", total=None)
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Shows how far the work is."""
+        """Shows the progress of a phase."""
         self._progress.update(self._task, description=phase, completed=done, total=total or None)
         if self._clock() >= self._appears_at:
             self._progress.start()
 
     def stop(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._progress.stop()
 
 
 class _Rate(ProgressColumn):
-    """Steps a second, once there is something to measure."""
+    """Column with the steps per second, once they are known."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.0f}/s" if task.speed else "")

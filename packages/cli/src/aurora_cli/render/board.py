@@ -1,4 +1,4 @@
-"""What there is to see of a run at a moment: who works on what, and how many tasks ended how."""
+"""The state of a run as its display shows it: running tasks, and the number of ended tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Board", "RunningTask", "line_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTask:
-    """A task that an agent works on; `since` is Unix time."""
+    """A running task; `since` is the Unix time of its start."""
 
     task_id: str
     title: str
@@ -25,12 +25,12 @@ class RunningTask:
 
 
 class Board:
-    """Follows a run by its events.
+    """The state of a run, updated by its events.
 
     Attributes:
         running: by task id, in the order in which they started.
-        done: how many tasks have ended, those of an earlier execution included.
-        total: how many there are; a run may grow.
+        done: number of ended tasks, those of earlier executions included.
+        total: number of tasks; it can grow.
     """
 
     def __init__(self) -> None:
@@ -38,8 +38,8 @@ class Board:
         self.done = 0
         self.total = 0
 
-    def take(self, event: RunEvent) -> None:
-        """Follows one event."""
+    def update(self, event: RunEvent) -> None:
+        """Applies one event."""
         self.total = max(self.total, event.total)
         match event:
             case RunStarted():
@@ -56,7 +56,7 @@ class Board:
 
 
 def line_of(event: RunEvent, board: Board) -> str | None:
-    """Writes what a person should read of an event; the board has taken it already. None where it is routine."""
+    """Returns the line for an event that the board has applied; None for a routine event."""
     if isinstance(event, TaskEnded):
         return f"[{board.done}/{board.total}] {_name(event)}: {_end(event.result)}"
     if not event.message:

@@ -1,4 +1,4 @@
-"""How money looks."""
+"""Text and JSON of budgets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["as_document", "as_text", "history_document", "history_lines", "limit
 
 
 def as_text(status: BudgetStatus, limits: Limits) -> str:
-    """Writes how a month stands, and what each agent has cost."""
+    """Returns the status of a month, and the cost of each agent."""
     return "\n".join(_lines(status, limits))
 
 
 def as_document(status: BudgetStatus, limits: Limits) -> dict[str, object]:
-    """Returns how a month stands, for programs."""
+    """Returns the status of a month as data for `--json`."""
     return {
         "period": status.period,
         "limit_usd": status.limit_usd,
@@ -42,14 +42,14 @@ def as_document(status: BudgetStatus, limits: Limits) -> dict[str, object]:
 
 
 def limits_text(limits: Limits) -> str:
-    """Writes the limits in force."""
-    per_run = "" if limits.per_run_usd is None else f", {limits.per_run_usd:.2f} USD a run"
-    beyond = "what would pass a limit is refused" if limits.hard_action.value == "reject" else "beyond is only warned"
-    return f"{limits.monthly_usd:.2f} USD a month{per_run}; warned from {limits.warn_at_percent:.0f} % on; {beyond}"
+    """Returns the limits in force as a line."""
+    per_run = "" if limits.per_run_usd is None else f" · ${limits.per_run_usd:.2f} per run"
+    beyond = "refuse beyond a limit" if limits.hard_action.value == "reject" else "only warn beyond a limit"
+    return f"limits: ${limits.monthly_usd:.2f} per month{per_run} · warn at {limits.warn_at_percent:.0f} % · {beyond}"
 
 
 def history_lines(entries: Sequence[Entry]) -> Iterator[str]:
-    """Writes a line an attempt."""
+    """Yields one line per attempt."""
     for each in entries:
         at = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M")
         who = one_line(each.agent if each.model is None else f"{each.agent} ({each.model})", 40)
@@ -57,26 +57,26 @@ def history_lines(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def history_document(entries: Sequence[Entry]) -> dict[str, object]:
-    """Returns attempts for programs."""
+    """Returns attempts as data for `--json`."""
     return {"entries": [{**asdict(each), "state": each.state.value} for each in entries]}
 
 
 def _amount(entry: Entry) -> str:
     if entry.cost_usd is None:
-        return f"{entry.state.value} {entry.reserved_usd:.4f}"
-    return f"{'about ' if entry.estimated else ''}{entry.cost_usd:.4f} USD"
+        return f"{entry.state.value} ${entry.reserved_usd:.4f}"
+    return f"{'estimated ' if entry.estimated else ''}${entry.cost_usd:.4f}"
 
 
 def _lines(status: BudgetStatus, limits: Limits) -> Iterator[str]:
     share = f" ({status.percent_consumed:.0f} %)" if status.limit_usd else ""
     yield (
-        f"{status.period}: {status.consumed_usd:.2f} of {status.limit_usd:.2f} USD spent{share}, "
-        f"{status.remaining_usd:.2f} USD left"
+        f"{status.period}: ${status.consumed_usd:.2f} of ${status.limit_usd:.2f} spent{share}, "
+        f"${status.remaining_usd:.2f} left"
     )
     if status.reserved_usd:
-        yield f"  {status.reserved_usd:.2f} USD reserved for attempts that are not settled"
+        yield f"  ${status.reserved_usd:.2f} reserved for unfinished attempts"
     if status.estimated_usd:
-        yield f"  {status.estimated_usd:.2f} USD of it estimated: those agents did not tell"
+        yield f"  ${status.estimated_usd:.2f} of it estimated: those agents do not report their cost"
     for each in status.by_agent:
-        yield f"  {one_line(each.agent, 40)}: {each.cost_usd:.2f} USD in {count(each.attempts, 'attempt')}"
+        yield f"  {one_line(each.agent, 40)}: ${each.cost_usd:.2f} in {count(each.attempts, 'attempt')}"
     yield limits_text(limits)

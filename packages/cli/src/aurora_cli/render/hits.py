@@ -1,4 +1,4 @@
-"""How found chunks look."""
+"""Text and JSON of chunks that a search found."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STALE: Final = "stale: changed since it was indexed"
 
 
 def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[str]:
-    """Writes each hit as its place and name, then a line of text, or all of it."""
+    """Yields each hit as its place and name, then one line of its text, or all of it."""
     for hit in hits:
         number = f", chunk {hit.chunk_id}" if hit.kind.value == "reas" else ""  # what `mem forget` takes
         stale = f", {STALE}" if hit.stale else ""
@@ -42,20 +42,20 @@ def _origin(reasoning: Reasoning) -> str:
 
 
 def heading(hit: Hit) -> str:
-    """Writes where a chunk is and what it is called."""
+    """Returns the place and the name of a chunk."""
     place = click.style(f"{printable(hit.file)}:{hit.line_start}-{hit.line_end}", fg="cyan")
     return f"{place}  {click.style(one_line(hit.name), bold=True)}"
 
 
 def numbered(hit: Hit) -> Iterator[str]:
-    """Writes a chunk's text with its file's line numbers, and an empty line."""
+    """Yields a chunk's text with the line numbers of its file, and an empty line."""
     for number, line in enumerate(hit.content.splitlines(), start=hit.line_start):
         yield f"{number:>7}  {printable(line)}"
     yield ""
 
 
 def as_document(query: str, hits: Sequence[Hit]) -> dict[str, object]:
-    """Returns the hits for programs, best first."""
+    """Returns the hits, best first, as data for `--json`."""
     return {"query": query, "hits": [_row(hit) for hit in hits]}
 
 

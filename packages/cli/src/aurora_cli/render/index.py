@@ -1,4 +1,4 @@
-"""How indexing looks: progress while it runs, counts at the end."""
+"""Progress of indexing, and its counts at the end."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MAX_SKIPPED: Final = 5
 
 @contextmanager
 def index_progress() -> Iterator[Callable[[IndexProgress], None]]:
-    """Shows how far indexing is while the block runs."""
+    """Shows the progress of indexing while the block runs."""
     with progress() as report:
         yield lambda step: report(step.phase, step.done, step.total)
 
 
 def index_with_progress(memory: Memory, path: Path | None = None) -> IndexReport:
-    """Indexes a project, or what lies under one path of it, and shows how far it is."""
+    """Indexes a project, or one path of it, and shows the progress."""
     with progress() as report:
         done = memory.index(path, on_progress=lambda step: report(step.phase, step.done, step.total))
         memory.encode(on_progress=lambda encoded, total: report("encode", encoded, total))
@@ -36,7 +36,7 @@ def index_with_progress(memory: Memory, path: Path | None = None) -> IndexReport
 
 
 def as_text(report: IndexReport) -> str:
-    """Says in one line what the index holds now and what this run changed."""
+    """Returns one line with the counts of the index and the changes of this run."""
     changed = f"{report.files_indexed} read, {report.files_unchanged} unchanged, {report.files_removed} removed"
     return (
         f"{report.files_seen} files ({changed}), {report.chunks_total} chunks "
@@ -45,7 +45,7 @@ def as_text(report: IndexReport) -> str:
 
 
 def changed_line(change: Watched) -> str:
-    """Says in one line what changed and what the index made of it."""
+    """Returns one line with the changed files and the changes of the index."""
     first = ", ".join(one_line(path) for path in change.paths[:MAX_SKIPPED])
     more = f" and {len(change.paths) - MAX_SKIPPED} more" if len(change.paths) > MAX_SKIPPED else ""
     report = change.report
@@ -54,16 +54,16 @@ def changed_line(change: Watched) -> str:
 
 
 def skipped_lines(report: IndexReport) -> Iterator[str]:
-    """Names the first files that could not be indexed, and counts the rest."""
+    """Yields a line for each of the first files that could not be indexed, and the number of the others."""
     for skipped in report.files_skipped[:MAX_SKIPPED]:
         yield f"skipped {one_line(str(skipped.path))}: {one_line(skipped.reason)}"
     rest = len(report.files_skipped) - MAX_SKIPPED
     if rest > 0:
-        yield f"skipped {rest} more files (--json names them all)"
+        yield f"skipped {rest} more files (--json lists all)"
 
 
 def as_document(report: IndexReport) -> dict[str, object]:
-    """Returns the counts for programs."""
+    """Returns the counts as data for `--json`."""
     return {
         "files_seen": report.files_seen,
         "files_indexed": report.files_indexed,

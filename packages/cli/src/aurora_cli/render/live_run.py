@@ -1,4 +1,4 @@
-"""A run on a terminal: ended tasks scroll by, running ones stand in a table below them with a bar."""
+"""Display of a run on a terminal: lines of ended tasks, and below them a table of the running tasks with a bar."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STYLES: Final[Mapping[str, str]] = {
 
 @contextmanager
 def live_run() -> Iterator[Callable[[RunEvent], None]]:
-    """Keeps the table current on standard error while the block lasts."""
+    """Shows the live table on standard error while the block runs."""
     console = Console(file=tolerant(sys.stderr))
     run = LiveRun(console)
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
@@ -54,10 +54,10 @@ def live_run() -> Iterator[Callable[[RunEvent], None]]:
 
 
 class LiveRun:
-    """Draws a run.
+    """The display of a run.
 
     Args:
-        clock: Unix time, as the events have it.
+        clock: returns Unix time, the clock of the events.
     """
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.time) -> None:
@@ -66,15 +66,15 @@ class LiveRun:
         self._clock = clock
 
     def follow(self, event: RunEvent) -> None:
-        """Takes in one event; a task's end is printed above the table."""
-        self._board.take(event)
+        """Applies one event; the end of a task is printed above the table."""
+        self._board.update(event)
         line = line_of(event, self._board)
         if line:
             style = _STYLES.get(event.result.state, "") if isinstance(event, TaskEnded) else ""
             self._console.print(Text(line, style=style))
 
     def render(self) -> RenderableType:
-        """Draws the table of the tasks that run now, and how far the run is."""
+        """Returns the table of the running tasks and the progress bar."""
         running = list(self._board.running.values())
         table = Table(box=None, show_header=False, pad_edge=False)
         for task in running[:MAX_ROWS]:

@@ -1,4 +1,4 @@
-"""An agent's own output: byte for byte into files and pipes, harmless on a terminal."""
+"""Output of agents: unchanged into files and pipes, with escapes on a terminal."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["emit_bytes"]
 
 
 def emit_bytes(pieces: Iterable[bytes]) -> None:
-    """Prints pieces as they come.
+    """Prints pieces as they arrive.
 
     Raises:
-        BrokenPipeError: nobody reads on.
+        BrokenPipeError: the pipe was closed.
     """
     if sys.stdout.isatty():
         decoder = codecs.getincrementaldecoder("utf-8")(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""How personas look."""
+"""Text and JSON of personas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["as_document", "as_lines", "as_text", "details", "match_document", "m
 
 
 def as_lines(personas: Sequence[Persona]) -> Iterator[str]:
-    """Writes a line a persona."""
+    """Yields one line per persona."""
     width = max((len(each.id) for each in personas), default=0)
     for each in personas:
         where = each.tool if each.scope.value == "project" else f"~{each.tool}"
@@ -23,7 +23,7 @@ def as_lines(personas: Sequence[Persona]) -> Iterator[str]:
 
 
 def as_document(personas: Sequence[Persona], problems: Sequence[PersonaProblem]) -> dict[str, object]:
-    """Returns personas and what is wrong with files, for programs."""
+    """Returns personas and the problems of files as data for `--json`."""
     return {
         "personas": [_summary(each) for each in personas],
         "problems": [
@@ -33,7 +33,7 @@ def as_document(personas: Sequence[Persona], problems: Sequence[PersonaProblem])
 
 
 def details(persona: Persona) -> dict[str, object]:
-    """Returns everything about one, for programs."""
+    """Returns all fields of a persona as data for `--json`."""
     from aurora_soar.personas import instructions_of
 
     return {
@@ -48,7 +48,7 @@ def details(persona: Persona) -> dict[str, object]:
 
 
 def as_text(persona: Persona) -> str:
-    """Writes everything about one."""
+    """Returns all fields of a persona as text."""
     from aurora_soar.personas import instructions_of
 
     rows = {
@@ -68,13 +68,13 @@ def as_text(persona: Persona) -> str:
 
 
 def match_lines(match: Match, limit: int) -> Iterator[str]:
-    """Writes who should do a piece of work, and who else shares words with it."""
+    """Yields the best personas for a task, or the gap and its ad-hoc persona."""
     from aurora_soar.personas import adhoc_persona, instructions_of
 
     if match.is_gap:
-        yield f"gap: nobody here is a {match.ideal}"
-        made_up = adhoc_persona(match.ideal, match.ideal_description)
-        yield from (f"  {line}".rstrip() for line in printable(instructions_of(made_up)).splitlines())
+        yield f"gap: no persona is a {match.ideal}; an ad-hoc persona would get these instructions:"
+        generated = adhoc_persona(match.ideal, match.ideal_description)
+        yield from (f"  {line}".rstrip() for line in printable(instructions_of(generated)).splitlines())
         near = [each.persona for each in match.ranked[:limit]]
         yield from ["nearest:", *(f"  {line}" for line in as_lines(near))] if near else []
     else:
@@ -82,7 +82,7 @@ def match_lines(match: Match, limit: int) -> Iterator[str]:
 
 
 def match_document(match: Match, limit: int) -> dict[str, object]:
-    """Returns who should do a piece of work, for programs."""
+    """Returns the best personas for a task as data for `--json`."""
     return {
         "ideal": match.ideal,
         "ideal_description": match.ideal_description,
@@ -93,7 +93,7 @@ def match_document(match: Match, limit: int) -> dict[str, object]:
 
 
 def problem_line(problem: PersonaProblem) -> str:
-    """Writes what is wrong with a file on one line."""
+    """Returns a problem of a file on one line."""
     return one_line(str(problem), 400)
 
 

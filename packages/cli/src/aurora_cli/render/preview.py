@@ -1,4 +1,4 @@
-"""What a run would do, before it does it."""
+"""Preview of a run: its tasks, notes and limits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["as_document", "as_text"]
 
 
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
-    """Writes a line a task, then the notes, both beyond `limit` as a count, then the limits in force."""
+    """Returns one line per task, the notes, and the limits; of more than `limit` tasks or notes, the count."""
     return "\n".join([*_lines(plan, plan.file.tasks[:limit]), *_notes(plan, limit), _limits(plan)])
 
 
 def as_document(plan: SpawnPlan) -> dict[str, object]:
-    """Returns the plan for programs, tasks in the order of the file."""
+    """Returns the plan as data for `--json`, tasks in the order of the file."""
     return {
         "file": str(plan.file.path),
         "max_concurrent": plan.max_concurrent,
@@ -55,7 +55,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
 
 
 def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
-    done = f", {len(plan.file.done)} done already" if plan.file.done else ""
+    done = f", {len(plan.file.done)} already done" if plan.file.done else ""
     left_out = f", {len(plan.file.left_out)} optional left out (--optional)" if plan.file.left_out else ""
     not_run = f", {len(plan.file.not_run)} not run" if plan.file.not_run else ""
     yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}{left_out}{not_run}"
@@ -77,22 +77,22 @@ def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
 
 
 def _limits(plan: SpawnPlan) -> str:
-    policies = plan.policies or "the default policies"
-    cost = "" if plan.expected_usd is None else f"; expected to cost {plan.expected_usd:.2f} USD"
-    return f"{plan.max_concurrent} at once; limits from {policies}{cost}"
+    policies = f"policies {plan.policies}" if plan.policies else "default policies"
+    cost = "" if plan.expected_usd is None else f" · estimated ${plan.expected_usd:.2f}"
+    return f"{plan.max_concurrent} concurrent · {policies}{cost}"
 
 
 def _time(limit: float | None, extended: float | None) -> str:
     if not limit:
-        return "no time limit"
-    return f"{limit:.0f} s, {extended:.0f} s while active" if extended else f"at most {limit:.0f} s"
+        return "no timeout"
+    return f"timeout {limit:.0f} s, {extended:.0f} s while active" if extended else f"timeout {limit:.0f} s"
 
 
 def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     limit = plan.timeout_of(task)
     persona = plan.personas.get(task.id or "")
     if task.id in plan.generated:
-        persona = f"{persona} (made up, nobody here is one)"
+        persona = f"{persona} (ad hoc: no such persona)"
     agent = one_line(plan.agent_of(task))
     terms = [f"@{persona} on {agent}" if persona else f"@{agent}"]
     terms += [f"model {one_line(task.model)}"] if task.model else []

@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work on standard error: a bar on a terminal, else a line every two seconds."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 __all__ = ["PlainProgress", "Report", "progress"]
 
 LINE_EVERY_S: Final = 2.0
-"""Time between two lines where there is no terminal."""
+"""Time between two lines without a terminal."""
 
 
 class Report(Protocol):
-    """Takes the state of the work; cheap enough to be called for every file."""
+    """Receiver of progress; cheap enough to be called for every file."""
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Says that `done` of `total` steps of a phase are finished; total 0 means unknown."""
+        """Reports that `done` of `total` steps of a phase are finished; total 0 means unknown."""
         ...
 
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """Shows progress while the block runs; the bar is gone afterwards."""
+    """Shows progress while the block runs, and removes the bar afterwards."""
     if not is_live_terminal():
         yield PlainProgress()
         return
@@ -41,10 +41,10 @@ def progress() -> Iterator[Report]:
 
 
 class PlainProgress:
-    """A line every two seconds, for logs and pipes.
+    """Progress as a line every two seconds, for logs and pipes.
 
     Args:
-        clock: seconds from any origin, never going back.
+        clock: returns seconds of a monotonic clock.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, write: Callable[[str], None] = note) -> None:
@@ -52,7 +52,7 @@ class PlainProgress:
         self._next = clock() + LINE_EVERY_S
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Writes a line if the last one is old enough."""
+        """Writes a line if the interval has passed."""
         if self._clock() < self._next:
             return
         self._next = self._clock() + LINE_EVERY_S

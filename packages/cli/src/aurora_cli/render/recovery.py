@@ -1,4 +1,4 @@
-"""How a run's recovery looks: a line for each step of each task, and the counts."""
+"""Text and JSON of a run's recovery: counts, and one line per step of a task."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["recovery_document", "recovery_lines"]
 
 
 def recovery_lines(report: RecoveryReport) -> Iterator[str]:
-    """Writes the counts, then every task that needed recovery with its steps, then agents and providers."""
+    """Yields the counts, each task that needed recovery with its steps, then agents and providers."""
     summary = report.summary
     smooth = summary.succeeded - summary.recovered
-    yield f"{smooth} at the first try, {summary.recovered} recovered, {summary.failed} failed"
+    yield f"{smooth} succeeded at once, {summary.recovered} recovered, {summary.failed} failed"
     for task in report.tasks:
         if len(task.transitions) > 2 or task.state == "failed":
             yield f"{one_line(task.task_id)}  {one_line(report.titles.get(task.task_id, ''), 60)}"
             yield from _steps(task)
     for agent in summary.metrics.agents:
         part = summary.metrics.of_agent(agent)
-        deferred = f", {part.deferred} at no cost" if part.deferred else ""
+        deferred = f", {part.deferred} deferred" if part.deferred else ""
         yield f"@{one_line(agent)}  {count(part.attempts, 'attempt')}, {part.failures} failed{deferred}"
     for breaker in report.breakers:
         if not breaker.clear:
@@ -48,7 +48,7 @@ def _why(step: RecoveryStateTransition) -> str:
 
 
 def recovery_document(report: RecoveryReport) -> Mapping[str, Any]:
-    """Returns the same for programs."""
+    """Returns a run's recovery as data for `--json`."""
     return {
         "run_id": report.run_id,
         "summary": report.summary.to_dict(),

@@ -1,4 +1,4 @@
-"""A run as it happens: a live table on a terminal, a line a task elsewhere; and its result."""
+"""Display of a run while it executes, and its result: a live table on a terminal, else one line per task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["PlainRun", "as_document", "summary", "watch"]
 
 @contextmanager
 def watch() -> Iterator[Callable[[RunEvent], None]]:
-    """Shows a run on standard error while the block lasts."""
+    """Shows a run on standard error while the block runs."""
     if not is_live_terminal():
         yield PlainRun()
         return
@@ -29,28 +29,32 @@ def watch() -> Iterator[Callable[[RunEvent], None]]:
 
 
 class PlainRun:
-    """A line for each task that ends, and for each thing that happens to the run as a whole."""
+    """A display with one line per ended task and per event of the run as a whole."""
 
     def __init__(self, *, write: Callable[[str], None] = note) -> None:
         self._board = Board()
         self._write = write
 
     def __call__(self, event: RunEvent) -> None:
-        """Follows one event."""
-        self._board.take(event)
+        """Applies one event, and prints its line."""
+        self._board.update(event)
         line = line_of(event, self._board)
         if line:
             self._write(line)
 
 
 def summary(report: RunReport) -> str:
-    """Says in one line how the run ended."""
-    counts = ", ".join(f"{number} {state}" for state, number in _counts(report).items() if number)
-    return f"{report.run_id}: {counts or 'nothing to do'} in {report.duration_s:.1f} s"
+    """Returns one line with the result of a run: `spawn-1: 3 of 4 succeeded, 1 failed in 12.0 s`."""
+    counts = _counts(report)
+    succeeded, total = counts.pop("succeeded"), len(report.results)
+    if not total:
+        return f"{report.run_id}: nothing to do"
+    others = "".join(f", {number} {state}" for state, number in counts.items() if number)
+    return f"{report.run_id}: {succeeded} of {total} succeeded{others} in {report.duration_s:.1f} s"
 
 
 def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[str] = ()) -> dict[str, object]:
-    """Returns the run for programs; `titles` by task id. A run that was not needed has no id."""
+    """Returns the run as data for `--json`; `titles` by task id. A run that was not needed has no id."""
     return {
         "run_id": report.run_id or None,
         "ok": report.ok and not not_run,

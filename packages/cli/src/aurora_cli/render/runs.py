@@ -1,4 +1,4 @@
-"""How runs of the past and of now look."""
+"""Text and JSON of runs."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ _STATES: Final = ("succeeded", "failed", "skipped", "cancelled", "running", "pen
 
 
 def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
-    """Writes a line a run."""
+    """Yields one line per run."""
     for summary in runs:
         run = summary.run
-        hint = "  can be resumed" if can_resume(summary) else ""
+        hint = "  resumable" if can_resume(summary) else ""
         state = _coloured(state_word(run, held=summary.held))
         yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {_counts(summary.counts)}{hint}"
 
 
 def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
-    """Returns runs for programs, the newest first."""
+    """Returns runs, newest first, as data for `--json`."""
     return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
 def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
-    """Writes a run and a line a task."""
+    """Yields the lines of a run and of its tasks."""
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
-    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} at once"
+    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent"
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
@@ -75,12 +75,12 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
 
 
 def as_detail_document(run: RunRow, tasks: Sequence[TaskRow]) -> dict[str, object]:
-    """Returns a run and its tasks for programs."""
+    """Returns a run and its tasks as data for `--json`."""
     return _run_row(run, held=_is_held(run)) | {"tasks": [_task_row(run, row) for row in tasks]}
 
 
 def cleaned_document(report: CleanReport) -> dict[str, object]:
-    """Returns what a clean-up did, for programs."""
+    """Returns the result of a clean-up as data for `--json`."""
     return {
         "removed": list(report.removed),
         "kept_running": list(report.kept_running),
@@ -89,19 +89,19 @@ def cleaned_document(report: CleanReport) -> dict[str, object]:
 
 
 def show_cleaned(report: CleanReport) -> None:
-    """Tells what a clean-up did."""
+    """Prints the result of a clean-up."""
     for run_id in report.kept_running:
-        note(f"{run_id} is kept: something of it still runs")
+        note(f"kept {run_id}: it has live processes")
     for sentence in report.left_alone:
         note(sentence)
     emit(f"removed {count(len(report.removed), 'run')}")
 
 
 def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) -> Iterator[str]:
-    """Writes how a run stands, and a line for each task that runs.
+    """Yields the status of a run, and a line for each running task.
 
     Args:
-        titles: what people call the tasks, by id.
+        titles: titles of the tasks, by id.
         now: Unix time.
     """
     state = "paused" if status.paused and status.state == "running" else status.state
@@ -124,22 +124,22 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
 
 def _so_far(task: RunningTask, now: float) -> str:
     if task.ended:
-        return "  ended, not collected yet"
+        return "  ended, not yet collected"
     return f"  {max(0.0, now - task.since):.0f} s" if task.since else ""
 
 
 def provider_lines(gates: Sequence[ProviderGate], statuses: Sequence[RunStatus], *, now: float) -> Iterator[str]:
-    """Writes a line for each provider that lets nothing start, and that no run above has told of."""
-    told = {gate["provider"] for status in statuses for gate in status.providers}
+    """Yields a line for each paused or stopped provider that no run above has listed."""
+    listed = {gate["provider"] for status in statuses for gate in status.providers}
     for gate in gates:
-        if gate.provider not in told and (line := gate.blocked_reason(now)):
+        if gate.provider not in listed and (line := gate.blocked_reason(now)):
             yield f"provider {one_line(line, 240)}"
 
 
 def status_document(
     statuses: Sequence[RunStatus], gates: Sequence[ProviderGate] = (), *, now: float = 0.0
 ) -> dict[str, object]:
-    """Returns how runs stand, and the providers that let nothing start, for programs."""
+    """Returns the status of runs, and the paused or stopped providers, as data for `--json`."""
     closed = [gate.to_dict() for gate in gates if gate.blocked_reason(now)]
     fields = ("provider", "state", "until", "reason", "window")
     return {

@@ -1,4 +1,4 @@
-"""How the counts of a memory look."""
+"""Text and JSON of the counts of a memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["as_document", "as_text"]
 
 
 def as_text(stats: MemoryStats) -> str:
-    """Writes one line a fact."""
+    """Returns the counts, one per line."""
     rows = (
         ("files", f"{stats.files:,}"),
         ("chunks", f"{stats.chunks:,}{_parts(stats.by_kind)}"),
@@ -29,7 +29,7 @@ def as_text(stats: MemoryStats) -> str:
 
 
 def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:
-    """Writes a line for each reason why files or folders are not in the index."""
+    """Yields a line for each reason why files or folders are left out."""
     if groups:
         yield "left out"
     for group in groups:
@@ -39,7 +39,7 @@ def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:
 
 
 def as_document(stats: MemoryStats) -> dict[str, object]:
-    """Returns the counts for programs."""
+    """Returns the counts as data for `--json`."""
     return {
         "files": stats.files,
         "chunks": stats.chunks,

@@ -1,4 +1,4 @@
-"""How a symbol looks: what defines it, then the lines that call it."""
+"""Text and JSON of a symbol: its definitions, then the lines that call it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["as_document", "as_lines"]
 
 
 def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterator[str]:
-    """Writes each definition with its text, then a line a call."""
+    """Yields each definition with its text, then one line per call."""
     for hit in definitions:
         yield f"{hits.heading(hit)}  ({hit.symbol_type}{_staleness(stale=hit.stale)})"
         yield from hits.numbered(hit)
@@ -30,7 +30,7 @@ def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterat
 
 
 def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Reference]) -> dict[str, object]:
-    """Returns a symbol for programs."""
+    """Returns a symbol as data for `--json`."""
     return {
         "name": name,
         "definitions": [

@@ -1,4 +1,4 @@
-"""What a project would run or loosen, for people and for programs."""
+"""Text and JSON of the settings that a project needs trust for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLACES: Final = {
 
 
 def as_lines(project: Project, claims: Sequence[Claim], changed: Sequence[Change]) -> Iterator[str]:
-    """Writes everything that trust would let take effect, and before it what changed since it was given."""
+    """Yields the changes since the project was trusted, then every setting that trust would enable."""
     if changed:
         yield "Changed since you trusted it:"
         for change in changed:
@@ -52,7 +52,7 @@ def _name(claim: Claim) -> str:
 def as_document(
     project: Project, claims: Iterable[Claim], changed: Iterable[Change], *, trusted: bool
 ) -> dict[str, object]:
-    """Writes the same for a program."""
+    """Returns the settings as data for `--json`."""
     return {
         "project": str(project.root),
         "trusted": trusted,
@@ -65,14 +65,14 @@ def as_document(
 
 
 def list_lines(projects: Iterable[TrustedProject]) -> Iterator[str]:
-    """Writes which projects are trusted."""
+    """Yields one line per trusted project."""
     for each in projects:
-        gone = "" if each.root.is_dir() else "  (not there any more)"
-        yield f"{each.trusted_at[:10]}  {one_line(str(each.root), 400)}  {count(len(each.claims), 'thing')}{gone}"
+        gone = "" if each.root.is_dir() else "  (folder missing)"
+        yield f"{each.trusted_at[:10]}  {one_line(str(each.root), 400)}  {count(len(each.claims), 'setting')}{gone}"
 
 
 def list_document(projects: Iterable[TrustedProject]) -> dict[str, object]:
-    """Writes the same for a program."""
+    """Returns the trusted projects as data for `--json`."""
     return {
         "projects": [
             {

@@ -1,4 +1,4 @@
-"""Text from outside, made fit to print: no control characters, one line, bounded."""
+"""Text from outside, made printable: one line, of limited length, without control characters."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ __all__ = ["count", "one_line", "printable", "size"]
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """Joins lines and runs of blanks; cuts what is longer than `limit` characters."""
+    """Returns text on one line, cut to `limit` characters."""
     joined = printable(" ".join(text.split()))
     return joined if len(joined) <= limit else joined[: limit - 1] + "…"
 
 
 def count(number: int, noun: str) -> str:
-    """Writes a number with its noun, which takes an s."""
+    """Returns a number with its noun, in the plural if needed."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def size(number: int) -> str:
-    """Writes a number of bytes in the unit that reads best."""
+    """Returns a number of bytes with a suitable unit."""
     amount = float(number)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:

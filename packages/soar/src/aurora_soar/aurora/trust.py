@@ -101,7 +101,7 @@ def _claims_of_policies(project: Project) -> tuple[Claim, ...]:
 
 
 def policy_claims(loosened: Iterable[Loosening]) -> tuple[Claim, ...]:
-    """Returns the claims of policies."""
+    """Returns a claim for each policy looser than its default."""
     return tuple(
         Claim(part=Part.POLICIES, name=each.field, says=(f"{each.value} (the default: {each.default})",))
         for each in loosened
@@ -109,7 +109,7 @@ def policy_claims(loosened: Iterable[Loosening]) -> tuple[Claim, ...]:
 
 
 def persona_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
-    """Returns the claims of a project's personas: the models that they name, which reach an agent's command line."""
+    """Returns the claims of a project's personas: the models that they name, which become command-line arguments."""
     from aurora_soar.personas import Scope
 
     return tuple(
@@ -124,7 +124,7 @@ def persona_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
 
 
 def key_claims(project: Project) -> tuple[Claim, ...]:
-    """Returns the claims of a project's `.env`: keys that would be used instead of the environment's."""
+    """Returns the claims of a project's `.env`: keys that would replace those of the environment."""
     from aurora_core.settings.keys import keys_in_file
 
     return tuple(

@@ -1,4 +1,4 @@
-"""Whether the agent CLIs are there, in which version, and signed in as far as files and variables tell."""
+"""Checks of the agent CLIs: their programs, versions and logins, as far as files and variables show them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_GATE: Final = "no gate is wired yet"
 
 
 class SignedIn(StrEnum):
-    """What can be known of a login without a call."""
+    """The state of a login, as far as it is visible without a call."""
 
     YES = "yes"
     NO = "no"
@@ -41,15 +41,15 @@ class SignedIn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCheck:
-    """What was found of one agent.
+    """The result of checking one agent.
 
     Attributes:
-        kind: of its backend.
-        program: its full path, or a model's address; None where it is not there.
-        version: as it says itself, or which model it is; None where it does not.
-        signed_in_by: the variable or file that says so; "" where nothing does.
-        gate: whether its tool calls can be stopped before they happen.
-        advice: what to do; empty where nothing is to be done.
+        kind: kind of its backend.
+        program: full path of its program, or a model's address; None if the program was not found.
+        version: first line of `--version`, or the name of the model; None if the program does not report it.
+        signed_in_by: the variable or file that shows the login; "" if none does.
+        gate: says if its tool calls can be stopped before they happen.
+        advice: the next step for the user; "" if none is needed.
     """
 
     name: str
@@ -64,10 +64,11 @@ class AgentCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Traces:
-    """What a login leaves behind.
+    """The traces of a login.
 
     Attributes:
-        files: below the home, or below the folder that a variable names (`$VARIABLE/file`).
+        variables: environment variables that hold a key.
+        files: paths below the home, or below the folder that a variable names (`$VARIABLE/file`).
     """
 
     variables: tuple[str, ...]
@@ -108,27 +109,27 @@ _TRACES: Final[Mapping[str, _Traces]] = {
     "aider": _Traces(variables=_ANY_KEY),
     "cline": _Traces(variables=_ANY_KEY),
 }
-# Logins of these may also be in a keyring or in files whose names move between versions: nothing found says nothing.
+# Logins of these may also be in a keyring or in files whose names change: finding none proves nothing.
 _MAY_HIDE: Final = frozenset({"claude", "copilot", "aider", "cline", "opencode"})
 
 
 def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], home: Path) -> tuple[AgentCheck, ...]:
-    """Looks at the known CLIs, then at the configured agents; programs are asked for their version all at once."""
+    """Checks the known CLIs, then the configured agents; the programs report their versions concurrently."""
     known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
-    looked_at = {**known, **backends}
-    programs = {name: _program(backend, environ) for name, backend in looked_at.items()}
+    checked = {**known, **backends}
+    programs = {name: _program(backend, environ) for name, backend in checked.items()}
     with ThreadPoolExecutor(max_workers=4) as pool:
         asked = {
             name: pool.submit(
                 _version, program, agent_environment(environ, keep=each.keep_env, own=each.own_env()), home
             )
-            for name, each in looked_at.items()
+            for name, each in checked.items()
             if isinstance(each, CliBackend) and (program := programs[name])
         }
         versions = {name: answer.result() for name, answer in asked.items()}
     return tuple(
         _check(name, each, program=programs[name], version=versions.get(name), environ=environ, home=home)
-        for name, each in looked_at.items()
+        for name, each in checked.items()
     )
 
 
@@ -152,7 +153,7 @@ def _check(
 
 
 def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
-    """A model has no program, no version and no tools; nobody is called to see whether it is there."""
+    """Checks a model backend by its key alone: it has no program, and the check makes no call."""
     advice, signed_in = "", SignedIn.UNKNOWN
     if backend.key is not None:
         try:
@@ -212,9 +213,9 @@ def _files(names: Iterable[str], environ: Mapping[str, str], home: Path) -> Iter
 
 
 def _version(program: str, environ: Mapping[str, str], home: Path) -> str | None:
-    """The first line of what a program says to --version; None where it fails or takes too long.
+    """Returns the first line of a program's `--version`; None if it fails or takes too long.
 
-    It is asked in the home folder: some read settings from wherever they are started.
+    The program runs in the home folder: some programs read settings from their working folder.
     """
     try:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Whether everything Aurora needs is there and sound: one finding a check, with what to do about it."""
+"""Checks of everything that Aurora needs: one result per check, with the next step for the user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ GIT_TIMEOUT_S: Final = 10
 
 
 class Level(StrEnum):
-    """How bad a finding is; only `fail` keeps Aurora from working."""
+    """The level of a result; only `fail` keeps Aurora from working."""
 
     OK = "ok"
     WARN = "warn"
@@ -47,12 +47,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        check: a short stable name.
-        says: what was found.
-        advice: what to do, empty where nothing is to be done.
+        check: short stable name of the check.
+        message: what the check found.
+        advice: the next step for the user; "" if none is needed.
     """
 
     check: str
@@ -62,7 +62,7 @@ class CheckResult:
 
 
 def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Runs every check for the folder `start`; no check stops the next one."""
+    """Runs every check for the folder `start`; a failed check does not stop the next ones."""
     yield _python()
     yield _packages()
     yield _machine()
@@ -72,13 +72,13 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     try:
         project = Project.find(start)
     except ProjectError as error:
-        yield CheckResult(check="project", level=Level.FAIL, message=str(error), advice="see the message")
+        yield CheckResult(check="project", level=Level.FAIL, message=str(error), advice="follow the message")
         return
     if project is None:
         yield CheckResult(
             check="project",
             level=Level.WARN,
-            message=f"none at {start} or above",
+            message=f"no project in {start} or above it",
             advice="run `aur init` in its folder",
         )
         yield _checked("folder", lambda: _writable(start))
@@ -92,19 +92,19 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
 
 
 def _leftovers(state_dir: Path) -> Iterator[CheckResult]:
-    """Agents of coordinators that have died; nothing is said where there are none."""
+    """Yields a result for each run whose coordinator died while its agents still run."""
     try:
         for left in find_leftovers(state_dir):
             pids = ", ".join(map(str, left.processes))
-            message = f"run {left.run_id} ({left.journal}) has no coordinator, and these run on: {pids}"
-            advice = f"in its project: aur resume {left.run_id}, or aur cancel {left.run_id}"
+            message = f"run {left.run_id} ({left.journal}) has no coordinator; still running: {pids}"
+            advice = f"in its project, run: aur resume {left.run_id} or aur cancel {left.run_id}"
             yield CheckResult(check="agents", level=Level.WARN, message=message, advice=advice)
     except SpawnerError as error:
-        yield CheckResult(check="agents", level=Level.WARN, message=str(error), advice="see the message")
+        yield CheckResult(check="agents", level=Level.WARN, message=str(error), advice="follow the message")
 
 
 def _checked(check: str, look: Callable[[], CheckResult]) -> CheckResult:
-    """Makes a check; that it cannot even be made is a finding, too."""
+    """Runs a check; returns a failure if the system prevents it."""
     try:
         return look()
     except OSError as error:
@@ -146,45 +146,45 @@ def _machine() -> CheckResult:
 
 
 def _git() -> CheckResult:
-    advice = "install git: history improves ranking, and isolated agents need it"
+    advice = "install git: its history improves ranking"
     answer = run_git(Path.home(), "--version", timeout_s=GIT_TIMEOUT_S)
     if answer is None:
         return CheckResult(
-            check="git", level=Level.WARN, message="not usable: it is not there or fails", advice=advice
+            check="git", level=Level.WARN, message="not found, or `git --version` fails", advice=advice
         )
     return CheckResult(check="git", level=Level.OK, message=answer.data.decode("utf-8", "replace").strip())
 
 
 def _providers(folder: Path, now: float) -> CheckResult:
-    """Whether a provider of agents is paused or stopped now, for all runs of this user."""
+    """Checks for model providers that are paused or stopped, for all runs of this user."""
     file = folder / FILE_NAME
     try:
         with ProviderStore(folder) as store:
             gates, unread = store.gates(), store.trouble
     except ProviderStateError as error:
         return CheckResult(check="providers", level=Level.WARN, message=str(error), advice=f"move {file} away")
-    told = [line for gate in gates if (line := gate.blocked_reason(now))]
+    closed = [line for gate in gates if (line := gate.blocked_reason(now))]
     if unread:
         return CheckResult(
-            check="providers", level=Level.WARN, message="; ".join((unread, *told)), advice=f"move {file} away"
+            check="providers", level=Level.WARN, message="; ".join((unread, *closed)), advice=f"move {file} away"
         )
-    if not told:
-        return CheckResult(check="providers", level=Level.OK, message="none is paused or stopped")
+    if not closed:
+        return CheckResult(check="providers", level=Level.OK, message="none paused or stopped")
     advice = (
-        "a new run, or `aur resume`, asks stopped ones once more, and paused ones when their time has come; to forget"
-        f" what is known of all of them, delete {file} while nothing runs"
+        "a new run, or `aur resume`, tries stopped providers once more, and paused ones after their pause; to reset"
+        f" all of them, delete {file} while nothing runs"
     )
-    return CheckResult(check="providers", level=Level.WARN, message="; ".join(told), advice=advice)
+    return CheckResult(check="providers", level=Level.WARN, message="; ".join(closed), advice=advice)
 
 
 def _writable(folder: Path) -> CheckResult:
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.W_OK | os.X_OK):
-        advice = "give yourself write permission"
+        advice = "make it writable for your user"
         return CheckResult(check="folder", level=Level.FAIL, message=f"{folder} is not writable", advice=advice)
     if free < LOW_DISK_BYTES:
         message = f"{free / 1e6:.0f} MB free at {folder}"
-        return CheckResult(check="folder", level=Level.WARN, message=message, advice="make room on the disk")
+        return CheckResult(check="folder", level=Level.WARN, message=message, advice="free some disk space")
     return CheckResult(check="folder", level=Level.OK, message=f"{folder} is writable, {free / 1e9:.1f} GB free")
 
 
@@ -197,15 +197,19 @@ def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Che
         )
         return
     there = project.config_file.exists()
-    yield CheckResult(check="config", level=Level.OK, message=str(project.config_file) if there else "none, all defaults")
+    yield CheckResult(
+        check="config", level=Level.OK, message=str(project.config_file) if there else "none, all defaults"
+    )
     if config.untrusted:
-        message = f"not trusted, so left aside: {', '.join(claim.name for claim in config.untrusted)}"
-        yield CheckResult(check="trust", level=Level.WARN, message=says, advice="`aur trust` shows it and asks")
+        message = f"ignored until you trust this project: {', '.join(claim.name for claim in config.untrusted)}"
+        yield CheckResult(
+            check="trust", level=Level.WARN, message=message, advice="run `aur trust` to review and trust it"
+        )
     yield _agents(project, config)
 
 
 def _agents(project: Project, config: Config) -> CheckResult:
-    """Whether the programs of the configured agents are there; nothing is started."""
+    """Checks that the programs of the configured agents exist; starts none of them."""
     programs = {
         name: (*backend.command, backend.kind)[0]
         for name, backend in config.backends.items()
@@ -213,7 +217,7 @@ def _agents(project: Project, config: Config) -> CheckResult:
     }
     missing = [name for name, program in programs.items() if not _program(project.root, program)]
     if missing:
-        message = f"the program of {', '.join(missing)} is not there"
+        message = f"program not found for: {', '.join(missing)}"
         return CheckResult(
             check="agents", level=Level.WARN, message=message, advice="install it, or correct its `command:`"
         )
@@ -231,9 +235,7 @@ def _policies(project: Project) -> CheckResult:
         return CheckResult(
             check="policies", level=Level.FAIL, message=str(error), advice=f"correct {project.policies_file}"
         )
-    return CheckResult(
-        check="policies", level=Level.OK, message=str(engine.source or "none, the defaults are in force")
-    )
+    return CheckResult(check="policies", level=Level.OK, message=str(engine.source or "none, all defaults"))
 
 
 def _memory(project: Project) -> CheckResult:
@@ -244,10 +246,10 @@ def _memory(project: Project) -> CheckResult:
             stats = memory.stats()
         _check_pages(project.memory_db)
     except StoreCorruptError as error:
-        advice = "run `aur mem rebuild`; what can still be read of earlier answers is kept"
+        advice = "run `aur mem rebuild`; it keeps the earlier answers that can still be read"
         return CheckResult(check="memory", level=Level.FAIL, message=str(error), advice=advice)
     except AuroraCoreError as error:
-        advice = "check that .aurora is writable and that the disk has room"
+        advice = "check that .aurora is writable and that the disk has free space"
         return CheckResult(check="memory", level=Level.FAIL, message=str(error), advice=advice)
     return CheckResult(
         check="memory",
@@ -257,10 +259,10 @@ def _memory(project: Project) -> CheckResult:
 
 
 def _check_pages(database: Path) -> None:
-    """Looks at every page of an SQLite file.
+    """Checks every page of an SQLite file.
 
     Raises:
-        StoreCorruptError: one of them is damaged.
+        StoreCorruptError: a page is damaged.
     """
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
@@ -275,12 +277,12 @@ def _journal(project: Project) -> CheckResult:
     try:
         report = audit_journal(project.runs_db)
     except SpawnerError as error:
-        advice = "move it away to begin a new one; what it says of earlier runs cannot be trusted"
+        advice = "move it away to start a new journal; its record of earlier runs cannot be trusted"
         return CheckResult(check="journal", level=Level.FAIL, message=str(error), advice=advice)
     if not report.ok:
-        advice = "somebody or something changed it; `aur audit verify` says where"
+        advice = "the journal was changed outside Aurora; `aur audit verify` shows where"
         return CheckResult(
             check="journal", level=Level.FAIL, message=f"{project.runs_db}: {report.problem}", advice=advice
         )
-    message = f"{report.events:,} events that fit together" if report.events else "nothing has run yet"
+    message = f"{report.events:,} events, hash chain intact" if report.events else "nothing has run yet"
     return CheckResult(check="journal", level=Level.OK, message=message)

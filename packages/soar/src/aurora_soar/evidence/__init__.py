@@ -1,4 +1,4 @@
-"""What agents found, and whether it holds.
+"""Findings of agents, and the check of their citations.
 
-Findings with their sources, read strictly from an agent's output; each citation is checked against its file.
+An agent's output is read strictly; each finding is checked in the file that it cites.
 """

@@ -1,4 +1,4 @@
-"""What came of the subgoals, whether a process found it or this one did."""
+"""Results of subgoals, from agent processes or from this process."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ SUMMARY_FINDINGS: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentOutput:
-    """What came of one subgoal.
+    """The result of one subgoal.
 
     Attributes:
-        subgoal_index: place of the subgoal in the decomposition, from 0.
-        success: whether the agent's process succeeded and its output could be read.
-        evidence: what it found; None when it did not succeed.
-        confidence: share of the subgoal's focus that its findings speak of, 0 to 1.
-        error: why it did not succeed; None when it did.
-        words: what it said, where it answers in words of its own; "" for the local agent, whose evidence says all.
-        usage: what it used of a model; None for agents without one, and where nobody told.
+        subgoal_index: index of the subgoal in the decomposition, from 0.
+        success: True if the agent's process succeeded and its output is valid.
+        evidence: the findings; None if it did not succeed.
+        confidence: share of the focus that the findings mention, 0 to 1.
+        error: the reason of a failure; None on success.
+        words: the answer of an agent that answers in prose; "" for the local agent, which returns evidence only.
+        usage: tokens and cost; None for agents without a model, and for agents that do not report it.
     """
 
     subgoal_index: int
@@ -42,6 +42,6 @@ class AgentOutput:
 
     @property
     def summary(self) -> str:
-        """The best findings in words, one a line; empty when there are none."""
+        """The best findings as text, one per line; "" without findings."""
         findings = self.evidence.findings[:SUMMARY_FINDINGS] if self.evidence else ()
         return "\n".join(f"{f.kind.value}: {f.text} ({f.file}:{f.line})" for f in findings)

@@ -1,4 +1,4 @@
-"""Does the place that a finding cites exist, and does it say what the finding claims?"""
+"""The check of citations: the place exists, and its text confirms the finding."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NAMED: Final = frozenset({FindingKind.DEFINITION, FindingKind.CALLEE, FindingKi
 
 
 class CitationChecker:
-    """Holds findings against the files of one project, each file read once.
+    """Checks findings in the files of one project, and reads each file once.
 
-    A file that cannot be read, a path that leaves the project, a line past the end, or other words at that line
-    all make a finding unsound: the project may have changed since it was indexed.
+    A finding is not confirmed if its file cannot be read, its path leaves the project, its line is past the end, or
+    the line has another text: the project may have changed since it was indexed.
     """
 
     def __init__(self, root: Path) -> None:
@@ -35,15 +35,15 @@ class CitationChecker:
         self._lines: dict[str, list[str]] = {}
 
     def sound(self, findings: Iterable[Finding]) -> list[Finding]:
-        """The findings whose place says what they claim, in the same order."""
+        """Returns the findings that their files confirm, in the given order."""
         return [finding for finding in findings if self.is_sound(finding)]
 
     def is_sound(self, finding: Finding) -> bool:
-        """Whether the cited line exists and contains what is claimed."""
+        """Returns True if the cited line exists and contains the claimed text."""
         lines = self._read(finding.file)
         if finding.line > len(lines):
             return False
-        if finding.kind is FindingKind.CLAIM:  # what is said is the agent's; that there is something is the place's
+        if finding.kind is FindingKind.CLAIM:  # the words are the agent's own; only the place can be checked
             return bool(lines[finding.line - 1].strip())
         if finding.kind in _NAMED:
             name = re.split(r"[.:#]+", finding.symbol)[-1]
@@ -54,14 +54,14 @@ class CitationChecker:
         return _plain(finding.text) == _plain(lines[finding.line - 1])
 
     def exists(self, file: str, line: int | None, last: int | None) -> bool:
-        """Whether a place is there: its file in this project, and its lines in the file, the first not empty."""
+        """Returns True if the file is in this project and has these lines, the first of them not empty."""
         if line is None:
             path = (self._root / file).resolve()
             return path.is_relative_to(self._root) and path.is_file()
         return self.line(file, line) is not None and (last or 0) <= len(self._read(file))
 
     def line(self, file: str, number: int) -> str | None:
-        """What stands at a place; None where there is no such line, or nothing in it."""
+        """Returns the text of a line; None if the line does not exist or is empty."""
         lines = self._read(file)
         return lines[number - 1].strip() or None if 0 < number <= len(lines) else None
 
@@ -81,7 +81,7 @@ class CitationChecker:
 
 
 def _lines(content: bytes) -> list[str]:
-    """Lines as the memory counts them: a form feed or a Unicode line separator ends none."""
+    """Splits text into lines as the memory does: a form feed or a Unicode line separator does not end a line."""
     text = content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     return text.removesuffix("\n").split("\n") if text else []
 

@@ -1,4 +1,4 @@
-"""What an agent says in its own words, as claims about places: each line of it that names a file and a line."""
+"""Claims of an agent that answers in prose: each line of its answer that names a file and a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_CLAIMS: Final = 60
 MAX_WORDS: Final = 600
 """Characters of a claim that are kept."""
 MAX_LINE: Final = 10_000_000
-"""A larger number is no line of any file."""
+"""Larger numbers are read as this one; no file has so many lines."""
 
 _NAMED: Final = "Makefile|Dockerfile|Justfile|Procfile|Rakefile|Gemfile|LICENSE|README|CHANGELOG"
 _PATH: Final = (
@@ -42,11 +42,11 @@ class Place:
     """A place that a text names.
 
     Attributes:
-        file: from the project's root, where it lies below it.
-        line: None where the whole file is named; 0 or beyond its end where there is no such line.
-        last: of a range of lines; else the same as `line`.
-        at: where it ends in the text.
-        begin: where it begins there.
+        file: path from the project's root; of a file outside the project, the path as written.
+        line: as written, so that it may not exist; None if the text names the whole file.
+        last: last line of a range; of a single line, that line.
+        begin: offset in the text at which the place starts.
+        at: offset in the text at which the place ends.
     """
 
     file: str
@@ -57,7 +57,7 @@ class Place:
 
 
 def places_in(text: str, root: Path) -> Iterator[Place]:
-    """The places that a text names, in order, however spelled; without a line only a file with folder and ending."""
+    """Yields the places that a text names, in order; a file without a line only with folder and extension."""
     for match in _PLACE.finditer(text):
         line = match["line"] or match["word"]
         if line is None and not _ENDING.search(match["file"]):
@@ -79,7 +79,7 @@ def _number(digits: str | None) -> int | None:
 
 
 def read_claims(text: str, focus: Focus, root: Path) -> Evidence:
-    """The lines of an agent's words that name a place, as findings; whether the place exists is seen later."""
+    """Returns the lines of an agent's answer that name a place, as findings; the places are checked later."""
     findings = [finding for line in text.splitlines() for finding in _claims(line, focus, root)]
     return Evidence(
         aspect=Aspect.REPORT, focus=" ".join(focus.words), findings=tuple(findings[:MAX_CLAIMS]), searched=0
@@ -87,7 +87,7 @@ def read_claims(text: str, focus: Focus, root: Path) -> Evidence:
 
 
 def _claims(line: str, focus: Focus, root: Path) -> Iterator[Finding]:
-    """What one line says, once for each place that it names."""
+    """Yields the claim of one line, once for each place that it names."""
     places = [place for place in places_in(line, root) if place.line]
     covered = focus.coverage(line)
     for file, number in dict.fromkeys((place.file, place.line or 1) for place in places):
@@ -111,7 +111,7 @@ def _from_root(file: str, root: Path) -> str:
 
 
 def _words(line: str, places: list[Place]) -> str:
-    """What the line says, without its mark and its places."""
+    """Returns the text of a line without its list marker and its places."""
     before, after = _AROUND
     said = line
     for place in reversed(places):

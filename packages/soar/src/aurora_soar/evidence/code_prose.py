@@ -1,4 +1,4 @@
-"""The natural language inside source code: docstrings, comments and Markdown, by sentence, with line numbers."""
+"""Sentences in source code: docstrings, comments and Markdown, with line numbers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MIN_WORDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence and where it starts.
+    """A sentence and the line on which it starts.
 
     Attributes:
-        line: line within the content it was read from, counted from 0.
-        text: the sentence in one line.
+        line: line in the content that was read, counted from 0.
+        text: the sentence on one line.
     """
 
     line: int
@@ -45,7 +45,7 @@ PROSE_SUFFIXES: Final = (".md", ".markdown", ".rst", ".txt")
 
 
 def sentences(content: str, file: str) -> list[Sentence]:
-    """Every sentence of prose in a piece of a file, in order; code itself is not prose."""
+    """Returns every sentence of prose in a part of a file, in order; code is not prose."""
     lines = content.split("\n")
     if file.endswith(PROSE_SUFFIXES):
         prose = _markdown_lines(lines)
@@ -57,9 +57,9 @@ def sentences(content: str, file: str) -> list[Sentence]:
 
 
 def docstring(content: str, file: str) -> str:
-    """The first sentence that documents a definition, or "".
+    """Returns the first sentence that documents a definition, or "".
 
-    In Python that is the docstring's; elsewhere the comment's that stands before the definition's first line.
+    In Python it is that of the docstring; elsewhere that of the comment before the definition.
     """
     lines = content.split("\n")
     if file.endswith(HASH_SUFFIXES):
@@ -73,13 +73,13 @@ def docstring(content: str, file: str) -> str:
 
 
 def _follows_its_head(before: list[str]) -> bool:
-    """Whether a string stands first in its definition; one further down documents something else."""
+    """Returns True if a string is the first statement of its definition; a later one documents something else."""
     code = [line for line in before if line.strip() and not _HASH.match(line)]
     return not code or code[-1].partition(" #")[0].rstrip().endswith(":")
 
 
 def code_rows(content: str, file: str) -> list[tuple[int, str]]:
-    """The lines that are neither blank nor prose, with their rows from 0."""
+    """Returns the lines that are neither blank nor prose, with their rows from 0."""
     lines = content.split("\n")
     if file.endswith(HASH_SUFFIXES):
         prose = {row for row, _, _ in _python_prose(lines)}
@@ -117,7 +117,7 @@ def _python_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _python_prose(lines: list[str]) -> Iterator[tuple[int, str, bool]]:
-    """(line, text, whether inside a docstring) for docstrings and comment lines."""
+    """Yields line, text and True inside a docstring, for the lines of docstrings and comments."""
     quote = ""
     for number, line in enumerate(lines):
         if quote:
@@ -151,7 +151,7 @@ def _until(text: str, end: str) -> tuple[str, bool]:
 
 
 def _blocks(prose: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    """Runs of neighbouring lines without a blank one between them."""
+    """Yields runs of neighbouring lines without a blank line between them."""
     block: list[tuple[int, str]] = []
     for number, text in prose:
         ends = not text.strip() or (block and number > block[-1][0] + 1) or _NOISE.match(text.strip())
@@ -165,7 +165,7 @@ def _blocks(prose: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]
 
 
 def _split(block: list[tuple[int, str]]) -> Iterator[Sentence]:
-    """Sentences of one block; each starts on the line that holds its first word."""
+    """Yields the sentences of one block, each with the line of its first word."""
     joined = " ".join(text for _, text in block)
     starts: list[tuple[int, int]] = []
     offset = 0

@@ -1,7 +1,7 @@
-"""What the local agent found, as data that crosses a process boundary.
+"""Findings of the local agent, as data that crosses a process boundary.
 
-A finding is one claim about one place in the project. It carries the words it rests on, so that whoever reads the
-answer, and `citations`, can hold it against the file.
+A finding is one claim about one place in the project. It carries the text that it rests on, so that a reader of the
+answer, and `citations`, can check it in the file.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ __all__ = ["Aspect", "Evidence", "Finding", "FindingKind", "LocalRequest", "pars
 
 
 class Aspect(StrEnum):
-    """The part of a question that one subgoal answers."""
+    """The part of a question that one subgoal answers; the local agent has a module of that name for it."""
 
     DEFINITIONS = "definitions"
     STATEMENTS = "statements"
     FLOW = "flow"
     ERRORS = "errors"
     TESTS = "tests"
-    REPORT = "report"  # what an agent says in its own words
+    REPORT = "report"  # the prose of an agent, which no module of the local agent extracts
 
 
 class FindingKind(StrEnum):
-    """What a finding says about its place."""
+    """The kind of claim that a finding makes about its place."""
 
     DEFINITION = "definition"  # this symbol is defined here; text is its signature
     STEP = "step"  # this line of a definition does something the question asks about; text is the line
-    STATEMENT = "statement"  # somebody wrote this sentence about it; text is the sentence
+    STATEMENT = "statement"  # a comment or document says this about it; text is the sentence
     CALLER = "caller"  # this line uses the symbol; text is the line
     CALLEE = "callee"  # the symbol uses what is defined here; text is the signature
     RAISE = "raise"  # this line raises or reports an error; text is the line
-    TEST = "test"  # this test exercises it; text is its signature
-    CLAIM = "claim"  # an agent says this of the place; text is what it says
+    TEST = "test"  # this test covers it; text is its signature
+    CLAIM = "claim"  # an agent says this about the place; text is the agent's sentence
 
 
 class _Document(BaseModel):
@@ -49,14 +49,14 @@ class Finding(_Document):
     Attributes:
         file: path from the project's root, with forward slashes.
         line: the line that shows the claim, counted from 1.
-        line_end: last line of what is meant (the definition's end), ≥ line.
-        symbol: qualified name of the definition it belongs to, or the section's title.
-        text: words that stand at that place (white space may differ); for a claim, what is said of it.
+        line_end: last line of the definition, or `line` itself.
+        symbol: qualified name of the definition that the line belongs to, or the section's title.
+        text: the text at that place (white space may differ); of a claim, the agent's sentence.
         about: for calls, the symbol at the other end; else "".
-        detail: a first sentence of documentation, "" where there is none.
-        terms: the question's terms that this place speaks of.
+        detail: the first sentence of documentation, or "".
+        terms: the question's terms that this place mentions.
         relevance: share of the question's term weight found at the place, 0 to 1.
-        chunk_id: the memory's chunk, for the record of its use.
+        chunk_id: id of the memory's chunk, to record its use.
     """
 
     kind: FindingKind
@@ -77,8 +77,8 @@ class Evidence(_Document):
 
     Attributes:
         findings: best first.
-        missing: terms of the focus that nothing in the project's memory speaks of.
-        searched: how many chunks were looked at.
+        missing: terms of the focus that occur nowhere in the project's memory.
+        searched: number of chunks searched.
     """
 
     aspect: Aspect
@@ -89,13 +89,13 @@ class Evidence(_Document):
 
 
 class LocalRequest(_Document):
-    """What the local agent is asked, as the JSON prompt of its task.
+    """The JSON prompt of the local agent's task.
 
     Attributes:
-        question: the person's words.
-        focus: the words this subgoal is about; a side of a comparison, else the question's own terms.
-        limit: at most this many findings of each kind.
-        dependency_results: outputs of the subgoals this one depends on; the spawner adds them.
+        question: the user's words.
+        focus: the words that the subgoal is about: a side of a comparison, else the question's terms.
+        limit: maximum number of findings of each kind.
+        dependency_results: outputs of the subgoals that this one depends on; the spawner adds them.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -108,7 +108,7 @@ class LocalRequest(_Document):
 
 
 class DependencyResult(BaseModel):
-    """An earlier subgoal's output, as the spawner hands it on."""
+    """The output of an earlier subgoal, as the spawner passes it on."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -121,7 +121,7 @@ def parse_evidence(agent: str, output: str) -> Evidence:
     """Reads a local agent's output.
 
     Raises:
-        AgentOutputError: it is not such a document; says which field.
+        AgentOutputError: the output is not a valid document; the error names the field.
     """
     try:
         return Evidence.model_validate_json(output)

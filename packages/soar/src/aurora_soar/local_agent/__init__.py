@@ -1,5 +1,6 @@
-"""The agent that needs no model: it answers from memory by extraction.
+"""The local agent: it needs no model and answers from the memory by extraction.
 
-Runs as a process of its own, `python -m aurora_soar.local_agent`, like every other agent. One module for each aspect
-of a question.
+It runs as a process of its own, `python -m aurora_soar.local_agent`, like every other agent. Each aspect of a
+question has a module of its name: definitions, statements, flow, errors, tests. `extract` calls them; `lookup` calls
+`extract` without a process.
 """

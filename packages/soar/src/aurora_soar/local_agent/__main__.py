@@ -3,7 +3,7 @@
     python -m aurora_soar.local_agent --project DIR < prompt
 
 A JSON prompt is a `LocalRequest` and gets an `Evidence` document; any other text is a question and gets an answer in
-Markdown. Exit status 0 with an answer, 1 when nothing in the memory speaks of it, 2 when the prompt is unusable.
+Markdown. The exit status is 0 with an answer, 1 if the memory has none, 2 if the prompt is invalid.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Reads a prompt on stdin, answer on stdout, complain on stderr."""
+    """Reads a prompt from stdin, writes the answer to stdout and errors to stderr; returns the exit status."""
     parser = argparse.ArgumentParser(prog="aurora_soar.local_agent", description="Answer from a project's memory.")
     parser.add_argument("--project", type=Path, required=True, help="folder that holds .aurora")
     arguments = parser.parse_args(argv)
@@ -54,7 +54,7 @@ def _answer(memory: Memory, project: Path, prompt: str) -> int:
 def _answer_text(memory: Memory, project: Path, prompt: str) -> int:
     from aurora_soar.local_agent.lookup import answer_directly
 
-    # What earlier tasks found is not what this one asks; it would be answered all the same.
+    # The results of earlier tasks are not part of this question; their words would be searched for too.
     question, _, _ = prompt.partition(f"\n{RESULTS_HEADING}\n")
     synthesis = answer_directly(memory, project, question)
     if not synthesis.sources:

@@ -1,4 +1,4 @@
-"""The definitions that answer a question, and the lines in them that do what it asks about."""
+"""Aspect `definitions`: the definitions that answer a question, and the lines in them that do what it asks about."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["NAMED_SYMBOLS", "definition_finding", "find_definitions", "find_step
 
 NAMED_SYMBOLS: Final = frozenset({"function", "method", "class"})
 STEPS_EACH: Final = 3
-# A line that speaks of less than this share of the question's weight is there by chance.
+# A line that mentions less than this share of the question's weight is a chance hit.
 STEP_THRESHOLD: Final = 0.25
 MAX_SIGNATURE: Final = 200
-# What decides a definition's place beside the memory's own score: the share of the question that it speaks of
-# anywhere scales that score; what its name says, and what the most telling sentence in it says, is added.
+# The rank of a definition: the memory's score, scaled by the share of the question that the definition mentions
+# anywhere, plus the shares that its name and its best sentence mention.
 COVERAGE_WEIGHT: Final = 0.6
 NAME_WEIGHT: Final = 0.5
 SENTENCE_WEIGHT: Final = 0.5
-# A constructor names everything that its class works with and does nothing of it: it counts for less, unless it is
-# asked for.
+# A constructor names everything that its class works with but does none of the work: it counts for less, unless the
+# question names it.
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__", "constructor"})
 CONSTRUCTOR_SHARE: Final = 0.6
 
@@ -39,10 +39,10 @@ _NOT_CODE: Final = re.compile(r"""^\s*(?:#|//|/\*|\*|@|"{3}|'{3}|import\b|from\b
 
 
 def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """Definitions among the hits, best first; those that share no word with the question are left out.
+    """Returns the definitions among the hits, best first; those that share no word with the question are left out.
 
-    A long definition that repeats one word of the question can score high in the memory; one that has all the words,
-    best of all in its name or in one sentence of its documentation, is the likelier answer.
+    A long definition that repeats one word of the question can score high in the memory. A definition with all the
+    words, best in its name or in one sentence of its documentation, is the likelier answer.
     """
     named = [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS]
     distinct: dict[tuple[str, str], Finding] = {}
@@ -69,7 +69,7 @@ def _coverage(hit: Hit, focus: Focus) -> Coverage:
 
 
 def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: str = "") -> Finding:
-    """A claim about a definition as a whole: its place is the line that names it."""
+    """Returns a finding about a whole definition; its place is the line that names the definition."""
     line = definition_line(hit)
     return Finding(
         kind=kind,
@@ -87,13 +87,13 @@ def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: s
 
 
 def signature(hit: Hit) -> str:
-    """The definition's own first line, in one line and without what follows it."""
+    """Returns the definition's signature on one line, without its body."""
     text = _BRACKET_SPACE.sub("", " ".join((hit.signature or _line_of(hit)).split())).replace(",)", ")")
     return text[:MAX_SIGNATURE].rstrip(" {:")
 
 
 def definition_line(hit: Hit) -> int:
-    """The line where the name is defined; a chunk may begin with decorators or comments."""
+    """Returns the line that defines the name; a chunk may start with decorators or comments."""
     return hit.line_start + _offset(hit)
 
 
@@ -111,7 +111,7 @@ def _offset(hit: Hit) -> int:
 
 
 def find_steps(hits: Sequence[Hit], focus: Focus) -> list[Finding]:
-    """For each definition, the few lines of its body that speak most of what the question asks, in file order."""
+    """Returns, for each definition, the few lines of its body that mention most of the question, in file order."""
     return [step for hit in hits for step in _steps(hit, focus)]
 
 

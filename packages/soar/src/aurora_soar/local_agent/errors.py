@@ -1,4 +1,4 @@
-"""Where things go wrong: the lines that raise, reject or report an error near what the question is about."""
+"""Aspect `errors`: the lines that raise, reject or report an error in the code that the question is about."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FAILS: Final = re.compile(
     r"|\blog(?:ger|ging)?\.(?:error|exception|critical|fatal)\(|\.unwrap\(\)|\.expect\("
 )
 PER_DEFINITION: Final = 2
-# The definition around a raising line says what the line is about; the line itself says it more exactly.
+# The definition around a raising line shows its subject; the line itself shows it more exactly.
 AROUND_WEIGHT: Final = 0.5
 
 
 def find_errors(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """Lines that fail, in the definitions that speak most of the question, best first."""
+    """Returns the lines that fail in definitions that mention the question, best first."""
     found = [finding for hit in hits for finding in _failures(hit, focus)]
     return sorted(found, key=lambda f: -f.relevance)[:limit]
 

@@ -1,4 +1,4 @@
-"""One aspect of a question → evidence from the memory. The local agent's work, apart from being a process."""
+"""The local agent's work apart from its process: evidence for one aspect of a question, from the memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WRITTEN: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 
 
 def extract(memory: Memory, request: LocalRequest) -> Evidence:
-    """Search the memory for the request's focus and extract what its aspect asks for."""
+    """Searches the memory for the request's focus and returns the findings of its aspect."""
     question = read_question(request.focus)
     focus = Focus.of(memory, question.terms)
     query = f"tests for {request.focus}" if request.aspect is Aspect.TESTS else request.focus
@@ -68,7 +68,7 @@ def _definitions(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]
 
 
 def _flow_starts(memory: Memory, request: LocalRequest, hits: Sequence[Hit]) -> list[Hit]:
-    """The definitions that earlier subgoals found, best first; without any, the best of the own search."""
+    """Returns the definitions that earlier subgoals found, best first; without any, the best hits of this search."""
     found = [f for result in request.dependency_results for f in _found(result.output)]
     hits_found = [h for f in found[:FLOW_DEFINITIONS] for h in memory.definitions(f.symbol) if h.file == f.file]
     return hits_found or [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS][:FLOW_DEFINITIONS]
@@ -78,5 +78,5 @@ def _found(output: str) -> list[Finding]:
     try:
         evidence = parse_evidence("dependency", output)
     except AgentOutputError:
-        return []  # another kind of agent answered in prose; the own search stands in
+        return []  # another kind of agent answered in prose; this search's own hits are used
     return [f for f in evidence.findings if f.kind is FindingKind.DEFINITION]

@@ -1,4 +1,4 @@
-"""How the code that was found hangs together: who calls it, and what of the project it calls."""
+"""Aspect `flow`: the callers of the code that was found, and the definitions of the project that it calls."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["find_flow"]
 CALLERS_EACH: Final = 4
 MAX_REFERENCES: Final = 200
 CALLEES_EACH: Final = 5
-# A name with more definitions than this (get, run, …) does not tell which one is meant.
+# A name with more definitions than this (get, run, …) is ambiguous.
 MAX_DEFINITIONS: Final = 3
-# A method's name at least this long, or with an underscore, is hardly given twice by chance.
+# A method's name at least this long, or with an underscore, is hardly defined twice by chance.
 DISTINCTIVE: Final = 12
 
 _OWN_RECEIVERS: Final = frozenset({"", "self", "cls", "this"})
@@ -115,7 +115,7 @@ _KEYWORDS: Final = frozenset(
 
 
 def find_flow(memory: Memory, hits: Sequence[Hit], focus: Focus) -> list[Finding]:
-    """Callers and callees of the definitions, those of the first one first."""
+    """Returns callers and callees of the definitions, in the order of the definitions."""
     found: dict[tuple[str, int, FindingKind], Finding] = {}
     for hit in hits:
         for finding in (*_callers(memory, hit, focus), *_callees(memory, hit, focus)):
@@ -128,7 +128,7 @@ def _short(name: str) -> str:
 
 
 def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
-    """Lines that surely call the definition."""
+    """Yields lines that certainly call the definition."""
     name = _short(hit.name)
     if name.startswith("__"):
         return
@@ -143,13 +143,13 @@ def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
 
 
 def _calls(memory: Memory, reference: Reference, hit: Hit, *, shared: bool) -> bool:
-    """Whether a line that names the definition means it; a method shared by classes is only sure in its own file."""
+    """Returns True if a line calls the definition; a method name of several classes is certain in its file only."""
     if reference.file == hit.file:
         return not hit.line_start <= reference.line <= hit.line_end
     name = _short(hit.name)
     before = next((m.group("before") for m in _CALL.finditer(reference.text) if m.group("name") == name), "")
     if hit.symbol_type == "method":
-        return not shared and _tells(name, before)
+        return not shared and _is_specific(name, before)
     return reaches(
         name,
         receiver=before.rstrip("."),
@@ -175,7 +175,7 @@ def _caller(reference: Reference, hit: Hit, focus: Focus) -> Finding:
 
 
 def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:
-    """Project definitions that the body calls, in the order of the calls."""
+    """Returns the project's definitions that the body calls, in the order of the calls."""
     text = memory.text(hit.file) or ""
     found: dict[str, Finding] = {}
     for name, receiver in _called(hit):
@@ -190,24 +190,24 @@ def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:
 
 
 def _called(hit: Hit) -> Iterator[tuple[str, str]]:
-    """(name, receiver) of the calls in a body, in their order; comments and docstrings call nothing."""
+    """Yields name and receiver of the calls in a body, in order; comments and docstrings are skipped."""
     own = _short(hit.name)
     for _, line in code_rows(hit.content, hit.file):
         for call in _CALL.finditer(line):
             name, before = call.group("name"), call.group("before")
-            if name != own and _tells(name, before) and not _DEFINES.search(line[: call.start("name")]):
+            if name != own and _is_specific(name, before) and not _DEFINES.search(line[: call.start("name")]):
                 yield name, before.rstrip(".")
 
 
-def _tells(name: str, before: str) -> bool:
-    """Whether a call names what it calls: `self.pop()` does, `anything.pop()` could be a method of any type."""
+def _is_specific(name: str, before: str) -> bool:
+    """Returns True if a call names its target: `self.pop()` does, `anything.pop()` may be a method of any type."""
     if name in _KEYWORDS:
         return False
     return before.rstrip(".") in _OWN_RECEIVERS or "_" in name.strip("_") or len(name) >= DISTINCTIVE
 
 
 def _meant(definitions: Sequence[Hit], name: str, receiver: str, caller: Hit, text: str) -> Hit | None:
-    """The definition that a call surely means: the only one in its own file, else the only one that it reaches."""
+    """Returns the definition that a call means: the only one in its file, else the only one that it reaches."""
     named = [d for d in definitions if d.symbol_type in NAMED_SYMBOLS and not is_test_file(d.file)]
     local = [d for d in named if d.file == caller.file]
     if local:

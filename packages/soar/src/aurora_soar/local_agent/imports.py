@@ -1,8 +1,8 @@
-"""Does a call in one file reach a definition in another?
+"""Resolves calls across files by their imports.
 
-Names alone do not tell: `quote(` may be the project's own or the standard library's. Within a file it does; across
-files the caller must import the name from a module on the definition's path, or call it through that module. Where
-a language shares names within a folder, the same folder will do.
+A name alone is ambiguous: `quote(` may be the project's or the standard library's. Within a file a name is enough.
+Across files the caller must import the name from a module on the definition's path, or call it through that module.
+In languages that share names within a folder, a caller in the definition's folder is enough.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _FOLDER_SCOPED: Final = frozenset({".go", ".java", ".rs", ".c", ".h", ".cc", ".c
 
 
 def reaches(name: str, *, receiver: str, caller: str, caller_text: str, definition: str) -> bool:
-    """Whether a call of a name surely means a definition.
+    """Returns True if a call of a name certainly means a definition.
 
     Args:
-        receiver: what stands before the name and its dot, "" for a bare call.
-        caller: the file of the call, and its text.
-        definition: the file of the definition.
+        receiver: the expression before the dot and the name; "" for a bare call.
+        caller: path of the file with the call.
+        caller_text: text of that file.
+        definition: path of the file with the definition.
     """
     if caller == definition:
         return True
@@ -41,12 +42,12 @@ def reaches(name: str, *, receiver: str, caller: str, caller_text: str, definiti
 
 
 def _modules(file: PurePosixPath) -> set[str]:
-    """Names under which a file's content may be imported: its own, and those of the packages around it."""
+    """Returns the names under which a file can be imported: its own, and those of the packages around it."""
     return {file.stem, *file.parent.parts} - {"__init__", "index"}
 
 
 def _imports(text: str) -> list[tuple[str, str]]:
-    """(last part of the module, imported names) of every import that names names."""
+    """Returns the last part of the module and the imported names, for every import that lists names."""
     python = [(module.rpartition(".")[2] or module, names) for module, names in _FROM_IMPORT.findall(text)]
     scripts = [*_SCRIPT_IMPORT.findall(text), *_SCRIPT_REQUIRE.findall(text)]
     return python + [(PurePosixPath(module).stem, names) for names, module in scripts]

@@ -1,4 +1,4 @@
-"""The short way for a simple question: no plan and no processes, the memory is asked directly."""
+"""Direct answers to simple questions: the memory is searched in this process, without a plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
     """Answers a question in this process.
 
     Raises:
-        EmptyQuestionError: nothing in the text can be looked up.
+        EmptyQuestionError: the text has no word to search for.
     """
     question = read_question(text)
     outputs = look_up(memory, question)
@@ -37,7 +37,7 @@ def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
 
 
 def look_up(memory: Memory, question: Question) -> tuple[AgentOutput, ...]:
-    """What the local agent would find, found here: definitions, statements, and tests where they are asked for."""
+    """Returns the local agent's findings: definitions, statements, and tests if the question asks for them."""
     aspects = (*_ASPECTS, Aspect.TESTS) if question.about_tests else _ASPECTS
     focus = Focus.of(memory, question.terms)
     return tuple(_output(memory, question, focus, index, aspect) for index, aspect in enumerate(aspects))

@@ -1,4 +1,4 @@
-"""What people wrote about it: the sentences of docstrings, comments and documents that speak of the question."""
+"""Aspect `statements`: the sentences of docstrings, comments and documents that mention the question."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["find_statements"]
 
-# Below this share of the question's weight a sentence only happens to use a common word.
+# A sentence with a smaller share of the question's weight only shares a common word with it.
 THRESHOLD: Final = 0.3
 PER_FILE: Final = 3
-# The place of the chunk in the ranking counts this much beside the sentence's own words.
+# The weight of the chunk's rank beside the sentence's own words.
 RANK_WEIGHT: Final = 0.4
 
 
 def find_statements(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """The sentences that speak most of the question, best first, not more than a few from one file."""
+    """Returns the sentences that mention most of the question, best first, at most three per file."""
     found: dict[str, Finding] = {}
     for rank, hit in enumerate(hits):
         for sentence in sentences(hit.content, hit.file):

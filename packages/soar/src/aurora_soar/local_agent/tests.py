@@ -1,4 +1,4 @@
-"""The tests that show what the code does."""
+"""Aspect `tests`: the tests that show the behaviour of the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THRESHOLD: Final = 0.3
 
 
 def find_tests(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """Tests that speak of a fair share of the question, in the memory's order."""
+    """Returns the tests that mention a fair share of the question, in the memory's order."""
     taken: dict[str, int] = {}
     found = []
     for hit in hits:

@@ -1,1 +1,1 @@
-"""What one question did, phase by phase, and the conversation log that keeps it."""
+"""The record of one question, phase by phase, and the conversation log that stores it."""

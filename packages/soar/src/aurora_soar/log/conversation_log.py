@@ -1,6 +1,6 @@
-"""The conversation log: one Markdown file for each question, with everything that was done in one JSON block.
+"""The conversation log: one Markdown file per question, with the whole execution in one JSON block.
 
-Files lie in `.aurora/logs/conversations/YYYY/MM/` as `<two-keywords>-<date>[-n].md`. A cost that nobody told is null.
+Files are in `.aurora/logs/conversations/YYYY/MM/`, named `<two-keywords>-<date>[-n].md`. An unknown cost is null.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _BUDGET: Final = (
 
 
 def write_log(execution: Execution, folder: Path) -> Path:
-    """Writes the log of a finished execution to a new file; two executions at once never share one.
+    """Writes the log of a finished execution to a new file; concurrent executions get files of their own.
 
     Args:
-        folder: the conversations' folder; year and month folders are made in it.
+        folder: the folder of the logs; folders for year and month are created in it.
 
     Raises:
-        OSError: it could not be written.
+        OSError: the log could not be written.
     """
     started = execution.started_at
     target = folder / f"{started:%Y}" / f"{started:%m}"
@@ -89,7 +89,7 @@ def _text(execution: Execution) -> str:
 
 
 def log_document(execution: Execution) -> dict[str, object]:
-    """Everything that the execution did, as JSON data."""
+    """Returns the whole execution as JSON data."""
     phases: dict[Phase, dict[str, object]] = {
         Phase.ASSESS: _assess(execution),
         Phase.RETRIEVE: _retrieve(execution),
@@ -113,7 +113,7 @@ def log_document(execution: Execution) -> dict[str, object]:
 
 
 def _cost_usd(execution: Execution) -> float | None:
-    """Nothing where no model was asked; None where one was and did not tell."""
+    """Returns 0 if no model was asked; None if a model was asked and no cost was reported."""
     if not execution.model_asked:
         return 0.0
     return execution.usage.cost_usd if execution.usage else None
@@ -146,7 +146,7 @@ def _span(execution: Execution, phase: Phase) -> dict[str, object]:
 
 
 def _budget(execution: Execution) -> dict[str, object]:
-    """How the ledger stands, as the ledger itself has it; all null where nobody knows."""
+    """Returns the ledger's status; all fields are null without a ledger."""
     return {name: getattr(execution.budget, name, None) for name in _BUDGET}
 
 
@@ -198,7 +198,7 @@ def _chunk(hit: Hit) -> dict[str, object]:
 
 
 def _provenance(hit: Hit) -> dict[str, object]:
-    """Of an earlier answer: the execution, the sources and the project it comes from."""
+    """Returns the execution, the sources and the project that an earlier answer comes from."""
     if hit.reasoning is None:
         return {}
     return {
@@ -315,7 +315,7 @@ def _collect(execution: Execution) -> dict[str, object]:
 
 
 def _failures(recoveries: Iterable[TaskRecoveryState], *causes: str) -> list[tuple[str, str]]:
-    """The attempts that failed for one of these causes: who made each, and its error."""
+    """Returns agent and error of each attempt that failed for one of these causes."""
     found = []
     for task in recoveries:
         holder = task.agent_id

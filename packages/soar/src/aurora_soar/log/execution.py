@@ -1,4 +1,4 @@
-"""One execution, phase by phase; the answer, its log and its JSON are views of it."""
+"""One execution, phase by phase; the answer, its log and its JSON are made from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Execution", "Phase", "PhaseTiming", "Verbosity", "usage_of"]
 
 
 class Phase(StrEnum):
-    """The eight phases, named as the conversation log names them."""
+    """The eight phases, with their names in the conversation log."""
 
     ASSESS = "phase1_assess"
     RETRIEVE = "phase2_retrieve"
@@ -42,22 +42,22 @@ class Phase(StrEnum):
 
 
 class Verbosity(StrEnum):
-    """How much is told."""
+    """The level of detail of an answer."""
 
     QUIET = "quiet"  # the answer alone
-    NORMAL = "normal"  # and a line of what it is worth
-    VERBOSE = "verbose"  # and what each phase and agent did
+    NORMAL = "normal"  # and a line with its scores
+    VERBOSE = "verbose"  # and a line for each phase and agent
     JSON = "json"  # the conversation log's document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseTiming:
-    """When a phase ran.
+    """The time of a phase.
 
     Attributes:
-        duration_ms: 0 for a phase that the question did not need.
-        started_at: Unix time in seconds; None when it did not run.
-        error: what it ended with, None when nothing went wrong.
+        duration_ms: 0 for a phase that did not run.
+        started_at: Unix time in seconds; None if it did not run.
+        error: the exception that ended it; None on success.
     """
 
     duration_ms: float = 0.0
@@ -66,23 +66,23 @@ class PhaseTiming:
 
 
 def usage_of(*asked: Completion | AgentOutput) -> Usage | None:
-    """What these used together, of those that told; None where none did."""
+    """Returns the sum of all reported usage; None if none was reported."""
     told = [each.usage for each in asked if each.usage is not None]
     return sum(told, start=NOTHING) if told else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """Everything that phases 1 to 7 made of one question.
+    """The results of phases 1 to 7 for one question.
 
     Attributes:
         query_id: `soar-<milliseconds>`, unique within the project.
-        decomposition, verification, collected: None where a simple question did not need the phase.
-        timings: one for each phase that ran.
-        plan_calls: what the model answered when it planned, the answers that could not be used too.
-        answer_calls: the same of the answer.
-        budget: how the user's ledger stands once the work is done; None where nobody keeps one, or it cannot be read.
-        verbosity: the form in which phase 8 is to answer.
+        decomposition, verification: None if the question did not need the phase.
+        timings: by phase, for each phase that ran.
+        plan_calls: the model's completions for the plan, the rejected ones included.
+        answer_calls: the model's completions for the answer, the rejected ones included.
+        budget: status of the user's ledger after the work; None if there is no ledger or it cannot be read.
+        verbosity: the level of detail of phase 8.
     """
 
     query_id: str
@@ -104,12 +104,12 @@ class Execution:
 
     @property
     def usage(self) -> Usage | None:
-        """What models used, of all that told; None where no model was asked, or none told."""
+        """The sum of all usage that models reported; None if none was reported."""
         return usage_of(*self.plan_calls, *self.collected.outputs, *self.answer_calls)
 
     @property
     def model_asked(self) -> bool:
-        """Whether anything was asked that may have cost something."""
+        """True if a model or an agent was asked that may have cost something."""
         return bool(self.plan_calls or self.answer_calls) or any(output.words for output in self.collected.outputs)
 
     @property
@@ -119,32 +119,32 @@ class Execution:
 
     @property
     def confidence(self) -> float:
-        """Mean of the answer's coherence, completeness and factuality, 0 to 1."""
+        """The mean of the answer's coherence, completeness and factuality, 0 to 1."""
         return self.synthesis.score
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Every place that the answer cites."""
+        """The places that the answer cites."""
         return self.synthesis.sources
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal ended the agents before their work was done."""
+        """True if a signal ended the agents early."""
         return self.collected.interrupted
 
     @property
     def run_id(self) -> str | None:
-        """The agents' run in the journal; None when none had to be run."""
+        """The id of the agents' run in the journal; None if no agent was needed."""
         return self.collected.run_id
 
     @property
     def ok(self) -> bool:
-        """Whether the question got an answer with a source, and no critical subgoal failed."""
+        """True if the answer has a source and no critical subgoal failed."""
         return bool(self.sources) and not self.interrupted and not self.failed_critical
 
     @property
     def failed_critical(self) -> tuple[int, ...]:
-        """Indexes of the critical subgoals whose agent did not succeed."""
+        """The indexes of the critical subgoals whose agent failed."""
         if self.decomposition is None:
             return ()
         return tuple(

@@ -1,1 +1,1 @@
-"""Language models: the port, the prompts, and strict reading of what they return."""
+"""Language models: the port to them, and strict reading of their answers."""

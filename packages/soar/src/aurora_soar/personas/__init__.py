@@ -1,4 +1,4 @@
-"""Personas: found in the folders of many tools, read tolerantly, matched with what is to be done."""
+"""Personas: found in the agent folders of many tools, read tolerantly, and matched with tasks."""
 
 from aurora_soar.personas.adhoc import adhoc_persona
 from aurora_soar.personas.assignment import cast, instructions_of

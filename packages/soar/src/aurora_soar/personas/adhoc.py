@@ -1,4 +1,4 @@
-"""A persona made up for a subgoal that nobody here is the right one for."""
+"""Ad-hoc personas for tasks that no known persona fits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["adhoc_persona"]
 
 
 def adhoc_persona(ideal_agent: str, description: str) -> Persona:
-    """Writes a persona from what the ideal agent is described as; the same words make the same persona."""
+    """Returns a persona written from the description of the ideal agent; equal arguments give equal personas."""
     role = ideal_agent.replace("-", " ").strip()
     return Persona(
         id=kebab(ideal_agent) or "specialist",
         role=role.capitalize() or "Specialist",
         goal=" ".join(description.split()),
         instructions=(
-            f"Bring to the task what an experienced {role or 'specialist'} knows and would look at first. Keep to "
-            "the task; where it needs a decision that is not yours, say so and name the choices. Say what you did, "
-            "what you did not do, and how it can be checked."
+            f"Work as an experienced {role or 'specialist'} would, and look first at what an expert would look at. "
+            "Keep to the task. If it needs a decision that is not yours, say so and name the options. Report what "
+            "you did, what you did not do, and how to check it."
         ),
     )

@@ -1,4 +1,4 @@
-"""How a persona reaches an agent: as the instructions of its task."""
+"""Assignment of a persona to a task: the persona becomes the task's instructions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ __all__ = ["cast", "instructions_of"]
 
 
 def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -> SpawnTask:
-    """Gives a task to an agent that takes a persona's part.
+    """Returns the task with a persona's instructions and model.
 
-    Its backend puts the instructions where it has a place for them (an appended system prompt), else they stand
-    before the prompt.
+    The agent's backend passes the instructions as an appended system prompt if it can, else before the prompt.
 
     Args:
-        agent: who takes the part; None for the run's default.
-        speaks: the tool whose names for models that agent knows, for example "claude". A persona's model is passed on
-            only to the tool that it was written for: "opus" means nothing to another.
+        agent: the agent that runs the task; None for the run's default.
+        speaks: the tool whose model names that agent understands, for example "claude". The persona's model is passed
+            on only if the persona was written for that tool: "opus" means nothing to another.
     """
     model = task.model or (persona.model if persona.tool == speaks else None)
     return replace(task, agent=agent, model=model, instructions=instructions_of(persona))
 
 
 def instructions_of(persona: Persona) -> str:
-    """What an agent is told that takes a persona's part."""
+    """Returns the instructions for an agent that works as a persona."""
     parts = [f"You work as {persona.role} ({persona.id}). {persona.goal}".strip(), persona.instructions]
     if persona.tools:
         parts.append(f"Use these tools only, as far as you have them: {', '.join(persona.tools)}.")

@@ -1,4 +1,4 @@
-"""Find the files of personas, the project's before the user's, and read them all."""
+"""Search for the files of personas, the project's before the user's."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from aurora_soar.personas.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Discovery", "Stamp", "discover", "looked_at", "stamp"]
+__all__ = ["Discovery", "Stamp", "discover", "searched_paths", "stamp"]
 
 Stamp = tuple[int, int]
-"""Time of the last change in ns, and size; (0, -1) for what is not there."""
+"""Time of the last change in ns, and size; (0, -1) for a missing file."""
 
 MAX_FILES: Final = 1_000
-"""Of one tool's folder; agents are written by hand."""
+"""Files in one tool's folder that are read; agents are written by hand."""
 MAX_TOTAL_BYTES: Final = 16_000_000
-"""Of all files together; a thousand long personas have less."""
+"""Bytes of all files together that are read; a thousand long personas have fewer."""
 _SUFFIXES: Final = frozenset({".md", ".markdown", ".mdc"})
 _NO_PERSONAS: Final = frozenset(
     {"readme", "agents", "claude", "gemini", "changelog", "license", "contributing", "index"}
@@ -34,12 +34,12 @@ _NO_PERSONAS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-        personas: by id; of two with one id, the one that was found first.
-        stamps: by path, of every folder that was looked at, those that are not there included, and of every file;
-            while none has changed, neither has anything else here.
+        personas: by id; of two with one id, the first that was found.
+        stamps: by path, of every searched folder, the missing ones included, and of every file; while no stamp
+            changes, a new search would find the same personas.
     """
 
     personas: dict[str, Persona]
@@ -56,15 +56,15 @@ class _Place:
 
 @dataclass(slots=True, kw_only=True)
 class _Search:
-    """What was found so far."""
+    """The personas and problems found so far."""
 
     personas: dict[str, Persona] = field(default_factory=dict)
     problems: list[PersonaProblem] = field(default_factory=list)
     stamps: dict[str, Stamp] = field(default_factory=dict)
     left_bytes: int = MAX_TOTAL_BYTES
 
-    def complain(self, path: Path | str, reason: str, name: str = "") -> None:
-        """Notes what is wrong with a file or folder as a whole."""
+    def add_problem(self, path: Path | str, reason: str, name: str = "") -> None:
+        """Adds a problem of a file or folder as a whole."""
         self.problems.append(PersonaProblem(file=str(path), line=None, field=name, reason=reason))
 
 
@@ -83,8 +83,8 @@ def discover(project: Path | None, home: Path | None) -> Discovery:
     return Discovery(personas=search.personas, problems=tuple(search.problems), stamps=search.stamps)
 
 
-def looked_at(project: Path | None, home: Path | None) -> dict[Scope, list[Path]]:
-    """Returns the folders and files that personas are looked for in, whether or not they are there."""
+def searched_paths(project: Path | None, home: Path | None) -> dict[Scope, list[Path]]:
+    """Returns the folders and files that are searched for personas, existing or not."""
     found: dict[Scope, list[Path]] = {scope: [] for scope in Scope}
     for place in _places(project, home):
         found[place.scope].append(place.folder)
@@ -93,7 +93,7 @@ def looked_at(project: Path | None, home: Path | None) -> dict[Scope, list[Path]
 
 
 def stamp(path: str | Path) -> Stamp:
-    """How a file or folder is now."""
+    """Returns the stamp of a file or folder."""
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
@@ -124,28 +124,28 @@ def _search(place: _Place, tree: Tree, search: _Search) -> None:
             continue
         found += 1
         if found > MAX_FILES:
-            search.complain(place.folder, f"holds more than {MAX_FILES:,} files; the rest was left out")
+            search.add_problem(place.folder, f"holds more than {MAX_FILES:,} files; the rest was left out")
             break
         search.stamps[str(path)] = stamp(path)
         _take(path, place, search)
     search.stamps.update({str(folder): stamp(folder) for folder in tree.taken_folders()})
     for place_of, reason in tree.taken_problems():
-        search.complain(place_of, reason)
+        search.add_problem(place_of, reason)
 
 
 def _take(path: Path, place: _Place, search: _Search) -> None:
     try:
         content = read_regular(path, MAX_BYTES)
     except TooLargeError:
-        search.complain(path, f"is larger than {MAX_BYTES // 1000} kB; this is no persona")
+        search.add_problem(path, f"is larger than {MAX_BYTES // 1000} kB; it was skipped")
         return
     except OSError as error:
-        search.complain(path, f"cannot be read: {error.strerror}")
+        search.add_problem(path, f"cannot be read: {error.strerror}")
         return
     search.left_bytes -= len(content)
     if search.left_bytes < 0:
         reason = f"was left out: the personas together are larger than {MAX_TOTAL_BYTES // 1_000_000} MB"
-        search.complain(path, reason)
+        search.add_problem(path, reason)
         return
     readings = parse_file(content, file=str(path), tool=place.tool, scope=place.scope)
     if path.suffix.lower() in FORMATS and place.tool not in FORMATS[path.suffix.lower()].tools:
@@ -157,21 +157,21 @@ def _take(path: Path, place: _Place, search: _Search) -> None:
 
 
 def _keep(persona: Persona, search: _Search) -> None:
-    """Adds a persona; of two with one id in one place, the later is renamed, unless both say the same."""
+    """Adds a persona; of two with one id in one scope, the later is renamed unless both are equal."""
     first = search.personas.setdefault(persona.id, persona)
     if first is persona or first.scope is not persona.scope:
         return
     if (first.goal, first.instructions) == (persona.goal, persona.instructions):
-        search.complain(persona.source_file, f"says the same as {first.source_file}, which holds", "id")
+        search.add_problem(persona.source_file, f"equals {first.source_file}, which is used", "id")
         return
     renamed = replace(persona, id=_free_id(persona, search.personas))
     search.personas[renamed.id] = renamed
     reason = f"{first.id!r} is defined by {first.source_file} too; this one is called {renamed.id!r}"
-    search.complain(persona.source_file, reason, "id")
+    search.add_problem(persona.source_file, reason, "id")
 
 
 def _free_id(persona: Persona, taken: dict[str, Persona]) -> str:
-    """Returns an id that says where the persona comes from: its file, its folder, its tool; else a number."""
+    """Returns a free id made of the persona's file, folder or tool; else one with a number."""
     path = Path(persona.source_file)
     tails = tuple(tail for tail in (path.parent.name, persona.tool) if tail not in ("agent", "agents"))
     wishes = [kebab(path.stem), *(f"{persona.id[: MAX_ID - 20]}-{kebab(tail)[:19]}" for tail in tails)]

@@ -1,4 +1,4 @@
-"""Where the tools of this trade keep their agents, below a project and below a home."""
+"""The folders in which other tools keep their agents, below a project and below a home."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class AgentFolder:
     """The folders of one tool.
 
     Attributes:
-        project: below the project's root, the most telling first.
+        project: below the project's root, the most specific first.
         home: below the user's home.
     """
 
@@ -62,5 +62,5 @@ AGENT_FOLDERS: Final[tuple[AgentFolder, ...]] = (
     _dotted("codebuddy"),
     _dotted("agents", ".agents"),
 )
-"""Earlier ones come first where two files define the same id. Of tools that document no folder for agents, the
-folder `agents` in the tool's own is looked at."""
+"""If two files define the same id, the folder that is earlier here wins. For a tool that documents no folder for
+agents, the folder `agents` in its own folder is read."""

@@ -1,6 +1,6 @@
-"""Personas in files that are not Markdown: TOML of Codex, JSON of Kiro and Amazon Q, the mode lists of Roo and Kilo.
+"""Readers of personas that are not in Markdown: TOML of Codex, JSON of Kiro and Amazon Q, mode lists of Roo and Kilo.
 
-Each becomes the keys, values and body that a Markdown file has.
+Each reader returns the keys, values and body that a Markdown file has.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "MODE_LISTS", "Format", "mode_list", "one_mapping"]
 
 MAX_CHARACTERS: Final = 64_000
-"""Of TOML, with time by the square of its number of escapes at worst."""
+"""Characters of TOML that are parsed; the time grows with the square of the escapes at worst."""
 MAX_DOTS: Final = 50
-"""In a key of TOML, whose parser needs time by the square of their number."""
+"""Dots in a key of TOML; the parser's time grows with the square of their number."""
 MAX_MODES: Final = 200
 MODE_LISTS: Final = {".roomodes": "roo", ".kilocodemodes": "kilocode"}
-"""By name of the file in the project's root, the tool."""
+"""Tool by the name of its file in the project's root."""
 
 FIELDS: Final = frozenset(
     {
@@ -48,7 +48,7 @@ FIELDS: Final = frozenset(
     }
 )
 _BODIES: Final = ("developer_instructions", "instructions", "prompt", "system_prompt")
-# A string without an end reaches to the end of its line or text, so that no character is looked at twice.
+# An unterminated string reaches to the end of its line or text, so that no character is read twice.
 _STRING: Final = re.compile(
     r'''
     """ (?:[^"\\]|\\.|"(?!""))* (?:""")?
@@ -66,7 +66,7 @@ class Format:
     """A format of files with one persona each.
 
     Attributes:
-        tools: whose personas are written in it; in the folders of others, such a file may be anything.
+        tools: the tools that write personas in it; in the folders of others, such a file may be anything.
     """
 
     parse: Callable[[str], object]
@@ -74,19 +74,19 @@ class Format:
 
 
 def one_mapping(text: str, suffix: str) -> FrontMatter:
-    """Takes a TOML or JSON file apart that holds one persona.
+    """Returns the fields of a TOML or JSON file with one persona.
 
     Raises:
         FrontMatterError: The text is not of that format.
     """
     value = FORMATS[suffix].parse(text)
     if not isinstance(value, dict):
-        raise FrontMatterError(1, "holds no fields; write a persona's name, description and instructions")
+        raise FrontMatterError(1, "has no fields; give the persona's name, description and instructions")
     return _of_fields(value)
 
 
 def mode_list(text: str) -> Iterator[FrontMatter]:
-    """Takes a list of modes apart, YAML or JSON.
+    """Yields the fields of each mode in a YAML or JSON list.
 
     Raises:
         FrontMatterError: The text is neither, or holds no list `customModes`.
@@ -106,7 +106,7 @@ def mode_list(text: str) -> Iterator[FrontMatter]:
 
 
 def _as_fields(mode: Mapping[str, object]) -> dict[str, object]:
-    """Renames what a mode calls otherwise; its definition is what an agent is told."""
+    """Returns a mode under the field names of a persona; the mode's definition becomes the instructions."""
     definition = _text(mode.get("roleDefinition"))
     when = _text(mode.get("whenToUse"))
     groups = mode.get("groups")
@@ -136,10 +136,10 @@ def _text(value: object) -> str:
 
 def _of_fields(fields: Mapping[str, object], line: int = 1) -> FrontMatter:
     body = next((fields[name] for name in _BODIES if isinstance(fields.get(name), str)), "")
-    complaints: tuple[tuple[int, str, str], ...] = ()
+    problems: tuple[tuple[int, str, str], ...] = ()
     if str(body).startswith("file://"):
         reason = "names another file, which is not read; put the text itself here"
-        body, complaints = "", ((line, "prompt", reason),)
+        body, problems = "", ((line, "prompt", reason),)
     given = {
         _clean(name): Given(value=_value(value), line=line)
         for name, value in fields.items()
@@ -149,7 +149,7 @@ def _of_fields(fields: Mapping[str, object], line: int = 1) -> FrontMatter:
         given["description"] = Given(value=_clean(_first_sentence(str(body))), line=line)
     if given.get("tools", Given(value=None, line=line)).value == ("*",):
         del given["tools"]  # all of them: no restriction
-    return FrontMatter(given=given, body=_clean(body).strip(), complaints=complaints)
+    return FrontMatter(given=given, body=_clean(body).strip(), problems=problems)
 
 
 def _value(value: object) -> Value:
@@ -196,4 +196,4 @@ FORMATS: Final[Mapping[str, Format]] = {
     ".toml": Format(parse=_toml, tools=frozenset({"codex"})),
     ".json": Format(parse=_json, tools=frozenset({"kiro", "amazonq"})),
 }
-"""By suffix."""
+"""Formats by suffix of the file."""

@@ -1,7 +1,7 @@
-"""The head of a Markdown file: `key: value` between two lines of dashes, strict YAML or nearly.
+"""The front matter of a Markdown file: `key: value` between two lines of dashes, in YAML or nearly YAML.
 
-One level is read: texts, lists of texts, and switches by name. Work and memory are bounded by the length of the head
-and by the number of its values; a head that is longer, nested or no YAML is read line by line.
+One level is read: texts, lists of texts, and switches by name. Its length and the number of its values are bounded;
+front matter that is longer, has more values or is not YAML is read line by line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FrontMatter", "FrontMatterError", "Given", "Value", "split_front_matter"]
 
 MAX_HEAD: Final = 32_000
-"""Characters that are read; a hand-written head has some hundreds."""
+"""Characters of front matter that are read; hand-written front matter has some hundreds."""
 MAX_VALUES: Final = 2_000
 
 _FENCE: Final = re.compile(r"^---[ \t]*$")
@@ -30,7 +30,7 @@ _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 Value = str | tuple[str, ...] | dict[str, str] | None
-"""Words, several of them, or switches by name; None for a shape that no field has."""
+"""A text, a list of texts, or switches by name; None for a shape that no field has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +47,21 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontMatter:
-    """A file, taken apart.
+    """A file's front matter and body.
 
     Attributes:
-        given: by key as written; of a key that is given twice, the first.
+        given: values by key as written; of a key that occurs twice, the first.
         body: the text below, without blank lines around it.
-        complaints: line and reason of what was not right and could be read all the same.
+        problems: line, key and reason of each problem that did not stop the reading.
     """
 
     given: Mapping[str, Given]
     body: str
-    complaints: tuple[tuple[int, str, str], ...]
+    problems: tuple[tuple[int, str, str], ...]
 
 
 class FrontMatterError(Exception):
-    """A text without a readable head.
+    """A text without readable front matter.
 
     Attributes:
         line: counted from 1.
@@ -74,29 +74,29 @@ class FrontMatterError(Exception):
 
 
 def split_front_matter(text: str) -> FrontMatter:
-    """Takes a text apart.
+    """Returns a text's front matter and body.
 
     Raises:
-        FrontMatterError: it has no head, one that does not end, or one that is something else.
+        FrontMatterError: the front matter is missing, does not end, or is not a mapping.
     """
     lines = text.replace("\r\n", "\n").split("\n")
     start = next((index for index, line in enumerate(lines) if line.strip()), None)
     if start is None:
         raise FrontMatterError(1, "is empty")
     if not _FENCE.match(lines[start]):
-        raise FrontMatterError(start + 1, "has no front matter; begin it with a line `---`")
+        raise FrontMatterError(start + 1, "has no front matter; start the file with a line `---`")
     end = next((index for index in range(start + 1, len(lines)) if _END.match(lines[index])), None)
     if end is None:
         raise FrontMatterError(start + 1, "has front matter that does not end; close it with a line `---`")
-    given, complaints = _read(lines[start + 1 : end], first=start + 2)
-    return FrontMatter(given=given, body="\n".join(lines[end + 1 :]).strip(), complaints=tuple(complaints))
+    given, problems = _read(lines[start + 1 : end], first=start + 2)
+    return FrontMatter(given=given, body="\n".join(lines[end + 1 :]).strip(), problems=tuple(problems))
 
 
 def _read(lines: list[str], *, first: int) -> tuple[dict[str, Given], list[tuple[int, str, str]]]:
     text = "\n".join(lines)
     if len(text) > MAX_HEAD:
-        begin = text[:MAX_HEAD].split("\n")
-        return _without_yaml(begin, first, first, f"is longer than {MAX_HEAD // 1000} kB and was cut")
+        beginning = text[:MAX_HEAD].split("\n")
+        return _without_yaml(beginning, first, first, f"is longer than {MAX_HEAD // 1000} kB and was cut")
     try:
         return _of_yaml(text, first)
     except _NotShallowError as error:
@@ -125,9 +125,9 @@ def _of_yaml(text: str, first: int) -> tuple[dict[str, Given], list[tuple[int, s
     """Reads the pairs of the outermost mapping.
 
     Raises:
-        FrontMatterError: The head is a list or a single text.
-        _NotShallowError: The head has too many values, or a text that begins where no value stands.
-        yaml.YAMLError: The head is not YAML.
+        FrontMatterError: The front matter is a list or a single text.
+        _NotShallowError: The front matter has too many values.
+        yaml.YAMLError: The front matter is not YAML.
     """
     events = _counted(text)
     top = next((each for each in events if isinstance(each, (yaml.NodeEvent, yaml.StreamEndEvent))), None)
@@ -136,9 +136,9 @@ def _of_yaml(text: str, first: int) -> tuple[dict[str, Given], list[tuple[int, s
     if not isinstance(top, yaml.MappingStartEvent):
         if isinstance(top, yaml.ScalarEvent) and not top.value:
             return {}, []
-        raise FrontMatterError(first, "has front matter that is no lines of the form `key: value`")
+        raise FrontMatterError(first, "has front matter that is not `key: value` lines")
     given: dict[str, Given] = {}
-    complaints = []
+    problems = []
     anchors: dict[str, str] = {}
     for key in events:
         if isinstance(key, yaml.MappingEndEvent):
@@ -147,14 +147,14 @@ def _of_yaml(text: str, first: int) -> tuple[dict[str, Given], list[tuple[int, s
         line = first + (key.start_mark.line if key.start_mark else 0)
         value = _value(next(events), events, anchors)
         if not isinstance(name, str):
-            complaints.append((line, "", "has a key that is not a word; it was left out"))
+            problems.append((line, "", "has a key that is not a word; it was left out"))
         elif name in given:
-            complaints.append((line, name, f"is given twice; the one in line {given[name].line} holds"))
+            problems.append((line, name, f"is given twice; line {given[name].line} is used"))
         else:
             given[name] = Given(value=value, line=line)
     for _ in events:
-        pass  # what follows may still show that the head is not YAML
-    return given, complaints
+        pass  # the rest may still show that the front matter is not YAML
+    return given, problems
 
 
 def _counted(text: str) -> Iterator[yaml.Event]:
@@ -165,7 +165,7 @@ def _counted(text: str) -> Iterator[yaml.Event]:
 
 
 def _value(event: yaml.Event, events: Iterator[yaml.Event], anchors: dict[str, str]) -> Value:
-    """Reads one value; what lies deeper than one level is passed over."""
+    """Returns one value; None if it is nested deeper than one level."""
     if not isinstance(event, yaml.CollectionStartEvent):
         return _scalar(event, anchors)
     depth, items, shallow = 1, [], True

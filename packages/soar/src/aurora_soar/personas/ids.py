@@ -1,4 +1,4 @@
-"""How personas are called: ids made of names in any script."""
+"""Ids of personas, made from names in any script."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 __all__ = ["MAX_ID", "id_of", "kebab"]
 
 MAX_ID: Final = 64
-# Signs that tell languages apart would vanish as punctuation.
+# Signs that distinguish programming languages would vanish as punctuation.
 _SIGNS: Final = (
     (re.compile(r"(?<![^\W_])c\+\+"), "cpp"),
     (re.compile(r"(?<![^\W_])([a-z])#"), r"\1-sharp"),
@@ -18,7 +18,7 @@ _SIGNS: Final = (
 
 
 def kebab(text: str) -> str:
-    """Returns an id as tasks write it: `Code Reviewer` → `code-reviewer`; "" if no letter or digit is left."""
+    """Returns a name as a kebab-case id: `Code Reviewer` → `code-reviewer`; "" if no letter or digit is left."""
     text = unicodedata.normalize("NFKC", text[: 4 * MAX_ID]).lower()
     for sign, word in _SIGNS:
         text = sign.sub(word, text)
@@ -26,10 +26,11 @@ def kebab(text: str) -> str:
 
 
 def id_of(name: str, stem: str) -> str:
-    """Returns the id of a persona: of its name, else of its file's stem, else of what its signs are called.
+    """Returns the id of a persona from its name, else from its file's stem, else from the Unicode names of its signs.
 
     Args:
-        stem: the name of the file without what follows the dot; a name that is only signs leaves the choice to it.
+        name: the persona's name.
+        stem: the file's name without its extension; used if the name has no letter or digit.
     """
     called = " ".join(unicodedata.name(sign, "") for sign in (name or stem)[:4])
     return kebab(name) or kebab(stem) or kebab(called) or "persona"

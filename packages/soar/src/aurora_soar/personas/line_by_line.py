@@ -1,4 +1,4 @@
-"""A head that is not YAML, read line by line as its author meant it: `description: Use it: always`."""
+"""Line-by-line reading of front matter that is not valid YAML, such as `description: Use it: always`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ _KNOWN: Final = _NAMES | _TEXTS | _WORDS | _OF_OTHERS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """One line that begins a key.
+    """A line that starts a key.
 
     Attributes:
         index: in the head, counted from 0.
@@ -95,11 +95,11 @@ class _Line:
 
 
 def read_line_by_line(lines: Sequence[str], first: int) -> dict[str, tuple[str | tuple[str, ...], int]]:
-    """Returns the values and their lines by key; a text goes on until the next known key.
+    """Returns the values and their lines by key; a text continues until the next known key.
 
-    Descriptions quote whole conversations without indenting them. So a line between `<example>` and `</example>`
-    never begins a key, a name or a description is given by its first line, and everything else by its last line
-    whose value can be meant.
+    Descriptions quote whole conversations without indenting them. Therefore a line between `<example>` and
+    `</example>` never starts a key. Of a key that occurs several times, the first line counts for names and texts,
+    the last plausible line for all others.
 
     Args:
         first: the number of the first line in the file.
@@ -136,16 +136,16 @@ def _chosen(candidates: list[_Line]) -> list[_Line]:
     chosen = []
     for key, lines in by_key.items():
         if key not in _KNOWN:
-            # Somebody else's key before any text; after one begins, it is a line of the text.
+            # A key of another tool counts before the first text only; after that it is a line of the text.
             chosen += [lines[0]] if lines[0].index < begun else []
         elif key in _NAMES or key in _TEXTS:
             chosen.append(lines[0])
         else:
-            chosen.append(next((each for each in reversed(lines) if _can_be_meant(each)), lines[-1]))
+            chosen.append(next((each for each in reversed(lines) if _is_plausible(each)), lines[-1]))
     return sorted(chosen, key=lambda each: each.index)
 
 
-def _can_be_meant(line: _Line) -> bool:
+def _is_plausible(line: _Line) -> bool:
     value = _bare(line.rest)
     if line.key == "model":
         return is_model_name(value)

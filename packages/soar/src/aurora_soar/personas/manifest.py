@@ -1,4 +1,4 @@
-"""The personas of a project, from the cache while nothing has changed."""
+"""The personas of a project, read from a cache until a file changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aurora_core.bounded import read_regular
 from aurora_core.private_files import private_folder, write_private
-from aurora_soar.personas.discover import Stamp, discover, looked_at, stamp
+from aurora_soar.personas.discover import Stamp, discover, searched_paths, stamp
 from aurora_soar.personas.persona import Persona, PersonaProblem
 from aurora_soar.personas.roster import Roster
 
@@ -23,7 +23,7 @@ CACHE_NAME: Final = "cache/agent_manifest.json"
 MAX_AGE_S: Final = 24 * 3600.0
 MAX_BYTES: Final = 64_000_000
 _RACY_S: Final = 0.1
-"""What changed so shortly before a reading may change again within the same tick of the file system's clock."""
+"""A file changed so shortly before it was read may change again within one tick of the file system's clock."""
 _VERSION: Final = 2
 
 
@@ -45,9 +45,9 @@ def load_roster(
     """Finds the personas of a project and a home.
 
     Args:
-        cache: the manifest's file; None reads all files and keeps nothing.
+        cache: the manifest's file; None to read all files without a cache.
         now: Unix time.
-        refresh: read all files, whatever the cache says.
+        refresh: read all files again and replace the cache.
     """
     found = None if cache is None or refresh else _from_cache(cache, project, home, now)
     if found is not None:
@@ -72,7 +72,7 @@ def _manifest(found: Discovery, project: Path | None, home: Path | None, now: fl
 
 
 def _from_cache(cache: Path, project: Path | None, home: Path | None, now: float) -> _Manifest | None:
-    """The manifest, if it is whole, of these folders, young enough and nothing has changed since."""
+    """Returns the manifest if it is valid, belongs to these folders, and is newer than every change; else None."""
     try:
         found = _Manifest.model_validate_json(read_regular(cache, MAX_BYTES))
     except (OSError, ValidationError):
@@ -86,11 +86,11 @@ def _from_cache(cache: Path, project: Path | None, home: Path | None, now: float
 
 
 def _is_ours(found: _Manifest, project: Path | None, home: Path | None) -> bool:
-    """Returns whether every folder was looked at and every persona's file is where its scope says.
+    """Returns True if the manifest covers every folder and every persona's file is where its scope says.
 
-    A cloned project may bring a manifest along; it must not make a project's persona the user's own.
+    A cloned project may contain a manifest; it must not make a project's persona the user's own.
     """
-    places = looked_at(project, home)
+    places = searched_paths(project, home)
     if not all(str(each) in found.stamps for members in places.values() for each in members):
         return False
     return all(
@@ -102,11 +102,11 @@ def _is_ours(found: _Manifest, project: Path | None, home: Path | None) -> bool:
 
 
 def _keep(cache: Path, manifest: _Manifest) -> list[PersonaProblem]:
-    """Replaces the cache in one step; returns why it could not be."""
+    """Replaces the cache in one step; returns a problem if that fails."""
     try:
         private_folder(cache.parent)
         write_private(cache, manifest.model_dump_json(indent=1).encode("utf-8"))
     except OSError as error:
-        reason = f"cannot be written: {error.strerror}; personas are read anew each time"
+        reason = f"cannot be written: {error.strerror}; all personas are read again each time"
         return [PersonaProblem(file=str(cache), line=None, field="", reason=reason)]
     return []

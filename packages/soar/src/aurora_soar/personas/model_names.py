@@ -1,4 +1,4 @@
-"""Tells names of models from prose: a persona's model becomes an argument of an agent's command."""
+"""Check of model names: a persona's model becomes an argument of an agent's command, so it must not be prose."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}(?:\[[A-Za-z0-9
 
 
 def is_model_name(text: str) -> bool:
-    """Returns whether a text is one word of the characters that names of models consist of."""
+    """Returns True if a text is one word of the characters that model names consist of."""
     return _MODEL.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Who can be asked: a role with instructions, written down in a file."""
+"""Persona: a role with instructions, defined in a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Category", "Persona", "PersonaProblem", "Scope"]
 
 
 class Category(StrEnum):
-    """The part of the work that a persona belongs to."""
+    """The field of work that a persona belongs to."""
 
     ENG = "eng"
     QA = "qa"
@@ -18,7 +18,7 @@ class Category(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whose persona it is; the project's comes before the user's."""
+    """The owner of a persona: the project or the user; the project's persona takes precedence."""
 
     PROJECT = "project"
     HOME = "home"
@@ -26,19 +26,19 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Persona:
-    """A role that an agent takes for a task.
+    """A role in which an agent works on a task.
 
     Attributes:
-        id: kebab-case; what tasks name it by.
-        role: a title such as "Test architect"; the id in words where the file gives none.
-        goal: what it is for; the `description` of files in Claude Code's form.
-        when_to_use: when it should be chosen; "" where the file does not say.
+        id: the name by which tasks refer to it, in kebab-case.
+        role: a title such as "Test architect"; the id in words if the file gives none.
+        goal: its purpose; the `description` of files in Claude Code's form.
+        when_to_use: the tasks that it should be chosen for; "" if the file does not say.
         dependencies: ids of personas that it works with.
-        instructions: the text below the front matter; what an agent is told to be.
-        tools: names of tools that it may use, in the words of `tool`; empty for no restriction.
-        model: in the words of `tool`; None leaves it to the backend.
-        source_file: the file; "" for one that no file defines.
-        tool: in whose folder the file is, for example "claude"; "" without a file.
+        instructions: the text below the front matter, passed to the agent.
+        tools: names of the tools that it may use, in the terms of `tool`; empty for no restriction.
+        model: name of a model, in the terms of `tool`; None for the backend's default.
+        source_file: the file that defines it; "" for an ad-hoc persona.
+        tool: the tool whose folder holds the file, for example "claude"; "" without a file.
     """
 
     id: str
@@ -59,12 +59,12 @@ class Persona:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonaProblem:
-    """What is wrong with a persona's file; never a reason to stop.
+    """A problem in a persona's file; it never stops a command.
 
     Attributes:
-        line: counted from 1; None where it is the file as a whole.
-        field: of the front matter, "" for the file as a whole.
-        reason: what is wrong and what became of it.
+        line: counted from 1; None if the problem is not in one line.
+        field: field of the front matter; "" for the file as a whole.
+        reason: what is wrong, and what Aurora does about it.
     """
 
     file: str

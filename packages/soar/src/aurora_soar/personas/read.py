@@ -1,8 +1,8 @@
-"""A file → its persona, or several, with whatever is wrong with it.
+"""Reads a file's personas and reports the file's problems.
 
-Of Markdown two forms are read: our own (`id`, `role`, `goal`, …) and Claude Code's (`name`, `description`, `tools`,
-`model`), in any mixture; TOML, JSON and lists of modes become the same fields. What cannot be understood is left out
-and told; unknown keys are somebody else's and are passed over.
+Markdown has two forms, in any mixture: Aurora's own (`id`, `role`, `goal`, …) and Claude Code's (`name`,
+`description`, `tools`, `model`). TOML, JSON and lists of modes become the same fields. An invalid value is left out
+and reported as a problem; unknown keys belong to other tools and are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["MAX_BYTES", "Reading", "parse_file", "parse_persona"]
 
 MAX_BYTES: Final = 256_000
 MAX_TEXT: Final = 10_000
-"""Characters of a field; what an agent is told stands below the head and has no such limit."""
+"""Characters of a field; the instructions below the front matter have no such limit."""
 MAX_ITEMS: Final = 200
 _DOUBLE_SUFFIX: Final = re.compile(r"\.(?:agent|chatmode|droid|mode|persona|subagent)$")
 _OFF: Final = frozenset({"false", "no", "off", "0"})
@@ -33,10 +33,10 @@ _OFF: Final = frozenset({"false", "no", "off", "0"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What a file gave.
+    """The result of reading one persona.
 
     Attributes:
-        persona: None where it gave none.
+        persona: None if the file defines none.
     """
 
     persona: Persona | None
@@ -83,14 +83,14 @@ def _name(file: str) -> str:
 def _reading(
     head: FrontMatter, problems: list[PersonaProblem], *, stem: str, file: str, tool: str, scope: Scope
 ) -> Reading:
-    problems += [PersonaProblem(file=file, line=line, field=key, reason=why) for line, key, why in head.complaints]
+    problems += [PersonaProblem(file=file, line=line, field=key, reason=why) for line, key, why in head.problems]
     persona = _persona(_Fields(head, file, problems), head.body, stem, file=file, tool=tool, scope=scope)
     return Reading(persona=persona, problems=tuple(problems))
 
 
 def _decoded(content: bytes, file: str, problems: list[PersonaProblem]) -> str | None:
     if len(content) > MAX_BYTES:
-        reason = f"is larger than {MAX_BYTES // 1000} kB; this is no persona"
+        reason = f"is larger than {MAX_BYTES // 1000} kB; it was skipped"
         problems.append(PersonaProblem(file=file, line=None, field="", reason=reason))
         return None
     try:
@@ -106,7 +106,7 @@ def _persona(fields: _Fields, body: str, stem: str, *, file: str, tool: str, sco
     persona_id = id_of(name, stem)
     goal = fields.words("goal") or fields.words("description")
     if not goal:
-        fields.complain("description", "is missing; say what it is for in `goal:` or `description:`")
+        fields.add_problem("description", "is missing; describe the persona in `goal:` or `description:`")
         return None
     role = fields.words("role") or persona_id.replace("-", " ").capitalize()
     skills = fields.several("skills")
@@ -133,56 +133,56 @@ def _model(fields: _Fields) -> str | None:
     if not name or name == "inherit":
         return None
     if not is_model_name(name):
-        fields.complain("model", f"{name!r:.60} is no name of a model, which is one word; it was left out")
+        fields.add_problem("model", f"{name!r:.60} is not the name of a model, which is one word; it was left out")
         return None
     return name
 
 
 def _category(fields: _Fields, called: str, says: str) -> Category:
-    """The category that the file gives; another tool's word for it is one word more of what the persona is for."""
+    """Returns the category that the file gives; an unknown category is one more word to choose a known one by."""
     word = fields.words("category").lower()
     return Category(word) if word in list(Category) else category_of(called, f"{word} {says}")
 
 
 class _Fields:
-    """The values of one file by key, each in the shape that is asked for."""
+    """The values of one file by key, in the shape that the caller asks for."""
 
     def __init__(self, head: FrontMatter, file: str, problems: list[PersonaProblem]) -> None:
         self._given = head.given
         self._file = file
         self._problems = problems
 
-    def complain(self, key: str, reason: str) -> None:
+    def add_problem(self, key: str, reason: str) -> None:
         given = self._given.get(key)
         line = given.line if given else None
         self._problems.append(PersonaProblem(file=self._file, line=line, field=key, reason=reason))
 
     def words(self, key: str) -> str:
-        """A text on one line; "" where it is not there."""
+        """Returns a text on one line; "" if it is missing."""
         value = self._value(key)
         if isinstance(value, dict) or (value is None and key in self._given):
-            self.complain(key, "must be a text; it was left out")
+            self.add_problem(key, "must be a text; it was left out")
             return ""
         text = " ".join(value) if isinstance(value, tuple) else value or ""
         text = " ".join(text.replace("\\n", " ").split())
         if len(text) > MAX_TEXT:
-            self.complain(key, f"is longer than {MAX_TEXT:,} characters and was cut; put the rest below the head")
+            self.add_problem(key, f"is longer than {MAX_TEXT:,} characters and was cut; put the rest below the head")
         return text[:MAX_TEXT]
 
     def several(self, key: str, *, commas: bool = True) -> tuple[str, ...]:
-        """Texts, from a list or from one text with commas."""
+        """Returns several texts, from a list or from one text with commas."""
         value = self._value(key)
         if isinstance(value, dict) or (value is None and key in self._given):
-            self.complain(key, "must be a list of texts; it was left out")
+            self.add_problem(key, "must be a list of texts; it was left out")
             return ()
         if isinstance(value, str):
             value = tuple(value.split(",")) if commas else (value,)
         if len(value or ()) > MAX_ITEMS:
-            self.complain(key, f"has more than {MAX_ITEMS} items; the rest was left out")
+            self.add_problem(key, f"has more than {MAX_ITEMS} items; the rest was left out")
         return tuple(filter(None, (" ".join(item.split())[:MAX_TEXT] for item in (value or ())[:MAX_ITEMS])))
 
     def switched(self, key: str) -> tuple[str, ...]:
-        """Texts, also from `name: true` pairs; those that are switched off are left out."""
+        """Returns several texts, also from `name: true` pairs without those that are switched off."""
         value = self._value(key)
         if isinstance(value, dict):
             return tuple(name for name, switch in value.items() if switch.lower() not in _OFF)

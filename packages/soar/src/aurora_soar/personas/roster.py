@@ -1,4 +1,4 @@
-"""All personas that can be named, looked up by id and by category."""
+"""All personas that a task can name, by id and by category."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Roster:
     """The personas of a project and of its user.
 
     Attributes:
-        by_id: the project's first.
-        problems: what was wrong with files, in the order in which they were read.
-        made_at: Unix time of the reading.
-        from_cache: whether an earlier reading still held.
+        by_id: all personas, the project's first.
+        problems: problems with files, in the order in which they were read.
+        made_at: Unix time at which the files were read.
+        from_cache: True if the personas come from the cache.
     """
 
     by_id: Mapping[str, Persona]
@@ -42,7 +42,7 @@ class Roster:
         *,
         from_cache: bool = False,
     ) -> Self:
-        """Indexes personas."""
+        """Returns a roster of personas."""
         by_category: dict[Category, list[Persona]] = defaultdict(list)
         for persona in personas.values():
             by_category[persona.category].append(persona)
@@ -55,7 +55,7 @@ class Roster:
         )
 
     def without_models_of_project(self) -> Self:
-        """Returns the same without the models that the project's own personas name."""
+        """Returns a roster without the models that the project's own personas name."""
         personas = {
             name: replace(each, model=None) if each.scope is Scope.PROJECT else each
             for name, each in self.by_id.items()
@@ -63,7 +63,7 @@ class Roster:
         return self.of(personas, self.problems, self.made_at, from_cache=self.from_cache)
 
     def get(self, name: str) -> Persona | None:
-        """The persona that a task names, with or without an `@`."""
+        """Returns the persona of an id, with or without `@`; None if there is none."""
         return self.by_id.get(name.removeprefix("@"))
 
     def __iter__(self) -> Iterator[Persona]:

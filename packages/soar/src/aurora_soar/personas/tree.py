@@ -1,4 +1,4 @@
-"""The files below agent folders, through links that stay where agents are kept."""
+"""A walk through agent folders that follows links only within them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Identity = tuple[int, int]
 
 
 class Tree:
-    """Walks folders, and each folder and file once, by however many links it can be reached."""
+    """A walk that visits each folder and file once, however many links lead to it."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
-        """Remembers where a confined walk may lead: below one of the roots, and to no folder that holds one."""
+        """Sets the bounds of a confined walk: folders below a root, but none that contains a root."""
         self._roots = [Path(os.path.realpath(each)) for each in roots]
         self._seen: set[Identity] = set()
         self._folders: list[Path] = []
         self._problems: list[tuple[str, str]] = []
 
     def files(self, folder: Path, *, confined: bool) -> Iterator[Path]:
-        """Yields the files below a folder by name, those of each folder before those of its folders.
+        """Yields the files below a folder by name, the files of each folder before those of its subfolders.
 
         Args:
-            confined: links that lead out of the roots are told and not followed.
+            confined: do not follow links that lead out of the roots; report them as problems.
         """
         if not confined or self._is_inside(folder):
             waiting = [(folder, 0)]
@@ -55,12 +55,12 @@ class Tree:
                     waiting += [(each, depth + 1) for each in reversed(inside)]
 
     def taken_folders(self) -> list[Path]:
-        """Returns the folders that were met since the last call, followed or not."""
+        """Returns the folders found since the last call, followed or not."""
         taken, self._folders = self._folders, []
         return taken
 
     def taken_problems(self) -> list[tuple[str, str]]:
-        """Returns path and reason of what could not be walked since the last call."""
+        """Returns path and reason of each problem since the last call."""
         taken, self._problems = self._problems, []
         return taken
 
@@ -78,7 +78,7 @@ class Tree:
                     elif not entry.name.startswith("."):
                         folders.append(folder / entry.name)
         except (FileNotFoundError, NotADirectoryError):
-            pass  # most tools are not used here
+            pass  # the folders of most tools do not exist
         except OSError as error:
             self._problems.append((str(error.filename or folder), f"cannot be read: {error.strerror}"))
         return files, folders
@@ -97,7 +97,7 @@ class Tree:
     def _is_inside(self, folder: Path) -> bool:
         real = Path(os.path.realpath(folder))
         if not folder.exists():
-            return True  # there is nothing to follow
+            return True  # nothing to follow
         inside = any(real.is_relative_to(each) for each in self._roots)
         if inside and not any(each.is_relative_to(real) for each in self._roots):
             return True

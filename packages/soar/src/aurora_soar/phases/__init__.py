@@ -1,4 +1,4 @@
-"""The phases of a question, each a function from typed values to a typed value.
+"""The eight phases of a question, each a function from typed values to a typed value.
 
 assess, retrieve, decompose, verify, collect, synthesize, record, respond.
 """

@@ -1,9 +1,9 @@
-"""Phase 1: how much work does a question ask for?
+"""Phase 1: the complexity of a question, from its words.
 
-Five dimensions are read off the words: what is asked to be done (keywords), how far it reaches (scope), what
-must hold meanwhile (constraints), how the request is built (structure) and what is at stake (domain). Their
-weighted sum is the score; the score's place between the thresholds gives the complexity, and its distance to the
-nearest threshold the confidence. What endangers people, money or data is CRITICAL whatever the sum says.
+Five dimensions are scored: the kind of work (keywords), its reach (scope), its side conditions (constraints), the
+length and number of its parts (structure), and the difficulty of its field (domain). Their weighted sum is the score.
+The thresholds around the score give the complexity, the distance to the nearest threshold the confidence. A request
+that endangers people, money or data is CRITICAL whatever its score.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Assessment", "Complexity", "assess"]
 
 
 class Complexity(StrEnum):
-    """The four sizes of a request; they set how much is retrieved and which phases run."""
+    """The complexity of a request; it sets how much is retrieved and which phases run."""
 
     SIMPLE = "SIMPLE"
     MEDIUM = "MEDIUM"
@@ -35,15 +35,15 @@ class Complexity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """The verdict of the first phase.
+    """The result of the first phase.
 
     Attributes:
-        complexity: one of the four sizes.
+        complexity: SIMPLE, MEDIUM, COMPLEX or CRITICAL.
         score: weighted sum of the dimensions, 0 to 1.
         confidence: 0.5 (on a threshold) to 1 (far from any).
-        dimensions: each dimension's own share, 0 to 1.
-        reasoning: one sentence that names what decided.
-        method: "keyword"; no model was asked.
+        dimensions: the value of each dimension, 0 to 1.
+        reasoning: one sentence that names the reason for the complexity.
+        method: "keyword": the words decided, no model was asked.
     """
 
     complexity: Complexity
@@ -64,7 +64,7 @@ _JOINED: Final = re.compile(r"\b(?:and|then|also|plus|as well as|including|along
 
 
 def assess(question: Question) -> Assessment:
-    """Size a question from its words alone, in well under 30 ms."""
+    """Returns the complexity of a question from its words alone."""
     text = question.text
     dimensions = {
         "keywords": _keywords(question),
@@ -94,7 +94,7 @@ def assess(question: Question) -> Assessment:
 
 
 def _at_stake(question: Question) -> str | None:
-    """The words that make a request critical; a mere explanation of how something works is not."""
+    """Returns the words that make a request critical; a question about how something works is not critical."""
     match = signals.HIGH_STAKES.search(question.text)
     if match is None:
         return None
@@ -146,6 +146,6 @@ def _by_score(score: float) -> Complexity:
 
 
 def _confidence(score: float) -> float:
-    """0.5 on a threshold, 1 at 0.2 or more from the nearest one."""
+    """Returns 0.5 on a threshold, 1 at a distance of 0.2 or more from the nearest threshold."""
     distance = min(abs(score - MEDIUM_FROM), abs(score - COMPLEX_FROM))
     return round(0.5 + min(0.5, distance / 0.4), 3)

@@ -1,4 +1,4 @@
-"""Phase 5: agents run side by side under the spawner, each as soon as what it depends on is done."""
+"""Phase 5: agents run concurrently under the spawner, each as soon as its dependencies are done."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ __all__ = ["CollectLimits", "Collected", "collect"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """All outputs, in the order of the subgoals.
+    """The outputs of all agents, in the order of the subgoals.
 
     Attributes:
-        run_id: the run's name in the journal; None when nothing had to be run.
-        interrupted: whether a signal ended the run before its work was done.
-        recoveries: how the subgoals that began were recovered, by their transitions.
+        run_id: the run's id in the journal; None if no agent was needed.
+        interrupted: True if a signal ended the run early.
+        recoveries: the recovery state of each subgoal that started.
     """
 
     outputs: tuple[AgentOutput, ...]
@@ -60,11 +60,11 @@ class Collected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectLimits:
-    """What a run of agents may use.
+    """Limits of a run of agents.
 
     Attributes:
-        max_concurrent: agents at once.
-        timeout_s: a single agent's time from start to end.
+        max_concurrent: number of agents that run at once.
+        timeout_s: time limit of one agent, in seconds.
     """
 
     max_concurrent: int
@@ -87,10 +87,11 @@ async def collect(
     """Runs every subgoal's agent; a failed agent is an output without success, never an exception.
 
     Args:
-        recovery: what is done about agents that fail.
-        executor: what runs them.
-        places: what the memory has on the question, for agents that look into files themselves.
-        on_line: is told of each agent's end, as `[Agent 2/5] local: completed (0.3 s)`, and of providers that pause.
+        recovery: settings for agents that fail.
+        executor: runs the agents' processes.
+        places: retrieved chunks, for agents that read the files themselves.
+        on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
+            retry, fallback and paused provider.
     """
     run = Run.create(
         project.runs_db,
@@ -106,7 +107,7 @@ async def collect(
         state_dir=recovery.state_dir,
         executor=executor,
     )
-    report = await run.execute(on_event=_narrator(len(decomposition.subgoals), on_line))
+    report = await run.execute(on_event=_listener(len(decomposition.subgoals), on_line))
     for sentence in report.trouble:
         on_line(f"warning: {sentence}")
     with Journal(project.runs_db) as journal:
@@ -136,7 +137,7 @@ def _task(index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit
     )
 
 
-_TOLD: Final = (
+_REPORTED: Final = (
     TaskRetried,
     TaskRestarted,
     TaskFellBack,
@@ -145,16 +146,16 @@ _TOLD: Final = (
     ProviderAnswers,
     BatchTripped,
 )
-"""What recovery does that is worth a line."""
+"""Events of the recovery that are reported."""
 
 
-def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent], None]:
+def _listener(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent], None]:
     done = 0
 
-    def narrate(event: RunEvent) -> None:
+    def listen(event: RunEvent) -> None:
         nonlocal done
         if not isinstance(event, TaskEnded):
-            if isinstance(event, _TOLD):
+            if isinstance(event, _REPORTED):
                 on_line(f"{event.agent}: {event.message}" if isinstance(event, TaskEvent) else event.message)
             return
         done += 1
@@ -162,7 +163,7 @@ def _narrator(total: int, on_line: Callable[[str], None]) -> Callable[[RunEvent]
         word = "completed" if result.success else result.state.value
         on_line(f"[Agent {done}/{total}] {result.agent}: {word} ({result.execution_time:.1f} s)")
 
-    return narrate
+    return listen
 
 
 def _collected(

@@ -1,4 +1,4 @@
-"""The words by which a request shows its complexity, each list beside the weight that it earns in `assess`.
+"""Words that show the complexity of a request, each list beside the weight that it earns in `assess`.
 
 Every list holds one regular expression per line.
 """

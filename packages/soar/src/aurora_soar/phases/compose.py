@@ -1,4 +1,4 @@
-"""The words of an answer: findings in, Markdown out, each line with the place it rests on."""
+"""Composes an answer from findings: Markdown in which each line cites its place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHERS_SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Markdown, and the findings it uses in the order of their appearance."""
+    """An answer in Markdown, and the findings that it cites in order of appearance."""
 
     text: str
     used: tuple[Finding, ...]
@@ -41,7 +41,7 @@ _LEAD: Final[Mapping[Intent, str]] = {
 _TITLES: Final[Mapping[Aspect, str]] = {
     Aspect.DEFINITIONS: "Where it happens",
     Aspect.STATEMENTS: "What is written about it",
-    Aspect.FLOW: "How it hangs together",
+    Aspect.FLOW: "How it is connected",
     Aspect.ERRORS: "Where it fails",
     Aspect.TESTS: "Tests that show it",
     Aspect.REPORT: "What was found",
@@ -49,7 +49,7 @@ _TITLES: Final[Mapping[Aspect, str]] = {
 
 
 class _Writer:
-    """Collects lines and the findings they rest on."""
+    """Collects the lines of an answer and the findings that they cite."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -64,7 +64,7 @@ class _Writer:
 
 
 def compose(question: Question, focus: Focus, outputs: Sequence[AgentOutput], sound: frozenset[Finding]) -> Answer:
-    """Writes the answer: its point first, then each aspect under a heading that names the agent."""
+    """Returns the answer: its main point first, then each aspect under a heading that names the agent."""
     writer = _Writer()
     kept = [(output, [f for f in output.evidence.findings if f in sound]) for output in outputs if output.evidence]
     if not any(findings for _, findings in kept):
@@ -83,14 +83,14 @@ def compose(question: Question, focus: Focus, outputs: Sequence[AgentOutput], so
 
 
 def place(finding: Finding) -> str:
-    """A source as it is cited: `file:line`."""
+    """Returns a source as it is cited: `file:line`."""
     return f"`{finding.file}:{finding.line}`"
 
 
 def _nothing(focus: Focus, outputs: Sequence[AgentOutput]) -> str:
     failed = [output for output in outputs if not output.success]
     words = ", ".join(focus.words)
-    text = f"Nothing in this project's memory speaks of: {words}. Ask with the names that the code itself uses.\n"
+    text = f"Nothing in this project's memory mentions: {words}. Use the names that the code itself uses.\n"
     return text + "".join(f"\nAgent {o.agent_id} failed: {o.error}\n" for o in failed)
 
 
@@ -141,7 +141,7 @@ def _write_definition(writer: _Writer, definition: Finding, findings: Sequence[F
 
 
 def _flows(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Callees before callers for each symbol, in the order of the symbols."""
+    """Yields the calls of each symbol, callees before callers, in the order of the symbols."""
     flows = [f for f in findings if f.kind in (FindingKind.CALLEE, FindingKind.CALLER)]
     order = {name: at for at, name in enumerate(dict.fromkeys(f.about for f in flows))}
     yield from sorted(flows, key=lambda f: (order[f.about], f.kind is FindingKind.CALLER))[:FLOWS_SHOWN]
@@ -165,9 +165,9 @@ def _other_text(finding: Finding) -> str:
 
 
 def _write_limits(writer: _Writer, focus: Focus, outputs: Sequence[AgentOutput]) -> None:
-    """Names what the answer does not cover; an answer that hides its gaps is worth less than none."""
+    """Writes what the answer does not cover; an answer that hides its gaps misleads."""
     if focus.unknown:
-        writer.line(f"Nothing in the project speaks of: {', '.join(focus.unknown)}.")
+        writer.line(f"Nothing in the project mentions: {', '.join(focus.unknown)}.")
     for output in outputs:
         if not output.success:
             writer.line(f"Subgoal {output.subgoal_index + 1} (Agent: {output.agent_id}) failed: {output.error}.")

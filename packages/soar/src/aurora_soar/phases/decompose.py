@@ -1,4 +1,4 @@
-"""Phase 3: the question as a graph of subgoals, each with an agent."""
+"""Phase 3: a graph of subgoals for the question, each with an agent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Decomposition", "ExecutionStep", "MatchQuality", "Subgoal", "decompo
 
 
 class MatchQuality(StrEnum):
-    """How well the assigned agent fits the subgoal."""
+    """The fit of the assigned agent to the subgoal."""
 
     EXCELLENT = "excellent"
     ACCEPTABLE = "acceptable"
@@ -32,12 +32,12 @@ class Subgoal:
     """One node of the graph.
 
     Attributes:
-        description: what is to be found out, as a sentence.
-        focus: the words it is about.
-        aspect: what the local agent extracts for it.
-        ideal_agent: who would do it best; differs from `assigned_agent` exactly where there is a gap.
-        source_file: the retrieved file it most likely starts from; None when nothing was retrieved.
-        is_critical: whether the answer is incomplete without it.
+        description: the subgoal as a sentence.
+        focus: the words that it is about.
+        aspect: the aspect that the local agent extracts for it.
+        ideal_agent: the agent that would do it best; differs from `assigned_agent` if that agent is not available.
+        source_file: the retrieved file to start from; None if nothing was retrieved.
+        is_critical: True if the answer is incomplete without it.
         depends_on: indexes of the subgoals whose results it reads.
     """
 
@@ -55,12 +55,12 @@ class Subgoal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionStep:
-    """A layer of the graph: its subgoals need nothing but earlier layers.
+    """A layer of the graph: its subgoals depend on earlier layers only.
 
     Attributes:
         phase: place in the order, from 1.
-        parallelizable: indexes that may run side by side.
-        sequential: indexes that must run one after another; more than one index in a layer is always parallel here.
+        parallelizable: indexes of subgoals that may run concurrently.
+        sequential: index of the layer's only subgoal; empty if the layer has several.
     """
 
     phase: int
@@ -70,10 +70,10 @@ class ExecutionStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decomposition:
-    """The plan that the later phases carry out.
+    """The plan that the later phases execute.
 
     Attributes:
-        query_hash: SHA-256 of the question's words, for telling equal questions.
+        query_hash: SHA-256 of the question's text; equal questions have equal hashes.
     """
 
     goal: str
@@ -84,7 +84,7 @@ class Decomposition:
 
 
 def decompose(question: Question, context: RetrievedContext, registry: AgentRegistry) -> Decomposition:
-    """Applies the rules of the question's intent; always yields a decomposition."""
+    """Returns the decomposition by the rules of the question's intent."""
     rules = rules_for(question)
     subgoals = tuple(_subgoal(rule, context, registry) for rule in rules)
     return Decomposition(
@@ -114,12 +114,12 @@ def _subgoal(rule: Rule, context: RetrievedContext, registry: AgentRegistry) -> 
 
 
 def query_hash(question: Question) -> str:
-    """The same for equal questions."""
+    """Returns the SHA-256 of the question's text."""
     return hashlib.sha256(question.text.encode()).hexdigest()
 
 
 def layers(subgoals: tuple[Subgoal, ...]) -> tuple[ExecutionStep, ...]:
-    """The order that follows from the dependencies, each of which is on an earlier subgoal."""
+    """Returns the execution order of subgoals that each depend on earlier subgoals only."""
     depth: list[int] = []
     for subgoal in subgoals:
         depth.append(1 + max((depth[i] for i in subgoal.depends_on), default=0))

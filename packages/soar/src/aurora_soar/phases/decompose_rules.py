@@ -1,8 +1,8 @@
 """Decomposition without a model: each intent has its own table of subgoals.
 
-A row says which part of the question it answers (the aspect the local agent extracts), in what words, which agent
-would be ideal for it, and on which earlier rows it builds. Where the ideal agent is a coding agent, the local one
-only prepares the ground, and the match says so.
+A row names the aspect of the question, the description of the subgoal, the ideal agent, and the earlier rows that it
+depends on. If the ideal agent is a coding agent that is not available, the local agent only collects the material,
+and the match quality is INSUFFICIENT.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IDEAL_AGENTS", "Rule", "rules_for"]
 
-# The ideal agents that rules name, and what each is; "local" describes itself in the registry.
+# The ideal agents that rules name, with their descriptions; that of "local" is in the registry.
 IDEAL_AGENTS: Final[Mapping[str, str]] = {
     "code-developer": "Changes code: implements, refactors and fixes, and runs the project's checks.",
     "code-reviewer": "Judges code: correctness, security and style, with reasons.",
@@ -34,12 +34,12 @@ class Rule:
     """One subgoal of an intent.
 
     Attributes:
-        aspect: what the local agent extracts for it.
-        description: a sentence with `{focus}` for the words it is about.
-        focus: the words themselves.
-        ideal_agent: who would do it best.
-        depends_on: indexes of earlier rules whose results it reads.
-        is_critical: whether the answer is incomplete without it.
+        aspect: the aspect that the local agent extracts for it.
+        description: a sentence about the focus.
+        focus: the words that the subgoal is about.
+        ideal_agent: the agent that would do it best.
+        depends_on: indexes of the earlier rules whose results it reads.
+        is_critical: True if the answer is incomplete without it.
     """
 
     aspect: Aspect
@@ -94,7 +94,7 @@ _TABLE: Final[Mapping[Intent, tuple[_Row, ...]]] = {
 
 
 def rules_for(question: Question) -> tuple[Rule, ...]:
-    """The subgoals that answer a question, by its intent, in an order in which dependencies come first."""
+    """Returns the subgoals of the question's intent, each after the subgoals that it depends on."""
     if question.intent is Intent.COMPARE:
         return _comparison(*question.sides)
     return tuple(

@@ -1,4 +1,4 @@
-"""What models and their agents are asked, in words."""
+"""Prompts for models and for the agents of a plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["answer_request", "plan_request", "subgoal_request"]
 
 PLACES_SHOWN: Final = 10
 FINDINGS_LIMIT: Final = 60_000
-"""Characters of the agents' findings that the writer of the answer gets, all together."""
+"""Characters of all agents' findings together that the prompt for the answer holds."""
 
 _PLAN: Final = {
     "goal": "the goal in one sentence",
@@ -46,7 +46,7 @@ _ANSWER: Final = {
 
 
 def plan_request(question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int) -> str:
-    """Asks for a decomposition."""
+    """Returns the prompt for a decomposition."""
     agents = "\n".join(f"- {agent.id}: {agent.description}" for agent in registry.agents.values())
     return f"""You plan work on the software project in the current folder. Cut this goal into subgoals.
 
@@ -67,7 +67,7 @@ Answer with one JSON object and nothing else. It has exactly these fields:
 
 
 def subgoal_request(question: Question, subgoal: Subgoal, places: Sequence[Hit]) -> str:
-    """Asks an agent to do one subgoal."""
+    """Returns the prompt for one subgoal."""
     return f"""This is one part of a larger goal: {question.text}
 
 Your part: {subgoal.description}
@@ -80,7 +80,7 @@ find. Change no file.
 
 
 def answer_request(question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit]) -> str:
-    """Asks for the answer, from what the agents found."""
+    """Returns the prompt for the answer, with the agents' findings."""
     found = quoted([_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs])
     return f"""Write the answer to a question about the project in the current folder, from what agents found.
 

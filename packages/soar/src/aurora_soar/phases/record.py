@@ -1,4 +1,4 @@
-"""Phase 7: what is worth remembering, and how strongly."""
+"""Phase 7: a good answer is stored in the memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LEARNT_ACTIVATION: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the memory kept.
+    """The result of recording an answer.
 
     Attributes:
-        reasoning_chunk_id: the answer's own chunk; None when it was not worth one.
-        pattern_marked: whether it was good enough to be reused as a pattern.
-        activation_update: what its use adds to its activation, 0 when it was skipped.
+        reasoning_chunk_id: id of the answer's chunk; None if its score was too low to store it.
+        pattern_marked: True if its score was high enough to reuse it as a pattern.
+        activation_update: the amount that its use adds to its activation; 0 if it was not stored.
     """
 
     reasoning_chunk_id: str | None
@@ -36,17 +36,17 @@ class Recorded:
 
     @property
     def cached(self) -> bool:
-        """Whether the answer can be found again."""
+        """True if the answer can be found again."""
         return self.reasoning_chunk_id is not None
 
 
 def record(
     memory: Memory, question: Question, synthesis: Synthesis, run_id: str, *, shared: Memory | None = None
 ) -> Recorded:
-    """Remembers a good answer with its sources, and notes the use of every chunk it cites.
+    """Stores a good answer with its sources, and records an access to every chunk that it cites.
 
     Args:
-        shared: where other projects of the user find it too, with the user's consent.
+        shared: a memory that the user's other projects read, with the user's consent.
     """
     if synthesis.score < LEARNT_FROM or not synthesis.sources:
         return Recorded(reasoning_chunk_id=None, pattern_marked=False, activation_update=0.0)

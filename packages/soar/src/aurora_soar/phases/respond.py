@@ -1,4 +1,4 @@
-"""Phase 8: the answer in the form that was asked for."""
+"""Phase 8: the answer in the requested form."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ MAX_EARLIER: Final = 3
 
 
 def render(execution: Execution, verbosity: Verbosity) -> str:
-    """The text to show; ends with a newline."""
+    """Returns the text to show, which ends with a newline."""
     match verbosity:
         case Verbosity.JSON:
             return json.dumps(log_document(execution), indent=2, ensure_ascii=False) + "\n"
         case Verbosity.QUIET:
             return execution.answer
         case Verbosity.NORMAL:
-            return f"{execution.answer}\n---\n{_worth(execution)}\n{_earlier(execution)}"
+            return f"{execution.answer}\n---\n{_scores(execution)}\n{_earlier(execution)}"
         case Verbosity.VERBOSE:
-            told = f"{execution.answer}\n---\n{_worth(execution)}\n{_earlier(execution)}"
-            return f"{told}\n" + "\n".join(_story(execution)) + "\n"
+            text = f"{execution.answer}\n---\n{_scores(execution)}\n{_earlier(execution)}"
+            return f"{text}\n" + "\n".join(_details(execution)) + "\n"
 
 
-def _worth(execution: Execution) -> str:
+def _scores(execution: Execution) -> str:
     s = execution.synthesis
     sources = f"{len(execution.sources)} sources"
     return (
@@ -43,7 +43,7 @@ def _worth(execution: Execution) -> str:
 
 
 def _cost(execution: Execution) -> str:
-    """What models were paid; what nobody told is called unknown, never nothing."""
+    """Returns tokens and cost of the models; a cost that no agent reported is unknown, never zero."""
     if not execution.model_asked:
         return "no model, $0.00"
     usage = execution.usage
@@ -55,7 +55,7 @@ def _cost(execution: Execution) -> str:
 
 
 def _earlier(execution: Execution) -> str:
-    """Similar questions that were answered before, with the execution and the project of each."""
+    """Returns a line for each similar question that was answered before, with its execution and project."""
     lines = []
     for hit in execution.context.reasoning[:MAX_EARLIER]:
         if hit.reasoning is not None and hit.reasoning.created_at is not None:
@@ -71,7 +71,7 @@ def _agents(execution: Execution) -> str:
     return f"{len(execution.collected.outputs)} agents in {execution.collected.duration_ms / 1e3:.1f} s"
 
 
-def _story(execution: Execution) -> Iterator[str]:
+def _details(execution: Execution) -> Iterator[str]:
     assessment = execution.assessment
     yield f"assess: {assessment.complexity.value} ({assessment.reasoning}; confidence {assessment.confidence:.2f})"
     context = execution.context

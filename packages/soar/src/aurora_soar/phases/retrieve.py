@@ -1,4 +1,4 @@
-"""Phase 2: what the memory knows about the question, more of it the harder the question is."""
+"""Phase 2: chunks of the memory for the question; the more complex the question, the more chunks."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CHUNKS_BY_COMPLEXITY: Final[Mapping[Complexity, int]] = {
     Complexity.COMPLEX: 15,
     Complexity.CRITICAL: 20,
 }
-# A chunk that speaks of at least this share of the question's weight is of high quality.
+# A chunk that mentions at least this share of the question's weight is of high quality.
 HIGH_QUALITY: Final = 0.6
-# An earlier answer is only worth reading again when it was about nearly the same words.
+# An earlier answer is only useful if it was about nearly the same words.
 SIMILAR_REASONING: Final = 0.6
-# Documents get what code leaves, but never less than this share of the budget where there are any.
+# The share of the budget that documents get; code gets the rest.
 DOCUMENT_SHARE: Final = 0.2
 
 
@@ -38,8 +38,8 @@ class RetrievedContext:
     Attributes:
         code: code chunks, then documents.
         reasoning: earlier answers to similar questions.
-        budget: how many chunks the question's complexity allows.
-        high_quality: how many of the code chunks speak of most of the question.
+        budget: number of chunks that the question's complexity allows.
+        high_quality: number of the code chunks that mention most of the question.
     """
 
     code: tuple[Hit, ...]
@@ -49,17 +49,17 @@ class RetrievedContext:
 
     @property
     def total(self) -> int:
-        """How many chunks there are of both kinds."""
+        """The number of chunks of both kinds."""
         return len(self.code) + len(self.reasoning)
 
 
 def retrieve(
     memory: Memory, question: Question, focus: Focus, complexity: Complexity, *, shared: Memory | None = None
 ) -> RetrievedContext:
-    """Asks the memory: code first, then documents, and earlier reasoning only where it is similar.
+    """Searches the memory for code, documents, and earlier answers to similar questions.
 
     Args:
-        shared: where other projects of the user leave their answers, with the user's consent.
+        shared: the answers of the user's other projects, shared with the user's consent.
     """
     budget = CHUNKS_BY_COMPLEXITY[complexity]
     documents = memory.search(

@@ -1,7 +1,6 @@
-"""Phase 6: one answer from what the agents found, every sentence of it with its source.
+"""Phase 6: one answer from the agents' findings, each sentence with its source.
 
-Nothing is written that no file says: each finding is held against its file first, and what does not hold is left
-out and lowers the score.
+Each finding is checked in its file first. A finding that its file does not confirm is left out and lowers the score.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Source:
 
     Attributes:
         line: counted from 1.
-        text: what stands there.
+        text: the text of that line.
     """
 
     file: str
@@ -39,21 +38,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synthesis:
-    """The answer and what it is worth.
+    """The answer and its scores.
 
     Attributes:
         answer: Markdown with `file:line` sources.
         sources: each cited place once, in order of appearance.
-        chunk_ids: the memory's chunks that the answer used.
-        coherence: share of the findings whose files hang together with the main one's by calls, 0 to 1.
-        completeness: share of the question's weight that the findings speak of, 0 to 1.
-        factuality: share of the collected findings whose place says what they claim, 0 to 1.
+        chunk_ids: ids of the chunks that the answer cites.
+        coherence: share of the findings whose files are connected to the main definition's file by calls, 0 to 1.
+        completeness: share of the question's weight that the findings mention, 0 to 1.
+        factuality: share of the collected findings that their files confirm, 0 to 1.
         subgoals_completed: agents that found something.
         subgoals_partial: agents that succeeded and found nothing.
         subgoals_failed: agents that did not succeed.
-        written_by: the agent that wrote it as a model; None where it was put together from the findings.
-        retries: how often a model was asked again for it.
-        conflicts: where findings contradict each other, as the writer saw it.
+        written_by: the agent that wrote it as a model; None if it was composed from the findings.
+        retries: number of times that the model was asked again.
+        conflicts: contradictions between findings, as the model reported them.
     """
 
     answer: str
@@ -71,14 +70,14 @@ class Synthesis:
 
     @property
     def score(self) -> float:
-        """Mean of coherence, completeness and factuality; the answer's confidence."""
+        """The mean of coherence, completeness and factuality; the answer's confidence."""
         return round((self.coherence + self.completeness + self.factuality) / 3, 4)
 
 
 def synthesize(
     question: Question, focus: Focus, outputs: Sequence[AgentOutput], citations: CitationChecker
 ) -> Synthesis:
-    """Writes the answer from the sound findings; with none it says that nothing was found."""
+    """Composes the answer from the confirmed findings; without any, the answer says that nothing was found."""
     claimed = [f for o in outputs if o.evidence for f in o.evidence.findings]
     sound = citations.sound(claimed)
     answer = compose(question, focus, outputs, frozenset(sound))
@@ -96,7 +95,7 @@ def synthesize(
 
 
 def _coherence(findings: Sequence[Finding]) -> float:
-    """Findings in the main definition's file, or in one joined to it by calls, over all findings."""
+    """Returns the share of the findings in the main definition's file or in a file connected to it by calls."""
     if not findings:
         return 0.0
     lead = next((f for f in findings if f.kind is FindingKind.DEFINITION), findings[0])

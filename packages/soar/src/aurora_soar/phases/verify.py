@@ -1,4 +1,4 @@
-"""Phase 4: is the plan sound, and does it fit the question and what the memory holds?"""
+"""Phase 4: the quality of the plan, from its structure, the question and the retrieved chunks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WEIGHTS: Final[Mapping[str, float]] = {
 PASS_FROM: Final = 0.6
 FAIL_BELOW: Final = 0.5
 MAX_SUBGOALS: Final = 12
-# What an agent of each fit is expected to bring of its subgoal.
+# The share of a subgoal that an agent of each fit is expected to achieve.
 ROUTABLE: Final[Mapping[MatchQuality, float]] = {
     MatchQuality.EXCELLENT: 1.0,
     MatchQuality.ACCEPTABLE: 0.7,
@@ -36,7 +36,7 @@ ROUTABLE: Final[Mapping[MatchQuality, float]] = {
 
 
 class Verdict(StrEnum):
-    """What happens next: go on, decompose again with the issues, or give up."""
+    """The verdict on a plan: PASS and RETRY execute it, FAIL answers from the memory directly."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, no password
     RETRY = "RETRY"
@@ -48,9 +48,9 @@ class Verification:
     """The judgement of a decomposition.
 
     Attributes:
-        score: weighted mean of `quality`, 0 to 1; 0 when the structure is broken.
+        score: weighted mean of `quality`, 0 to 1; 0 if the structure is invalid.
         quality: completeness, consistency, groundedness and routability, each 0 to 1.
-        issues: every fault of structure and every weakness, as sentences.
+        issues: every structural error and every weakness, one sentence each.
     """
 
     verdict: Verdict
@@ -62,7 +62,7 @@ class Verification:
 def verify(
     decomposition: Decomposition, focus: Focus, context: RetrievedContext, registry: AgentRegistry
 ) -> Verification:
-    """Checks the structure first; a plan with a broken structure has no quality."""
+    """Checks the structure of a plan, then its quality; a plan with an invalid structure fails."""
     faults = tuple(_faults(decomposition, registry))
     if faults:
         return Verification(verdict=Verdict.FAIL, score=0.0, quality=dict.fromkeys(WEIGHTS, 0.0), issues=faults)
@@ -106,17 +106,17 @@ def _subgoal_faults(index: int, subgoal: Subgoal, registry: AgentRegistry) -> It
 
 
 def _completeness(decomposition: Decomposition, focus: Focus) -> float:
-    """Share of the question's weight that the subgoals speak of."""
+    """Returns the share of the question's weight that the subgoals mention."""
     return focus.coverage("\n".join(f"{s.description}\n{s.focus}" for s in decomposition.subgoals)).share
 
 
 def _consistency(decomposition: Decomposition) -> float:
-    """Share of subgoals that say something no other says."""
+    """Returns the share of distinct descriptions among the subgoals."""
     return len({s.description.casefold() for s in decomposition.subgoals}) / len(decomposition.subgoals)
 
 
 def _groundedness(focus: Focus, context: RetrievedContext) -> float:
-    """Share of the question's weight that the retrieved chunks speak of."""
+    """Returns the share of the question's weight that the retrieved chunks mention."""
     return focus.coverage("\n".join(f"{hit.file}\n{hit.name}\n{hit.content}" for hit in context.code)).share
 
 

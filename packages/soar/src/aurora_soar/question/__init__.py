@@ -1,4 +1,4 @@
-"""What the user asks: intent, words that matter, names of code.
+"""The user's question: its intent, its content words and the code that it names.
 
-Read once; every phase works on the same question.
+It is read once; every phase works with the result.
 """

@@ -1,7 +1,7 @@
-"""What a question is about, and how much of it a piece of text speaks of.
+"""The words of a question with their weights, and the share of that weight that a text covers.
 
-A word weighs as much as it is rare in the project (its inverse document frequency), so that a text that has the one
-telling word of a question counts for more than one that has three common ones.
+The rarer a word is in the project, the more it weighs (inverse document frequency). A text with the one rare word of
+a question counts for more than a text with three common ones.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["Coverage", "Focus"]
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a focus a text speaks of.
+    """The part of a focus that a text mentions.
 
     Attributes:
         share: sum of the weights of the words found, 0 to 1.
-        words: those words, as they were asked.
+        words: the words found, as the question spells them.
     """
 
     share: float
@@ -37,9 +37,9 @@ class Focus:
     """The words of a question with their weights.
 
     Attributes:
-        weights: by word as it was asked, in the question's order; they sum to 1.
-        stems: the index terms of each word; a text has the word when it has all of them.
-        unknown: words that no chunk of the project has.
+        weights: by word as the question spells it, in the question's order; they sum to 1.
+        stems: the index terms of each word; a text mentions the word if it has all of them.
+        unknown: words that occur in no chunk of the project.
     """
 
     weights: Mapping[str, float]
@@ -66,7 +66,7 @@ class Focus:
         return tuple(self.weights)
 
     def coverage(self, text: str) -> Coverage:
-        """The words that a text has, in whatever form, and their share of the weight."""
+        """Returns the words that a text mentions in any grammatical form, and their share of the weight."""
         present = set(terms(text))
         found = tuple(word for word, needed in self.stems.items() if needed <= present)
         return Coverage(min(1.0, sum(self.weights[word] for word in found)), found)

@@ -1,4 +1,4 @@
-"""The words by which a question shows its intent: review, debugging, planning or a change.
+"""Words that show the intent of a question: a review, debugging, a plan or a change.
 
 Each pattern holds one regular expression per line; `question` takes the first intent that matches.
 """

@@ -1,4 +1,4 @@
-"""A question in a person's words → what it asks for and about what."""
+"""Reads a question in the user's words: its intent, its terms and its identifiers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_TERMS: Final = 40
 
 
 class Intent(StrEnum):
-    """What kind of work answers the question; it chooses the rules of decomposition."""
+    """The kind of work that answers a question; it selects the rules of decomposition."""
 
     EXPLAIN = "explain"
     COMPARE = "compare"
@@ -34,12 +34,12 @@ class Question:
     """A question, read once.
 
     Attributes:
-        text: the words as they were given, surrounding white space removed.
-        intent: what kind of work answers it.
-        terms: content words in order, each once, lower-case but for what looks like code; never empty.
+        text: the words as given, without surrounding white space.
+        intent: the kind of work that answers it.
+        terms: content words in order, each once, in lower case except identifiers; never empty.
         identifiers: the tokens that look like code (`snake_case`, `CamelCase`, `a.b`, `f()`), as written.
-        sides: for a comparison the two things compared, as phrases; else empty.
-        about_tests: whether the question asks for tests themselves.
+        sides: the two things that a comparison compares, as phrases; else empty.
+        about_tests: True if the question asks for tests.
     """
 
     text: str
@@ -79,7 +79,7 @@ def read_question(text: str) -> Question:
     """Reads a question once, so that every phase sees the same terms.
 
     Raises:
-        EmptyQuestionError: nothing in it can be looked up.
+        EmptyQuestionError: the question has no word to search for.
     """
     # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
     text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
@@ -105,7 +105,7 @@ def _identifiers(text: str) -> tuple[str, ...]:
 
 
 def _terms(text: str, identifiers: tuple[str, ...]) -> tuple[str, ...]:
-    """Content words in order; a question of stop words only falls back to its longest word."""
+    """Returns the content words in order; of a question of stop words only, its longest word."""
     words = [m.group(0).removesuffix("()") for m in _WORD.finditer(text)]
     wanted = [w for w in words if _is_content(w, identifiers)]
     if not wanted:

@@ -15,13 +15,13 @@ __all__ = ["command"]
     cls=AurGroup,
     entries=AGENTS,
     examples=(
-        ("aur agents list", "The personas of this project and yours."),
+        ("aur agents list", "The personas of this project and your own."),
         ("aur agents show qa-test-architect", "One of them."),
     ),
 )
 def command() -> None:
     """Find personas and check agents.
 
-    A persona is a Markdown file with a head that says what it is for, in the agent folder of any of 27 tools
-    (.claude/agents, .github/agents, …) of the project or of your home. Tasks name one by `- Agent: @name`.
+    A persona is a Markdown file whose front matter describes its purpose. Aurora reads the agent folders of 27 tools
+    (.claude/agents, .github/agents, …) in the project and in your home. A task names a persona by `- Agent: @name`.
     """

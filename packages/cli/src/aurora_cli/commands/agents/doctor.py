@@ -1,4 +1,4 @@
-"""`aur agents doctor`: check the agents that are installed."""
+"""`aur agents doctor`: check the installed agents."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ __all__ = ["command"]
     "doctor",
     cls=AurCommand,
     examples=(
-        ("aur agents doctor", "Say which agents are there, and whether they can work."),
-        ("aur agents doctor --json", "The same for a program."),
+        ("aur agents doctor", "Show which agents are installed and signed in."),
+        ("aur agents doctor --json", "The result as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Check the agents that are installed.
+    """Check the installed agents.
 
-    For each known CLI and each configured agent: whether its program is there, its version, whether it is signed in
-    as far as files and variables tell, and whether its tool calls can be stopped before they happen. No model is
-    called. Files of personas that cannot be read are named too. The exit status is 4 if a configured agent's program
-    is not there.
+    For each known CLI and each configured agent, shows its program, its version, its login as far as files and
+    variables show it, and if its tool calls can be stopped before they happen. No model is called. Problems in
+    persona files are listed too. The exit status is 4 if a configured agent's program is not found.
     """
     from aurora_soar.doctor.agents import check_agents
 

@@ -20,7 +20,7 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur agents list", "All personas, the project's first."),
-        ("aur agents list --category qa", "Those of one category."),
+        ("aur agents list --category qa", "The personas of one category."),
     ),
 )
 @click.option(
@@ -30,8 +30,8 @@ __all__ = ["command"]
 def command(*, category: str | None, as_json: bool) -> int:
     """List the personas that tasks can name.
 
-    Files that cannot be read, in whole or in part, are named with what is wrong; they stop nothing. A persona that
-    has the name of a backend is named too: `@name` means the backend.
+    Problems in persona files are reported as warnings. A warning also names each persona that has the name of a
+    backend: `@name` means the backend.
     """
     aurora = wiring.open_folder()
     roster = aurora.personas
@@ -44,7 +44,7 @@ def command(*, category: str | None, as_json: bool) -> int:
     for problem in roster.problems:
         note(f"warning: {personas.problem_line(problem)}")
     for name in aurora.shadowed_personas:
-        note(f"warning: @{printable(name)} is a backend; to name the persona, give it another id")
+        note(f"warning: @{printable(name)} means the backend of that name; give the persona another id")
     if not shown:
-        note("no persona found; put one into .aurora/agents/NAME.md")
+        note("no personas found; create one in .aurora/agents/NAME.md")
     return ExitCode.DONE

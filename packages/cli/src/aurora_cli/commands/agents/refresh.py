@@ -1,4 +1,4 @@
-"""`aur agents refresh`: read all personas anew."""
+"""`aur agents refresh`: read all personas again, without the cache."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["command"]
 @click.command(
     "refresh",
     cls=AurCommand,
-    examples=(("aur agents refresh", "Read every file again, whatever the cache says."),),
+    examples=(("aur agents refresh", "Read every file again."),),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Read all personas anew.
+    """Read all personas again, without the cache.
 
-    Not needed after an edit, which is noticed; a cache that is damaged or a day old is made again by itself.
+    This is rarely needed: an edited file is noticed, and a cache that is damaged or a day old is replaced.
     """
     roster = wiring.open_folder().refresh_personas()
     if as_json:

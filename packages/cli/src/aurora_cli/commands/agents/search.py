@@ -1,4 +1,4 @@
-"""`aur agents search`: find the persona for a piece of work."""
+"""`aur agents search`: find the persona for a task."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ __all__ = ["command"]
     "search",
     cls=AurCommand,
     examples=(
-        ("aur agents search write tests for the parser", "Name the persona that should do this."),
-        ('aur agents search "port the app to iOS" --json', "The same for a program."),
+        ("aur agents search write tests for the parser", "Find the best persona for this task."),
+        ('aur agents search "port the app to iOS" --json', "The result as JSON."),
     ),
 )
-@click.argument("work", nargs=-1, required=True, help="What is to be done, in words.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=5, show_default=True, help="Show at most so many.")
+@click.argument("work", nargs=-1, required=True, help="The task, in words.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=5, show_default=True, help="Maximum number of personas."
+)
 @json_option
 def command(*, work: tuple[str, ...], limit: int, as_json: bool) -> int:
-    """Find the persona for a piece of work.
+    """Find the persona for a task.
 
-    Says who fits best. Where no persona is of the right kind, that is a gap, and what such an agent would be told is
-    shown; `aur spawn --match` makes one up like this. The exit status is 1 for a gap.
+    Lists the best matches first. If no persona is of the right kind, there is a gap: the command shows the ad-hoc
+    persona that `aur spawn --match` would use. The exit status is 1 for a gap.
     """
     from aurora_soar.personas import Matcher
 

@@ -18,14 +18,14 @@ __all__ = ["command"]
     "show",
     cls=AurCommand,
     examples=(
-        ("aur agents show code-reviewer", "What it is for, and what an agent is told that takes its part."),
-        ("aur agents show code-reviewer --json", "The same for a program."),
+        ("aur agents show code-reviewer", "Its purpose and its instructions."),
+        ("aur agents show code-reviewer --json", "The persona as JSON."),
     ),
 )
 @click.argument("name", help="A persona's id, with or without @.")
 @json_option
 def command(*, name: str, as_json: bool) -> int:
-    """Show a persona, and what an agent is told that takes its part."""
+    """Show a persona and the instructions that an agent gets with it."""
     aurora = wiring.open_folder()
     persona = wiring.persona_named(aurora, name)
     if as_json:

@@ -1,4 +1,4 @@
-"""`aur audit`: the group of the commands about the journal's truth."""
+"""`aur audit`: the group of the commands that verify the journal."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ __all__ = ["command"]
     examples=(("aur audit verify", "Check the journal's hash chain."),),
 )
 def command() -> None:
-    """Check the journal of runs."""
+    """Verify the journal of runs."""

@@ -1,4 +1,4 @@
-"""`aur audit verify`: check that the journal is as it was written."""
+"""`aur audit verify`: verify that the journal was not changed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur audit verify", "Check every event against its hash."),
-        ("aur audit verify --json", "The same, with the hash of the last event to keep elsewhere."),
+        ("aur audit verify --json", "The result as JSON, with the hash of the last event to keep elsewhere."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Check that the journal is as written.
+    """Verify that the journal was not changed.
 
-    Every event is held against its hash and the one before it, the tables against the events, and the chain against
-    its head as this machine noted it at the end of the last run. Without that note, an end that was cut off and a
-    chain that was written anew cannot be told. The exit status is 4 if something was changed.
+    Checks each event against its hash and the previous event, the tables against the events, and the chain against
+    the last hash that this machine recorded at the end of the last run. Without that record, events cut off the end
+    and a chain written anew cannot be detected. The exit status is 4 if the journal was changed.
     """
     report = audit_journal(wiring.open_existing().project.runs_db)
     if as_json:
@@ -43,36 +43,34 @@ def command(*, as_json: bool) -> int:
                 "events": report.events,
                 "head": report.head,
                 "problem": report.problem,
-                **_noted(report),
+                **_recorded(report),
             }
         )
     elif not report.events:
-        note("there is nothing to check: nothing has run in this project yet")
+        note("nothing to verify: no run in this project yet")
     elif report.ok:
-        emit(
-            f"{report.events:,} events fit together, and the tables follow from them; the last hash is {report.head}"
-        )
-        emit(_known(report))
+        emit(f"{report.events:,} events and their tables are intact; last hash: {report.head}")
+        emit(_proven(report))
         if report.anchor and report.anchor.before:
-            emit(f"an earlier journal was here and is gone: {report.anchor.before}")
+            emit(f"an earlier journal of this project is missing: {report.anchor.before}")
     else:
         emit(f"the journal was changed: {report.problem}")
     return ExitCode.DONE if report.ok else ExitCode.ENVIRONMENT
 
 
-def _known(report: AuditReport) -> str:
-    """Says how far the chain is proven to be the one that was written here."""
+def _proven(report: AuditReport) -> str:
+    """Returns how much of the chain is proven to be the chain written on this machine."""
     if report.anchor is None:
         return (
-            "this machine has noted no head of it: whether events were cut off its end, or all of it was"
-            " written anew, cannot be told"
+            "this machine has recorded no hash of it: events cut off the end, or a journal written anew, cannot be"
+            " detected"
         )
     newer = report.events - report.anchor.seq
-    since = "" if newer <= 0 else f"; of the {newer:,} after it only that they fit can be told"
-    return f"up to event {report.anchor.seq:,} it is {report.anchor}, as this machine noted it{since}"
+    since = "" if newer <= 0 else f"; the {newer:,} events after it are only checked against each other"
+    return f"events 1 to {report.anchor.seq:,} match {report.anchor}, as recorded by this machine{since}"
 
 
-def _noted(report: AuditReport) -> dict[str, object]:
-    """Returns what this machine noted, for programs."""
+def _recorded(report: AuditReport) -> dict[str, object]:
+    """Returns the hash that this machine recorded, for `--json`."""
     anchor = report.anchor
     return {"noted": None if anchor is None else {"seq": anchor.seq, "hash": anchor.hash.hex(), "at": anchor.at}}

@@ -1,4 +1,4 @@
-"""`aur budget`: the group of the commands about money."""
+"""`aur budget`: the group of the commands about cost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["command"]
     cls=AurGroup,
     entries=BUDGET,
     examples=(
-        ("aur budget show", "What this month has cost, and what is left."),
-        ("aur budget set --monthly 50", "Spend no more than 50 USD a month."),
+        ("aur budget show", "This month's cost and what is left."),
+        ("aur budget set --monthly 50", "Spend at most $50 a month."),
     ),
 )
 def command() -> None:
-    """See and limit what agents cost.
+    """Show and limit the cost of agents.
 
-    One ledger, ~/.aurora/budget.db, holds what the agents of all your projects cost. Before an agent starts, what it
-    is likely to cost is set aside; when it ends, what it did cost takes the place of that.
+    One ledger, ~/.aurora/budget.db, records the cost of the agents in all your projects. Before an agent starts, its
+    estimated cost is reserved; when it ends, its real cost replaces the reservation.
     """

@@ -1,4 +1,4 @@
-"""`aur budget history`: list what attempts have cost."""
+"""`aur budget history`: list the cost of attempts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur budget history", "The latest twenty attempts."),
-        ("aur budget history --run spawn-1763690000000", "Those of one run."),
+        ("aur budget history --run spawn-1763690000000", "The attempts of one run."),
     ),
 )
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Maximum number of attempts."
+)
 @click.option("--run", "run_id", metavar="RUN", help="Only attempts of this run.")
 @json_option
 def command(*, limit: int, run_id: str | None, as_json: bool) -> int:
-    """List what attempts have cost, the newest first."""
+    """List the cost of attempts, newest first."""
     entries = wiring.open_folder().ledger.history(limit=limit, run_id=run_id)
     if as_json:
         emit_json(budget.history_document(entries))
@@ -34,5 +36,5 @@ def command(*, limit: int, run_id: str | None, as_json: bool) -> int:
     for line in budget.history_lines(entries):
         emit(line)
     if not entries:
-        note("nothing has cost anything yet")
+        note("no attempt has cost anything yet")
     return ExitCode.DONE

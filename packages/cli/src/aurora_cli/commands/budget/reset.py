@@ -1,4 +1,4 @@
-"""`aur budget reset`: count nothing of what this month has cost."""
+"""`aur budget reset`: reset this month's cost to zero."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["command"]
 @click.command(
     "reset",
     cls=AurCommand,
-    examples=(("aur budget reset --yes", "Begin this month anew, without being asked."),),
+    examples=(("aur budget reset --yes", "Reset without confirmation."),),
 )
-@click.option("--yes", is_flag=True, help="Do not ask. Off a terminal it is required.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
-    """Count nothing of what this month has cost so far.
+    """Reset this month's cost to zero.
 
-    What runs that were never resumed have reserved is forgotten, too. The history stays.
+    Reservations of runs that were never resumed are dropped too. The history stays.
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here; say --yes", ctx)
-    if not yes and not click.confirm("Count nothing of what this month has cost?", default=False, err=True):
+        raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
+    if not yes and not click.confirm("Reset this month's cost to zero?", default=False, err=True):
         return ExitCode.NOT_REACHED
     forgotten = wiring.open_folder().ledger.reset()
     if as_json:
         emit_json({"forgotten_usd": forgotten})
     else:
-        emit(f"{forgotten:.2f} USD are not counted any more")
+        emit(f"reset: ${forgotten:.2f} no longer count")
     return ExitCode.DONE

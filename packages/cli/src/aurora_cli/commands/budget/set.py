@@ -1,4 +1,4 @@
-"""`aur budget set`: set limits for everything."""
+"""`aur budget set`: set limits for all projects."""
 
 from __future__ import annotations
 
@@ -36,15 +36,21 @@ class _Amount(click.ParamType[float | None, str]):
     "set",
     cls=AurCommand,
     examples=(
-        ("aur budget set --monthly 50", "Spend no more than 50 USD a month."),
-        ("aur budget set --per-run 2.50 --warn-at 60", "And 2.50 USD a run; warn at 60 %."),
-        ("aur budget set --monthly none", "Take the monthly limit of your own away."),
+        ("aur budget set --monthly 50", "Spend at most $50 a month."),
+        ("aur budget set --per-run 2.50 --warn-at 60", "Also $2.50 per run, and a warning at 60 %."),
+        ("aur budget set --monthly none", "Remove your monthly limit."),
     ),
 )
-@click.option("--monthly", metavar="USD", help="Of a calendar month, all projects together; `none` takes it away.")
-@click.option("--per-run", metavar="USD", help="Of a run; `none` takes it away.")
-@click.option("--warn-at", type=FiniteRange(0, 100), metavar="PERCENT", help="Warn from this share on.")
-@click.option("--on-limit", type=click.Choice(["reject", "warn"]), help="What happens beyond a limit.")
+@click.option(
+    "--monthly", metavar="USD", help="Limit per calendar month, for all projects together; `none` removes it."
+)
+@click.option("--per-run", metavar="USD", help="Limit per run; `none` removes it.")
+@click.option(
+    "--warn-at", type=FiniteRange(0, 100), metavar="PERCENT", help="Warn once this share of a limit is spent."
+)
+@click.option(
+    "--on-limit", type=click.Choice(["reject", "warn"]), help="Refuse attempts that exceed a limit, or only warn."
+)
 @json_option
 @click.pass_context
 def command(
@@ -58,8 +64,8 @@ def command(
 ) -> int:
     """Set limits for all your projects.
 
-    They hold beside those of a project's policies.yaml: of two that are stated, the stricter. What is not named here
-    stays as it is.
+    They apply together with the limits in a project's policies.yaml: the stricter limit counts. Limits without an
+    option here stay unchanged.
     """
     amounts = {
         name: _Amount().convert(text, None, ctx)

@@ -1,4 +1,4 @@
-"""`aur budget show`: show what this month has cost."""
+"""`aur budget show`: show this month's cost and what is left."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur budget show", "Spent, reserved and left, by agent."),
-        ("aur budget show --json", "The same for a program."),
+        ("aur budget show --json", "The result as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Show what this month has cost, and what is left.
+    """Show this month's cost and what is left.
 
-    The month is that of UTC. What an agent did not tell is counted as it was estimated, and marked.
+    Months are in UTC. If an agent does not report its cost, the estimate counts and is marked as such.
     """
     ledger = wiring.open_folder().ledger
     status = ledger.status()

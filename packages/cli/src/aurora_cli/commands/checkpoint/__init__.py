@@ -14,7 +14,7 @@ __all__ = ["command"]
     name="checkpoint",
     cls=AurGroup,
     entries=CHECKPOINT,
-    examples=(("aur checkpoint export spawn-1763690000000", "Write the run to .aurora/checkpoints/."),),
+    examples=(("aur checkpoint export spawn-1763690000000", "Export the run to .aurora/checkpoints/."),),
 )
 def command() -> None:
-    """Take a run's state out of the journal."""
+    """Export a run's state from the journal."""

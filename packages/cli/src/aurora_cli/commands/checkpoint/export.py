@@ -1,4 +1,4 @@
-"""`aur checkpoint export`: write a run as a JSON file."""
+"""`aur checkpoint export`: export a run to a JSON file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ __all__ = ["command"]
     "export",
     cls=AurCommand,
     examples=(
-        ("aur checkpoint export spawn-1763690000000", "To .aurora/checkpoints/spawn-1763690000000.json."),
-        ("aur checkpoint export spawn-1763690000000 --output backup", "To another folder."),
+        ("aur checkpoint export spawn-1763690000000", "Export to .aurora/checkpoints/spawn-1763690000000.json."),
+        ("aur checkpoint export spawn-1763690000000 --output backup", "Export to another folder."),
     ),
 )
 @run_argument
-@click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to; .aurora/checkpoints.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder to write to (default: .aurora/checkpoints).",
+)
 def command(*, run_id: str, output: Path | None) -> int:
-    """Write a run as a JSON file, and print its path.
+    """Export a run to a JSON file, and print its path.
 
-    The file holds the run's tasks with agent, status, result, error and times.
+    The file contains the run's tasks with agent, status, result, error and times.
     """
     project = wiring.open_existing().project
     emit(str(export_checkpoint(project.runs_db, run_id, output or project.aurora_dir / "checkpoints")))

@@ -15,13 +15,13 @@ __all__ = ["command"]
     cls=AurGroup,
     entries=KEYS,
     examples=(
-        ("aur keys set openai", "Type a key, unseen; it is kept in the system's keyring."),
-        ("aur keys list", "Where each key is found."),
+        ("aur keys set openai", "Type a key, hidden; it is stored in the system's keyring."),
+        ("aur keys list", "Show where each key comes from."),
     ),
 )
 def command() -> None:
-    """Keep the keys of model providers.
+    """Manage the keys of model providers.
 
-    A key is looked for in the system's keyring, then in the project's .env (OPENAI_API_KEY for openai), then in the
-    environment. In config.yaml it is named `keys:openai`. No command ever prints one.
+    Aurora looks for a key in the system's keyring, then in the project's .env (OPENAI_API_KEY for openai), then in
+    the environment. config.yaml refers to it as `keys:openai`. No command prints a key.
     """

@@ -1,4 +1,4 @@
-"""`aur keys list`: say where each key is found."""
+"""`aur keys list`: show where each key comes from."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["command"]
     "list",
     cls=AurCommand,
     examples=(
-        ("aur keys list", "The well-known keys, and those that you have set."),
-        ("aur keys list --json", "The same for a program."),
+        ("aur keys list", "The well-known keys, and the keys that you set."),
+        ("aur keys list --json", "The list as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Say where each key is found; never what it is."""
+    """Show where each key comes from, never the key itself."""
     places = wiring.open_folder().keys.places()
     if as_json:
         emit_json({"keys": [asdict(place) for place in places]})

@@ -1,4 +1,4 @@
-"""`aur keys remove`: forget a key of the system's keyring."""
+"""`aur keys remove`: remove a key from the system's keyring."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["command"]
 @click.command(
     "remove",
     cls=AurCommand,
-    examples=(("aur keys remove openai", "Forget it; .env and the environment stay as they are."),),
+    examples=(("aur keys remove openai", "Remove it; .env and the environment stay unchanged."),),
 )
-@click.argument("name", help="What it was set as.")
+@click.argument("name", help="The name under which it was set.")
 def command(*, name: str) -> int:
-    """Forget a key of the system's keyring."""
+    """Remove a key from the system's keyring."""
     if wiring.open_folder().keys.forget(name):
-        note(f"key {name} is forgotten")
+        note(f"removed key {name} from the system's keyring")
         return ExitCode.DONE
     note(f"the system's keyring has no key {name}")
     return ExitCode.NOT_REACHED

@@ -1,4 +1,4 @@
-"""`aur keys set`: keep a key in the system's keyring."""
+"""`aur keys set`: store a key in the system's keyring."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["command"]
     "set",
     cls=AurCommand,
     examples=(
-        ("aur keys set openai", "Type the key; it is not shown."),
+        ("aur keys set openai", "Type the key; it is hidden."),
         ("aur keys set openai < key.txt", "Read it from a file."),
     ),
 )
-@click.argument("name", help="What configuration calls it, for example openai or anthropic.")
-@click.argument("more", nargs=-1, help="Nothing: a key on the command line is refused.")
+@click.argument("name", help="Name of the key in the configuration, for example openai or anthropic.")
+@click.argument("more", nargs=-1, help="Must be empty: a key on the command line is refused.")
 @click.pass_context
 def command(ctx: click.Context, *, name: str, more: tuple[str, ...]) -> int:
-    """Keep a key in the system's keyring.
+    """Store a key in the system's keyring.
 
-    The key is typed, unseen, or read from standard input. On the command line other users could see it.
+    Type the key at the prompt, or pass it on standard input. On the command line other users could read it.
     """
     if more:
-        raise click.UsageError("a key never goes onto the command line; type it when asked, or pipe it in", ctx)
+        raise click.UsageError("do not put a key on the command line; type it at the prompt, or pipe it in", ctx)
     keys = wiring.open_folder().keys
     if sys.stdin.isatty():
         value = click.prompt(f"Key {name}", hide_input=True, err=True, default="", show_default=False)
     else:
         value = sys.stdin.readline()
     keys.keep(name, value.strip())
-    note(f"key {name} is kept in the system's keyring")
+    note(f"stored key {name} in the system's keyring")
     return ExitCode.DONE

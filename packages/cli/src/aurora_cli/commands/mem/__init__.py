@@ -15,8 +15,8 @@ __all__ = ["command"]
     cls=AurGroup,
     entries=MEM,
     examples=(
-        ("aur mem index", "Index what has changed since the last time."),
-        ("aur mem search parse config --limit 5", "Find the five chunks that fit best."),
+        ("aur mem index", "Index the files that changed since the last time."),
+        ("aur mem search parse config --limit 5", "Find the five best matches."),
     ),
 )
 def command() -> None:

@@ -17,17 +17,17 @@ __all__ = ["command"]
     "forget",
     cls=AurCommand,
     examples=(
-        ("aur mem search scheduler --kind reas", "Find earlier answers, each with its chunk's number."),
+        ("aur mem search scheduler --kind reas", "Find earlier answers and their chunk numbers."),
         ("aur mem forget 4711", "Forget one of them."),
     ),
 )
-@click.argument("chunk_ids", nargs=-1, required=True, metavar="CHUNK...", help="Numbers of earlier answers' chunks.")
+@click.argument("chunk_ids", nargs=-1, required=True, metavar="CHUNK...", help="Chunk numbers of earlier answers.")
 @json_option
 def command(*, chunk_ids: tuple[str, ...], as_json: bool) -> int:
     """Forget earlier answers.
 
-    Code and documents cannot be forgotten, as their files would be found again; leave those out with
-    memory.exclude in .aurora/config.yaml. The exit status is 1 if a number is not that of an earlier answer.
+    Code and documents cannot be forgotten, because the next index run would add them again; exclude them with
+    memory.exclude in .aurora/config.yaml. The exit status is 1 if a number does not belong to an earlier answer.
     """
     with wiring.open_existing().open_memory() as memory:
         forgotten = {chunk_id: memory.forget(chunk_id) for chunk_id in chunk_ids}
@@ -37,5 +37,5 @@ def command(*, chunk_ids: tuple[str, ...], as_json: bool) -> int:
     else:
         emit(f"forgot {len(forgotten) - len(unknown)} of {len(forgotten)}")
     for chunk_id in unknown:
-        note(f"{chunk_id} is no earlier answer; find them with: aur mem search WORDS --kind reas")
+        note(f"chunk {chunk_id} is not an earlier answer; find answers with: aur mem search WORDS --kind reas")
     return ExitCode.NOT_REACHED if unknown else ExitCode.DONE

@@ -23,21 +23,21 @@ __all__ = ["command"]
     "index",
     cls=AurCommand,
     examples=(
-        ("aur mem index", "Index what has changed in this project."),
-        ("aur mem index src/billing", "Look at one folder only; the rest of the index stays as it is."),
-        ("aur mem index --json", "The same, with the counts as JSON."),
+        ("aur mem index", "Index the files that changed in this project."),
+        ("aur mem index src/billing", "Index one folder only; the rest of the index stays unchanged."),
+        ("aur mem index --json", "The counts as JSON."),
     ),
 )
 @click.argument(
-    "path", required=False, type=ExistingPath("path"), help="File or folder; the whole project if absent."
+    "path", required=False, type=ExistingPath("path"), help="File or folder (default: the whole project)."
 )
 @json_option
 def command(*, path: Path | None, as_json: bool) -> int:
     """Bring the index up to date with the files.
 
-    Only files whose content has changed are read again. What git tracks is source; files that .gitignore names,
-    binaries, generated files and files over 600 kB are left out: `aur mem stats` says what and why. A folder that was
-    never set up is set up first.
+    Reads only files whose content changed. Files that git tracks are indexed; files that .gitignore names, binary and
+    generated files and files over 600 kB are left out, see `aur mem stats`. A folder without a project is set up
+    first.
     """
     aurora = wiring.open_folder()
     aurora.set_up()

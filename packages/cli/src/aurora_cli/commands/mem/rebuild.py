@@ -1,4 +1,4 @@
-"""`aur mem rebuild`: make the memory again from the files."""
+"""`aur mem rebuild`: rebuild the memory from the files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["command"]
     "rebuild",
     cls=AurCommand,
     examples=(
-        ("aur mem rebuild", "After an error that says the memory is damaged."),
-        ("aur mem rebuild --json", "The same, with the counts as JSON."),
+        ("aur mem rebuild", "Repair a memory that an error calls damaged."),
+        ("aur mem rebuild --json", "The counts as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Make the memory again from the files.
+    """Rebuild the memory from the files.
 
-    Works in whatever state the memory is. What it remembers of earlier answers and of use is kept as far as it can
-    still be read. The old memory stays in place until the new one is finished.
+    Works on a damaged memory too. Earlier answers and the record of use are kept as far as they can still be read.
+    The old memory stays in place until the new one is complete.
     """
     aurora = wiring.open_existing()
     with index_progress() as on_progress:

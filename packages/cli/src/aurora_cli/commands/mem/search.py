@@ -1,4 +1,4 @@
-"""`aur mem search`: find the chunks that fit a query."""
+"""`aur mem search`: search code, documents and earlier answers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ __all__ = ["command"]
     "search",
     cls=AurCommand,
     examples=(
-        ("aur mem search retry backoff", "The ten chunks that fit best."),
-        ("aur mem search Scheduler.tick --show-content", "With their text."),
-        ("aur mem search install --kind kb --limit 3", "Only in Markdown."),
-        ("aur mem search parse --min-score 0.5 --show-scores", "Only good matches, and how each part scored."),
+        ("aur mem search retry backoff", "The ten best matches."),
+        ("aur mem search Scheduler.tick --show-content", "The matches with their text."),
+        ("aur mem search install --kind kb --limit 3", "The three best matches in Markdown."),
+        ("aur mem search parse --min-score 0.5 --show-scores", "Good matches only, with the parts of their scores."),
     ),
 )
 @click.argument("query", nargs=-1, required=True, help="Words, names or a path; no quotes needed.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many chunks at most.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="Maximum number of chunks."
+)
 @click.option(
     "--kind",
     "kinds",
     multiple=True,
     type=click.Choice(["code", "kb", "doc", "reas"]),
-    help="Only chunks of this kind: source, Markdown, plain text, earlier reasoning. May be given again.",
+    help="Only chunks of this kind: source, Markdown, plain text, earlier answers. Repeatable.",
 )
-@click.option("--min-score", type=float, default=0.0, help="Leave out chunks that score less.")
+@click.option("--min-score", type=float, default=0.0, help="Leave out chunks with a lower score.")
 @click.option("--show-scores", is_flag=True, help="Show the parts of each score.")
 @click.option("--show-content", is_flag=True, help="Show the text of each chunk.")
 @json_option
@@ -47,14 +49,13 @@ def command(
     show_content: bool,
     as_json: bool,
 ) -> int:
-    """Find the chunks that fit a query, best first.
+    """Search code, documents and earlier answers; the best chunks come first.
 
-    A file that has changed since it was indexed is indexed again before it is shown, and one that is gone is left
-    out.
+    A file that changed since it was indexed is indexed again before it is shown; a deleted file is left out.
     """
     words = " ".join(query).strip()
     if not words:
-        raise click.UsageError("name something to look for")
+        raise click.UsageError("the query is empty; give words, names or a path")
     with wiring.open_existing().open_memory() as memory:
         hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
         empty = not hits and memory.stats().chunks == 0

@@ -25,7 +25,7 @@ __all__ = ["command"]
         ("aur mem show src/scheduler.py:120", "The definition that line 120 is in, and its callers."),
         ("aur mem show src/scheduler.py:tick", "The definition of that name in that file."),
         ("aur mem show src/scheduler.py", "The first definitions of a file, in order."),
-        ("aur mem show tick --limit 3 --json", "At most three definitions and three callers, for a program."),
+        ("aur mem show tick --limit 3 --json", "At most three definitions and three callers, as JSON."),
     ),
 )
 @click.argument(
@@ -33,7 +33,11 @@ __all__ = ["command"]
     help="A function, method or class by its last part or its qualified name; or a file, a line or a name in it.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many of each at most."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Maximum number of definitions, and of callers.",
 )
 @json_option
 def command(*, target: str, limit: int, as_json: bool) -> int:

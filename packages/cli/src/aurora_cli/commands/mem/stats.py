@@ -1,4 +1,4 @@
-"""`aur mem stats`: show what the memory holds."""
+"""`aur mem stats`: show what is indexed and what is left out."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["command"]
     "stats",
     cls=AurCommand,
     examples=(
-        ("aur mem stats", "Files, chunks by kind, languages, size; and what was left out, and why."),
-        ("aur mem stats --json", "The same for a program."),
+        ("aur mem stats", "Files, chunks, languages, size, and the files that are left out."),
+        ("aur mem stats --json", "The counts as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Show what the memory holds, and what was left out of it.
+    """Show what is indexed and what is left out.
 
-    Left out are what git ignores, folders of tools, folders with generated names that git does not track, linked
-    worktrees, and files that are binary, generated, minified, over 600 kB or of no kind that is indexed.
+    Left out are files that git ignores, folders of tools, untracked folders with names of build output, linked
+    worktrees, and files that are binary, generated, minified, over 600 kB or of an unsupported type.
     """
     with wiring.open_existing().open_memory() as memory:
         stats = memory.stats()

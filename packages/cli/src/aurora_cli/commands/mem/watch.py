@@ -1,4 +1,4 @@
-"""`aur mem watch`: keep the index up to date while files change."""
+"""`aur mem watch`: index the project, and keep the index current."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["command"]
     "watch",
     cls=AurCommand,
     examples=(
-        ("aur mem watch", "Follow this project's files until Ctrl-C."),
-        ("aur mem watch --json", "The same, with one JSON object a change."),
+        ("aur mem watch", "Watch this project's files until Ctrl-C."),
+        ("aur mem watch --json", "One JSON object per change."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """Index the project, then follow its files.
+    """Index the project, and keep the index current.
 
-    It goes on until Ctrl-C. An edit can be found within a second. New ignore rules and commits are noticed too. A
-    folder that was never set up is set up first.
+    Runs until Ctrl-C. An edit can be found within a second; new ignore rules and commits are noticed too. A folder
+    without a project is set up first.
     """
     from aurora_core.watch import watch_files
 
     aurora = wiring.open_folder()
     aurora.set_up()
     with aurora.open_memory() as memory:
-        note(f"following {aurora.project.root}; Ctrl-C ends it")
+        note(f"watching {aurora.project.root}; stop with Ctrl-C")
         for change in watch_files(memory):
             if as_json:
                 emit_json_line({"paths": list(change.paths), **as_document(change.report)})

@@ -15,8 +15,8 @@ __all__ = ["command"]
     cls=AurGroup,
     entries=RUNS,
     examples=(
-        ("aur runs list", "The newest runs and how they ended."),
-        ("aur runs show spawn-1763690000000", "One of them, task by task."),
+        ("aur runs list", "The newest runs and their states."),
+        ("aur runs show spawn-1763690000000", "One run, task by task."),
     ),
 )
 def command() -> None:

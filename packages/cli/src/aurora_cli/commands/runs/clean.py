@@ -1,4 +1,4 @@
-"""`aur runs clean`: remove what old runs left behind."""
+"""`aur runs clean`: delete the data of old runs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["clean", "command"]
     "clean",
     cls=AurCommand,
     examples=(
-        ("aur runs clean --older-than 30", "Forget what ended more than a month ago."),
-        ("aur runs clean --older-than 0", "Forget everything that does not run now."),
+        ("aur runs clean --older-than 30", "Delete the data of runs that ended more than 30 days ago."),
+        ("aur runs clean --older-than 0", "Delete the data of all runs that are not running."),
     ),
 )
 @click.option(
-    "--older-than", "days", type=FiniteRange(min=0), required=True, metavar="DAYS", help="Age in days at least."
+    "--older-than", "days", type=FiniteRange(min=0), required=True, metavar="DAYS", help="Minimum age in days."
 )
 @json_option
 def command(*, days: float, as_json: bool) -> int:
-    """Remove what old runs left behind.
+    """Delete the data of old runs.
 
-    Their prompts, outputs and results go; such a run cannot be resumed or shown any more. That they ran, and the
-    journal's hash chain, stay. A run of which something is still alive is kept.
+    Deletes prompts, outputs and results; such a run can no longer be resumed or shown. The record that it ran and the
+    journal's hash chain stay. A run with live processes is kept.
     """
     return clean(days, as_json=as_json)
 

@@ -29,18 +29,18 @@ __all__ = ["command", "show_resumable"]
     cls=AurCommand,
     examples=(
         ("aur runs list", "The newest twenty runs."),
-        ("aur runs list --limit 100 --json", "More of them, for a program."),
+        ("aur runs list --limit 100 --json", "The newest hundred runs as JSON."),
     ),
 )
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many runs at most.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of runs.")
 @json_option
 def command(*, limit: int, as_json: bool) -> int:
-    """List runs, the newest first."""
+    """List runs, newest first."""
     journal = wiring.open_existing().project.runs_db
     found = list_checkpoints(journal, limit=limit)
     if not found:
         check_not_gone(journal)
-    return show(found, as_json=as_json, if_none="nothing has run in this project yet")
+    return show(found, as_json=as_json, if_none="no run in this project yet")
 
 
 def show(found: Sequence[RunSummary], *, as_json: bool, if_none: str) -> ExitCode:

@@ -1,4 +1,4 @@
-"""`aur runs show`: show a run and what came of its tasks."""
+"""`aur runs show`: show a run and the results of its tasks."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ __all__ = ["command"]
     "show",
     cls=AurCommand,
     examples=(
-        ("aur runs show spawn-1763690000000", "Its tasks, how each ended, and why."),
-        ("aur runs show spawn-1763690000000 --json", "The same with every task's output."),
-        ("aur runs show spawn-1763690000000 --recovery", "How its failures were met, step by step."),
+        ("aur runs show spawn-1763690000000", "Its tasks with their states and errors."),
+        ("aur runs show spawn-1763690000000 --json", "The run as JSON, with every task's output."),
+        ("aur runs show spawn-1763690000000 --recovery", "Retries, fallbacks and pauses, step by step."),
     ),
 )
 @run_argument
-@click.option("--recovery", is_flag=True, help="Show the path of every task through retries and fallbacks.")
+@click.option("--recovery", is_flag=True, help="Show the retries and fallbacks of each task.")
 @json_option
 def command(*, run_id: str, recovery: bool, as_json: bool) -> int:
-    """Show a run and what came of its tasks."""
+    """Show a run and the results of its tasks."""
     journal = wiring.open_existing().project.runs_db
     run, tasks = find_run(journal, run_id)
     if recovery:
