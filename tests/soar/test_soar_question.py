@@ -59,7 +59,7 @@ def test_a_question_of_stop_words_falls_back_to_its_longest_word() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "-- ::", "a"])
 def test_a_question_without_words_is_refused(text: str) -> None:
-    with pytest.raises(EmptyQuestionError, match="ask about something by its name"):
+    with pytest.raises(EmptyQuestionError, match="has no word to search for"):
         read_question(text)
 
 

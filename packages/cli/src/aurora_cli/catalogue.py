@@ -101,7 +101,9 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
     Entry(name="logs", module="logs", summary="Show the output of a task's agent.", section="Runs"),
-    Entry(name="pause", module="pause", summary="Pause a run: running tasks finish, no new task starts.", section="Runs"),
+    Entry(
+        name="pause", module="pause", summary="Pause a run: running tasks finish, no new task starts.", section="Runs"
+    ),
     Entry(name="resume", module="resume", summary="Resume a run that was paused or interrupted.", section="Runs"),
     Entry(name="cancel", module="cancel", summary="Cancel a run, or one of its tasks.", section="Runs"),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
