@@ -16,6 +16,8 @@ SpawnerError
 ├── RecoveryPolicyError    a policy that says something impossible: the field, and what it can be
 ├── ProviderStateError     the record of provider limits cannot be used: the path
 ├── PriceFileError     a user's table of prices that cannot be understood: path, line, field
+├── WorkspaceError     a worktree cannot be made, committed or removed without losing work: the path
+│   └── GitError       a git command failed: the command and git's own words
 └── AttemptRecordError an attempt's folder holds something unreadable
 
 A failed agent is no exception: it is a `SpawnResult`.
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -188,3 +191,21 @@ class ProviderStateError(SpawnerError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}; provider limits are not shared between runs until that is put right")
         self.path = path
+
+
+class WorkspaceError(SpawnerError):
+    """A worktree or a merge cannot go on without losing somebody's work."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+class GitError(WorkspaceError):
+    """A git command failed."""
+
+    def __init__(self, path: Path, command: Sequence[str], reason: str) -> None:
+        super().__init__(path, f"git {' '.join(command[:2])}: {reason}")
+        self.command = tuple(command)
+        self.reason = reason

@@ -1,0 +1,60 @@
+"""The attic: commits that were discarded, kept under refs of ours for a while."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from aurora_spawner.workspaces.git import Git
+
+ATTIC: Final = "refs/aurora/attic"
+KEEP_DAYS: Final = 30.0
+_DAY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtticEntry:
+    """One discarded head."""
+
+    ref: str
+    commit: str
+    name: str
+    """The branch that it was the head of."""
+    since: float
+    """Unix time."""
+
+
+def put_away(git: Git, branch: str, *, now: float | None = None) -> AtticEntry:
+    """Moves the head of a branch into the attic; the branch is gone afterwards. One step, also under a kill.
+
+    Raises:
+        GitError: There is no such branch, or it is checked out.
+    """
+    commit = git.text("rev-parse", "--verify", f"refs/heads/{branch}")
+    since = int(time.time() if now is None else now)
+    ref = f"{ATTIC}/{since}/{branch}"
+    change = f"start\ncreate {ref} {commit}\ndelete refs/heads/{branch} {commit}\nprepare\ncommit\n"
+    git.run("update-ref", "--stdin", stdin=change.encode())
+    return AtticEntry(ref=ref, commit=commit, name=branch, since=float(since))
+
+
+def list_attic(git: Git) -> list[AtticEntry]:
+    """Returns what was discarded, the newest first."""
+    entries = []
+    for line in git.text("for-each-ref", "--format=%(objectname) %(refname)", f"{ATTIC}/").splitlines():
+        commit, _, ref = line.partition(" ")
+        since, _, name = ref.removeprefix(f"{ATTIC}/").partition("/")
+        if since.isdecimal():
+            entries.append(AtticEntry(ref=ref, commit=commit, name=name, since=float(since)))
+    return sorted(entries, key=lambda entry: -entry.since)
+
+
+def sweep_attic(git: Git, *, keep_days: float = KEEP_DAYS, now: float | None = None) -> list[AtticEntry]:
+    """Removes what was discarded longer ago than `keep_days`; returns it. Git deletes the objects in its own time."""
+    latest = (time.time() if now is None else now) - keep_days * _DAY_S
+    old = [entry for entry in list_attic(git) if entry.since < latest]
+    for entry in old:
+        git.run("update-ref", "-d", entry.ref, entry.commit)
+    return old

@@ -1,0 +1,147 @@
+"""The git program, run so that it never asks and says why it failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import GitError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+TIMEOUT_S: Final = 300.0
+LOCK_WAIT_S: Final = 10.0
+"""Time for another git process to release a lock file."""
+_LOCK_PAUSE_S: Final = 0.05
+_LOCKED: Final = ("unable to create", "cannot lock ref", "could not lock config file", "failed to lock")
+# Where git is and what the user configured; all other GIT_ variables belong to whoever started us, such as a hook.
+_KEPT: Final = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH"})
+_ENVIRONMENT: Final = {
+    "GIT_EDITOR": ":",
+    "GIT_SEQUENCE_EDITOR": ":",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "false",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "LC_ALL": "C",
+}
+_SETTINGS: Final = (
+    "commit.gpgSign=false",
+    "core.pager=cat",
+    "core.quotePath=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+)
+_IDENTITY: Final = {"name": "Aurora", "email": "aurora@localhost"}
+
+
+class Git:
+    """The git program in one folder of a repository.
+
+    Attributes:
+        folder: the working folder of each command.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        accepted: Collection[int] = (0,),
+    ) -> Output:
+        """Runs one command; runs it again while another git process holds a lock.
+
+        Args:
+            environment: Variables for this command alone, such as an index file.
+            accepted: Exit statuses that are answers, not failures.
+
+        Raises:
+            GitError: Git is not installed, the folder is gone, or the command failed; with git's own words.
+        """
+        until = time.monotonic() + LOCK_WAIT_S
+        while True:
+            status, stdout, stderr = self._start(arguments, stdin, environment or {})
+            if status in accepted:
+                return Output(status, stdout)
+            if not _is_locked(stderr) or time.monotonic() > until:
+                raise GitError(self.folder, arguments, _reason(stderr, stdout, status))
+            time.sleep(_LOCK_PAUSE_S)
+
+    def text(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Returns the output of one command without the line end."""
+        return self.run(*arguments, environment=environment).text
+
+    def succeeds(self, *arguments: str) -> bool:
+        """Returns True if a question of git's is answered with yes (exit status 0), False for no (1)."""
+        return self.run(*arguments, accepted=(0, 1)).status == 0
+
+    def identity(self) -> dict[str, str]:
+        """Returns variables that name an author if the user has configured none."""
+        variables: dict[str, str] = {}
+        for part, default in _IDENTITY.items():
+            if not self.run("config", f"user.{part}", accepted=(0, 1)).text:
+                variables |= {f"GIT_{role}_{part.upper()}": default for role in ("AUTHOR", "COMMITTER")}
+        return variables
+
+    def _start(
+        self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str]
+    ) -> tuple[int, bytes, bytes]:
+        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        inherited = {
+            name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
+        }
+        try:
+            done = subprocess.run(
+                ["git", "--no-pager", *settings, *arguments],
+                cwd=self.folder,
+                env={**inherited, **_ENVIRONMENT, **environment},
+                input=stdin if stdin is not None else b"",
+                capture_output=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise GitError(self.folder, arguments, f"did not end within {TIMEOUT_S:.0f} s") from error
+        except (OSError, ValueError) as error:
+            raise GitError(self.folder, arguments, f"could not be started: {error}") from error
+        return done.returncode, done.stdout, done.stderr
+
+
+class Output:
+    """The answer of one git command.
+
+    Attributes:
+        status: the exit status.
+        data: the standard output, as bytes; file names need not be UTF-8.
+    """
+
+    def __init__(self, status: int, data: bytes) -> None:
+        self.status = status
+        self.data = data
+
+    @property
+    def text(self) -> str:
+        """The standard output without the line end; bytes that are not UTF-8 survive as surrogates."""
+        return os.fsdecode(self.data).rstrip("\n")
+
+    @property
+    def fields(self) -> list[str]:
+        """The standard output of a command with `-z`, split at its NUL bytes."""
+        return [os.fsdecode(field) for field in self.data.split(b"\0") if field]
+
+
+def _is_locked(stderr: bytes) -> bool:
+    said = os.fsdecode(stderr).lower()
+    return any(sign in said for sign in _LOCKED) and "file exists" in said
+
+
+def _reason(stderr: bytes, stdout: bytes, status: int) -> str:
+    said = os.fsdecode(stderr).strip() or os.fsdecode(stdout).strip()
+    return said or f"exit status {status}"

@@ -1,0 +1,300 @@
+"""A git worktree for each task: made from a base, locked while it holds work, removed when it holds none."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.workspaces.git import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BRANCHES: Final = "aurora"
+"""First part of the name of every branch of ours."""
+BASES: Final = "refs/aurora/bases"
+"""Refs that remember what each task started from."""
+_INITIALIZING: Final = "initializing"
+"""Git's own lock reason while it makes a worktree."""
+_SLUG_LENGTH: Final = 48
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worktree:
+    """A checkout of one task."""
+
+    path: Path
+    branch: str
+    """Without `refs/heads/`."""
+    base: str
+    """The commit that the task started from."""
+    run_id: str
+    task_id: str
+
+    @property
+    def git(self) -> Git:
+        """Git in this worktree."""
+        return Git(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsaved:
+    """Work in a worktree that no commit holds; file names are relative to the worktree."""
+
+    changed: tuple[str, ...] = ()
+    """Tracked files with changes, and untracked ones."""
+    ignored: tuple[str, ...] = ()
+    """Files that `.gitignore` hides, folders as one entry."""
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.ignored)
+
+
+class Workspaces:
+    """Worktrees for the tasks of one run; several processes may make worktrees of one repository at the same time.
+
+    Args:
+        repository: a folder inside the user's checkout.
+        home: the folder for worktrees, outside the project; every repository gets a folder of its own there.
+        run_id: a name that can stand in a branch.
+
+    Raises:
+        WorkspaceError: The folder is in no git repository, `home` lies inside the project, or the repository needs
+            what worktrees do not have (submodules, Git LFS that is not installed).
+    """
+
+    def __init__(self, repository: Path, *, home: Path, run_id: str) -> None:
+        self.git = Git(_toplevel(repository))
+        self.run_id = _checked_name(self.git, run_id)
+        self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        self._home = home.absolute() / _folder_name(self._common)
+        if self._home.is_relative_to(self.git.folder):
+            raise WorkspaceError(home, f"lies inside the project {self.git.folder}; choose a folder outside")
+        _check_supported(self.git)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds this run's worktrees."""
+        return self._home / self.run_id
+
+    def create(self, task_id: str, base: str) -> Worktree:
+        """Makes the worktree of a task, or finds the one that is there already.
+
+        A worktree that a crash left half made is made again; no agent has worked in it yet.
+
+        Args:
+            base: A commit.
+
+        Raises:
+            WorkspaceError: Its path or branch is taken by something else.
+            GitError: Git failed, a hook of the user's included.
+        """
+        worktree = self._planned(task_id, base)
+        make_private_folder(worktree.path.parent)
+        with self._alone():
+            known = self._registered().get(worktree.path)
+            if known is not None and known.locked == _INITIALIZING:
+                self._drop_half_made(worktree)
+                known = None
+            if known is not None:
+                return self._found(worktree, known)
+            if worktree.path.exists():
+                self._drop_empty(worktree)
+            self._add(worktree)
+        return worktree
+
+    def unsaved(self, worktree: Worktree) -> Unsaved:
+        """Returns what would be lost if the folder were deleted."""
+        listing = worktree.git.run("status", "--porcelain=v1", "-z", "--no-renames", "--ignored=traditional").fields
+        ignored = tuple(entry[3:] for entry in listing if entry.startswith("!!"))
+        return Unsaved(changed=tuple(entry[3:] for entry in listing if not entry.startswith("!!")), ignored=ignored)
+
+    def remove(self, worktree: Worktree, *, ignored_too: bool = False) -> None:
+        """Removes a worktree whose commits are on other refs than its branch; the branch goes, too.
+
+        Args:
+            ignored_too: Remove files that `.gitignore` hides, such as build output.
+
+        Raises:
+            WorkspaceError: It holds work that nothing else holds; the message says which.
+        """
+        if worktree.path.exists():
+            unsaved = self.unsaved(worktree)
+            lost = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
+            if lost:
+                raise WorkspaceError(worktree.path, f"holds files that no commit has: {_first(lost)}")
+        for ref in {f"refs/heads/{worktree.branch}", *self._head_of(worktree)}:
+            self._check_reachable_elsewhere(worktree, ref)
+        with self._alone():
+            self._unregister(worktree)
+            self.git.run("update-ref", "-d", f"refs/heads/{worktree.branch}")
+            self.git.run("update-ref", "-d", _base_ref(worktree))
+
+    def lock(self, worktree: Worktree, reason: str) -> None:
+        """Keeps git and people from removing a worktree; replaces an earlier reason."""
+        with self._alone():
+            self.git.run("worktree", "unlock", str(worktree.path), accepted=(0, 128))
+            self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
+
+    def existing(self) -> list[Worktree]:
+        """Returns the worktrees of this run, those of an earlier process included; a task id is given as its slug."""
+        listing = self.git.text("for-each-ref", "--format=%(objectname) %(refname)", f"{BASES}/{self.run_id}/")
+        bases = {
+            name.rpartition("/")[2]: commit
+            for commit, _, name in (line.partition(" ") for line in listing.splitlines())
+        }
+        found = []
+        for path, known in sorted(self._registered().items()):
+            base = bases.get(path.name)
+            if path.parent == self.folder and known.branch and base:
+                found.append(
+                    Worktree(path=path, branch=known.branch, base=base, run_id=self.run_id, task_id=path.name)
+                )
+        return found
+
+    def _planned(self, task_id: str, base: str) -> Worktree:
+        name = slug(task_id)
+        commit = self.git.text("rev-parse", "--verify", f"{base}^{{commit}}")
+        branch = f"{BRANCHES}/{self.run_id}/{name}"
+        return Worktree(path=self.folder / name, branch=branch, base=commit, run_id=self.run_id, task_id=task_id)
+
+    def _add(self, worktree: Worktree) -> None:
+        branch = f"refs/heads/{worktree.branch}"
+        there = self.git.run("rev-parse", "--verify", "--quiet", branch, accepted=(0, 1)).text
+        if there and there != worktree.base:
+            raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
+        self.git.run("update-ref", _base_ref(worktree), worktree.base)
+        reason = f"aurora: work of task {worktree.task_id} in run {worktree.run_id}"
+        how = (
+            (str(worktree.path), worktree.branch)
+            if there
+            else ("-b", worktree.branch, str(worktree.path), worktree.base)
+        )
+        self.git.run("worktree", "add", "--quiet", "--lock", "--reason", reason, *how)
+
+    def _found(self, worktree: Worktree, known: _Registered) -> Worktree:
+        if known.branch != worktree.branch:
+            raise WorkspaceError(worktree.path, f"is a worktree of {known.branch or 'no branch'}; remove it first")
+        if not worktree.path.is_dir():
+            raise WorkspaceError(
+                worktree.path, "was removed while git still lists it; `git worktree prune` forgets it"
+            )
+        return worktree
+
+    def _drop_half_made(self, worktree: Worktree) -> None:
+        self._unregister(worktree)
+        if worktree.path.exists():
+            shutil.rmtree(worktree.path)
+
+    def _drop_empty(self, worktree: Worktree) -> None:
+        """Removes a folder that git had made before it listed the worktree: it holds a `.git` file at most."""
+        content = [path.name for path in worktree.path.iterdir()]
+        if content not in ([], [".git"]) or (worktree.path / ".git").is_dir():
+            raise WorkspaceError(worktree.path, "exists and is no worktree of this repository; move it away")
+        shutil.rmtree(worktree.path)
+        self.git.run("worktree", "prune")
+
+    def _unregister(self, worktree: Worktree) -> None:
+        self.git.run("worktree", "unlock", str(worktree.path), accepted=(0, 128))
+        if worktree.path.exists():
+            self.git.run("worktree", "remove", "--force", str(worktree.path))
+        else:
+            self.git.run("worktree", "prune")
+
+    def _head_of(self, worktree: Worktree) -> tuple[str, ...]:
+        """The commit that is checked out, which need not be on the task's branch."""
+        return (worktree.git.text("rev-parse", "HEAD"),) if worktree.path.exists() else ()
+
+    def _check_reachable_elsewhere(self, worktree: Worktree, revision: str) -> None:
+        own = f"refs/heads/{worktree.branch}"
+        commit = self.git.run("rev-parse", "--verify", "--quiet", revision, accepted=(0, 1)).text
+        if not commit:
+            return
+        holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()
+        if not any(holder != own and not holder.startswith(f"{BASES}/") for holder in holders):
+            raise WorkspaceError(worktree.path, f"has commits that no other branch has, up to {commit[:12]}")
+
+    def _registered(self) -> dict[Path, _Registered]:
+        worktrees: dict[Path, _Registered] = {}
+        for block in os.fsdecode(self.git.run("worktree", "list", "--porcelain", "-z").data).split("\0\0"):
+            words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
+            if "worktree" in words:
+                branch = words.get("branch", "").removeprefix("refs/heads/")
+                worktrees[Path(words["worktree"])] = _Registered(branch=branch or None, locked=words.get("locked"))
+        return worktrees
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Lets one process at a time change the list of worktrees: git itself fails when two do."""
+        make_private_folder(self._home)
+        descriptor = os.open(self._home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Registered:
+    branch: str | None
+    locked: str | None
+
+
+def _base_ref(worktree: Worktree) -> str:
+    return f"{BASES}/{worktree.run_id}/{worktree.path.name}"
+
+
+def slug(name: str) -> str:
+    """Returns a name that can stand in a branch and a path; different names give different slugs."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH].rstrip("-")
+    return plain if plain == name else f"{plain or 'task'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _toplevel(folder: Path) -> Path:
+    try:
+        return Path(Git(folder).text("rev-parse", "--path-format=absolute", "--show-toplevel"))
+    except GitError as error:
+        raise WorkspaceError(folder, f"is in no git checkout ({error.reason}); use --isolation none") from error
+
+
+def _checked_name(git: Git, run_id: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_id) or not git.succeeds(
+        "check-ref-format", f"refs/heads/{run_id}"
+    ):
+        raise WorkspaceError(git.folder, f"{run_id!r} cannot be part of a branch's name")
+    return run_id
+
+
+def _folder_name(common: Path) -> str:
+    """A name for a repository's folder of worktrees: readable, and different for two repositories of one name."""
+    place = common.resolve()
+    return f"{slug(place.parent.name)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"
+
+
+def _check_supported(git: Git) -> None:
+    submodules = [
+        entry.partition("\t")[2]
+        for entry in git.run("ls-files", "--stage", "-z").fields
+        if entry.startswith("160000")
+    ]
+    if submodules:
+        problem = f"has submodules ({_first(submodules)}), which a worktree does not get; use --isolation none"
+        raise WorkspaceError(git.folder, problem)
+    attributes = git.folder / ".gitattributes"
+    if attributes.is_file() and b"filter=lfs" in attributes.read_bytes() and shutil.which("git-lfs") is None:
+        raise WorkspaceError(git.folder, "keeps files in Git LFS; install git-lfs, or use --isolation none")
+
+
+def _first(names: tuple[str, ...] | list[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,357 @@
+"""The merge queue: what conflicts or fails is named and kept, the rest arrives, and nothing else moves."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.spawner.workspaces.repository import Repository, make_repository, write
+
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.forecast import forecast
+from aurora_spawner.workspaces.merge_queue import Check, Delivery, MergeQueue, Outcome, Work
+from aurora_spawner.workspaces.results import commit_work
+from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
+
+Edit = Callable[[Path], None]
+
+
+def change(file: str, old: str, new: str) -> Edit:
+    def edit(folder: Path) -> None:
+        path = folder / file
+        path.write_text(path.read_text().replace(old, new))
+
+    return edit
+
+
+def work(workspaces: Workspaces, task: str, edit: Edit, base: str = "HEAD") -> Work:
+    worktree = workspaces.create(task, base)
+    edit(worktree.path)
+    result = commit_work(worktree, f"Do {task}\n", trailers={"Aurora-Task": task})
+    assert result.commit is not None
+    return Work(task_id=task, commit=result.commit, branch=worktree.branch, agent="tester")
+
+
+def queue(repository: Repository, check: Callable[[str], Check] | None = None) -> MergeQueue:
+    head = repository("rev-parse", "main")
+    return MergeQueue(git=repository.git, run_id="run-1", target="main", base=head, check=check)
+
+
+def checks(repository: Repository, good: Callable[[str], bool]) -> tuple[Callable[[str], Check], list[str]]:
+    """A check of the file `app.py` at a commit, and the commits that it was asked about."""
+    asked: list[str] = []
+
+    def check(commit: str) -> Check:
+        asked.append(commit)
+        return Check.PASSED if good(repository.shown(commit, "app.py")) else Check.FAILED
+
+    return check, asked
+
+
+def test_of_three_that_clash_and_three_that_do_not_nothing_is_lost(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    write(repository.path, {"app.py": "the user's own work\n", "untracked.txt": "mine\n"})
+    before = repository.state()
+    works = [work(workspaces, f"clash-{n}", change("app.py", "line 3\n", f"line {n} of {n}\n")) for n in range(3)]
+    works += [work(workspaces, f"free-{n}", lambda at, n=n: write(at, {f"new-{n}.py": "1\n"})) for n in range(3)]  # type: ignore[misc]
+    merging = queue(repository)
+    batch = merging.merge(works)
+    assert [each.outcome for each in batch.merged] == [Outcome.MERGED, *[Outcome.CONFLICT] * 2, *[Outcome.MERGED] * 3]
+    assert [(each.files, each.clashes_with) for each in batch.merged[1:3]] == [(("app.py",), "clash-0")] * 2
+    assert not batch.is_complete
+    assert repository.state() == before
+    for each in works:
+        assert repository("for-each-ref", "--contains", each.commit, "--format=%(refname)")
+    assert repository.files(merging.branch) == [
+        ".gitignore", "app.py", "docs/guide.md", "new-0.py", "new-1.py", "new-2.py",
+    ]  # fmt: skip
+    body = repository("show", "-s", "--format=%B", merging.branch)
+    assert body == "Merge task free-2\n\nAurora-Run: run-1\nAurora-Task: free-2\nAurora-Agent: tester"
+
+
+def test_two_that_are_good_alone_and_fail_together_are_named(repository: Repository, workspaces: Workspaces) -> None:
+    works = [
+        work(workspaces, "innocent", change("app.py", "line 1\n", "line one\n")),
+        work(workspaces, "left", change("app.py", "line 5\n", "LEFT\n")),
+        work(workspaces, "bystander", change("app.py", "line 9\n", "line nine\n")),
+        work(workspaces, "right", change("app.py", "line 14\n", "RIGHT\n")),
+        work(workspaces, "last", change("app.py", "line 18\n", "line eighteen\n")),
+    ]
+    check, _ = checks(repository, lambda text: not ("LEFT" in text and "RIGHT" in text))
+    merging = queue(repository, check)
+    batch = merging.merge(works)
+    answers = {each.work.task_id: (each.outcome, each.clashes_with) for each in batch.merged}
+    assert answers.pop("right") == (Outcome.RED, "left")
+    assert set(answers.values()) == {(Outcome.MERGED, None)}
+    text = repository.shown(merging.branch, "app.py")
+    assert "LEFT" in text
+    assert "RIGHT" not in text
+    assert "eighteen" in text
+
+
+def test_one_that_fails_alone_blames_nobody_else(repository: Repository, workspaces: Workspaces) -> None:
+    works = [
+        work(workspaces, "good", change("app.py", "line 1\n", "line one\n")),
+        work(workspaces, "bad", change("app.py", "line 9\n", "BROKEN\n")),
+    ]
+    check, _ = checks(repository, lambda text: "BROKEN" not in text)
+    batch = queue(repository, check).merge(works)
+    assert [(each.outcome, each.clashes_with) for each in batch.merged] == [
+        (Outcome.MERGED, None),
+        (Outcome.RED, None),
+    ]
+
+
+def test_what_stands_on_failing_work_is_left_out_with_it(repository: Repository, workspaces: Workspaces) -> None:
+    bad = work(workspaces, "bad", change("app.py", "line 9\n", "BROKEN\n"))
+    after = work(workspaces, "after", change("app.py", "line 18\n", "line eighteen\n"), base=bad.commit)
+    check, _ = checks(repository, lambda text: "BROKEN" not in text)
+    merging = queue(repository, check)
+    batch = merging.merge([bad, after])
+    assert [(each.outcome, each.clashes_with) for each in batch.merged] == [(Outcome.RED, None), (Outcome.RED, "bad")]
+    assert merging.head == repository("rev-parse", "main")
+
+
+def test_a_flaky_check_blames_nobody(repository: Repository, workspaces: Workspaces) -> None:
+    answers = iter([Check.FAILED, Check.PASSED])
+    batch = queue(repository, lambda _: next(answers)).merge(
+        [work(workspaces, "a", lambda at: write(at, {"a": "1"}))]
+    )
+    assert batch.flaky
+    assert batch.is_complete
+
+
+def test_a_check_that_fails_on_the_base_blames_nobody(repository: Repository, workspaces: Workspaces) -> None:
+    batch = queue(repository, lambda _: Check.FAILED).merge([work(workspaces, "a", lambda at: write(at, {"a": "1"}))])
+    assert batch.base_fails
+    assert batch.is_complete
+
+
+def test_a_queue_that_was_killed_goes_on_where_it_was(repository: Repository, workspaces: Workspaces) -> None:
+    first = work(workspaces, "first", lambda at: write(at, {"a": "1"}))
+    second = work(workspaces, "second", lambda at: write(at, {"b": "1"}))
+    queue(repository).merge([first])
+    later = queue(repository)
+    head = later.head
+    assert later.merge([first]).is_complete
+    assert later.head == head
+    later.merge([first, second])
+    assert repository("rev-list", "--count", "--merges", later.branch) == "2"
+
+
+def test_another_process_that_moves_the_branch_is_noticed(repository: Repository, workspaces: Workspaces) -> None:
+    works = [work(workspaces, "a", lambda at: write(at, {"a": "1"}))]
+
+    def meanwhile(_: str) -> Check:
+        repository("update-ref", f"refs/heads/{merging.branch}", works[0].commit)
+        return Check.PASSED
+
+    merging = queue(repository, meanwhile)
+    with pytest.raises(WorkspaceError, match="another process moved"):
+        merging.merge(works)
+
+
+def _merged_queue(
+    repository: Repository, workspaces: Workspaces, check: Callable[[str], Check] | None = None
+) -> MergeQueue:
+    merging = queue(repository, check)
+    assert merging.merge([work(workspaces, "a", change("app.py", "line 1\n", "line one\n"))]).is_complete
+    return merging
+
+
+def test_a_target_that_is_not_checked_out_is_moved(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    repository("checkout", "-qb", "elsewhere")
+    assert merging.deliver() is Delivery.FAST_FORWARDED
+    assert merging.deliver() is Delivery.UP_TO_DATE
+    assert repository("rev-parse", "main") == merging.head
+
+
+def test_a_checked_out_target_is_updated_only_when_clean_and_asked(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    merging = _merged_queue(repository, workspaces)
+    before = repository("rev-parse", "main")
+    assert merging.deliver() is Delivery.CHECKED_OUT
+    write(repository.path, {"untracked.txt": "mine\n"})
+    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
+    assert repository("rev-parse", "main") == before
+    (repository.path / "untracked.txt").unlink()
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert "line one" in (repository.path / "app.py").read_text()
+    assert repository("status", "--porcelain") == ""
+
+
+def test_a_target_that_moved_is_merged_and_checked_again(repository: Repository, workspaces: Workspaces) -> None:
+    check, asked = checks(repository, lambda text: "BROKEN" not in text)
+    merging = _merged_queue(repository, workspaces, check)
+    repository.commit({"other.py": "1\n"}, "the user's commit")
+    repository("checkout", "-qb", "elsewhere")
+    assert merging.deliver() is Delivery.MERGED
+    assert repository("rev-parse", "main") == asked[-1] == merging.head
+    assert {"other.py", "app.py"} < set(repository.files("main"))
+
+
+def test_a_target_whose_new_commits_fail_with_the_work_stays(repository: Repository, workspaces: Workspaces) -> None:
+    check, _ = checks(repository, lambda text: "BROKEN" not in text)
+    merging = _merged_queue(repository, workspaces, check)
+    moved = repository.commit({"app.py": (repository.path / "app.py").read_text() + "BROKEN\n"})
+    repository("checkout", "-qb", "elsewhere")
+    assert merging.deliver() is Delivery.RED
+    assert repository("rev-parse", "main") == moved
+
+
+def test_a_target_whose_new_commits_conflict_stays(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    moved = repository.commit({"app.py": "all new\n"})
+    repository("checkout", "-qb", "elsewhere")
+    assert merging.deliver() is Delivery.CONFLICT
+    assert repository("rev-parse", "main") == moved
+
+
+def test_a_target_that_never_rests_is_left(repository: Repository, workspaces: Workspaces) -> None:
+    def moving(_: str) -> Check:
+        tree = repository("rev-parse", "main^{tree}")
+        repository("update-ref", "refs/heads/main", repository("commit-tree", tree, "-p", "main", "-m", "again"))
+        return Check.PASSED
+
+    merging = _merged_queue(repository, workspaces, moving)
+    repository("checkout", "-qb", "elsewhere")
+    assert merging.deliver() is Delivery.MOVING
+
+
+def test_without_the_target_the_work_stays_on_its_branch(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    repository("checkout", "-qb", "elsewhere")
+    repository("branch", "-qD", "main")
+    with pytest.raises(WorkspaceError, match=f"no branch main; the work is on {merging.branch}"):
+        merging.deliver()
+
+
+def test_a_forecast_sees_conflicts_of_unsaved_work_and_changes_nothing(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    one, two, three, four = (workspaces.create(f"t{number}", "HEAD") for number in range(4))
+    change("app.py", "line 3\n", "mine\n")(one.path)
+    change("app.py", "line 3\n", "yours\n")(two.path)
+    change("app.py", "line 18\n", "elsewhere\n")(three.path)
+    repository("mv", "docs", "manual", folder=four.path)
+    write(three.path, {"docs/more.md": "1\n"})
+    indexes = [repository("ls-files", "--stage", folder=each.path) for each in (one, two, three, four)]
+    found = {(each.first.task_id, each.second.task_id): each.files for each in forecast([one, two, three, four])}
+    assert found.pop(("t0", "t1")) == ("app.py",)
+    assert list(found) == [("t2", "t3")]  # a file was added to a folder that the other renamed
+    assert indexes == [repository("ls-files", "--stage", folder=each.path) for each in (one, two, three, four)]
+
+
+FILES = ("a.py", "b.py", "lib/c.py", "lib/d.py")
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> list[tuple[str, str, int]]:
+    kinds = st.sampled_from(["edit", "add", "delete", "rename", "mode", "binary"])
+    return draw(st.lists(st.tuples(kinds, st.sampled_from(FILES), st.integers(0, 9)), min_size=1, max_size=3))
+
+
+def apply(worktree: Worktree, changes: list[tuple[str, str, int]], task: str) -> None:
+    for kind, name, number in changes:
+        path = worktree.path / name
+        if kind == "add":
+            write(worktree.path, {f"{path.parent.name}-{number}.txt": task})
+        elif kind == "binary":
+            (worktree.path / f"blob-{number}").write_bytes(random.Random(number).randbytes(200))
+        elif path.exists():
+            if kind == "edit":
+                lines = path.read_text().splitlines(keepends=True)
+                lines[number] = f"{task} {number}\n"
+                path.write_text("".join(lines))
+            elif kind == "delete":
+                path.unlink()
+            elif kind == "rename":
+                path.rename(path.with_name(f"moved-{number}.py"))
+            else:
+                path.chmod(0o755)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(edits(), min_size=2, max_size=6))
+def test_whatever_agents_do_each_commit_is_merged_or_named(
+    tmp_path_factory: pytest.TempPathFactory, plans: list[list[tuple[str, str, int]]]
+) -> None:
+    folder = tmp_path_factory.mktemp("merge")
+    repository = make_repository(
+        folder / "project", {name: "".join(f"{name} {n}\n" for n in range(10)) for name in FILES}
+    )
+    write(repository.path, {"a.py": "dirty\n", "untracked": "mine"})
+    before = repository.state()
+    workspaces = Workspaces(repository.path, home=folder / "home", run_id="run-1")
+    works = []
+    for number, plan in enumerate(plans):
+        task = f"task-{number}"
+        worktree = workspaces.create(task, "main")
+        apply(worktree, plan, task)
+        result = commit_work(worktree, task, trailers={"Aurora-Task": task})
+        if result.commit is not None:
+            works.append(Work(task_id=task, commit=result.commit, branch=result.branch))
+    merging = queue(repository)
+    batch = merging.merge(works)
+    reference = folder / "reference"
+    repository("worktree", "add", "-q", "--detach", str(reference), "main")
+    for answer in batch.merged:
+        arrived = subprocess.run(
+            ["git", "merge", "-q", "--no-ff", "-m", "m", answer.work.commit],
+            cwd=reference,
+            capture_output=True,
+            check=False,
+        )
+        assert (arrived.returncode == 0) == (answer.outcome is Outcome.MERGED)
+        if arrived.returncode:
+            repository("merge", "--abort", folder=reference)
+            assert answer.files
+    tree = repository("rev-parse", f"{merging.head}^{{tree}}")
+    assert tree == repository("rev-parse", "HEAD^{tree}", folder=reference)
+    assert repository.state() == before
+    assert not list(repository.path.rglob("*.lock"))
+
+
+def test_killed_at_any_moment_the_next_queue_ends_the_same_way(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    """SIGKILL between any two commands of git: what is merged stays, what is not is merged by the next one."""
+    works = [work(workspaces, f"t{n}", lambda at, n=n: write(at, {f"new-{n}.py": "1\n"})) for n in range(2)]  # type: ignore[misc]
+    works.append(work(workspaces, "clash", lambda at: write(at, {"new-0.py": "2\n"})))
+    program = f"""
+import sys; from pathlib import Path
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
+calls, limit, run = 0, int(sys.argv[1]), Git.run
+def dying(self, *arguments, **more):
+    global calls
+    calls += 1
+    if calls > limit:
+        import os, signal; os.kill(os.getpid(), signal.SIGKILL)
+    return run(self, *arguments, **more)
+Git.run = dying
+works = [Work(task_id=t, commit=c, branch=b) for t, c, b in {[(w.task_id, w.commit, w.branch) for w in works]!r}]
+merging = MergeQueue(git=Git(Path({str(repository.path)!r})), run_id="run-1", target="main", base="main")
+for each in works:
+    merging.merge([each])
+"""
+    for limit in range(2, 60, 6):
+        killed = subprocess.run(
+            [sys.executable, "-c", program, str(limit)], capture_output=True, text=True, check=False
+        )
+        if killed.returncode == 0:
+            break
+        assert killed.returncode == -9, killed.stderr
+        batch = queue(repository).merge(works)
+        assert [each.outcome for each in batch.merged] == [Outcome.MERGED, Outcome.MERGED, Outcome.CONFLICT]
+        assert repository("rev-list", "--count", "--merges", "aurora/run-1/integration") == "2"
+        repository("update-ref", "-d", "refs/heads/aurora/run-1/integration")
+    else:
+        raise AssertionError("it was never left alive")

@@ -1,0 +1,271 @@
+"""Worktrees: made from what was asked for, never removed with work in them."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.spawner.workspaces.repository import Repository, make_repository, write
+
+from aurora_spawner import SpawnerError
+from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
+from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.results import commit_work
+from aurora_spawner.workspaces.worktrees import Workspaces, slug
+
+TRAILERS = {"Aurora-Run": "run-1", "Aurora-Task": "a"}
+
+
+def test_a_snapshot_holds_uncommitted_work_and_the_checkout_is_untouched(repository: Repository) -> None:
+    write(repository.path, {"app.py": "changed\n", "new.txt": "new\n", "debug.log": "ignored\n"})
+    repository("add", "new.txt")
+    write(repository.path, {"new.txt": "newer\n", "docs/guide.md": None})
+    before = repository.state()
+    base = read_base(repository.git, include_dirty=True)
+    assert repository.state() == before
+    assert base.has_snapshot
+    assert base.branch == "main"
+    assert repository.shown(base.commit, "new.txt") == "newer"
+    assert repository.shown(base.commit, "app.py") == "changed"
+    assert repository.files(base.commit) == [".gitignore", "app.py", "new.txt"]
+    assert repository("rev-parse", f"{base.commit}^") == base.head == repository("rev-parse", "HEAD")
+    assert set(base.dirty) == {"app.py", "new.txt", "docs/guide.md"}
+
+
+def test_without_a_snapshot_the_base_is_the_commit(repository: Repository) -> None:
+    write(repository.path, {"app.py": "changed\n"})
+    base = read_base(repository.git)
+    assert (base.commit, base.has_snapshot, base.dirty) == (repository("rev-parse", "HEAD"), False, ("app.py",))
+
+
+def test_no_snapshot_is_made_of_conflicts(repository: Repository) -> None:
+    repository("checkout", "-qb", "other")
+    repository.commit({"app.py": "theirs\n"})
+    repository("checkout", "-q", "main")
+    repository.commit({"app.py": "ours\n"})
+    with pytest.raises(subprocess.CalledProcessError):
+        repository("merge", "other")
+    with pytest.raises(WorkspaceError, match="have conflicts"):
+        read_base(repository.git, include_dirty=True)
+
+
+def test_an_empty_repository_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    Git(tmp_path / "empty").run("init", "--quiet")
+    with pytest.raises(WorkspaceError, match="no commit yet"):
+        read_base(Git(tmp_path / "empty"))
+
+
+def test_a_folder_outside_git_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match="no git checkout"):
+        Workspaces(tmp_path, home=tmp_path / "home", run_id="r")
+
+
+def test_worktrees_inside_the_project_are_refused(repository: Repository) -> None:
+    with pytest.raises(WorkspaceError, match="choose a folder outside"):
+        Workspaces(repository.path, home=repository.path / ".aurora", run_id="r")
+
+
+def test_submodules_are_refused_with_a_reason(repository: Repository, tmp_path: Path) -> None:
+    other = make_repository(tmp_path / "library", {"lib.py": ""})
+    repository("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path), "libs/x")
+    repository("commit", "-qm", "library")
+    with pytest.raises(WorkspaceError, match="submodules \\(libs/x\\)"):
+        Workspaces(repository.path, home=tmp_path / "home", run_id="r")
+
+
+def test_lfs_without_its_program_is_refused(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(repository.path, {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n"})
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(WorkspaceError, match="install git-lfs"):
+        Workspaces(repository.path, home=tmp_path / "home", run_id="r")
+
+
+def test_a_worktree_is_a_locked_private_checkout_of_the_base(repository: Repository, workspaces: Workspaces) -> None:
+    base = read_base(repository.git).commit
+    worktree = workspaces.create("fix the login", base)
+    assert (worktree.path / "app.py").read_text() == (repository.path / "app.py").read_text()
+    assert repository("rev-parse", worktree.branch) == base
+    assert worktree.branch == f"aurora/run-1/{slug('fix the login')}"
+    assert stat.S_IMODE(worktree.path.parent.stat().st_mode) == 0o700
+    with pytest.raises(subprocess.CalledProcessError):
+        repository("worktree", "remove", "--force", str(worktree.path))
+    assert workspaces.create("fix the login", base) == worktree
+    assert [each.path for each in workspaces.existing()] == [worktree.path]
+
+
+def test_ten_at_once_and_two_processes(repository: Repository, workspaces: Workspaces) -> None:
+    program = (
+        "import sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
+        "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-2')\n"
+        "[made.create(f'other-{number}', 'HEAD') for number in range(5)]"
+    )
+    home = workspaces.folder.parent.parent
+    other = subprocess.Popen([sys.executable, "-c", program, repository.path, home])
+    with ThreadPoolExecutor(10) as pool:
+        made = list(pool.map(lambda number: workspaces.create(f"task-{number}", "HEAD"), range(10)))
+    assert other.wait(30) == 0
+    assert len({worktree.path for worktree in made}) == 10
+    assert len(repository("worktree", "list").splitlines()) == 16
+
+
+def test_killed_while_it_makes_one_the_next_start_makes_it(repository: Repository, workspaces: Workspaces) -> None:
+    """The moments are random; every worktree that git left half made is made anew."""
+    for number in range(400):
+        write(repository.path, {f"many/{number}.txt": str(number)})
+    repository("add", "--all")
+    repository("commit", "-qm", "many")
+    program = (
+        "import sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
+        "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-1'); print('go', flush=True)\n"
+        "made.create(sys.argv[3], 'HEAD')"
+    )
+    home = workspaces.folder.parent.parent
+    for number in range(8):
+        task = f"task-{number}"
+        start: list[str | Path] = [sys.executable, "-c", program, repository.path, home, task]
+        with subprocess.Popen(start, stdout=subprocess.PIPE, process_group=0) as killed:
+            assert killed.stdout is not None
+            killed.stdout.readline()
+            time.sleep(number * 0.006)
+            os.killpg(killed.pid, signal.SIGKILL)
+        worktree = workspaces.create(task, "HEAD")
+        assert worktree.git.text("status", "--porcelain") == ""
+        assert (worktree.path / "many" / "399.txt").read_text() == "399"
+
+
+def test_work_is_committed_with_trailers_and_the_agents_own_commits_stay(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    own = repository.commit({"docs/guide.md": "# New guide\n"}, "agent's own", folder=worktree.path)
+    write(worktree.path, {"app.py": None, "data.bin": "\0\1", "deep/new file.txt": "x\ny\n"})
+    result = commit_work(worktree, "Do it\n\nBecause.\n", trailers=TRAILERS, scope=("docs/*", "app.py"))
+    assert result.commit == repository("rev-parse", worktree.branch)
+    assert repository("rev-parse", f"{result.commit}^") == own
+    body = repository("show", "-s", "--format=%B", str(result.commit))
+    assert body.endswith("Because.\n\nAurora-Run: run-1\nAurora-Task: a")
+    changes = {change.path: (change.kind, change.insertions, change.deletions) for change in result.files}
+    assert changes == {
+        "app.py": ("D", 0, 20),
+        "data.bin": ("A", None, None),
+        "deep/new file.txt": ("A", 2, 0),
+        "docs/guide.md": ("M", 1, 1),
+    }
+    assert result.out_of_scope == ("data.bin", "deep/new file.txt")
+    assert repository("status", "--porcelain") == ""
+
+
+def test_no_change_is_no_commit(workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {"debug.log": "ignored\n"})
+    result = commit_work(worktree, "Nothing", trailers=TRAILERS)
+    assert result.is_noop
+    assert result.files == ()
+
+
+def test_work_on_another_branch_is_found(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    repository("checkout", "-qb", "my-feature", folder=worktree.path)
+    commit = repository.commit({"new.py": "1\n"}, folder=worktree.path)
+    result = commit_work(worktree, "More", trailers=TRAILERS)
+    assert result.commit == commit == repository("rev-parse", worktree.branch)
+
+
+def test_a_repository_in_the_worktree_is_refused_and_kept(workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    make_repository(worktree.path / "vendored", {"x.py": "1\n"})
+    with pytest.raises(WorkspaceError, match="repository of its own in vendored"):
+        commit_work(worktree, "More", trailers=TRAILERS)
+    assert (worktree.path / "vendored" / "x.py").exists()
+
+
+def test_a_merge_that_the_agent_left_open_is_refused(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    repository.commit({"app.py": "theirs\n"})
+    repository.commit({"app.py": "ours\n"}, folder=worktree.path)
+    with pytest.raises(subprocess.CalledProcessError):
+        repository("merge", "main", folder=worktree.path)
+    with pytest.raises(WorkspaceError, match="in the middle of a merge"):
+        commit_work(worktree, "More", trailers=TRAILERS)
+
+
+def test_a_failing_hook_is_reported_in_its_words(repository: Repository, workspaces: Workspaces) -> None:
+    hook = repository.path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'lint: 3 errors' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    with pytest.raises(GitError, match="lint: 3 errors"):
+        commit_work(worktree, "More", trailers=TRAILERS)
+    assert (worktree.path / "new.py").exists()
+
+
+@pytest.mark.parametrize("state", ["untracked", "changed", "ignored", "committed", "detached"])
+def test_a_worktree_with_work_is_never_removed(repository: Repository, workspaces: Workspaces, state: str) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    if state == "untracked":
+        write(worktree.path, {"new.py": "1\n"})
+    elif state == "changed":
+        write(worktree.path, {"app.py": "1\n"})
+    elif state == "ignored":
+        write(worktree.path, {"debug.log": "1\n"})
+    else:
+        if state == "detached":
+            repository("checkout", "-q", "--detach", folder=worktree.path)
+        repository.commit({"new.py": "1\n"}, folder=worktree.path)
+    with pytest.raises(SpawnerError, match=r"no commit has|no other branch has"):
+        workspaces.remove(worktree)
+    assert worktree.path.is_dir()
+
+
+def test_merged_work_may_go_and_leaves_nothing(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    repository.commit({"new.py": "1\n"}, folder=worktree.path)
+    write(worktree.path, {"debug.log": "1\n"})
+    repository("merge", "-q", "--no-ff", "-m", "merge", worktree.branch)
+    workspaces.remove(worktree, ignored_too=True)
+    assert not worktree.path.exists()
+    assert repository("for-each-ref", "--format=%(refname)").splitlines() == ["refs/heads/main"]
+    assert repository("worktree", "list").count("\n") == 0
+    assert workspaces.create("a", "HEAD").path == worktree.path
+
+
+def test_the_attic_keeps_what_was_discarded_for_a_while(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    commit = repository.commit({"new.py": "1\n"}, folder=worktree.path)
+    repository("checkout", "-q", "--detach", folder=worktree.path)
+    entry = put_away(repository.git, worktree.branch, now=1_000_000.0)
+    assert (entry.commit, entry.name) == (commit, worktree.branch)
+    workspaces.remove(worktree)
+    assert list_attic(repository.git) == [entry]
+    assert sweep_attic(repository.git, now=1_000_000.0 + 29 * 86_400) == []
+    assert sweep_attic(repository.git, now=1_000_000.0 + 31 * 86_400) == [entry]
+    assert list_attic(repository.git) == []
+
+
+def test_git_is_asked_again_while_another_process_holds_a_lock(repository: Repository) -> None:
+    lock = repository.path / ".git" / "refs" / "heads" / "other.lock"
+    lock.touch()
+    holder = subprocess.Popen([sys.executable, "-c", f"import time, os; time.sleep(0.4); os.unlink({str(lock)!r})"])
+    repository.git.run("update-ref", "refs/heads/other", "HEAD")
+    assert holder.wait(10) == 0
+    assert repository("rev-parse", "other") == repository("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("names", [("a b", "a-b"), ("A", "a"), ("ü" * 80, "ü" * 81), ("..", "...")])
+def test_different_tasks_have_different_slugs(names: tuple[str, str]) -> None:
+    one, other = map(slug, names)
+    assert one != other
+    for name in (one, other):
+        assert Git(Path.cwd()).succeeds("check-ref-format", f"refs/heads/aurora/run/{name}")
