@@ -1,17 +1,22 @@
-"""Matching: double and single words, gaps without thresholds, the published set, made-up personas."""
+"""Matching: fields of work rather than words, gaps, rosters of any size, the published set, made-up personas."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_soar.personas import Matcher, Persona, adhoc_persona, cast, instructions_of, parse_persona
-from aurora_soar.personas.specialities import SPECIALITIES
+from aurora_soar.personas.fields_of_work import fields_of_work
 from aurora_spawner import SpawnTask
 
+if TYPE_CHECKING:
+    from random import Random
+
+ORDINARY = Path(__file__).parent / "data" / "match-ordinary-subgoals"
 PUBLISHED = Path(__file__).parents[2] / "benchmarks" / "matching"
 
 
@@ -61,19 +66,80 @@ def test_words_that_nobody_knows_are_a_gap_for_a_generalist() -> None:
     assert "qwertz" in match.ideal_description
 
 
+def test_a_rare_word_that_is_shared_decides_nothing_alone() -> None:
+    decoy = persona("stockbroker", "Buys qwertz shares")
+    match = Matcher([decoy]).match("Render the qwertz component in React")
+    assert (match.is_gap, match.ideal) == (True, "react-developer")
+
+
+def test_no_word_need_be_shared() -> None:
+    team = [
+        persona("network-engineer", "Routers and firewalls"),
+        persona("mender", "Root causes of bugs and crashes"),
+    ]
+    assert _found(Matcher(team), "Find out why the nightly export dies") == "mender"
+
+
 def test_a_persona_fills_the_gap_that_it_covers() -> None:
     work = "Port the app to iOS"
-    assert Matcher(published_team()).match(work).ideal == "mobile-developer"
+    assert Matcher(published_team()).match(work).ideal == "ios-developer"
     mobile = persona("phone-smith", "Builds mobile apps for Android and iOS")
     match = Matcher([*published_team(), mobile]).match(work)
     assert (match.is_gap, match.ideal) == (False, "phone-smith")
 
 
-def test_a_persona_may_be_called_like_a_kind_of_work_and_do_another() -> None:
-    match = Matcher([persona("translator", "Compiles one programming language to another")]).match(
-        "compile the language"
-    )
-    assert (match.is_gap, match.ideal) == (False, "translator")
+def test_a_generalist_does_what_no_specialist_is_there_for() -> None:
+    generalist = persona("technical-writer", "Writes documentation")
+    specialist = persona("tutorial-writer", "Writes tutorials for beginners")
+    work = "Write a tutorial for beginners"
+    assert _found(Matcher([generalist]), work) == "technical-writer"
+    assert _found(Matcher([generalist, specialist]), work) == "tutorial-writer"
+
+
+def test_a_persona_may_have_the_name_of_a_field_and_do_something_else() -> None:
+    namesake = persona("composer", "Writes the file docker-compose.yaml: containers, images, registries, volumes")
+    match = Matcher([namesake]).match("Translate the user guide into Swedish")
+    assert (match.is_gap, match.ideal) == (True, "translator")
+
+
+def test_names_that_are_words_as_well_need_their_capital() -> None:
+    team = [persona("go-developer", "Idiomatic Go"), persona("release-manager", "Releases, tags, go or no go")]
+    assert Matcher(team).match("Let the service in Go stop cleanly").ranked[0].persona.id == "go-developer"
+    assert Matcher(team).match("What must go into the next release").ranked[0].persona.id == "release-manager"
+
+
+def test_ordinary_subgoals_find_their_personas_among_decoys() -> None:
+    readings = [parse_persona(path.read_bytes(), file=path.name) for path in ORDINARY.glob("agents/*.md")]
+    matcher = Matcher([reading.persona for reading in readings if reading.persona])
+    lines = (ORDINARY / "subgoals.tsv").read_text(encoding="utf-8").splitlines()
+    wanted = dict(line.split("\t") for line in lines)
+    assert {text: _found(matcher, text) for text in wanted} == wanted
+    assert len(wanted) == 10
+
+
+subgoals_of_all_kinds = st.sampled_from(
+    [
+        "Write unit tests for the parser",
+        "Move the service to Kubernetes",
+        "Translate the handbook into Swedish",
+        "Why does the importer drop the last row?",
+        "Feed the zebras",
+    ]
+)
+
+
+@given(subgoals_of_all_kinds, st.randoms(use_true_random=False))
+def test_the_order_of_the_personas_changes_nothing(text: str, random: Random) -> None:
+    team = published_team()
+    before = Matcher(team).match(text)
+    random.shuffle(team)
+    assert Matcher(team).match(text) == before
+
+
+@given(subgoals_of_all_kinds, st.integers(1, 200))
+def test_personas_of_other_trades_change_nothing_however_many(text: str, count: int) -> None:
+    sculptors = [persona(f"sculptor-{number}", "Hews marble") for number in range(count)]
+    assert Matcher([*published_team(), *sculptors]).match(text) == Matcher(published_team()).match(text)
 
 
 @given(st.text(max_size=200))
@@ -87,8 +153,9 @@ def test_whatever_is_asked_the_answer_holds_together(text: str) -> None:
     assert all(score > 0 for score in scores)
 
 
-def test_kinds_of_work_have_names_of_their_own() -> None:
-    assert len({each.id for each in SPECIALITIES}) == len(SPECIALITIES)
+def test_every_ideal_agent_can_be_made_up() -> None:
+    for field in fields_of_work().by_id.values():
+        assert adhoc_persona(field.id, field.does).id == field.id
 
 
 @given(st.text(max_size=40), st.text(max_size=200))

@@ -70,13 +70,13 @@ def fail(recovery: RunRecovery, of: SpawnTask, end: AttemptEnd, error: str = "it
 
 
 def succeed(recovery: RunRecovery, of: SpawnTask) -> AfterAttempt:
-    done = AttemptEnd(reason="exited", exit_code=0)
+    done = AttemptEnd(reason=EndReason.EXITED, exit_code=0)
     result = SpawnResult(task_id=str(of.id), agent=recovery.agent_of(of), state=TaskState.SUCCEEDED)
     return recovery.after(of, done, result)
 
 
 def cancel(recovery: RunRecovery, of: SpawnTask) -> AfterAttempt:
-    return recovery.after(of, AttemptEnd(reason="cancelled"), failure(of, "cancelled"), cancelled=True)
+    return recovery.after(of, AttemptEnd(reason=EndReason.CANCELLED), failure(of, "cancelled"), cancelled=True)
 
 
 def failure(of: SpawnTask, error: str = "it broke") -> SpawnResult:

@@ -13,7 +13,7 @@ from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.render.words import one_line
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.execute import execute_run, resumed_run
-from aurora_spawner import RunPaused
+from aurora_spawner.tasks.run_events import RunPaused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

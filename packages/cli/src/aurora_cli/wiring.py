@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_cli.user_prompts import ask_about_rest, is_interactive
 from aurora_cli.escapes import printable
 from aurora_cli.output import note
+from aurora_cli.user_prompts import ask_about_held_tasks, is_interactive
 from aurora_core import Project
 from aurora_soar.aurora.root import Aurora
 from aurora_soar.errors import UnknownAgentError
@@ -67,4 +67,4 @@ def persona_named(aurora: Aurora, name: str) -> Persona:
 
 
 def _batch_question() -> BatchQuestion | None:
-    return ask_about_rest if is_interactive() else None
+    return ask_about_held_tasks if is_interactive() else None

@@ -43,6 +43,7 @@ __all__ = [
     "AgentRegistry",
     "Assessment",
     "Aurora",
+    "Completion",
     "Complexity",
     "EmptyQuestionError",
     "Intent",

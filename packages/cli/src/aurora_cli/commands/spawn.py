@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from aurora_cli import run_progress, wiring
-from aurora_cli.user_prompts import is_interactive
 from aurora_cli.commands.resume import resume
 from aurora_cli.commands.runs.clean import clean
 from aurora_cli.commands.runs.list import show_resumable
@@ -25,6 +24,7 @@ from aurora_cli.options import (
 )
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview
+from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import nothing_to_run
 
 if TYPE_CHECKING:

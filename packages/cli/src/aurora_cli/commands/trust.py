@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
-from aurora_cli.user_prompts import is_interactive
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.trust import as_document, as_lines, list_document, list_lines
+from aurora_cli.user_prompts import is_interactive
 from aurora_core.trust import changes, digest_of
 from aurora_soar.aurora.trust import trust_store
 

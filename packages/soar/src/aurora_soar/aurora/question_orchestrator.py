@@ -85,7 +85,7 @@ def _with_model(tool: str, agents: ProjectAgents, recovery: RecoverySettings) ->
     limits = agents.limits()
     limits.check((tool,), tasks=1)
     registry = AgentRegistry.local(agents.project.root).joined_by(Agent(id=tool, description=_DESCRIPTION), backends)
-    executor = partial(limits.executor, outlive=False)
+    executor = partial(limits.executor, detached=False)
     model = AgentModel(
         name=tool,
         backends=registry.backends,

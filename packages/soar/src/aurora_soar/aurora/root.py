@@ -110,7 +110,7 @@ class Aurora:
         if project is None:
             if existing:
                 raise NoProjectError(start, worktree=linked_worktree_above(start))
-            project = Project.prospect(start)
+            project = Project.uninitialised(start)
         return cls(
             project,
             tool=tool,
@@ -158,7 +158,7 @@ class Aurora:
         """
         overrides = {key: value for key, value in self._given.items() if value is not None}
         config = load_config(self.project, environ=os.environ, overrides=overrides)
-        if config.left_aside:
+        if config.untrusted:
             self._report_left_aside()
         return config
 

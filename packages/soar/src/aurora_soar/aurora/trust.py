@@ -26,11 +26,11 @@ __all__ = [
     "key_claims",
     "left_aside_notice",
     "loosened_by",
-<    "persona_claims",
+    "persona_claims",
     "policy_claims",
     "remember_made",
     "trust_store",
-=]
+]
 
 _NAMED = 5
 """Claims that the notice about them names."""
@@ -41,9 +41,9 @@ _SET_BY_THE_USER = {
 }
 
 
-<def trust_store() -> TrustStore:
+def trust_store() -> TrustStore:
     """Returns the store of what this user trusts."""
-=    return TrustStore.of(os.environ)
+    return TrustStore.of(os.environ)
 
 
 def all_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
@@ -101,7 +101,7 @@ def _claims_of_policies(project: Project) -> tuple[Claim, ...]:
 
 
 def policy_claims(loosened: Iterable[Loosening]) -> tuple[Claim, ...]:
-    """Returns a claim for each policy looser than its default."""
+    """Returns the claims of policies."""
     return tuple(
         Claim(part=Part.POLICIES, name=each.field, says=(f"{each.value} (the default: {each.default})",))
         for each in loosened
@@ -109,7 +109,7 @@ def policy_claims(loosened: Iterable[Loosening]) -> tuple[Claim, ...]:
 
 
 def persona_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
-    """Returns the claims of a project's personas: the models that they name, which become command-line arguments."""
+    """Returns the claims of a project's personas: the models that they name, which reach an agent's command line."""
     from aurora_soar.personas import Scope
 
     return tuple(
@@ -124,7 +124,7 @@ def persona_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
 
 
 def key_claims(project: Project) -> tuple[Claim, ...]:
-    """Returns the claims of a project's `.env`: keys that would replace those of the environment."""
+    """Returns the claims of a project's `.env`: keys that would be used instead of the environment's."""
     from aurora_core.settings.keys import keys_in_file
 
     return tuple(
@@ -138,12 +138,12 @@ def _fingerprint(root: Path, value: str) -> str:
     return hashlib.sha256(os.fsencode(root) + b"\0" + value.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-<def left_aside_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
+def left_aside_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
     """Names in one line what of a project has no effect, because the user does not trust it."""
     from aurora_policies import PoliciesError
 
     store = trust_store()
-=    readers: tuple[tuple[Part, Callable[[], tuple[Claim, ...]]], ...] = (
+    readers: tuple[tuple[Part, Callable[[], tuple[Claim, ...]]], ...] = (
         (Part.CONFIG, lambda: project_claims(project)),
         (Part.POLICIES, lambda: _claims_of_policies(project)),
         (Part.PERSONAS, lambda: persona_claims(project, roster())),
@@ -163,10 +163,10 @@ def _fingerprint(root: Path, value: str) -> str:
     )
 
 
-<def remember_made(project: Project, notify: Notify) -> None:
+def remember_made(project: Project, notify: Notify) -> None:
     """Remembers that a project is trusted as it was just made."""
     store = trust_store()
-=    if store.folder is None:
+    if store.folder is None:
         return
     try:
         store.remember(project.root, (), parts=(Part.CONFIG, Part.POLICIES))

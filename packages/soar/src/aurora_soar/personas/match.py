@@ -84,7 +84,9 @@ class Matcher:
         """Find who should do a subgoal."""
         said = words(subgoal)
         fields = _fields(evidence(said))
-        fits = {each.persona.id: sum(fields[one] * each.covers.get(one, 0.0) for one in fields) for each in self._known}
+        fits = {
+            each.persona.id: sum(fields[one] * each.covers.get(one, 0.0) for one in fields) for each in self._known
+        }
         asked = {word.lower() for word in said} - FUNCTION_WORDS
         found = [
             Ranked(persona=each.persona, score=fits[each.persona.id] + SHARED * _shared(asked, each.says))
@@ -98,9 +100,7 @@ class Matcher:
         return tuple(_Known(persona=each, covers=coverage(each), says=_says(each)) for each in self._personas)
 
 
-def _match(
-    subgoal: str, fields: Mapping[str, float], fits: Mapping[str, float], ranked: tuple[Ranked, ...]
-) -> Match:
+def _match(subgoal: str, fields: Mapping[str, float], fits: Mapping[str, float], ranked: tuple[Ranked, ...]) -> Match:
     best = ranked[0].persona if ranked else None
     if best and fits[best.id] >= COVERED:
         return Match(ideal=best.id, ideal_description=best.goal, assigned=best, ranked=ranked)

@@ -66,7 +66,7 @@ class ProjectAgents:
 
         If a project asks for agents that the user does not trust, no other agent of theirs replaces it unasked.
         """
-        if self.config.left_aside:
+        if self.config.untrusted:
             return self.config.tool or LOCAL_AGENT
         return self.config.tool or next(iter(installed_kinds(os.environ)), LOCAL_AGENT)
 
@@ -83,7 +83,7 @@ class ProjectAgents:
         Raises:
             UntrustedAgentError: one of them is not trusted.
         """
-        untrusted = {claim.name for claim in self.config.left_aside}
+        untrusted = {claim.name for claim in self.config.untrusted}
         for agent, where in agents:
             if f"backends.{agent}" in untrusted and agent not in self.backends:
                 raise UntrustedAgentError(agent, where)

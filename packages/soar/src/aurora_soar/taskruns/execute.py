@@ -102,7 +102,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
         prices=limits.prices if limits else None,
         # A run whose journal is thrown away cannot be resumed: its agents end with this process.
-        executor=limits.executor(outlive=keep_in is None) if limits else None,
+        executor=limits.executor(detached=keep_in is None) if limits else None,
         options=RunOptions(
             taskfile=plan.file.path.absolute(),
             limit_usd=limits.per_run_usd if limits else None,

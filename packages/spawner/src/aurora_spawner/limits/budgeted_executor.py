@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
-from aurora_spawner.attempts.executor import OVER_BUDGET, SHARE_SPENT, AttemptEnd, AttemptRefusedError, RunningAttempt
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.replies import ReadEnd, read_end
-from aurora_spawner.backends.sessions import read_memo
+from aurora_spawner.backends.sessions import read_session_record
 from aurora_spawner.limits.costing import Costing
 from aurora_spawner.limits.meter import Meter
 from aurora_spawner.limits.prices import PriceTable
@@ -147,7 +148,7 @@ class BudgetedExecutor:
         if why is None:
             return
         if self.refuse_unpriced:
-            raise AttemptRefusedError(OVER_BUDGET, why)
+            raise AttemptRefusedError(EndReason.OVER_BUDGET, why)
         self._tell_once(f"{why}; its reservation counts as its cost")
 
     def _told_its_allowance(self, order: AttemptOrder, allowance_usd: float | None) -> AttemptOrder:
@@ -175,7 +176,7 @@ class BudgetedExecutor:
                 agent=order.agent,
                 model=order.model,
                 sharers=max(1, order.open_tasks - len(self._reserved)) if shares else 0,
-                goes_on=order.resumes is not None,
+                continues_session=order.resumes is not None,
             )
             for notice in answer.notices:
                 self._tell_once(notice)
@@ -184,7 +185,7 @@ class BudgetedExecutor:
                 return answer.allowance_usd
             if change is self._change:
                 if not self._reserved:
-                    raise AttemptRefusedError(OVER_BUDGET, answer.reason)
+                    raise AttemptRefusedError(EndReason.OVER_BUDGET, answer.reason)
                 self._tell_once(
                     f"task {order.task_id} waits until another gives money back: {answer.reason}; others that wait "
                     "are not told",
@@ -232,8 +233,8 @@ class BudgetedExecutor:
 
     def _settled_before(self, folder: Path, end: AttemptEnd) -> AttemptEnd:
         """The end, as money sees it, of an attempt that was settled when its coordinator had died."""
-        memo = read_memo(folder)
-        backend = self.backends.get(memo.agent) if memo and end.reason == "exited" else None
+        memo = read_session_record(folder)
+        backend = self.backends.get(memo.agent) if memo and end.reason is EndReason.EXITED else None
         return _as_money_sees_it(read_end(end, backend), backend, None) if backend else end
 
     async def _settle(self, token: str, reserved: _Reservation, reply: Reply | None, folder: Path) -> None:
@@ -290,7 +291,7 @@ class BudgetedExecutor:
             reply = await asyncio.to_thread(meter.read)
         except OSError as error:
             why = f"what it spends cannot be watched: {error.filename}: {error.strerror}"
-            return known, AttemptRefusedError(OVER_BUDGET, why)
+            return known, AttemptRefusedError(EndReason.OVER_BUDGET, why)
         if reply is None or reply.usage is None:
             return known, None
         model = reply.model or reserved.model
@@ -303,12 +304,12 @@ class BudgetedExecutor:
         answer = await self._ask(self.gate.observe, token, cost.usd, self._step_usd(reserved, model, meter, cost))
         for notice in answer.notices:
             self._tell_once(notice)
-        return cost.usd, None if answer.granted else AttemptRefusedError(SHARE_SPENT, answer.reason)
+        return cost.usd, None if answer.granted else AttemptRefusedError(EndReason.SHARE_SPENT, answer.reason)
 
     def _without_price(self, reserved: _Reservation, model: str | None) -> AttemptRefusedError | None:
         why = self._costing().priceless(reserved.agent, model)
         if self.refuse_unpriced:
-            return AttemptRefusedError(OVER_BUDGET, why)
+            return AttemptRefusedError(EndReason.OVER_BUDGET, why)
         self._tell_once(f"{why}; its reservation counts as its cost")
         return None
 
@@ -338,10 +339,10 @@ def _as_money_sees_it(end: ReadEnd, backend: Backend, refused: AttemptRefusedErr
     reply = end.reply
     if reply.reported and reply.reported.code == STOPPED_ITSELF:
         return _at_its_limit(end, backend)
-    if refused is None or end.reason != "cancelled":
+    if refused is None or end.reason is not EndReason.CANCELLED:
         return end
     if reply.finished and end.exit_code == 0:  # it was done before it could be ended
-        return replace(end, reason="exited")
+        return replace(end, reason=EndReason.EXITED)
     return replace(end, reason=refused.reason, stderr=str(refused))
 
 
@@ -351,9 +352,11 @@ def _at_its_limit(end: ReadEnd, backend: Backend) -> ReadEnd:
     own_usd = _own_limit((*getattr(backend, "command", ()), *getattr(backend, "args", ())), flag)
     cost_usd = reply.usage.cost_usd if reply.usage else None
     if own_usd is not None and (cost_usd is None or cost_usd >= own_usd):
-        return replace(end, reason=OVER_BUDGET, stderr=f"it has cost the {own_usd} USD of its own {flag[0]}")
+        return replace(
+            end, reason=EndReason.OVER_BUDGET, stderr=f"it has cost the {own_usd} USD of its own {flag[0]}"
+        )
     cost = "" if cost_usd is None else f", {cost_usd:.4f} USD"
-    return replace(end, reason=SHARE_SPENT, stderr=f"it has spent its share of the budget{cost}")
+    return replace(end, reason=EndReason.SHARE_SPENT, stderr=f"it has spent its share of the budget{cost}")
 
 
 def _cost_flag(backend: Backend | None) -> tuple[str, ...]:

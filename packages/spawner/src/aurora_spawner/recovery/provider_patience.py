@@ -10,7 +10,7 @@ from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvi
 from aurora_spawner.journal.facts import ProviderMoved
 from aurora_spawner.providers.gate import GateState
 from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.providers.pause_notices import PauseWatch
+from aurora_spawner.providers.pause_notices import PauseNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class ProviderPatience:
         self._usable = usable
         self._clock = settings.clock
         self._classifier = ErrorClassifier()
-        self._pauses = PauseWatch()
+        self._pauses = PauseNotifier()
 
     def close(self) -> None:
         """Closes the store."""
@@ -77,7 +77,7 @@ class ProviderPatience:
     def restart(self) -> None:
         """Asks every provider anew, and takes back probes that an earlier coordinator of the run did not make."""
         for provider in {self._rules.provider(agent) for agent in self._rules.agents}:
-            self.store.asked_anew(provider)
+            self.store.allow_probe(provider)
             self.store.unanswered(provider)
 
     # Before an attempt.
@@ -105,15 +105,15 @@ class ProviderPatience:
         if gate.state is GateState.STOPPED:
             return gate.reason
         patience = self._patience(agent, remaining)
-        if patience.limit_s is None or not gate.asks_too_much(now, patience.limit_s):
+        if patience.limit_s is None or not gate.exceeds_max_wait(now, patience.limit_s):
             return None
-        return gate.out_of_patience(patience.limit_s, patience.limit)
+        return gate.wait_limit_message(patience.limit_s, patience.limit)
 
     def usable(self, agent: str) -> bool:
         """Returns True if the agent's provider lets it be fallen back to, as far as can be seen without asking."""
         gate, now = self.gate(agent), self._clock()
         closed = gate.state is GateState.STOPPED or (bool(gate.window) and gate.pauses(now))
-        return not closed and not gate.asks_too_much(now, self._rules.policy(agent).max_provider_wait)
+        return not closed and not gate.exceeds_max_wait(now, self._rules.policy(agent).max_provider_wait)
 
     def _patience(self, agent: str, remaining: tuple[str, ...] | None = None) -> _Patience:
         """Returns how long the agent's provider is waited for: a shorter time if another agent is ready meanwhile."""
@@ -194,7 +194,7 @@ class ProviderPatience:
             provider = self._rules.provider(agent)
             before = self.store.gate(provider)
             threshold = self._rules.policy(agent).usage_threshold
-            self._add_fact(before, self.store.told(provider, windows, threshold=threshold))
+            self._add_fact(before, self.store.report_windows(provider, windows, threshold=threshold))
 
     # For people.
 
@@ -216,7 +216,7 @@ class ProviderPatience:
     def _notice(self, agent: str) -> None:
         """Emits an event about the agent's provider if there is news."""
         gate, patience = self.gate(agent), self._patience(agent)
-        event = self._pauses.look(
+        event = self._pauses.notice(
             gate, self._clock(), patience.limit_s, limit=patience.limit, fallback=patience.fallback
         )
         if event is not None:

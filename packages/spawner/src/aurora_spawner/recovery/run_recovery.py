@@ -24,7 +24,7 @@ from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoveryMetrics
 from aurora_spawner.recovery.outbox import Outbox
 from aurora_spawner.recovery.provider_patience import ProviderPatience
-from aurora_spawner.recovery.run_breaker import Batch
+from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import limits_of
 from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.decisions import AfterAttempt, BeforeAttempt
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
     from aurora_spawner.recovery.policy import EarlyDetection
-    from aurora_spawner.recovery.restore import RecoveryStanding
+    from aurora_spawner.recovery.restore import RestoredRecovery
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.recovery.timeouts import TimeLimits
     from aurora_spawner.tasks.result import SpawnResult
@@ -62,7 +62,7 @@ class RunRecovery:
         run_id: str = "",
         backends: Mapping[str, Backend],
         agent_of: Callable[[SpawnTask], str],
-        standing: RecoveryStanding,
+        standing: RestoredRecovery,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
@@ -82,7 +82,7 @@ class RunRecovery:
         self._classifier = ErrorClassifier()
         self._due: float | None = None
         """When the retry that is being decided may start, Unix time."""
-        self._batch = Batch()
+        self._batch = RunBreaker()
         self._closed = False
 
     def close(self) -> None:
@@ -222,7 +222,7 @@ class RunRecovery:
         self.machine.record_success(worker)
         self._add_breaker(worker, before)
         self.providers.succeeded(worker, result.windows)
-        self._batch = self._batch.settled(success=True)
+        self._batch = self._batch.after(success=True)
 
     def _failed(self, state: TaskRecoveryState, end: AttemptEnd, result: SpawnResult) -> AfterAttempt:
         why = self._classify(end, result)
@@ -287,7 +287,7 @@ class RunRecovery:
     def settled(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
         """Takes in the final result of a task; returns it with what recovery knows of it."""
         if result.state is TaskState.FAILED:
-            self._batch = self._batch.settled(success=False)
+            self._batch = self._batch.after(success=False)
         elif result.state is TaskState.CANCELLED:
             self._cancelled(task, result)
         state = self.machine.get_task_state(str(task.id))
@@ -333,7 +333,7 @@ class RunRecovery:
 
     def forgive_batch(self) -> None:
         """Counts the run's failures from zero."""
-        self._batch = Batch()
+        self._batch = RunBreaker()
 
     # Its beginning, and its account.
 

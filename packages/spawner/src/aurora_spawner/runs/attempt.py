@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.executor import SHARE_SPENT, AttemptEnd
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd
 
 if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.tasks.result import SpawnResult
 
-SUPERVISOR_LOST: Final = "supervisor_lost"
-_NEVER_BEGAN: Final = AttemptEnd(reason="voided")
+_NEVER_BEGAN: Final = AttemptEnd(reason=EndReason.VOIDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,6 @@ class Attempt:
         """Returns the attempt that follows in the same slot."""
         return Attempt(
             task_id=self.task_id,
-            lost=self.lost + (self.end.reason == SUPERVISOR_LOST),
-            spent=self.end if self.end.reason == SHARE_SPENT else self.spent,
+            lost=self.lost + (self.end.reason is EndReason.SUPERVISOR_LOST),
+            spent=self.end if self.end.reason == EndReason.SHARE_SPENT else self.spent,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.journal.facts import AttemptStalled
-from aurora_spawner.liveness.output_listener import Listener
+from aurora_spawner.liveness.output_listener import OutputListener
 from aurora_spawner.liveness.watchdog import Watchdog
 from aurora_spawner.runs.in_flight import Termination
 from aurora_spawner.tasks import run_events
@@ -15,6 +15,7 @@ from aurora_spawner.tasks import run_events
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.liveness.stall_detection import StallVerdict
@@ -35,7 +36,7 @@ class AttemptWatch:
         self._recorder = recorder
         self._notifier = notifier
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
-        self._listener = Listener()
+        self._listener = OutputListener()
 
     def close(self) -> None:
         """Closes the outputs that are read."""
@@ -77,7 +78,7 @@ class AttemptWatch:
         self._notifier.emit(run_events.TaskStalled(task_id=task_id, reason=verdict.reason))
         self._record_stall(task_id, verdict.reason, ended=False)
 
-    def _on_expired(self, task_id: str, reason: str, error: str) -> None:
+    def _on_expired(self, task_id: str, reason: EndReason, error: str) -> None:
         flight = self._tasks.flight(task_id)
         if flight.running is None:
             return

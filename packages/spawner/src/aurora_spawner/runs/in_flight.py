@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
 
+    from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import RunningAttempt
 
 
@@ -27,8 +28,8 @@ class HedgeAttempt:
 class Termination:
     """The reason for which the coordinator itself ends an attempt."""
 
-    reason: str
-    """The reason of its end: deadline or stalled."""
+    reason: EndReason
+    """Deadline or stalled."""
     error: str
     """The reason for people."""
 

@@ -23,7 +23,7 @@ from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.recovery.fallbacks import check_fallbacks
 from aurora_spawner.recovery.no_recovery import NoRecovery
-from aurora_spawner.recovery.restore import load_standing
+from aurora_spawner.recovery.restore import restore_recovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import RecoverySettings, settings_of
 from aurora_spawner.runs.attempt_orders import OrderBuilder
@@ -316,12 +316,12 @@ class Run:
             run_id=self.run_id,
             backends=self.backends,
             agent_of=self.orders.agent_of,
-            standing=load_standing(
+            standing=restore_recovery(
                 store,
                 self.run_id,
                 self.recovery.policy,
-                anew=self.revision.retry_failed or standing.asks_providers_anew,
-                begun_anew=standing.begun_anew,
+                probation=self.revision.retry_failed or standing.asks_providers_anew,
+                restarted=standing.begun_anew,
             ),
         )
 

@@ -18,7 +18,8 @@ import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aurora_spawner.attempts.executor import FOLDER_REMOVED, SHARE_SPENT, AttemptEnd, AttemptRefusedError
+from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError
 from aurora_spawner.backends.replies import read_end
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import (
@@ -32,7 +33,6 @@ from aurora_spawner.journal.facts import (
     TaskSettled,
 )
 from aurora_spawner.limits.shares import last_word
-from aurora_spawner.runs.attempt import SUPERVISOR_LOST, Attempt
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
@@ -42,6 +42,7 @@ from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
+    from aurora_spawner.runs.attempt import Attempt
     from collections.abc import Awaitable, Callable
 
     from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 LOST_LIMIT: Final = 3
 """Attempts at a task whose supervisor may be killed from outside before the task fails."""
-_ENDED_EARLY: Final = (SUPERVISOR_LOST, FOLDER_REMOVED, "voided", "cancelled")
 """Reasons of attempts of an earlier coordinator that say nothing against their tasks."""
 
 
@@ -80,7 +80,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     try:
         order = run.order(task_id, number=flight.attempts + 1, agent=agent)
     except BackendError as error:
-        end = AttemptEnd(reason="exec_failed", exec_errno=errno.ENOENT)
+        end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         return replace(attempt, judged=end, result=run.without_attempt(task_id, TaskState.FAILED, str(error)))
     number = flight.number = flight.next_number()
     await run.recorder.append(
@@ -110,13 +110,13 @@ async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
 
 async def _start(run: RunContext, order: AttemptOrder) -> RunningAttempt | AttemptEnd:
     if run.stopping(order.task_id):
-        return AttemptEnd(reason="voided")
+        return AttemptEnd(reason=EndReason.VOIDED)
     try:
         return await run.executor.start(order)
     except OSError as error:  # no process to be had, or no room for the prompt
-        return AttemptEnd(reason="exec_failed", exec_errno=error.errno or 0)
+        return AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
     except AttemptRefusedError as refused:
-        reason = "voided" if run.stopping(order.task_id) else refused.reason
+        reason = EndReason.VOIDED if run.stopping(order.task_id) else refused.reason
         return AttemptEnd(reason=reason, stderr=str(refused))
 
 
@@ -144,7 +144,7 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
 
 def _terminated(attempt: Attempt, termination: Termination | None) -> Attempt:
     """Returns an attempt with the reason for which the coordinator has ended it, if it did."""
-    if termination is None or attempt.end.reason not in ("cancelled", termination.reason):
+    if termination is None or attempt.end.reason not in (EndReason.CANCELLED, termination.reason):
         return attempt
     return replace(attempt, end=replace(attempt.end, reason=termination.reason), termination=termination)
 
@@ -159,7 +159,7 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     task_id, end = attempt.task_id, attempt.end
     again = _reason_to_go_on(run, attempt)
     if again:
-        if end.reason == SHARE_SPENT and attempt.found is None:
+        if end.reason == EndReason.SHARE_SPENT and attempt.found is None:
             run.tasks.flight(task_id).shares.add(end, _result_of(run, attempt, end).usage)
         return replace(attempt, again=again)
     seen = last_word(end, attempt.spent, stopping=run.stopping(task_id))
@@ -175,11 +175,11 @@ def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
     task_id, end = attempt.task_id, attempt.end
     if run.stopping(task_id):
         return ""
-    if end.reason == SHARE_SPENT:
+    if end.reason == EndReason.SHARE_SPENT:
         return f"{end.stderr}; it goes on when there is money" if _has_session(run, attempt) else ""
     if attempt.found is not None:
-        return "its coordinator ended" if end.reason in _ENDED_EARLY else ""
-    lost = end.reason == SUPERVISOR_LOST and attempt.lost + 1 < LOST_LIMIT
+        return "its coordinator ended" if end.reason in ENDED_EARLY else ""
+    lost = end.reason is EndReason.SUPERVISOR_LOST and attempt.lost + 1 < LOST_LIMIT
     return "its supervisor was killed" if lost else ""
 
 

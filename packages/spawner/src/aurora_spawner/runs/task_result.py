@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.attempts.attempt_folder import first_attempt
 from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
 from aurora_spawner.backends.base import with_events
-from aurora_spawner.backends.sessions import lost_session, read_memo
+from aurora_spawner.backends.sessions import lost_session, read_session_record
 from aurora_spawner.runs.evidence import judge
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.prompts import shorten
@@ -102,7 +102,7 @@ def _went_on(end: AttemptEnd, backend: Backend) -> bool:
     """Whether an attempt began with the session of an earlier one."""
     speaking = with_events(backend)
     may = speaking is not None and speaking.resumes and end.stdout_path is not None
-    memo = read_memo(end.stdout_path.parent) if may and end.stdout_path else None
+    memo = read_session_record(end.stdout_path.parent) if may and end.stdout_path else None
     return memo is not None and memo.session_id is not None
 
 

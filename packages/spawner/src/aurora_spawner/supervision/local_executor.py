@@ -156,7 +156,11 @@ class LocalExecutor:
         if supervisor is None or not supervisor.alive():
             if files.gone:  # the output in it is lost; processes that still run are ended
                 lost = await asyncio.to_thread(self._end_orphans, files, token, EndReason.FOLDER_REMOVED, [])
-                return lost if supervisor is not None or not files.void(token) else replace(lost, reason=EndReason.VOIDED)
+                return (
+                    lost
+                    if supervisor is not None or not files.void(token)
+                    else replace(lost, reason=EndReason.VOIDED)
+                )
             if not files.claim.exists() and files.void(token):
                 return AttemptEnd(reason=EndReason.VOIDED)
             supervisor = self._claimed_by(files)
