@@ -43,6 +43,7 @@ MARKED = (1.2, 1.2, 1.7)
 
 
 def main() -> None:
+    """Writes the table."""
     TABLE.write_text(compiled(), encoding="utf-8")
 
 

@@ -30,8 +30,6 @@ DISTANT: Final = 0.4
 SPECIALIST: Final = 0.5
 """What a specialist covers of the field that the own is part of."""
 NEAR: Final = 0.4
-MAX_CHARACTERS: Final = 2_000
-"""Of each text; its beginning says what a persona is for."""
 
 
 def coverage(persona: Persona) -> Mapping[str, float]:
@@ -59,7 +57,7 @@ def _evidence(persona: Persona) -> Mapping[str, float]:
         ("; ".join(persona.examples), SINGLE),
     )
     for text, weight in parts:
-        for field, strength in evidence(words(text[:MAX_CHARACTERS])).items():
+        for field, strength in evidence(words(text)).items():
             total[field] += weight * strength
     return total
 

@@ -8,21 +8,25 @@ from typing import Final
 
 __all__ = ["FUNCTION_WORDS", "bare", "words"]
 
+MAX_CHARACTERS: Final = 2_000
+"""Of a text; its beginning says what it is about."""
 SHORT: Final = 3
 """No word is cut below so many letters."""
 
 _WORD: Final = re.compile(r"[^\W_]+")
-_SENTENCE: Final = re.compile(r"(?:^|[.!?:]\s+)\W*\w")
+_SENTENCE: Final = re.compile(r"(?:^|[.!?:]\s{1,4})\W{0,3}\w")
 # Names that lose what is special about them when they are cut into words, and endings that say nothing.
 _SPELLINGS: Final = re.compile(
     r"(?P<cpp>c\+\+)|(?P<sharp>\b[cf]#)|(?P<dotnet>(?<!\w)\.net\b)|(?P<js>\.js\b)|(?P<cicd>\bci/cd\b)|(?P<ab>\ba/b\b)"
-    r"|(?P<nplusone>\bn\+1\b)|(?P<own>['’](?:s|re|ve|ll|d)?\b)",
+    r"|(?P<nplusone>\bn\+1\b)|(?P<own>['\u2019](?:s|re|ve|ll|d)?\b)",
     re.IGNORECASE,
 )
 # They may stand inside a phrase and change nothing.
 _FILLERS: Final = frozenset(
-    "a an the our my your his her their its this these those that all any every each some both another new of "
-    "following given existing current own whole entire very just only".split()
+    _WORD.findall(
+        "a an the our my your his her their its this these those that all any every each some both another new of "
+        "following given existing current own whole entire very just only"
+    )
 )
 _VOWELS: Final = frozenset("aeiouy")
 _ENDINGS: Final = (
@@ -56,8 +60,12 @@ def words(text: str) -> list[str]:
     """Returns the words of a text in order, without articles and the like.
 
     A word with a capital that no sentence gave it begins with a capital: "Go" is a language, "go" is none.
+
+    Args:
+        text: of which the first `MAX_CHARACTERS` are read.
     """
-    text = _SENTENCE.sub(lambda match: match.group().lower(), _SPELLINGS.sub(_spelled, text))
+    text = _SPELLINGS.sub(_spelled, text[:MAX_CHARACTERS])
+    text = _SENTENCE.sub(lambda match: match.group().lower(), text)
     return [
         bare(word.lower()).capitalize() if word[0].isupper() else bare(word)
         for word in _WORD.findall(text)
@@ -98,18 +106,19 @@ def _without_ending(word: str) -> str:
 
 
 FUNCTION_WORDS: Final = frozenset(
-    words(
-        "about after again against also always am and are as ask at away back be because been before begin being below "
-        "best better between but by call can cannot come could day did do does doing done down either else end enough "
-        "even few find first for from full get give go goes got had half has have he help here him how i if in into is "
-        "it keep know last late later least leave left less let like little long look lot made make many may me might "
-        "more most much must need never next no nobody none nor not nothing now off often old on once one or other "
-        "others out over page part people place please possible put ready really right run runs said same say see set "
-        "several shall she should show since small so somebody someone something soon start still stop such sure take "
-        "tell ten than their them then there they thing things think those three through time times to today together "
-        "too try turn twice two under until up us use used user users want was watch way we week well went were what "
-        "whatever when where whether which while who whole whom whose why will with within without work works world "
-        "would write year years yes yet you yours good bad big"
+    bare(word)
+    for word in _WORD.findall(
+        "about after again against also always am and are as ask at away back be because been before begin being "
+        "below best better between but by call can cannot come could day did do does doing done down either else end "
+        "enough even few find first for from full get give go goes got had half has have he help here him how i if in "
+        "into is it keep know last late later least leave left less let like little long look lot made make many may "
+        "me might more most much must need never next no nobody none nor not nothing now off often old on once one or "
+        "other others out over page part people place please possible put ready really right run runs said same say "
+        "see set several shall she should show since small so somebody someone something soon start still stop such "
+        "sure take tell ten than their them then there they thing things think those three through time times to "
+        "today together too try turn twice two under until up us use used user users want was watch way we week well "
+        "went were what whatever when where whether which while who whole whom whose why will with within without "
+        "work works world would write year years yes yet you yours good bad big"
     )
 )
 """Words that every subgoal may have and no agent is chosen by."""
