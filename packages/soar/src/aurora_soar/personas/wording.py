@@ -108,17 +108,18 @@ def _without_ending(word: str) -> str:
 FUNCTION_WORDS: Final = frozenset(
     bare(word)
     for word in _WORD.findall(
-        "about after again against also always am and are as ask at away back be because been before begin being "
-        "below best better between but by call can cannot come could day did do does doing done down either else end "
-        "enough even few find first for from full get give go goes got had half has have he help here him how i if in "
-        "into is it keep know last late later least leave left less let like little long look lot made make many may "
-        "me might more most much must need never next no nobody none nor not nothing now off often old on once one or "
-        "other others out over page part people place please possible put ready really right run runs said same say "
-        "see set several shall she should show since small so somebody someone something soon start still stop such "
-        "sure take tell ten than their them then there they thing things think those three through time times to "
-        "today together too try turn twice two under until up us use used user users want was watch way we week well "
-        "went were what whatever when where whether which while who whole whom whose why will with within without "
-        "work works world would write year years yes yet you yours good bad big"
+        "about after again against also always am and are as ask at away back be because been before begin "
+        "being below best better between but by call can cannot come could day did do does doing done down "
+        "either else end enough even few find first for from full get give go goes got had half has have he "
+        "help here him how i if in into is it keep know last late later least leave left less let like little "
+        "long look lot made make many may me might more most much must need never next no nobody none nor not "
+        "nothing now off often old on once one or other others out over page part people place please "
+        "possible put ready really right run runs said same say see set several shall she should show since "
+        "small so somebody someone something soon start still stop such sure take tell ten than their them "
+        "then there they thing things think those three through time times to today together too try turn "
+        "twice two under until up us use used user users want was watch way we week well went were what "
+        "whatever when where whether which while who whole whom whose why will with within without work works "
+        "world would write year years yes yet you yours good bad big"
     )
 )
 """Words that every subgoal may have and no agent is chosen by."""
