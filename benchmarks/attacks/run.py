@@ -26,6 +26,7 @@ from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, SpawnTask, TaskState
 from aurora_spawner.errors import JournalError
+from aurora_spawner import CommandBackend, JournalError, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
@@ -61,11 +62,13 @@ def coordinate(folder: Path) -> int:
             folder / "runs.db",
             tasks,
             BACKENDS,
-            default_agent="sh",
-            max_concurrent=4,
-            cwd=folder,
-            spool=folder / "runs",
-            executor=executor,
+            RunOptions(
+                default_agent="sh",
+                max_concurrent=4,
+                cwd=folder,
+                spool=folder / "runs",
+                executor=executor,
+            ),
         )
         draft = folder / "run_id.draft"
         draft.write_text(run.run_id)

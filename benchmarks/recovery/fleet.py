@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 
 TASKS = 50
 AT_ONCE = 10
@@ -65,11 +65,13 @@ async def with_gate(port: int, folder: Path) -> dict[str, object]:
         folder / "runs.db",
         [SpawnTask("call") for _ in range(TASKS)],
         {"agent": backend},
-        default_agent="agent",
-        max_concurrent=AT_ONCE,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=settings,
+        RunOptions(
+            default_agent="agent",
+            max_concurrent=AT_ONCE,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=settings,
+        ),
     )
     report = await run.execute()
     burned = sum(result.retry_count for result in report.results.values())

@@ -13,6 +13,7 @@ from aurora_spawner import (
     RecoveryPolicy,
     RecoverySettings,
     Run,
+    RunOptions,
     SpawnTask,
     TimeoutPolicy,
 )
@@ -32,11 +33,13 @@ def measure(*, recovery: bool) -> tuple[float, float]:
             folder / "runs.db",
             [SpawnTask("go") for _ in range(TASKS)],
             {"sh": CommandBackend("sh", ("sh", "-c", "sleep 0.1; echo done"))},
-            default_agent="sh",
-            max_concurrent=AT_ONCE,
-            cwd=folder,
-            spool=folder / "runs",
-            recovery=RecoverySettings(policy=policy, state_dir=folder / "state") if recovery else None,
+            RunOptions(
+                default_agent="sh",
+                max_concurrent=AT_ONCE,
+                cwd=folder,
+                spool=folder / "runs",
+                recovery=RecoverySettings(policy=policy, state_dir=folder / "state") if recovery else None,
+            ),
         )
         before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
         report = run.execute_sync()

@@ -10,6 +10,17 @@ import time
 from pathlib import Path
 
 from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    EarlyDetection,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunOptions,
+    SpawnTask,
+    TaskStalled,
+)
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskStalled
 
@@ -81,12 +92,14 @@ def main() -> None:
             folder / "runs.db",
             [SpawnTask("go", agent, id=agent.removeprefix("agent")) for agent in backends],
             backends,
-            default_agent="agent1",
-            max_concurrent=len(MIX),
-            cwd=folder,
-            spool=folder / "runs",
-            recovery=RecoverySettings(policy=policy, state_dir=None),
-            executor=LocalExecutor(grace_s=0.3),
+            RunOptions(
+                default_agent="agent1",
+                max_concurrent=len(MIX),
+                cwd=folder,
+                spool=folder / "runs",
+                recovery=RecoverySettings(policy=policy, state_dir=None),
+                executor=LocalExecutor(grace_s=0.3),
+            ),
         )
         report = run.execute_sync(watch)
         hung_at = {path.name.split(".")[1]: float(path.read_text()) for path in folder.glob("hung.*")}

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.backoff import retry_wait_s
 from aurora_spawner.recovery.policy import PRESETS
@@ -69,12 +70,14 @@ async def measure(policy: RecoveryPolicy, seed: int, at_once: int = TASKS) -> di
             folder / "runs.db",
             [SpawnTask("go") for _ in range(TASKS)],
             backends,
-            default_agent="agent",
-            max_concurrent=at_once,
-            cwd=folder,
-            spool=folder / "runs",
-            recovery=RecoverySettings(policy=policy, state_dir=None, chance=random.Random(seed).random),
-            executor=(executor := storm(seed)),
+            RunOptions(
+                default_agent="agent",
+                max_concurrent=at_once,
+                cwd=folder,
+                spool=folder / "runs",
+                recovery=RecoverySettings(policy=policy, state_dir=None, chance=random.Random(seed).random),
+                executor=(executor := storm(seed)),
+            ),
         )
         began: dict[str, float] = {}
         ended: dict[str, float] = {}

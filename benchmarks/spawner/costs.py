@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -54,9 +54,11 @@ def run(folder: Path) -> dict[str, float]:
         folder / "runs.db",
         [SpawnTask("go") for _ in range(count)],
         {"sh": CommandBackend("sh", ("sh", "-c", "echo done"))},
-        default_agent="sh",
-        cwd=folder,
-        spool=folder / "runs",
+        RunOptions(
+            default_agent="sh",
+            cwd=folder,
+            spool=folder / "runs",
+        ),
     )
     assert made.execute_sync().ok
     own, children = (after - start for after, start in zip(cpu_s(), before, strict=True))
@@ -119,9 +121,11 @@ def empty_run(folder: Path) -> tuple[Path, str]:
         folder / "runs.db",
         [SpawnTask("go")],
         {"a": SimulatedBackend("a")},
-        default_agent="a",
-        cwd=folder,
-        spool=folder / "runs",
+        RunOptions(
+            default_agent="a",
+            cwd=folder,
+            spool=folder / "runs",
+        ),
     )
     return made.journal, made.run_id
 
@@ -155,11 +159,13 @@ def simulated(folder: Path, count: int, width: int) -> Run:
         folder / "runs.db",
         [SpawnTask("go", id=str(n), depends_on=(str(n - width),) if n >= width else ()) for n in range(count)],
         {"a": SimulatedBackend("a")},
-        default_agent="a",
-        max_concurrent=1_000,
-        cwd=folder,
-        spool=folder / "runs",
-        executor=SimulatedExecutor(agent=lambda _order: DONE, remember=False),
+        RunOptions(
+            default_agent="a",
+            max_concurrent=1_000,
+            cwd=folder,
+            spool=folder / "runs",
+            executor=SimulatedExecutor(agent=lambda _order: DONE, remember=False),
+        ),
     )
 
 

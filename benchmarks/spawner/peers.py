@@ -15,7 +15,7 @@ SCRIPT = "sleep 0.1; echo done"
 
 def aurora(tasks: int, at_once: int, folder: Path) -> float:
     """Journal, supervisors, evidence and all."""
-    from aurora_spawner import CommandBackend, Run, SpawnTask
+    from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 
     backends = {"sh": CommandBackend("sh", ("sh", "-c", SCRIPT))}
     begin = time.perf_counter()
@@ -23,10 +23,12 @@ def aurora(tasks: int, at_once: int, folder: Path) -> float:
         folder / "runs.db",
         [SpawnTask("go") for _ in range(tasks)],
         backends,
-        default_agent="sh",
-        max_concurrent=at_once,
-        cwd=folder,
-        spool=folder / "runs",
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=at_once,
+            cwd=folder,
+            spool=folder / "runs",
+        ),
     )
     assert run.execute_sync().ok
     return time.perf_counter() - begin

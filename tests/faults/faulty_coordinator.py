@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.journal.facts import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -69,11 +69,13 @@ def main(folder: Path, count: int, grace_s: float) -> int:
             journal,
             tasks(count),
             backends,
-            default_agent="sh",
-            max_concurrent=6,
-            cwd=folder,
-            spool=folder / "runs",
-            executor=executor,
+            RunOptions(
+                default_agent="sh",
+                max_concurrent=6,
+                cwd=folder,
+                spool=folder / "runs",
+                executor=executor,
+            ),
         )
         # In one step: whoever kills us as soon as the name is there must find it whole.
         written = folder / "run_id.new"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.exhaustive import few
 
-from aurora_spawner import CommandBackend, Run, SpawnerError, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnerError, SpawnTask
 from aurora_spawner.control.steering import cancel_run, run_status
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -33,7 +33,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from faulty_coordinator import arm
-from aurora_spawner import CommandBackend, Run
+from aurora_spawner import CommandBackend, Run, RunOptions
 from aurora_spawner.supervision.local_executor import LocalExecutor
 if fault := os.environ.get("AURORA_FAULT"):
     arm(fault)
@@ -58,10 +58,12 @@ class Steered:
             self.journal,
             TASKS,
             BACKENDS,
-            default_agent="sh",
-            cwd=folder,
-            spool=folder / "runs",
-            max_concurrent=2,
+            RunOptions(
+                default_agent="sh",
+                cwd=folder,
+                spool=folder / "runs",
+                max_concurrent=2,
+            ),
         ).run_id
 
     def coordinate(self, fault: str = "") -> subprocess.Popen[bytes]:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask, TaskStarted
 from aurora_spawner.control.steering import run_status
 from aurora_spawner.tasks.run_events import TaskStarted
 
@@ -39,10 +40,12 @@ async def test_a_signal_between_fork_and_handlers_is_not_lost(
         tmp_path / "runs.db",
         [SpawnTask("sleep", id=str(i)) for i in range(10)],
         {"sleeper": CommandBackend(name="sleeper", command=("sleep", SLEEP_S))},
-        default_agent="sleeper",
-        max_concurrent=10,
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
+        RunOptions(
+            default_agent="sleeper",
+            max_concurrent=10,
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+        ),
     )
     report = await run.execute(on_event=interrupt)
     assert report.interrupted
@@ -60,9 +63,11 @@ async def test_a_signal_around_the_work_leaves_no_crashed_run(
         tmp_path / "runs.db",
         [SpawnTask("go")],
         {"echo": CommandBackend(name="echo", command=("echo", "done"))},
-        default_agent="echo",
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
+        RunOptions(
+            default_agent="echo",
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+        ),
     )
 
     def interrupt(*given: Any) -> RunReport:

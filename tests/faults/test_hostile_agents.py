@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnResult, SpawnTask, TaskState
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.attempts.attempt_folder import kept_bytes
 from aurora_spawner.backends.command import PromptBy
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -24,10 +24,12 @@ def ask(folder: Path, command: tuple[str, ...], prompt: str = "go", timeout_s: f
         folder / "runs.db",
         [SpawnTask(prompt, timeout_s=timeout_s)],
         {"agent": CommandBackend("agent", command)},
-        default_agent="agent",
-        cwd=folder,
-        spool=folder / "runs",
-        executor=LocalExecutor(grace_s=0.5, cap_bytes=CAP_BYTES),
+        RunOptions(
+            default_agent="agent",
+            cwd=folder,
+            spool=folder / "runs",
+            executor=LocalExecutor(grace_s=0.5, cap_bytes=CAP_BYTES),
+        ),
     )
     result = run.execute_sync().results["1"]
     assert processes_of_run(run.run_id) == []
@@ -136,9 +138,11 @@ def test_a_prompt_that_goes_another_way_leaves_stdin_empty(tmp_path: Path, promp
         tmp_path / "runs.db",
         [SpawnTask("x" * size)],
         {"agent": CommandBackend("agent", ("sh", "-c", script, "sh"), prompt=prompt_by)},
-        default_agent="agent",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(
+            default_agent="agent",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+        ),
     )
     left, _, asked = run.execute_sync().results["1"].output.partition(" ")
     assert left == "0"

@@ -16,6 +16,7 @@ import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
 from aurora_spawner.errors import JournalError, JournalLockedError, RunHeldError
+from aurora_spawner import CommandBackend, JournalError, JournalLockedError, Run, RunHeldError, RunOptions, SpawnTask
 from aurora_spawner.journal import store
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -34,10 +35,12 @@ def make_run(folder: Path, script: str, count: int = 1, **options: object) -> Ru
         folder / "runs.db",
         [SpawnTask("go") for _ in range(count)],
         {"sh": CommandBackend("sh", ("sh", "-c", script))},
-        default_agent="sh",
-        cwd=folder,
-        spool=folder / "runs",
-        **{"executor": LocalExecutor(grace_s=0.5), **options},  # type: ignore[arg-type]
+        RunOptions(
+            default_agent="sh",
+            cwd=folder,
+            spool=folder / "runs",
+            **{"executor": LocalExecutor(grace_s=0.5), **options},  # type: ignore[arg-type]
+        ),
     )
 
 
@@ -120,7 +123,7 @@ def test_a_full_disk_ends_the_run_in_order_and_a_resume_finishes_it(
 _ON_A_FULL_DISK = """
 import os, shutil, sqlite3, subprocess, sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, SpawnerError, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnerError, SpawnTask
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
@@ -133,7 +136,8 @@ script = "i=0; while [ $i -lt 4000 ]; do echo line $i of a long answer; i=$((i+1
 sh = {"sh": CommandBackend("sh", ("sh", "-c", script))}
 tasks = [SpawnTask("go") for _ in range(12)]
 spool = disk / "runs"
-run = Run.create(disk / "runs.db", tasks, sh, default_agent="sh", cwd=disk.parent, spool=spool, max_concurrent=3)
+options = RunOptions(default_agent="sh", cwd=disk.parent, spool=spool, max_concurrent=3)
+run = Run.create(disk / "runs.db", tasks, sh, options)
 try:
     report = run.execute_sync()
     ended = "with failures" if not report.ok else "well"
@@ -213,7 +217,7 @@ def test_a_stopped_supervisor_is_only_late(tmp_path: Path) -> None:
 _STEERED_FROM_OUTSIDE = """
 import sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 
 folder, journal = Path.cwd(), Path.cwd() / "runs.db"
 cancel = "from aurora_spawner.control.steering import cancel_run; import os; from pathlib import Path; "
@@ -225,7 +229,7 @@ scripts = {
 }
 sh = CommandBackend("sh", ("sh",))
 tasks = [SpawnTask(script, id=task_id) for task_id, script in scripts.items()]
-run = Run.create(journal, tasks, {"sh": sh}, default_agent="sh", cwd=folder, spool=folder / "runs")
+run = Run.create(journal, tasks, {"sh": sh}, RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs"))
 report = run.execute_sync()
 print({task_id: str(result.state) for task_id, result in report.results.items()})
 print(*report.notices, report.results["third"].output, report.results["ends it"].error or "")
@@ -261,11 +265,11 @@ def test_three_runs_at_once_in_one_project(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 folder = Path(sys.argv[1])
 sh = {"sh": CommandBackend("sh", ("sh", "-c", "sleep 0.05; echo done"))}
 tasks = [SpawnTask("go") for _ in range(15)]
-run = Run.create(folder / "runs.db", tasks, sh, default_agent="sh", cwd=folder, spool=folder / "runs")
+run = Run.create(folder / "runs.db", tasks, sh, RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs"))
 sys.exit(0 if run.execute_sync().ok else 1)
 """
     coordinators = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(3)]
@@ -281,7 +285,7 @@ jumps = itertools.cycle([1e9, 2e9, 5e8, 1.5e9, 3e9, 1.0])
 time.time = lambda: next(jumps)
 
 from pathlib import Path
-from aurora_spawner import CommandBackend, RecoveryPolicy, Run, SpawnTask
+from aurora_spawner import CommandBackend, RecoveryPolicy, Run, RunOptions, SpawnTask
 
 folder = Path.cwd()
 sh = {"sh": CommandBackend("sh", ("sh",))}
@@ -290,7 +294,7 @@ scripts = ["echo done", "sleep 0.3; echo done", once]
 tasks = [SpawnTask(each) for each in scripts] + [SpawnTask("sleep 60", timeout_s=0.4, critical=False)]
 policy = RecoveryPolicy(base_delay=0.05, max_delay=0.1)
 run = Run.create(
-    folder / "runs.db", tasks, sh, default_agent="sh", cwd=folder, spool=folder / "runs", recovery=policy
+    folder / "runs.db", tasks, sh, RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs", recovery=policy)
 )
 report = run.execute_sync()
 print([str(result.state) for result in report.results.values()], report.results["4"].termination_reason)

@@ -14,6 +14,7 @@ import pytest
 
 from aurora_spawner import CommandBackend, Run, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner import CommandBackend, JournalCorruptError, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.errors import JournalCorruptError
 from aurora_spawner.journal.audit import verify
@@ -40,10 +41,12 @@ def run(folder: Path, harm: str) -> tuple[Run, RunReport]:
             SpawnTask(LAST, id="3"),
         ],
         BACKENDS,
-        default_agent="sh",
-        max_concurrent=1,
-        cwd=folder,
-        spool=folder / ".aurora" / "runs",
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=1,
+            cwd=folder,
+            spool=folder / ".aurora" / "runs",
+        ),
     )
     return made, made.execute_sync()
 
@@ -92,10 +95,12 @@ def test_what_runs_beside_an_agent_that_removes_the_folder_is_told_so(tmp_path: 
         tmp_path / ".aurora" / "runs.db",
         tasks,
         BACKENDS,
-        default_agent="sh",
-        max_concurrent=2,
-        cwd=tmp_path,
-        spool=tmp_path / ".aurora" / "runs",
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=2,
+            cwd=tmp_path,
+            spool=tmp_path / ".aurora" / "runs",
+        ),
     )
     errors = [str(each.error) for each in made.execute_sync().results.values()]
     assert all("was removed while it ran" in error for error in errors), errors
@@ -135,12 +140,12 @@ TWO = """
 import sys
 from pathlib import Path
 from tests.faults.test_journal_gone import BACKENDS
-from aurora_spawner import Run, SpawnTask
+from aurora_spawner import Run, RunOptions, SpawnTask
 folder, name = Path(sys.argv[1]), sys.argv[2]
 script = f"echo {name} >> side-{name}; until [ -e go ]; do sleep 0.05; done; echo done"
 tasks = [SpawnTask(script, id=str(n)) for n in range(4)]
-run = Run.create(folder / ".aurora/runs.db", tasks, BACKENDS, default_agent="sh", max_concurrent=1, cwd=folder,
-    spool=folder / ".aurora/runs", kind=name)
+options = RunOptions(default_agent="sh", max_concurrent=1, cwd=folder, spool=folder / ".aurora/runs", kind=name)
+run = Run.create(folder / ".aurora/runs.db", tasks, BACKENDS, options)
 sys.exit(0 if run.execute_sync().trouble else 3)
 """
 

@@ -12,17 +12,18 @@ import pytest
 
 from aurora_spawner import CommandBackend, Run, SpawnTask
 from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner import AttemptRecordError, CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.runs.leftovers import FOLDER, end_leftover, find_leftovers
 from aurora_spawner.testing import processes_of_run
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 folder = Path(sys.argv[1])
 run = Run.create(folder / ".aurora/runs.db", [SpawnTask("echo x > started; sleep 300")],
-    {"sh": CommandBackend("sh", ("sh",))}, default_agent="sh", cwd=folder, spool=folder / ".aurora/runs",
-    state_dir=folder / "state")
+    {"sh": CommandBackend("sh", ("sh",))}, RunOptions(default_agent="sh", cwd=folder, spool=folder / ".aurora/runs",
+    state_dir=folder / "state"))
 (folder / "run_id").write_text(run.run_id)
 run.execute_sync()
 """
@@ -66,10 +67,12 @@ def test_a_run_goes_on_where_no_note_can_be_left_and_says_so(tmp_path: Path) -> 
         tmp_path / "runs.db",
         [SpawnTask("hello")],
         backends,
-        default_agent="cat",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        state_dir=tmp_path / "state",
+        RunOptions(
+            default_agent="cat",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            state_dir=tmp_path / "state",
+        ),
     )
     report = run.execute_sync()
     assert report.ok

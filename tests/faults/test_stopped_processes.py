@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnResult, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnResult, SpawnTask
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.control.steering import cancel_run, run_status
 from aurora_spawner.journal.store import Journal
@@ -44,11 +44,13 @@ def new_run(folder: Path, *prompts: str, timeout_s: float | None = None, at_once
         folder / "runs.db",
         [SpawnTask(prompt, timeout_s=timeout_s) for prompt in prompts],
         BACKENDS,
-        default_agent="sh",
-        max_concurrent=at_once,
-        cwd=folder,
-        spool=folder / "runs",
-        executor=LocalExecutor(grace_s=0.3),
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=at_once,
+            cwd=folder,
+            spool=folder / "runs",
+            executor=LocalExecutor(grace_s=0.3),
+        ),
     )
 
 
@@ -235,7 +237,7 @@ async def test_a_supervisor_in_a_debugger_is_overruled(tmp_path: Path, how: str)
 COORDINATOR = """
 import sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run
+from aurora_spawner import CommandBackend, Run, RunOptions
 from aurora_spawner.supervision.local_executor import LocalExecutor
 backends = {"sh": CommandBackend("sh", ("sh",))}
 run = Run.resume(Path(sys.argv[1]), sys.argv[2], backends, executor=LocalExecutor(grace_s=0.3))

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import identify
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.audit import verify
@@ -79,10 +79,12 @@ async def test_the_end_of_the_first_supervisor_is_no_other_s_end(tmp_path: Path)
         tmp_path / "runs.db",
         [SpawnTask("go", id=str(number)) for number in range(count)],
         {"sh": CommandBackend("sh", ("sh", "-c", 'echo x >> "starts.$AURORA_TASK_ID"; sleep 0.7; echo done'))},
-        default_agent="sh",
-        max_concurrent=count,
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=count,
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+        ),
     )
     killing = asyncio.create_task(asyncio.to_thread(kill_the_first, tmp_path, run.run_id, count))
     report = await run.execute()
@@ -125,10 +127,12 @@ def test_a_task_whose_supervisor_is_always_killed_fails_in_the_end(tmp_path: Pat
         tmp_path / "runs.db",
         [SpawnTask("go")],
         {"sh": CommandBackend("sh", ("sh", "-c", "echo partial; sleep 0.1; kill -9 $PPID; sleep 299"))},
-        default_agent="sh",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        executor=LocalExecutor(grace_s=0.5),
+        RunOptions(
+            default_agent="sh",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            executor=LocalExecutor(grace_s=0.5),
+        ),
     )
     result = run.execute_sync().results["1"]
     assert result.termination_reason == "supervisor_lost"
@@ -146,9 +150,11 @@ def test_daemons_of_a_killed_supervisor_are_swept_up(tmp_path: Path) -> None:
         tmp_path / "runs.db",
         [SpawnTask("go")],
         {"sh": CommandBackend("sh", ("sh", "-c", script))},
-        default_agent="sh",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(
+            default_agent="sh",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+        ),
     )
     run.execute_sync()
     daemons = (tmp_path / "daemons").read_text().split()
@@ -181,9 +187,11 @@ def test_what_hides_from_every_sweep_is_in_the_cgroup(tmp_path: Path) -> None:
         tmp_path / "runs.db",
         [SpawnTask("go")],
         {"sh": CommandBackend("sh", ("sh", "-c", script))},
-        default_agent="sh",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(
+            default_agent="sh",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+        ),
     )
     run.execute_sync()
     daemons = (tmp_path / "daemons").read_text().split()
@@ -236,10 +244,12 @@ def hiding_run(folder: Path) -> Run:
         folder / "runs.db",
         [SpawnTask("go")],
         {"py": CommandBackend("py", (sys.executable, "-I", "-S", str(folder / "agent.py")))},
-        default_agent="py",
-        cwd=folder,
-        spool=folder / "runs",
-        executor=LocalExecutor(grace_s=20),
+        RunOptions(
+            default_agent="py",
+            cwd=folder,
+            spool=folder / "runs",
+            executor=LocalExecutor(grace_s=20),
+        ),
     )
 
 
@@ -307,9 +317,11 @@ async def test_what_hides_from_a_supervisor_that_is_killed_at_any_time_is_ended(
         tmp_path / "runs.db",
         [SpawnTask("go")],
         {"sh": CommandBackend("sh", ("sh", "-c", script))},
-        default_agent="sh",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(
+            default_agent="sh",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+        ),
     )
     await run.execute()
     begun = (tmp_path / "daemons").read_text().split()

@@ -16,6 +16,7 @@ from aurora_core import Project
 from aurora_soar import Aurora, NotResumableError, StoredLimitError
 from aurora_soar.taskruns.resume import find_taskfile, list_resumable, stored_limit, taskfile_of
 from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskFileError, TaskSource, UnknownRunError
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import find_run, is_held
@@ -31,10 +32,13 @@ def made_from(folder: Path, path: Path | None) -> Run:
         folder / "runs.db",
         [SpawnTask("Say it", id="1")],
         {"cat": CommandBackend(name="cat", command=("cat",))},
-        default_agent="cat",
-        cwd=folder,
-        spool=folder / "runs",
-        options=RunOptions(taskfile=path, limit_usd=2.5) if path else None,
+        RunOptions(
+            default_agent="cat",
+            cwd=folder,
+            spool=folder / "runs",
+            source=TaskSource(taskfile=path) if path else None,
+            limit_usd=2.5 if path else None,
+        ),
     )
 
 
@@ -128,10 +132,12 @@ def new_run(project: Project, kind: str, *tasks: SpawnTask) -> Run:
         project.runs_db,
         tasks,
         {"cat": CommandBackend(name="cat", command=("cat",)), "wc": CommandBackend(name="wc", command=("wc",))},
-        default_agent="cat",
-        kind=kind,
-        cwd=project.root,
-        spool=project.aurora_dir / "runs",
+        RunOptions(
+            default_agent="cat",
+            kind=kind,
+            cwd=project.root,
+            spool=project.aurora_dir / "runs",
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner import Run, SpawnTask, TaskState
+from aurora_spawner import BackendError, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.backends.fields import Fields
 from aurora_spawner.backends.model import backend as backend_module
@@ -283,7 +284,10 @@ def test_the_question_is_asked_as_the_api_wants_it_without_tools(server: Server,
     of = backend(server, "ok", api)
     task = SpawnTask("Count to three.", model="m-9", instructions="You are terse.")
     run = Run.create(
-        tmp_path / "runs.db", [task], {"model": of}, default_agent="model", cwd=tmp_path, spool=tmp_path / "spool"
+        tmp_path / "runs.db",
+        [task],
+        {"model": of},
+        RunOptions(default_agent="model", cwd=tmp_path, spool=tmp_path / "spool"),
     )
     (result,) = run.execute_sync().results.values()
     assert (result.state, result.output) == (TaskState.SUCCEEDED, "Hello, wörld.")
@@ -305,9 +309,11 @@ def test_the_key_is_in_no_argument_no_file_and_no_output(server: Server, tmp_pat
         tmp_path / "runs.db",
         [SpawnTask("x")],
         {"model": of},
-        default_agent="model",
-        cwd=tmp_path,
-        spool=tmp_path / "s",
+        RunOptions(
+            default_agent="model",
+            cwd=tmp_path,
+            spool=tmp_path / "s",
+        ),
     )
     (result,) = run.execute_sync().results.values()
     assert "no: ***" in (result.error or "")
@@ -446,9 +452,11 @@ def test_an_empty_answer_is_a_failed_task(server: Server, tmp_path: Path) -> Non
         tmp_path / "runs.db",
         [SpawnTask("x")],
         {"model": backend(server, "empty")},
-        default_agent="model",
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
+        RunOptions(
+            default_agent="model",
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+        ),
     )
     (result,) = asyncio.run(run.execute()).results.values()
     assert (result.state, result.error) == (TaskState.FAILED, "it exited without an answer")
@@ -475,9 +483,11 @@ def test_a_module_of_the_project_does_not_stand_in_for_ours(server: Server, tmp_
         tmp_path / "runs.db",
         [SpawnTask("x")],
         {"model": backend(server, "ok")},
-        default_agent="model",
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
+        RunOptions(
+            default_agent="model",
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+        ),
     )
     assert run.execute_sync().ok
 

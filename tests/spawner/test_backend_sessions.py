@@ -10,6 +10,17 @@ from typing import Any
 import pytest
 
 from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnResult, SpawnTask
+from aurora_spawner import (
+    CliBackend,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunOptions,
+    SpawnResult,
+    SpawnTask,
+    TaskStarted,
+)
 from aurora_spawner.attempts.attempt_folder import attempt_folder
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, read_session_record, session_record_for
 from aurora_spawner.tasks.failure import ReportedFailure
@@ -68,12 +79,16 @@ async def run(
         folder / "runs.db",
         [SpawnTask("Do all of it", id="1")],
         {kind: backend},
-        default_agent=kind,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=RecoverySettings(
-            policy=RecoveryPolicy(max_retries=retries, base_delay=0.01, jitter=False, circuit_breaker_enabled=False),
-            state_dir=None,
+        RunOptions(
+            default_agent=kind,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=RecoverySettings(
+                policy=RecoveryPolicy(
+                    max_retries=retries, base_delay=0.01, jitter=False, circuit_breaker_enabled=False
+                ),
+                state_dir=None,
+            ),
         ),
     )
     report = await made.execute(events.append)

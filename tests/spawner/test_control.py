@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner.errors import JournalError
-from aurora_spawner.runs.control_server import PATH_LIMIT, listening, reachable
+from aurora_spawner.runs.control_server import PATH_LIMIT, reachable, serve_control
 from aurora_spawner.tasks.result import TaskState
 
 
@@ -56,7 +56,7 @@ class Listener:
 async def exchange(folder: Path, *lines: bytes, listener: Listener | None = None) -> list[bytes]:
     """What is answered to each line, every one on a connection of its own."""
     answers = []
-    async with listening(listener or Listener(), folder):  # type: ignore[arg-type]
+    async with serve_control(listener or Listener(), folder):  # type: ignore[arg-type]
         for line in lines:
             with reachable(folder) as place:
                 reader, writer = await asyncio.open_unix_connection(place / "control.sock")
@@ -151,17 +151,17 @@ async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeyp
     monkeypatch.setattr("aurora_spawner.runs.control_server.OPEN_FOLDERS", tmp_path / "no such system")
     folder = tmp_path.joinpath(*["deep" * 10] * 4)
     listener = Listener()
-    async with listening(listener, folder):  # type: ignore[arg-type]
+    async with serve_control(listener, folder):  # type: ignore[arg-type]
         (notice,) = listener.notices
-    assert notice.startswith("nobody could pause or cancel this run from outside: no control socket in ")
-    assert notice.endswith("(the path is too long for a socket)")
+    assert notice.startswith("no control socket in ")
+    assert notice.endswith("(the path is too long for a socket): this run cannot be paused or cancelled from outside")
 
 
 async def test_two_runs_that_begin_at_once_leave_the_umask_alone(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         async with AsyncExitStack() as open_:
-            begun = (listening(Listener(), tmp_path / str(number)) for number in range(4))  # type: ignore[arg-type]
+            begun = (serve_control(Listener(), tmp_path / str(number)) for number in range(4))  # type: ignore[arg-type]
             await asyncio.gather(*map(open_.enter_async_context, begun))
             for number in range(4):
                 assert stat.S_IMODE((tmp_path / str(number) / "control.sock").stat().st_mode) == 0o600

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aurora_spawner import CliBackend, CommandBackend, ModelBackend, Run, SpawnTask
+from aurora_spawner import CliBackend, CommandBackend, ModelBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.supervision.environment import agent_environment
@@ -215,10 +215,12 @@ def test_a_real_process_sees_it(tmp_path: Path) -> None:
         tmp_path / "runs.db",
         [SpawnTask("x", "own")],
         {"own": CommandBackend("own", ("env",))},
-        default_agent="own",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        environ={**EVERYTHING, "PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        RunOptions(
+            default_agent="own",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            environ={**EVERYTHING, "PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        ),
     )
     (result,) = run.execute_sync().results.values()
     seen = {line.partition("=")[0] for line in result.output.splitlines()}

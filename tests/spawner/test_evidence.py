@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import CommandBackend, Run, SpawnResult, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnResult, SpawnTask
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.digest import digest_of
@@ -83,11 +83,13 @@ def run_one(
         folder / "runs.db",
         [SpawnTask("write the report", files=files)],
         {"agent": backend},
-        default_agent="agent",
-        cwd=folder,
-        spool=folder / "runs",
-        executor=LocalExecutor(grace_s=0.5),
-        recovery=RecoveryPolicy(max_retries=retries, base_delay=0.0, jitter=False) if retries else None,
+        RunOptions(
+            default_agent="agent",
+            cwd=folder,
+            spool=folder / "runs",
+            executor=LocalExecutor(grace_s=0.5),
+            recovery=RecoveryPolicy(max_retries=retries, base_delay=0.0, jitter=False) if retries else None,
+        ),
     )
     return run.execute_sync().results["1"]
 
@@ -191,8 +193,10 @@ def test_claude_waits_for_its_background_agents_as_long_as_it_may(
         tmp_path / "runs.db",
         [SpawnTask("go", timeout_s=timeout_s)],
         {"claude": CliBackend(name="claude", kind="claude")},
-        default_agent="claude",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(
+            default_agent="claude",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+        ),
     )
     assert run.execute_sync().results["1"].output == told

@@ -12,6 +12,17 @@ from hypothesis import strategies as st
 
 from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner import (
+    CommandBackend,
+    Run,
+    RunOptions,
+    RunReport,
+    SpawnResult,
+    SpawnTask,
+    TaskEnded,
+    TaskError,
+    TaskState,
+)
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.errors import TaskError
 from aurora_spawner.journal.audit import verify
@@ -42,12 +53,14 @@ def execute(
         folder / "runs.db",
         tasks,
         BACKENDS,
-        default_agent="cat",
-        cwd=folder,
-        spool=folder / "runs",
-        executor=executor,
-        expand=expand,
-        max_added=max_added,
+        RunOptions(
+            default_agent="cat",
+            cwd=folder,
+            spool=folder / "runs",
+            executor=executor,
+            expand=expand,
+            max_added=max_added,
+        ),
     )
     report = run.execute_sync()
     with Journal(folder / "runs.db") as journal:
@@ -127,11 +140,13 @@ def test_a_killed_run_knows_the_tasks_that_were_added(tmp_path: Path) -> None:
         tmp_path / "runs.db",
         tasks,
         BACKENDS,
-        default_agent="cat",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        executor=executor,
-        expand=expand_coordinator,
+        RunOptions(
+            default_agent="cat",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            executor=executor,
+            expand=expand_coordinator,
+        ),
     )
 
     async def until_the_coordinator_is_done() -> None:

@@ -14,6 +14,18 @@ from typing import Any
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, SpawnerError, SpawnTask, TaskState
+from aurora_spawner import (
+    CommandBackend,
+    JournalChangedError,
+    JournalError,
+    Run,
+    RunEvent,
+    RunOptions,
+    SpawnerError,
+    SpawnTask,
+    TaskEnded,
+    TaskState,
+)
 from aurora_spawner.control.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
 from aurora_spawner.control.status import run_status
 from aurora_spawner.errors import JournalChangedError, JournalError
@@ -55,12 +67,14 @@ def cut_off_run(folder: Path, state_dir: Path | None = None, *, journal: Path | 
             SpawnTask("say three", "three", id="3", depends_on=("1", "2")),
         ],
         BACKENDS,
-        default_agent="one",
-        max_concurrent=1,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=RECOVERY,
-        state_dir=state_dir,
+        RunOptions(
+            default_agent="one",
+            max_concurrent=1,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=RECOVERY,
+            state_dir=state_dir,
+        ),
     )
 
     ended = 0

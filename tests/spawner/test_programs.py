@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.supervision.programs import find_on_path
@@ -58,9 +58,11 @@ def test_an_agent_is_looked_for_in_its_own_path_and_keeps_its_name(tmp_path: Pat
         tmp_path / "runs.db",
         [SpawnTask("go")],
         {"mine": backend},
-        default_agent="mine",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(
+            default_agent="mine",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+        ),
     ).execute_sync()
     assert report.results["1"].output == "agent\n"
 

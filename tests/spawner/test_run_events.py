@@ -7,6 +7,18 @@ from typing import get_args
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask
+import aurora_spawner
+from aurora_spawner import (
+    CommandBackend,
+    Run,
+    RunEnded,
+    RunEvent,
+    RunOptions,
+    RunStarted,
+    RunState,
+    SpawnTask,
+    TaskEnded,
+)
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.tasks import run_events as module
@@ -22,9 +34,11 @@ def make(folder: Path, *commands: str) -> Run:
         folder / "runs.db",
         [SpawnTask(each) for each in commands],
         BACKENDS,
-        default_agent="sh",
-        cwd=folder,
-        spool=folder / "runs",
+        RunOptions(
+            default_agent="sh",
+            cwd=folder,
+            spool=folder / "runs",
+        ),
     )
 
 

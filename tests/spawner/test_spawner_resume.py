@@ -8,6 +8,17 @@ import pytest
 
 from aurora_spawner import Run, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner import (
+    GraphError,
+    Run,
+    RunOptions,
+    RunReport,
+    RunState,
+    SpawnTask,
+    TaskStarted,
+    TaskState,
+    UnknownRunError,
+)
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.errors import GraphError, UnknownRunError
@@ -32,10 +43,12 @@ def create(folder: Path, executor: SimulatedExecutor, tasks: list[SpawnTask] | N
         folder / "runs.db",
         TASKS if tasks is None else tasks,
         BACKENDS,
-        default_agent="cat",
-        cwd=folder,
-        spool=folder / "runs",
-        executor=executor,
+        RunOptions(
+            default_agent="cat",
+            cwd=folder,
+            spool=folder / "runs",
+            executor=executor,
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from aurora_spawner import (
     CommandBackend,
     Run,
     RunEvent,
+    RunOptions,
     RunReport,
     SpawnTask,
     TaskState,
@@ -44,7 +45,7 @@ BACKENDS = {
 def make_run(folder: Path, tasks: list[SpawnTask], **options: object) -> Run:
     executor = LocalExecutor(grace_s=0.3)
     options = {"default_agent": "echo", "cwd": folder, "spool": folder / "runs", "executor": executor, **options}
-    return Run.create(folder / "runs.db", tasks, BACKENDS, **options)  # type: ignore[arg-type]
+    return Run.create(folder / "runs.db", tasks, BACKENDS, RunOptions(**options))  # type: ignore[arg-type]
 
 
 def execute(folder: Path, tasks: list[SpawnTask], **options: object) -> RunReport:
@@ -249,15 +250,15 @@ async def test_a_cancelled_caller_leaves_no_agent(tmp_path: Path) -> None:
 COORDINATOR = """
     import sys
     from pathlib import Path
-    from aurora_spawner import CommandBackend, Run, SpawnTask
+    from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
     from aurora_spawner.supervision.local_executor import LocalExecutor
     folder = Path(sys.argv[1])
     run = Run.create(
         folder / "runs.db",
         [SpawnTask(sys.argv[2]) for _ in "1234"],
         {"sh": CommandBackend("sh", ("sh",))},
-        default_agent="sh", max_concurrent=2, cwd=folder, spool=folder / "runs",
-        executor=LocalExecutor(grace_s=0.3),
+        RunOptions(default_agent="sh", max_concurrent=2, cwd=folder, spool=folder / "runs",
+        executor=LocalExecutor(grace_s=0.3),)
     )
     report = run.execute_sync()
     print(report.interrupted, report.cancelled, flush=True)

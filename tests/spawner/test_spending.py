@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from aurora_spawner import CliBackend, CommandBackend, RecoverySettings, Run, SpawnResult, SpawnTask, TaskState
+from aurora_spawner import (
+    CliBackend,
+    CommandBackend,
+    RecoverySettings,
+    Run,
+    RunOptions,
+    SpawnResult,
+    SpawnTask,
+    TaskState,
+)
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
 from aurora_spawner.limits.capped_executor import CappedExecutor
@@ -136,10 +145,12 @@ def execute(tmp_path: Path) -> Callable[..., RunReport]:
             tmp_path / "runs.db",
             tasks,
             backends,
-            default_agent="paid",
-            cwd=tmp_path,
-            spool=tmp_path / "spool",
-            executor=executor,
+            RunOptions(
+                default_agent="paid",
+                cwd=tmp_path,
+                spool=tmp_path / "spool",
+                executor=executor,
+            ),
         )
         return asyncio.run(durable.execute())
 
@@ -206,12 +217,14 @@ def run_claude(tmp_path: Path, program: str, purse: Purse) -> SpawnResult:
         tmp_path / "runs.db",
         [SpawnTask("a")],
         backends,
-        default_agent="claude",
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
-        recovery=RecoverySettings(state_dir=None),
-        executor=BudgetedExecutor(
-            inner=LocalExecutor(), gate=purse, backends=backends, prices=load_prices(), look_every_s=60.0
+        RunOptions(
+            default_agent="claude",
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+            recovery=RecoverySettings(state_dir=None),
+            executor=BudgetedExecutor(
+                inner=LocalExecutor(), gate=purse, backends=backends, prices=load_prices(), look_every_s=60.0
+            ),
         ),
     )
     (result,) = asyncio.run(run.execute()).results.values()
@@ -391,11 +404,13 @@ def test_a_run_has_so_many_attempts_and_each_knows_how_deep_it_is(tmp_path: Path
         tmp_path / "runs.db",
         [SpawnTask(f"{number}") for number in range(3)],
         {"deep": depth},
-        default_agent="deep",
-        max_concurrent=1,
-        cwd=tmp_path,
-        spool=tmp_path / "spool",
-        executor=executor,
+        RunOptions(
+            default_agent="deep",
+            max_concurrent=1,
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+            executor=executor,
+        ),
     )
     results = list(asyncio.run(run.execute()).results.values())
     assert [each.output.strip() for each in results[:2]] == ["2", "2"]
@@ -408,7 +423,7 @@ def test_a_run_has_so_many_attempts_and_each_knows_how_deep_it_is(tmp_path: Path
 def test_a_later_execution_counts_the_attempts_of_the_earlier_ones(tmp_path: Path) -> None:
     executor = CappedExecutor(inner=LocalExecutor(), max_total_spawns=5, spawned=5)
     run = Run.create(
-        tmp_path / "runs.db", [SpawnTask("x")], {"free": CAT}, default_agent="free", cwd=tmp_path,
-        spool=tmp_path / "spool", executor=executor,
+        tmp_path / "runs.db", [SpawnTask("x")], {"free": CAT}, RunOptions(default_agent="free", cwd=tmp_path,
+        spool=tmp_path / "spool", executor=executor,)
     )  # fmt: skip
     assert asyncio.run(run.execute()).failed == 1

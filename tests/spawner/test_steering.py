@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnTask, TaskEnded, UnknownRunError
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
 from aurora_spawner.control.logs import follow_log, read_log
@@ -40,7 +41,7 @@ BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 COORDINATOR = """
     import sys
     from pathlib import Path
-    from aurora_spawner import CommandBackend, Run
+    from aurora_spawner import CommandBackend, Run, RunOptions
     from aurora_spawner.supervision.local_executor import LocalExecutor
     run = Run.resume(
         Path(sys.argv[1]), sys.argv[2], {"sh": CommandBackend("sh", ("sh",))}, executor=LocalExecutor(grace_s=0.3)
@@ -59,10 +60,12 @@ class Detached:
             self.journal,
             tasks,
             BACKENDS,
-            default_agent="sh",
-            cwd=folder,
-            spool=folder / "runs",
-            max_concurrent=max_concurrent,
+            RunOptions(
+                default_agent="sh",
+                cwd=folder,
+                spool=folder / "runs",
+                max_concurrent=max_concurrent,
+            ),
         )
         self.run_id = run.run_id
         command = [sys.executable, "-c", textwrap.dedent(COORDINATOR), str(self.journal), self.run_id]
@@ -217,10 +220,12 @@ def finished_run(folder: Path, *scripts: str) -> Run:
         folder / "runs.db",
         [SpawnTask(script) for script in scripts],
         BACKENDS,
-        default_agent="sh",
-        cwd=folder,
-        spool=folder / "runs",
-        executor=LocalExecutor(grace_s=0.3),
+        RunOptions(
+            default_agent="sh",
+            cwd=folder,
+            spool=folder / "runs",
+            executor=LocalExecutor(grace_s=0.3),
+        ),
     )
     run.execute_sync()
     return run
@@ -335,7 +340,10 @@ async def test_what_finishes_while_it_is_told_to_end_has_finished(
     tmp_path: Path, how: str, prompt: str, state: str
 ) -> None:
     run = Run.create(
-        tmp_path / "runs.db", [SpawnTask(prompt)], BACKENDS, default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs"
+        tmp_path / "runs.db",
+        [SpawnTask(prompt)],
+        BACKENDS,
+        RunOptions(default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs"),
     )
     cancels: list[asyncio.Task[object]] = []
 

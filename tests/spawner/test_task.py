@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aurora_spawner import Run, SpawnerError, SpawnTask
 from aurora_spawner.errors import TaskError
+from aurora_spawner import Run, RunOptions, SpawnerError, SpawnTask, TaskError
 from aurora_spawner.runs.evidence import says_something
 from aurora_spawner.tasks.task import task_from_json, task_to_json
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
@@ -91,10 +92,12 @@ def test_any_task_is_refused_by_type_or_goes_through_a_whole_run(values: dict[st
                 place / "runs.db",
                 [task],
                 backends,
-                default_agent="sim",
-                cwd=place,
-                spool=place / "runs",
-                executor=SimulatedExecutor(),
+                RunOptions(
+                    default_agent="sim",
+                    cwd=place,
+                    spool=place / "runs",
+                    executor=SimulatedExecutor(),
+                ),
             )
         except SpawnerError:
             return

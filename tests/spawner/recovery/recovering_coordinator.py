@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.faults.faulty_coordinator import arm
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 COUNT = "echo start >> starts.$AURORA_TASK_ID.{0}; n=$(wc -l < starts.$AURORA_TASK_ID.{0}); sleep 0.02; "
@@ -60,12 +60,14 @@ def main(folder: Path) -> int:
             folder / "runs.db",
             TASKS,
             BACKENDS,
-            default_agent="plain",
-            max_concurrent=3,
-            cwd=folder,
-            spool=folder / "runs",
-            recovery=recovery,
-            executor=executor,
+            RunOptions(
+                default_agent="plain",
+                max_concurrent=3,
+                cwd=folder,
+                spool=folder / "runs",
+                recovery=recovery,
+                executor=executor,
+            ),
         )
         written = folder / "run_id.new"
         written.write_text(run.run_id)

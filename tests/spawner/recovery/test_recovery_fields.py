@@ -16,6 +16,7 @@ from aurora_spawner import (
     RecoverySettings,
     Run,
     RunEvent,
+    RunOptions,
     RunReport,
     SpawnTask,
     TimeoutPolicy,
@@ -57,12 +58,16 @@ def run(
         folder / "runs.db",
         [SpawnTask("go") for _ in range(count)],
         {name: SimulatedBackend(name) for name in ("agent", "model", "local")},
-        default_agent="agent",
-        max_concurrent=at_once,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=RecoverySettings(policy=policy, state_dir=None, chance=lambda: 0.0, on_batch_held=lambda _: False),
-        executor=executor,
+        RunOptions(
+            default_agent="agent",
+            max_concurrent=at_once,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=RecoverySettings(
+                policy=policy, state_dir=None, chance=lambda: 0.0, on_batch_held=lambda _: False
+            ),
+            executor=executor,
+        ),
     )
     told: list[tuple[float, type[RunEvent]]] = []
     report = made.execute_sync(lambda event: told.append((time.monotonic(), type(event))))
@@ -82,8 +87,8 @@ def waits(folder: Path, policy: RecoveryPolicy) -> Seen:
     messages: list[str] = []
     made = RecoverySettings(policy=policy, state_dir=None, chance=lambda: 0.0)
     one = Run.create(
-        folder / "runs.db", [SpawnTask("go")], {"agent": SimulatedBackend("agent")}, default_agent="agent",
-        cwd=folder, spool=folder / "runs", recovery=made, executor=SimulatedExecutor(agent=broken),
+        folder / "runs.db", [SpawnTask("go")], {"agent": SimulatedBackend("agent")}, RunOptions(default_agent="agent",
+        cwd=folder, spool=folder / "runs", recovery=made, executor=SimulatedExecutor(agent=broken),)
     )  # fmt: skip
     one.execute_sync(lambda event: messages.append(str(event.message)) if isinstance(event, TaskRetried) else None)
     return messages
@@ -120,9 +125,9 @@ def held_or_skipped(folder: Path, policy: RecoveryPolicy) -> Seen:
 
     made = Run.create(
         folder / "runs.db", [SpawnTask("go") for _ in range(8)], {"agent": SimulatedBackend("agent")},
-        default_agent="agent", max_concurrent=1, cwd=folder, spool=folder / "runs",
+        RunOptions(default_agent="agent", max_concurrent=1, cwd=folder, spool=folder / "runs",
         recovery=RecoverySettings(policy=policy, state_dir=None, on_batch_held=ask),
-        executor=SimulatedExecutor(agent=broken),
+        executor=SimulatedExecutor(agent=broken),)
     )  # fmt: skip
     made.execute_sync()
     return len(asked)
@@ -163,8 +168,8 @@ def stalls(folder: Path, policy: RecoveryPolicy) -> Seen:
     """A real agent that does nothing for a while."""
     made = Run.create(
         folder / "runs.db", [SpawnTask("go")], {"agent": CommandBackend("agent", ("sh", "-c", "sleep 1.5; echo x"))},
-        default_agent="agent", cwd=folder, spool=folder / "runs", executor=LocalExecutor(grace_s=0.3),
-        recovery=RecoverySettings(policy=dataclasses.replace(policy, max_retries=0), state_dir=None),
+        RunOptions(default_agent="agent", cwd=folder, spool=folder / "runs", executor=LocalExecutor(grace_s=0.3),
+        recovery=RecoverySettings(policy=dataclasses.replace(policy, max_retries=0), state_dir=None),)
     )  # fmt: skip
     kinds: list[type[RunEvent]] = []
     report = made.execute_sync(lambda event: kinds.append(type(event)))
@@ -292,9 +297,17 @@ def test_the_field_has_an_effect(tmp_path: Path, name: str) -> None:
 
 def test_a_policy_and_its_settings_mean_the_same(tmp_path: Path) -> None:
     made = Run.create(
-        tmp_path / "runs.db", [SpawnTask("go")], {"agent": SimulatedBackend("agent")}, default_agent="agent",
-        cwd=tmp_path, spool=tmp_path / "runs", recovery=BASE, executor=SimulatedExecutor(),
-    )  # fmt: skip
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"agent": SimulatedBackend("agent")},
+        RunOptions(
+            default_agent="agent",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=BASE,
+            executor=SimulatedExecutor(),
+        ),
+    )
     assert made.recovery is not None
     assert made.recovery.policy is BASE
     assert asyncio.run(made.execute()).ok

@@ -11,6 +11,17 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, RunReport, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunOptions,
+    RunReport,
+    SpawnTask,
+    TaskHedged,
+)
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -37,12 +48,14 @@ def run(
         folder / "runs.db",
         tasks,
         BACKENDS,
-        default_agent="sh",
-        max_concurrent=at_once,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=settings(fallback),
-        executor=LocalExecutor(grace_s=0.3),
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=at_once,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=settings(fallback),
+            executor=LocalExecutor(grace_s=0.3),
+        ),
     )
     kinds: list[type[RunEvent]] = []
     report = made.execute_sync(lambda event: kinds.append(type(event)))
@@ -108,11 +121,11 @@ def test_without_a_history_nothing_is_hedged(tmp_path: Path) -> None:
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from aurora_spawner import Run, SpawnTask, TaskHedged
+from aurora_spawner import Run, RunOptions, SpawnTask, TaskHedged
 from tests.spawner.recovery.test_recovery_hedge import BACKENDS, settings
 folder = Path(sys.argv[1])
-run = Run.create(folder / "runs.db", [SpawnTask("sleep 3; echo by sh")], BACKENDS, default_agent="sh",
-    cwd=folder, spool=folder / "runs", recovery=settings("slow"))
+run = Run.create(folder / "runs.db", [SpawnTask("sleep 3; echo by sh")], BACKENDS, RunOptions(default_agent="sh",
+    cwd=folder, spool=folder / "runs", recovery=settings("slow")))
 (folder / "run_id").write_text(run.run_id)
 run.execute_sync(lambda event: isinstance(event, TaskHedged) and os.kill(os.getpid(), signal.SIGKILL))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -28,12 +28,14 @@ def run(folder: Path, policy: RecoveryPolicy | None = QUICK, count: int = 1) -> 
         folder / "runs.db",
         [SpawnTask("go") for _ in range(count)],
         BACKENDS,
-        default_agent="broken",
-        max_concurrent=1,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=RecoverySettings(policy=policy, state_dir=None) if policy else None,
-        executor=LocalExecutor(grace_s=0.3),
+        RunOptions(
+            default_agent="broken",
+            max_concurrent=1,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=RecoverySettings(policy=policy, state_dir=None) if policy else None,
+            executor=LocalExecutor(grace_s=0.3),
+        ),
     )
     made.execute_sync()
     return made.run_id

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask, TaskState
+from aurora_spawner import (
+    CliBackend,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunOptions,
+    SpawnTask,
+    TaskState,
+)
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
@@ -52,12 +61,14 @@ def run(folder: Path, tasks: list[SpawnTask], *backends: CliBackend, at_once: in
         folder / "runs.db",
         tasks,
         {backend.name: backend for backend in backends},
-        default_agent=backends[0].name,
-        max_concurrent=at_once,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=RecoverySettings(
-            policy=RecoveryPolicy(max_retries=0, fallback_to_llm=False), state_dir=folder / "state"
+        RunOptions(
+            default_agent=backends[0].name,
+            max_concurrent=at_once,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=RecoverySettings(
+                policy=RecoveryPolicy(max_retries=0, fallback_to_llm=False), state_dir=folder / "state"
+            ),
         ),
     )
 

@@ -13,6 +13,17 @@ import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    EarlyDetection,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunOptions,
+    SpawnTask,
+    TaskStalled,
+)
 from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.attempts.process_identity import identify, own_identity
 from aurora_spawner.liveness.process_activity import LivenessProbe, WatchedAttempt
@@ -264,12 +275,14 @@ def test_hung_agents_are_found_and_busy_ones_left_alone(tmp_path: Path) -> None:
         tmp_path / "runs.db",
         [SpawnTask("go", name, id=name) for name in backends],
         backends,
-        default_agent="computes",
-        max_concurrent=len(backends),
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        recovery=RecoverySettings(policy=policy, state_dir=None),
-        executor=LocalExecutor(grace_s=0.3),
+        RunOptions(
+            default_agent="computes",
+            max_concurrent=len(backends),
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(policy=policy, state_dir=None),
+            executor=LocalExecutor(grace_s=0.3),
+        ),
     )
     report = run.execute_sync(on_event)
     assert {name for name, result in report.results.items() if result.success} == set(BUSY)

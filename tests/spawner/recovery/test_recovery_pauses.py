@@ -7,6 +7,20 @@ from pathlib import Path
 import pytest
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
+from aurora_spawner import (
+    CommandBackend,
+    ProviderAnswers,
+    ProviderLeft,
+    ProviderPaused,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunEvent,
+    RunOptions,
+    SpawnTask,
+    TaskDeferred,
+    TaskStarted,
+)
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.providers.gate import ProviderGate, utc_time
@@ -112,11 +126,13 @@ def test_a_run_reports_its_pauses_once(tmp_path: Path, at_once: int) -> None:
         tmp_path / "runs.db",
         [SpawnTask(LIMITED) for _ in range(3)],
         {"sh": CommandBackend("sh", ("sh",), provider="somebody")},
-        default_agent="sh",
-        max_concurrent=at_once,
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state"),
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=at_once,
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state"),
+        ),
     )
     assert run.execute_sync(events.append).ok
     told = [type(event) for event in events if isinstance(event, (ProviderPaused, ProviderLeft, ProviderAnswers))]
@@ -144,10 +160,12 @@ async def test_a_wait_without_waiting_tasks_is_not_polled(tmp_path: Path) -> Non
         tmp_path / "runs.db",
         [SpawnTask("echo never", "held", id="held"), SpawnTask("sleep 3.5; echo x", "free", id="free")],
         {"held": CommandBackend("held", ("sh",), provider="somebody"), "free": CommandBackend("free", ("sh",))},
-        default_agent="free",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state", clock=clock),
+        RunOptions(
+            default_agent="free",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=tmp_path / "state", clock=clock),
+        ),
     )
     started = asyncio.Event()
     running = asyncio.create_task(

@@ -10,14 +10,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunReport, SpawnTask, TaskState
+from aurora_spawner import (
+    CommandBackend,
+    RecoveryPolicy,
+    RecoverySettings,
+    Run,
+    RunOptions,
+    RunReport,
+    SpawnTask,
+    TaskState,
+)
 from aurora_spawner.errors import ProviderStateError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.providers.gate import GateState, ProviderGate
 from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
-from aurora_spawner.runs.resume_state import Revision, find_standing
+from aurora_spawner.runs.resume_state import Revision, find_resume_state
 from aurora_spawner.tasks.run_events import ProviderLeft
 from aurora_spawner.tasks.usage_windows import UsageWindow
 
@@ -51,11 +60,13 @@ def begin(folder: Path) -> RunReport:
         folder / "runs.db",
         TASKS,
         backends(),
-        default_agent="sh",
-        max_concurrent=1,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=settings_in(folder),
+        RunOptions(
+            default_agent="sh",
+            max_concurrent=1,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=settings_in(folder),
+        ),
     )
     return run.execute_sync()
 
@@ -89,8 +100,8 @@ def test_a_resume_after_an_edit_alone_forgives_no_agent(tmp_path: Path) -> None:
     with Journal(tmp_path / "runs.db") as journal:
         rows = load_tasks(journal, first.run_id)
     unasked = [replace(row, result=None) for row in rows]
-    assert not find_standing(unasked, (), Revision(tasks=tuple(tasks))).asks_providers_anew
-    assert find_standing(rows, (), Revision(tasks=tuple(tasks))).asks_providers_anew
+    assert not find_resume_state(unasked, (), Revision(tasks=tuple(tasks))).asks_providers_anew
+    assert find_resume_state(rows, (), Revision(tasks=tuple(tasks))).asks_providers_anew
 
 
 def test_without_signing_in_a_resume_tries_once(tmp_path: Path) -> None:
@@ -105,11 +116,13 @@ def test_a_task_that_its_fallback_failed_too_stays_failed(tmp_path: Path) -> Non
         tmp_path / "runs.db",
         [SpawnTask("if [ $0 = sh ]; then echo '401 Unauthorized' >&2; fi; exit 3", id="one")],
         {"sh": CommandBackend("sh", ("sh",)), "bash": CommandBackend("bash", ("bash",))},
-        default_agent="sh",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        recovery=RecoverySettings(
-            policy=RecoveryPolicy(max_retries=0), fallbacks={"sh": ("bash",)}, state_dir=tmp_path / "state"
+        RunOptions(
+            default_agent="sh",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(
+                policy=RecoveryPolicy(max_retries=0), fallbacks={"sh": ("bash",)}, state_dir=tmp_path / "state"
+            ),
         ),
     )
     assert run.execute_sync().results["one"].termination_reason is None
@@ -124,11 +137,13 @@ def test_an_overloaded_provider_gives_way_to_a_fallback(tmp_path: Path) -> None:
         tmp_path / "runs.db",
         [SpawnTask(OVERLOADED, id="one"), SpawnTask(OVERLOADED, id="two")],
         {"sh": CommandBackend("sh", ("sh",)), "bash": CommandBackend("bash", ("bash",))},
-        default_agent="sh",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        recovery=RecoverySettings(
-            policy=RecoveryPolicy(fallback_after=2.5), fallbacks={"sh": ("bash",)}, state_dir=tmp_path / "state"
+        RunOptions(
+            default_agent="sh",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(
+                policy=RecoveryPolicy(fallback_after=2.5), fallbacks={"sh": ("bash",)}, state_dir=tmp_path / "state"
+            ),
         ),
     )
     left: list[str] = []

@@ -15,6 +15,24 @@ from typing import Any
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskState
+from aurora_spawner import (
+    BatchTripped,
+    CommandBackend,
+    Run,
+    RunEvent,
+    RunOptions,
+    RunPaused,
+    RunReport,
+    RunUnpaused,
+    SpawnTask,
+    TaskDeferred,
+    TaskEnded,
+    TaskEvent,
+    TaskRetried,
+    TaskStalled,
+    TaskStarted,
+    TaskState,
+)
 from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -64,15 +82,18 @@ class Recorder:
 
 def make(folder: Path, tasks: list[SpawnTask], recovery: RecoverySettings | RecoveryPolicy, **options: Any) -> Run:
     settings = recovery if isinstance(recovery, RecoverySettings) else RecoverySettings(policy=recovery)
-    options = {"default_agent": "sh", "backends": BACKENDS, **options}
+    backends = options.pop("backends", BACKENDS)
     return Run.create(
         folder / "runs.db",
         tasks,
-        cwd=folder,
-        spool=folder / "runs",
-        executor=LocalExecutor(grace_s=0.3),
-        recovery=replace(settings, state_dir=settings.state_dir and folder / "state"),
-        **options,
+        backends,
+        RunOptions(
+            cwd=folder,
+            spool=folder / "runs",
+            executor=LocalExecutor(grace_s=0.3),
+            recovery=replace(settings, state_dir=settings.state_dir and folder / "state"),
+            **{"default_agent": "sh", **options},
+        ),
     )
 
 
@@ -228,11 +249,11 @@ def test_patience_survives_a_kill(tmp_path: Path) -> None:
     script = tmp_path / "waiting.py"
     script.write_text(
         "import sys; from pathlib import Path\n"
-        "from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask\n"
+        "from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask\n"
         "folder = Path(sys.argv[1])\n"
         "settings = RecoverySettings(policy=RecoveryPolicy(max_provider_wait=3.0), state_dir=folder / 'state')\n"
         f"run = Run.create(folder / 'runs.db', [SpawnTask({NEVER!r})], {{'sh': CommandBackend('sh', ('sh',))}},\n"
-        "    default_agent='sh', cwd=folder, spool=folder / 'runs', recovery=settings)\n"
+        "    RunOptions(default_agent='sh', cwd=folder, spool=folder / 'runs', recovery=settings))\n"
         "(folder / 'run_id').write_text(run.run_id); run.execute_sync()\n"
     )
     with subprocess.Popen([sys.executable, str(script), str(tmp_path)]) as coordinator:
@@ -594,10 +615,10 @@ def test_an_attempt_begun_without_recovery_is_recovered_by_a_resume_that_has_it(
     program = f"""
 import os, signal, sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, SpawnTask, TaskStarted
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskStarted
 folder = Path({str(tmp_path)!r})
 run = Run.create(folder / "runs.db", [SpawnTask("sleep 0.5; exit 3")], {{"sh": CommandBackend("sh", ("sh",))}},
-    default_agent="sh", cwd=folder, spool=folder / "runs")
+    RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs"))
 (folder / "run_id").write_text(run.run_id)
 run.execute_sync(lambda event: isinstance(event, TaskStarted) and os.kill(os.getpid(), signal.SIGKILL))
 """

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.status import run_status, state_word
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run
@@ -17,7 +17,7 @@ BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 DRIVER = """
 import sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run
+from aurora_spawner import CommandBackend, Run, RunOptions
 
 Run.resume(Path(sys.argv[1]), sys.argv[2], {"sh": CommandBackend("sh", ("sh",))}).execute_sync()
 """
@@ -33,7 +33,9 @@ def wait_until(reached: Callable[[], bool]) -> None:
 def test_an_attempt_that_ended_after_its_coordinator_is_told_as_ended(tmp_path: Path) -> None:
     journal = tmp_path / "runs.db"
     waits = SpawnTask("touch begun; while [ ! -e open ]; do sleep 0.02; done; echo done", "sh", id="1")
-    made = Run.create(journal, [waits], BACKENDS, default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs")
+    made = Run.create(
+        journal, [waits], BACKENDS, RunOptions(default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs")
+    )
     driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(journal), made.run_id])
     wait_until((tmp_path / "begun").exists)
     wait_until(lambda: run_status(journal, made.run_id).running[0].since is not None)

@@ -12,6 +12,7 @@ from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.policy import PRESETS
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
@@ -45,12 +46,14 @@ def test_a_storm_comes_out_as_the_policy_computes(tmp_path: Path, name: str) -> 
         tmp_path / "runs.db",
         [SpawnTask("go") for _ in range(count)],
         {"agent": SimulatedBackend("agent"), "model": SimulatedBackend("model")},
-        default_agent="agent",
-        max_concurrent=500,
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        recovery=RecoverySettings(policy=policy, state_dir=None),
-        executor=executor,
+        RunOptions(
+            default_agent="agent",
+            max_concurrent=500,
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(policy=policy, state_dir=None),
+            executor=executor,
+        ),
     )
     report = run.execute_sync()
     goes_on = FAILS * (1 - PERMANENT)
@@ -107,11 +110,13 @@ def fleet(folder: Path, backend: CommandBackend, state: Path, count: int) -> Run
         folder / "runs.db",
         [SpawnTask("call") for _ in range(count)],
         {"agent": backend},
-        default_agent="agent",
-        max_concurrent=4,
-        cwd=folder,
-        spool=folder / "runs",
-        recovery=RecoverySettings(policy=policy, state_dir=state),
+        RunOptions(
+            default_agent="agent",
+            max_concurrent=4,
+            cwd=folder,
+            spool=folder / "runs",
+            recovery=RecoverySettings(policy=policy, state_dir=state),
+        ),
     )
 
 

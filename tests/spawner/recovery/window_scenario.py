@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.runs import run as run_module
@@ -132,11 +133,13 @@ def run_in(loop: Loop, folder: Path, name: str, resumed: str | None) -> Run:
         place / "runs.db",
         [SpawnTask("go") for _ in range(20)],
         backends,
-        default_agent="agent",
-        max_concurrent=4,
-        cwd=place,
-        spool=place / "runs",
-        **common,
+        RunOptions(
+            default_agent="agent",
+            max_concurrent=4,
+            cwd=place,
+            spool=place / "runs",
+            **common,
+        ),
     )
 
 

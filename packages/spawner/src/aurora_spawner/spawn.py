@@ -1,4 +1,4 @@
-"""Doors to `Run` for programs that have a task or a few and want no journal to care for."""
+"""Convenience functions over `Run`, for programs that have a few tasks and want no journal to look after."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.runs.run import Run
+from aurora_spawner.runs.run_options import RunOptions
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.compose import sequential
 
@@ -29,18 +30,18 @@ if TYPE_CHECKING:
 
 
 class SpawnOptions(TypedDict, total=False):
-    """What every door takes besides its tasks and backends."""
+    """The options of every function here, besides its tasks and backends."""
 
     max_concurrent: int
     default_timeout_s: float | None
     cwd: Path | None
-    """Where agents work; the current folder when None."""
+    """The folder in which agents work; the current folder if None."""
     journal: Path | None
     """Keeps the run; None runs it without a trace: a result has no `output_path`, and the agents end with this
     process, however it ends."""
     on_event: Callable[[RunEvent], None] | None
     recovery: RecoverySettings | RecoveryPolicy | None
-    """What is done about failures; None leaves each task its first failure."""
+    """The treatment of failures; None leaves each task its first failure."""
 
 
 async def spawn(task: SpawnTask, *, backends: Mapping[str, Backend], **options: Unpack[SpawnOptions]) -> SpawnResult:
@@ -90,7 +91,7 @@ async def spawn_with_retry_and_fallback(
     fallbacks: Sequence[str] = (),
     **options: Unpack[SpawnOptions],
 ) -> SpawnResult:
-    """Runs one task; where its agent fails, ask it again, and then others.
+    """Runs one task; if its agent fails, asks it again, and then others.
 
     Args:
         fallbacks: Agents to ask in this order when the task's own has failed.
@@ -113,7 +114,7 @@ async def spawn_parallel_with_recovery(
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     **options: Unpack[SpawnOptions],
 ) -> list[SpawnResult]:
-    """Runs tasks side by side and recover those that fail.
+    """Runs tasks side by side and recovers those that fail.
 
     Args:
         recovery_policy: A policy, or the name of a preset; the default one when None.
@@ -137,7 +138,7 @@ async def spawn_parallel_with_state_tracking(
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     **options: Unpack[SpawnOptions],
 ) -> tuple[list[SpawnResult], dict[str, Any]]:
-    """Runs tasks with recovery, and tells how each of them went.
+    """Runs tasks with recovery, and returns a summary of how each of them went.
 
     Args:
         on_state_change: Called with task, agent, the state before and the state after.
@@ -159,14 +160,14 @@ def _policy(given: RecoveryPolicy | str | None, **changes: Any) -> RecoveryPolic
 async def _run(
     tasks: Sequence[SpawnTask], backends: Mapping[str, Backend], options: SpawnOptions
 ) -> tuple[list[SpawnResult], dict[str, Any]]:
-    """Runs tasks in the journal given, or in one that is thrown away; results and the summary of their recovery."""
+    """Runs tasks in the journal given, or in one that is thrown away; returns results and the summary of recovery."""
     journal = options.get("journal")
     if journal is not None:
         report = await _run_in(journal, tasks, backends, options, LocalExecutor())
         return list(report.results.values()), _summary(journal, report)
     with tempfile.TemporaryDirectory(prefix="aurora-") as folder:
         journal = Path(folder) / "runs.db"
-        # Nobody could come back for what goes on after us: without us, and our journal, nothing does.
+        # No resume could find agents that outlive this process and its journal: they end with it.
         report = await _run_in(journal, tasks, backends, options, LocalExecutor(detached=False))
         summary = _summary(journal, report)
     return [replace(result, output_path=None) for result in report.results.values()], summary
@@ -183,13 +184,15 @@ async def _run_in(
         journal,
         tasks,
         backends,
-        default_agent=next(iter(backends), ""),
-        max_concurrent=options.get("max_concurrent", 4),
-        default_timeout_s=options.get("default_timeout_s"),
-        cwd=options.get("cwd") or Path.cwd(),
-        spool=journal.parent / "runs",
-        recovery=options.get("recovery"),
-        executor=executor,
+        RunOptions(
+            default_agent=next(iter(backends), ""),
+            max_concurrent=options.get("max_concurrent", 4),
+            default_timeout_s=options.get("default_timeout_s"),
+            cwd=options.get("cwd") or Path.cwd(),
+            spool=journal.parent / "runs",
+            recovery=options.get("recovery"),
+            executor=executor,
+        ),
     )
     return await run.execute(options.get("on_event"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from aurora_spawner import Run, SpawnTask
+from aurora_spawner import Run, RunOptions, SpawnTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,13 +78,15 @@ class AgentModel:
             self.project.runs_db,
             [SpawnTask(prompt, self.name, title=title)],
             self.backends,
-            default_agent=self.name,
-            kind="soar",
-            default_timeout_s=self.timeout_s,
-            cwd=self.project.root,
-            spool=self.project.aurora_dir / "runs",
-            recovery=self.recovery,
-            executor=self.executor(),
+            RunOptions(
+                default_agent=self.name,
+                kind="soar",
+                default_timeout_s=self.timeout_s,
+                cwd=self.project.root,
+                spool=self.project.aurora_dir / "runs",
+                recovery=self.recovery,
+                executor=self.executor(),
+            ),
         )
         report = await run.execute()
         (result,) = report.results.values()

@@ -31,7 +31,7 @@ class RunCreated(Fact):
     default_agent: str
     default_timeout_s: float | None
     options: dict[str, Any] | None = None
-    """`RunOptions`; None where nothing was asked for, and in runs of earlier versions."""
+    """`StoredOptions`; None where nothing was asked for, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def as_written(journal: Path, place: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class StoredOptions:
     """The options of a run that its resume needs."""
 
     taskfile: Path | None = None
@@ -83,7 +83,7 @@ class RunRow:
     default_timeout_s: float | None
     holder: ProcessIdentity | None
     """The coordinator that executes it, or that died while executing it."""
-    options: RunOptions | None = None
+    options: StoredOptions | None = None
     """None without options, and in runs of earlier versions."""
 
 
@@ -269,14 +269,14 @@ def _stored_identity(stored: object) -> ProcessIdentity:
     return ProcessIdentity.from_json(document(stored))
 
 
-def _options(stored: object) -> RunOptions:
-    return RunOptions(**read_fields(RunOptions, document(stored)))
+def _options(stored: object) -> StoredOptions:
+    return StoredOptions(**read_fields(StoredOptions, document(stored)))
 
 
 _RUN_READERS: Final[dict[str, Reader]] = {
     "RunState": RunState,
     "ProcessIdentity": _stored_identity,
-    "RunOptions": _options,
+    "StoredOptions": _options,
     "int": count,
 }
 

@@ -1,4 +1,4 @@
-"""What recovery leaves for its coordinator: facts for the journal, calls of callbacks, events for the watcher."""
+"""The outbox of recovery, emptied by its coordinator: facts for the journal, callbacks, events for the watcher."""
 
 from __future__ import annotations
 

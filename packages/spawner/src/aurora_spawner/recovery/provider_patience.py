@@ -1,4 +1,4 @@
-"""How long a run waits for the providers of its agents, and what it has noticed of their limits."""
+"""The patience of a run with the providers of its agents, and its reports on their limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Patience:
-    """How long an agent's provider is waited for at present."""
+    """The present limit on waiting for an agent's provider."""
 
     limit_s: float | None
     """None without end."""

@@ -399,7 +399,7 @@ class RunRecovery:
 
     @property
     def trouble(self) -> str | None:
-        """Why provider limits could not be kept for other runs; None if they could."""
+        """The reason why provider limits could not be kept for other runs; None if they could."""
         return self.providers.store.trouble
 
     def _state(self, task: SpawnTask) -> TaskRecoveryState:

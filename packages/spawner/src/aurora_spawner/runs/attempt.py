@@ -1,4 +1,4 @@
-"""One attempt at a task on its way through the stages."""
+"""An attempt at a task on its way through the stages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,17 @@ _NEVER_BEGAN: Final = AttemptEnd(reason=EndReason.VOIDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAttempt:
+    """An attempt that an earlier coordinator left open, and how it was found."""
+
+    task_id: str
+    number: int
+    found: RunningAttempt | AttemptEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What is known of an attempt; each stage returns it with what the stage has found out."""
+    """The knowledge of an attempt; each stage returns it with its own findings."""
 
     task_id: str
     found: RunningAttempt | AttemptEnd | None = None
@@ -35,7 +44,7 @@ class Attempt:
     result: SpawnResult | None = None
     """None if another attempt follows at once."""
     again: str = ""
-    """Why another attempt follows at once."""
+    """The reason why another attempt follows at once."""
     lost: int = 0
     """Attempts before this one, in the same slot, whose supervisors were killed."""
     spent: AttemptEnd | None = None

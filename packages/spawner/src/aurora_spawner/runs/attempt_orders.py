@@ -33,11 +33,11 @@ class OrderBuilder:
     run_id: str
     cwd: Path
     spool: Path
-    """The run's own folder."""
+    """The folder of the run."""
     default_agent: str
     default_timeout_s: float | None
     environ: Mapping[str, str]
-    """What agents inherit, before what is not theirs is left out."""
+    """The environment that agents inherit, before variables that are not theirs are left out."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
@@ -109,15 +109,15 @@ class OrderBuilder:
         )
 
     def _inherited(self, invocation: Invocation) -> dict[str, str]:
-        """The environment for agents that need these; worked out once for each kind."""
+        """Returns the environment for agents that need these variables; built once for each kind."""
         needs = (invocation.keep_env, invocation.own_env)
         if needs not in self._passed:
             self._passed[needs] = agent_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
         return self._passed[needs]
 
 
-def with_limit_told(order: AttemptOrder) -> AttemptOrder:
-    """The order with its time limit in the variables that tell it to the agent."""
+def with_time_limit(order: AttemptOrder) -> AttemptOrder:
+    """Returns the order with its time limit in the variables that pass it to the agent."""
     limit = "0" if order.deadline_s is None else str(math.ceil(order.deadline_s * 1000))
     told = {name: limit for name, value in order.environment.items() if value == TIME_LIMIT_MS}
     return replace(order, environment={**order.environment, **told}) if told else order
@@ -137,17 +137,17 @@ _COUNTER: Final = itertools.count()
 
 
 def new_token() -> str:
-    """Names one attempt among all attempts of all machines."""
+    """Returns a name for one attempt, unique among all attempts of all machines."""
     return f"{_process_token}-{next(_COUNTER):x}"
 
 
 def process_token() -> str:
-    """The beginning of every token that this process gives out."""
+    """Returns the beginning of every token of this process."""
     return _process_token
 
 
 def _name_process() -> None:
-    """A name that no other process has; a fork gets one of its own."""
+    """Gives this process a name that no other process has; a fork gets one of its own."""
     global _process_token  # noqa: PLW0603 -- the process has one name
     _process_token = f"{os.urandom(10).hex()}{os.getpid():x}"
 

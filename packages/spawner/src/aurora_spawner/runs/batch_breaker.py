@@ -51,7 +51,7 @@ class BatchBreaker:
         self._stopped = False
 
     def withdraw(self) -> None:
-        """Takes back the question to the user, since its answer changes nothing any more."""
+        """Withdraws the question to the user, since its answer no longer changes anything."""
         if self._question is not None:
             self._question.cancel()
 

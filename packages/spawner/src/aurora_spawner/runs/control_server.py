@@ -1,4 +1,4 @@
-"""The coordinator's ear: a local socket, for its owner alone, through which a run is watched and steered.
+"""The control server of a coordinator: a local socket, for its owner alone, to watch and steer a run.
 
 One request and one answer on a line each, as JSON: `{"do": "cancel", "task": "1.2"}` → `{"ok": true, …}`.
 """
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 SOCKET_NAME: Final = "control.sock"
 """In the folder of the run."""
 PATH_LIMIT: Final = 100
-"""Bytes that the path of a socket may have on every system."""
+"""The most bytes that the path of a socket may have on every system."""
 OPEN_FOLDERS: Final = Path("/proc/self/fd")
-"""Where Linux names every open folder by a number, however long its own path is."""
+"""The folder in which Linux names every open folder by a number, however long its own path is."""
 REQUEST_LIMIT: Final = 64 << 10
 
 
 @asynccontextmanager
-async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
-    """Answers requests while this is open. A run that cannot listen runs all the same, and says so in its report."""
+async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
+    """Answers requests while this is open. A run that cannot listen still runs, and its report says so."""
     try:
         make_private_folder(spool)
         with reachable(spool) as place:
             server = await _serve(coordinator, place / SOCKET_NAME)
     except OSError as error:
         coordinator.notices.append(
-            f"nobody could pause or cancel this run from outside: no control socket in {spool} ({error.strerror})"
+            f"no control socket in {spool} ({error.strerror}): this run cannot be paused or cancelled from outside"
         )
         yield
         return
@@ -53,7 +53,7 @@ async def listening(coordinator: Coordinator, spool: Path) -> AsyncIterator[None
 
 @contextmanager
 def reachable(folder: Path) -> Iterator[Path]:
-    """The folder under a path that is short enough for a socket in it, while this is open.
+    """Yields the folder under a path that is short enough for a socket in it, while this is open.
 
     Raises:
         OSError: This system knows no other name for a folder whose path is too long.
@@ -85,7 +85,7 @@ async def _serve(coordinator: Coordinator, path: Path) -> asyncio.Server:
 
 
 def _bound(path: Path) -> socket.socket:
-    """A socket at a path, 0600; its folder is for the user alone already, so that nobody comes in between.
+    """Returns a socket at a path, mode 0600; its folder is for the user alone before the socket exists.
 
     The umask would do it in one step, but it is the whole process's, other runs and threads included.
     """
@@ -101,7 +101,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
-    """What a request comes to; what it changes is durable before it is answered."""
+    """Carries out a request and returns its answer; its effect is durable by then."""
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.journal.facts import RunEnding, TaskCancelled
+from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
 from aurora_spawner.runs.attempt import Attempt
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.writer import GroupWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
+    from aurora_spawner.runs.attempt import FoundAttempt
     from aurora_spawner.runs.attempt_orders import OrderBuilder
-    from aurora_spawner.runs.resume_state import Standing
-    from aurora_spawner.runs.run_options import Conduct, FoundAttempt
+    from aurora_spawner.runs.resume_state import ResumeState
+    from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.run_events import RunEvent
@@ -49,18 +51,18 @@ class Coordinator:
         self,
         orders: OrderBuilder,
         *,
-        standing: Standing,
+        state: ResumeState,
         scheduler: Scheduler,
         backends: Mapping[str, Backend],
         executor: Executor,
         writer: GroupWriter,
-        conduct: Conduct,
+        options: RunOptions,
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
-        self._tasks = RunTasks(standing, conduct=conduct, agents=backends)
+        self._tasks = RunTasks(state, options=options, agents=backends)
         self._scheduler = scheduler
         self._executor = executor
         self._recovery = recovery
@@ -76,7 +78,7 @@ class Coordinator:
         self._watch = AttemptWatch(self._tasks, executor=executor, recorder=self._recorder, notifier=self._notifier)
         self._run = RunContext(
             orders=orders,
-            conduct=conduct,
+            options=options,
             tasks=self._tasks,
             scheduler=scheduler,
             backends=backends,
@@ -96,6 +98,8 @@ class Coordinator:
         self._wishes = self._run.wishes
         self._finished = asyncio.Event()
         self._pauses = PauseTimers()
+        rate_per_s = options.start_rate_per_s
+        self._pace = None if rate_per_s is None else TokenBucket(rate_per_s)
         self._alarm: asyncio.TimerHandle | None = None
         """Set while the next start waits for its time."""
 
@@ -150,15 +154,15 @@ class Coordinator:
         for running in everything:
             await self._executor.collect(running)
 
-    # What users want; callable at any time from the loop's thread.
+    # The wishes of users; callable at any time from the loop's thread.
 
     @property
     def ending(self) -> str | None:
-        """Why the run was told to end early."""
+        """The reason for which the run ends early; None if it does not."""
         return self._wishes.ending
 
     def end(self, why: str, *, at_once: bool = False) -> None:
-        """Ends the run: what runs is told to stop, what waits does not start. A second call may only hurry it.
+        """Ends the run: running attempts are ended, waiting tasks do not start. A second call may only hurry it.
 
         A run whose tasks have all come to their ends stays what it is.
         """
@@ -231,7 +235,7 @@ class Coordinator:
             **self._recovery.status(self._watch.waiting_for()),
         }
 
-    # What starts.
+    # Starting.
 
     def dispatch(self) -> None:
         """Starts what may start; notices the end."""
@@ -250,8 +254,7 @@ class Coordinator:
         """Returns True if the run wants a task now; sets a timer if it wants one later."""
         if self.ending is not None or self._wishes.paused or self._work.broken or not self._scheduler.startable:
             return False
-        pace = self._run.conduct.pace
-        delay_s = pace.delay_s(time.monotonic()) if pace else 0.0
+        delay_s = self._pace.delay_s(time.monotonic()) if self._pace else 0.0
         if delay_s and self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(delay_s, self._wake)
         return not delay_s
@@ -265,7 +268,7 @@ class Coordinator:
         if self._scheduler.states[task_id] is TaskState.PENDING:
             await settle_task(self._run, task_id, never_began(self._run, task_id))
 
-    # What came out.
+    # Results.
 
     def emit(self, event: RunEvent) -> None:
         """Tells the watcher of the run."""

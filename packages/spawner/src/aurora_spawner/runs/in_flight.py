@@ -52,7 +52,7 @@ class TaskInFlight:
     cancelled: bool = False
     """A user has asked for the task's end."""
     termination: Termination | None = None
-    """Set once the attempt under way was told to end because it took too long or stalled."""
+    """Set once the coordinator has ended the attempt under way because it took too long or stalled."""
     shares: Shares = field(default_factory=Shares)
     """Attempts that have spent their share of the budget."""
     timer: asyncio.TimerHandle | None = None

@@ -1,4 +1,4 @@
-"""Where a run stands when a coordinator takes it: what is done stays done, what was cut off is open again."""
+"""The state in which a coordinator finds a run: what is done stays done, what was cut off is open again."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 CUT_OFF = ("interrupted", "cancelled")
-"""Why tasks are opened again that go on where they were."""
+"""The reasons for opening tasks again that continue where they were."""
 ASKED_ANEW = "its provider is asked anew"
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
-"""Keeps single events small where a run has very many tasks."""
+"""The most tasks in one event, so that events stay small in runs of very many tasks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """What the user wants otherwise than the journal has it."""
+    """The changes that the user wants to a run as the journal has it."""
 
     tasks: tuple[SpawnTask, ...] | None = None
     """The tasks as they are now; None takes them from the journal. Finished ones may be left out."""
@@ -36,8 +36,8 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A run as its coordinator finds it."""
+class ResumeState:
+    """The state of a run when its coordinator takes it."""
 
     graph: TaskGraph
     states: Mapping[str, TaskState]
@@ -48,15 +48,15 @@ class Standing:
     added: int
     """Tasks that results of others added."""
     attempts: Mapping[str, int]
-    """How many attempts each task has had, where any."""
+    """The attempts so far of each task that has had one."""
     open_attempts: tuple[AttemptRow, ...]
-    """Intended or started, and nobody knows yet how they ended."""
+    """Attempts that were intended or started and whose ends are not journalled."""
     outdated_attempts: tuple[AttemptRow, ...]
-    """The same, of tasks that have been edited or are gone."""
+    """Such attempts at tasks that have been edited or are gone."""
     cancelled: frozenset[str]
-    """Tasks that the user wanted ended, and that no coordinator came to settle."""
+    """Tasks that the user has cancelled and that are not settled."""
     changes: tuple[tuple[str | None, Fact], ...]
-    """What has to be journalled before the run goes on, each with its task."""
+    """Facts to be journalled before the run goes on, each with its task."""
 
     @property
     def asks_providers_anew(self) -> bool:
@@ -71,7 +71,7 @@ class Standing:
 
 
 def stored_task(task: SpawnTask) -> dict[str, object]:
-    """A task as facts carry it."""
+    """Returns a task as facts carry it."""
     return {**task_to_json(task), "content_hash": task.content_hash}
 
 
@@ -82,7 +82,7 @@ def tasks_added(
     added_by: str | None = None,
     rewired: Sequence[SpawnTask] = (),
 ) -> Iterator[TasksAdded]:
-    """Facts that add tasks, none of them very large, made one at a time."""
+    """Yields facts that add tasks, none of them very large."""
     for start in range(0, len(tasks), TASKS_PER_EVENT):
         yield TasksAdded(
             first_position=first_position + start,
@@ -92,8 +92,10 @@ def tasks_added(
         )
 
 
-def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision) -> Standing:
-    """Compares the journal with what is wanted; pure.
+def find_resume_state(
+    rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision
+) -> ResumeState:
+    """Compares the journal with the tasks that are wanted; reads nothing else.
 
     Raises:
         GraphError: The revised tasks do not fit together.
@@ -120,7 +122,7 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
         cancelled = set()
     current = wanted.keys() - edited
     kept = [row for row in rows if row.task_id in wanted and row.task_id not in reopened]
-    return Standing(
+    return ResumeState(
         graph=graph,
         states={row.task_id: row.state for row in kept if row.state.settled},
         results={row.task_id: row.result for row in kept if row.state.settled and row.result is not None},
@@ -138,7 +140,7 @@ def find_standing(rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], 
 
 
 def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str, SpawnTask]:
-    """The tasks of this execution in the journal's order, new ones last; unchanged ones are the journal's."""
+    """Returns the tasks of this execution in the journal's order, new ones last; unchanged ones are the journal's."""
     if revision.tasks is None:
         return {task_id: row.task for task_id, row in by_id.items()}
     revised = {task.id or str(number): task for number, task in enumerate(revision.tasks, start=1)}
@@ -202,7 +204,7 @@ def _reopened(
     *,
     retry_failed: bool,
 ) -> dict[str, str]:
-    """Which tasks the journal has to open again, and why."""
+    """Returns the tasks that the journal has to open again, each with the reason."""
     reopened: dict[str, str] = {}
     for task_id, row in by_id.items():
         if task_id not in graph.tasks:
@@ -222,7 +224,7 @@ def _reopened(
 
 
 def _downstream(start: Iterable[str], graph: TaskGraph) -> list[str]:
-    """Everything that depends on these tasks, nearest first."""
+    """Returns these tasks and everything that depends on them, nearest first."""
     found = dict.fromkeys(start)
     queue = list(found)
     for task_id in queue:

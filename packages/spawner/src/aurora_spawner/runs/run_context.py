@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.runs.attempt_orders import with_limit_told
+from aurora_spawner.runs.attempt_orders import with_time_limit
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.callbacks import Callbacks
     from aurora_spawner.runs.notifier import Notifier
     from aurora_spawner.runs.recorder import Recorder
-    from aurora_spawner.runs.run_options import Conduct
+    from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.run_tasks import RunTasks
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.runs.work_group import WorkGroup
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Wishes:
-    """What users want of the run."""
+    """The wishes of users for the run."""
 
     ending: str | None = None
-    """Why the run is to end early."""
+    """The reason for which the run is to end early; None if it is not."""
     at_once: bool = False
     """Attempts get no time to end by themselves."""
     paused: bool = False
@@ -47,7 +47,7 @@ class RunContext:
     """The parts of a coordinator, for the functions that take a task through its attempts."""
 
     orders: OrderBuilder
-    conduct: Conduct
+    options: RunOptions
     tasks: RunTasks
     scheduler: Scheduler
     backends: Mapping[str, Backend]
@@ -74,7 +74,7 @@ class RunContext:
         return self.recovery.agent_of(self.tasks.tasks[task_id])
 
     def stopping(self, task_id: str) -> bool:
-        """Returns True if the task was told to end."""
+        """Returns True if the task or the whole run is to end."""
         return self.wishes.ending is not None or self.tasks.cancelled(task_id)
 
     def order(self, task_id: str, *, number: int, agent: str) -> AttemptOrder:
@@ -92,7 +92,7 @@ class RunContext:
             before=self.tasks.before(task),
         )
         limits = self.limits(task, default_s=order.deadline_s)
-        return with_limit_told(replace(order, open_tasks=self.scheduler.open, deadline_s=limits.hard_s))
+        return with_time_limit(replace(order, open_tasks=self.scheduler.open, deadline_s=limits.hard_s))
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
         """Returns the time limits of a task's next attempt."""

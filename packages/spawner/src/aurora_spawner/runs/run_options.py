@@ -1,35 +1,121 @@
-"""How a run is to be driven, and what is found of an earlier drive."""
+"""The options of a run: what its creator chooses, in one place."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Self, TypedDict
+
+from aurora_spawner.errors import SpawnerError
+from aurora_spawner.journal.views import StoredOptions
+from aurora_spawner.tasks.growth import DEFAULT_MAX_ADDED
 
 if TYPE_CHECKING:
-    from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.limits.prices import PriceTable
-    from aurora_spawner.limits.token_bucket import TokenBucket
+    from aurora_spawner.recovery.policy import RecoveryPolicy
+    from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.tasks.growth import Expansion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundAttempt:
-    """An attempt that an earlier coordinator left open, and how it was found."""
+class TaskSource:
+    """The task file that a run is made from."""
 
-    task_id: str
-    number: int
-    found: RunningAttempt | AttemptEnd
+    taskfile: Path
+    order: str | None = None
+    """`file` or `parallel`, if its tasks run in another order than its form has."""
+    optional: bool = False
+    """Tasks that the file marks as optional run, too."""
+
+    @classmethod
+    def of(cls, stored: StoredOptions) -> Self | None:
+        """Returns the task file that the journal has of a run; None if it was made from none."""
+        if stored.taskfile is None:
+            return None
+        return cls(taskfile=stored.taskfile, order=stored.order, optional=stored.optional)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conduct:
-    """How a run is to be driven."""
+class RunOptions:
+    """The options of a run.
 
-    pace: TokenBucket | None = None
-    """Spaces the starts of tasks."""
+    The journal keeps `kind`, `source`, `limit_usd`, `default_agent`, `cwd`, `spool`, `max_concurrent` and
+    `default_timeout_s` for a resume; the rest a resume is given anew.
+
+    Raises:
+        SpawnerError: `max_concurrent` is less than 1.
+    """
+
+    default_agent: str
+    """The agent of tasks that name none."""
+    cwd: Path
+    """The folder in which agents work."""
+    spool: Path
+    """The folder under which the run gets its own."""
+    kind: str = "spawn"
+    """The part of Aurora that asks for the run; its name begins with it."""
+    source: TaskSource | None = None
+    """The task file, for a resume; None if there is none."""
+    limit_usd: float | None = None
+    """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
+    max_concurrent: int = 4
+    agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Attempts of an agent at once, if fewer than `max_concurrent`."""
+    default_timeout_s: float | None = None
+    """The time limit of attempts whose task and agent have none."""
+    start_rate_per_s: float | None = None
+    """Spaces the starts of tasks; None starts them as they come."""
     expand: Expansion | None = None
-    """Adds tasks when one succeeds."""
-    max_added: int = 0
-    """Tasks that may be added in all."""
+    """Called with each task that succeeded and its result. The tasks it returns join the run; what waits for the task
+    waits for them, too."""
+    max_added: int = DEFAULT_MAX_ADDED
+    """Tasks that may join in all."""
+    recovery: RecoverySettings | RecoveryPolicy | None = None
+    """The treatment of failures; None leaves each task its first failure."""
     prices: PriceTable | None = None
-    """For results of agents that tell tokens and no money."""
+    """For results of agents that report tokens and no money; None leaves their cost unknown."""
+    state_dir: Path | None = None
+    """The user's own folder. The journal's head is noted there, so that a journal that was cut or written anew is
+    found; None notes it nowhere."""
+    executor: Executor | None = None
+    """Runs the attempts; processes of this machine if None."""
+    environ: Mapping[str, str] | None = None
+    """The environment that agents inherit; that of this process if None."""
+
+    def __post_init__(self) -> None:
+        if self.max_concurrent < 1:
+            raise SpawnerError(f"max_concurrent must be at least 1, not {self.max_concurrent}")
+
+    @property
+    def stored(self) -> StoredOptions | None:
+        """The part of the options that the journal keeps for a resume alone; None if there is none."""
+        if self.source is None:
+            return None if self.limit_usd is None else StoredOptions(limit_usd=self.limit_usd)
+        return StoredOptions(
+            taskfile=self.source.taskfile,
+            limit_usd=self.limit_usd,
+            order=self.source.order,
+            optional=self.source.optional,
+        )
+
+
+class ResumeOptions(TypedDict, total=False):
+    """Options of a run that a resume is given anew; each means the same as in `RunOptions`, and has its default.
+
+    `max_concurrent` is the exception: left out, it is what the run was created with.
+    """
+
+    max_concurrent: int
+    agent_limits: Mapping[str, int]
+    start_rate_per_s: float | None
+    expand: Expansion | None
+    max_added: int
+    recovery: RecoverySettings | RecoveryPolicy | None
+    prices: PriceTable | None
+    state_dir: Path | None
+    executor: Executor | None
+    environ: Mapping[str, str] | None

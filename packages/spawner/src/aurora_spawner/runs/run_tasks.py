@@ -1,4 +1,4 @@
-"""The tasks of a run as they are now, and what came of those that are over."""
+"""The tasks of a run: as they are now, in flight, and their results."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Fact
-    from aurora_spawner.runs.resume_state import Standing
-    from aurora_spawner.runs.run_options import Conduct
+    from aurora_spawner.runs.resume_state import ResumeState
+    from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 class RunTasks:
     """The tasks of a run by their ids, and the state of those in flight; grows if results add tasks."""
 
-    def __init__(self, standing: Standing, *, conduct: Conduct, agents: Collection[str]) -> None:
-        self._graph = standing.graph
-        self.tasks = standing.graph.tasks
+    def __init__(self, state: ResumeState, *, options: RunOptions, agents: Collection[str]) -> None:
+        self._graph = state.graph
+        self.tasks = state.graph.tasks
         """By id, in their order."""
-        self.positions = standing.positions
+        self.positions = state.positions
         """Of all tasks that the run ever had."""
-        self.results = dict(standing.results)
+        self.results = dict(state.results)
         """Of settled tasks, and of those that the end of the run cut off."""
-        self._in_flight = _left_in_flight(standing)
-        self._expand = conduct.expand
-        self._room = conduct.max_added - standing.added
+        self._in_flight = _left_in_flight(state)
+        self._expand = options.expand
+        self._room = options.max_added - state.added
         self._agents = agents
 
     @property
@@ -63,18 +63,18 @@ class RunTasks:
             flight.timer.cancel()
 
     def before(self, task: SpawnTask) -> list[SpawnResult]:
-        """The results of a task's dependencies, each once."""
+        """Returns the results of a task's dependencies, each once."""
         return [self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results]
 
     def in_order(self, task_ids: Collection[str]) -> list[str]:
-        """Some of the tasks in the order of the run."""
+        """Returns some of the tasks in the order of the run."""
         return sorted(task_ids, key=self.positions.__getitem__)
 
     def expand(self, result: SpawnResult, scheduler: Scheduler) -> tuple[SpawnResult, Sequence[Fact]]:
         """Adds the tasks that a result asks for; a result that asks for what cannot be is a failure.
 
         Returns:
-            The result, and what the journal has to know of the tasks.
+            The result, and the facts about the tasks for the journal.
         """
         if self._expand is None or not result.success:
             return result, ()
@@ -101,13 +101,13 @@ class RunTasks:
             raise BackendError(agent, f"has no backend; there are: {', '.join(sorted(self._agents))}")
 
 
-def _left_in_flight(standing: Standing) -> dict[str, TaskInFlight]:
+def _left_in_flight(state: ResumeState) -> dict[str, TaskInFlight]:
     """Returns the tasks that an earlier coordinator has left open, each with its attempts and its cancellation."""
     left = {
         task_id: TaskInFlight(attempts=attempts)
-        for task_id, attempts in standing.attempts.items()
-        if task_id not in standing.states
+        for task_id, attempts in state.attempts.items()
+        if task_id not in state.states
     }
-    for task_id in standing.cancelled:
+    for task_id in state.cancelled:
         left.setdefault(task_id, TaskInFlight()).cancelled = True
     return left

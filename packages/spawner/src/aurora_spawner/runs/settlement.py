@@ -132,7 +132,7 @@ def skip_dependants(run: RunContext, skipped: Sequence[tuple[str, str]]) -> None
 
 
 def skip_pending(run: RunContext, reason: str) -> list[str]:
-    """Skips what has not begun; returns the tasks in their order."""
+    """Skips the tasks that have not started; returns them in their order."""
     rest = run.tasks.in_order(run.scheduler.pending)
     for task_id in rest:
         if run.scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
@@ -142,7 +142,7 @@ def skip_pending(run: RunContext, reason: str) -> list[str]:
 
 
 async def skip_rest(run: RunContext, reason: str) -> None:
-    """Skips what has not begun, and reports it once that is durable."""
+    """Skips the tasks that have not started, and reports them once that is durable."""
     skipped = skip_pending(run, reason)
     run.dispatch()
     await run.recorder.flush()

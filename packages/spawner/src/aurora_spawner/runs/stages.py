@@ -150,7 +150,7 @@ def _terminated(attempt: Attempt, termination: Termination | None) -> Attempt:
 
 
 async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
-    """Parses what the agent has printed; whoever needs it later takes the reply from the end."""
+    """Parses the output of the agent; later stages take the reply from the end."""
     return replace(attempt, end=read_end(attempt.end, run.backends[attempt.agent]))
 
 
@@ -202,7 +202,7 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
         cwd=run.orders.cwd,
         retries=max(flight.attempts, 1) - 1 - len(flight.shares),
         stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
-        prices=run.conduct.prices,
+        prices=run.options.prices,
     )
     return replace(result, error=attempt.termination.error) if attempt.termination else result
 

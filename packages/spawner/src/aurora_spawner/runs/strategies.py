@@ -1,4 +1,4 @@
-"""How a running attempt is brought to its end: alone, or with a second one beside it if it takes unusually long."""
+"""The ways to the end of a running attempt: alone, or with a second one beside it if it takes unusually long."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 CUT_OFF = "cut_off"
-"""The code of an attempt that was ended by a signal and says that all is well: several CLIs do."""
+"""The code of an attempt that was ended by a signal and exits with 0: several CLIs do."""
 JOURNAL_OUTPUT_LIMIT = 64_000
-"""Characters of an output that the journal keeps; the spool has the rest."""
+"""The most characters of an output that the journal keeps; the spool has the rest."""
 TASK_CANCELLED = "task_cancelled"
-"""Termination reason of a task that a user ended by itself."""
+"""The termination reason of a task that a user has cancelled."""
 
 
 def result_of(
@@ -85,7 +85,7 @@ def result_of(
 
 
 def began_at(end: AttemptEnd) -> float | None:
-    """When the task of an attempt was first attempted: what an earlier attempt changed counts for the later ones."""
+    """Returns when the task was first attempted: what an earlier attempt has changed counts for later ones."""
     if end.stdout_path is None:
         return end.started_at
     return first_attempt(end.stdout_path.parent).began_at() or end.started_at
@@ -99,7 +99,7 @@ def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailur
 
 
 def _went_on(end: AttemptEnd, backend: Backend) -> bool:
-    """Whether an attempt began with the session of an earlier one."""
+    """Returns True if an attempt started with the session of an earlier one."""
     speaking = with_events(backend)
     may = speaking is not None and speaking.resumes and end.stdout_path is not None
     memo = read_session_record(end.stdout_path.parent) if may and end.stdout_path else None
@@ -109,7 +109,7 @@ def _went_on(end: AttemptEnd, backend: Backend) -> bool:
 def without_attempt(
     task: SpawnTask, state: TaskState, error: str, *, agent: str, reason: str | None = None
 ) -> SpawnResult:
-    """The result of a task of which nothing ran."""
+    """Returns the result of a task that no attempt was made at."""
     return SpawnResult(
         task_id=str(task.id),
         agent=agent,
@@ -121,7 +121,7 @@ def without_attempt(
 
 
 def for_journal(result: SpawnResult) -> SpawnResult:
-    """The result as the journal keeps it."""
+    """Returns the result as the journal keeps it."""
     if len(result.output) <= JOURNAL_OUTPUT_LIMIT:
         return result
     return replace(result, output=shorten(result.output, JOURNAL_OUTPUT_LIMIT))

@@ -63,7 +63,7 @@ def hierarchical(coordinator: SpawnTask, *, summary: SpawnTask | None = None) ->
 
 
 def expand_coordinator(task: SpawnTask, result: SpawnResult) -> list[SpawnTask]:
-    """For `Run.create(expand=…)`: the tasks that the answer of the task named "coordinator" asks for."""
+    """For `RunOptions(expand=…)`: the tasks that the answer of the task named "coordinator" asks for."""
     return tasks_from_answer(result.output, prefix=str(task.id)) if task.id == "coordinator" else []
 
 

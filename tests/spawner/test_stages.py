@@ -1,0 +1,173 @@
+"""The stages of an attempt: their order in the journal, and one reading of each output."""
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from aurora_spawner import (
+    BackendError,
+    Invocation,
+    RecoveryPolicy,
+    RecoverySettings,
+    Reply,
+    Run,
+    RunOptions,
+    SpawnerError,
+    SpawnTask,
+    StoredOptions,
+    TaskSource,
+)
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.backends.replies import read_end
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_run
+from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
+from aurora_spawner.recovery.no_recovery import NoRecovery
+from aurora_spawner.recovery.run_recovery import RunRecovery
+from aurora_spawner.runs.stages import STAGES
+from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
+
+
+@dataclass(frozen=True)
+class CountingBackend:
+    """An agent of which nothing exists but its name; counts how often an output is read."""
+
+    name: str
+    timeout_s: float | None = None
+    reads: Counter[str] = field(default_factory=Counter)
+
+    def invoke(self, task: SpawnTask) -> Invocation:
+        return Invocation(command=(self.name,), env={})
+
+    def read(self, stdout: str, stderr: str) -> Reply:
+        self.reads[stdout] += 1
+        return Reply(text=stdout)
+
+
+@dataclass(frozen=True)
+class Granted:
+    granted: bool = True
+    reason: str = ""
+    notices: tuple[str, ...] = ()
+    allowance_usd: float | None = None
+
+
+class OpenPurse:
+    """A gate that grants everything."""
+
+    def reserve(self, **_asked: object) -> Granted:
+        return Granted()
+
+    def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> Granted:
+        return Granted()
+
+    def settle(self, token: str, cost_usd: float | None) -> None:
+        pass
+
+    def release(self, token: str) -> None:
+        pass
+
+    def open_reservations(self, run_id: str) -> dict[str, str]:
+        return {}
+
+
+def options(folder: Path, **more: object) -> RunOptions:
+    return RunOptions(default_agent="a", cwd=folder, spool=folder / "runs", **more)  # type: ignore[arg-type]
+
+
+def facts_of(folder: Path, task_id: str) -> list[str]:
+    with closing(sqlite3.connect(folder / "runs.db")) as connection:
+        rows = connection.execute("SELECT kind FROM events WHERE task_id = ? ORDER BY seq", (task_id,))
+        return [kind for (kind,) in rows]
+
+
+def test_the_facts_of_an_attempt_stand_in_the_order_of_its_stages(tmp_path: Path) -> None:
+    failures = iter([1, 0])
+
+    def agent(order: AttemptOrder) -> AttemptEnd:
+        end = echo(order)
+        return end if next(failures) == 0 else AttemptEnd(reason="exited", exit_code=1)
+
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"a": SimulatedBackend("a")},
+        options(
+            tmp_path,
+            executor=SimulatedExecutor(agent=agent),
+            recovery=RecoverySettings(policy=RecoveryPolicy(base_delay=0.001, jitter=False), state_dir=None),
+        ),
+    )
+    assert asyncio.run(run.execute()).ok
+    place = {fact.kind: number for number, stage in enumerate(STAGES) for fact in stage.facts}
+    seen = [place[kind] for kind in facts_of(tmp_path, "1") if kind in place]
+    assert [stage.name for stage in STAGES] == ["order", "run", "read", "judge", "settle"]
+    assert seen == [0, 1, 4, 0, 1, 4, 4], "one attempt that failed, one that did not, and the result"
+
+
+def test_an_output_is_read_once_though_budget_and_result_need_it(tmp_path: Path) -> None:
+    backend = CountingBackend("a")
+    executor = BudgetedExecutor(inner=SimulatedExecutor(), gate=OpenPurse(), backends={"a": backend})
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("one"), SpawnTask("two")],
+        {"a": backend},
+        options(tmp_path, executor=executor),
+    )
+    assert asyncio.run(run.execute()).ok
+    assert sorted(backend.reads.values()) == [1, 1]
+
+
+def test_an_end_that_was_read_is_read_again_by_another_backend_only() -> None:
+    one, other = CountingBackend("one"), CountingBackend("other")
+    read = read_end(AttemptEnd(reason="exited", exit_code=0, stdout="x"), one)
+    assert read_end(read, one) is read
+    assert read_end(read, other).reader == "other"
+    assert (one.reads["x"], other.reads["x"]) == (1, 1)
+
+
+def test_a_task_whose_program_is_missing_has_a_result_and_no_attempt(tmp_path: Path) -> None:
+    class Missing(CountingBackend):
+        def invoke(self, task: SpawnTask) -> Invocation:
+            raise BackendError(self.name, "has no program")
+
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("go")], {"a": Missing("a")}, options(tmp_path))
+    result = asyncio.run(run.execute()).results["1"]
+    assert (result.success, "has no program" in str(result.error)) == (False, True)
+    assert "attempt_ended" not in facts_of(tmp_path, "1")
+
+
+def test_no_recovery_answers_all_that_a_coordinator_asks() -> None:
+    asked = {name for name in dir(RunRecovery) if not name.startswith("_")} - {"health"}
+    assert asked <= set(dir(NoRecovery))
+
+
+def test_the_source_and_the_limit_of_a_run_are_stored_for_its_resume(tmp_path: Path) -> None:
+    source = TaskSource(taskfile=tmp_path / "tasks.md", order="file", optional=True)
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"a": SimulatedBackend("a")},
+        options(tmp_path, source=source, limit_usd=2.5, max_concurrent=3, kind="soar"),
+    )
+    with Journal(tmp_path / "runs.db") as journal:
+        row = load_run(journal, run.run_id)
+        stored = journal.connection.execute("SELECT options FROM runs").fetchone()[0]
+    assert row.options == StoredOptions(taskfile=tmp_path / "tasks.md", limit_usd=2.5, order="file", optional=True)
+    assert set(json.loads(stored)) == {"taskfile", "limit_usd", "order", "optional"}
+    again = Run.resume(run.journal, run.run_id, run.backends)
+    assert (again.options.source, again.options.limit_usd, again.options.max_concurrent) == (source, 2.5, 3)
+    assert again.options.kind == "soar"
+    more = Run.resume(run.journal, run.run_id, run.backends, max_concurrent=7)
+    assert more.options.max_concurrent == 7
+
+
+def test_options_that_let_nothing_start_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpawnerError, match="max_concurrent must be at least 1, not 0"):
+        options(tmp_path, max_concurrent=0)
