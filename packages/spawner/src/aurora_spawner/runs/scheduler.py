@@ -1,4 +1,4 @@
-"""Which task starts next: dataflow over dependencies, priorities, limits. Pure of time and processes."""
+"""The choice of the next task: dataflow over dependencies, priorities, limits. Knows no time and no processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Ranked = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many attempts run at once."""
+    """Limits on attempts that run at once."""
 
     max_concurrent: int
     per_agent: Mapping[str, int]
@@ -34,7 +34,7 @@ class Scheduler:
         agent_of: The agent that a task will run on, for the limits by agent.
         positions: Decide among tasks of equal priority; shared with the caller, who enters those that join. None
             takes the order of the graph.
-        admits: Whether an agent may be asked now; one that may not is asked again after `release`.
+        admits: Returns True if an attempt of an agent may start now; else its tasks wait for `release`.
         states: Of tasks that an earlier execution has settled already; `skip_hopeless` does what follows from them.
     """
 
@@ -77,7 +77,7 @@ class Scheduler:
         )
 
     def _met(self, dependency: str) -> bool:
-        """Whether dependants of this task may start."""
+        """Returns True if dependants of this task may start."""
         state = self.states[dependency]
         return state is TaskState.SUCCEEDED or (state.settled and not self._graph.tasks[dependency].critical)
 
@@ -101,17 +101,17 @@ class Scheduler:
 
     @property
     def done(self) -> bool:
-        """Whether every task is settled."""
+        """True if every task is settled."""
         return not self._open
 
     @property
     def pending(self) -> set[str]:
-        """Tasks that have not begun."""
+        """Tasks that have not started."""
         return {task_id for task_id, state in self.states.items() if state is TaskState.PENDING}
 
     @property
     def startable(self) -> bool:
-        """Whether `start_next` may find one; cheap, and wrong only where all that are ready are held up."""
+        """True if `start_next` may find a task; cheap, and wrong only if all ready tasks are held up."""
         return bool(self._ready) and self._running < self._limits.max_concurrent
 
     def grow(self, graph: TaskGraph) -> None:
@@ -184,7 +184,7 @@ class Scheduler:
         heapq.heappush(self._ready, self._rank(task_id))
 
     def postpone(self, task_id: str) -> None:
-        """Gives back the slot of a running task, or keep back one that has not begun, until `requeue`."""
+        """Gives back the slot of a running task, or holds one that has not started, until `requeue`."""
         if self.states[task_id] is TaskState.RUNNING:
             self._release(task_id)
             self.states[task_id] = advance(self.states[task_id], TaskStep.REOPEN)

@@ -16,10 +16,10 @@ ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def end_on_signals(end: Callable[[str, bool], None]) -> Iterator[None]:
-    """While open, call `end(name of the signal, at once?)` for each ending signal.
+    """Calls `end(name of the signal, at once?)` for each ending signal while it is open.
 
-    Only the main thread can receive signals; elsewhere this changes nothing. A signal that this process was told to
-    ignore stays ignored: `nohup` means that the run goes on. The handlers of before come back after.
+    Only the main thread can receive signals; elsewhere this changes nothing. A signal that this process ignores stays
+    ignored: `nohup` means that the run goes on. The earlier handlers are restored at the end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
