@@ -24,9 +24,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, Run, SpawnTask, TaskState
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.errors import JournalError
-from aurora_spawner import CommandBackend, JournalError, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks

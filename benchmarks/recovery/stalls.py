@@ -9,7 +9,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
 from aurora_spawner import (
     CommandBackend,
     EarlyDetection,
@@ -19,7 +18,6 @@ from aurora_spawner import (
     RunEvent,
     RunOptions,
     SpawnTask,
-    TaskStalled,
 )
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskStalled

@@ -14,9 +14,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.backoff import retry_wait_s
 from aurora_spawner.recovery.policy import PRESETS

@@ -11,8 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask
-from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask, TaskStarted
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.steering import run_status
 from aurora_spawner.tasks.run_events import TaskStarted
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.errors import JournalError, JournalLockedError, RunHeldError
-from aurora_spawner import CommandBackend, JournalError, JournalLockedError, Run, RunHeldError, RunOptions, SpawnTask
 from aurora_spawner.journal import store
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunReport, SpawnTask, TaskState
+from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.process_identity import own_identity
-from aurora_spawner import CommandBackend, JournalCorruptError, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.errors import JournalCorruptError
 from aurora_spawner.journal.audit import verify

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.errors import AttemptRecordError
-from aurora_spawner import AttemptRecordError, CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.runs.leftovers import FOLDER, end_leftover, find_leftovers
 from aurora_spawner.testing import processes_of_run
 

@@ -15,14 +15,14 @@ import aurora_soar
 from aurora_core import Project
 from aurora_soar import Aurora, NotResumableError, StoredLimitError
 from aurora_soar.taskruns.resume import find_taskfile, list_resumable, stored_limit, taskfile_of
-from aurora_spawner import CommandBackend, Run, SpawnTask
-from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskFileError, TaskSource, UnknownRunError
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.errors import TaskFileError, UnknownRunError
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import RunOptions, RunRow, load_run
+from aurora_spawner.journal.views import RunRow, load_run
+from aurora_spawner.runs.run_options import TaskSource
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 

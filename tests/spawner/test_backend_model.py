@@ -19,8 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import Run, SpawnTask, TaskState
-from aurora_spawner import BackendError, Run, RunOptions, SpawnTask, TaskState
+from aurora_spawner import Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.backends.base import AgentBackend
 from aurora_spawner.backends.fields import Fields
 from aurora_spawner.backends.model import backend as backend_module
@@ -522,9 +521,7 @@ def test_a_model_without_the_extra_says_which_one_to_install(
         tmp_path / "runs.db",
         [SpawnTask("Say hello.", "asked", id="1")],
         {"asked": model},
-        default_agent="asked",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
+        RunOptions(default_agent="asked", cwd=tmp_path, spool=tmp_path / "runs"),
     )
     assert run.execute_sync().results["1"].error == (
         f"agent asked: needs {' and '.join(missing)}, not installed here: pip install 'aurora-spawner[models]'"

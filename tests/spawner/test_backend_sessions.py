@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import CliBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnResult, SpawnTask
 from aurora_spawner import (
     CliBackend,
     RecoveryPolicy,
@@ -19,7 +18,6 @@ from aurora_spawner import (
     RunOptions,
     SpawnResult,
     SpawnTask,
-    TaskStarted,
 )
 from aurora_spawner.attempts.attempt_folder import attempt_folder
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, read_session_record, session_record_for

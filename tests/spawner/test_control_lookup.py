@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.checkpoints import export_checkpoint
 from aurora_spawner.control.logs import read_logs
 from aurora_spawner.control.lookup import attempts_of, check_unchanged, find_run, is_held, recovery_of, titles_of
@@ -29,10 +29,7 @@ def done(tmp_path: Path) -> Run:
         tmp_path / "runs.db",
         [SpawnTask("hello", id="1", title="Greet"), SpawnTask("world", id="2")],
         {"cat": CommandBackend("cat", ("cat",))},
-        default_agent="cat",
-        cwd=tmp_path,
-        spool=tmp_path / "runs",
-        state_dir=tmp_path / "state",
+        RunOptions(default_agent="cat", cwd=tmp_path, spool=tmp_path / "runs", state_dir=tmp_path / "state"),
     )
     run.execute_sync()
     return run
@@ -93,7 +90,7 @@ def test_an_unknown_task_is_named_with_the_nearest(done: Run) -> None:
 
 
 def test_a_journal_that_is_gone_is_no_unknown_run(done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aurora_spawner.control.audit.default_state_dir", lambda: done.state_dir)
+    monkeypatch.setattr("aurora_spawner.control.audit.default_state_dir", lambda: done.options.state_dir)
     done.journal.unlink()
     with pytest.raises(JournalError, match="is gone"):
         find_run(done.journal, done.run_id)

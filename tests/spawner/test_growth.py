@@ -10,19 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_spawner import CommandBackend, Run, RunReport, SpawnResult, SpawnTask, TaskState
+from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner import (
-    CommandBackend,
-    Run,
-    RunOptions,
-    RunReport,
-    SpawnResult,
-    SpawnTask,
-    TaskEnded,
-    TaskError,
-    TaskState,
-)
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.errors import TaskError
 from aurora_spawner.journal.audit import verify

@@ -13,19 +13,7 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, SpawnerError, SpawnTask, TaskState
-from aurora_spawner import (
-    CommandBackend,
-    JournalChangedError,
-    JournalError,
-    Run,
-    RunEvent,
-    RunOptions,
-    SpawnerError,
-    SpawnTask,
-    TaskEnded,
-    TaskState,
-)
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnerError, SpawnTask, TaskState
 from aurora_spawner.control.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
 from aurora_spawner.control.status import run_status
 from aurora_spawner.errors import JournalChangedError, JournalError

@@ -6,19 +6,7 @@ from typing import get_args
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask
-import aurora_spawner
-from aurora_spawner import (
-    CommandBackend,
-    Run,
-    RunEnded,
-    RunEvent,
-    RunOptions,
-    RunStarted,
-    RunState,
-    SpawnTask,
-    TaskEnded,
-)
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnTask
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.tasks import run_events as module

@@ -6,19 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import Run, RunReport, SpawnTask, TaskState
+from aurora_spawner import Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner import (
-    GraphError,
-    Run,
-    RunOptions,
-    RunReport,
-    RunState,
-    SpawnTask,
-    TaskStarted,
-    TaskState,
-    UnknownRunError,
-)
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.errors import GraphError, UnknownRunError

@@ -10,26 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import (
-    BackendError,
-    Invocation,
-    RecoveryPolicy,
-    RecoverySettings,
-    Reply,
-    Run,
-    RunOptions,
-    SpawnerError,
-    SpawnTask,
-    StoredOptions,
-    TaskSource,
-)
+from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnerError, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.backends.base import Invocation, Reply
 from aurora_spawner.backends.replies import read_end
+from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import load_run
+from aurora_spawner.journal.views import StoredOptions, load_run
 from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
 from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
+from aurora_spawner.runs.run_options import TaskSource
 from aurora_spawner.runs.stages import STAGES
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
 
@@ -92,7 +84,7 @@ def test_the_facts_of_an_attempt_stand_in_the_order_of_its_stages(tmp_path: Path
 
     def agent(order: AttemptOrder) -> AttemptEnd:
         end = echo(order)
-        return end if next(failures) == 0 else AttemptEnd(reason="exited", exit_code=1)
+        return end if next(failures) == 0 else AttemptEnd(reason=EndReason.EXITED, exit_code=1)
 
     run = Run.create(
         tmp_path / "runs.db",
@@ -126,7 +118,7 @@ def test_an_output_is_read_once_though_budget_and_result_need_it(tmp_path: Path)
 
 def test_an_end_that_was_read_is_read_again_by_another_backend_only() -> None:
     one, other = CountingBackend("one"), CountingBackend("other")
-    read = read_end(AttemptEnd(reason="exited", exit_code=0, stdout="x"), one)
+    read = read_end(AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="x"), one)
     assert read_end(read, one) is read
     assert read_end(read, other).reader == "other"
     assert (one.reads["x"], other.reads["x"]) == (1, 1)

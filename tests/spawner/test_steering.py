@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, SpawnTask
-from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnTask, TaskEnded, UnknownRunError
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints, export_checkpoint, list_checkpoints
 from aurora_spawner.control.logs import follow_log, read_log

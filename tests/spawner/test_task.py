@@ -9,9 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aurora_spawner import Run, SpawnerError, SpawnTask
+from aurora_spawner import Run, RunOptions, SpawnerError, SpawnTask
 from aurora_spawner.errors import TaskError
-from aurora_spawner import Run, RunOptions, SpawnerError, SpawnTask, TaskError
 from aurora_spawner.runs.evidence import says_something
 from aurora_spawner.tasks.task import task_from_json, task_to_json
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, RunReport, SpawnTask
 from aurora_spawner import (
     CommandBackend,
     RecoveryPolicy,
@@ -20,7 +19,6 @@ from aurora_spawner import (
     RunOptions,
     RunReport,
     SpawnTask,
-    TaskHedged,
 )
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal

@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aurora_spawner import CommandBackend, EarlyDetection, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
 from aurora_spawner import (
     CommandBackend,
     EarlyDetection,
@@ -22,7 +21,6 @@ from aurora_spawner import (
     RunEvent,
     RunOptions,
     SpawnTask,
-    TaskStalled,
 )
 from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.attempts.process_identity import identify, own_identity

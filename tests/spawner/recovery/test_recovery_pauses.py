@@ -6,21 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, SpawnTask
-from aurora_spawner import (
-    CommandBackend,
-    ProviderAnswers,
-    ProviderLeft,
-    ProviderPaused,
-    RecoveryPolicy,
-    RecoverySettings,
-    Run,
-    RunEvent,
-    RunOptions,
-    SpawnTask,
-    TaskDeferred,
-    TaskStarted,
-)
+from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, RunOptions, SpawnTask
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.providers.gate import ProviderGate, utc_time

@@ -14,23 +14,13 @@ from typing import Any
 
 import pytest
 
-from aurora_spawner import CommandBackend, Run, RunEvent, RunReport, SpawnTask, TaskState
 from aurora_spawner import (
-    BatchTripped,
     CommandBackend,
     Run,
     RunEvent,
     RunOptions,
-    RunPaused,
     RunReport,
-    RunUnpaused,
     SpawnTask,
-    TaskDeferred,
-    TaskEnded,
-    TaskEvent,
-    TaskRetried,
-    TaskStalled,
-    TaskStarted,
     TaskState,
 )
 from aurora_spawner.backends.base import Backend

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from tests.exhaustive import few
 
-from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.recovery.policy import PRESETS
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor

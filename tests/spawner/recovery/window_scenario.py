@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, SpawnTask
-from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.runs import run as run_module

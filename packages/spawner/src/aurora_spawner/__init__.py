@@ -17,7 +17,7 @@ from aurora_spawner.recovery.metrics import RecoveryMetrics, RecoveryResult, Rec
 from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.runs.run import Run
-from aurora_spawner.runs.run_options import RunOptions, TaskSource
+from aurora_spawner.runs.run_options import RunOptions
 from aurora_spawner.spawn import (
     spawn,
     spawn_parallel,
@@ -52,6 +52,7 @@ __all__ = [
     "RecoverySummary",
     "Run",
     "RunEvent",
+    "RunOptions",
     "RunReport",
     "SpawnResult",
     "SpawnTask",

@@ -10,23 +10,22 @@ from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.claims import read_claims
 from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
 from aurora_soar.phases.prompts import subgoal_request
-from aurora_spawner import Run, SpawnTask
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report
+from aurora_spawner.runs.run import Run
+from aurora_spawner.runs.run_options import RunOptions
 from aurora_spawner.tasks.run_events import (
     BatchTripped,
     ProviderAnswers,
     ProviderLeft,
     ProviderPaused,
-    Run,
-    RunOptions,
-    SpawnTask,
     TaskEnded,
     TaskEvent,
     TaskFellBack,
     TaskRestarted,
     TaskRetried,
 )
+from aurora_spawner.tasks.task import SpawnTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

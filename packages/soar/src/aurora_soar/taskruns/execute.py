@@ -13,8 +13,8 @@ from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
 from aurora_spawner.errors import JournalError
-from aurora_spawner.journal.views import RunOptions
 from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.tasks.run_events import RunStarted
 
 if TYPE_CHECKING:
@@ -92,24 +92,24 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         folder / project.runs_db.name,
         plan.file.tasks,
         plan.backends,
-        default_agent=plan.default_agent,
-        kind=TASKFILE_RUN,
-        max_concurrent=plan.max_concurrent,
-        default_timeout_s=plan.timeout_s,
-        cwd=project.root,
-        spool=folder / "runs",
-        start_rate_per_s=1 / stagger_s if stagger_s else None,
-        recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
-        prices=limits.prices if limits else None,
-        # A run whose journal is thrown away cannot be resumed: its agents end with this process.
-        executor=limits.executor(detached=keep_in is None) if limits else None,
-        options=RunOptions(
-            taskfile=plan.file.path.absolute(),
+        RunOptions(
+            default_agent=plan.default_agent,
+            kind=TASKFILE_RUN,
+            max_concurrent=plan.max_concurrent,
+            default_timeout_s=plan.timeout_s,
+            cwd=project.root,
+            spool=folder / "runs",
+            start_rate_per_s=1 / stagger_s if stagger_s else None,
+            recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
+            prices=limits.prices if limits else None,
+            # A run whose journal is thrown away cannot be resumed: its agents end with this process.
+            executor=limits.executor(detached=keep_in is None) if limits else None,
+            source=TaskSource(
+                taskfile=plan.file.path.absolute(), order=plan.file.chosen_order, optional=plan.file.optional
+            ),
             limit_usd=limits.per_run_usd if limits else None,
-            order=plan.file.chosen_order,
-            optional=plan.file.optional,
+            state_dir=None if keep_in else default_state_dir(),
         ),
-        state_dir=None if keep_in else default_state_dir(),
     )
 
 

@@ -13,7 +13,7 @@ from aurora_soar.taskruns.plan import assigned_personas
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
-from aurora_spawner.journal.views import RunOptions
+from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
     path = instead or taskfile_of(run)
     if path is None or (instead is None and not path.is_file()):
         return None
-    options = run.options or RunOptions()
+    options = run.options or StoredOptions()
     order = next((each for each in ORDERS if each == options.order), None)
     return read_taskfile(path, order=order, optional=options.optional)
 

@@ -42,11 +42,11 @@ from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from aurora_spawner.runs.attempt import Attempt
     from collections.abc import Awaitable, Callable
 
     from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
     from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.result import SpawnResult
