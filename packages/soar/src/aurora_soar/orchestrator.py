@@ -1,107 +1,275 @@
-"""The orchestrator: a question through the eight phases, each timed, told of and recorded."""
+"""The orchestrator: a question through the eight phases, as a table of steps that one runner times and records."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.local_agent.lookup import look_up
 from aurora_soar.log.conversation_log import write_log
-from aurora_soar.log.execution import Execution, Phase, PhaseTiming, Verbosity
-from aurora_soar.phases.assess import Complexity, assess
+from aurora_soar.log.execution import Execution, Phase, Verbosity
+from aurora_soar.phase_runner import Findings, PhaseTimer, Step, run_steps
+from aurora_soar.phases.assess import Assessment, Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
-from aurora_soar.phases.decompose import decompose
+from aurora_soar.phases.decompose import Decomposition, decompose
 from aurora_soar.phases.decompose_with_model import plan_with_model
-from aurora_soar.phases.record import record
+from aurora_soar.phases.record import Recorded, record
 from aurora_soar.phases.respond import render
-from aurora_soar.phases.retrieve import retrieve
-from aurora_soar.phases.synthesize import synthesize
+from aurora_soar.phases.retrieve import RetrievedContext, retrieve
+from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.phases.synthesize_with_model import AnswerContext, answer_with_model
-from aurora_soar.phases.verify import Verdict, verify
+from aurora_soar.phases.verify import Verdict, Verification, verify
 from aurora_soar.question.focus import Focus
-from aurora_soar.question.question import read_question
+from aurora_soar.question.question import Question, read_question
 from aurora_soar.result import SoarEvent, SoarResult
 from aurora_spawner import RecoveryPolicy, RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from aurora_core import Memory, Project
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import BudgetStatus
-    from aurora_soar.models.language_model import Completion, LanguageModel
-    from aurora_soar.phases.assess import Assessment
-    from aurora_soar.phases.decompose import Decomposition
-    from aurora_soar.phases.retrieve import RetrievedContext
-    from aurora_soar.phases.synthesize import Synthesis
-    from aurora_soar.phases.verify import Verification
-    from aurora_soar.question.question import Question
+    from aurora_soar.models.language_model import LanguageModel, Completion
     from aurora_soar.registry import AgentRegistry
     from aurora_spawner.attempts.executor import Executor
 
-__all__ = ["SOAROrchestrator"]
+__all__ = ["PHASES", "SIMPLE_PHASES", "SOAROrchestrator"]
 
 DEFAULT_MAX_CONCURRENT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Inquiry:
-    """What phases 1 and 2 know of a question."""
+class Context:
+    """Everything that is the same for all phases of one execution; see `SOAROrchestrator` for the parts."""
+
+    query: str
+    verbosity: Verbosity
+    timer: PhaseTimer
+    project: Project
+    memory: Memory
+    policies: PoliciesEngine
+    registry: AgentRegistry
+    max_concurrent: int
+    recovery: RecoverySettings
+    shared: Memory | None
+    model: LanguageModel | None
+    executor: Callable[[], Executor]
+    budget: Callable[[], BudgetStatus | None] | None
+
+    @property
+    def query_id(self) -> str:
+        """The execution's name: `soar-` and its start in milliseconds."""
+        return f"soar-{int(self.timer.started_at.timestamp() * 1e3)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """The result of phase 1."""
 
     question: Question
     assessment: Assessment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieved:
+    """The result of phase 2."""
+
     focus: Focus
     context: RetrievedContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """What phases 3 to 5 made of it; a simple question has neither plan nor judgement."""
+class Planned:
+    """The result of phase 3.
 
-    decomposition: Decomposition | None
-    verification: Verification | None
-    collected: Collected
+    Attributes:
+        calls: the model's answers when it was asked for the plan.
+    """
+
+    decomposition: Decomposition
     calls: tuple[Completion, ...] = ()
-    """What the model was asked for the plan."""
-
-
-class _Journey:
-    """One execution's clock: times phases and tells the listener."""
-
-    def __init__(self, on_event: Callable[[SoarEvent], None] | None) -> None:
-        self.started_at = datetime.now(UTC)
-        self.timings: dict[Phase, PhaseTiming] = {}
-        self._clock = time.perf_counter()
-        self._on_event = on_event
 
     @property
-    def elapsed_ms(self) -> float:
-        return (time.perf_counter() - self._clock) * 1e3
+    def interrupted(self) -> bool:
+        """True if a signal ended the planning."""
+        return any(call.interrupted for call in self.calls)
 
-    @contextmanager
-    def phase(self, phase: Phase) -> Iterator[None]:
-        self.tell(phase, "started", "")
-        began, at = self.elapsed_ms, time.time()
-        error: str | None = None
-        try:
-            yield
-        except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"
-            raise
-        finally:
-            took = self.elapsed_ms - began
-            self.timings[phase] = PhaseTiming(duration_ms=took, started_at=at, error=error)
-            self.tell(phase, "finished", error or f"{took:.0f} ms")
 
-    def tell(self, phase: Phase, kind: str, message: str) -> None:
-        if self._on_event is not None:
-            self._on_event(SoarEvent(phase=phase.value, kind=kind, message=message, elapsed_ms=self.elapsed_ms))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesized:
+    """The result of phase 6.
+
+    Attributes:
+        calls: the model's answers when it was asked to write.
+    """
+
+    synthesis: Synthesis
+    calls: tuple[Completion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responded:
+    """The result of phase 8."""
+
+    execution: Execution
+    response: str
+
+
+def _assess(context: Context, _found: Findings) -> Assessed:
+    question = read_question(context.query)
+    return Assessed(question=question, assessment=assess(question))
+
+
+def _retrieve(context: Context, found: Findings) -> Retrieved:
+    assessed = found.of(Assessed)
+    focus = Focus.of(context.memory, assessed.question.terms)
+    retrieved = retrieve(
+        context.memory, assessed.question, focus, assessed.assessment.complexity, shared=context.shared
+    )
+    return Retrieved(focus=focus, context=retrieved)
+
+
+async def _decompose(context: Context, found: Findings) -> Planned:
+    """Plans with the model if there is one; the rules plan if the model's plan cannot be used."""
+    question, retrieved = found.of(Assessed).question, found.of(Retrieved).context
+    calls: tuple[Completion, ...] = ()
+    if context.model is not None:
+        devised = await plan_with_model(question, retrieved, context.registry, context.model)
+        calls = devised.calls
+        if devised.decomposition is not None:
+            return Planned(decomposition=devised.decomposition, calls=calls)
+        message = f"{context.model.name} gave no usable plan ({devised.complaints[-1]}); planned by rules"
+        context.timer.emit(Phase.DECOMPOSE, "progress", message)
+    return Planned(decomposition=decompose(question, retrieved, context.registry), calls=calls)
+
+
+def _verify(context: Context, found: Findings) -> Verification:
+    retrieved = found.of(Retrieved)
+    return verify(found.of(Planned).decomposition, retrieved.focus, retrieved.context, context.registry)
+
+
+async def _collect(context: Context, found: Findings) -> Collected:
+    retrieved = found.of(Retrieved)
+    timeout_s = float(context.policies.recovery.timeout_seconds)
+    return await collect(
+        found.of(Assessed).question,
+        found.of(Planned).decomposition,
+        retrieved.focus,
+        project=context.project,
+        registry=context.registry,
+        limits=CollectLimits(max_concurrent=context.max_concurrent, timeout_s=timeout_s),
+        recovery=context.recovery,
+        executor=context.executor(),
+        places=retrieved.context.code,
+        on_line=partial(context.timer.emit, Phase.COLLECT, "progress"),
+    )
+
+
+def _look_up(context: Context, found: Findings) -> Collected:
+    """Answers from the memory directly, without agents; with nothing if the planning was interrupted."""
+    if _planning_interrupted(found):
+        return Collected(outputs=(), run_id=None, duration_ms=0.0, interrupted=True)
+    outputs = look_up(context.memory, found.of(Assessed).question)
+    took = sum(output.duration_ms for output in outputs)
+    return Collected(outputs=outputs, run_id=None, duration_ms=took, interrupted=False)
+
+
+async def _synthesize(context: Context, found: Findings) -> Synthesized:
+    """Writes with the model if there is one; the findings stand as they are if its answer cannot be used."""
+    question, retrieved, collected = found.of(Assessed).question, found.of(Retrieved), found.of(Collected)
+    citations = CitationChecker(context.project.root)
+    extracted = synthesize(question, retrieved.focus, collected.outputs, citations)
+    if context.model is None or collected.interrupted:
+        return Synthesized(synthesis=extracted)
+    desk = AnswerContext(
+        question=question,
+        focus=retrieved.focus,
+        outputs=collected.outputs,
+        context=retrieved.context,
+        citations=citations,
+        root=context.project.root,
+        extracted=extracted,
+    )
+    written = await answer_with_model(desk, context.model)
+    if written.synthesis.written_by is None:
+        reason = written.complaints[-1]
+        message = f"{context.model.name} gave no usable answer ({reason}); the findings stand as they are"
+        context.timer.emit(Phase.SYNTHESIZE, "progress", message)
+    return Synthesized(synthesis=written.synthesis, calls=written.calls)
+
+
+def _record(context: Context, found: Findings) -> Recorded:
+    question, synthesis = found.of(Assessed).question, found.of(Synthesized).synthesis
+    return record(context.memory, question, synthesis, context.query_id, shared=context.shared)
+
+
+def _respond(context: Context, found: Findings) -> Responded:
+    assessed, planned, synthesized = found.of(Assessed), found.get(Planned), found.of(Synthesized)
+    execution = Execution(
+        query_id=context.query_id,
+        question=assessed.question,
+        started_at=context.timer.started_at,
+        duration_ms=context.timer.elapsed_ms,
+        budget=context.budget() if context.budget else None,
+        verbosity=context.verbosity,
+        assessment=assessed.assessment,
+        context=found.of(Retrieved).context,
+        decomposition=planned.decomposition if planned else None,
+        verification=found.get(Verification),
+        collected=found.of(Collected),
+        synthesis=synthesized.synthesis,
+        recorded=found.of(Recorded),
+        plan_calls=planned.calls if planned else (),
+        answer_calls=synthesized.calls,
+        timings=context.timer.timings,
+    )
+    return Responded(execution=execution, response=render(execution, context.verbosity))
+
+
+def _planning_interrupted(found: Findings) -> bool:
+    planned = found.get(Planned)
+    return planned is not None and planned.interrupted
+
+
+def _not_collectable(found: Findings) -> bool:
+    verification = found.get(Verification)
+    return verification is None or verification.verdict is Verdict.FAIL
+
+
+def _collected(found: Findings) -> bool:
+    return found.get(Collected) is not None
+
+
+_START: Final[tuple[Step[Context], ...]] = (
+    Step(Phase.ASSESS, _assess, (), Assessed),
+    Step(Phase.RETRIEVE, _retrieve, (Assessed,), Retrieved),
+)
+_AGENTS: Final[tuple[Step[Context], ...]] = (
+    Step(Phase.DECOMPOSE, _decompose, (Assessed, Retrieved), Planned),
+    Step(Phase.VERIFY, _verify, (Planned, Retrieved), Verification, unless=_planning_interrupted),
+    Step(Phase.COLLECT, _collect, (Assessed, Retrieved, Planned), Collected, unless=_not_collectable),
+)
+_END: Final[tuple[Step[Context], ...]] = (
+    Step(None, _look_up, (Assessed,), Collected, may_take=(Planned,), unless=_collected),
+    Step(Phase.SYNTHESIZE, _synthesize, (Assessed, Retrieved, Collected), Synthesized),
+    Step(Phase.RECORD, _record, (Assessed, Synthesized), Recorded),
+    Step(
+        Phase.RESPOND,
+        _respond,
+        (Assessed, Retrieved, Collected, Synthesized, Recorded),
+        Responded,
+        may_take=(Planned, Verification),
+    ),
+)
+PHASES: Final = (*_START, *_AGENTS, *_END)
+"""Name, function, types in, type out. An unsound plan skips the agents: the memory answers directly."""
+SIMPLE_PHASES: Final = (*_START, *_END)
+"""The phases of a simple question."""
 
 
 class SOAROrchestrator:
@@ -113,12 +281,12 @@ class SOAROrchestrator:
         policies: the policies in force; they give each agent's time limit and the budget.
         registry: the agents that subgoals may go to.
         max_concurrent: agents at once.
-        recovery: what is done about agents that fail; None does as the policies' `agent_recovery` says.
-        shared: a memory that other projects of the user leave answers in and find them; None without consent.
-        model: plans and writes the answer; without one, rules plan and the answer is put together from findings.
-        executor: makes what runs a run of agents; None runs them here, and ends them with this process, however it
-            ends, for nobody takes a question up again.
-        budget: reads how the user's ledger stands; None where nobody keeps one.
+        recovery: how agents that fail are recovered; None does as the policies' `agent_recovery` says.
+        shared: a memory of answers that the user's projects share; None without consent.
+        model: plans and writes the answer; without one, rules plan and the answer is composed from findings.
+        executor: builds the executor of agents; None runs them here and ends them with this process, however it ends,
+            because a question cannot be resumed.
+        budget: reads the status of the user's ledger; None without a ledger.
     """
 
     def __init__(
@@ -136,15 +304,19 @@ class SOAROrchestrator:
         budget: Callable[[], BudgetStatus | None] | None = None,
     ) -> None:
         self._project = project
-        self._memory = memory
-        self._policies = policies
-        self._registry = registry
-        self._max_concurrent = max_concurrent
-        self._recovery = recovery or _recovery_of(policies)
-        self._shared = shared
-        self._model = model
-        self._executor = executor or _ending_with_us
-        self._budget = budget
+        self._context = partial(
+            Context,
+            project=project,
+            memory=memory,
+            policies=policies,
+            registry=registry,
+            max_concurrent=max_concurrent,
+            recovery=recovery or _default_recovery(policies),
+            shared=shared,
+            model=model,
+            executor=executor or partial(LocalExecutor, outlive=False),
+            budget=budget,
+        )
 
     def execute(
         self,
@@ -165,128 +337,24 @@ class SOAROrchestrator:
     ) -> SoarResult:
         """Answers a question from the project's memory.
 
-        Agents that fail lower the answer's worth, they do not raise. The conversation log is written last; a log
-        that cannot be written is told in `SoarResult.log_error`, and the answer is returned all the same.
+        Agents that fail lower the answer's confidence, they do not raise. The conversation log is written last; if it
+        cannot be written, `SoarResult.log_error` says why.
+
+        Args:
+            on_event: receives each event of the phases.
 
         Raises:
             EmptyQuestionError: nothing in the query can be looked up.
             AuroraCoreError: the memory cannot be read.
             SpawnerError: agents cannot be started at all.
         """
-        journey = _Journey(on_event)
-        inquiry = self._inquire(query, journey)
-        work = await self._work(inquiry, journey)
-        query_id = f"soar-{int(journey.started_at.timestamp() * 1e3)}"
-        with journey.phase(Phase.SYNTHESIZE):
-            synthesis, written = await self._synthesize(inquiry, work, journey)
-        with journey.phase(Phase.RECORD):
-            recorded = record(self._memory, inquiry.question, synthesis, query_id, shared=self._shared)
-        execution = Execution(
-            query_id=query_id,
-            question=inquiry.question,
-            started_at=journey.started_at,
-            duration_ms=journey.elapsed_ms,
-            budget=self._budget() if self._budget else None,
-            verbosity=verbosity,
-            assessment=inquiry.assessment,
-            context=inquiry.context,
-            decomposition=work.decomposition,
-            verification=work.verification,
-            collected=work.collected,
-            synthesis=synthesis,
-            recorded=recorded,
-            plan_calls=work.calls,
-            answer_calls=written,
-            timings=journey.timings,
-        )
-        with journey.phase(Phase.RESPOND):
-            response = render(execution, verbosity)
-        return self._logged(replace(execution, duration_ms=journey.elapsed_ms), response)
-
-    def _inquire(self, query: str, journey: _Journey) -> _Inquiry:
-        with journey.phase(Phase.ASSESS):
-            question = read_question(query)
-            assessment = assess(question)
-        with journey.phase(Phase.RETRIEVE):
-            focus = Focus.of(self._memory, question.terms)
-            context = retrieve(self._memory, question, focus, assessment.complexity, shared=self._shared)
-        return _Inquiry(question=question, assessment=assessment, focus=focus, context=context)
-
-    async def _work(self, inquiry: _Inquiry, journey: _Journey) -> _Work:
-        """Phases 3 to 5; a simple question, or one whose plan is unsound, goes to the memory directly."""
-        if inquiry.assessment.complexity is Complexity.SIMPLE:
-            return self._directly(inquiry, None, None)
-        with journey.phase(Phase.DECOMPOSE):
-            plan, calls = await self._plan(inquiry, journey)
-        if any(call.interrupted for call in calls):
-            return self._interrupted(plan, calls)
-        with journey.phase(Phase.VERIFY):
-            verification = verify(plan, inquiry.focus, inquiry.context, self._registry)
-        if verification.verdict is Verdict.FAIL:
-            return replace(self._directly(inquiry, plan, verification), calls=calls)
-        with journey.phase(Phase.COLLECT):
-            collected = await collect(
-                inquiry.question,
-                plan,
-                inquiry.focus,
-                project=self._project,
-                registry=self._registry,
-                limits=self._limits(),
-                recovery=self._recovery,
-                executor=self._executor(),
-                places=inquiry.context.code,
-                on_line=lambda line: journey.tell(Phase.COLLECT, "progress", line),
-            )
-        return _Work(decomposition=plan, verification=verification, collected=collected, calls=calls)
-
-    async def _plan(self, inquiry: _Inquiry, journey: _Journey) -> tuple[Decomposition, tuple[Completion, ...]]:
-        """A plan by the model where there is one; the rules plan where its plan cannot be used."""
-        calls: tuple[Completion, ...] = ()
-        if self._model is not None:
-            reply = await plan_with_model(inquiry.question, inquiry.context, self._registry, self._model)
-            calls = reply.calls
-            if reply.value is not None:
-                return reply.value, calls
-            told = f"{self._model.name} gave no plan that can be used ({reply.errors[-1]}); planned by rules"
-            journey.tell(Phase.DECOMPOSE, "progress", told)
-        return decompose(inquiry.question, inquiry.context, self._registry), calls
-
-    async def _synthesize(
-        self, inquiry: _Inquiry, work: _Work, journey: _Journey
-    ) -> tuple[Synthesis, tuple[Completion, ...]]:
-        """The answer by the model where there is one; what was found, as it is, where its answer cannot be used."""
-        citations = CitationChecker(self._project.root)
-        extracted = synthesize(inquiry.question, inquiry.focus, work.collected.outputs, citations)
-        if self._model is None or work.collected.interrupted:
-            return extracted, ()
-        context = AnswerContext(
-            question=inquiry.question,
-            focus=inquiry.focus,
-            outputs=work.collected.outputs,
-            retrieved=inquiry.context,
-            citations=citations,
-            root=self._project.root,
-            extracted=extracted,
-        )
-        written = await answer_with_model(context, self._model)
-        if written.synthesis.written_by is None:
-            told = f"{self._model.name} gave no answer that can be used ({written.errors[-1]}); told as it was found"
-            journey.tell(Phase.SYNTHESIZE, "progress", told)
-        return written.synthesis, written.calls
-
-    def _interrupted(self, plan: Decomposition, calls: tuple[Completion, ...]) -> _Work:
-        collected = Collected(outputs=(), run_id=None, duration_ms=0.0, interrupted=True)
-        return _Work(decomposition=plan, verification=None, collected=collected, calls=calls)
-
-    def _directly(self, inquiry: _Inquiry, plan: Decomposition | None, verification: Verification | None) -> _Work:
-        outputs = look_up(self._memory, inquiry.question)
-        took = sum(output.duration_ms for output in outputs)
-        collected = Collected(outputs=outputs, run_id=None, duration_ms=took, interrupted=False)
-        return _Work(decomposition=plan, verification=verification, collected=collected)
-
-    def _limits(self) -> CollectLimits:
-        timeout_s = float(self._policies.recovery.timeout_seconds)
-        return CollectLimits(max_concurrent=self._max_concurrent, timeout_s=timeout_s)
+        timer = PhaseTimer(on_event)
+        context = self._context(query=query, verbosity=verbosity, timer=timer)
+        found = await run_steps(PHASES[:1], context, Findings({}), timer)
+        simple = found.of(Assessed).assessment.complexity is Complexity.SIMPLE
+        found = await run_steps((SIMPLE_PHASES if simple else PHASES)[1:], context, found, timer)
+        responded = found.of(Responded)
+        return self._logged(replace(responded.execution, duration_ms=timer.elapsed_ms), responded.response)
 
     def _logged(self, execution: Execution, response: str) -> SoarResult:
         path, error = None, None
@@ -298,11 +366,7 @@ class SOAROrchestrator:
         return SoarResult(**parts, response=response, log_path=path, log_error=error)
 
 
-def _ending_with_us() -> Executor:
-    return LocalExecutor(detached=False)
-
-
-def _recovery_of(policies: PoliciesEngine) -> RecoverySettings:
-    """As the policies say; too many failures skip the rest, for nobody takes a question up again."""
+def _default_recovery(policies: PoliciesEngine) -> RecoverySettings:
+    """Returns recovery as the policies say; too many failures skip the rest, because no user resumes a question."""
     policy = RecoveryPolicy.from_config({"agent_recovery": asdict(policies.recovery)})
     return RecoverySettings(policy=policy, on_batch_held=lambda _reason: False)
