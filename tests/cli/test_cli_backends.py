@@ -83,11 +83,12 @@ def test_the_pages_configuration_is_read(shop: Path) -> None:
 
 
 def test_the_pages_table_of_the_eight_is_the_codes_own() -> None:
-    rows = re.findall(r"^\| (\w+) \| ([^|]+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
-    shown = {kind: (provider, adds, session) for kind, provider, adds, session in rows if kind in PROFILES}
+    rows = re.findall(r"^\| (\w+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+    shown = {kind: cells for kind, *cells in rows if kind in PROFILES}
     assert list(shown) == list(PROFILES)
     for kind, profile in PROFILES.items():
-        provider, adds, session = shown[kind]
+        provider, careful, adds, session = shown[kind]
+        assert careful == profile.careful_mode
         assert provider.startswith("of its model") if profile.provider_in_model else provider == profile.provider
         if profile.permissive:
             assert f"`{' '.join(profile.permissive)}`" in adds

@@ -9,13 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from aurora_core import Project
-from aurora_core.settings.config_file import AGENT_CLIS, BackendFile
-from aurora_core.trust import Claim
+from aurora_core import Claim, ConfigError, Project
 from aurora_policies import PoliciesEngine
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
 from aurora_spawner import CliBackend, CommandBackend
@@ -88,10 +85,29 @@ def test_clis_on_path_are_agents_and_the_first_is_the_default(
     assert Aurora(project, tool="aider").plan("tasks.md").default_agent == "aider"
 
 
-def test_the_configuration_knows_the_same_clis_as_the_spawner() -> None:
-    assert tuple(PROFILES) == AGENT_CLIS
-    assert set(get_args(BackendFile.model_fields["kind"].annotation)) >= {"command", *PROFILES}
-    assert set(get_args(BackendFile.model_fields["events"].annotation)) == {"none", *PROFILES} <= {"none", *DIALECTS}
+@pytest.mark.parametrize("kind", PROFILES)
+def test_every_known_cli_is_a_kind_and_its_events_a_dialect(shop: Path, kind: str) -> None:
+    text = f"backends:\n  a: {{kind: {kind}}}\n  b: {{kind: command, command: [x], events: {kind}}}\n"
+    agents = Aurora(configured(shop, text)).agents
+    assert agents["a"] == CliBackend(name="a", kind=kind)
+    assert agents["b"] == CommandBackend(name="b", command=("x",), dialect=DIALECTS[kind])
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ("kind: magic", "kind", "there is no 'magic'; known here: command, claude"),
+        ("kind: claud", "kind", "did you mean claude?"),
+        ("kind: command, command: [x], events: clod", "events", "there is no 'clod'; did you mean"),
+    ],
+)
+def test_an_unknown_kind_is_named_with_its_line(shop: Path, text: str, field: str, said: str) -> None:
+    project = configured(shop, f"tool: local\nbackends:\n  a: {{{text}}}\n")
+    with pytest.raises(ConfigError) as raised:
+        _ = Aurora(project).agents
+    error = raised.value
+    assert (error.source, error.line, error.field) == (str(project.config_file), 3, f"backends.a.{field}")
+    assert said in str(error)
 
 
 def test_the_local_agent_can_be_replaced_by_one_of_that_name(shop: Path) -> None:

@@ -23,8 +23,8 @@ CONFIG_YAML: Final = """\
 # ~/.config/aurora/config.yaml. Lines that start with # are examples and defaults.
 # Settings that can start a program or loosen a rule take effect once you trust the project: run `aur trust`.
 
-# The agent for tasks that name none. By default: the first CLI found on PATH of claude, codex, gemini, opencode,
-# qwen, copilot, aider, cline; else the local agent, which needs no model.
+# The agent for tasks that name none. Without it: the first agent CLI found (`aur agents doctor` lists the known),
+# else the local agent, which needs no model.
 # tool: reviewer
 
 # Options of those agents, and agents of your own: any program that reads a prompt and prints an answer.

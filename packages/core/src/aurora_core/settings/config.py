@@ -36,7 +36,8 @@ class BackendConfig:
     """An agent of the user's own: a known CLI, or any program that takes a prompt and answers on stdout.
 
     Attributes:
-        kind: which CLI it is, "command" for any other program, or "model" for a direct call.
+        kind: the name of a known CLI, "command" for any other program, or "model" for a direct call; whoever builds
+            agents checks it.
         command: program and arguments; empty for the CLI that is found on PATH.
         timeout_s: longest run in seconds; None leaves it to the policies.
         env: variables set for it.
@@ -47,7 +48,7 @@ class BackendConfig:
         permissive: whether a known CLI may use every tool unasked.
         isolated: whether a known CLI gets configuration and sessions of its own for each task.
         prompt: how a command takes its prompt: stdin, file or argument.
-        events: which CLI's events a command prints; "none" for plain text.
+        events: the known CLI whose events a command prints; "none" for plain text; checked as `kind`.
         api: how a model is asked.
         base_url: where; None for the provider's own address.
         key: the name of the key for it; None for a server that wants none.

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
     from aurora_core.settings.yaml_source import YamlSource
 
-__all__ = ["AGENT_CLIS", "BackendFile", "settings_in", "suggestion"]
-
-AGENT_CLIS: Final = ("claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline")
-"""Agents that need no `command:`, since their CLIs are known."""
+__all__ = ["BackendFile", "settings_in", "suggestion"]
 
 
 class _Strict(BaseModel):
@@ -32,20 +29,21 @@ class _Strict(BaseModel):
 _Word = Annotated[str, Field(min_length=1)]
 _Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*?][A-Za-z0-9_*?]*$")]
 """The name of a variable, or a pattern of names."""
+_CLI: Final = "a known CLI"
 _ONLY_FOR: Final = {
     "prompt": ("command",),
     "events": ("command",),
-    "command": ("command", *AGENT_CLIS),
-    "args": AGENT_CLIS,
-    "permissive": AGENT_CLIS,
-    "isolated": AGENT_CLIS,
+    "command": ("command", _CLI),
+    "args": (_CLI,),
+    "permissive": (_CLI,),
+    "isolated": (_CLI,),
     "api": ("model",),
     "base_url": ("model",),
     "key": ("model",),
     "max_tokens": ("model",),
-    "env_pass": ("command", *AGENT_CLIS),
+    "env_pass": ("command", _CLI),
 }
-"""Settings that not every kind of agent has."""
+"""Settings that not every kind of agent has; whoever builds the agents knows the kinds of CLIs."""
 
 
 def _named_key(text: str) -> str:
@@ -71,10 +69,10 @@ def _without_secret(url: str) -> str:
 class BackendFile(_Strict):
     """One of the user's own agents, or their choices for a known one."""
 
-    kind: Literal["command", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline", "model"]
+    kind: _Word
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
     prompt: Literal["stdin", "file", "argument"] = "stdin"
-    events: Literal["none", "claude", "codex", "gemini", "opencode", "qwen", "copilot", "aider", "cline"] = "none"
+    events: _Word = "none"
     model: _Word | None = None
     args: list[str] = Field(default_factory=list)
     permissive: bool = False
@@ -91,8 +89,9 @@ class BackendFile(_Strict):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> BackendFile:
+        kind = self.kind if self.kind in ("command", "model") else _CLI
         for name, kinds in _ONLY_FOR.items():
-            if name in self.model_fields_set and self.kind not in kinds:
+            if name in self.model_fields_set and kind not in kinds:
                 raise PydanticCustomError("unfit", "{name} is no setting of kind {kind}", _about(name, self.kind))
         if self.kind == "command" and self.command is None:
             raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("command", self.kind))

@@ -62,57 +62,6 @@ class AgentCheck:
     advice: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Traces:
-    """The traces of a login.
-
-    Attributes:
-        variables: environment variables that hold a key.
-        files: paths below the home, or below the folder that a variable names (`$VARIABLE/file`).
-    """
-
-    variables: tuple[str, ...]
-    files: tuple[str, ...] = ()
-
-
-_ANY_KEY: Final = (
-    "ANTHROPIC_API_KEY",
-    "OPENAI_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "OPENROUTER_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "GROQ_API_KEY",
-    "MISTRAL_API_KEY",
-    "XAI_API_KEY",
-)
-_TRACES: Final[Mapping[str, _Traces]] = {
-    "claude": _Traces(
-        variables=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
-        files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
-    ),
-    "codex": _Traces(
-        variables=("OPENAI_API_KEY", "CODEX_API_KEY"), files=("$CODEX_HOME/auth.json", ".codex/auth.json")
-    ),
-    "gemini": _Traces(
-        variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
-    ),
-    "opencode": _Traces(
-        variables=_ANY_KEY, files=("$XDG_DATA_HOME/opencode/auth.json", ".local/share/opencode/auth.json")
-    ),
-    "qwen": _Traces(
-        variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
-        files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
-    ),
-    "copilot": _Traces(variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN")),
-    "aider": _Traces(variables=_ANY_KEY),
-    "cline": _Traces(variables=_ANY_KEY),
-}
-# Logins of these may also be in a keyring or in files whose names change: finding none proves nothing.
-_MAY_HIDE: Final = frozenset({"claude", "copilot", "aider", "cline", "opencode"})
-
-
 def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], home: Path) -> tuple[AgentCheck, ...]:
     """Checks the known CLIs, then the configured agents; the programs report their versions concurrently."""
     known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
@@ -191,15 +140,15 @@ def _program(backend: Backend, environ: Mapping[str, str]) -> str | None:
 def _signed_in(backend: Backend, environ: Mapping[str, str], home: Path) -> tuple[SignedIn, str]:
     if not isinstance(backend, CliBackend):
         return SignedIn.UNKNOWN, ""
-    traces = _TRACES[backend.kind]
+    profile = backend.profile
     seen = {**environ, **backend.env}
-    for variable in traces.variables:
+    for variable in profile.login_variables:
         if seen.get(variable):
             return SignedIn.YES, variable
-    for path in _files(traces.files, seen, home):
+    for path in _files(profile.login_files, seen, home):
         if path.is_file():
             return SignedIn.YES, str(path)
-    return (SignedIn.UNKNOWN if backend.kind in _MAY_HIDE else SignedIn.NO), ""
+    return (SignedIn.UNKNOWN if profile.login_may_hide else SignedIn.NO), ""
 
 
 def _files(names: Iterable[str], environ: Mapping[str, str], home: Path) -> Iterable[Path]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core import AuroraCoreError, Memory, Project, ProjectError, StoreCorruptError, load_config
 from aurora_core.git import run_git
 from aurora_policies import PoliciesEngine, PolicyFileError
+from aurora_soar.taskruns.backends import check_kinds
 from aurora_spawner import SpawnerError
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.errors import ProviderStateError
@@ -191,6 +192,7 @@ def _writable(folder: Path) -> CheckResult:
 def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     try:
         config = load_config(project, environ=environ)
+        check_kinds(config)
     except (AuroraCoreError, OSError) as error:
         yield CheckResult(
             check="config", level=Level.FAIL, message=str(error), advice=f"correct {project.config_file}"

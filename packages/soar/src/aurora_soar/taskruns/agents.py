@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_core import ConfigError
 from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
 from aurora_soar.notices import Notify, log_notice
 from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
-from aurora_soar.taskruns.backends import configured_agents, found_agents
+from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of
 from aurora_soar.taskruns.limits import RunLimits, user_prices
 from aurora_spawner import RecoverySettings
 from aurora_spawner.backends.cli import installed_kinds
@@ -138,7 +137,7 @@ class ProjectAgents:
             )
         except RecoveryPolicyError as error:
             source = self.config.origin("spawner.recovery")
-            raise ConfigError(source, _line_of(source, error.field), error.field, error.problem) from error
+            raise ConfigError(source, line_of(source, error.field), error.field, error.problem) from error
         ask = None if background else self.on_batch_held
         return RecoverySettings(policy=policy, fallbacks=self._fallbacks(), on_batch_held=ask)
 
@@ -154,7 +153,7 @@ class ProjectAgents:
                 if each not in known and each not in PROFILES:
                     source, field = self.config.origin(f"backends.{name}"), f"backends.{name}.fallback"
                     problem = f"there is no agent named {each!r}; known here: {', '.join(sorted(known))}"
-                    raise ConfigError(source, _line_of(source, field), field, problem)
+                    raise ConfigError(source, line_of(source, field), field, problem)
             if fallbacks := tuple(each for each in backend.fallback if each in known and each != name):
                 found[name] = fallbacks
         return found
@@ -173,11 +172,3 @@ def among(backends: Mapping[str, Backend], recovery: RecoverySettings) -> Recove
         if agent in backends
     }
     return replace(recovery, fallbacks=fallbacks)
-
-
-def _line_of(source: str, field: str) -> int | None:
-    """Returns the line of a field in a file, or of the section that it would be in."""
-    from aurora_core.settings.yaml_source import read_yaml
-
-    found = read_yaml(Path(source)) if Path(source).is_file() else None
-    return found.line_of(tuple(field.split("."))) if found else None

@@ -1,32 +1,71 @@
-"""Agents from the configuration and from PATH, as the spawner knows them."""
+"""Agents from the configuration and from PATH, as backends of the spawner; unknown kinds are refused here."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 
-from aurora_spawner import Backend, CliBackend, CommandBackend
+from aurora_core import ConfigError
+from aurora_spawner import Backend, BackendError, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
-from aurora_spawner.errors import BackendError
+from aurora_spawner.backends.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from aurora_core import Config
     from aurora_core.settings.config import BackendConfig
     from aurora_spawner.backends.command import PromptBy
 
-__all__ = ["configured_agents", "found_agents"]
+__all__ = ["check_kinds", "configured_agents", "found_agents", "line_of"]
+
+KINDS: Final = ("command", *PROFILES, "model")
+"""Kinds of agents that a configuration may name."""
+EVENTS: Final = ("none", *PROFILES)
+"""Dialects that the events of a command may be in."""
+
+
+def check_kinds(config: Config) -> None:
+    """Refuses configured agents of an unknown kind, or with events in an unknown dialect.
+
+    Raises:
+        ConfigError: with file, line and field, and the nearest known name.
+    """
+    for name, backend in config.backends.items():
+        for field, value, known in (("kind", backend.kind, KINDS), ("events", backend.events, EVENTS)):
+            if value not in known:
+                source, place = config.origin(f"backends.{name}"), f"backends.{name}.{field}"
+                raise ConfigError(source, line_of(source, place), place, _not_among(value, known))
+
+
+def _not_among(value: str, known: Collection[str]) -> str:
+    close = get_close_matches(value, known, n=1)
+    guess = f"did you mean {close[0]}? " if close else ""
+    return f"there is no {value!r}; {guess}known here: {', '.join(known)}"
+
+
+def line_of(source: str, field: str) -> int | None:
+    """Returns the line of a dotted field in a file, or of the section that it would be in; None without a file."""
+    from aurora_core.settings.yaml_source import read_yaml
+
+    found = read_yaml(Path(source)) if Path(source).is_file() else None
+    return found.line_of(tuple(field.split("."))) if found else None
 
 
 def configured_agents(config: Config, find_key: Callable[[str], str]) -> dict[str, Backend]:
     """Builds the agents that the user has configured, by name.
 
     Args:
-        find_key: gives a key's value by its name, when an agent is about to need it.
+        find_key: returns a key's value by its name; called when an agent needs it.
+
+    Raises:
+        ConfigError: an agent is of an unknown kind, or its events are in an unknown dialect.
     """
+    check_kinds(config)
     return {
         name: _configured(name, backend, find_key, (*config.env_pass, *backend.env_pass))
         for name, backend in config.backends.items()

@@ -83,6 +83,14 @@ class Profile:
     """Patterns to add if its model names no provider: the keys of all providers that it supports."""
     own_env_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Patterns to add if a variable is set that selects another provider."""
+    login_variables: tuple[str, ...]
+    """Variables that sign it in."""
+    login_files: tuple[str, ...] = ()
+    """Files that a login leaves: below the home, or below the folder that a variable names (`$VARIABLE/file`)."""
+    login_may_hide: bool = False
+    """Its login may also be in a keyring, or in files whose names change with versions; finding none proves nothing."""
+    careful_mode: str
+    """The careful mode in a few words, as in docs/agents.md."""
 
 
 def _json(value: object) -> str:
@@ -119,6 +127,18 @@ def maker_env(maker: str) -> tuple[str, ...]:
     return _MAKERS.get(maker) or _OTHER_NAMES.get(maker) or (f"{own_name}_*",)
 
 
+_ANY_KEY: Final = (
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "OPENROUTER_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GROQ_API_KEY",
+    "MISTRAL_API_KEY",
+    "XAI_API_KEY",
+)
+"""Keys of any provider that an agent may be set up for."""
 _GEMINI_GENERAL: Final = {"maxAttempts": 2, "enableAutoUpdate": False}
 _ASK_FIRST: Final = _json({"bash": "deny", "edit": "deny", "webfetch": "deny", "external_directory": "deny"})
 
@@ -151,6 +171,10 @@ _KNOWN: Final = (
             "CLAUDE_CODE_USE_FOUNDRY": ("AZURE_*",),
             "CLAUDE_CODE_USE_VERTEX": ("GOOGLE_*", "CLOUD_ML_REGION", "VERTEX_*", "GCLOUD_PROJECT", "CLOUDSDK_*"),
         },
+        login_variables=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+        login_files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
+        login_may_hide=True,
+        careful_mode="what needs asking is denied",
     ),
     Profile(
         kind="codex",
@@ -166,6 +190,9 @@ _KNOWN: Final = (
         isolated_env={"CODEX_HOME": HOME},
         isolated_files={f"{HOME}/config.toml": "check_for_update_on_startup = false\n"},  # it insists on the folder
         own_env=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
+        login_variables=("OPENAI_API_KEY", "CODEX_API_KEY"),
+        login_files=("$CODEX_HOME/auth.json", ".codex/auth.json"),
+        careful_mode="its read-only sandbox",
     ),
     Profile(
         kind="gemini",
@@ -187,6 +214,9 @@ _KNOWN: Final = (
             )
         },
         own_env=("GEMINI_*", "GOOGLE_*", "GCLOUD_PROJECT", "CLOUD_SHELL", "CLOUDSDK_*", "CODE_ASSIST_ENDPOINT"),
+        login_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        login_files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
+        careful_mode="no tools that write or run",
     ),
     Profile(
         kind="opencode",
@@ -206,6 +236,10 @@ _KNOWN: Final = (
         },
         own_env=("OPENCODE_*",),
         maker_env=_ANY_MAKER,
+        login_variables=_ANY_KEY,
+        login_files=("$XDG_DATA_HOME/opencode/auth.json", ".local/share/opencode/auth.json"),
+        login_may_hide=True,
+        careful_mode="commands, edits and fetches denied (left to itself it allows all)",
     ),
     Profile(
         kind="qwen",
@@ -218,6 +252,9 @@ _KNOWN: Final = (
         env={"QWEN_CODE_NO_RELAUNCH": "1"},
         isolated_env={"QWEN_HOME": HOME},
         own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
+        login_variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
+        login_files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
+        careful_mode="edits and commands denied",
     ),
     Profile(
         kind="copilot",
@@ -232,6 +269,9 @@ _KNOWN: Final = (
         isolated_env={"COPILOT_HOME": HOME},
         # Its login may be in the keyring, which it reads over the session's bus.
         own_env=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "DBUS_SESSION_BUS_ADDRESS"),
+        login_variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"),
+        login_may_hide=True,
+        careful_mode="what needs asking is denied",
     ),
     Profile(
         kind="aider",
@@ -249,6 +289,9 @@ _KNOWN: Final = (
         files={f"{HOME}/aider.input": ""},
         own_env=("AIDER_*",),
         maker_env=_ANY_MAKER,
+        login_variables=_ANY_KEY,
+        login_may_hide=True,
+        careful_mode="it edits, and runs no commands",
     ),
     Profile(
         kind="cline",
@@ -263,6 +306,9 @@ _KNOWN: Final = (
         isolated=("--data-dir", HOME),
         own_env=("CLINE_*",),
         maker_env=_ANY_MAKER,
+        login_variables=_ANY_KEY,
+        login_may_hide=True,
+        careful_mode="`--auto-approve false`",
     ),
 )
 
