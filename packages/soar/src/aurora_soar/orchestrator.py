@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aurora_core import Memory, Project
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import BudgetStatus
-    from aurora_soar.models.language_model import LanguageModel, Completion
+    from aurora_soar.models.language_model import Completion, LanguageModel
     from aurora_soar.registry import AgentRegistry
     from aurora_spawner.attempts.executor import Executor
 
