@@ -209,9 +209,9 @@ def test_agents_are_not_looked_for_in_a_configuration_that_makes_no_sense(shop: 
 def test_an_unknown_kind_of_agent_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.init(shop)
     project.config_file.write_text("backends:\n  a: {kind: claud}\n")
-    (finding,) = [each for each in examine(shop, {"AURORA_TRUST": "1"}) if each.check == "config"]
+    (finding,) = [each for each in run_checks(shop, {"AURORA_TRUST": "1"}) if each.check == "config"]
     assert finding.level is Level.FAIL
-    assert "backends.a.kind: there is no 'claud'; did you mean claude?" in finding.says
+    assert "backends.a.kind: there is no 'claud'; did you mean claude?" in finding.message
 
 
 def test_a_journal_that_is_none_fails(shop: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import Claim, ConfigError, Project
+from aurora_core import ConfigError, Project
+from aurora_core.trust import Claim
 from aurora_policies import PoliciesEngine
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
 from aurora_spawner import CliBackend, CommandBackend

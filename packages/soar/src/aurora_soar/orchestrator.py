@@ -139,11 +139,11 @@ async def _decompose(context: Context, found: Findings) -> Planned:
     question, retrieved = found.of(Assessed).question, found.of(Retrieved).context
     calls: tuple[Completion, ...] = ()
     if context.model is not None:
-        devised = await plan_with_model(question, retrieved, context.registry, context.model)
-        calls = devised.calls
-        if devised.decomposition is not None:
-            return Planned(decomposition=devised.decomposition, calls=calls)
-        message = f"{context.model.name} gave no usable plan ({devised.complaints[-1]}); planned by rules"
+        plan = await plan_with_model(question, retrieved, context.registry, context.model)
+        calls = plan.calls
+        if plan.value is not None:
+            return Planned(decomposition=plan.value, calls=calls)
+        message = f"{context.model.name} gave no usable plan ({plan.errors[-1]}); planned by rules"
         context.timer.emit(Phase.DECOMPOSE, "progress", message)
     return Planned(decomposition=decompose(question, retrieved, context.registry), calls=calls)
 
@@ -186,18 +186,18 @@ async def _synthesize(context: Context, found: Findings) -> Synthesized:
     extracted = synthesize(question, retrieved.focus, collected.outputs, citations)
     if context.model is None or collected.interrupted:
         return Synthesized(synthesis=extracted)
-    desk = AnswerContext(
+    material = AnswerContext(
         question=question,
         focus=retrieved.focus,
         outputs=collected.outputs,
-        context=retrieved.context,
+        retrieved=retrieved.context,
         citations=citations,
         root=context.project.root,
         extracted=extracted,
     )
-    written = await answer_with_model(desk, context.model)
+    written = await answer_with_model(material, context.model)
     if written.synthesis.written_by is None:
-        reason = written.complaints[-1]
+        reason = written.errors[-1]
         message = f"{context.model.name} gave no usable answer ({reason}); the findings stand as they are"
         context.timer.emit(Phase.SYNTHESIZE, "progress", message)
     return Synthesized(synthesis=written.synthesis, calls=written.calls)
@@ -314,7 +314,7 @@ class SOAROrchestrator:
             recovery=recovery or _default_recovery(policies),
             shared=shared,
             model=model,
-            executor=executor or partial(LocalExecutor, outlive=False),
+            executor=executor or partial(LocalExecutor, detached=False),
             budget=budget,
         )
 

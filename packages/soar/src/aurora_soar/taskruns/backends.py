@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from aurora_core import ConfigError
-from aurora_spawner import Backend, BackendError, CliBackend, CommandBackend
+from aurora_spawner import Backend, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
