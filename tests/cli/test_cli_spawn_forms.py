@@ -122,11 +122,11 @@ def test_the_preview_names_form_order_and_every_box_that_is_no_task(aur: Aur, ta
     shown = aur("spawn", "tasks.md", "--dry-run").stdout
     assert "spec-kit: phase after phase, [P] beside its neighbours" in shown
     assert "T004  Build  (@echo, 120 s, 600 s while active, after T001, T002)" in shown
-    assert "note: line 5: the box stands in a code block; not a task" in shown
+    assert "note: line 5: the box is in a code block; not a task" in shown
     document = json.loads(aur("spawn", "tasks.md", "--dry-run", "--json", "--order", "file").stdout)
     assert (document["form"], document["order"]) == ("spec-kit", "one after the other, in the order of the file")
     assert [task["depends_on"] for task in document["tasks"]] == [[], ["T001"], ["T002"]]
-    assert document["notes"] == [{"line": 5, "last_line": None, "text": "the box stands in a code block; not a task"}]
+    assert document["notes"] == [{"line": 5, "last_line": None, "text": "the box is in a code block; not a task"}]
 
 
 def test_a_resume_goes_on_in_the_order_that_was_asked_for(aur: Aur, tasks: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_long_prompt_is_no_argument(tmp_path: Path) -> None:
     backend = CommandBackend("own", ("claude",), prompt="argument")
     assert order_of(backend, tmp_path).command == ("claude", "Do it")
     order = order_of(backend, tmp_path, replace(TASK, prompt="x" * 200_000))
-    assert order.command == ("claude", f"Do the task that stands in the file {order.folder / 'prompt'}.")
+    assert order.command == ("claude", f"Do the task in the file {order.folder / 'prompt'}.")
     assert order.prompt == "x" * 200_000
     assert order_of(CliBackend(name="cline", kind="cline"), tmp_path).command[-1] == "Do it"
 

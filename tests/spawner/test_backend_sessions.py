@@ -109,7 +109,7 @@ async def test_a_cut_off_session_is_gone_on_with_and_that_is_said(tmp_path: Path
     assert "cut off before it was done" in second["prompt"]
     assert second["prompt"].endswith("Do all of it")
     messages = [event.message for event in events if isinstance(event, TaskStarted)]
-    assert messages == ["", "goes on with its session"]
+    assert messages == ["", "resumes its session"]
 
 
 async def test_the_cost_of_a_session_is_told_once(tmp_path: Path) -> None:

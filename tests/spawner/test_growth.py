@@ -99,7 +99,7 @@ def test_added_tasks_may_depend_on_each_other(tmp_path: Path) -> None:
         ([{"prompt": "x", "agnet": "cat"}], "unknown fields: agnet"),
         ([{"prompt": "x", "agent": "nobody"}], "has no backend; there are: cat, other"),
         ([{"prompt": "x", "depends_on": ["nothing"]}], "depends on nothing, which does not exist"),
-        (["x"] * 11, "asks for 11 more tasks, and the run has room for 10"),
+        (["x"] * 11, "adds 11 tasks, but the run may add only 10 more"),
     ],
 )
 def test_a_coordinator_that_asks_for_what_cannot_be_has_failed(tmp_path: Path, answer: object, error: str) -> None:

@@ -11,7 +11,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.tasks import run_events as module
 from aurora_spawner.tasks.result import RunState
-from aurora_spawner.tasks.run_events import Happening, RunEnded, RunStarted, TaskEnded
+from aurora_spawner.tasks.run_events import BaseEvent, RunEnded, RunStarted, TaskEnded
 
 EVENTS = get_args(RunEvent)
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
@@ -31,8 +31,8 @@ def make(folder: Path, *commands: str) -> Run:
 
 
 def test_every_event_is_in_the_union() -> None:
-    written = {each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Happening)} - {
-        module.Happening,
+    written = {each for each in vars(module).values() if isinstance(each, type) and issubclass(each, BaseEvent)} - {
+        module.BaseEvent,
         module.TaskEvent,
     }
     assert set(EVENTS) == written

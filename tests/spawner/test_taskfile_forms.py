@@ -129,8 +129,8 @@ def test_kiro_runs_in_the_order_of_the_file_and_parents_are_groups() -> None:
         "Rank the hits\n- Use BM25\n- _Requirements: 1.2, 1.3_\n\nPart of: Build the search\n- Keep it in memory"
     )
     assert notes(file) == [
-        "line 5: 2 is a group of 3, ticked with the last of them",
-        "line 9: the box [-] says that it is in progress; taken as open",
+        "line 5: 2 is a group of 3, ticked when the last is done",
+        "line 9: the box [-] marks a task in progress; run as open",
         "line 12: 2.3 is optional; left out",
     ]
     assert waits(parse(KIRO, optional=True))["3"] == {"2.3"}
@@ -275,7 +275,9 @@ def test_sections_of_one_name_are_told_apart_by_what_is_above() -> None:
 
 
 def test_a_number_of_several_other_sections_is_refused_with_the_choice() -> None:
-    with pytest.raises(GraphError, match=r"depends on 1, which several sections have; say which: a/1, b/1") as caught:
+    with pytest.raises(
+        GraphError, match=r"depends on 1, which several sections have: name one of a/1, b/1"
+    ) as caught:
         parse("## A\n- [ ] 1. One\n## B\n- [ ] 1. Two\n## C\n- [ ] 5. Three\n  - Depends: 1\n")
     assert caught.value.line == 6
 
@@ -326,13 +328,13 @@ def test_near_misses_are_told_with_their_line() -> None:
     file = parse("- [ ] 1 Do it\n  - Timeout: after 30 s\n  - Agnet: reviewer\n  - Dependencies: axios\n")
     assert notes(file) == [
         (
-            "line 2: “- Timeout: after 30 s” is not a setting, it stays in the prompt: "
-            "a timeout is a time above 0, like 90, 90s, 5m or 1h"
+            "line 2: “- Timeout: after 30 s” is not a setting and stays in the prompt: "
+            "a timeout must be a time above 0, such as 90, 90s, 5m or 1h"
         ),
         "line 3: “- Agnet: reviewer” is not a setting; did you mean Agent?",
         (
-            "line 4: “- Dependencies: axios” is not a setting, it stays in the prompt: "
-            "tasks are named by their ids, like 1.1 or T001"
+            "line 4: “- Dependencies: axios” is not a setting and stays in the prompt: "
+            "tasks must be named by their ids, such as 1.1 or T001"
         ),
     ]
 
@@ -422,25 +424,25 @@ def test_a_sentence_goes_on_in_the_next_line() -> None:
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("```\n- [ ] no\n```\n", "line 2: the box stands in a code block"),
-        ("````\n```\n- [ ] no\n```\n- [ ] no\n````\n", "lines 3 to 5: 2 boxes stand in a code block"),
-        ("~~~ text\n```\n- [ ] no\n~~~\n", "line 3: the box stands in a code block"),
-        ("- [ ] 2 Yes\n  ```\n  - [ ] no\n  ```\n", "line 3: the box stands in a code block"),
-        ("- ```\n  - [ ] no\n  ```\n", "line 2: the box stands in a code block"),
-        ("- [ ] 2 Yes\n  ~~~\n  - [ ] no\n", "line 3: the box stands in a code block"),
-        ("<!--\n- [ ] no\n-->\n", "line 2: the box stands in a comment"),
-        ("- [ ] 2 Yes\n  <!-- later:\n  - [ ] no\n  -->\n", "line 3: the box stands in a comment"),
-        ("<pre>\n- [ ] no\n</pre>\n", "line 2: the box stands in raw HTML"),
-        ("> - [ ] no\n", "line 1: the box stands in a quotation"),
-        ("- > - [ ] no\n", "line 1: the box stands in a quotation"),
-        ("Words.\n\n    - [ ] no\n", "line 3: the box stands in indented code"),
-        ("- [ ] 2 Yes\n\n      - [ ] no\n", "line 3: the box stands in indented code"),
-        ("-      [ ] no\n", "line 1: the box stands in indented code"),
-        ("| a | b |\n|---|---|\n| [ ] | no |\n", "line 3: the box stands in a table"),
-        ("### [ ] no\n", "line 1: the box stands in a heading"),
-        ("[ ] no\n", "line 1: the box stands in no list item"),
-        ("- [ ]no\n", "line 1: the box stands in no list item, or has no space after it"),
-        ("- **[ ] no**\n", "line 1: the box stands in no list item, or has no space after it"),
+        ("```\n- [ ] no\n```\n", "line 2: the box is in a code block"),
+        ("````\n```\n- [ ] no\n```\n- [ ] no\n````\n", "lines 3 to 5: 2 boxes are in a code block"),
+        ("~~~ text\n```\n- [ ] no\n~~~\n", "line 3: the box is in a code block"),
+        ("- [ ] 2 Yes\n  ```\n  - [ ] no\n  ```\n", "line 3: the box is in a code block"),
+        ("- ```\n  - [ ] no\n  ```\n", "line 2: the box is in a code block"),
+        ("- [ ] 2 Yes\n  ~~~\n  - [ ] no\n", "line 3: the box is in a code block"),
+        ("<!--\n- [ ] no\n-->\n", "line 2: the box is in a comment"),
+        ("- [ ] 2 Yes\n  <!-- later:\n  - [ ] no\n  -->\n", "line 3: the box is in a comment"),
+        ("<pre>\n- [ ] no\n</pre>\n", "line 2: the box is in raw HTML"),
+        ("> - [ ] no\n", "line 1: the box is in a quotation"),
+        ("- > - [ ] no\n", "line 1: the box is in a quotation"),
+        ("Words.\n\n    - [ ] no\n", "line 3: the box is in indented code"),
+        ("- [ ] 2 Yes\n\n      - [ ] no\n", "line 3: the box is in indented code"),
+        ("-      [ ] no\n", "line 1: the box is in indented code"),
+        ("| a | b |\n|---|---|\n| [ ] | no |\n", "line 3: the box is in a table"),
+        ("### [ ] no\n", "line 1: the box is in a heading"),
+        ("[ ] no\n", "line 1: the box is in no list item"),
+        ("- [ ]no\n", "line 1: the box is in no list item, or has no space after it"),
+        ("- **[ ] no**\n", "line 1: the box is in no list item, or has no space after it"),
         ("- [ ]\n", "line 1: the box has no text; not run"),
         ("- [] no\n", "line 1: the box [] is neither open nor done; not run"),
         ("- [✓] no\n", "line 1: the box [✓] is neither open nor done; not run"),
@@ -455,10 +457,10 @@ def test_boxes_that_are_no_tasks_are_named(text: str, where: str) -> None:
 
 def test_front_matter_and_what_never_ends_hold_no_tasks() -> None:
     file = parse("---\nlist:\n- [ ] no\n---\n- [ ] 1 Real\n")
-    assert (len(file.tasks), notes(file)) == (1, ["line 3: the box stands in the front matter; not a task"])
+    assert (len(file.tasks), notes(file)) == (1, ["line 3: the box is in the front matter; not a task"])
     file = parse("- [ ] 1 Real\n\n```\n- [ ] no\n- [ ] no\n")
     assert notes(file) == [
-        "lines 4 to 5: 2 boxes stand in a code block that begins in line 3 and never ends; not tasks"
+        "lines 4 to 5: 2 boxes are in a code block that starts in line 3 and never ends; not tasks"
     ]
 
 
@@ -479,7 +481,7 @@ def test_odd_boxes_are_held_and_what_depends_on_them_waits() -> None:
         "line 3: the box [-] is neither open nor done; not run",
         "line 5: 5 depends on a task that is not run; not run",
         "line 7: 6 depends on a task that is not run; not run",
-        "line 9: the box [!] is neither open nor done; what is in it is not run",
+        "line 9: the box [!] is neither open nor done; its tasks are not run",
         "line 10: 7.1 is in a group that is neither open nor done; not run",
     ]
 
@@ -528,7 +530,7 @@ def test_files_of_a_group_are_words_for_its_tasks() -> None:
 def test_a_long_text_of_a_group_is_told_in_part() -> None:
     file = parse("- [ ] 1 A\n" + "  - more and more words\n" * 2000 + "  - [ ] 1.1 B\n  - [ ] 1.2 C\n")
     assert all(len(task.prompt) < 5000 for task in file.tasks)
-    assert file.tasks[0].prompt.endswith("… (the rest stands in the task file, line 1)")
+    assert file.tasks[0].prompt.endswith("… (the rest is in the task file, line 1)")
 
 
 def test_a_task_that_names_its_own_number_means_the_one_of_another_section() -> None:

@@ -110,7 +110,7 @@ def test_every_box_is_a_task_a_group_done_or_named_in_a_note(text: str) -> None:
             file = parse_taskfile(text, FILE, optional=optional)
         except SpawnerError as error:
             refusal = str(error)
-            assert re.search("holds no task|used twice in one section|is set twice", refusal)
+            assert re.search("has no tasks|used twice in one section|is set twice", refusal)
             continue
         assert box_lines(text) <= accounted(file)
         left_aside = {*file.done, *file.not_run, *file.left_out}
@@ -194,8 +194,8 @@ def test_only_regular_files_of_bounded_size_are_read(tmp_path: Path) -> None:
         (b"- [ ] 1 A\n\xff\xfe", "is not UTF-8 text"),
         ("- [ ] 1 A\n".encode("utf-16"), "is not UTF-8 text"),
         ("- [ ] 1 Café\n".encode("latin-1"), "is not UTF-8 text"),
-        (b"- [ ] 1 A\n\0", "holds a NUL character"),
-        (b"", "holds no task"),
+        (b"- [ ] 1 A\n\0", "contains a NUL character"),
+        (b"", "has no tasks"),
     ],
 )
 def test_other_bytes_are_refused_with_the_reason(tmp_path: Path, content: bytes, problem: str) -> None:

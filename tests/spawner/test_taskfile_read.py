@@ -97,10 +97,10 @@ def test_tasks_may_stand_at_any_depth(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("", None, "holds no task"),
+        ("", None, "has no tasks"),
         ("- [ ] 1 A\n  - Agent: a\n  - Agent: b\n", 3, "agent is set twice"),
-        ("- [ ] <!-- agent: a -->\n", None, "holds no task"),
-        ("```\n- [ ] 1 A\n```\n", None, r"holds no task \(1 of its boxes stand in a code block\)"),
+        ("- [ ] <!-- agent: a -->\n", None, "has no tasks"),
+        ("```\n- [ ] 1 A\n```\n", None, r"has no tasks \(1 of its boxes are in a code block\)"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int | None, problem: str) -> None:
@@ -190,7 +190,7 @@ def test_lines_that_the_user_has_changed_are_left_alone(tmp_path: Path) -> None:
     report = tick(taskfile, ["1", "2", "3"])
     assert report.ticked == ("3",)
     assert [line.split(": ")[1] for line in report.left_alone] == [
-        "task 1 has another text now; its box was left alone",
+        "task 1 has a different text now; its box was left alone",
         "task 2 is gone; its box was left alone",
     ]
     assert path.read_text() == "New words.\n- [x] 3 C\n- [ ] 1 A changed\n"

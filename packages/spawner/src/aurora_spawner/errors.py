@@ -1,26 +1,26 @@
-"""Everything this package raises.
+"""The errors of this package.
 
 SpawnerError
-├── TaskError          a task that cannot be built: the field says which part
-├── TaskFileError      a task file that cannot be read: path and line
-├── GraphError         dependencies that cannot be satisfied: the task, and its line where it came from a file
-├── BackendError       an agent that no backend drives, or whose program is not there
-│   └── MissingExtraError     a backend that needs an extra of this package which is not installed
-├── JournalError       the journal cannot be read or written
-│   ├── JournalLockedError    another process holds it longer than the wait
-│   └── JournalCorruptError   it is not a journal, or its hash chain is broken
-├── UnknownRunError    no run of that name in the journal
-├── UnknownTaskError   no task of that name in the run
-├── RunHeldError       another living coordinator works on the run
-├── IllegalTransitionError    a state change that the table does not have; a defect of this package
-├── RecoveryPolicyError    a policy that says something impossible: the field, and what it can be
-├── ProviderStateError     the record of provider limits cannot be used: the path
-├── PriceFileError     a user's table of prices that cannot be understood: path, line, field
-├── WorkspaceError     a worktree cannot be made, committed or removed without losing work: the path
-│   └── GitError       a git command failed: the command and git's own words
-└── AttemptRecordError an attempt's folder holds something unreadable
+├── TaskError               a task with an invalid field: the field
+├── TaskFileError           a task file that cannot be used: path, line, field
+├── GraphError              dependencies that cannot be satisfied: the task, and its line in a task file
+├── BackendError            an agent without a backend, or without its program
+│   └── MissingExtraError       a backend that needs an extra of this package which is not installed
+├── JournalError            a journal that cannot be opened, read or written
+│   ├── JournalLockedError      another process holds the journal longer than the wait
+│   └── JournalCorruptError     the file is not a journal, or its hash chain is broken
+│       └── JournalChangedError     a run's part of the journal was changed from outside
+├── UnknownRunError         a run that the journal does not have
+├── RunHeldError            a run that another living coordinator works on
+├── IllegalTransitionError  a state change that the transition table does not have; a defect of this package
+├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
+├── ProviderStateError      a store of provider limits that cannot be used: the path
+├── PriceFileError          a user's price table that cannot be used: path, line, field
+├── WorkspaceError          a worktree or a merge that cannot go on without losing work: the path
+│   └── GitError                a failed git command: the command and git's own words
+└── AttemptRecordError      an unreadable record in an attempt's folder
 
-A failed agent is no exception: it is a `SpawnResult`.
+A failed agent is not an exception but a `SpawnResult`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 class SpawnerError(Exception):
-    """The root of what this package raises."""
+    """The root of this package's errors."""
 
 
 class TaskError(SpawnerError):
-    """A task was given a value it cannot have."""
+    """A field of a task has an invalid value."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class TaskError(SpawnerError):
 
 
 class TaskFileError(SpawnerError):
-    """A task file cannot be used; `line` counts from 1 and is None when the file as a whole is the matter."""
+    """A task file cannot be used; `line` counts from 1 and is None for a problem of the whole file."""
 
     def __init__(self, path: Path | str, line: int | None, problem: str, *, field: str | None = None) -> None:
         place = f"{path}:{line}" if line else str(path)
@@ -71,7 +71,7 @@ class GraphError(SpawnerError):
 
 
 class BackendError(SpawnerError):
-    """No backend drives the agent, or its program cannot be found."""
+    """The agent has no backend, or its program cannot be found."""
 
     def __init__(self, agent: str, problem: str) -> None:
         super().__init__(f"agent {agent}: {problem}")
@@ -97,11 +97,11 @@ class JournalError(SpawnerError):
 
 
 class JournalLockedError(JournalError):
-    """Another process kept the journal locked for longer than the wait."""
+    """Another process kept the journal locked longer than the wait."""
 
 
 class JournalCorruptError(JournalError):
-    """The file is no journal, or what it says has been changed; `seq` is the first event that does not fit."""
+    """The file is not a journal, or was changed; `seq` is the first event that does not fit."""
 
     def __init__(self, path: Path | str, problem: str, *, seq: int | None = None) -> None:
         super().__init__(path, problem)
@@ -109,17 +109,17 @@ class JournalCorruptError(JournalError):
 
 
 class JournalChangedError(JournalCorruptError):
-    """A run's part of the journal is not as it was written; nothing was started."""
+    """A run's part of the journal was changed from outside; nothing was started."""
 
     def __init__(self, path: Path | str, run_id: str, problem: str) -> None:
-        advice = "restore the journal from a copy, or go on knowingly with --accept-changes (accept_changes=True)"
+        advice = "restore the journal from a copy, or accept the changes: --accept-changes (accept_changes=True)"
         super().__init__(path, f"run {run_id} was changed from outside: {problem}; nothing was started: {advice}")
         self.run_id = run_id
         self.problem = problem
 
 
 class UnknownRunError(SpawnerError):
-    """The journal knows no run of that name."""
+    """The journal has no run of this name."""
 
     def __init__(self, run_id: str, known: tuple[str, ...] = ()) -> None:
         newest = f"; the newest are {', '.join(known)}" if known else ""
@@ -139,16 +139,16 @@ class UnknownTaskError(SpawnerError):
 
 
 class RunHeldError(SpawnerError):
-    """Another coordinator, alive, works on this run."""
+    """Another living coordinator works on this run."""
 
     def __init__(self, run_id: str, holder: str) -> None:
-        super().__init__(f"run {run_id} is held by {holder}; wait for it or cancel it there")
+        super().__init__(f"run {run_id} is held by {holder}: wait for it, or cancel the run there")
         self.run_id = run_id
         self.holder = holder
 
 
 class IllegalTransitionError(SpawnerError):
-    """A state change that the transition table does not know."""
+    """The transition table does not have this state change."""
 
     def __init__(self, state: object, event: object) -> None:
         super().__init__(f"{event} is not possible in state {state}")
@@ -165,7 +165,7 @@ class AttemptRecordError(SpawnerError):
 
 
 class PriceFileError(SpawnerError):
-    """A table of prices cannot be used; `line` counts from 1 and is None where the file as a whole is the matter."""
+    """A price table cannot be used; `line` counts from 1 and is None for a problem of the whole file."""
 
     def __init__(self, path: object, line: int | None, field: str, problem: str) -> None:
         place = f"{path}:{line}" if line else f"{path}"
@@ -176,7 +176,7 @@ class PriceFileError(SpawnerError):
 
 
 class RecoveryPolicyError(SpawnerError):
-    """A recovery policy was given a field that it does not have, or a value that the field cannot have."""
+    """A recovery policy has an unknown field, or a field has an invalid value."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"recovery policy: {field} {problem}")
@@ -185,10 +185,10 @@ class RecoveryPolicyError(SpawnerError):
 
 
 class ProviderStateError(SpawnerError):
-    """The file that remembers provider limits cannot be opened, read or written."""
+    """The store of provider limits cannot be opened, read or written."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; provider limits are not shared between runs until that is put right")
+        super().__init__(f"{path}: {problem}; provider limits are not shared between runs until it is repaired")
         self.path = path
 
 

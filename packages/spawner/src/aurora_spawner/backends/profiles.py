@@ -88,7 +88,7 @@ class Profile:
     login_files: tuple[str, ...] = ()
     """Files that a login leaves: below the home, or below the folder that a variable names (`$VARIABLE/file`)."""
     login_may_hide: bool = False
-    """Its login may also be in a keyring, or in files whose names change with versions; finding none proves nothing."""
+    """Its login may also be in a keyring or in files whose names change; finding none proves nothing."""
     careful_mode: str
     """The careful mode in a few words, as in docs/agents.md."""
 

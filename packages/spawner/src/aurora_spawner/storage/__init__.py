@@ -1,5 +1,5 @@
 """Files and stored values: read within limits, written for their owner alone.
 
-Everything that comes from a disk passes here: regular files only, YAML without tags, values checked against the type
-of their field. Knows nothing of tasks or runs.
+It reads regular files only, YAML without tags, and stored values checked against the type of their field. It knows
+nothing of tasks or runs.
 """

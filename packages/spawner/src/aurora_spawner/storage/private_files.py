@@ -1,4 +1,4 @@
-"""Make folders and files that only their owner can look into, whatever the umask."""
+"""Private folders and files: only their owner can read them, whatever the umask."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _making: Final = threading.Lock()
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes a folder that only its owner can look into, and the missing ones above it, whatever the umask.
+    """Creates a folder that only its owner can read, and its missing parents, whatever the umask.
 
-    One that is there stays as open as it is, unless it is an `.aurora`: any other may serve other people, too.
+    An existing folder keeps its permissions, because it may serve others; an existing `.aurora` is made private.
     """
     if folder.name == _OURS and folder.is_dir() and not folder.is_symlink():
-        _take_from_others(folder, PRIVATE_FOLDER)
+        _restrict_to_owner(folder, PRIVATE_FOLDER)
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -34,18 +34,18 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Makes a file that only its owner can read, whatever the umask; takes it from others where it is there already.
+    """Creates a file that only its owner can read, whatever the umask; makes an existing file private.
 
-    A file of another user stays as it is. A process that closes a descriptor of a database gives up all locks that
-    its connections hold on it, so that no thread may connect between the two system calls that make it.
+    A file of another user stays unchanged. A process that closes a descriptor of a database loses all locks that its
+    connections hold on it, so no thread may connect between the two system calls that create the file.
     """
     with _making, suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
     if path.is_file():
-        _take_from_others(path, PRIVATE_FILE)
+        _restrict_to_owner(path, PRIVATE_FILE)
 
 
-def _take_from_others(path: Path, mode: int) -> None:
+def _restrict_to_owner(path: Path, mode: int) -> None:
     if path.stat().st_mode & 0o777 & ~mode:
         with suppress(PermissionError):
             path.chmod(mode)

@@ -1,4 +1,4 @@
-"""Read files that an agent can reach: one replaced by a pipe would hold us up for ever, a device fill our memory."""
+"""Safe reads of files that an agent can replace: a pipe would block for ever, and a device would fill the memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class NotRegularError(OSError):
-    """A folder, pipe or device stands where a file should."""
+    """A folder, pipe or device is in the place of a file."""
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Opens a regular file for reading.
 
     Raises:
-        NotRegularError: It is something else.
-        OSError: It is not there, or cannot be read.
+        NotRegularError: The path is a folder, pipe or device.
+        OSError: The file does not exist or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # without a writer, a pipe would block
     mode = os.fstat(descriptor).st_mode
@@ -32,6 +32,6 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path, *, limit: int) -> bytes:
-    """Returns the beginning of a regular file, at most `limit` bytes of it; raises as `open_regular`."""
+    """Returns at most the first `limit` bytes of a regular file; raises the errors of `open_regular`."""
     with open_regular(path) as file:
         return file.read(limit)

@@ -1,4 +1,4 @@
-"""Read stored values back, from JSON or a database: each has the type of its field, or an error names it."""
+"""Stored values, read from JSON or a database: each has the type of its field, or an error names the field."""
 
 from __future__ import annotations
 
@@ -16,98 +16,98 @@ if TYPE_CHECKING:
 Reader = Callable[[Any], Any]
 
 LAST_MOMENT: Final = 253_402_300_799.0
-"""The end of the year 9999, Unix time: calendars go no further."""
+"""The end of the year 9999 in Unix time, the last that calendars have."""
 MOST: Final = 2**63 - 1
-"""The largest whole number that a database keeps."""
+"""The largest whole number that a database stores."""
 
 
 class StoredValueError(ValueError):
-    """A stored value is not what was written."""
+    """A stored value does not have the type of its field."""
 
 
 def text(value: object) -> str:
-    """A text."""
+    """Returns a value if it is a text."""
     if type(value) is not str:
-        raise StoredValueError(f"is {_shown(value)} and no text")
+        raise StoredValueError(f"must be a text, not {_shown(value)}")
     return value
 
 
 def whole(value: object) -> int:
-    """A whole number that fits into 64 bits."""
+    """Returns a value if it is a whole number of at most 64 bits."""
     if type(value) is not int or not -MOST <= value <= MOST:
-        raise StoredValueError(f"is {_shown(value)} and no whole number")
+        raise StoredValueError(f"must be a whole number, not {_shown(value)}")
     return value
 
 
 def count(value: object) -> int:
-    """A whole number from 0."""
+    """Returns a value if it is a whole number from 0."""
     if whole(value) < 0:
-        raise StoredValueError(f"is {_shown(value)} and less than 0")
+        raise StoredValueError(f"must be at least 0, not {_shown(value)}")
     return whole(value)
 
 
 def number(value: object) -> float:
-    """A finite number."""
+    """Returns a value if it is a finite number."""
     if type(value) not in (int, float):
-        raise StoredValueError(f"is {_shown(value)} and no number")
+        raise StoredValueError(f"must be a number, not {_shown(value)}")
     try:
         found = float(value)  # type: ignore[arg-type]
     except OverflowError:
         found = math.inf
     if not math.isfinite(found):
-        raise StoredValueError(f"is {_shown(value)} and no finite number")
+        raise StoredValueError(f"must be a finite number, not {_shown(value)}")
     return found
 
 
 def moment(value: object) -> float:
-    """A Unix time that calendars know."""
+    """Returns a value if it is a Unix time that calendars have."""
     if not 0 <= number(value) <= LAST_MOMENT:
-        raise StoredValueError(f"is {_shown(value)} and no time")
+        raise StoredValueError(f"must be a time, not {_shown(value)}")
     return number(value)
 
 
 def flag(value: object) -> bool:
-    """True or false; a database has 1 and 0."""
+    """Returns a value if it is true or false; a database stores 1 and 0."""
     if type(value) not in (bool, int) or value not in (0, 1):
-        raise StoredValueError(f"is {_shown(value)} and neither true nor false")
+        raise StoredValueError(f"must be true or false, not {_shown(value)}")
     return bool(value)
 
 
 def path(value: object) -> Path:
-    """An absolute path."""
+    """Returns a value as a path if it is an absolute one."""
     found = Path(text(value))
     if "\0" in str(found) or not found.is_absolute():
-        raise StoredValueError(f"is {_shown(value)} and no absolute path")
+        raise StoredValueError(f"must be an absolute path, not {_shown(value)}")
     return found
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """A list of texts."""
+    """Returns a value if it is a list of texts."""
     if not isinstance(value, (list, tuple)):
-        raise StoredValueError(f"is {_shown(value)} and no list")
+        raise StoredValueError(f"must be a list, not {_shown(value)}")
     return tuple(map(text, value))
 
 
 def numbers(value: object) -> tuple[float, ...]:
-    """A list of finite numbers."""
+    """Returns a value if it is a list of finite numbers."""
     if not isinstance(value, (list, tuple)):
-        raise StoredValueError(f"is {_shown(value)} and no list")
+        raise StoredValueError(f"must be a list, not {_shown(value)}")
     return tuple(map(number, value))
 
 
 def document(value: object) -> dict[str, Any]:
-    """A JSON object, from its text."""
+    """Returns the JSON object of a text."""
     found = _parsed(value)
     if not isinstance(found, dict):
-        raise StoredValueError(f"is {_shown(value)} and no JSON object")
+        raise StoredValueError(f"must be a JSON object, not {_shown(value)}")
     return found
 
 
 def documents(value: object) -> list[dict[str, Any]]:
-    """A JSON list of objects, from its text."""
+    """Returns the JSON list of objects of a text."""
     found = _parsed(value)
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise StoredValueError(f"is {_shown(value)} and no JSON list of objects")
+        raise StoredValueError(f"must be a JSON list of objects, not {_shown(value)}")
     return found
 
 
@@ -117,20 +117,20 @@ def _parsed(value: object) -> object:
     except (ValueError, RecursionError) as error:
         if isinstance(error, StoredValueError):
             raise
-        raise StoredValueError(f"is no JSON: {error}") from error
+        raise StoredValueError(f"is not JSON: {error}") from error
 
 
 def read_fields(kind: type, stored: object, readers: Mapping[str, Reader] | None = None) -> dict[str, Any]:
-    """Checks the stored fields of a dataclass; leaves out fields of another version that the class does not have.
+    """Checks and returns the stored fields of a dataclass; skips fields that the class does not have.
 
     Args:
-        readers: By the declared type, as it is written in the class; in addition to the plain ones.
+        readers: Further readers, by the declared type as written in the class.
 
     Raises:
-        StoredValueError: A field is missing, or has not its type; the message names it.
+        StoredValueError: A field is missing or of another type; the message names it.
     """
     if not isinstance(stored, dict):
-        raise StoredValueError(f"is {_shown(stored)} and no object")
+        raise StoredValueError(f"must be an object, not {_shown(stored)}")
     found: dict[str, Any] = {}
     for name, declared, required in _declared(kind):
         if name not in stored:
@@ -152,7 +152,7 @@ def read_fields(kind: type, stored: object, readers: Mapping[str, Reader] | None
 
 @cache
 def _declared(kind: type) -> tuple[tuple[str, str, bool], ...]:
-    """Names, declared type, and whether there is no default, of each field."""
+    """Returns the name and declared type of each field, and True if it has no default."""
     return tuple(
         (each.name, str(each.type), each.default is MISSING and each.default_factory is MISSING)
         for each in fields(kind)

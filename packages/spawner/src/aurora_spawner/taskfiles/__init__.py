@@ -1,6 +1,6 @@
-"""Task files: check lists in Markdown, as people and spec tools write them.
+"""Task files: Markdown check lists, as people and spec tools write them.
 
-`lines` finds the boxes, `settings` and `ids` read what a task says, `kiro`, `speckit`, `ccsdd`, `openspec` and
-`plain` are the forms that are recognised, `order` is what they imply; `read` puts a `model.TaskFile` together, and
-`ticking` ticks its boxes.
+`lines` finds the boxes. `settings` and `ids` read a task's settings and id. `kiro`, `speckit`, `ccsdd`, `openspec`
+and `plain` are the known forms, and `order` turns their order into dependencies. `read` returns a `model.TaskFile`,
+and `ticking` ticks its boxes.
 """

@@ -1,4 +1,4 @@
-"""The tasks of cc-sdd: Kiro's numbers, `(P)` for what runs beside its neighbours, `_Boundary:` labels."""
+"""The form of cc-sdd: Kiro's numbers, `(P)` for tasks that run beside their neighbours, `_Boundary:` labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms of task files: how each is recognised, which marks its lines bear, and the order that it implies."""
+"""The type of a task file's form: its recognition, the marks in its lines, and the order that it implies."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.settings import Settings
 
 DONE: Final = ("x", "X")
-"""What a ticked box holds."""
+"""The characters of a ticked box."""
 
 _PHASE: Final = re.compile(r"\W{0,8}phase\b", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
 class Item:
-    """A box on its way to being a task or a group."""
+    """A box that becomes a task or a group."""
 
     entry: Entry
     settings: Settings
     lead: Lead | None = None
-    """The id that its text begins with."""
+    """The id at the start of its text."""
     number: str | None = None
-    """The id as the file has it, not yet unique."""
+    """The id in the file, not yet unique."""
     title: str = ""
     parent: Item | None = None
     children: list[Item] = field(default_factory=list)
     beside: bool = False
-    """It runs beside its neighbours."""
+    """True if it runs beside its neighbours."""
     optional: bool = False
-    """It is marked as optional."""
+    """True if it is marked as optional."""
     id: str = ""
 
     @property
     def details(self) -> list[BodyLine]:
-        """The lines below it that are no settings."""
+        """The lines below it that are not settings."""
         return [line for line in self.entry.body if line.line not in self.settings.lines]
 
 
@@ -50,31 +50,31 @@ class Form:
 
     name: str
     order: str
-    """How its order is told to people."""
+    """Its order in words, for people."""
     fits: Callable[[Sequence[Item], Sequence[Heading]], bool]
     side_mark: re.Pattern[str] | None = None
-    """In a title: the task runs beside its neighbours."""
+    """The mark in a title of a task that runs beside its neighbours."""
     beside: bool = False
-    """Every task does, whatever its title."""
+    """True if every task runs beside its neighbours, whatever its title."""
     sections: Callable[[Sequence[Heading]], Callable[[Item], object]] | None = None
-    """What tells the sections, which wait for each other; None for a file that is one section."""
+    """Returns the function that names an item's section; sections wait for each other. None for a single section."""
     groups_by_number: bool = False
-    """1.1 is in group 1 without being indented."""
+    """True if 1.1 is in group 1 even without indentation."""
     dash_is_open: bool = False
-    """`[-]` marks a task in progress; elsewhere it may as well be cancelled."""
+    """True if `[-]` marks a task in progress; in other forms it may mark a cancelled one."""
     paths_are_files: bool = False
-    """Paths in the text of a task that creates something are its outputs."""
+    """True if paths in the text of a task that creates something are its outputs."""
 
 
 def ancestors(heading: Heading | None) -> Iterator[Heading]:
-    """Yields a heading and those that it is below, the nearest first."""
+    """Yields a heading and the headings above it, the nearest first."""
     while heading is not None:
         yield heading
         heading = heading.above
 
 
 def phases(headings: Sequence[Heading]) -> Callable[[Item], object]:
-    """Returns what tells an item's phase: its `Phase` heading, else its heading of the second level."""
+    """Returns a function that names an item's phase: its `Phase` heading, else its second-level heading."""
     level = min((each.level for each in headings if _PHASE.match(each.text)), default=2)
 
     def phase_of(item: Item) -> object:
@@ -86,10 +86,10 @@ def phases(headings: Sequence[Heading]) -> Callable[[Item], object]:
 
 
 def has_native_settings(items: Sequence[Item]) -> bool:
-    """Tells whether the file says by Aurora's own settings who does what after what."""
+    """Returns True if the file uses Aurora's own settings or dependencies."""
     return any(item.settings.references or item.settings.values for item in items)
 
 
 def body_has(items: Sequence[Item], pattern: re.Pattern[str]) -> bool:
-    """Tells whether a line below a task begins with a pattern."""
+    """Returns True if a line below a task starts with a pattern."""
     return any(pattern.match(line.text) for item in items for line in item.details)

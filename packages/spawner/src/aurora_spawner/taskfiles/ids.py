@@ -1,7 +1,7 @@
-"""Tell which words at the beginning of tasks are their ids.
+"""The ids at the start of tasks.
 
-A number or a letter with a number is an id if the file uses it as one: “404 page is missing” and “S3 upload fails”
-are sentences, `1. Search`, `1.2 Rank the hits` and `T001 Create the project` are numbered tasks.
+A number, or a letter with a number, is an id if the file uses it as an id: “404 page is missing” and “S3 upload
+fails” are sentences; `1. Search`, `1.2 Rank the hits` and `T001 Create the project` are numbered tasks.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _INTEGER: Final = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """What may be an id at the beginning of a task's text."""
+    """A possible id at the start of a task's text."""
 
     id: str
     letters: str
     """The letters before the number."""
     marked: bool
-    """A point, colon or bracket follows, or it is set in bold or named a task."""
+    """True if a point, colon or bracket follows, it is in bold, or the word "task" precedes it."""
     starred: bool
-    """An asterisk follows, as another way to say that the task is optional."""
+    """True if an asterisk follows, which marks an optional task."""
     rest: str
-    """The text without it."""
+    """The text without the id."""
 
     @property
     def integer(self) -> int | None:
-        """The number, if it is nothing else."""
+        """The number, if the id is only a number."""
         return int(self.id) if _INTEGER.fullmatch(self.id) else None
 
 
 def read_lead(text: str) -> Lead | None:
-    """Finds what may be an id."""
+    """Returns the possible id at the start of a text; None if there is none."""
     match = _LEAD.match(text)
     if match is None:
         return None
@@ -69,11 +69,11 @@ def read_lead(text: str) -> Lead | None:
 
 
 def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> list[Lead | None]:
-    """Keeps the leads that are ids.
+    """Returns the leads that are ids, None for the others.
 
     Args:
-        leads: Of all boxes of a file, in its order.
-        referenced: Ids that tasks depend on.
+        leads: The possible ids of all boxes of a file, in its order.
+        referenced: The ids that tasks depend on.
     """
     found = [lead for lead in leads if lead is not None]
     numbered = [lead for lead in found if not lead.letters]
@@ -101,5 +101,5 @@ def choose_ids(leads: Sequence[Lead | None], referenced: Collection[str]) -> lis
 
 
 def is_sure(lead: Lead) -> bool:
-    """Tells whether an id is no part of the sentence after it, so that the prompt can do without."""
+    """Returns True if an id is not part of the sentence after it, so that the prompt can omit it."""
     return not lead.letters or lead.marked or lead.id[len(lead.letters)] == "0"

@@ -1,4 +1,4 @@
-"""The tasks of Kiro: `1.` with `1.1` below it, `_Requirements: 1.1_`, `- [ ]*` for what is optional."""
+"""The form of Kiro: `1.` with `1.1` below it, `_Requirements: 1.1_`, `- [ ]*` for optional tasks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Find the check boxes of a Markdown file: which are list items, and which only look like it.
+"""The check boxes of a Markdown file: those that are list items, and those that only look like one.
 
-A line scanner, so that its time is linear in the text whatever the text is. It follows CommonMark on what is inside
-of a code block, comment or quotation, and is more patient with indentation, since people mean a nested item where
-Markdown sees a continued paragraph.
+The scanner works line by line, so that its time is linear in any text. It follows CommonMark for code blocks,
+comments and quotations, but accepts more indentation: people mean a nested item where Markdown sees a continued
+paragraph.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LINE_END: Final = re.compile(r"\r\n|\n|\r")
-"""What ends a line for Markdown and editors; other separators of Unicode are characters like any."""
+"""The line ends of Markdown and editors; other Unicode separators are ordinary characters."""
 
 _MARKER: Final = re.compile(r"(?:[-*+]|(?P<ordinal>[0-9]{1,9})[.)])(?P<gap>[ \t]+)(?=[^ \t])")
 _BOX: Final = re.compile(r"\[(?P<box>[^\[\]]{0,3})\](?P<star>\*?)(?=[ \t]|$)")
@@ -25,7 +25,7 @@ _FENCE: Final = re.compile(r"(?P<run>`{3,}(?=[^`]*$)|~{3,})")
 _RAW_HTML: Final = re.compile(r"<(?P<tag>pre|script|style|textarea)(?=[ \t>]|$)", re.IGNORECASE)
 _UNDERLINE: Final = re.compile(r"(?:=+|-+)[ \t]*$")
 _NO_PARAGRAPH: Final = ("#", ">", "|", "<", "**", "__", "```", "~~~", "[")
-"""A line that begins like this goes on with no sentence of the task above it."""
+"""The starts of lines that do not continue a sentence of the task above."""
 
 _BOX_WITHIN: Final = re.compile(r"[ \t>]*(?:(?:[-*+]|[0-9]{1,9}[.)])[ \t]+)*\[(?:[^\[\]\w]|[xX])?\](?=[ \t*]|$)")
 _BARE_BOX: Final = re.compile(r"[>#*_~ \t]*\[[ xX]?\](?![(\[:])")
@@ -34,17 +34,17 @@ _CELL: Final = re.compile(r"\|[ \t]*\[[ xX]\][ \t]*(?=\|)")
 _NO_ITEM: Final = "no list item, or has no space after it"
 _CODE_INDENT: Final = 4
 _NESTED_IN_A_LINE: Final = 16
-"""More list items that begin in one line are no list that a person wrote."""
+"""The most list items that start in one line: people write no more."""
 
 
 class Kind(Enum):
-    """What a line below a task is."""
+    """The kind of a line below a task."""
 
     TEXT = auto()
     BULLET = auto()
-    """A list item of the task itself, so perhaps a setting."""
+    """A list item of the task itself, which may be a setting."""
     COMMENT = auto()
-    """A comment in one line."""
+    """A comment of one line."""
     CODE = auto()
     """Code, a quotation or raw HTML: taken word for word."""
 
@@ -54,11 +54,11 @@ class BodyLine:
     """A line that belongs to a task."""
 
     line: int
-    """Counted from 1; 0 for a blank line."""
+    """The line, counted from 1; 0 for a blank line."""
     indent: int
-    """Columns, with tabs to every fourth."""
+    """The indentation in columns, with tab stops at every fourth."""
     text: str
-    """Without what indents it."""
+    """The text without its indentation."""
     kind: Kind
 
 
@@ -67,7 +67,7 @@ _BLANK_LINE: Final = BodyLine(line=0, indent=0, text="", kind=Kind.TEXT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """A heading, and the one that it is below."""
+    """A heading, and the heading above it."""
 
     level: int
     text: str
@@ -82,22 +82,22 @@ class Entry:
     line: int
     indent: int
     column: int
-    """Where the character in the box stands in its line, from 0."""
+    """The position of the box's character in its line, from 0."""
     box: str
     starred: bool
-    """An asterisk follows the box."""
+    """True if an asterisk follows the box."""
     ordinal: int | None
     """The number of an ordered list's item."""
     text: str
     parent: int | None
-    """Index of the entry that it is nested in."""
+    """The index of the entry that contains it."""
     heading: Heading | None
     body: list[BodyLine] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stray:
-    """A box that is no list item of the document."""
+class MisplacedBox:
+    """A box that is not a list item of the document."""
 
     line: int
     where: str
@@ -108,12 +108,12 @@ class Outline:
     """The boxes of a file, in its order."""
 
     entries: Sequence[Entry]
-    strays: Sequence[Stray]
+    misplaced: Sequence[MisplacedBox]
     headings: Sequence[Heading]
 
 
 def read_outline(text: str) -> Outline:
-    """Scans a Markdown text."""
+    """Returns the boxes and headings of a Markdown text."""
     return _Scanner(LINE_END.split(text)).scan()
 
 
@@ -124,46 +124,46 @@ class _Item:
     marker: int
     content: int
     entry: int | None
-    """The innermost entry that a line in this item belongs to."""
+    """The innermost entry that lines of this item belong to."""
     own: bool
-    """The item is that entry itself."""
+    """True if the item is that entry itself."""
 
     @property
     def inside(self) -> int:
-        """The column from which on a line is in this item, for people."""
+        """The first column of lines that people mean to be in this item."""
         return min(self.content, self.marker + 2)
 
 
 @dataclass(slots=True)
 class _Region:
-    """Lines that are taken as they are, up to a mark."""
+    """A region of lines that are taken word for word, up to a closing mark."""
 
     what: str
     end: str
     line: int
     floor: int = 0
-    """Of a fence: a line that begins before this column is outside of the list item that the fence is in."""
+    """For a fence: a line that starts before this column is outside the fence's list item."""
 
 
 class _Scanner:
-    """Goes once through the lines; every method takes the line that it is at."""
+    """Reads the lines once; each method takes the current line."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
         self._entries: list[Entry] = []
-        self._strays: list[Stray] = []
+        self._misplaced: list[MisplacedBox] = []
         self._headings: list[Heading] = []
         self._heading: Heading | None = None
         self._items: list[_Item] = []
         self._region: _Region | None = None
         self._blank = True
-        """The line before was blank, or cannot be continued by a sentence."""
+        """True if the line before was blank, or no sentence can continue it."""
         self._code = False
-        """The last line with text was indented code."""
+        """True if the last line with text was indented code."""
         self._paragraph: str | None = None
-        """The line before, where it is text outside of lists."""
+        """The line before, if it is text outside of lists."""
         self._last: int | None = None
-        """The entry that a comment of its own, further left, belongs to."""
+        """The entry to which a less indented comment belongs."""
 
     def scan(self) -> Outline:
         for index in range(self._skip_front_matter(), len(self._lines)):
@@ -172,23 +172,23 @@ class _Scanner:
             indent = len(raw[: len(raw) - len(text)].expandtabs(_CODE_INDENT))
             self._take(index + 1, indent, text.rstrip(" \t"), raw)
         if self._region is not None:
-            self._strays = [self._never_closed(each) for each in self._strays]
-        return Outline(entries=self._entries, strays=self._strays, headings=self._headings)
+            self._misplaced = [self._never_closed(each) for each in self._misplaced]
+        return Outline(entries=self._entries, misplaced=self._misplaced, headings=self._headings)
 
-    def _never_closed(self, stray: Stray) -> Stray:
+    def _never_closed(self, found: MisplacedBox) -> MisplacedBox:
         region = self._region
-        if region is None or stray.line < region.line:
-            return stray
-        return Stray(line=stray.line, where=f"{region.what} that begins in line {region.line} and never ends")
+        if region is None or found.line < region.line:
+            return found
+        return MisplacedBox(line=found.line, where=f"{region.what} that starts in line {region.line} and never ends")
 
     def _skip_front_matter(self) -> int:
-        """Returns the index of the first line after it."""
+        """Returns the index of the first line after the front matter."""
         if self._lines[0].rstrip() != "---":
             return 0
         for index in range(1, len(self._lines)):
             if self._lines[index].rstrip() in ("---", "..."):
                 for number in range(2, index + 1):
-                    self._note_within(number, self._lines[number - 1], "the front matter")
+                    self._record_within(number, self._lines[number - 1], "the front matter")
                 return index + 1
         return 0
 
@@ -205,14 +205,14 @@ class _Scanner:
             return
         if self._continues(indent, text):
             self._attach(line, indent, text, Kind.TEXT)
-            self._note_bare(line, text)
+            self._record_bare(line, text)
             return
         while self._items and indent < self._items[-1].inside:
             self._items.pop()
         self._take_block(line, indent, text, raw)
 
     def _take_raw(self, line: int, indent: int, text: str) -> bool:
-        """Takes a line of a fence, a comment or raw HTML; False where it is outside of it after all."""
+        """Takes a line of a fence, a comment or raw HTML; returns False if the line is outside of it."""
         region = self._region
         assert region is not None
         if not text:
@@ -226,19 +226,19 @@ class _Scanner:
                 return False
         elif region.end in text.lower():
             self._region = None
-        self._note_within(line, text, region.what)
+        self._record_within(line, text, region.what)
         self._attach(line, indent, text, Kind.CODE)
         self._blank, self._paragraph = self._region is None, None
         return True
 
     def _is_comment_of_last(self, indent: int, text: str) -> bool:
-        """Tells a comment in one line that stands below a task, further left than the task's own lines."""
+        """Returns True for a one-line comment below a task that is less indented than the task's lines."""
         if self._last is None or not text.startswith("<!--") or text.find("-->", 2) != len(text) - 3:
             return False
         return not self._items or indent < self._items[-1].inside
 
     def _continues(self, indent: int, text: str) -> bool:
-        """Tells a line that goes on with the sentence above it, though it is not indented as deeply."""
+        """Returns True for a line that continues the sentence above it, although it is less indented."""
         if self._blank or not self._items or indent >= self._items[-1].inside:
             return False
         plain = not text.startswith(_NO_PARAGRAPH) and not _MARKER.match(text) and not _is_rule(text)
@@ -248,14 +248,14 @@ class _Scanner:
         extra = indent - (self._items[-1].content if self._items else 0)
         if extra >= _CODE_INDENT and (self._blank or self._code):
             self._code = True
-            self._note_within(line, text, "indented code")
+            self._record_within(line, text, "indented code")
             self._attach(line, indent, text, Kind.CODE)
             return
         self._code = False
         if not self._items and self._is_heading(line, indent, text):
             return
         if text.startswith(">"):
-            self._note_within(line, text, "a quotation")
+            self._record_within(line, text, "a quotation")
             self._attach(line, indent, text, Kind.CODE)
             self._blank, self._paragraph = True, None
         elif self._opens_region(line, text, floor=self._items[-1].inside if self._items else 0):
@@ -266,7 +266,7 @@ class _Scanner:
             self._take_text(line, indent, text)
 
     def _take_text(self, line: int, indent: int, text: str) -> None:
-        self._note_bare(line, text)
+        self._record_bare(line, text)
         whole = text.startswith("<!--") and text.endswith("-->")
         self._attach(line, indent, text, Kind.COMMENT if whole else Kind.TEXT)
         self._blank = _is_rule(text)
@@ -278,7 +278,7 @@ class _Scanner:
         if indent >= _CODE_INDENT:
             return False
         if match := _HEADING.match(text):
-            self._note_bare(line, text)
+            self._record_bare(line, text)
             self._open_heading(len(match["level"]), text[match.end() :].strip(" \t#"), line)
             return True
         if self._paragraph is not None and _UNDERLINE.match(text):
@@ -295,7 +295,7 @@ class _Scanner:
         self._blank, self._paragraph, self._last = True, None, None
 
     def _opens_region(self, line: int, text: str, *, floor: int) -> bool:
-        """Begins a fence, a comment of several lines or raw HTML, where the line does."""
+        """Opens a fence, a comment of several lines or raw HTML if the line starts one; returns True if so."""
         self._paragraph = None
         if match := _FENCE.match(text):
             self._region = _Region("a code block", match["run"], line, floor)
@@ -305,11 +305,11 @@ class _Scanner:
             self._region = _Region("raw HTML", f"</{match['tag'].lower()}>", line)
         else:
             return False
-        self._note_within(line, text, self._region.what)
+        self._record_within(line, text, self._region.what)
         return True
 
     def _take_item(self, line: int, indent: int, raw: str, marker: re.Match[str]) -> None:
-        """Opens the list items that begin in this line; mostly one, `- 1. [ ] x` has two."""
+        """Opens the list items that start in this line: usually one, but `- 1. [ ] x` has two."""
         found: re.Match[str] | None = marker
         kind = Kind.TEXT
         column, at = indent, 0
@@ -324,7 +324,7 @@ class _Scanner:
             if gap > _CODE_INDENT:  # Markdown: the item holds indented code
                 item.content = column + width - gap + 1
                 self._items.append(item)
-                self._note_within(line, raw[at:], "indented code")
+                self._record_within(line, raw[at:], "indented code")
                 kind = Kind.CODE
                 break
             if (box := _BOX.match(raw, at)) and _is_box(box["box"]):
@@ -339,15 +339,15 @@ class _Scanner:
         self._attach_item(line, indent, raw, kind)
 
     def _close_if_outside(self, line: int, raw: str, at: int) -> None:
-        """Looks at what an item without a box begins with."""
+        """Checks the start of an item without a box for regions and boxes."""
         content = raw[at:].rstrip(" \t")
         if self._opens_region(line, content, floor=self._items[-1].inside):
             return
         self._blank = False
         if content.startswith(">"):
-            self._note_within(line, content, "a quotation")
+            self._record_within(line, content, "a quotation")
         else:
-            self._note_bare(line, content)
+            self._record_bare(line, content)
 
     def _attach_item(self, line: int, indent: int, raw: str, kind: Kind) -> None:
         if self._items[-1].entry is None:
@@ -381,43 +381,44 @@ class _Scanner:
             self._entries[entry].body.append(found)
         self._blank = False if text and kind is not Kind.CODE else self._blank
 
-    def _note_within(self, line: int, text: str, where: str) -> None:
+    def _record_within(self, line: int, text: str, where: str) -> None:
         if _BOX_WITHIN.match(text):
-            self._strays.append(Stray(line=line, where=where))
+            self._misplaced.append(MisplacedBox(line=line, where=where))
 
-    def _note_bare(self, line: int, text: str) -> None:
-        """Notes a box that stands in a sentence's, heading's or table's place."""
+    def _record_bare(self, line: int, text: str) -> None:
+        """Records a box in a sentence, heading or table."""
         if text.startswith("|"):
             if _CELL.search(text):
-                self._strays.append(Stray(line=line, where="a table"))
+                self._misplaced.append(MisplacedBox(line=line, where="a table"))
         elif _BARE_BOX.match(text) or _LETTER_BOX.match(text):
-            self._strays.append(Stray(line=line, where="a heading" if text.startswith("#") else _NO_ITEM))
+            where = "a heading" if text.startswith("#") else _NO_ITEM
+            self._misplaced.append(MisplacedBox(line=line, where=where))
 
 
 def _is_box(box: str) -> bool:
-    """Tells a box from a label such as `[P]` and a reference such as `[1]`."""
+    """Returns True for a box, False for a label such as `[P]` or a reference such as `[1]`."""
     inner = box.strip()
     return inner.lower() == "x" or not any(map(str.isalnum, inner))
 
 
 def _is_rule(text: str) -> bool:
-    """Tells a line of three or more dashes, asterisks or underscores."""
+    """Returns True for a line of three or more dashes, asterisks or underscores."""
     return text[0] in "-*_" and not text.strip(f"{text[0]} \t") and text.count(text[0]) >= 3
 
 
-def stray_runs(strays: Sequence[Stray]) -> Iterator[tuple[int, int, int, str]]:
-    """Yields first line, last line, number and place of boxes that are beside each other in one place."""
-    run: list[Stray] = []
-    for stray in strays:
-        if run and stray.where != run[-1].where:
+def misplaced_runs(boxes: Sequence[MisplacedBox]) -> Iterator[tuple[int, int, int, str]]:
+    """Yields first line, last line, number and place of adjacent boxes in one place."""
+    run: list[MisplacedBox] = []
+    for box in boxes:
+        if run and box.where != run[-1].where:
             yield run[0].line, run[-1].line, len(run), run[0].where
             run = []
-        run.append(stray)
+        run.append(box)
     if run:
         yield run[0].line, run[-1].line, len(run), run[0].where
 
 
 def box_offsets(text: str) -> dict[int, int]:
-    """Returns where the character in each box stands in the text, by line."""
+    """Returns the position of each box's character in the text, by line."""
     starts = [0, *(match.end() for match in LINE_END.finditer(text))]
     return {entry.line: starts[entry.line - 1] + entry.column for entry in read_outline(text).entries}

@@ -1,4 +1,4 @@
-"""A task file as it was read: tasks, groups, and a note about every box that is neither."""
+"""The model of a task file: tasks, groups, and a note about every other box."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ ORDERS: Final[tuple[Order, ...]] = ("file", "parallel")
 
 
 class LineState(Enum):
-    """Whether a task is to run."""
+    """The state of a task in its file."""
 
     OPEN = "open"
     DONE = "done"
     HELD = "held"
-    """Its box, or its group's, is neither open nor done."""
+    """The box of the task or of its group is neither open nor done."""
     WAITING = "waiting"
-    """It depends on a task that is not run."""
+    """The task depends on a task that does not run."""
     OPTIONAL = "optional"
-    """It is optional, and optional tasks are left out."""
+    """The task is optional, and optional tasks are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLine:
-    """A task as it stands in the file."""
+    """A task of the file."""
 
     id: str
-    """Its number in the file, with its heading where several sections use that number; else its position."""
+    """Its number in the file, with its heading if several sections use that number; else its position."""
     title: str
-    """Its text after the number, without settings and marks."""
+    """The text after the number, without settings and marks."""
     line: int
-    """Counted from 1."""
+    """The line, counted from 1."""
     state: LineState
     task: SpawnTask
     numbered: bool = True
-    """The id stands in the file; others are positions, which move when lines are added."""
+    """True if the file contains the id; other ids are positions, which change when lines are added."""
 
     @property
     def done(self) -> bool:
@@ -52,7 +52,7 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLine:
-    """A box with others below it: no task of its own, done when they are."""
+    """A group: a box with boxes below it, which is not a task itself and is done when they are."""
 
     id: str
     title: str
@@ -60,14 +60,14 @@ class GroupLine:
     done: bool
     """Its box is ticked."""
     held: bool
-    """Its box is neither open nor done."""
+    """True if its box is neither open nor done."""
     members: tuple[str, ...]
-    """Ids of the tasks in it, those of its groups included."""
+    """The ids of its tasks, nested groups included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """A remark about a line, or lines, for the person who runs the file."""
+    """A message about one or more lines, for the user who runs the file."""
 
     line: int
     text: str
@@ -81,49 +81,49 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFile:
-    """A task file that was read and whose graph is sound."""
+    """A task file with a valid graph."""
 
     path: Path
     lines: tuple[TaskLine, ...]
     form: str = "plain list"
-    """The kind of task file that it is, by name."""
+    """The name of its form."""
     order: str = "all at once"
-    """In which order its tasks run unless they say what they depend on."""
+    """The order of tasks that name no dependencies."""
     chosen_order: Order | None = None
-    """The order that it was read for, if not its form's own."""
+    """The order that replaces the form's own; None keeps the form's."""
     optional: bool = False
-    """Optional tasks are to run."""
+    """True if optional tasks run."""
     groups: tuple[GroupLine, ...] = ()
     notes: tuple[Note, ...] = ()
-    """In the order of the file: what is not run and why, what is nearly a setting."""
+    """Notes in the order of the file: boxes that do not run, and near misses of settings."""
 
     @property
     def tasks(self) -> tuple[SpawnTask, ...]:
-        """The tasks to run; dependencies on those that are done or left out are dropped."""
+        """The tasks to run, without dependencies on tasks that are done or left out."""
         wanted = {line.id for line in self.lines if line.state is LineState.OPEN}
         return tuple(_depending_on(line.task, wanted) for line in self.lines if line.state is LineState.OPEN)
 
     @property
     def done(self) -> tuple[str, ...]:
-        """Ids of the tasks that are ticked."""
+        """The ids of the ticked tasks."""
         return self.in_state(LineState.DONE)
 
     @property
     def not_run(self) -> tuple[str, ...]:
-        """Ids of the tasks that are not done and cannot run: a run of the others leaves something undone."""
+        """The ids of the tasks that are not done and cannot run: a run of the others leaves them undone."""
         return self.in_state(LineState.HELD, LineState.WAITING)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Ids of the optional tasks that are left out."""
+        """The ids of the optional tasks that are left out."""
         return self.in_state(LineState.OPTIONAL)
 
     def in_state(self, *states: LineState) -> tuple[str, ...]:
-        """Ids of the tasks in one of these states."""
+        """Returns the ids of the tasks in one of these states."""
         return tuple(line.id for line in self.lines if line.state in states)
 
     def line_of(self, task_id: str) -> int | None:
-        """Where a task stands, counted from 1."""
+        """Returns a task's line, counted from 1; None if the file does not have the task."""
         return next((line.line for line in self.lines if line.id == task_id), None)
 
 

@@ -1,4 +1,4 @@
-"""Give every box an id of its own, and find the tasks that a reference names."""
+"""Ids of boxes: makes every id unique, and finds the tasks that a reference names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SLUG_LENGTH: Final = 32
 
 
 def name_items(items: Sequence[Item], path: Path) -> None:
-    """Sets the id of each item: its number, with its heading where the number is used in several sections.
+    """Sets the id of each item: its number, with its heading if several sections use that number.
 
     Raises:
         GraphError: Two tasks of one section have the same number, and neither is done.
@@ -40,7 +40,7 @@ def name_items(items: Sequence[Item], path: Path) -> None:
             first = seen[item.id]
             if item.entry.box not in DONE and first.entry.box not in DONE:
                 where = f"first in line {first.entry.line}"
-                problem = f"the id is used twice in one section, {where}; ids must be unique"
+                problem = f"the id is used twice in one section, {where}: ids must be unique"
                 raise GraphError(item.number or item.id, problem, line=item.entry.line, path=path)
             item.id = f"{item.id}/again-{position}"
         seen[item.id] = item
@@ -52,7 +52,7 @@ def _doubles(items: Iterable[Item]) -> list[Item]:
 
 
 def _qualified(item: Item, depth: int) -> str:
-    """Returns the number behind the nearest headings."""
+    """Returns the number after the names of its nearest headings."""
     slugs = [_slug(heading) for heading, _ in zip(ancestors(item.entry.heading), range(depth), strict=False)]
     return "/".join([*reversed(slugs), item.number or item.id])
 
@@ -63,7 +63,7 @@ def _slug(heading: Heading) -> str:
 
 
 class Directory:
-    """Finds items by what people call them."""
+    """Finds items by the names that references use."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._by_id = {item.id: item for item in items}
@@ -73,14 +73,14 @@ class Directory:
         self._prefixes = {_prefix(item.number) for item in items if item.number}
 
     def knows_style(self, name: str) -> bool:
-        """Tells whether a name looks like the ids in this file."""
+        """Returns True if a name looks like the ids in this file."""
         return _prefix(name) in self._prefixes
 
     def find(self, name: str, seeker: Item) -> Item | None:
-        """Returns the item of that id; of several others with that number, the one in the seeker's own section.
+        """Returns the item of that id; if several have that number, the one in the seeker's own section.
 
         Raises:
-            LookupError: There are several, none in the seeker's section; the message names them.
+            LookupError: Several items have that number, none in the seeker's section; the message names them.
         """
         if name in self._by_id:
             return self._by_id[name]
@@ -95,11 +95,11 @@ class Directory:
             if len(near) == 1:
                 return near[0]
         listed = ", ".join(item.id for item in found[:5])
-        message = f"depends on {name}, which several sections have; say which: {listed}"
+        message = f"depends on {name}, which several sections have: name one of {listed}"
         raise LookupError(message)
 
     def suggestion(self, name: str) -> str:
-        """Returns a hint at the nearest id, or nothing."""
+        """Returns a hint at the nearest id; "" if none is near."""
         close = get_close_matches(name, list(self._by_id)[:2000], n=1)
         return f"; did you mean {close[0]}?" if close else ""
 

@@ -1,4 +1,4 @@
-"""The tasks of OpenSpec: `- [ ] 1.1 …` under `## 1. Database`, one section after the other."""
+"""The form of OpenSpec: `- [ ] 1.1 …` under `## 1. Database`, one section after the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NUMBERED: Final = re.compile(
     r"(?P<word>[^\W\d]{1,12}[ \t]+)?(?P<number>\d{1,4})(?:[.):]|\uff1a)?(?=[ \t\d]|\Z|(?<=\uff1a))"
 )
-"""`1. Database`, and `Phase 1: Database` if the tasks below it bear its number."""
+"""A heading such as `1. Database`, or `Phase 1: Database` if the tasks below have its number."""
 
 
 def _section(item: Item) -> Heading | None:
@@ -24,7 +24,7 @@ def _section(item: Item) -> Heading | None:
 
 
 def _is_in_place(item: Item) -> bool:
-    """Tells whether an item stands under a numbered heading, and has its number if any."""
+    """Returns True if an item is below a numbered heading and its own number, if any, matches."""
     section = _section(item)
     match = _NUMBERED.match(section.text) if section else None
     if match is None:

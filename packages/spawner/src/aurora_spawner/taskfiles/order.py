@@ -1,4 +1,4 @@
-"""Turn the order that a form implies into dependencies; pure."""
+"""Dependencies from the order that a form implies. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 EDGE_LIMIT: Final = 2_500
-"""Between two batches: 50 tasks that all wait for 50 others. Beyond it one task of the later batch waits for all, and
-the others for it: a little less at once, but a large file does not become a graph of millions of edges."""
+"""The most edges between two batches, as for 50 tasks that wait for 50 others. Beyond it, one task of the later batch
+waits for all of the earlier, and the others wait for it: fewer run at once, but the graph stays small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,18 +19,18 @@ class Place:
 
     id: str
     beside: bool
-    """It runs beside its neighbours that do, too."""
+    """True if it runs beside those of its neighbours that have this mark too."""
     section: object
-    """What comes in another section waits for this one."""
+    """Its section; later sections wait for it."""
     placed: bool = True
-    """False for a task that says itself what it depends on; it has no order, but others come after it."""
+    """False for a task that names its own dependencies: no order applies to it, but others come after it."""
 
 
 def waits(places: Sequence[Place]) -> dict[str, tuple[str, ...]]:
-    """Returns which tasks each task waits for, by the order alone.
+    """Returns the tasks that each task waits for, by the order alone.
 
-    A task waits for all before it, save its neighbours if all of them run beside each other. Only the last of those
-    before it are named: they have waited for the others.
+    A task waits for all tasks before it, except neighbours that run beside it. Only the last of them are named,
+    because these have waited for the others.
     """
     found: dict[str, tuple[str, ...]] = {}
     frontier: list[str] = []
@@ -51,7 +51,7 @@ def _wait_for(before: tuple[str, ...], placed: Sequence[str]) -> dict[str, tuple
 
 
 def _batches(places: Sequence[Place]) -> Iterator[list[Place]]:
-    """Cuts into runs of neighbours that go together."""
+    """Yields batches of neighbours that run beside each other."""
     batch: list[Place] = []
     for place in places:
         if batch and not (place.beside and batch[-1].beside and place.section == batch[-1].section):

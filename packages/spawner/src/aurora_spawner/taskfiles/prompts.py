@@ -1,4 +1,4 @@
-"""Write what an agent is asked: a task's text and details, and what it is part of."""
+"""Prompts of a task file: a task's text and details, and the groups that it is part of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.lines import BodyLine
 
 CONTEXT_LIMIT: Final = 4_000
-"""Characters about the groups that a task is in; all tasks of a group repeat them."""
+"""The characters about a task's groups; all tasks of a group repeat them."""
 
 
 class Prompts:
@@ -23,7 +23,7 @@ class Prompts:
         self._groups: dict[str, str] = {}
 
     def of(self, item: Item) -> str:
-        """Returns a task's own text, word for word, then that of its groups, the innermost first."""
+        """Returns a task's own text, word for word, then the text of its groups, the innermost first."""
         parts = ["\n".join([item.title, *dedented(item.details)])]
         left = CONTEXT_LIMIT
         group = item.parent
@@ -41,11 +41,11 @@ class Prompts:
 
 
 def _cut(text: str, length: int, line: int) -> str:
-    return text if len(text) <= length else f"{text[:length]} … (the rest stands in the task file, line {line})"
+    return text if len(text) <= length else f"{text[:length]} … (the rest is in the task file, line {line})"
 
 
 def dedented(lines: Sequence[BodyLine]) -> list[str]:
-    """Returns lines without the indentation that they have in common and without blank ones around them."""
+    """Returns lines without their common indentation and without blank lines around them."""
     written = [at for at, line in enumerate(lines) if line.text]
     body = lines[written[0] : written[-1] + 1] if written else []
     margin = min((line.indent for line in body if line.text and line.kind is not Kind.COMMENT), default=0)

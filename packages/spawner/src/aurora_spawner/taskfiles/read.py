@@ -1,4 +1,4 @@
-"""Read a task file: find its boxes, recognise its form, and make tasks of them whose graph is sound."""
+"""The reader of task files: finds the boxes, recognises the form, and returns tasks with a valid graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aurora_spawner.errors import GraphError, TaskFileError
 from aurora_spawner.taskfiles import ccsdd, kiro, openspec, plain, speckit
 from aurora_spawner.taskfiles.form import DONE, Item
 from aurora_spawner.taskfiles.ids import choose_ids, is_sure, read_lead
-from aurora_spawner.taskfiles.lines import read_outline, stray_runs
+from aurora_spawner.taskfiles.lines import misplaced_runs, read_outline
 from aurora_spawner.taskfiles.model import GroupLine, LineState, Note, TaskFile, TaskLine
 from aurora_spawner.taskfiles.naming import Directory, name_items
 from aurora_spawner.taskfiles.order import Place, waits
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.settings import Reference
 
 BOX_LIMIT: Final = 10_000
-"""A file with more is no list that a person keeps, and no machine has agents for it."""
+"""The most boxes of a file; people keep no longer lists, and no machine could run them."""
 
 DEPENDENCY_LIMIT: Final = 200_000
-"""Of all tasks together; a few lines that name groups of groups could ask for any number."""
+"""The most dependencies of all tasks; a few lines that name groups of groups could add any number."""
 
 _FORMS: Final = (speckit.FORM, ccsdd.FORM, kiro.FORM, openspec.FORM, plain.FORM)
 _ORDER_WORDS: Final = {"file": "one after the other, in the order of the file", "parallel": "all at once"}
@@ -42,7 +42,7 @@ _STATE_REMARKS: Final = {
     LineState.OPTIONAL: "is optional; left out",
 }
 _INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical")
-"""What a group says for the tasks in it."""
+"""The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
 _PATH: Final = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
 _UNMAKING: Final = re.compile(r"\b(?:delete|remove|rename|move|replace|drop)", re.IGNORECASE)
@@ -52,23 +52,23 @@ def read_taskfile(path: Path, *, order: Order | None = None, optional: bool = Fa
     """Reads and checks a task file.
 
     Args:
-        order: Of tasks that do not say what they depend on, instead of the form's own: `file` one after the other,
+        order: The order of tasks that name no dependencies, instead of the form's own: `file` one after the other,
             `parallel` all at once.
         optional: Also run the tasks that are marked as optional.
 
     Raises:
-        TaskFileError: It cannot be read, holds no task, or a setting is given twice; with the line.
+        TaskFileError: The file cannot be read, has no tasks, or sets a value twice; with the line.
         GraphError: Ids or dependencies do not fit together; with the line.
     """
     return parse_taskfile(read_text(path), path, order=order, optional=optional)
 
 
 def parse_taskfile(text: str, path: Path, *, order: Order | None = None, optional: bool = False) -> TaskFile:
-    """Parses text that was read already; `path` is for messages. Otherwise as `read_taskfile`."""
+    """Parses the text of a task file as `read_taskfile` does; `path` is for messages."""
     outline = read_outline(text.removeprefix(BYTE_ORDER_MARK))
     if len(outline.entries) > BOX_LIMIT:
         line = outline.entries[BOX_LIMIT].line
-        raise TaskFileError(path, line, f"has more than {BOX_LIMIT:,} boxes; split it")
+        raise TaskFileError(path, line, f"has more than {BOX_LIMIT:,} boxes: split it")
     return _Reading(outline, path, order=order, optional=optional).result()
 
 
@@ -106,15 +106,17 @@ class _Reading:
             chosen_order=self._order,
             optional=self._optional,
             groups=tuple(self._group_of(item) for item in self._items if item.children),
-            notes=tuple(sorted([*self._notes, *self._box_notes(), *self._stray_notes()], key=lambda note: note.line)),
+            notes=tuple(
+                sorted([*self._notes, *self._box_notes(), *self._misplaced_notes()], key=lambda note: note.line)
+            ),
         )
         build_graph(file.tasks, lines={item.id: item.entry.line for item in self._leaves}, path=self._path)
         return file
 
     def _no_task(self) -> str:
-        strays = len(self._outline.strays)
-        where = f" ({strays} of its boxes stand in {self._outline.strays[0].where})" if strays else ""
-        return f"holds no task{where}; tasks are lines like `- [ ] 1. Write the parser`"
+        misplaced = self._outline.misplaced
+        where = f" ({len(misplaced)} of its boxes are in {misplaced[0].where})" if misplaced else ""
+        return f"has no tasks{where}: tasks are lines like `- [ ] 1. Write the parser`"
 
     def _make_items(self) -> list[Item]:
         items = [Item(entry=entry, settings=read_settings(entry, self._path)) for entry in self._outline.entries]
@@ -152,10 +154,10 @@ class _Reading:
             if above is not None:
                 item.parent = above
                 above.children.append(item)
-                above.settings.lines -= above.settings.file_lines  # outputs of a group are words for its tasks
+                above.settings.lines -= above.settings.file_lines  # outputs of a group are part of its tasks' prompts
 
     def _find_needs(self) -> dict[str, tuple[str, ...] | None]:
-        """Returns what each task says that it depends on, or its groups do; None if nothing is said."""
+        """Returns the dependencies that each task or its groups name; None for a task without any."""
         own = {item.id: self._needs_of(item) for item in self._items}
         found: dict[str, tuple[str, ...] | None] = {}
         for item in self._leaves:
@@ -180,7 +182,7 @@ class _Reading:
     def _count_dependencies(self, item: Item, number: int) -> None:
         self._dependencies += number
         if self._dependencies > DEPENDENCY_LIMIT:
-            problem = f"the file has more than {DEPENDENCY_LIMIT:,} dependencies up to here; split it"
+            problem = f"the file has more than {DEPENDENCY_LIMIT:,} dependencies up to here: split it"
             raise TaskFileError(self._path, item.entry.line, problem)
 
     def _resolve(self, item: Item, reference: Reference) -> list[str] | None:
@@ -202,7 +204,7 @@ class _Reading:
             raise GraphError(item.id, str(several), line=item.entry.line, path=self._path) from None
 
     def _take_as_prose(self, item: Item, reference: Reference) -> None:
-        remark = f"{reference.text} is not a setting, it stays in the prompt: it names no task of this file"
+        remark = f"{reference.text} is not a setting and stays in the prompt: it names no task of this file"
         self._notes.append(Note(line=reference.line, text=remark))
         item.settings.lines.discard(reference.line)
 
@@ -259,9 +261,9 @@ class _Reading:
         return self._states[item.id] is LineState.OPEN
 
     def _needed_first(self, items: Sequence[Item]) -> list[Item]:
-        """Returns the items in their order, save that what a task says it depends on comes before it.
+        """Returns the items in their order, but with each task after the dependencies that it names.
 
-        An implied order that is read off this cannot contradict what is said.
+        An order that is derived from this cannot contradict the named dependencies.
         """
         by_id = {item.id: item for item in items}
         placed: dict[str, Item] = {}
@@ -330,10 +332,10 @@ class _Reading:
                 yield Note(line=item.entry.line, text=text)
 
     def _remark(self, item: Item) -> str | None:
-        """Says about a box why it is no task to run; None if it is one, or done."""
+        """Returns the reason why a box is not a task to run; None if it is one, or done."""
         box = item.entry.box
         if self._is_odd(item):
-            inside = "; what is in it is not run" if item.children else "; not run"
+            inside = "; its tasks are not run" if item.children else "; not run"
             return f"the box [{box}] is neither open nor done{inside}"
         if item.children:
             return self._group_remark(item)
@@ -341,27 +343,27 @@ class _Reading:
             return "the box has no text; not run" if box not in DONE else None
         if remark := _STATE_REMARKS.get(self._states[item.id]):
             return f"{item.id} {remark}"
-        return "the box [-] says that it is in progress; taken as open" if box == "-" else None
+        return "the box [-] marks a task in progress; run as open" if box == "-" else None
 
     def _group_remark(self, item: Item) -> str | None:
         states = [self._states[each.id] for each in self._members(item)]
         left = sum(state not in (LineState.DONE, LineState.OPTIONAL) for state in states)
         if item.entry.box in DONE:
-            return f"{item.id} is ticked, though {left} of the tasks in it are not" if left else None
+            return f"{item.id} is ticked, but {left} of its tasks are not" if left else None
         if not left:
             return f"{item.id} is a group; its tasks are done, its box is open"
-        return f"{item.id} is a group of {len(states)}, ticked with the last of them"
+        return f"{item.id} is a group of {len(states)}, ticked when the last is done"
 
-    def _stray_notes(self) -> Iterator[Note]:
-        for first, last, number, where in stray_runs(self._outline.strays):
+    def _misplaced_notes(self) -> Iterator[Note]:
+        for first, last, number, where in misplaced_runs(self._outline.misplaced):
             if number == 1:
-                yield Note(line=first, text=f"the box stands in {where}; not a task")
+                yield Note(line=first, text=f"the box is in {where}; not a task")
             else:
-                yield Note(line=first, last=last, text=f"{number} boxes stand in {where}; not tasks")
+                yield Note(line=first, last=last, text=f"{number} boxes are in {where}; not tasks")
 
 
 def _number(items: Sequence[Item]) -> None:
-    """Sets the numbers: what the text begins with, else what the list itself counts."""
+    """Sets the numbers: the ids at the start of the texts, else the numbers of an ordered list."""
     for item in items:
         item.number = item.lead.id if item.lead else None
     if any(item.number for item in items):
@@ -381,7 +383,7 @@ def _number(items: Sequence[Item]) -> None:
 
 
 def _group_by_number(item: Item, opened: list[Item]) -> Item | None:
-    """Returns the item right above whose number this one's goes on from."""
+    """Returns the nearest item above whose number is a prefix of this item's number."""
     if opened and opened[-1].entry.heading is not item.entry.heading:
         opened.clear()
     while opened and not (item.number or "").startswith(f"{opened[-1].number}."):
@@ -401,7 +403,7 @@ def _with_groups(item: Item) -> Iterator[Item]:
 
 
 def _leaves_of(item: Item) -> list[Item]:
-    """The tasks in a group, in the order of the file; of a task, itself."""
+    """Returns the tasks in a group, in the order of the file; for a task, the task itself."""
     found, queue = [], [item]
     while queue:
         each = queue.pop()

@@ -1,4 +1,4 @@
-"""Read the bytes of a task file: a regular file of bounded size, in UTF-8."""
+"""The content of a task file: a regular file of bounded size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def read_text(path: Path) -> str:
-    """Returns a file's text as it is, byte order mark and line ends included.
+    """Returns a file's unchanged text, byte order mark and line ends included.
 
     Raises:
-        TaskFileError: It cannot be read, is no regular file, is too large, or holds something else than text.
+        TaskFileError: The file cannot be read, is not a regular file, is too large, or is not text.
     """
     content = task_file_bytes(path)
     if len(content) > SIZE_LIMIT_BYTES:
@@ -30,12 +30,12 @@ def read_text(path: Path) -> str:
         raise TaskFileError(path, line, "is not UTF-8 text; save it as UTF-8") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise TaskFileError(path, line, "holds a NUL character; is it a text file?")
+        raise TaskFileError(path, line, "contains a NUL character; is it a text file?")
     return text
 
 
 def task_file_bytes(path: Path) -> bytes:
-    """Reads a regular file, and one byte more than a task file may have at most.
+    """Returns a regular file's content, at most one byte more than a task file may have.
 
     Raises:
         TaskFileError: The file cannot be read, or is not a regular file.

@@ -1,7 +1,7 @@
-"""Read the settings below a task: `- Agent: @name`, `_Depends: 1.1_`, `<!-- priority: high -->`.
+"""The settings below a task: `- Agent: @name`, `_Depends: 1.1_`, `<!-- priority: high -->`.
 
 A line is a setting only if its key is known and its value parses. Anything else is prose and stays in the prompt word
-for word; a near miss is told.
+for word; a near miss is reported.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _KEYS: Final = {
     "critical": "critical",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
-"""Often about libraries: ids only if the file has them."""
+"""Keys that are often about libraries: their values are ids only if the file has them."""
 _SEVERAL: Final = ("depends", "files")
-"""Settings that add up where they are given more than once."""
+"""Settings that may be given more than once; their values add up."""
 
 _MARKER: Final = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]+")
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z _-]{0,19}")
@@ -51,7 +51,7 @@ _ID: Final = re.compile(
     r"(?:[A-Za-z][A-Za-z-]{0,15}[-_]?)?[0-9]{1,9}[a-z]?(?:[.-][0-9]{1,9}[a-z]?){0,9}"
     r"|(?:[\w-]{1,40}/){1,6}[\w.-]{1,40}"
 )
-"""As it stands in a file, or behind its heading as in `backend/1.1`."""
+"""An id as in the file, or after its heading as in `backend/1.1`."""
 _SEPARATOR: Final = re.compile(r"[,;&]|\band\b")
 _WORD_BEFORE_ID: Final = re.compile(r"tasks?[ \t]+", re.IGNORECASE)
 _RANGE: Final = re.compile(
@@ -85,9 +85,9 @@ _NOTHING: Final = ("none", "nothing", "n/a", "-", "\u2013", "\u2014")
 
 
 def _shortened(key: str) -> list[str]:
-    """Returns a key with each of its letters left out, and as it is.
+    """Returns a key, and the key without each of its letters.
 
-    Two words with such a form in common are one slip of the keyboard apart.
+    Two words that share one of these forms differ by one typing error.
     """
     return [key, *(key[:at] + key[at + 1 :] for at in range(len(key)))]
 
@@ -102,40 +102,40 @@ class Reference:
     line: int
     ids: tuple[str, ...]
     loose: bool
-    """The line is prose if one of the ids is none."""
+    """True if the line is prose unless all its ids exist."""
     text: str
     """The line itself."""
     perhaps: tuple[str, ...] = ()
-    """Ids in a range, as far as the file has them."""
+    """Ids within a range, used only if the file has them."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Settings:
-    """What is said about a task, and what is left for its prompt."""
+    """The settings of a task, and the text that is left for its prompt."""
 
     values: dict[str, object] = field(default_factory=dict)
-    """Agent, model, priority, timeout_s, critical and files, where they are given."""
+    """The given ones of agent, model, priority, timeout_s, critical and files."""
     references: list[Reference] = field(default_factory=list)
-    """What the task depends on; empty ids say: on nothing."""
+    """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""
-    """The task's own line without comments that are settings."""
+    """The task's own line, without the comments that are settings."""
     lines: set[int] = field(default_factory=set)
     """The lines below the task that are settings; the others belong to its prompt."""
     file_lines: set[int] = field(default_factory=set)
-    """Those of them that name files."""
+    """The setting lines that name files."""
     near_misses: list[tuple[int, str]] = field(default_factory=list)
-    """Line and remark about each line that is nearly a setting."""
+    """The line and a message for each near miss of a setting."""
 
 
 class _NoValueError(ValueError):
-    """The value of a known key does not parse; the message says what would."""
+    """The value of a known key does not parse; the message names valid values."""
 
 
 def read_settings(entry: Entry, path: Path) -> Settings:
-    """Reads what is below a task and in its own line.
+    """Returns the settings in a task's own line and in the lines below it.
 
     Raises:
-        TaskFileError: A setting that can have one value only is given twice.
+        TaskFileError: A setting with a single value is given twice.
     """
     reader = _Reader(path)
     settings = reader.settings
@@ -157,7 +157,7 @@ class _Reader:
         self._lines: dict[str, int] = {}
 
     def takes(self, line: BodyLine) -> bool:
-        """Takes a line if it is a setting; False leaves it to the prompt."""
+        """Takes a line if it is a setting; returns False if it belongs to the prompt."""
         if line.kind is Kind.CODE:
             return False
         if "<!--" in line.text:
@@ -173,7 +173,7 @@ class _Reader:
         return False
 
     def _take_sentence(self, text: str, line: BodyLine) -> bool:
-        """Takes `depends on T001`, with or without brackets, if nothing but ids follows."""
+        """Takes `depends on T001`, with or without brackets, if only ids follow."""
         match = _AS_BULLET.fullmatch(text)
         if match is None:
             return False
@@ -186,7 +186,7 @@ class _Reader:
         return True
 
     def take_comments(self, text: str, line: int) -> str:
-        """Takes the comments in a line that are settings, and returns the line without them."""
+        """Takes the comments that are settings, and returns the line without them."""
         kept, at = [], 0
         for start, end in _comments(text):
             inner = text[start + 4 : end - 3]
@@ -210,12 +210,12 @@ class _Reader:
     def _set(self, key: str, value: str, line: int, text: str) -> bool:
         name = _KEYS.get(key)
         if name is None:
-            self._note_slip(key, value, line, text)
+            self._record_slip(key, value, line, text)
             return False
         try:
             read = _READERS[name](value)
         except _NoValueError as problem:
-            remark = f"{_short(text)} is not a setting, it stays in the prompt: {problem}"
+            remark = f"{_short(text)} is not a setting and stays in the prompt: {problem}"
             self.settings.near_misses.append((line, remark))
             return False
         if name in self._lines and name not in _SEVERAL and self.settings.values[_FIELDS[name]] != read:
@@ -241,8 +241,8 @@ class _Reader:
         else:
             self.settings.values[_FIELDS[name]] = read
 
-    def _note_slip(self, key: str, value: str, line: int, text: str) -> None:
-        """Notes a mistyped key, if the value would do."""
+    def _record_slip(self, key: str, value: str, line: int, text: str) -> None:
+        """Records a mistyped key, if its value is valid for the key that was meant."""
         close = next((_SLIPS[each] for each in _shortened(key) if each in _SLIPS), None)
         if close is None:
             return
@@ -259,7 +259,7 @@ def _short(text: str) -> str:
 
 
 def _comments(text: str) -> Iterator[tuple[int, int]]:
-    """Yields where the comments of a line begin and end, those in `code` left out."""
+    """Yields the start and end of a line's comments, except those in `code`."""
     start, counted, ticks, last_tick = text.find("<!--"), 0, 0, text.rfind("`")
     while start >= 0:
         end = text.find("-->", start + 2) + 3
@@ -277,7 +277,7 @@ def _is_wrapped(text: str) -> bool:
 
 
 def _key_and_value(content: str) -> tuple[str, str] | None:
-    """Splits `**Key**: value` in any dress; the key in lower case with single spaces."""
+    """Splits `**Key**: value` with any emphasis; returns the key in lower case with single spaces, and the value."""
     text = content.strip(" \t")
     if _is_wrapped(text):
         text = text[1:-1]
@@ -301,19 +301,19 @@ def _plain(value: str) -> str:
 def _name(value: str) -> str:
     name = _plain(value)
     if not _NAME.fullmatch(name) or not name.isprintable():
-        raise _NoValueError("an agent is one name, like @reviewer")
+        raise _NoValueError("an agent must be one name, such as @reviewer")
     return name.removeprefix("@")
 
 
 def _model(value: str) -> str:
     name = _plain(value)
     if not _MODEL.fullmatch(name) or not name.isprintable():
-        raise _NoValueError("a model is one name, like sonnet or gpt-5")
+        raise _NoValueError("a model must be one name, such as sonnet or gpt-5")
     return name
 
 
 def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the ids that are named, and those inside of ranges."""
+    """Returns the named ids, and the ids within ranges."""
     if value.lower().strip("`*_.() \t") in _NOTHING or value.strip() in _NOTHING:
         return (), ()
     if len(value) > _LONG:
@@ -328,21 +328,21 @@ def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             found.update(dict.fromkeys(ends))
             inside.update(dict.fromkeys(between))
         elif word and not _ID.fullmatch(word):
-            raise _NoValueError("tasks are named by their ids, like 1.1 or T001")
+            raise _NoValueError("tasks must be named by their ids, such as 1.1 or T001")
         elif word:
             found[word] = None
         if len(inside) > _LONG:
             raise _NoValueError("it names too many tasks")
     if not found:
-        raise _NoValueError("it names no task; write none if there is none")
+        raise _NoValueError("it names no task; write none for no dependency")
     return tuple(found), tuple(inside)
 
 
 def _range(match: re.Match[str]) -> tuple[list[str], list[str]]:
-    """Returns the ends of a range such as `T003-T007`, and what is between them."""
+    """Returns the ends of a range such as `T003-T007`, and the ids between them."""
     stem, first, last = match["stem"], match["first"], match["last"]
     if int(last) - int(first) not in range(1, _WIDEST_RANGE):
-        raise _NoValueError(f"a range goes up, over {_WIDEST_RANGE} tasks at most")
+        raise _NoValueError(f"a range must go up and span at most {_WIDEST_RANGE} tasks")
     between = range(int(first) + 1, int(last))
     return [f"{stem}{first}", f"{stem}{last}"], [f"{stem}{number:0{len(first)}}" for number in between]
 
@@ -354,7 +354,7 @@ def _files(value: str) -> tuple[str, ...]:
         raise _NoValueError("it names no file")
     for name in found:
         if not _PATH.fullmatch(name) or not any(mark in name.strip(".") for mark in "./*"):
-            raise _NoValueError(f"{_short(name)} is not a path, like src/parser.py")
+            raise _NoValueError(f"{_short(name)} is not a path such as src/parser.py")
     return found
 
 
@@ -363,21 +363,21 @@ def _priority(value: str) -> int:
     if word in _PRIORITY_WORDS:
         return _PRIORITY_WORDS[word]
     if not _WHOLE.fullmatch(word):
-        raise _NoValueError("a priority is a whole number or low, normal, high, critical")
+        raise _NoValueError("a priority must be a whole number, low, normal, high or critical")
     return int(word)
 
 
 def _timeout(value: str) -> float:
     match = _TIME.fullmatch(_plain(value).lower())
     if not match or match[2] not in _UNITS_S or not float(match[1]):
-        raise _NoValueError("a timeout is a time above 0, like 90, 90s, 5m or 1h")
+        raise _NoValueError("a timeout must be a time above 0, such as 90, 90s, 5m or 1h")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
 def _critical(value: str) -> bool:
     word = _plain(value).lower()
     if word not in _YES_NO:
-        raise _NoValueError("critical is yes or no")
+        raise _NoValueError("critical must be yes or no")
     return _YES_NO[word]
 
 

@@ -1,4 +1,4 @@
-"""The tasks of spec-kit: `- [ ] T012 [P] [US1] Create the model in src/models/user.py`, in phases."""
+"""The form of spec-kit: `- [ ] T012 [P] [US1] Create the model in src/models/user.py`, in phases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tick the boxes of finished tasks without touching anything else in the file."""
+"""Ticks the boxes of finished tasks, and changes nothing else in the file."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickReport:
-    """What happened to the boxes."""
+    """The outcome of a tick."""
 
     ticked: tuple[str, ...]
-    """Ids of the tasks, and then of the groups, whose boxes were ticked now."""
+    """The ids of the tasks, then of the groups, whose boxes were ticked."""
     left_alone: tuple[str, ...]
-    """A sentence for each line that the user has changed or removed since it was read."""
+    """A message for each line that was changed or removed since the file was read."""
 
 
 def tick(taskfile: TaskFile, finished: Collection[str]) -> TickReport:
-    """Ticks the boxes of tasks that are done, and of groups whose last task is among them.
+    """Ticks the boxes of finished tasks, and of groups whose last task is among them.
 
-    The file is read again; a box is changed only if id and text are still what they were, and the file is replaced in
-    one step, keeping its mode, line ends and everything else.
+    It reads the file again, changes a box only if its id and text are unchanged, and replaces the file in one step
+    with the same mode, line ends and other content.
 
     Raises:
         TaskFileError: The file cannot be read or replaced.
     """
     path = taskfile.path
     content = read_text(path)
-    now = _Now(_parse(content, path), taskfile)
+    now = _Current(_parse(content, path), taskfile)
     ticked: dict[str, int] = {}
     left_alone = []
     for line in taskfile.lines:
@@ -62,15 +62,15 @@ def tick(taskfile: TaskFile, finished: Collection[str]) -> TickReport:
 
 
 def _parse(content: str, path: Path) -> TaskFile | None:
-    """The tasks as the file has them now; None when an edit under way makes it unreadable."""
+    """Returns the file as it is now; None if an edit in progress makes it unreadable."""
     try:
         return parse_taskfile(content, path)
     except SpawnerError:
         return None
 
 
-class _Now:
-    """The file as it is now."""
+class _Current:
+    """The current content of the file."""
 
     def __init__(self, file: TaskFile | None, before: TaskFile) -> None:
         self._file = file
@@ -81,17 +81,17 @@ class _Now:
         self.done = {line.id for line in self._by_id.values() if line.done}
 
     def find(self, line: TaskLine) -> TaskLine | str:
-        """Returns the line that is still the same task, or what has become of it."""
+        """Returns the line that is still the same task, or a phrase that says how it changed."""
         found = self._by_id.get(line.id)
         if found is not None and found.title == line.title:
             return found
-        # Positions move as lines are added; a text that stands there once still says which task it is.
+        # Positions change when lines are added; a text that occurs once still identifies its task.
         if not line.numbered and self._titles[line.title] == self._titles_before[line.title] == 1:
             return self._by_title[line.title]
-        return "is gone" if found is None else "has another text now"
+        return "is gone" if found is None else "has a different text now"
 
     def finished_groups(self) -> Iterator[tuple[str, int]]:
-        """Yields id and line of each open group whose tasks are all done now, optional ones left aside."""
+        """Yields id and line of each open group whose tasks are now all done, except optional ones."""
         if self._file is None:
             return
         optional = set(self._file.in_state(LineState.OPTIONAL))
@@ -113,7 +113,7 @@ def _with_ticks(content: str, lines: Collection[int]) -> str:
 
 
 def _replace(path: Path, content: str) -> None:
-    """Writes beside the file, then rename over it; a symbolic link stays one."""
+    """Writes a new file beside it and renames it into place; a symbolic link stays a link."""
     target = Path(os.path.realpath(path))
     try:
         descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")

@@ -1,5 +1,5 @@
-"""What is to be done, and what it yields: plain data.
+"""Tasks, results and events of a run: plain data.
 
-A task and its graph, the result with its usage and failure, the prompt that carries the results of dependencies,
-helpers that compose graphs, and the events that a run reports. Nothing here starts anything.
+It holds a task and its graph, the result with its usage and failure, the prompt with the results of dependencies,
+helpers that compose graphs, and the events that a run reports. Nothing here starts a process.
 """

@@ -1,4 +1,4 @@
-"""Graphs in common shapes, from single tasks."""
+"""Task graphs in common shapes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TASK_KEYS: Final = {"id", "prompt", "depends_on", *_OPTIONS}
 
 
 def sequential(tasks: Iterable[SpawnTask]) -> list[SpawnTask]:
-    """One after the other; each reads the result of the one before it."""
+    """Returns the tasks as a chain: each reads the result of the task before it."""
     chain: list[SpawnTask] = []
     for task in name_tasks(tasks):
         chain.append(_after(task, chain[-1:]))
@@ -39,7 +39,7 @@ def sequential(tasks: Iterable[SpawnTask]) -> list[SpawnTask]:
 
 
 def parallel(tasks: Iterable[SpawnTask], *, merge: SpawnTask | None = None) -> list[SpawnTask]:
-    """Side by side; `merge` reads the results of all."""
+    """Returns the tasks side by side; `merge` reads the results of all."""
     named = name_tasks(tasks)
     if merge is None:
         return named
@@ -47,14 +47,14 @@ def parallel(tasks: Iterable[SpawnTask], *, merge: SpawnTask | None = None) -> l
 
 
 def map_reduce(items: Iterable[T], *, map_: Callable[[T], SpawnTask], reduce: SpawnTask) -> list[SpawnTask]:
-    """A task for each item, and one that reads all their results."""
+    """Returns one task for each item, and the task that reads all their results."""
     return parallel([map_(item) for item in items], merge=reduce if reduce.id else reduce.with_id("reduce"))
 
 
 def hierarchical(coordinator: SpawnTask, *, summary: SpawnTask | None = None) -> list[SpawnTask]:
-    """A coordinator whose answer says what is to be done (see `tasks_from_answer`), then a summary of all of it.
+    """Returns a coordinator, whose answer adds tasks (see `tasks_from_answer`), and a summary of all results.
 
-    Run it with `expand=expand_coordinator`; the tasks that the answer adds are done before the summary.
+    Run them with `expand=expand_coordinator`; the summary waits for the tasks that the answer adds.
     """
     first = coordinator if coordinator.id else coordinator.with_id("coordinator")
     if summary is None:
@@ -63,18 +63,18 @@ def hierarchical(coordinator: SpawnTask, *, summary: SpawnTask | None = None) ->
 
 
 def expand_coordinator(task: SpawnTask, result: SpawnResult) -> list[SpawnTask]:
-    """For `RunOptions(expand=…)`: the tasks that the answer of the task named "coordinator" asks for."""
+    """Returns the tasks that the answer of the task "coordinator" requests; pass it as `RunOptions(expand=…)`."""
     return tasks_from_answer(result.output, prefix=str(task.id)) if task.id == "coordinator" else []
 
 
 def tasks_from_answer(answer: str, *, prefix: str) -> list[SpawnTask]:
-    """Tasks from an agent's answer: a JSON array, alone or in a fenced block, of strings or of objects.
+    """Returns the tasks of an agent's answer: a JSON array of strings or objects, alone or in a fenced block.
 
     An object needs `prompt` and may have id, agent, title, depends_on, priority, timeout_s, critical and model.
-    Ids are local to the answer; they get `prefix` and a slash in front.
+    Ids are local to the answer; each gets `prefix` and a slash in front.
 
     Raises:
-        TaskError: The answer holds no such array.
+        TaskError: The answer does not contain an array of tasks.
     """
     entries = _array(answer)
     known = {str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry}

@@ -1,4 +1,4 @@
-"""What an agent itself reports as gone wrong."""
+"""Failures that agents report."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST_WAIT_S: Final = 86_400.0
-"""A provider that asks for more patience than a day is believed a day."""
+"""The longest wait that is accepted from a provider: a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedFailure:
-    """What an agent says went wrong."""
+    """A failure that an agent reports."""
 
     code: str = ""
-    """Its own word for it: rate_limit_error, UNAUTHENTICATED, error_max_turns."""
+    """The agent's code for it: rate_limit_error, UNAUTHENTICATED, error_max_turns."""
     status: int | None = None
-    """Of the provider's answer."""
+    """The HTTP status of the provider's answer."""
     message: str = ""
     retry_after_s: float | None = None
 
     @property
     def text(self) -> str:
-        """In words, for people."""
-        said = self.message.strip() or self.code or "an error that it does not describe"
+        """The failure in words, for people."""
+        said = self.message.strip() or self.code or "an error without a description"
         return said if self.status is None or str(self.status) in said else f"{said} (status {self.status})"
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return asdict(self)
 
 
 def failure_from_json(stored: Mapping[str, Any] | None) -> ReportedFailure | None:
-    """The failure that `ReportedFailure.to_json` stored; fields of other versions are passed over."""
+    """Returns the failure that `ReportedFailure.to_json` stored; skips fields of other versions."""
     if stored is None:
         return None
     return ReportedFailure(**read_fields(ReportedFailure, stored))
 
 
 def believed_wait_s(said: object, *, unit_s: float = 1.0) -> float | None:
-    """How long to wait where a provider said so, in seconds: a day at most; None for what is no time to wait.
+    """Returns the wait that a provider names, in seconds, at most a day; None if the value is not a wait.
 
     Args:
-        unit_s: What it counts in.
+        unit_s: The unit of the value, in seconds.
     """
     if not isinstance(said, int | float | str) or isinstance(said, bool):
         return None

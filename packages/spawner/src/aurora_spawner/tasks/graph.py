@@ -1,4 +1,4 @@
-"""The dependency graph of a run's tasks: checked once, before anything runs."""
+"""The dependency graph of a run's tasks, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 _SHOWN: Final = 10
-"""Tasks of a cycle that an error names."""
+"""The number of a cycle's tasks that an error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskGraph:
-    """Tasks by id in the order given, and who waits for whom."""
+    """Tasks by id in the given order, and the dependants of each."""
 
     tasks: Mapping[str, SpawnTask]
     dependants: Mapping[str, tuple[str, ...]]
 
 
 def name_tasks(tasks: Iterable[SpawnTask]) -> list[SpawnTask]:
-    """Gives the tasks that have no id their position, from 1."""
+    """Returns the tasks; those without an id get their position, from 1."""
     return [task if task.id else task.with_id(str(number)) for number, task in enumerate(tasks, start=1)]
 
 
@@ -38,14 +38,14 @@ def build_graph(
     lines: Mapping[str, int] | None = None,
     path: Path | None = None,
 ) -> TaskGraph:
-    """Checks the tasks and link them.
+    """Checks the tasks and returns their graph.
 
     Args:
-        satisfied: Ids that may be depended on though they are no tasks of this run, being done already.
-        lines: Where tasks stand in a file, for messages.
+        satisfied: Ids of finished tasks outside this run, on which tasks may depend.
+        lines: The tasks' lines in their file, for messages.
 
     Raises:
-        GraphError: An id twice, a dependency that does not exist, or a cycle.
+        GraphError: An id is used twice, a dependency does not exist, or tasks form a cycle.
     """
     where = lines or {}
     by_id: dict[str, SpawnTask] = {}
@@ -83,7 +83,7 @@ def _suggestion(wanted: str, known: Iterable[str]) -> str:
 
 
 def _find_cycle(by_id: Mapping[str, SpawnTask], dependants: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The ids of one cycle, each depending on the next; empty when there is none (Kahn 1962)."""
+    """Returns the ids of one cycle, each depending on the next; empty if there is none (Kahn 1962)."""
     waiting = {
         task_id: sum(dependency in by_id for dependency in dict.fromkeys(task.depends_on))
         for task_id, task in by_id.items()
@@ -100,7 +100,7 @@ def _find_cycle(by_id: Mapping[str, SpawnTask], dependants: Mapping[str, tuple[s
 
 
 def _walk_back(by_id: Mapping[str, SpawnTask], stuck: Mapping[str, int]) -> list[str]:
-    """Among tasks that wait for each other, follow dependencies until one repeats."""
+    """Returns a cycle among tasks that wait for each other: follows dependencies until one repeats."""
     path: list[str] = []
     seen: set[str] = set()
     current = next(iter(stuck), None)

@@ -1,4 +1,4 @@
-"""Tasks that the result of a task adds to its run, within caps; pure."""
+"""Growth of a run: tasks that the result of a task adds, within a cap. Pure."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 Expansion = Callable[["SpawnTask", "SpawnResult"], Sequence["SpawnTask"]]
-"""Given a task that succeeded and its result: the tasks to add. What it raises as SpawnerError fails the task."""
+"""Takes a task that succeeded and its result; returns the tasks to add. A SpawnerError fails the task."""
 
 DEFAULT_MAX_ADDED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """A larger graph."""
+    """A graph with added tasks."""
 
     graph: TaskGraph
     added: tuple[SpawnTask, ...]
     rewired: tuple[SpawnTask, ...]
-    """Tasks that waited for the parent and now wait for what it added, too."""
+    """The tasks that waited for the parent and now also wait for the added tasks."""
 
 
 def grow(
     graph: TaskGraph, parent: SpawnTask, tasks: Sequence[SpawnTask], *, open_tasks: Collection[str], room: int
 ) -> Growth:
-    """Adds tasks below their parent; whatever waits for the parent waits for them as well.
+    """Returns a graph with tasks below their parent; tasks that wait for the parent now also wait for them.
 
     Args:
-        open_tasks: Ids of the tasks that have not begun.
-        room: How many more tasks the run may add.
+        open_tasks: Ids of the tasks that have not started.
+        room: The number of tasks that the run may still add.
 
     Raises:
-        TaskError: More tasks than there is room for.
-        GraphError: They do not fit into the graph.
+        TaskError: There are more tasks than room.
+        GraphError: The tasks do not fit into the graph.
     """
     if len(tasks) > room:
-        problem = f"task {parent.id} asks for {len(tasks)} more tasks, and the run has room for {room}"
+        problem = f"task {parent.id} adds {len(tasks)} tasks, but the run may add only {room} more"
         raise TaskError(problem, field="max_added")
     added = tuple(
-        _below(task if task.id else task.with_id(f"{parent.id}/{number}"), parent)
+        _with_parent(task if task.id else task.with_id(f"{parent.id}/{number}"), parent)
         for number, task in enumerate(tasks, start=1)
     )
     names = tuple(str(task.id) for task in added)
@@ -60,6 +60,6 @@ def grow(
     return Growth(graph=build_graph([*everything, *added]), added=added, rewired=tuple(rewired.values()))
 
 
-def _below(task: SpawnTask, parent: SpawnTask) -> SpawnTask:
-    """A task knows its parent as a dependency, and so reads the parent's result."""
+def _with_parent(task: SpawnTask, parent: SpawnTask) -> SpawnTask:
+    """Returns the task with its parent as a dependency, so that it reads the parent's result."""
     return replace(task, depends_on=tuple(dict.fromkeys([str(parent.id), *task.depends_on])))

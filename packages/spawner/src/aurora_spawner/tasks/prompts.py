@@ -1,4 +1,4 @@
-"""What an agent reads: its task, and what the tasks before it found."""
+"""The prompt that an agent reads: its task, and the results of dependencies."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 TASK_HEADING = "Your task:"
-"""The line between what an agent is to be and what it is to do."""
+"""The line between the instructions and the task."""
 ARGUMENT_LIMIT = 100_000
-"""Bytes of a prompt that is given as an argument; the system refuses a single one from 128 KiB on."""
+"""The largest prompt that is passed as an argument, in bytes; the system refuses an argument of 128 KiB."""
 RESULTS_HEADING = "Results of the tasks before this one:"
-"""The line between a task's own words and what its dependencies found."""
+"""The line between a task's own prompt and the results of its dependencies."""
 TITLE_LIMIT = 300
-"""Characters of the line that says whose words follow; an agent's error may be long."""
+"""The characters of a line that attributes a text; an agent's error may be long."""
 RESULTS_LIMIT = 32_000
-"""Characters that results of dependencies may add to a prompt, all together."""
+"""The characters that all results of dependencies together may add to a prompt."""
 
 
 def prompt_for(
     task: SpawnTask, before: Sequence[SpawnResult], *, limit: int = RESULTS_LIMIT, instructed: bool = False
 ) -> str:
-    """The task's instructions and prompt, then the results of its dependencies.
+    """Returns the task's instructions and prompt, then the results of its dependencies.
 
     Args:
-        limit: Characters of the results, each attributed, all together.
-        instructed: The agent gets the instructions elsewhere.
+        limit: The characters of all results together.
+        instructed: True if the agent gets the instructions elsewhere.
     """
     return _with_results(task if instructed or not task.instructions else _instructed(task), before, limit)
 
 
 def as_argument(prompt: str, file: Path) -> str:
-    """The prompt as an argument of a command, or the words where it stands: a long one does not fit."""
+    """Returns the prompt as an argument of a command, or for a long prompt the name of its file."""
     if len(prompt.encode("utf-8", errors="replace")) > ARGUMENT_LIMIT:
-        return f"Do the task that stands in the file {file}."
+        return f"Do the task in the file {file}."
     return prompt
 
 
@@ -84,13 +84,13 @@ def _attribution(result: SpawnResult) -> str:
 
 
 def quoted(parts: Sequence[tuple[str, str]]) -> str:
-    """Returns texts of other agents for a prompt: attributed, delimited, and said to be data.
+    """Returns texts of other agents for a prompt: attributed, delimited, and declared as data.
 
-    The delimiters hold a mark that is new each time and in none of the texts, so that no text can end early what it
-    stands in, or pretend to be another's.
+    The delimiters contain a mark that is new each time and in none of the texts, so that no text can close its own
+    block early or pass for another agent's.
 
     Args:
-        parts: Who says it, and what they say.
+        parts: The source and the text of each.
     """
     mark = _mark_for(parts)
     lines = [
@@ -116,7 +116,7 @@ def _one_line(text: str) -> str:
 
 
 def fair_shares(lengths: Sequence[int], limit: int) -> list[int]:
-    """Divides `limit` so that short ones fit whole and long ones get equal parts of the rest."""
+    """Returns shares of `limit`: short texts fit whole, and long ones get equal parts of the rest."""
     shares = [0] * len(lengths)
     left = limit
     by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
@@ -127,7 +127,7 @@ def fair_shares(lengths: Sequence[int], limit: int) -> list[int]:
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text, or its head and tail around a note when it is longer than `limit` characters."""
+    """Returns the text, or its head and tail around a note if it is longer than `limit` characters."""
     if len(text) <= limit:
         return text
     half = limit // 2

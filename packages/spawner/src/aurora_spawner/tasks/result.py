@@ -1,4 +1,4 @@
-"""What came of a task and of a run."""
+"""The result of a task and the report of a run."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
-"""Termination reasons of tasks that nothing kept from being done but their providers; a resume runs them again."""
+"""The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""
 
 
 class TaskState(StrEnum):
-    """Where a task stands in its run."""
+    """The state of a task in its run."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -34,12 +34,12 @@ class TaskState(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more happens to the task in this execution of the run."""
+        """True if the task is finished in this execution of the run."""
         return self not in (TaskState.PENDING, TaskState.RUNNING)
 
 
 class TaskStep(StrEnum):
-    """What can happen to a task."""
+    """The steps that change a task's state."""
 
     BEGIN = "begin"
     SUCCEED = "succeed"
@@ -58,7 +58,7 @@ TASK_TRANSITIONS: Final[Mapping[tuple[TaskState, TaskStep], TaskState]] = {
     (TaskState.RUNNING, TaskStep.FAIL): TaskState.FAILED,
     (TaskState.RUNNING, TaskStep.CANCEL): TaskState.CANCELLED,
     (TaskState.RUNNING, TaskStep.REOPEN): TaskState.PENDING,
-    # A resume opens what an earlier execution left unfinished, or what has been edited since.
+    # A resume reopens tasks that an earlier execution left unfinished, or that were edited since.
     (TaskState.CANCELLED, TaskStep.REOPEN): TaskState.PENDING,
     (TaskState.SKIPPED, TaskStep.REOPEN): TaskState.PENDING,
     (TaskState.FAILED, TaskStep.REOPEN): TaskState.PENDING,
@@ -67,10 +67,10 @@ TASK_TRANSITIONS: Final[Mapping[tuple[TaskState, TaskStep], TaskState]] = {
 
 
 def advance(state: TaskState, step: TaskStep) -> TaskState:
-    """The state after a step.
+    """Returns the state after a step.
 
     Raises:
-        IllegalTransitionError: The table has no such change.
+        IllegalTransitionError: The table does not have this change.
     """
     target = TASK_TRANSITIONS.get((state, step))
     if target is None:
@@ -80,53 +80,53 @@ def advance(state: TaskState, step: TaskStep) -> TaskState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpawnResult:
-    """What came of one task."""
+    """The result of one task."""
 
     task_id: str
     agent: str
-    """Who did it in the end."""
+    """The agent of the last attempt."""
     state: TaskState
     output: str = ""
-    """What the agent answered; bytes that are no UTF-8 appear as \\xNN. `output_path` has the exact bytes."""
+    """The agent's answer; invalid UTF-8 appears as \\xNN, and `output_path` has the exact bytes."""
     error: str | None = None
     exit_code: int | None = None
-    """Negative: ended by that signal. None: nothing ran."""
+    """The exit code; negative for a signal, None if no process ran."""
     fallback: bool = False
     original_agent: str | None = None
-    """Who was asked first, where `fallback` is true."""
+    """The first agent, if `fallback` is true."""
     retry_count: int = 0
-    """Attempts beyond the first."""
+    """The number of attempts after the first."""
     termination_reason: str | None = None
-    """Why the attempt did not end by itself: deadline, cancelled, interrupted, supervisor_lost; or that only its
-    provider kept the task from being done: provider_stopped, provider_limited."""
+    """The reason if the attempt did not end by itself: deadline, cancelled, interrupted, supervisor_lost; or if only
+    its provider prevented the task: provider_stopped, provider_limited."""
     execution_time: float = 0.0
-    """Seconds that the last attempt took."""
+    """The duration of the last attempt in seconds."""
     started_at: float | None = None
     """Unix time."""
     ended_at: float | None = None
     output_bytes: int = 0
     output_path: str | None = None
-    """The spooled stdout; gone once the run is cleaned away."""
+    """The path of the spooled stdout; removed when the run is cleaned."""
     usage: Usage | None = None
-    """What the last attempt used; None where its agent does not say."""
+    """The usage of the last attempt; None if its agent does not report it."""
     model: str | None = None
-    """Which model answered, as the agent says."""
+    """The model that answered, as the agent reports."""
     session_id: str | None = None
-    """The agent's session, by which it can go on."""
+    """The id of the agent's session, which can be resumed."""
     resumed: bool = False
-    """The last attempt went on with the session of an earlier one."""
+    """True if the last attempt continued the session of an earlier one."""
     reported: ReportedFailure | None = None
-    """What the agent itself reported as failed."""
+    """The failure that the agent reported."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
-    """Usage windows of the account, as the attempt told them; not kept beyond it."""
+    """The account's usage windows as the attempt reported them; not stored."""
 
     @property
     def success(self) -> bool:
-        """Done, on evidence."""
+        """True if the task is done, on evidence."""
         return self.state is TaskState.SUCCEEDED
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON values, and `success`."""
+        """Returns all fields as JSON values, and `success`."""
         return {
             **{name: getattr(self, name) for name in _RESULT_FIELDS},
             "usage": self.usage.to_json() if self.usage else None,
@@ -139,10 +139,10 @@ _RESULT_FIELDS: Final = tuple(each.name for each in fields(SpawnResult) if each.
 
 
 def result_from_json(stored: dict[str, Any]) -> SpawnResult:
-    """The result that `SpawnResult.to_json` stored; what other versions have more is passed over.
+    """Returns the result that `SpawnResult.to_json` stored; skips fields of other versions.
 
     Raises:
-        StoredValueError: It is not what was stored.
+        StoredValueError: The value is not a stored result.
     """
     return SpawnResult(**read_fields(SpawnResult, stored, _RESULT_READERS))
 
@@ -155,7 +155,7 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
 
 
 class RunState(StrEnum):
-    """Where a run stands; the first three can be resumed."""
+    """The state of a run; the first three can be resumed."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -166,59 +166,59 @@ class RunState(StrEnum):
 
     @property
     def settled(self) -> bool:
-        """Whether nothing of the run goes on, or is meant to."""
+        """True if the run is over and not meant to continue."""
         return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What came of a run."""
+    """The report of a run."""
 
     run_id: str
     results: Mapping[str, SpawnResult] = field(repr=False)
-    """By task id, in the order of the tasks."""
+    """The results by task id, in the order of the tasks."""
     duration_s: float
     interrupted: bool = False
-    """Ended by SIGINT, SIGTERM or SIGHUP; can be resumed."""
+    """True if SIGINT, SIGTERM or SIGHUP ended the run, which can be resumed."""
     cancelled_by_user: bool = False
     notices: tuple[str, ...] = field(default=())
-    """What the user should know: survivors that could not be killed, lines left alone."""
+    """Messages for the user: processes that survived, lines left alone."""
     trouble: tuple[str, ...] = ()
-    """What happened to the journal meanwhile: a run with trouble is not in order, whatever its tasks did."""
+    """Problems of the journal during the run: a run with trouble did not succeed, whatever its tasks did."""
     recovery_metrics: Mapping[str, Any] | None = field(default=None, repr=False)
-    """What recovery did in this execution, as JSON values; None without recovery, or where it is not counted."""
+    """The recovery metrics of this execution as JSON values; None without recovery or without metrics."""
 
     def _count(self, state: TaskState) -> int:
         return sum(result.state is state for result in self.results.values())
 
     @property
     def succeeded(self) -> int:
-        """How many tasks are done."""
+        """The number of tasks that succeeded."""
         return self._count(TaskState.SUCCEEDED)
 
     @property
     def failed(self) -> int:
-        """How many tasks were tried and not done."""
+        """The number of tasks that failed."""
         return self._count(TaskState.FAILED)
 
     @property
     def skipped(self) -> int:
-        """How many tasks were never tried, because one that they need failed."""
+        """The number of tasks that never started because a dependency failed."""
         return self._count(TaskState.SKIPPED)
 
     @property
     def cancelled(self) -> int:
-        """How many tasks the end of the run, or the user, cut off."""
+        """The number of tasks that the user or the end of the run cancelled."""
         return self._count(TaskState.CANCELLED)
 
     @property
     def ok(self) -> bool:
-        """Every task succeeded."""
+        """True if every task succeeded."""
         return self.succeeded == len(self.results)
 
     @property
     def state(self) -> RunState:
-        """The state that the run is left in."""
+        """The final state of the run."""
         if self.ok:
             return RunState.SUCCEEDED
         if self.interrupted:

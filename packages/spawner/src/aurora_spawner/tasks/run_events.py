@@ -1,7 +1,7 @@
-"""Everything that a watcher of a run is told: one small class for each thing that can happen.
+"""Events of a run: one small class for each thing that can happen.
 
-`Run.execute(on_event)` calls `on_event` with one of these; `RunEvent` is their union, so `match` on the class is
-complete. To add an event, write its class here, add it to the union, and hand it to the coordinator's `tell`.
+`Run.execute(on_event)` calls `on_event` with each event. `RunEvent` is their union, so a `match` on the class can be
+checked for completeness. To add an event, write its class here, add it to the union, and let the coordinator emit it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from aurora_spawner.tasks.result import RunState, SpawnResult  # noqa: TC001 -- 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """The fields of every event; `tell` fills them in."""
+class BaseEvent:
+    """The fields of every event; the notifier fills them in."""
 
     run_id: str = ""
     at: float = 0.0
     """Unix time."""
     done: int = 0
-    """Tasks settled so far, those of earlier executions included."""
+    """The number of settled tasks, earlier executions included."""
     total: int = 0
-    """Tasks of the run; a run may grow."""
+    """The number of tasks of the run, which may grow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskEvent(Happening):
-    """The fields of every event about one task; `tell` fills in title and agent."""
+class TaskEvent(BaseEvent):
+    """The fields of every event about one task; the notifier fills in title and agent."""
 
     task_id: str
     title: str = ""
@@ -36,43 +36,43 @@ class TaskEvent(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(Happening):
-    """A coordinator has begun to execute the run, anew or after a resume."""
+class RunStarted(BaseEvent):
+    """A coordinator has started to execute the run, for the first time or after a resume."""
 
     @property
     def message(self) -> str:
-        """One line for people; empty, since this is routine."""
+        """One line for people; empty, because a start is routine."""
         return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunPaused(Happening):
-    """Nothing more starts until the run goes on; what runs is left alone."""
+class RunPaused(BaseEvent):
+    """No task starts until the run continues; running attempts continue."""
 
     by: str = ""
-    """Who paused it: a user, or the batch breaker with its reason."""
+    """The user who paused it, or the batch breaker with its reason."""
 
     @property
     def message(self) -> str:
         """One line for people."""
-        return "paused: what runs goes on, nothing else starts"
+        return "paused: running tasks continue, no others start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunUnpaused(Happening):
-    """The run goes on after a pause."""
+class RunUnpaused(BaseEvent):
+    """The run continues after a pause."""
 
     by: str = ""
 
     @property
     def message(self) -> str:
         """One line for people."""
-        return "going on"
+        return "continued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnding(Happening):
-    """The run was told to end before its tasks were done; its agents are being stopped."""
+class RunEnding(BaseEvent):
+    """The run ends before its tasks are done; its agents are being stopped."""
 
     why: str
     """interrupted or cancelled."""
@@ -84,33 +84,33 @@ class RunEnding(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded(Happening):
-    """The last event: the journal has the run's end, and no attempt runs any more."""
+class RunEnded(BaseEvent):
+    """The last event: the journal has the run's end, and no attempt runs any longer."""
 
     state: RunState
 
     @property
     def message(self) -> str:
-        """One line for people; empty, since the report follows."""
+        """One line for people; empty, because the report follows."""
         return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderPaused(Happening):
-    """A provider has limited its rate; attempts at its agents wait."""
+class ProviderPaused(BaseEvent):
+    """A provider is rate-limiting; attempts of its agents wait."""
 
     provider: str
     until: float
     """Unix time of the next attempt."""
     reason: str
-    """What the provider said."""
+    """The provider's message."""
     message: str
     """One line for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderLeft(Happening):
-    """A provider asks for a longer wait than the policy allows; its tasks go to other agents, or fail."""
+class ProviderLeft(BaseEvent):
+    """A provider requires a longer wait than the policy allows; its tasks fall back to other agents, or fail."""
 
     provider: str
     message: str
@@ -118,7 +118,7 @@ class ProviderLeft(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderAnswers(Happening):
+class ProviderAnswers(BaseEvent):
     """A provider that was paused answers again."""
 
     provider: str
@@ -126,16 +126,16 @@ class ProviderAnswers(Happening):
     @property
     def message(self) -> str:
         """One line for people."""
-        return f"provider {self.provider} answers again; going on"
+        return f"{self.provider} answers again: continuing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchTripped(Happening):
-    """So many tasks have failed that the rest of the run does not start."""
+class BatchTripped(BaseEvent):
+    """Too many tasks have failed; the rest of the run does not start."""
 
     reason: str
     action: str
-    """held or skipped: what the rest is."""
+    """held or skipped: the treatment of the rest."""
 
     @property
     def message(self) -> str:
@@ -148,26 +148,26 @@ class TaskStarted(TaskEvent):
     """An attempt at the task runs."""
 
     adopted: bool = False
-    """An earlier coordinator started it; it is followed to its end."""
+    """True if an earlier coordinator started it and this one follows it to its end."""
     continues_session: bool = False
-    """The agent goes on with its session of an earlier attempt."""
+    """True if the agent resumes its session of an earlier attempt."""
 
     @property
     def message(self) -> str:
         """One line for people; empty for a plain start."""
         if self.adopted:
             return "adopted"
-        return "goes on with its session" if self.continues_session else ""
+        return "resumes its session" if self.continues_session else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRetried(TaskEvent):
-    """An attempt failed; the same agent is asked again after a wait."""
+    """An attempt failed; the same agent tries again after a wait."""
 
     retry: int
-    """From 1."""
+    """The number of the retry, from 1."""
     retries: int
-    """How many the policy allows."""
+    """The number of retries that the policy allows."""
     wait_s: float
     error: str
 
@@ -179,7 +179,7 @@ class TaskRetried(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRestarted(TaskEvent):
-    """An attempt was lost through no fault of the task; another begins at once and costs no retry."""
+    """An attempt was lost through no fault of the task; another starts at once and costs no retry."""
 
     reason: str
 
@@ -191,21 +191,21 @@ class TaskRestarted(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDeferred(TaskEvent):
-    """An attempt met a rate limit; it cost nothing, and the task waits for its provider."""
+    """An attempt met a rate limit; it costs no retry, and the task waits for its provider."""
 
     @property
     def message(self) -> str:
-        """One line for people; empty, since ProviderPaused says it once for all tasks."""
+        """One line for people; empty, because ProviderPaused reports it once for all tasks."""
         return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFellBack(TaskEvent):
-    """Another agent of the fallback chain has the task."""
+    """The task falls back to another agent of its chain."""
 
     to_agent: str
     from_agent: str | None = None
-    """None where the first agent was not even asked, its circuit being open."""
+    """None if the first agent never started because its circuit is open."""
     error: str | None = None
 
     @property
@@ -217,7 +217,7 @@ class TaskFellBack(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStalled(TaskEvent):
-    """The attempt shows no sign of life; it is left running."""
+    """The attempt shows no activity; it is left running."""
 
     reason: str
     """The thing that it waits for, if detectable."""
@@ -238,12 +238,12 @@ class TaskHedged(TaskEvent):
     @property
     def message(self) -> str:
         """One line for people."""
-        return f"also asked of {self.rival}"
+        return f"also started on {self.rival}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnded(TaskEvent):
-    """The task has its result, and the journal has it, too."""
+    """The task has its result, and the journal holds it."""
 
     result: SpawnResult
 

@@ -1,4 +1,4 @@
-"""What an attempt used of a model: tokens, and money where it is known."""
+"""Usage of an attempt: tokens, and the cost if it is known."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_USD: Final = 1_000_000.0
-"""No attempt costs more; who tells so is not believed."""
+"""The largest cost of an attempt that is accepted; a larger report counts as unknown."""
 MOST_TOKENS: Final = 10**12
-"""Of a kind; what is told beyond is counted as so many, and not priced."""
+"""The largest number of tokens of one kind; a larger report is cut to it and not priced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens that were paid for, each in one of the four kinds only; agents that count otherwise are converted.
+    """Tokens that were paid for, each counted in one of four kinds; other ways of counting are converted.
 
-    What no attempt can have used is not believed: such a cost is unknown, and tokens are counted up to `MOST_TOKENS`.
+    Impossible reports are not accepted: such a cost is unknown, and tokens are counted up to `MOST_TOKENS`.
     """
 
     input_tokens: int = 0
-    """Read anew; what came from a cache is not among them."""
+    """Input tokens that did not come from a cache."""
     output_tokens: int = 0
-    """Written, reasoning included."""
+    """Output tokens, reasoning included."""
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float | None = None
-    """None: unknown, which is not the same as nothing."""
+    """The cost in US dollars; None for an unknown cost, which differs from 0."""
 
     def __post_init__(self) -> None:
         for name in _TOKENS:
@@ -40,16 +40,16 @@ class Usage:
 
     @property
     def believable(self) -> bool:
-        """Whether no kind of tokens was cut down to what is possible."""
+        """True if no count reaches `MOST_TOKENS`."""
         return all(getattr(self, name) < MOST_TOKENS for name in _TOKENS)
 
     @property
     def total_tokens(self) -> int:
-        """All four kinds."""
+        """The tokens of all four kinds."""
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
 
     def __add__(self, other: Usage) -> Usage:
-        """Both together; the sum's cost is unknown where one does not know its own, unless that one used nothing."""
+        """Returns the sum; its cost is unknown if the cost of a part is unknown, unless that part used nothing."""
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
@@ -59,24 +59,24 @@ class Usage:
         )
 
     def since(self, before: Usage | None) -> Usage:
-        """The part of a growing total that came after an earlier reading; one that has shrunk was begun anew."""
+        """Returns the growth of a total since an earlier reading; all of it if it shrank, as after a restart."""
         if before is None or any(getattr(self, name) < getattr(before, name) for name in _TOKENS):
             return self
         rest = {name: getattr(self, name) - getattr(before, name) for name in _TOKENS}
         return Usage(**rest, cost_usd=cost_since(self.cost_usd, before.cost_usd))
 
     def without(self, session: Usage) -> Usage:
-        """What `with_session` was called on."""
+        """Returns the usage without the part of the session; the inverse of `with_session`."""
         own = {name: getattr(self, name) - getattr(session, name) for name in _TOKENS}
         return Usage(**own, cost_usd=self.cost_usd if session.cost_usd is None else None)
 
     def with_session(self, session: Usage) -> Usage:
-        """What a process counted of itself, and what it counted for its session: no field is in both."""
+        """Returns the usage of a process and of its session together: no field is counted in both."""
         both = {name: getattr(self, name) + getattr(session, name) for name in _TOKENS}
         return Usage(**both, cost_usd=self.cost_usd if session.cost_usd is None else session.cost_usd)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return asdict(self)
 
 
@@ -92,17 +92,14 @@ def _cost_of_both(one: Usage, other: Usage) -> float | None:
 
 
 def cost_since(total_usd: float | None, before_usd: float | None) -> float | None:
-    """The part of a growing total that came after an earlier reading of it.
-
-    A total that has shrunk was begun anew, and is all new.
-    """
+    """Returns the growth of a total since an earlier reading; all of it if it shrank, as after a restart."""
     if total_usd is None or before_usd is None or total_usd < before_usd:
         return total_usd
     return total_usd - before_usd
 
 
 def usage_from_json(stored: Mapping[str, Any] | None) -> Usage | None:
-    """The usage that `Usage.to_json` stored; fields of other versions are passed over."""
+    """Returns the usage that `Usage.to_json` stored; skips fields of other versions."""
     if stored is None:
         return None
     known = (

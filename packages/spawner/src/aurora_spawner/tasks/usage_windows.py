@@ -1,7 +1,7 @@
-"""Usage windows: how full the window of a plan is and when it resets, as agents and providers say it. Pure.
+"""Usage windows: the used share of a plan's window and its reset, as agents and providers report them. Pure.
 
-"5-hour limit reached ∙ resets 4:20pm (Europe/Berlin)" and its like are read strictly: a time without a known zone is
-a local one, a time of day that has passed is the next day's, and no wait is believed beyond `LONGEST_WINDOW_S`.
+Messages such as "5-hour limit reached ∙ resets 4:20pm (Europe/Berlin)" are read strictly: a time without a known zone
+is local, a time of day that has passed is the next day's, and no reset lies beyond `LONGEST_WINDOW_S`.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 LONGEST_WINDOW_S: Final = 8 * 86_400.0
-"""A week and a day: a reset that is said to be later is believed to be then."""
+"""The latest reset that is accepted: a week and a day; a later one counts as this."""
 TEXT_LENGTH: Final = 4_000
-"""Characters of a message that are read."""
+"""The number of characters of a message that are read."""
 JUST_PASSED_S: Final = 120.0
-"""A time of day that passed so shortly ago is now, by a clock that differs a little."""
+"""A time of day that passed this recently is taken as now: clocks differ a little."""
 _HOUR_S: Final = 3_600.0
 _DAY_S: Final = 86_400.0
 _SLACK_S: Final = 600.0
-"""That a reset may lie beyond the length of its window."""
+"""The time by which a reset may exceed the length of its window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageWindow:
-    """What is told of one window."""
+    """The report of one usage window."""
 
     name: str = ""
-    """5-hour, daily, weekly, monthly; empty where that is not told."""
+    """Its name: 5-hour, daily, weekly or monthly; empty if not reported."""
     used_percent: float | None = None
     resets_at: float | None = None
-    """Unix time."""
+    """The Unix time of the reset."""
     exhausted: bool = False
-    """The provider refuses everything until the reset."""
+    """True if the provider refuses everything until the reset."""
 
     @property
     def title(self) -> str:
-        """The window in words, for people."""
+        """The window's name for people."""
         return f"{self.name} usage limit" if self.name else "usage limit"
 
     def filled(self, threshold: float | None) -> bool:
-        """Returns True if the window is used up, or used beyond that many per cent; None stands for no threshold."""
+        """Returns True if the window is used up, or used to at least `threshold` per cent; None sets no threshold."""
         return self.exhausted or (
             threshold is not None and self.used_percent is not None and self.used_percent >= threshold
         )
 
     def reset_after(self, now: float) -> float | None:
-        """The reset as far as it is believed; None where none is told, or it has passed."""
+        """Returns the reset, at most `LONGEST_WINDOW_S` ahead; None if it is not reported or has passed."""
         if self.resets_at is None or not now < self.resets_at < float("inf"):
             return None
         return min(self.resets_at, now + LONGEST_WINDOW_S)
@@ -80,9 +80,9 @@ _OF_A_PLAN: Final = re.compile(
     r"(?:\w+\s+)?(?:limit|quota)\b",
     re.IGNORECASE,
 )
-"""A limit of a plan, and not of requests a minute."""
+"""A limit of a plan, not a limit of requests a minute."""
 _STAMPED: Final = re.compile(r"limit reached\|(\d{10}|\d{13})\b", re.IGNORECASE)
-"""As older versions of Claude Code tell it."""
+"""The form of older versions of Claude Code."""
 _RESETS: Final = re.compile(
     r"(?:\breset(?:s|ting)?|\b(?:try|retry)(?:ing)?(?: it)?(?: again)?|\bavailable(?: again)?|\brefresh(?:es)?)\s*"
     r"(?:(at|on|in|after|:)\s*)?",
@@ -118,11 +118,11 @@ _LENGTHS: Final[Mapping[str, float]] = {"daily": _DAY_S, "weekly": 7 * _DAY_S}
 
 
 def window_in(text: str, now: float, *, local: tzinfo | None = None) -> UsageWindow | None:
-    """Returns the exhausted window that a message tells of; None if it tells of none, or not when it resets.
+    """Returns the exhausted window that a message reports; None if it reports no window or no reset.
 
     Args:
-        now: Unix time at which the message came.
-        local: The zone of times that name none; None takes this machine's.
+        now: The Unix time of the message.
+        local: The zone of times without a zone; None takes this machine's zone.
     """
     text = " ".join(text[:TEXT_LENGTH].split())
     if not _LIMIT.search(text):
@@ -144,7 +144,7 @@ def _names(text: str) -> list[tuple[str, re.Match[str]]]:
 
 
 def _span_s(text: str, place: int) -> float | None:
-    """A length of time such as "3 days 4 hours"; None where none is written there."""
+    """Returns the seconds of a duration such as "3 days 4 hours" at that place; None if there is none."""
     seconds, found = 0.0, _SPAN.match(text, place)
     if found is None:
         return None
@@ -157,7 +157,7 @@ def _span_s(text: str, place: int) -> float | None:
 
 
 def _moment(text: str, place: int, now: float, local: tzinfo | None, *, name: str) -> float | None:
-    """The moment that is written there, as Unix time."""
+    """Returns the Unix time of a moment at that place; None if there is none."""
     for form, read in _FORMS:
         found = form.match(text, place)
         if found is not None:
@@ -169,7 +169,7 @@ def _moment(text: str, place: int, now: float, local: tzinfo | None, *, name: st
 
 
 def _length_s(name: str) -> float | None:
-    """The length of a window of that name, with some slack; None where that is not known."""
+    """Returns the length of a window of that name, with some slack; None if it is unknown."""
     hours = name.removesuffix("-hour")
     length = float(hours) * _HOUR_S if hours != name and hours.isdecimal() else _LENGTHS.get(name)
     return None if length is None else length + _SLACK_S
@@ -211,7 +211,7 @@ def _dated(found: re.Match[str], now: float, local: tzinfo | None, length: float
 
 
 def _time(found: re.Match[str], now: float, local: tzinfo | None, length: float | None) -> float | None:
-    """The next such time of day; that it passed only just is told by a time that lies behind."""
+    """Returns the next such time of day; a time that has just passed is returned as it is."""
     if found["minute"] is None and found["half"] is None:
         return None  # a bare number is no time of day
     zone = _zone(found["zone"]) or local
@@ -221,14 +221,14 @@ def _time(found: re.Match[str], now: float, local: tzinfo | None, length: float 
 
 
 def _upcoming(times: list[float], now: float, length: float | None) -> float:
-    """The first of rising times that is still to come; one behind it where that lies beyond the window's length."""
+    """Returns the first time ahead; if that exceeds the window's length, the last time that has passed."""
     ahead = next(at for at in times if at >= now - JUST_PASSED_S)
     passed = [at for at in times if at < ahead]
     return passed[-1] if length is not None and passed and ahead - now > length else ahead
 
 
 def _clock(found: re.Match[str]) -> tuple[int, int]:
-    """Hour and minute; a ValueError where no clock shows that."""
+    """Returns hour and minute; raises ValueError for an impossible time."""
     hour, minute, half = int(found["hour"]), int(found["minute"] or 0), (found["half"] or "")[:1].lower()
     if half:
         if not 1 <= hour <= 12:
@@ -240,7 +240,7 @@ def _clock(found: re.Match[str]) -> tuple[int, int]:
 
 
 def _zone(name: str | None) -> tzinfo | None:
-    """The zone of that name; None, which means the local one, where it is not known."""
+    """Returns the zone of that name; None, which means the local zone, if it is unknown."""
     if not name:
         return None
     if name.upper() in ("UTC", "GMT", "Z"):
