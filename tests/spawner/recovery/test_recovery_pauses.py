@@ -39,7 +39,7 @@ def test_an_episode_is_reported_once_with_its_end_and_once_when_it_is_over() -> 
     over = notifier.notice(answered, 1_122.0, 900.0)
     assert over is not None
     assert isinstance(over, ProviderAnswers)
-    assert over.message == "provider p answers again; going on"
+    assert over.message == "p answers again: continuing"
     assert notifier.notice(answered, 1_123.0, 900.0) is None
     assert "p" not in notifier
     assert notifier.notice(limited(answered, 1_200.0, 60.0), 1_200.0, 900.0) is not None, "the next episode"

@@ -11,6 +11,7 @@ SpawnerError
 │   └── JournalCorruptError     the file is not a journal, or its hash chain is broken
 │       └── JournalChangedError     a run's part of the journal was changed from outside
 ├── UnknownRunError         a run that the journal does not have
+├── UnknownTaskError        a task that the run does not have
 ├── RunHeldError            a run that another living coordinator works on
 ├── IllegalTransitionError  a state change that the transition table does not have; a defect of this package
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values

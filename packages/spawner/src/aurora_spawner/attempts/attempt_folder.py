@@ -37,7 +37,7 @@ class ExitRecord:
 
     token: str
     reason: str
-    """One of exited, cancelled, deadline, orphaned and exec_failed."""
+    """The reason: exited, cancelled, deadline, orphaned or exec_failed."""
     exit_code: int | None
     exec_errno: int
     started_at: float

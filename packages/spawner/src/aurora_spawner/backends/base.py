@@ -113,7 +113,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRequest:
-    """One attempt that needs an invocation."""
+    """An attempt that needs an invocation."""
 
     task: SpawnTask
     folder: Path

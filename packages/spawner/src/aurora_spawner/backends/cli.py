@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CliBackend:
-    """One of the CLIs of `PROFILES`.
+    """A CLI of `PROFILES`.
 
     Raises:
         BackendError: The kind is unknown.

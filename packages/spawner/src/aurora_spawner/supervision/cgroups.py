@@ -1,4 +1,4 @@
-"""One cgroup for each attempt (Linux, version 2), if this process may create one: no descendant escapes it."""
+"""A cgroup for each attempt (Linux, version 2), if this process may create one: no descendant escapes it."""
 
 from __future__ import annotations
 

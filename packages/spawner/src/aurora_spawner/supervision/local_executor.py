@@ -166,7 +166,7 @@ class LocalExecutor:
             supervisor = self._claimed_by(files)
         if supervisor is not None and supervisor.alive():
             self._supervisor_deadline(token).expect_by_deadline(self._deadline_of(files))
-            signal_process(supervisor, signal.SIGCONT)  # nobody has woken it since its coordinator died
+            signal_process(supervisor, signal.SIGCONT)  # it may be stopped since its coordinator died
             return RunningAttempt(token=token, folder=folder, supervisor=supervisor)
         return await self._harvest(files, token, SupervisorDeadline(grace_s=self._grace_s), [])
 

@@ -46,7 +46,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """One kind of task file."""
+    """A kind of task file."""
 
     name: str
     order: str

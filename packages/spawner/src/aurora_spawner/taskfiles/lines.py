@@ -142,7 +142,7 @@ class _Region:
     end: str
     line: int
     floor: int = 0
-    """For a fence: a line that starts before this column is outside the fence's list item."""
+    """The first column of a fence's list item; a line that starts before it ends the fence."""
 
 
 class _Scanner:

@@ -73,7 +73,7 @@ def parse_taskfile(text: str, path: Path, *, order: Order | None = None, optiona
 
 
 class _Reading:
-    """One file, step by step."""
+    """A reader of one file, step by step."""
 
     def __init__(self, outline: Outline, path: Path, *, order: Order | None, optional: bool) -> None:
         self._outline = outline

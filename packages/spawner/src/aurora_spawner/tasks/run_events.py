@@ -41,7 +41,7 @@ class RunStarted(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people; empty, because a start is routine."""
+        """A line for people; empty, because a start is routine."""
         return ""
 
 
@@ -54,7 +54,7 @@ class RunPaused(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return "paused: running tasks continue, no others start"
 
 
@@ -66,7 +66,7 @@ class RunUnpaused(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return "continued"
 
 
@@ -79,7 +79,7 @@ class RunEnding(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return self.why
 
 
@@ -91,7 +91,7 @@ class RunEnded(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people; empty, because the report follows."""
+        """A line for people; empty, because the report follows."""
         return ""
 
 
@@ -105,7 +105,7 @@ class ProviderPaused(BaseEvent):
     reason: str
     """The provider's message."""
     message: str
-    """One line for people."""
+    """A line for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class ProviderLeft(BaseEvent):
 
     provider: str
     message: str
-    """One line for people."""
+    """A line for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class ProviderAnswers(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return f"{self.provider} answers again: continuing"
 
 
@@ -139,7 +139,7 @@ class BatchTripped(BaseEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return f"{self.reason}; the rest is {self.action}"
 
 
@@ -154,7 +154,7 @@ class TaskStarted(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people; empty for a plain start."""
+        """A line for people; empty for a plain start."""
         if self.adopted:
             return "adopted"
         return "resumes its session" if self.continues_session else ""
@@ -173,7 +173,7 @@ class TaskRetried(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return f"retry {self.retry} of {self.retries} in {self.wait_s:.1f} s: {self.error}"
 
 
@@ -185,7 +185,7 @@ class TaskRestarted(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return self.reason
 
 
@@ -195,7 +195,7 @@ class TaskDeferred(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people; empty, because ProviderPaused reports it once for all tasks."""
+        """A line for people; empty, because ProviderPaused reports it once for all tasks."""
         return ""
 
 
@@ -210,7 +210,7 @@ class TaskFellBack(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         origin = f"from {self.from_agent} " if self.from_agent else ""
         return f"{origin}to {self.to_agent}" + (f": {self.error}" if self.error else "")
 
@@ -224,7 +224,7 @@ class TaskStalled(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return self.reason
 
 
@@ -237,7 +237,7 @@ class TaskHedged(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people."""
+        """A line for people."""
         return f"also started on {self.rival}"
 
 
@@ -249,7 +249,7 @@ class TaskEnded(TaskEvent):
 
     @property
     def message(self) -> str:
-        """One line for people; empty for a success."""
+        """A line for people; empty for a success."""
         return "" if self.result.success else self.result.error or self.result.state.value
 
 

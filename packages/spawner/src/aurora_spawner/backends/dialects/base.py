@@ -15,7 +15,7 @@ Readers = Mapping[str, Reader]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One output format: JSON objects by their type, or plain lines."""
+    """An output format: JSON objects by their type, or plain lines."""
 
     name: str
     readers: Readers | None = None

@@ -58,7 +58,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """One API of a model."""
+    """An API of a model."""
 
     name: str
     provider: str

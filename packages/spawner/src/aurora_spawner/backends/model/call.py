@@ -81,7 +81,7 @@ class Redactor:
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One call of a model."""
+    """A call of a model."""
 
     api: Api
     url: str
