@@ -18,7 +18,7 @@ END: Final = "<!-- end of what was seen -->"
 SCENARIOS: Final = {
     "tool": "writes a file with a tool; usage",
     "progress": "events while it works",
-    "resume": "goes on with its session",
+    "resume": "resumes its session",
     "r429": "429 twice, then an answer",
     "r429long": "429 for long: its provider pauses",
     "r401": "401",

@@ -96,7 +96,7 @@ def test_killed_at_the_first_write_of_a_kind(tmp_path: Path, moment: str, kind: 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", few(range(max(1, RANDOM_KILLS // 8)), 1))
 def test_killed_again_and_again_at_random_times(tmp_path: Path, seed: int) -> None:
-    """Eight kills a run; since supervisors outlive the coordinator, no task starts twice all the same."""
+    """Eight kills a run; because supervisors survive the coordinator, no task starts twice."""
     chance = random.Random(seed)
     for _ in range(8):
         with begin(tmp_path) as coordinator:

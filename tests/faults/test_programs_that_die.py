@@ -56,7 +56,7 @@ def test_without_a_journal_agents_end_with_their_program(tmp_path: Path, how: si
     wait_until(lambda: processes_of_run(run_id) == [])
 
 
-def test_without_a_journal_agents_end_though_the_nursery_was_killed_before(tmp_path: Path) -> None:
+def test_without_a_journal_agents_end_though_the_fork_server_was_killed_before(tmp_path: Path) -> None:
     program, run_id = begin(tmp_path)
     (fork_server,) = [pid for pid in children_of(program.pid) if b"--fork-server" in command_line(pid)]
     os.kill(fork_server, signal.SIGKILL)

@@ -162,7 +162,7 @@ def test_daemons_of_a_killed_supervisor_are_swept_up(tmp_path: Path) -> None:
     assert not [pid for pid in daemons if identify(int(pid))]
 
 
-def test_strays_are_told_from_others(tmp_path: Path) -> None:
+def test_orphans_are_distinguished_from_others(tmp_path: Path) -> None:
     """By token; and by session only where nobody else has that pid now."""
     mine = {**os.environ, "AURORA_ATTEMPT": "a" * 24}
     other = {**os.environ, "AURORA_ATTEMPT": "b" * 24}

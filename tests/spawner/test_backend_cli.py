@@ -1,4 +1,4 @@
-"""How known CLIs are started: arguments, environment, secrets, configuration of their own, sessions."""
+"""The start of known CLIs: arguments, environment, secrets, separate configuration, sessions."""
 
 from __future__ import annotations
 

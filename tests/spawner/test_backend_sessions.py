@@ -1,4 +1,4 @@
-"""A retry goes on with the session of a dead attempt where that helps, and begins anew where it does not."""
+"""A retry resumes the session of a dead attempt if that helps, and starts a new one if it does not."""
 
 from __future__ import annotations
 

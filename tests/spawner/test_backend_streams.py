@@ -1,4 +1,4 @@
-"""What the event streams of agents are taken to mean: a small corpus of our own, and real captures where they are."""
+"""The meaning of agents' event streams: a small corpus of our own, and real captures if present."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ def captures() -> list[Path]:
 
 
 def read_capture(path: Path) -> tuple[dict[str, Any], str, str]:
-    """How the attempt ended, its stdout and its stderr; each line of a capture begins with a time."""
+    """Returns the attempt's end, its stdout and its stderr; each line of a capture starts with a time."""
     facts: dict[str, Any] = {}
     streams: dict[str, list[str]] = {"stdout": [], "stderr": []}
     current = ""

@@ -1,4 +1,4 @@
-"""What people are shown of an agent's events."""
+"""The transcript shows an agent's events to people."""
 
 from __future__ import annotations
 

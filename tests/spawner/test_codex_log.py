@@ -1,4 +1,4 @@
-"""The usage windows that Codex notes in the logs of its sessions, and what stands there instead."""
+"""Usage windows from Codex's session logs, and logs with anything else in their place."""
 
 import json
 import os

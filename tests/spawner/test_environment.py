@@ -1,4 +1,4 @@
-"""An agent inherits what every program needs and what is its own, and nothing that could be somebody's secret."""
+"""An agent inherits the variables that programs and it need, and none that may be another program's secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is found, and ended, of an attempt whose supervisor was killed."""
+"""Orphans of an attempt whose supervisor was killed are found and ended."""
 
 import os
 import signal

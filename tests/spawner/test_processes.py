@@ -1,4 +1,4 @@
-"""Which code supervisors run, and what attempts are called."""
+"""The code that supervisors run, and the names of attempts."""
 
 import marshal
 import os
@@ -27,7 +27,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def program() -> str:
-    """What a new process would run."""
+    """Returns the path that a new process would run."""
     supervisor_program.cache_clear()
     return supervisor_program()
 
@@ -39,7 +39,7 @@ def version(path: str) -> int:
 
 
 def test_code_of_an_older_source_is_not_run(source: Path) -> None:
-    """As after an update of the package."""
+    """The source changes when the package is updated."""
     assert program() == cache_from_source(str(source))
     assert version(program()) == 1
     source.write_text("VERSION = 2  # longer\n")

@@ -1,4 +1,4 @@
-"""Where an agent's program is found."""
+"""The search for an agent's program."""
 
 import errno
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_the_first_folder_that_has_it_wins(tmp_path: Path) -> None:
 
 
 def test_one_that_has_moved_is_found_again(tmp_path: Path) -> None:
-    """As after an update of a CLI while a run goes on."""
+    """A CLI may be updated during a run."""
     first = program(tmp_path / "one")
     search = f"{tmp_path / 'one'}:{tmp_path / 'two'}"
     assert find_on_path("agent", search) == str(first)
@@ -49,7 +49,7 @@ def test_one_that_came_late_is_found(tmp_path: Path) -> None:
 
 
 def test_an_agent_is_looked_for_in_its_own_path_and_keeps_its_name(tmp_path: Path) -> None:
-    """What it is called by is the name that the user gave: a program may decide by it what it does."""
+    """The program is called by the name that the user gave: it may choose its behaviour by that name."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "agent").symlink_to("/bin/sh")

@@ -1,4 +1,4 @@
-"""What an agent reads, and what of the environment it gets."""
+"""The prompt that an agent reads, and the environment that it gets."""
 
 import json
 import re

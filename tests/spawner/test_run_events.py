@@ -1,4 +1,4 @@
-"""A watcher of a run is told a closed set of small documented classes; the end of the run is one of them."""
+"""A watcher of a run gets a closed set of small documented classes; the end of the run is one of them."""
 
 import dataclasses
 from pathlib import Path

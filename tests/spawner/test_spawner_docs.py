@@ -1,4 +1,4 @@
-"""What docs/spawner.md draws is what the code does."""
+"""The code does as docs/spawner.md draws it."""
 
 import re
 from pathlib import Path

@@ -106,7 +106,7 @@ def test_the_agent_dies_with_its_supervisor(tmp_path: Path) -> None:
 
 
 def test_the_agent_has_a_session_of_its_own_and_default_signals(tmp_path: Path) -> None:
-    """Whatever its coordinator was started with: a shell starts what runs behind it without SIGQUIT."""
+    """An agent ignores no signal, whatever its coordinator ignores: a shell starts background programs without SIGQUIT."""
     script = "ps -o pid=,sid=,pgid= -p $$; exec grep -E 'Sig(Ign|Blk)' /proc/self/status"
     command = ["sh", "-c", """trap '' QUIT USR1 TSTP; exec "$@" """, "sh", *arguments(tmp_path, script)]
     subprocess.run(command, check=True, timeout=30)
@@ -155,7 +155,7 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
 
 
 def test_processes_are_seen_without_proc_as_well() -> None:
-    """Where there is no /proc, `ps` tells the same: who lives, whose child, in which group."""
+    """Without /proc, `ps` reports the living processes with their parents and groups."""
     with subprocess.Popen(["sleep", "299"], start_new_session=True) as child:
         for table in (supervisor.process_table(), supervisor.process_table_of_ps()):
             assert table[child.pid] == (os.getpid(), child.pid)

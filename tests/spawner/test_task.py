@@ -1,4 +1,4 @@
-"""What a task refuses to be, before a run exists."""
+"""Values that a task refuses before a run exists."""
 
 import math
 import tempfile

@@ -67,7 +67,7 @@ between = st.sampled_from(
 
 @st.composite
 def task_lines(draw: st.DrawFn) -> str:
-    """One to six boxes with consecutive numbers of one style, nested or not, and details below them."""
+    """Draws one to six boxes with consecutive numbers of one style, nested or not, and details below them."""
     style = draw(st.sampled_from(["T{0:03} ", "{0}. ", "{0}.{1} ", "", "{0} "]))
     start, depth = draw(st.integers(1, 3)), 0
     found = []

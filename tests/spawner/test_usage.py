@@ -1,4 +1,4 @@
-"""What agents tell of what they used: only what can be is believed."""
+"""Usage as agents report it: only possible values are accepted."""
 
 from __future__ import annotations
 
