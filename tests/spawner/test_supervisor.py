@@ -106,7 +106,7 @@ def test_the_agent_dies_with_its_supervisor(tmp_path: Path) -> None:
 
 
 def test_the_agent_has_a_session_of_its_own_and_default_signals(tmp_path: Path) -> None:
-    """An agent ignores no signal, whatever its coordinator ignores: a shell starts background programs without SIGQUIT."""
+    """An agent ignores no signal, whatever its coordinator ignores: shells start background programs so."""
     script = "ps -o pid=,sid=,pgid= -p $$; exec grep -E 'Sig(Ign|Blk)' /proc/self/status"
     command = ["sh", "-c", """trap '' QUIT USR1 TSTP; exec "$@" """, "sh", *arguments(tmp_path, script)]
     subprocess.run(command, check=True, timeout=30)
