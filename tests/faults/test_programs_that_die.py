@@ -25,7 +25,8 @@ AGENT = (
 PROGRAM = f"""
 import sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, SpawnTask, spawn_parallel_sync
+from aurora_spawner import CommandBackend, SpawnTask
+from aurora_spawner.spawn import spawn_parallel_sync
 sh = CommandBackend("sh", ("sh", "-c", {AGENT!r}))
 journal = Path("runs.db") if sys.argv[1:] else None
 spawn_parallel_sync([SpawnTask("go", id=str(n)) for n in (1, 2, 3)], backends={{"sh": sh}}, journal=journal)

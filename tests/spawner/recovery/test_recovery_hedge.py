@@ -119,7 +119,8 @@ def test_without_a_history_nothing_is_hedged(tmp_path: Path) -> None:
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
-from aurora_spawner import Run, RunOptions, SpawnTask, TaskHedged
+from aurora_spawner import Run, RunOptions, SpawnTask
+from aurora_spawner.tasks.run_events import TaskHedged
 from tests.spawner.recovery.test_recovery_hedge import BACKENDS, settings
 folder = Path(sys.argv[1])
 run = Run.create(folder / "runs.db", [SpawnTask("sleep 3; echo by sh")], BACKENDS, RunOptions(default_agent="sh",

@@ -605,7 +605,8 @@ def test_an_attempt_begun_without_recovery_is_recovered_by_a_resume_that_has_it(
     program = f"""
 import os, signal, sys
 from pathlib import Path
-from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskStarted
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
+from aurora_spawner.tasks.run_events import TaskStarted
 folder = Path({str(tmp_path)!r})
 run = Run.create(folder / "runs.db", [SpawnTask("sleep 0.5; exit 3")], {{"sh": CommandBackend("sh", ("sh",))}},
     RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs"))
