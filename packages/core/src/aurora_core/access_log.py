@@ -1,4 +1,4 @@
-"""What was used → how active each chunk is now; and the record of what is used."""
+"""The record of accesses, and the activation that follows from it."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class _Pending:
 
 
 class AccessLog:
-    """Accesses and activation of one memory.
+    """Records the accesses of one memory and computes activation from them.
 
-    A search must never wait for an indexer. What it notes is written when nobody else writes, and at the latest when
-    the memory is closed.
+    A search never waits for an indexer: its accesses are written as soon as no other process writes, and at the
+    latest when the memory is closed.
     """
 
     def __init__(self, connection: sqlite3.Connection, settings: ActivationSettings) -> None:
@@ -49,7 +49,7 @@ class AccessLog:
         self._graph: tuple[int, FileGraph] | None = None
 
     def activations(self, numbers: Sequence[int], query_terms: Collection[str], now: float) -> dict[int, float]:
-        """Activation, as a share, of those chunks that are still there."""
+        """Returns the activation of the chunks that still exist, as a share, by chunk id."""
         chunks = described_chunks(self._connection, numbers)
         histories = read_histories(self._connection, {symbol_of(c.file, c.name) for c in chunks.values()})
         spread = self._spreading(now)
@@ -73,7 +73,7 @@ class AccessLog:
         }
 
     def _spreading(self, now: float) -> Mapping[int, float]:
-        """What reaches each file from those in focus."""
+        """Returns the activation that reaches each file from the files in focus."""
         symbols = last_symbols(self._connection, since=now - FOCUS_S, limit=MAX_FOCUS)
         if not symbols:
             return {}
@@ -84,13 +84,13 @@ class AccessLog:
         return self._graph[1].spread(focus, factor=self._settings.factor, hops=self._settings.hops)
 
     def record(self, symbols: Iterable[str], now: float) -> None:
-        """Notes that symbols were used; nothing is noted where the memory cannot be written."""
+        """Records one access of each symbol; does nothing if the memory is read-only."""
         if not is_read_only(self._connection):
             self._pending.append(_Pending(frozenset(symbols), now))
             self._write(wait_s=0.0)
 
     def flush(self) -> None:
-        """Writes what was noted, after those who write now."""
+        """Writes all recorded accesses; waits for other writers."""
         self._write(wait_s=BUSY_TIMEOUT_S)
 
     def _write(self, wait_s: float) -> None:

@@ -1,6 +1,6 @@
-"""ACT-R activation: what was used often and lately, and what hangs together with it, is likelier to be needed.
+"""ACT-R activation: chunks that were used often and recently, and chunks related to them, rank higher.
 
-Total activation of a chunk (Anderson 2007) = base level + spreading + context boost - decay penalty + churn, where
+The total activation of a chunk (Anderson 2007) = base level + spreading + context boost - decay penalty, where
 
 - base level B = ln Σ t_j^-d, t_j seconds since access j (Anderson and Schooler 1991). Only the last accesses are kept
   one by one; older ones enter by Petrov's (2006) approximation, so that storage stays constant.
@@ -61,7 +61,7 @@ _DECAY_OF_CODE: Final[Mapping[SymbolType, float]] = {
 
 
 class ActivationPreset(StrEnum):
-    """Which part of activation leads."""
+    """A named set of weights for the parts of activation."""
 
     DEFAULT = "default"
     AGGRESSIVE = "aggressive"  # what was used counts twice as much
@@ -72,15 +72,15 @@ class ActivationPreset(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationSettings:
-    """How much each part counts.
+    """The weights of the parts of activation.
 
     Attributes:
-        weight: what an activation of 1 adds to a hit's score; small, so that no good match is pushed far down.
-        base: times the base level's distance from `NEVER_USED`.
-        spreading: times what spreads from the files in focus.
-        context: times the context boost.
-        factor: what is left of spreading activation after each edge.
-        hops: how many edges it goes.
+        weight: score that an activation of 1 adds to a hit; small, so that no good match is pushed far down.
+        base: factor of the base level's distance from `NEVER_USED`.
+        spreading: factor of the activation that spreads from the files in focus.
+        context: factor of the context boost.
+        factor: share of spreading activation that is left after each edge.
+        hops: largest number of edges that activation spreads over.
     """
 
     weight: float = 0.1
@@ -102,12 +102,12 @@ PRESETS: Final[Mapping[ActivationPreset, ActivationSettings]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessHistory:
-    """When a symbol was used.
+    """The accesses of a symbol.
 
     Attributes:
-        total: all accesses ever.
-        first_at: the first one, Unix seconds.
-        recent: the last ones, Unix seconds, oldest first, at most `KEPT`.
+        total: number of all accesses.
+        first_at: time of the first access, Unix seconds.
+        recent: times of the last accesses, Unix seconds, oldest first, at most `KEPT`.
     """
 
     total: int
@@ -115,19 +115,19 @@ class AccessHistory:
     recent: tuple[float, ...]
 
     def accessed(self, now: float) -> AccessHistory:
-        """The history with one more access."""
+        """Returns the history with one more access."""
         return AccessHistory(total=self.total + 1, first_at=self.first_at, recent=(*self.recent, now)[-KEPT:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationInputs:
-    """What speaks for a chunk beside its text.
+    """The inputs of a chunk's activation.
 
     Attributes:
-        history: None for what was never used.
-        decay: d of its base level, see `decay_of`.
-        spreading: from the files in focus, 0 to 1.
-        overlap: share of the query's words that its name has, 0 to 1.
+        history: None for a chunk that was never used.
+        decay: d of the base level, see `decay_of`.
+        spreading: activation that reaches the chunk's file from the files in focus, 0 to 1.
+        overlap: share of the query's words that are in the chunk's name, 0 to 1.
     """
 
     history: AccessHistory | None
@@ -137,10 +137,10 @@ class ActivationInputs:
 
 
 def base_level(history: AccessHistory, now: float, decay: float = DECAY) -> float:
-    """B for a history; -inf where there was no access.
+    """Returns the base level B of a history; -inf if there was no access.
 
-    The older n - k accesses are taken as spread evenly between the first and the oldest one kept (Petrov 2006):
-    (n - k)·(t_n^(1-d) - t_k^(1-d)) / ((1 - d)·(t_n - t_k)).
+    The n - k older accesses are taken as spread evenly between the first access and the oldest one kept (Petrov
+    2006): (n - k)·(t_n^(1-d) - t_k^(1-d)) / ((1 - d)·(t_n - t_k)).
     """
     ages = [max(now - at, MIN_AGE_S) for at in history.recent]
     total = math.fsum(age**-decay for age in ages)
@@ -156,35 +156,35 @@ def base_level(history: AccessHistory, now: float, decay: float = DECAY) -> floa
 
 
 def decay_of(kind: ChunkKind, symbol_type: SymbolType, commits: int) -> float:
-    """How fast a chunk is forgotten: by what it is, and 0.1·log10(commits + 1) more for changing code; below 1."""
+    """Returns the decay d, below 1: by the type of chunk, plus 0.1·log10(commits + 1) for changing code."""
     if kind is not ChunkKind.CODE:
         return _DECAY_OF_KIND[kind]
     return min(_DECAY_OF_CODE.get(symbol_type, DECAY) + CHURN_DECAY * math.log10(commits + 1), 0.95)
 
 
 def decay_penalty(history: AccessHistory, now: float) -> float:
-    """What time takes away: -0.5·log10(days) since the last access, from 0 down to -2."""
+    """Returns the penalty for time since the last access: -0.5·log10(days), from 0 down to -2."""
     age = now - history.recent[-1]
     if age <= PENALTY_GRACE_S:
         return 0.0
     return max(-MAX_PENALTY, min(0.0, -0.5 * math.log10(age / _DAY_S)))
 
 
-def total_activation(signs: ActivationInputs, now: float, settings: ActivationSettings) -> float:
-    """Activation, in ACT-R's logarithmic units; -inf where nothing speaks for the chunk."""
-    around = settings.spreading * signs.spreading
-    boost = settings.context * MAX_CONTEXT_BOOST * signs.overlap
-    if signs.history is None:
+def total_activation(inputs: ActivationInputs, now: float, settings: ActivationSettings) -> float:
+    """Returns the total activation in ACT-R's logarithmic units; -inf if no input raises it."""
+    around = settings.spreading * inputs.spreading
+    boost = settings.context * MAX_CONTEXT_BOOST * inputs.overlap
+    if inputs.history is None:
         # Words alone are the text's to judge.
         return -math.inf if around <= 0 else NEVER_USED + (-NEVER_USED) * min(around, 1.0) + boost
-    base = base_level(signs.history, now, signs.decay) + decay_penalty(signs.history, now)
+    base = base_level(inputs.history, now, inputs.decay) + decay_penalty(inputs.history, now)
     return NEVER_USED + settings.base * (base - NEVER_USED) + around + boost
 
 
 def activation_score(total: float) -> float:
-    """Activation as a share: 0 for what was never used, near 1 for what is used all the time.
+    """Returns activation as a share: 0 for a chunk that was never used, near 1 for one in constant use.
 
-    ACT-R's probability of retrieval, 1 / (1 + e^((threshold - A) / noise)).
+    It is ACT-R's probability of retrieval, 1 / (1 + e^((threshold - A) / noise)).
     """
     exponent = min((RETRIEVAL_THRESHOLD - total) / NOISE, 700.0)
     return 0.0 if total == -math.inf else 1 / (1 + math.exp(exponent))

@@ -1,4 +1,4 @@
-"""Reads of files that somebody else may have put there: regular files only, and never more than a limit."""
+"""Bounded reads of files that another program may have put there: regular files only, up to a limit."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 class NotRegularError(OSError):
-    """A folder, device, pipe or socket where a file was expected."""
+    """The path is a folder, device, pipe or socket, and not a regular file."""
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(errno.EINVAL, "is not a regular file", str(path))
 
 
 class TooLargeError(OSError):
-    """A file that is longer than its reader takes.
+    """The file is larger than its reader accepts.
 
     Attributes:
         limit: bytes.
@@ -40,11 +40,11 @@ def open_regular(path: Path | str, *, follow: bool = True) -> int:
     """Opens a regular file for reading; the caller closes the descriptor.
 
     Args:
-        follow: whether the file may be a link; an error of the system if it is one and may not.
+        follow: follow a link at the path; without it, a link raises OSError.
 
     Raises:
-        NotRegularError: it is something else, such as a pipe or a device.
-        OSError: it cannot be opened.
+        NotRegularError: the path is something else, such as a pipe or a device.
+        OSError: the file cannot be opened.
     """
     try:
         descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NO_LINK)
@@ -60,9 +60,9 @@ def read_regular(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
     """Reads a regular file of at most `limit` bytes.
 
     Raises:
-        NotRegularError: it is something else, such as a pipe or a device.
-        TooLargeError: it is longer.
-        OSError: it cannot be read.
+        NotRegularError: the path is something else, such as a pipe or a device.
+        TooLargeError: the file is larger than `limit`.
+        OSError: the file cannot be read.
     """
     with open(open_regular(path, follow=follow), "rb") as opened:
         content = opened.read(limit + 1)
@@ -72,6 +72,6 @@ def read_regular(path: Path | str, limit: int, *, follow: bool = True) -> bytes:
 
 
 def read_start(path: Path | str, most: int) -> bytes:
-    """Reads so many bytes of a regular file that is no link, or all that it has; errors as of `open_regular`."""
+    """Returns at most the first `most` bytes of a regular file that is not a link; errors as of `open_regular`."""
     with open(open_regular(path, follow=False), "rb") as opened:
         return opened.read(most)

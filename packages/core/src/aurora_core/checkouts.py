@@ -18,13 +18,13 @@ _MAX_BYTES: Final = 8_192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedWorktree:
-    """A folder that `git worktree add` made.
+    """A folder that `git worktree add` created.
 
     Attributes:
-        git_dir: what its `.git` file points to, `…/.git/worktrees/NAME`; it may be gone.
+        git_dir: the folder that its `.git` file points to, `…/.git/worktrees/NAME`; it may no longer exist.
         common_dir: the repository that the checkouts share.
-        main_checkout: the folder of that repository's first checkout; None for a bare repository.
-        confirmed: whether the repository names the folder as its worktree.
+        main_checkout: the first checkout of that repository; None for a bare repository.
+        confirmed: True if the repository lists the folder as its worktree.
     """
 
     git_dir: Path
@@ -34,7 +34,7 @@ class LinkedWorktree:
 
 
 def linked_worktree(folder: Path) -> LinkedWorktree | None:
-    """Returns what a folder is a worktree of; None if it is not the top of a linked worktree.
+    """Returns the linked worktree whose top is a folder; None if the folder is no such top.
 
     A submodule has a `.git` file too, but it points to `…/.git/modules/NAME`.
     """
@@ -55,13 +55,13 @@ def linked_worktree(folder: Path) -> LinkedWorktree | None:
 
 
 def linked_worktree_above(folder: Path) -> Path | None:
-    """Returns the top of the linked worktree that a folder lies in; None if it lies in none."""
+    """Returns the top of the linked worktree that contains a folder; None if there is none."""
     folder = folder.resolve()
     return next((above for above in (folder, *folder.parents) if linked_worktree(above)), None)
 
 
 def enclosing_repository(folder: Path) -> Path | None:
-    """Returns the repository that a folder is checked out from: its `.git` folder, or what worktrees share."""
+    """Returns the repository of the checkout that contains a folder: its `.git`, or the shared one of worktrees."""
     for above in (folder, *folder.parents):
         if (above / ".git").is_dir():
             return above / ".git"

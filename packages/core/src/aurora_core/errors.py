@@ -1,4 +1,4 @@
-"""What can go wrong in the memory, as types a caller may tell apart.
+"""The errors of the memory, as types that a caller can tell apart.
 
 AuroraCoreError
 ├── ConfigError          a configuration file or variable says something that cannot be meant
@@ -40,11 +40,11 @@ class AuroraCoreError(Exception):
 
 
 class ConfigError(AuroraCoreError, ValueError):
-    """A setting that cannot be meant.
+    """A setting that is not valid.
 
     Attributes:
-        source: the file, or the environment variable's name.
-        line: counted from 1; None where a line makes no sense.
+        source: the file, or the name of the environment variable.
+        line: counted from 1; None if no line applies.
         field: dotted key, "" for the whole file.
     """
 
@@ -60,7 +60,7 @@ class EmbedderError(AuroraCoreError):
     """An embedding model cannot be loaded.
 
     Attributes:
-        path: where it was looked for.
+        path: the folder of the model.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -81,7 +81,7 @@ class NotInMemoryError(AuroraCoreError):
 
 
 class ProjectError(AuroraCoreError):
-    """A folder that cannot be used as asked.
+    """A folder or file that cannot be used as asked.
 
     Attributes:
         path: the folder or file.
@@ -93,7 +93,7 @@ class ProjectError(AuroraCoreError):
 
 
 class TrustStoreError(AuroraCoreError):
-    """A record of what the user has trusted cannot be read or kept; nothing is trusted by it.
+    """A record of trust cannot be read or written; it trusts nothing.
 
     Attributes:
         path: the record.
@@ -117,23 +117,23 @@ class StoreError(AuroraCoreError):
 
 
 class StoreCorruptError(StoreError):
-    """memory.db is damaged; everything in it but reasoning and accesses can be made again from the files."""
+    """memory.db is damaged; all of it but reasoning and accesses can be created again from the files."""
 
 
 class StoreBusyError(StoreError):
-    """Somebody else kept memory.db locked for longer than a writer waits."""
+    """Another process kept memory.db locked for longer than a writer waits."""
 
 
 class KeyStoreError(AuroraCoreError):
-    """A key cannot be kept, forgotten or called that. The message never holds its value."""
+    """A key cannot be stored, removed or named so. The message never contains its value."""
 
 
 class UnknownKeyError(AuroraCoreError):
-    """A key is nowhere.
+    """A key was not found.
 
     Attributes:
-        name: of the key.
-        variables: that it was looked for in.
+        name: name of the key.
+        variables: variables that were searched for it.
     """
 
     def __init__(self, name: str, variables: tuple[str, ...], trouble: str) -> None:

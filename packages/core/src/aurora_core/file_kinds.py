@@ -1,4 +1,4 @@
-"""What a path alone tells about a file."""
+"""The kind of a file by its path alone: test, document or neither."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _DOCUMENT_SUFFIXES: Final = frozenset({".md", ".markdown", ".rst", ".txt"})
 
 
 def is_test_file(file: str) -> bool:
-    """Whether a path reads like a test's, by the habits of the languages that are indexed."""
+    """Returns True if a path looks like a test, by the conventions of the indexed languages."""
     # Most paths have none of these; the first search of a process asks for every file.
     maybe = "test" in file or "Test" in file or "spec" in file or "t/" in file
     return maybe and _TEST.search(file) is not None
 
 
 def is_document(file: str) -> bool:
-    """Whether a file is written for readers and holds no code of the project: `guide.md`, `LICENSE`."""
+    """Returns True if a file is written for readers and holds no code of the project: `guide.md`, `LICENSE`."""
     name = file[file.rfind("/") + 1 :]
     dot = name.rfind(".")
     if dot >= 0:

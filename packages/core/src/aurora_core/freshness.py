@@ -1,4 +1,4 @@
-"""Holds the files of an answer against the disk, and lets the index follow those that have changed."""
+"""Compares the files of an answer with the disk, and indexes changed files again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOCK_WAIT_S: Final = 0.25
 
 
 class State(Enum):
-    """A file on the disk, compared with its content in the memory."""
+    """The state of a file on disk compared with its content in the memory."""
 
     SAME = "same"
     CHANGED = "changed"
@@ -41,7 +41,7 @@ class State(Enum):
 
 
 class Freshness:
-    """Holds answers of one memory against the disk."""
+    """Compares the answers of one memory with the disk."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class Freshness:
         self._exclude = exclude
 
     def checked(self, fetch: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
-        """Returns an answer that is true of the disk: what changed is indexed again, what is gone is left out.
+        """Returns an answer that agrees with the disk: changed files are indexed again, removed files left out.
 
-        Where the memory cannot be written now, what changed is marked as stale.
+        If the memory cannot be written now, hits in changed files are marked stale.
 
         Args:
-            fetch: gives so many answers, best first; it is asked again when the memory has followed the files.
+            fetch: returns so many answers, best first; called again after files were indexed again.
         """
         wanted = limit
         writable = not is_read_only(self._connection)
@@ -79,7 +79,7 @@ class Freshness:
         return _marked(found, outdated)[:limit]
 
     def outdated(self, files: Collection[str]) -> Mapping[str, State]:
-        """Returns those files that are not as they were indexed."""
+        """Returns the files that differ from their indexed content."""
         real: dict[str, bool] = {}
         states: dict[str, State] = {}
         with reading(self._connection, self._database):
@@ -107,7 +107,7 @@ class Freshness:
         return State.SAME if content_digest(content) == digest else State.CHANGED
 
     def reindex(self, outdated: Mapping[str, State]) -> bool:
-        """Indexes files again, and finds those that moved; says whether that was possible."""
+        """Indexes files again and finds moved ones; returns True if that was possible."""
         try:
             with translating_errors(self._database), self._short_lock_wait():
                 gone = [file for file, state in outdated.items() if state is State.GONE]

@@ -1,4 +1,4 @@
-"""git, asked read-only questions so that a repository's own configuration starts nothing and nothing is fetched."""
+"""Runs git for read-only questions, so that a repository's own configuration starts nothing and fetches nothing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class GitOutput:
     """The standard output of a git command.
 
     Attributes:
-        complete: false if git wrote more than was asked for, and was ended.
+        complete: False if git wrote more than was asked for and was ended.
     """
 
     data: bytes
@@ -75,7 +75,7 @@ class GitOutput:
 
 
 def git_environment() -> dict[str, str]:
-    """Returns the environment for git: the caller's, without what a hook or an editor set for another repository."""
+    """Returns the environment for git: the caller's, without variables that a hook set for another repository."""
     inherited = {name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")}
     return inherited | _ENVIRONMENT
 
@@ -83,11 +83,11 @@ def git_environment() -> dict[str, str]:
 def run_git(
     folder: Path, *arguments: str, timeout_s: float = TIMEOUT_S, max_bytes: int = MAX_OUTPUT_BYTES
 ) -> GitOutput | None:
-    """Runs git in a folder; returns None if git is absent, refuses, fails or takes too long.
+    """Runs git in a folder; returns None if git is missing, refuses, fails or takes too long.
 
     Args:
-        timeout_s: for the whole command; git is killed after it.
-        max_bytes: of the output; git is ended when it has written so much.
+        timeout_s: for the whole command; git is killed afterwards.
+        max_bytes: limit of the output; git is ended when it has written more.
     """
     settings = [part for setting in _SETTINGS for part in ("-c", setting)]
     try:

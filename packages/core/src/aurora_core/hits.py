@@ -1,4 +1,4 @@
-"""What the memory answers with."""
+"""The types that the memory answers with."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Hit:
     """A chunk that matches.
 
     Attributes:
-        chunk_id: names the chunk until its file changes.
+        chunk_id: identifies the chunk until its file changes.
         file: from the project's root, with forward slashes.
-        line_start: counted from 1.
-        line_end: included.
+        line_start: first line, counted from 1.
+        line_end: last line, included.
         name: qualified, as `Class.method`; a heading for a section.
-        symbol_type: what the name names, as `SymbolType` has it.
-        content: the lines as they were indexed.
-        signature: of a definition, in one line; None for anything else.
-        bm25_score: share of the best match's, 0 to 1.
-        activation_score: 0 for what was never used, up to 1.
-        semantic_score: cosine with the query, 0 where there are no vectors.
-        reasoning: for an earlier answer: where it comes from; None for anything else.
-        hybrid_score: what hits are ordered by: bm25_score + 0.2 · its file's share + 0.1 · activation_score
-            (other presets of activation weigh it 0.05 to 0.2) + 0.3 · semantic_score.
-        stale: the file has changed since, and the memory could not be written to follow it.
+        symbol_type: type of the named symbol.
+        content: the lines as indexed.
+        signature: of a definition, on one line; None for other chunks.
+        bm25_score: share of the best match's score, 0 to 1.
+        activation_score: 0 for a chunk that was never used, up to 1.
+        semantic_score: cosine with the query; 0 without vectors.
+        reasoning: the origin of an earlier answer; None for other chunks.
+        hybrid_score: the sum that orders hits: bm25_score + 0.2 · the file's share + 0.1 · activation_score (0.05 to
+            0.2 by preset) + 0.3 · semantic_score.
+        stale: True if the file has changed since and the memory could not be updated.
     """
 
     chunk_id: str
@@ -56,7 +56,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileHit:
-    """A file that matches; score is the share of the best file's, 0 to 1, stale as in `Hit`."""
+    """A file that matches; score is a share of the best file's score, 0 to 1; stale as in `Hit`."""
 
     file: str
     score: float
@@ -68,8 +68,8 @@ class Reference:
     """A line that uses a symbol.
 
     Attributes:
-        name: the definition that the line stands in.
-        text: the line without the white space around it.
+        name: the definition that contains the line.
+        text: the line without surrounding white space.
         stale: as in `Hit`.
     """
 
@@ -82,13 +82,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryStats:
-    """What the memory holds.
+    """Counts and sizes of a memory.
 
     Attributes:
-        by_kind: chunks by kind.
-        languages: files by the ending of their name.
-        last_indexed_at: Unix seconds; None before the first time.
-        left_out: what the last look at the whole project left out of the index, by reason, most first.
+        by_kind: number of chunks by kind.
+        languages: number of files by suffix.
+        last_indexed_at: Unix seconds; None before the first index.
+        left_out: files that the last index of the whole project left out, by reason, most frequent first.
     """
 
     files: int

@@ -1,4 +1,4 @@
-"""The memory of one project: what `aurora_core` promises, in one class."""
+"""The memory of one project: the public API of `aurora_core` in one class."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ MAX_FILE_CHUNKS: Final = 1_000_000
 class Memory:
     """A project's memory. Use it in a `with` statement, from one thread at a time.
 
-    Other processes may read and index the same memory meanwhile; each sees whole changes only.
+    Other processes may read and index the same memory at the same time; each sees complete changes only.
     """
 
     def __init__(
@@ -104,16 +104,17 @@ class Memory:
         embedder: Embedder | None = None,
         read_only: bool = False,
     ) -> Memory:
-        """Opens the memory of a folder, made where there is none.
+        """Opens the memory of a folder; creates it if there is none.
 
         Args:
-            exclude: patterns as in `.gitignore`, for files that are not to be indexed.
-            activation: how much earlier use counts, and which part of it.
+            exclude: patterns as in `.gitignore`, for files that are not indexed.
+            activation: preset of activation: how much earlier use counts.
             embedder: a model whose vectors add candidates; chunks are encoded in the background after indexing.
-            read_only: nothing is made or written; hits whose files have changed since they were indexed say so.
+            read_only: nothing is created or written; hits in files that changed since they were indexed are marked
+                stale.
 
         Raises:
-            ProjectError: the folder is not there or cannot be written, or it may not be used (see `Project.init`).
+            ProjectError: the folder does not exist, cannot be written or must not be used (see `Project.init`).
             StoreError: memory.db cannot be used.
             StoreCorruptError: memory.db is damaged.
         """
@@ -134,13 +135,13 @@ class Memory:
         exclude: Sequence[str] = (),
         on_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IndexReport:
-        """Makes memory.db again from the files, whatever state it is in.
+        """Creates memory.db again from the files, whatever state it is in.
 
         Accesses and earlier answers that can still be read are kept. The old database stays in place until the new
-        one is finished; no other process should have it open.
+        one is complete; no other process should have it open.
 
         Raises:
-            ProjectError: the folder is not there or cannot be written.
+            ProjectError: the folder does not exist or cannot be written.
             StoreError: the new database cannot be written.
         """
         project = Project.init(Path(project_dir))
@@ -169,7 +170,7 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the database; the memory cannot be used afterwards."""
+        """Closes the database; the memory cannot be used afterwards."""
         with translating_errors(self._database), closing(self._connection):
             self._access_log.flush()
             self._stop_encoding()
@@ -180,8 +181,8 @@ class Memory:
         """Brings the memory up to date with the project's files.
 
         Args:
-            path: a folder or file of the project, absolute or from its root; the rest is then left as it is.
-            on_progress: is told of every file.
+            path: a folder or file of the project, absolute or from its root; all other files stay as they are.
+            on_progress: called for every file.
 
         Raises:
             ProjectError: the path is not in the project.
@@ -201,7 +202,7 @@ class Memory:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Inside, chunks change; those that are new are encoded afterwards."""
+        """Stops encoding while chunks change, and encodes new chunks afterwards."""
         with translating_errors(self._database):
             self._stop_encoding()
             yield
@@ -214,10 +215,10 @@ class Memory:
             encoder.stop()
 
     def encode(self, *, on_progress: Callable[[int, int], None] | None = None) -> int:
-        """Encodes what has no vector yet, now and not in the background; returns how many chunks that were.
+        """Encodes all chunks without a vector now instead of in the background; returns their number.
 
         Args:
-            on_progress: is told (done, total) after each batch.
+            on_progress: called with (done, total) after each batch.
 
         Raises:
             StoreError: memory.db cannot be written.
@@ -229,7 +230,7 @@ class Memory:
             return encode_pending(self._connection, self._embedder, on_progress=on_progress)
 
     def update(self, paths: Iterable[Path | str]) -> IndexReport:
-        """Indexes files and folders that are known to have changed, come or gone; looks at nothing else.
+        """Indexes files and folders that are known to have changed, been added or removed, and no others.
 
         Args:
             paths: absolute or from the project's root.
@@ -264,12 +265,12 @@ class Memory:
         min_score: float = 0.0,
         record: bool = True,
     ) -> list[Hit]:
-        """The chunks that match best, best first.
+        """Returns the chunks that match best, best first.
 
         Args:
-            kinds: only chunks of these kinds; by default of all but earlier answers.
-            min_score: leave out hits whose hybrid_score is less.
-            record: whether the first hit counts as used, as if somebody looked at it.
+            kinds: kinds of chunks to return; by default all but earlier answers.
+            min_score: leave out hits with a lower hybrid_score.
+            record: record an access of the first hit.
         """
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
         now = time.time()
@@ -280,11 +281,11 @@ class Memory:
         return hits
 
     def _fresh(self, ask: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
-        """An answer that is true of the disk; see `Freshness.checked`."""
+        """Returns an answer that agrees with the files on disk; see `Freshness.checked`."""
         return self._freshness.checked(ask, limit)
 
     def _ranked(self, query: str, limit: int, wanted: Sequence[ChunkKind], min_score: float, now: float) -> list[Hit]:
-        """The best chunks as they are in the index."""
+        """Returns the best chunks as the index has them."""
         with reading(self._connection, self._database):
             matches = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
             cosines = self._semantic.nearest(query, SEMANTIC_CANDIDATES) if self._semantic else {}
@@ -302,7 +303,7 @@ class Memory:
         ]
 
     def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
-        """The first chunks of some kinds; the nearest by meaning are found among all kinds."""
+        """Returns the first chunks of some kinds; the nearest by meaning are found among all kinds."""
         if self._semantic is None:
             return chunks_by_id(self._connection, numbers[:limit])
         described = described_chunks(self._connection, numbers)
@@ -310,7 +311,7 @@ class Memory:
         return chunks_by_id(self._connection, fitting[:limit])
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
-        """The files that match best, best first, judged by all their chunks."""
+        """Returns the files that match best, best first, scored by all their chunks."""
 
         def ask(count: int) -> list[FileHit]:
             ranked = self.ranked_files(query, count, WEIGHTS)
@@ -319,7 +320,7 @@ class Memory:
         return self._fresh(ask, limit)
 
     def ranked_files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
-        """`search_files` with other weights of the parts, and raw scores; for measuring what each part earns."""
+        """Returns (path, raw score) of files under other part weights; for measuring what each part contributes."""
         with reading(self._connection, self._database):
             return self._searcher.files(query, limit, weights)
 
@@ -329,7 +330,7 @@ class Memory:
         return self._project.root
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
-        """Chunks that define a symbol, given by its last component or its qualified name."""
+        """Returns the chunks that define a symbol, given by its last component or its qualified name."""
         return self._fresh(lambda count: self._defined(name, count), limit)
 
     def _defined(self, name: str, limit: int) -> list[Hit]:
@@ -358,7 +359,7 @@ class Memory:
             return file_note(self._connection, file)
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
-        """Lines that call a symbol by its last component, in the order of the index; definitions are no calls."""
+        """Returns the lines that call a symbol, by its last component, in index order; without its definitions."""
         return self._fresh(lambda count: self._calling(name, count), limit)
 
     def _calling(self, name: str, limit: int) -> list[Reference]:
@@ -378,7 +379,7 @@ class Memory:
         return found[:limit]
 
     def text(self, file: str) -> str | None:
-        """A file as it is now, by its path from the root; None where it is not in the memory."""
+        """Returns the current text of a file, by its path from the root; None if it is not in the memory."""
         outdated = self._freshness.outdated([file])
         if outdated and not self._freshness.reindex(outdated) and outdated[file] is State.GONE:
             return None
@@ -386,15 +387,15 @@ class Memory:
             return file_text(self._connection, file)
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
-        """How many chunks have each of some index terms (see `tokens.terms`)."""
+        """Returns how many chunks have each of some index terms (see `tokens.terms`)."""
         with reading(self._connection, self._database):
             return self._searcher.rarity(wanted)
 
     def record_access(self, chunk_ids: Iterable[str], *, now: float | None = None) -> None:
-        """Notes that chunks were used; their activation rises.
+        """Records an access of chunks; their activation rises.
 
         Args:
-            now: Unix seconds; by default the clock's.
+            now: Unix seconds; the current time by default.
         """
         at = time.time() if now is None else now
         numbers = [int(number) for number in chunk_ids]
@@ -404,9 +405,9 @@ class Memory:
             self._access_log.flush()
 
     def remember(self, reasoning: Reasoning) -> str:
-        """Keeps an answer, so that similar questions find it; returns its chunk's id.
+        """Stores an answer, so that similar questions find it; returns its chunk's id.
 
-        The same question asked again replaces its earlier answer.
+        An earlier answer to the same question is replaced.
         """
         from aurora_core.indexing.prepare import indexed_chunk
 
@@ -419,9 +420,9 @@ class Memory:
         return str(put.number)
 
     def forget(self, chunk_id: str) -> bool:
-        """Removes an earlier answer by its chunk's id; False where there is none.
+        """Removes an earlier answer by its chunk's id; returns False if there is none.
 
-        Code and documents cannot be forgotten: their files would be found again. Exclude them instead.
+        Code and documents cannot be forgotten, because the next index would find their files again: exclude them.
         """
         with translating_errors(self._database), transaction(self._connection):
             gone = remove_reasoning(self._connection, int(chunk_id)) if _CHUNK_ID.fullmatch(chunk_id) else []
@@ -429,7 +430,7 @@ class Memory:
         return bool(gone)
 
     def stats(self) -> MemoryStats:
-        """What the memory holds."""
+        """Returns counts and sizes of the memory."""
         with reading(self._connection, self._database):
             paths = [
                 row[0]

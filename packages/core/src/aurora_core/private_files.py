@@ -1,4 +1,4 @@
-"""Folders and files that only their owner may read, whatever the umask says."""
+"""Files and folders that only their owner can read, whatever the umask is."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _OURS: Final = ".aurora"
 
 
 def private_folder(folder: Path) -> Path:
-    """Makes a folder that only its owner can enter, and those above it that are missing.
+    """Creates a folder that only its owner can enter, and missing parent folders.
 
-    One that is there stays as open as it is, unless it is an `.aurora`: any other may serve other people, too.
+    An existing folder keeps its mode, unless it is named `.aurora`: another folder may be shared on purpose.
 
     Raises:
         OSError: It cannot be made.
@@ -36,7 +36,7 @@ def private_folder(folder: Path) -> Path:
 
 
 def make_private(path: Path, mode: int) -> None:
-    """Takes from group and others what they may do with a file or folder of ours; the owner's rights stay."""
+    """Removes the rights of group and others from a file or folder that the user owns."""
     if not hasattr(os, "geteuid"):
         return
     there = path.lstat()
@@ -46,7 +46,7 @@ def make_private(path: Path, mode: int) -> None:
 
 
 def create_private(path: Path, content: bytes) -> None:
-    """Makes a file that only its owner can read; its folder must be there.
+    """Creates a file that only its owner can read; its folder must exist.
 
     Raises:
         FileExistsError: It is there already.
@@ -60,7 +60,7 @@ def create_private(path: Path, content: bytes) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replaces a file in one step by one that only its owner can read; its folder must be there.
+    """Replaces a file atomically by a file that only its owner can read; its folder must exist.
 
     Raises:
         OSError: It cannot be written; what was there is as it was.

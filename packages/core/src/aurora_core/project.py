@@ -1,4 +1,4 @@
-"""Where a project keeps what Aurora knows: the `.aurora` folder at its root."""
+"""The layout of a project: the `.aurora` folder at its root and the files in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["SAFE_DIRECTORY", "Project", "shared_answers_folder"]
 
 FOLDER: Final = ".aurora"
 SAFE_DIRECTORY: Final = "AURORA_SAFE_DIRECTORY"
-"""Names projects that may belong to other users: folders as in PATH, or `*` for any."""
+"""The variable that names folders whose projects may belong to other users: separated as in PATH, `*` for any."""
 # What is made here stays here; config.yaml, policies.yaml and project.md may be shared through version control.
 _IGNORED: Final = (
     "# What Aurora keeps for itself on this machine.\nmemory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\ncache/\n"
@@ -26,14 +26,14 @@ _IGNORED: Final = (
 
 
 def shared_answers_folder(environ: Mapping[str, str]) -> Path | None:
-    """The folder of the memory that a user's projects share answers in; None where the user has no home."""
+    """Returns the folder of the memory of answers that a user's projects share; None without a home folder."""
     base = environ.get("XDG_DATA_HOME") or (f"{environ['HOME']}/.local/share" if environ.get("HOME") else "")
     return Path(base) / "aurora" / "shared" if base else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A folder with its `.aurora`.
+    """A folder that has, or may get, an `.aurora` folder.
 
     Attributes:
         root: absolute, links resolved.
@@ -45,8 +45,8 @@ class Project:
     def find(cls, start: Path) -> Project | None:
         """Returns the innermost project that holds a path, or None.
 
-        `~/.aurora` belongs to the user, not to a project, so the home folder is only a project for itself. A linked
-        git worktree is a project of its own: what lies above it is another checkout, never the answer.
+        `~/.aurora` belongs to the user and not to a project, so the home folder is only a project for itself. A
+        linked git worktree is a project of its own: the folders above it are another checkout.
 
         Raises:
             ProjectError: the `.aurora` that was found belongs to another user, or is a link out of its folder.
@@ -63,17 +63,17 @@ class Project:
 
     @classmethod
     def uninitialised(cls, start: Path) -> Project:
-        """Returns the project that a folder would become: the linked git worktree that holds it, else the folder.
+        """Returns the project that `init` would make: of the linked git worktree around a folder, else of the folder.
 
-        Nothing is made.
+        Nothing is created.
         """
         return cls(root=linked_worktree_above(start) or start.resolve())
 
     @classmethod
     def init(cls, root: Path) -> Project:
-        """Makes a folder a project; doing it again changes nothing.
+        """Creates the `.aurora` folder of a project; an existing one is kept.
 
-        What it holds is for its owner's eyes alone, whatever the umask.
+        Only its owner can read it, whatever the umask is.
 
         Raises:
             ProjectError: it is not a folder, `.aurora` cannot be made in it, belongs to another user or is a link
@@ -97,7 +97,7 @@ class Project:
 
     @classmethod
     def existing(cls, root: Path) -> Project:
-        """Returns the project of a folder; nothing is made.
+        """Returns the project of a folder that has an `.aurora` folder; creates nothing.
 
         Raises:
             ProjectError: it has no `.aurora`, or one that belongs to another user or is a link out of it.
@@ -110,12 +110,12 @@ class Project:
 
     @property
     def aurora_dir(self) -> Path:
-        """The folder that holds everything else named here."""
+        """The `.aurora` folder, which holds every other path of the project."""
         return self.root / FOLDER
 
     @property
     def memory_db(self) -> Path:
-        """The memory."""
+        """The database of the memory."""
         return self.aurora_dir / "memory.db"
 
     @property
@@ -125,12 +125,12 @@ class Project:
 
     @property
     def config_file(self) -> Path:
-        """The project's settings; in a linked git worktree without its own, those of the main checkout."""
+        """The project's settings; a linked git worktree without its own uses those of the main checkout."""
         return self._shared("config.yaml")
 
     @property
     def policies_file(self) -> Path:
-        """The project's policies; in a linked git worktree without its own, those of the main checkout."""
+        """The project's policies; a linked git worktree without its own uses those of the main checkout."""
         return self._shared("policies.yaml")
 
     def _shared(self, name: str) -> Path:
@@ -154,9 +154,9 @@ def _check_trustworthy(root: Path) -> None:
 
 
 def _refusal_reason(root: Path) -> str:
-    """Says why a folder's `.aurora` must not be obeyed; "" if it may be.
+    """Returns why the `.aurora` of a folder must not be used; "" if it may be.
 
-    A stranger's settings name programs to start. git has the like rule for repositories (`safe.directory`).
+    Settings of another user can name programs to start. git has a similar rule (`safe.directory`).
     """
     folder = root / FOLDER
     if folder.is_symlink() and not folder.resolve().is_relative_to(root):
@@ -173,7 +173,7 @@ def _refusal_reason(root: Path) -> str:
 
 
 def _own_users() -> set[int]:
-    """Returns the user, and for root who became root by sudo."""
+    """Returns the user's id; for root by sudo, the id of the calling user too."""
     users = {os.geteuid()}
     sudo = os.environ.get("SUDO_UID", "")
     if users == {0} and sudo.isascii() and sudo.isdigit():

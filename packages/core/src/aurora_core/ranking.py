@@ -41,15 +41,15 @@ SEMANTIC_WEIGHT: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartWeights:
-    """What each part counts.
+    """The weights of the parts of a file's score.
 
     Attributes:
         ranked: the file's chunks, each halved by its rank within the file.
         best: the file's best chunk alone.
-        history: commits that read like the query.
-        recency: how lately the file changed.
+        history: commits whose messages are similar to the query.
+        recency: the time of the file's last change.
         symbol: code-like words of the query that the file defines.
-        path: the file's path, or its name, in the query.
+        path: mentions of the file's path or name in the query.
     """
 
     ranked: float = 1.0
@@ -65,7 +65,7 @@ WEIGHTS: Final = PartWeights()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileParts:
-    """Every file's parts; arrays (n_files,) float32, not yet shares. `path` is a share already."""
+    """The parts of every file's score; arrays (n_files,) float32, not yet shares, except `path`."""
 
     ranked: NDArray[np.float32]
     best: NDArray[np.float32]
@@ -124,7 +124,7 @@ def hit_scores(
 
 
 def combined(parts: FileParts, weights: PartWeights = WEIGHTS) -> NDArray[np.float32]:
-    """The files' scores, tests not yet weighed."""
+    """Returns the files' scores before the file-type weights."""
     total = np.zeros(len(parts.ranked), dtype=np.float32)
     for part in fields(parts):
         values = getattr(parts, part.name)
@@ -133,13 +133,13 @@ def combined(parts: FileParts, weights: PartWeights = WEIGHTS) -> NDArray[np.flo
 
 
 def shares(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values as shares of the largest."""
+    """Returns values as shares of the largest value."""
     largest = float(np.max(values)) if len(values) else 0.0
     return values / np.float32(largest) if largest > 0 else values
 
 
 def in_rank_order(scores: NDArray[np.float32], files: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-    """Σ 2^-rank · score over each file's chunks among the best ones, rank counted within the file from 0."""
+    """Returns Σ 2^-rank · score over each file's chunks among the best, rank counted in the file from 0."""
     total = np.zeros(count, dtype=np.float32)
     top = np.flatnonzero(scores > 0)
     if len(top) > POOL:
@@ -153,7 +153,7 @@ def in_rank_order(scores: NDArray[np.float32], files: NDArray[np.int64], count: 
 
 
 def best_of(scores: NDArray[np.float32], files: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-    """Each file's best chunk."""
+    """Returns the score of each file's best chunk."""
     total = np.zeros(count, dtype=np.float32)
     np.maximum.at(total, files, scores)
     return total

@@ -1,4 +1,4 @@
-"""What indexing tells while it runs and when it is done."""
+"""The progress of indexing, and its report at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["IndexProgress", "IndexReport", "LeftOut", "LeftOutGroup", "SkippedFi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedFile:
-    """A file that looked worth reading and was left out, and why."""
+    """A file that should have been indexed but could not be, with the reason."""
 
     path: str
     reason: str
@@ -17,7 +17,7 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A file or folder (with a slash at its end) that is no source, and why."""
+    """A file or folder (with a slash at its end) that is not indexed on purpose, with the reason."""
 
     path: str
     reason: str
@@ -25,7 +25,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutGroup:
-    """Files and folders that are left out of the index for one reason, a few of them by name."""
+    """Files and folders that are not indexed for the same reason, with a few examples."""
 
     reason: str
     count: int
@@ -34,13 +34,13 @@ class LeftOutGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexProgress:
-    """How far indexing is.
+    """The progress of indexing.
 
     Attributes:
         phase: "scan", then "index".
-        done: files looked at in this phase.
-        total: files in this phase; 0 while it is not known.
-        file: the file at hand.
+        done: number of files finished in this phase.
+        total: number of files in this phase; 0 while it is unknown.
+        file: path of the current file.
     """
 
     phase: str
@@ -51,7 +51,7 @@ class IndexProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
-    """What indexing did."""
+    """The result of indexing."""
 
     files_seen: int
     files_indexed: int

@@ -1,4 +1,4 @@
-"""A query → the chunks and files that matter, with every part of their scores."""
+"""Scores chunks and files for a query."""
 
 from __future__ import annotations
 
@@ -56,37 +56,37 @@ _PATH_LIKE: Final = re.compile(r"(?<![\w.-])[\w.-]++(?:/[\w.-]++)+|(?<![\w-])[\w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rarity:
-    """How rare terms are in a memory.
+    """The document frequencies of terms in a memory.
 
     Attributes:
-        documents: chunks in the memory.
-        containing: chunks that have the term, by term.
+        documents: number of chunks in the memory.
+        containing: number of chunks that have a term, by term.
     """
 
     documents: int
     containing: Mapping[str, int]
 
     def idf(self, term: str) -> float:
-        """Inverse document frequency; largest for a term that no chunk has."""
+        """Returns the inverse document frequency; largest for a term that no chunk has."""
         return idf(self.documents, self.containing.get(term, 0))
 
     def unknown(self, term: str) -> bool:
-        """Whether no chunk has the term."""
+        """Returns True if no chunk has the term."""
         return self.containing.get(term, 0) == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunks:
-    """All segments' arrays one after another; `starts` says where each segment begins.
+    """The arrays of all segments concatenated; `starts` holds the offset of each segment.
 
     Attributes:
-        files: (n,) places in `paths`.
-        paths: of the files, by place.
-        tests: (n_files,) whether it is a test's.
-        prose: (n_files,) whether it is a document.
-        recency: (n_files,) 1 for what the newest commit changed, halved for every 90 days before it.
-        places: of the files, by path.
-        documents: living chunks; mean_body and mean_head are their mean lengths.
+        files: (n,) positions in `paths`.
+        paths: paths of the files, by position.
+        tests: (n_files,) True for a test file.
+        prose: (n_files,) True for a document.
+        recency: (n_files,) 1 for files of the newest commit, halved for every 90 days before it.
+        places: positions of the files, by path.
+        documents: number of living chunks; mean_body and mean_head are their mean lengths.
     """
 
     generation: int
@@ -110,7 +110,7 @@ class _Chunks:
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """One term of a query: its weight times idf, and parallel arrays over the matches that have it."""
+    """A term of a query: its weight times idf, and parallel arrays over the matches that have it."""
 
     weight: float
     at: NDArray[np.int64]
@@ -121,12 +121,12 @@ class _Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Matches:
-    """The living chunks that share a term with a query; all else costs nothing.
+    """The living chunks that share a term with a query; only these are scored.
 
     Attributes:
-        chunks: (n,) places in the arrays, ascending.
-        files: (n,) places of their files.
-        terms: the query's most telling terms.
+        chunks: (n,) positions in the arrays, ascending.
+        files: (n,) positions of their files.
+        terms: the query's most informative terms.
     """
 
     chunks: NDArray[np.int64]
@@ -135,19 +135,19 @@ class _Matches:
 
 
 class Searcher:
-    """Scores chunks and files; keeps the index's small arrays between queries and reads them again after a change."""
+    """Scores chunks and files; caches the index's small arrays and reloads them after a change."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._arrays: _Chunks | None = None
 
     def scores(self, query: str, kinds: Collection[int], limit: int) -> list[tuple[int, float, float]]:
-        """The best chunks as (id, BM25F as a share of the best, score), best first; equal ones in order of their ids.
+        """Returns the best chunks as (id, BM25F as a share of the best, score), best first; ties by id.
 
-        The score adds the standing of the chunk's file.
+        The score includes the share of the chunk's file.
 
         Args:
-            kinds: places in `ChunkKind` of the kinds wanted.
+            kinds: positions in `ChunkKind` of the kinds wanted.
         """
         arrays = self._current()
         if not arrays.documents:
@@ -162,7 +162,7 @@ class Searcher:
         return [(int(arrays.ids[matches.chunks[at]]), float(own[at]), float(total[at])) for at in _best(total, limit)]
 
     def files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
-        """The best files as (path, score), best first."""
+        """Returns the best files as (path, score), best first."""
         arrays = self._current()
         if not arrays.documents:
             return []
@@ -197,7 +197,7 @@ class Searcher:
     def _file_scores(
         self, arrays: _Chunks, query: str, matches: _Matches, weights: PartWeights
     ) -> NDArray[np.float32]:
-        """The files' scores, their standing not yet counted."""
+        """Returns the files' scores before the file-type weights."""
         count = len(arrays.paths)
         ranked = in_rank_order(_chunk_scores(arrays, matches, BALANCED), matches.files, count)
         parts = FileParts(
@@ -219,7 +219,7 @@ class Searcher:
         return total
 
     def _symbols(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
-        """Σ 1/√(files that define it) over the code-like words of the query."""
+        """Returns Σ 1/√(number of files that define it) over the code-like words of the query, by file."""
         total = np.zeros(len(arrays.paths), dtype=np.float32)
         for word in set(_CODE_LIKE.findall(query)):
             rows = self._connection.execute(
@@ -230,7 +230,7 @@ class Searcher:
         return total
 
     def containing(self, term: str) -> list[int]:
-        """Ids of the chunks that have a term, ascending."""
+        """Returns the ids of the chunks that have a term, ascending."""
         arrays = self._current()
         found: list[int] = []
         for segment, postings in read_postings(self._connection, term):
@@ -239,7 +239,7 @@ class Searcher:
         return sorted(found)
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
-        """How many chunks have each term."""
+        """Returns how many chunks have each term."""
         return Rarity(
             documents=self._current().documents,
             containing={term: len(self.containing(term)) for term in wanted},
@@ -292,7 +292,7 @@ def _joined(
 
 
 def _living(arrays: _Chunks, parts: Sequence[tuple[int, Postings]]) -> int:
-    """How many chunks that are not dead have a term."""
+    """Returns how many living chunks have a term."""
     return sum(int(arrays.alive[p.places + arrays.starts[segment]].sum()) for segment, p in parts)
 
 
@@ -308,7 +308,7 @@ def _term(weight: float, at: NDArray[np.int64], parts: Sequence[Postings]) -> _T
 
 
 def _chunk_scores(arrays: _Chunks, matches: _Matches, weights: FieldWeights) -> NDArray[np.float32]:
-    """BM25F of every match."""
+    """Returns the BM25F score of every match."""
     total = np.zeros(len(matches.chunks), dtype=np.float32)
     head = np.float32((weights.path + weights.name) / 2)
     lengths = arrays.bodies[matches.chunks] + head * arrays.heads[matches.chunks]
@@ -320,7 +320,7 @@ def _chunk_scores(arrays: _Chunks, matches: _Matches, weights: FieldWeights) -> 
 
 
 def _file_type_weights(arrays: _Chunks, query: str) -> NDArray[np.float32]:
-    """What each file's score is multiplied by, unless the query's first line asks for its like: tests, documents."""
+    """Returns the factor of each file's score: low for tests and documents unless the query's title asks for them."""
     title = query.strip().partition("\n")[0]
     factor = np.ones(len(arrays.paths), dtype=np.float32)
     if not _ASKS_FOR_TESTS.search(title):
@@ -331,7 +331,7 @@ def _file_type_weights(arrays: _Chunks, query: str) -> NDArray[np.float32]:
 
 
 def _path_mentions(arrays: _Chunks, query: str) -> NDArray[np.float32]:
-    """Half for each time that the query names the file by its path or by its own name, at most 1."""
+    """Returns half for each time that the query names the file by its path or name, at most 1."""
     mentioned = _PATH_LIKE.findall(query)
     total = np.zeros(len(arrays.paths), dtype=np.float32)
     if not mentioned:
@@ -343,7 +343,7 @@ def _path_mentions(arrays: _Chunks, query: str) -> NDArray[np.float32]:
 
 
 def _best(total: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
-    """Places of the largest positive values, largest first, equal ones in order."""
+    """Returns the positions of the largest positive values, largest first, ties in order."""
     positive = np.flatnonzero(total > 0)
     if len(positive) > limit:
         threshold = np.partition(total[positive], len(positive) - limit)[len(positive) - limit]

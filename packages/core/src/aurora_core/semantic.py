@@ -1,7 +1,7 @@
-"""Vectors of a real embedding model, where the user has one: they add candidates and never take any away.
+"""Vectors of an embedding model, if the user has one: they add candidates and never remove any.
 
-Nothing here is needed, installed or downloaded by itself. `Model2VecEmbedder` reads a static model from a folder of
-this machine (`pip install 'aurora-core[semantic]'`); anything with the shape of `Embedder` will do.
+The model is optional and never installed or downloaded automatically. `Model2VecEmbedder` reads a static model from a
+local folder (`pip install 'aurora-core[semantic]'`); any object that follows `Embedder` works.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ MAX_CHARACTERS: Final = 2000
 
 
 class Embedder(Protocol):
-    """Texts → vectors.
+    """Turns texts into vectors.
 
     Attributes:
-        name: tells models apart; vectors of another model are thrown away.
+        name: identifies the model; vectors of another model are deleted.
     """
 
     name: str
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of texts, (n, dimension); they need not have length 1."""
+        """Returns the vectors of texts, (n, dimension); their length need not be 1."""
         ...
 
 
 class Model2VecEmbedder:
-    """A static embedding model of the model2vec library, from a folder of this machine.
+    """A static embedding model of the model2vec library, from a local folder.
 
     Raises:
         EmbedderError: model2vec is not installed, or the folder holds no such model.
@@ -68,7 +68,7 @@ class Model2VecEmbedder:
         self.name = f"model2vec:{path.resolve()}:{(path / 'model.safetensors').stat().st_mtime_ns}"
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of texts, (n, dimension)."""
+        """Returns the vectors of texts, (n, dimension)."""
         return np.asarray(self._model.encode(list(texts)), dtype=np.float32)
 
 
@@ -84,11 +84,11 @@ def encode_pending(
     stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Encodes the chunks that have no vector of this model yet, a batch a transaction; returns how many were encoded.
+    """Encodes the chunks without a vector of this model, one batch a transaction; returns their number.
 
     Args:
-        stop: asked before each batch.
-        on_progress: (done, total) after each batch.
+        stop: called before each batch; encoding ends if it returns True.
+        on_progress: called with (done, total) after each batch.
     """
     with transaction(connection):
         use_model(connection, embedder.name)
@@ -108,7 +108,7 @@ def encode_pending(
 
 
 class Encoder:
-    """Encodes in a thread of its own, with its own connection, until all is done or it is stopped."""
+    """Encodes in a background thread with its own connection, until everything is encoded or it is stopped."""
 
     def __init__(self, database: Path, embedder: Embedder) -> None:
         self._database = database
@@ -129,7 +129,7 @@ class Encoder:
             connection.close()
 
     def wait(self) -> None:
-        """Returns when everything is encoded.
+        """Waits until everything is encoded.
 
         Raises:
             StoreError: the memory could not be read or written.
@@ -139,7 +139,7 @@ class Encoder:
             raise self._failure
 
     def stop(self) -> None:
-        """Ends after the batch at hand; the rest is encoded another time.
+        """Stops after the current batch; the rest is encoded next time.
 
         Raises:
             StoreError: the memory could not be read or written.
@@ -156,7 +156,7 @@ class _Vectors:
 
 
 class SemanticIndex:
-    """Finds chunks by the meaning of a query, among those that are encoded."""
+    """Finds encoded chunks by the meaning of a query."""
 
     def __init__(self, connection: sqlite3.Connection, embedder: Embedder) -> None:
         self._connection = connection
@@ -164,7 +164,7 @@ class SemanticIndex:
         self._vectors: _Vectors | None = None
 
     def nearest(self, query: str, limit: int) -> dict[int, float]:
-        """The nearest chunks with their cosine, those above 0 only, best first."""
+        """Returns the nearest chunks by id with their cosine, if above 0, best first."""
         stored = self._current()
         if not len(stored.ids):
             return {}

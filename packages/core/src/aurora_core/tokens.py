@@ -1,4 +1,4 @@
-"""Text → index terms: identifiers whole and split, every term in lower case and Porter-stemmed."""
+"""Splits text into index terms: identifiers whole and split, each in lower case and Porter-stemmed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _local: Final = threading.local()
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text in order, repeats included.
+    """Returns the terms of a text in order, repeats included.
 
     `loadConfig` and `load_config` both give `load`, `config` and, last, themselves in lower case (`loadconfig`,
     `load_config`), so that a query in words finds an identifier and an identifier finds itself first.

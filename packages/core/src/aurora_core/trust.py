@@ -1,8 +1,8 @@
-"""What in a project takes effect only once its user trusts it, and what they have trusted.
+"""The parts of a project that take effect only once its user trusts it, and the record of that trust.
 
-A cloned project brings settings that can start programs or loosen rules. Each is a `Claim`; claims that were not
-trusted are left aside. What was trusted is kept in the user's own folder, by the project's path and the claims'
-content, so that a change asks again.
+A cloned project brings settings that can start programs or loosen rules. Each is a `Claim`; claims that are not
+trusted have no effect. Trust is recorded in the user's own folder, by the project's path and the claims' content, so
+that a change asks again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Claim", "Part", "TrustStore", "TrustedProject", "changes", "digest_of"]
 
 VARIABLE: Final = "AURORA_TRUST"
-"""Trusts every project while it says so; for CI."""
+"""The environment variable that trusts every project; for CI."""
 MAX_BYTES: Final = 4_000_000
 _VERSION: Final = 1
 _YES: Final = frozenset({"1", "true", "yes"})
@@ -37,7 +37,7 @@ _NO: Final = frozenset({"", "0", "false", "no"})
 
 
 class Part(StrEnum):
-    """Where in a project a claim stands; each part is trusted for itself."""
+    """The part of a project that a claim is in; each part is trusted separately."""
 
     CONFIG = "config"
     POLICIES = "policies"
@@ -47,11 +47,11 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One thing that takes effect only once it is trusted.
+    """A setting that takes effect only once it is trusted.
 
     Attributes:
         name: such as "backends.reviewer".
-        says: everything about it, a fact a line. What is shown is what is hashed: nothing else of it has an effect.
+        says: the whole content of the claim, one fact a line: what is shown is what is hashed.
     """
 
     part: Part
@@ -61,7 +61,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A line that came or went since the project was trusted."""
+    """A line that was added or removed since the project was trusted."""
 
     kind: Literal["added", "removed"]
     claim: Claim
@@ -74,7 +74,7 @@ class TrustedProject:
 
     Attributes:
         trusted_at: as ISO 8601, UTC.
-        claims: what was shown then.
+        claims: the claims that were shown when it was trusted.
     """
 
     root: Path
@@ -83,13 +83,13 @@ class TrustedProject:
 
 
 def digest_of(claims: Iterable[Claim]) -> str:
-    """Returns the hash of claims, whatever their order."""
+    """Returns the hash of claims in any order."""
     content = sorted((claim.part, claim.name, *claim.says) for claim in claims)
     return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()
 
 
 def changes(before: Iterable[Claim], now: Iterable[Claim]) -> tuple[Change, ...]:
-    """Compares what was trusted with what is there, claim by claim."""
+    """Returns the differences between the trusted claims and the current ones, claim by claim."""
     old = {(claim.part, claim.name): claim for claim in before}
     new = {(claim.part, claim.name): claim for claim in now}
     found: list[Change] = []
@@ -103,11 +103,11 @@ def changes(before: Iterable[Claim], now: Iterable[Claim]) -> tuple[Change, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustStore:
-    """What a user has trusted: one file a project, so that two at once cannot harm each other's.
+    """The projects that a user trusts: one file each, so that two processes cannot harm each other's.
 
     Attributes:
-        folder: None where the user has no home; then nothing can be remembered.
-        everything: whether the environment trusts every project.
+        folder: None without a home folder; then nothing can be recorded.
+        everything: True if the environment trusts every project.
     """
 
     folder: Path | None
@@ -115,10 +115,10 @@ class TrustStore:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> TrustStore:
-        """Returns the store of the user whose environment this is.
+        """Returns the trust store of the user of this environment.
 
         Raises:
-            ConfigError: AURORA_TRUST says neither yes nor no.
+            ConfigError: the value of AURORA_TRUST means neither yes nor no.
         """
         said = environ.get(VARIABLE, "").strip().lower()
         if said not in _YES | _NO:
@@ -127,12 +127,12 @@ class TrustStore:
         return cls(folder=Path(home) / ".aurora" / "trust" if home else None, everything=said in _YES)
 
     def trusts(self, project: Project, part: Part, claims: Iterable[Claim]) -> bool:
-        """Whether a part of a project may take effect; one without claims always may.
+        """Returns True if a part of a project may take effect; a part without claims always may.
 
-        A linked git worktree is trusted with what its main checkout is trusted with, as long as it says the same.
+        A linked git worktree is trusted like its main checkout, as long as its claims are equal.
 
         Raises:
-            TrustStoreError: what was trusted cannot be read.
+            TrustStoreError: a record cannot be read.
         """
         claims = tuple(claims)
         if not claims or self.everything:
@@ -151,10 +151,10 @@ class TrustStore:
                 yield known
 
     def known(self, root: Path) -> TrustedProject | None:
-        """Returns what was trusted of a project; None where nothing was.
+        """Returns the record of a project; None if it is not trusted.
 
         Raises:
-            TrustStoreError: it cannot be read.
+            TrustStoreError: the record cannot be read.
         """
         path = self._file(root)
         found = _read(path) if path is not None else None
@@ -163,19 +163,19 @@ class TrustStore:
         return found
 
     def projects(self) -> tuple[TrustedProject, ...]:
-        """Returns every project that was trusted, by path.
+        """Returns every trusted project, by path.
 
         Raises:
-            TrustStoreError: one of the files cannot be read.
+            TrustStoreError: a record cannot be read.
         """
         files = sorted(self.folder.glob("*.json")) if self.folder else []
         return tuple(sorted(filter(None, map(_read, files)), key=lambda found: found.root))
 
     def remember(self, root: Path, claims: Iterable[Claim], *, parts: Iterable[Part] = Part) -> None:
-        """Keeps that parts of a project are trusted as they are; what was kept of other parts stays.
+        """Records that parts of a project are trusted as they are; the record of other parts is kept.
 
         Raises:
-            TrustStoreError: it cannot be kept.
+            TrustStoreError: the record cannot be written.
         """
         path = self._file(root)
         if path is None:
@@ -200,10 +200,10 @@ class TrustStore:
             raise TrustStoreError(path, f"cannot be written: {error.strerror}") from error
 
     def forget(self, root: Path) -> bool:
-        """Forgets a project; returns whether there was something to forget.
+        """Removes the record of a project; returns False if there was none.
 
         Raises:
-            TrustStoreError: it cannot be forgotten.
+            TrustStoreError: the record cannot be removed.
         """
         path = self._file(root)
         try:
@@ -232,7 +232,7 @@ def _read(path: Path) -> TrustedProject | None:
 
 
 def _understood(document: Any) -> TrustedProject:
-    """Reads a document strictly; anything that is missing or of another type raises."""
+    """Returns a strictly read document; raises if anything is missing or of another type."""
     if document["version"] != _VERSION:
         raise ValueError("of another version")
     return TrustedProject(

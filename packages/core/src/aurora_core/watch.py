@@ -1,4 +1,4 @@
-"""Keep a memory up to date while files change."""
+"""Keeps a memory up to date while files change."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FULL_INDEX_AT: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """Files changed, and the memory followed.
+    """One update of the memory after files changed.
 
     Attributes:
-        paths: what changed, from the project's root; empty for the first look at everything. A new folder comes
+        paths: changed paths, from the project's root; empty for the first index of everything. A new folder comes
             twice.
     """
 
@@ -41,23 +41,23 @@ class Watched:
 
 
 def _is_relevant(root: Path, path: str) -> bool:
-    """Whether a change can change the index: not what lies in skipped folders, but git's HEAD all the same."""
+    """Returns True if a change can affect the index: not in skipped folders, except git's HEAD and branches."""
     parts = Path(path).relative_to(root).parts
     return _moves_head(parts) or not any(part in TOOL_FOLDERS for part in parts)
 
 
 def _moves_head(parts: tuple[str, ...]) -> bool:
-    """Whether a path is where git notes that a branch or HEAD has moved."""
+    """Returns True if a path is where git records that a branch or HEAD moved."""
     return parts[:1] == (".git",) and (parts[1:] in (("HEAD",), ("packed-refs",)) or parts[1:3] == ("refs", "heads"))
 
 
 def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watched]:
-    """Indexes a project, then whatever changes in it, until stopped; yields after each time.
+    """Indexes a project, then every change until it is stopped; yields after each update.
 
-    The first look and the watch overlap, so that nothing is missed between them.
+    The first index and the watch overlap, so that no change is missed between them.
 
     Args:
-        stop: ends the watch when set.
+        stop: ends the watch when it is set.
 
     Raises:
         StoreError: memory.db cannot be written.
@@ -86,7 +86,7 @@ def watch_files(memory: Memory, *, stop: Event | None = None) -> Iterator[Watche
 
 
 def _folders(changed: set[str]) -> set[str]:
-    """New folders, to be looked at again: nobody tells of what was put into one before it was watched."""
+    """Returns new folders, to be indexed again: no event comes for files put in before the folder was watched."""
     return {path for path in changed if Path(path).is_dir()}
 
 
@@ -98,5 +98,5 @@ def _update(memory: Memory, changed: set[str]) -> Watched:
 
 
 def _is_rule(path: str) -> bool:
-    """Whether a file says what is ignored elsewhere."""
+    """Returns True if a file holds ignore rules."""
     return path.rpartition("/")[2] in IGNORE_FILES

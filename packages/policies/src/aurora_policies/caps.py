@@ -1,4 +1,4 @@
-"""How many agents there may be: at once, one below the other, and in a run in all."""
+"""Caps on agents: how many run at once, how deeply they start each other, and how many attempts a run has."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["DEPTH_VARIABLE", "CapExceeded", "check_caps", "depth_of"]
 
 DEPTH_VARIABLE: Final = "AURORA_DEPTH"
-"""Tells an agent, and an Aurora that it starts, how many agents stand above it."""
+"""The variable that passes the number of agents above a process to agents, and to Aurora started by agents."""
 
 
 class CapExceeded(Exception):  # noqa: N818 - it is a refusal, not a fault
-    """A run that would be larger or deeper than allowed.
+    """A run that is larger or deeper than allowed.
 
     Attributes:
-        setting: of policies.yaml, that says so.
+        setting: the setting of policies.yaml that does not allow it.
     """
 
     def __init__(self, setting: str, reason: str) -> None:
@@ -48,7 +48,7 @@ def check_caps(caps: Caps, *, tasks: int, depth: int) -> None:
 
 
 def depth_of(environ: Mapping[str, str]) -> int:
-    """How many agents stand above this process; a value that is no number counts as one."""
+    """Returns the number of agents above this process; a value that is not a number counts as one."""
     text = environ.get(DEPTH_VARIABLE, "")
     if not text:
         return 0

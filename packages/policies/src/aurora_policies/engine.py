@@ -19,14 +19,14 @@ __all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryConfig:
-    """The limits of an agent's run, for whoever starts it.
+    """The limits of an agent's run.
 
     Attributes:
-        timeout_seconds: a task's time from start to end.
-        max_timeout_seconds: the longest it may be extended to; 0 for no limit.
-        max_retries: further attempts after the first.
-        fallback_to_llm: whether a direct model call stands in for an agent that failed.
-        max_provider_wait_seconds: how long a provider is waited for in all without one answer; None for no limit.
+        timeout_seconds: time limit of a task from start to end.
+        max_timeout_seconds: the limit that it may be extended to; 0 for no limit.
+        max_retries: number of attempts after the first.
+        fallback_to_llm: a direct model call takes over from an agent that failed.
+        max_provider_wait_seconds: total time to wait for a provider without one answer; None for no limit.
     """
 
     timeout_seconds: float
@@ -38,10 +38,10 @@ class RecoveryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoliciesEngine:
-    """Policies, and where they were read.
+    """The policies in force, and the file they come from.
 
     Attributes:
-        source: the file; None where the defaults are in force.
+        source: the file; None if the defaults are in force.
     """
 
     policies: Policies
@@ -52,7 +52,7 @@ class PoliciesEngine:
         """Reads a project's policies; a missing file means the defaults.
 
         Raises:
-            PolicyFileError: the file does not say what is allowed; nothing may run.
+            PolicyFileError: the file is not valid; nothing may run.
         """
         # A link to nowhere is not a missing file: somebody meant policies to be there.
         if path is None or not (path.exists() or path.is_symlink()):
@@ -64,7 +64,7 @@ class PoliciesEngine:
         return loosenings(self.policies)
 
     def without(self, loosened: Iterable[Loosening]) -> PoliciesEngine:
-        """Returns the policies as if the file did not have these settings."""
+        """Returns the policies as if the file did not contain these settings."""
         return replace(self, policies=tightened(self.policies, [each.field for each in loosened]))
 
     @property
@@ -86,5 +86,5 @@ class PoliciesEngine:
 
 
 def default_policies_yaml() -> str:
-    """The commented file that says what the defaults say; `aur init` writes it."""
+    """Returns the commented file with all defaults, which `aur init` writes."""
     return files("aurora_policies").joinpath("default_policies.yaml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What can be wrong with a policy file."""
+"""The errors of policy files and of the ledger."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class BudgetStoreError(PoliciesError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong.
+    """An error in a policy file.
 
     Attributes:
-        line: counted from 1; None where it is the file as a whole.
-        field: dotted path from the top, "" for the file as a whole.
-        reason: what is wrong and what would be right.
+        line: counted from 1; None if it concerns the whole file.
+        field: dotted path from the top, "" for the whole file.
+        reason: the error, and what would be right.
     """
 
     line: int | None
@@ -44,11 +44,11 @@ class Problem:
 
 
 class PolicyFileError(PoliciesError, ValueError):
-    """A policy file that does not say what is allowed. Nothing may run under it.
+    """A policy file that is not valid. Nothing may run under it.
 
     Attributes:
         path: the file.
-        problems: everything that is wrong with it, in the order of the lines; never empty.
+        problems: all errors of the file, in the order of the lines; never empty.
     """
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:

@@ -1,4 +1,4 @@
-"""policies.yaml → `Policies`, or every reason why not."""
+"""Reads policies.yaml into `Policies`, or reports every error of the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load_policies(path: Path) -> Policies:
     """Reads a file strictly; an empty one means the defaults.
 
     Raises:
-        PolicyFileError: it cannot be read, or any setting in it is unknown, given twice or of the wrong type.
+        PolicyFileError: the file cannot be read, or has a setting that is unknown, given twice or of the wrong type.
     """
     try:
         document = read_plain_yaml(path)

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Action(StrEnum):
-    """What happens to an operation that a rule matches."""
+    """The action on an operation that a rule matches."""
 
     ALLOW = "allow"
     PROMPT = "prompt"
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class HardLimitAction(StrEnum):
-    """What happens to a spawn that would pass the budget."""
+    """The action on a spawn that would exceed the budget."""
 
     REJECT = "reject"
     WARN = "warn"
@@ -53,14 +53,14 @@ class _Section(BaseModel):
 
 
 class Budget(_Section):
-    """Money.
+    """Limits on money.
 
     Attributes:
         monthly_limit_usd: ceiling for a calendar month (UTC) and all projects of the user, in US dollars.
-        per_run_limit_usd: ceiling for one run; none if absent.
-        reservation_usd: what an attempt is taken to cost before it starts, while nothing is known of its kind.
-        warn_at_percent: share of the ceiling from which is warned.
-        hard_limit_action: what happens beyond it.
+        per_run_limit_usd: ceiling for one run; absent for none.
+        reservation_usd: estimated cost of an attempt before it starts, if there is no history of its kind.
+        warn_at_percent: share of the ceiling from which a warning is given.
+        hard_limit_action: action beyond the ceiling.
     """
 
     monthly_limit_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 100.0
@@ -71,15 +71,15 @@ class Budget(_Section):
 
 
 class AgentRecovery(_Section):
-    """What is done for an agent that is slow or fails.
+    """The recovery of agents that are slow or fail.
 
     Attributes:
-        timeout_seconds: a task's time from start to end.
-        max_timeout_seconds: the longest it may be extended to while there is activity; 0 for no limit.
-        max_retries: further attempts after the first.
-        fallback_to_llm: whether a direct model call stands in for an agent that failed.
-        max_provider_wait_seconds: how long a provider that asks for patience is waited for in all without one answer;
-            0 never waits, null always.
+        timeout_seconds: time limit of a task from start to end.
+        max_timeout_seconds: the limit that it may be extended to while there is activity; 0 for no limit.
+        max_retries: number of attempts after the first.
+        fallback_to_llm: a direct model call takes over from an agent that failed.
+        max_provider_wait_seconds: total time to wait for a rate-limited provider without one answer; 0 never waits,
+            null has no limit.
     """
 
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
@@ -90,12 +90,12 @@ class AgentRecovery(_Section):
 
 
 class Caps(_Section):
-    """How many agents there may be.
+    """Caps on the number of agents.
 
     Attributes:
-        max_agents: at once.
-        max_depth: one below the other; 1 lets no agent start a run of its own.
-        max_total_spawns: attempts of a run in all, retries included.
+        max_agents: agents at once.
+        max_depth: agents that start each other; 1 lets no agent start a run of its own.
+        max_total_spawns: attempts of a run in total, retries included.
     """
 
     max_agents: Annotated[int, Field(ge=1)] = 50
@@ -104,16 +104,16 @@ class Caps(_Section):
 
 
 class DestructiveRule(_Section):
-    """What happens to one kind of destructive operation."""
+    """The action on one kind of destructive operation."""
 
     action: Annotated[Action, Field(strict=False)]
 
 
 class FileDeleteRule(_Section):
-    """What happens to deletions.
+    """The action on deletions.
 
     Attributes:
-        max_files: up to so many named files of the workspace may be deleted without the action.
+        max_files: number of named files of the workspace that may be deleted without the action.
     """
 
     action: Annotated[Action, Field(strict=False)] = Action.PROMPT
@@ -121,7 +121,7 @@ class FileDeleteRule(_Section):
 
 
 class Destructive(_Section):
-    """Operations that lose something."""
+    """Operations that destroy data."""
 
     file_delete: FileDeleteRule = FileDeleteRule()
     git_force_push: DestructiveRule = DestructiveRule(action=Action.DENY)
@@ -131,11 +131,11 @@ class Destructive(_Section):
 
 
 class Safety(_Section):
-    """Bounds of what a task may change.
+    """Bounds on the changes of a task.
 
     Attributes:
-        auto_branch: whether work is done on a branch of its own.
-        branch_prefix: how such branches begin.
+        auto_branch: work is done on a branch of its own.
+        branch_prefix: prefix of the names of such branches.
         protected_paths: patterns as in `.gitignore`.
     """
 
@@ -149,11 +149,11 @@ class Safety(_Section):
 
 
 class Anomalies(_Section):
-    """What is unusual for a task.
+    """The definition of unusual changes of a task.
 
     Attributes:
-        scope_multiplier: more files than this times the planned ones are.
-        unexpected_file_types: patterns of files that are.
+        scope_multiplier: more files than this times the planned ones are unusual.
+        unexpected_file_types: patterns of files that are unusual.
     """
 
     scope_multiplier: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 3
@@ -161,7 +161,7 @@ class Anomalies(_Section):
 
 
 class Policies(_Section):
-    """Everything in policies.yaml; every section and setting may be left out."""
+    """All settings of policies.yaml; every section and setting may be absent."""
 
     budget: Budget = Budget()
     caps: Caps = Caps()

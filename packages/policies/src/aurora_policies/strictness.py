@@ -1,4 +1,4 @@
-"""Which settings of a project's policies are looser than the defaults, and the policies without them."""
+"""Finds the settings of a project's policies that are looser than the defaults, and the policies without them."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _ACTIONS: Final = (Action.DENY, Action.PROMPT, Action.ALLOW)
 
 
 def _more(value: Any) -> float:
-    """More is looser; None is no limit."""
+    """Returns a value as looseness: more is looser; None is no limit."""
     return math.inf if value is None else float(value)
 
 
 def _more_or_zero(value: Any) -> float:
-    """More is looser, and zero is no limit."""
+    """Returns a value as looseness: more is looser, and zero is no limit."""
     return _more(value or None)
 
 
 def _less(value: Any) -> float:
-    """Less is looser; so is no."""
+    """Returns a value as looseness: less is looser, and so is False."""
     return -float(value)
 
 
@@ -95,7 +95,7 @@ def loosenings(policies: Policies) -> tuple[Loosening, ...]:
 
 
 def tightened(policies: Policies, fields: Collection[str]) -> Policies:
-    """Returns the policies with these settings as if they were not in the file; a list gets back what it lacks."""
+    """Returns the policies as if these settings were not in the file; a list gets back the patterns it lacks."""
     defaults = {field: default for field, _value, default in _pairs(policies, Policies(), "")}
     document = policies.model_dump(exclude_unset=True)
     for field in fields:

@@ -1,6 +1,6 @@
-"""Files → chunks: code by definition, documents by section, text by paragraph.
+"""Cuts files into chunks: code by definition, documents by section, text by paragraph.
 
-`split` does it; it is not imported here, because searching needs the kinds of chunks and no parsers.
+`split` is not imported here, because a search needs the kinds of chunks but no parsers.
 """
 
 from aurora_core.chunking.chunk import Chunk, ChunkKind, SymbolType

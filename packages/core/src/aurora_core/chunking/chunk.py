@@ -1,4 +1,4 @@
-"""A chunk: a run of lines of one file that means something by itself."""
+"""A chunk: a run of lines of one file that is meaningful by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_LINES: Final = 150
 
 
 class ChunkKind(StrEnum):
-    """What a chunk is made of."""
+    """The kind of content of a chunk."""
 
     CODE = "code"
     KB = "kb"  # a section of a document written for readers, such as Markdown
@@ -25,7 +25,7 @@ KINDS: Final = {kind: place for place, kind in enumerate(ChunkKind)}
 
 
 class SymbolType(StrEnum):
-    """What a chunk's name names."""
+    """The type of the symbol that a chunk is named after."""
 
     FUNCTION = "function"
     METHOD = "method"
@@ -45,11 +45,11 @@ class Chunk:
     """A run of lines.
 
     Attributes:
-        name: qualified by what encloses it, as `Class.method`; a heading for a section.
+        name: qualified by the enclosing definitions, as `Class.method`; a heading for a section.
         line_start: first line, counted from 1.
         line_end: last line, included.
-        content: those lines, as they stand.
-        signature: of a definition, up to its body, in one line; "" for anything else.
+        content: the lines, unchanged.
+        signature: of a definition, up to its body, on one line; "" for other chunks.
     """
 
     kind: ChunkKind
@@ -62,7 +62,7 @@ class Chunk:
 
 
 def split_long(chunk: Chunk) -> list[Chunk]:
-    """The chunk, or its pieces of at most 150 lines; every piece keeps the name and the signature."""
+    """Returns the chunk, or pieces of at most 150 lines that keep its name and signature."""
     lines = chunk.content.split("\n")
     if len(lines) <= MAX_LINES:
         return [chunk]

@@ -1,4 +1,4 @@
-"""Code → chunks: each function, method and type by itself, and the runs of lines between them."""
+"""Cuts code into chunks: each function, method and type, and the lines between them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FUNCTION_VALUES: Final = frozenset({"arrow_function", "function_expression", "g
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """Rows of a definition with what leads to it, counted from 0, both included."""
+    """The rows of a definition and of the comments and decorators before it, counted from 0, both included."""
 
     first_row: int
     last_row: int
@@ -42,7 +42,7 @@ class _Definition:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What encloses a definition: its qualified name, and whether it is a type."""
+    """The definition around a definition: its qualified name, and True if it is a type."""
 
     name: str
     in_type: bool
@@ -53,14 +53,14 @@ class _Scope:
 
 
 def chunk_code(text: str, root: Node, stem: str, grammar: Grammar, limit: WorkLimit) -> list[Chunk]:
-    """Chunks that together hold every line that says something, in file order, none twice.
+    """Returns chunks that together hold every line with content once, in file order.
 
     Args:
         root: the text's syntax tree.
-        stem: the file's name without its ending; names what stands outside of definitions.
+        stem: the file's name without its suffix; names the code outside of definitions.
 
     Raises:
-        TooComplexError: the limit was passed first.
+        TooComplexError: a work limit was exceeded.
     """
     reader = _Reader(text.encode(), grammar, limit)
     definitions = list(reader.definitions(root, _Scope("", in_type=False), 0, None))
@@ -72,7 +72,7 @@ def chunk_code(text: str, root: Node, stem: str, grammar: Grammar, limit: WorkLi
 
 @dataclass(frozen=True, slots=True)
 class _Outer:
-    """The first row and the last node of what stands around a definition alone: decorators, keywords, comments."""
+    """The first row and the last node around a single definition: decorators, keywords, comments."""
 
     first_row: int
     node: Node
@@ -80,17 +80,17 @@ class _Outer:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads the definitions of one tree from the top down, as a node's parents and siblings take long to find."""
+    """Reads the definitions of a tree from the top down, because a node's parents and siblings are slow to find."""
 
     source: bytes
     grammar: Grammar
     limit: WorkLimit
 
     def definitions(self, node: Node, inside: _Scope, depth: int, outer: _Outer | None) -> Iterator[_Definition]:
-        """The definitions in a node.
+        """Yields the definitions in a node.
 
         Args:
-            outer: what the node itself belongs to, if it stands around a definition alone.
+            outer: the parts around the node, if they belong to a single definition.
         """
         run: tuple[int, int] | None = None
         for child in _named_children(node):
@@ -147,7 +147,7 @@ class _Reader:
         return text.split("<")[0].split("\n")[0].strip()[:MAX_NAME] or "anonymous"
 
     def _declared(self, node: Node) -> Node | None:
-        """The name inside C's nested declarators, as in `int *(*name)(void)`."""
+        """Returns the name inside C's nested declarators, as in `int *(*name)(void)`."""
         declared = node.child_by_field_name("declarator")
         while declared is not None:
             self.limit.check()
@@ -158,7 +158,7 @@ class _Reader:
         return None
 
     def _receiver(self, node: Node) -> str:
-        """The type that a Go method belongs to."""
+        """Returns the type that a Go method belongs to."""
         receiver = node.child_by_field_name("receiver")
         if receiver is None:
             return ""
@@ -166,7 +166,7 @@ class _Reader:
         return text.strip("() ").split(" ")[-1].lstrip("*").split("[")[0]
 
     def _signature(self, node: Node) -> str:
-        """A definition up to its body, comments left out, in one line."""
+        """Returns a definition up to its body, without comments, on one line."""
         value = node.child_by_field_name("value")
         body = (value or node).child_by_field_name("body")
         end = min(body.start_byte if body is not None else node.end_byte, node.start_byte + MAX_READ)
@@ -178,7 +178,7 @@ class _Reader:
         return " ".join(text.split())[:MAX_SIGNATURE].rstrip(" {:=")
 
     def _comments(self, node: Node, end: int, depth: int) -> Iterator[Node]:
-        """Comments inside a node that start before a byte, in order."""
+        """Yields the comments inside a node that start before a byte, in order."""
         for child in _children(node):
             self.limit.check()
             if child.start_byte >= end:
@@ -190,7 +190,7 @@ class _Reader:
 
 
 def _children(node: Node) -> Iterator[Node]:
-    """A node's children; a list of them would take more memory than the tree."""
+    """Yields a node's children; a list of them would take more memory than the tree."""
     cursor = node.walk()
     there = cursor.goto_first_child()
     while there:
@@ -215,14 +215,14 @@ def _has_body(node: Node) -> bool:
 
 
 def _only_declarator(node: Node) -> Node | None:
-    """What a reference or parenthesised declarator holds; its grammar gives it no field name."""
+    """Returns the declarator inside a reference or parentheses, for which the grammar has no field name."""
     if node.type not in ("reference_declarator", "parenthesized_declarator"):
         return None
     return next(_named_children(node), None)
 
 
 def _with_remainders(definition: _Definition, lines: list[str]) -> Iterator[Chunk]:
-    """A definition's members, and the runs of its lines that no member has."""
+    """Yields a definition's members, and the runs of its lines outside of members."""
     row = definition.first_row
     last = min(definition.last_row, len(lines) - 1)
     for member in sorted(definition.members, key=lambda m: m.first_row):

@@ -1,4 +1,4 @@
-"""The languages that are parsed: which files, which grammar, and which nodes define something."""
+"""The languages that are parsed: their files, grammars, and the node types of definitions."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _SLICE_BYTES: Final = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """One language.
+    """The grammar of a language.
 
     Attributes:
-        name: the language, in lower case.
+        name: name of the language, in lower case.
         module: the grammar wheel's module.
-        entry: the function in it that gives the language.
+        entry: the function of that module that returns the language.
         functions: node types that define something callable.
-        classes: node types that define a type, and may hold methods.
-        scopes: node types that only lend their name to what they hold.
-        wrappers: node types that stand around a definition and belong to it.
-        leading: node types that belong to the definition after them when no line is between.
+        classes: node types that define a type, and may contain methods.
+        scopes: node types that only qualify the names inside.
+        wrappers: node types around a definition that belong to it.
+        leading: node types that belong to the definition directly below them.
     """
 
     name: str
@@ -150,13 +150,13 @@ _BY_SUFFIX: Final[Mapping[str, Grammar]] = {
 
 
 def grammar_for(suffix: str) -> Grammar | None:
-    """The grammar for a file name's ending (`.py`), or None where the file is not code."""
+    """Returns the grammar for a file's suffix (`.py`); None if the file is not code."""
     return _BY_SUFFIX.get(suffix.lower())
 
 
 @cache
 def language_of(grammar: Grammar) -> Language:
-    """A language; loading one takes milliseconds, so each is loaded when its first file comes."""
+    """Returns a language; loading takes milliseconds, so each is loaded on first use."""
     module = importlib.import_module(grammar.module)
     return Language(getattr(module, grammar.entry)())
 
@@ -167,10 +167,10 @@ def _parser_of(grammar: Grammar) -> Parser:
 
 
 def parsed(source: bytes, grammar: Grammar, limit: WorkLimit) -> Tree:
-    """The syntax tree of a text.
+    """Returns the syntax tree of a text.
 
     Raises:
-        TooComplexError: the limit was passed first.
+        TooComplexError: a work limit was exceeded.
     """
     parser = _parser_of(grammar)
     try:

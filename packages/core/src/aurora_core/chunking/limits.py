@@ -1,4 +1,4 @@
-"""How much time and memory the reading of one file may take."""
+"""Limits on the time and memory for reading one file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _STEPS_A_LOOK: Final = 256
 
 
 class TooComplexError(Exception):
-    """A file whose structure takes too long, or too much memory, to make out."""
+    """The structure of a file takes too much time or memory to read."""
 
 
 class WorkLimit:
-    """Counts from its making: processor time of this thread, and growth of this process where the system tells it."""
+    """Counts from its creation: processor time of this thread, and growth of this process if it can be read."""
 
     def __init__(self, *, seconds: float = SECONDS, growth_bytes: int = GROWTH_BYTES) -> None:
         self._until = time.thread_time() + seconds
@@ -30,24 +30,24 @@ class WorkLimit:
         self._steps = 0
 
     def passed(self) -> bool:
-        """Whether too much was used; to be asked often."""
+        """Returns True if a limit is exceeded; call it often."""
         self._steps += 1
         if self._steps % _STEPS_A_LOOK == 0 and _resident() > self._most:
             return True
         return time.thread_time() > self._until
 
     def check(self) -> None:
-        """Ends the work when too much was used.
+        """Raises if a limit is exceeded.
 
         Raises:
-            TooComplexError: it was.
+            TooComplexError: a limit is exceeded.
         """
         if self.passed():
             raise TooComplexError
 
 
 def _resident() -> int:
-    """Bytes of this process in memory; 0 where the system does not tell."""
+    """Returns the bytes of this process in memory; 0 if the system does not report them."""
     with suppress(OSError, ValueError, IndexError), open(_STATUS, "rb") as status:  # noqa: PTH123 - asked often
         return int(status.read(200).split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0

@@ -1,4 +1,4 @@
-"""What a file of code names of others: the modules it imports and the functions it calls."""
+"""The names of other code in a file: imported modules and called functions."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MAX_NAME: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Names of other code in a file, each once, in order of their first use.
+    """The names of other code in a file, each once, in order of first use.
 
     Attributes:
-        imports: as they are written: `a.b`, `..pkg`, `./part`, `"net/http"`, without quotes.
-        calls: the last component of what is called.
+        imports: as written: `a.b`, `..pkg`, `./part`, `"net/http"`, without quotes.
+        calls: last components of called names.
     """
 
     imports: tuple[str, ...]
@@ -39,12 +39,12 @@ NO_LINKS: Final = Links(imports=(), calls=())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Naming:
-    """Where a node of one type names something: in a child of one of these types.
+    """The position of a name in nodes of one type: a child of one of these types.
 
     Attributes:
-        field: the child's field; "" for any child.
-        plain: types of children that are the name.
-        last: by type of a child that has a path, the field of its last component, and that component's type.
+        field: field of the child; "" for any child.
+        plain: child types that are the name itself.
+        last: by child type with a path: the field of its last component, and that component's type.
     """
 
     field: str
@@ -54,7 +54,7 @@ class _Naming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Language:
-    """Types of nodes that call and that import; `require` is JavaScript's import by a call."""
+    """The types of nodes that call and import; `require` is JavaScript's import by a call."""
 
     calls: Mapping[str, _Naming]
     imports: Mapping[str, _Naming]
@@ -143,12 +143,12 @@ _LANGUAGES: Final[Mapping[str, _Language]] = {
 
 
 def links_in(root: Node, grammar: Grammar, source: bytes, limit: WorkLimit) -> Links:
-    """The links of a parsed file.
+    """Returns the links of a parsed file.
 
-    The tree is walked here: a query takes time in proportion to the square of a broken file's length.
+    The tree is walked here, because a tree-sitter query takes quadratic time for a broken file.
 
     Raises:
-        TooComplexError: the limit was passed first.
+        TooComplexError: a work limit was exceeded.
     """
     language = _LANGUAGES[grammar.name]
     imports: list[Node] = []
@@ -166,7 +166,7 @@ def links_in(root: Node, grammar: Grammar, source: bytes, limit: WorkLimit) -> L
 
 
 def joined_links(parts: Sequence[Links]) -> Links:
-    """The links of several parts of a file."""
+    """Returns the links of several parts of a file together."""
     return Links(
         imports=tuple(dict.fromkeys(name for part in parts for name in part.imports))[:MAX_IMPORTS],
         calls=tuple(dict.fromkeys(name for part in parts for name in part.calls))[:MAX_CALLS],
@@ -174,7 +174,7 @@ def joined_links(parts: Sequence[Links]) -> Links:
 
 
 def _nodes(root: Node) -> Iterator[Node]:
-    """Every named node, from the top down; a tree may be deeper than Python's stack."""
+    """Yields every named node from the top down; a tree may be deeper than Python's stack."""
     cursor = root.walk()
     while True:
         node = cursor.node

@@ -1,4 +1,4 @@
-"""Jupyter notebooks: the sources of their cells, each line on the row where the file has it."""
+"""Reads Jupyter notebooks: the sources of their cells, each line at its row in the file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _ENDINGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One cell.
+    """A cell of a notebook.
 
     Attributes:
-        suffix: the ending that a file with such text has; `.md` for prose.
-        first_row: of the notebook's text, counted from 0.
+        suffix: suffix of a file with the same kind of text; `.md` for prose.
+        first_row: first row in the notebook's text, counted from 0.
     """
 
     suffix: str
@@ -39,8 +39,8 @@ class Notebook:
     """A notebook without its outputs.
 
     Attributes:
-        text: the cells' sources; in a file that is written as the notebook programs do it, each line stands on its
-            row of the file, and all other rows are empty. Else the cells follow one another.
+        text: the sources of the cells. If the file is formatted like the notebook programs write it, each line is at
+            its row of the file and all other rows are empty; otherwise the cells follow each other.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Notebook:
 
 
 def read_notebook(text: str) -> Notebook | None:
-    """Reads a notebook's file; None if it is none."""
+    """Reads a notebook's file; returns None if it is not a notebook."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -70,7 +70,7 @@ def read_notebook(text: str) -> Notebook | None:
 
 
 def _sources(document: Any) -> list[tuple[str, tuple[str, ...]]] | None:
-    """The kind and the lines of each cell that is not empty."""
+    """Returns the type and the lines of each cell that is not empty."""
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
         return None
     code = _ENDINGS.get(_language(document.get("metadata")), "")
@@ -88,14 +88,14 @@ def _sources(document: Any) -> list[tuple[str, tuple[str, ...]]] | None:
 
 
 def _language(metadata: Any) -> str:
-    """The language of the code, in lower case; Python where the notebook does not say."""
+    """Returns the language of the code, in lower case; Python if the notebook does not say."""
     about = metadata.get("language_info") if isinstance(metadata, dict) else None
     name = about.get("name") if isinstance(about, dict) else None
     return name.lower() if isinstance(name, str) else "python"
 
 
 def _rows(text: str, sources: list[tuple[str, ...]]) -> list[int] | None:
-    """The row of each cell's first line, if the file has a row for each line of each cell; else None."""
+    """Returns the row of each cell's first line, if the file has a row for each line of each cell; otherwise None."""
     file_lines = text.split("\n")
     rows: list[int] = []
     wanted = iter(sources)
@@ -117,7 +117,7 @@ def _begins_array(line: str, opened: re.Match[str]) -> bool:
 
 
 def _strings(file_lines: list[str], row: int) -> tuple[str, ...]:
-    """The texts of the rows that are one JSON string each, without their ends."""
+    """Returns the texts of the rows that are one JSON string each, without their line ends."""
     found: list[str] = []
     while row < len(file_lines):
         try:

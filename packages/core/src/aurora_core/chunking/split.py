@@ -1,4 +1,4 @@
-"""A file's text → its chunks, by the kind of file its name tells."""
+"""Cuts a file's text into chunks, by the kind of file that its name says."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _MARKDOWN: Final = frozenset({".md", ".markdown"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutFile:
-    """A file's chunks in file order, and what it names of other files.
+    """The chunks of a file in order, and its links to other files.
 
     Attributes:
-        text: what the chunks are runs of lines of; of a notebook, its cells.
-        note: what is to be known of how it was cut, "" for nothing.
+        text: the text that the chunks are runs of lines of; for a notebook, its cells.
+        note: a remark on how the file was cut, "" for none.
     """
 
     chunks: list[Chunk]
@@ -41,7 +41,7 @@ class CutFile:
 
 
 def cut_file(path: str, text: str) -> CutFile:
-    """Cuts a file; an empty one has no chunks."""
+    """Cuts a file into chunks; an empty file has none."""
     file = PurePosixPath(path)
     if not text.strip():
         return CutFile(chunks=[], links=NO_LINKS, text=text)
@@ -71,7 +71,7 @@ def _cut_code(text: str, stem: str, grammar: Grammar) -> CutFile:
 
 
 def _cut_notebook(text: str, stem: str) -> CutFile:
-    """Each cell by its own kind; outputs are no source."""
+    """Cuts each cell by its own kind; outputs are not source."""
     notebook = read_notebook(text)
     if notebook is None:
         return CutFile(chunks=[], links=NO_LINKS, text="", note=NO_NOTEBOOK)

@@ -1,4 +1,4 @@
-"""Documents → chunks: Markdown by section, other text by paragraph."""
+"""Cuts documents into chunks: Markdown by section, other text by paragraph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_NAME: Final = 80
 
 
 def chunk_markdown(text: str, stem: str) -> list[Chunk]:
-    """A chunk for each heading with the text below it, up to the next heading of any level."""
+    """Returns a chunk for each heading with the text below it, up to the next heading of any level."""
     lines = text.split("\n")
     starts = list(_headings(lines))
     if not starts or starts[0][0] > 0:
@@ -42,7 +42,7 @@ def _headings(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def chunk_text(text: str, stem: str) -> list[Chunk]:
-    """Paragraphs, short neighbours joined."""
+    """Returns paragraphs as chunks, short neighbours joined."""
     lines = text.split("\n")
     chunks: list[Chunk] = []
     first = 0
@@ -60,7 +60,7 @@ def _title(lines: list[str], stem: str) -> str:
 
 
 def _chunk(lines: list[str], first: int, name: str, kind: ChunkKind) -> list[Chunk]:
-    """A run of lines, the first of which is `first`, without the blank ones around it."""
+    """Returns a run of lines, whose first is `first`, without blank lines around it."""
     filled = [row for row, line in enumerate(lines) if line.strip()]
     if not filled:
         return []

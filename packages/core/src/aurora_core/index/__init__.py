@@ -1,1 +1,1 @@
-"""The inverted index: postings in segments, and what they score."""
+"""The inverted index: postings in segments, and their scores."""

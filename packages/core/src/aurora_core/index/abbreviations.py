@@ -1,4 +1,4 @@
-"""Words and the short forms that programs have for them, so that a query in words finds an abbreviated name."""
+"""Words and their usual short forms in code, so that a query in words finds an abbreviated name."""
 
 from __future__ import annotations
 

@@ -1,9 +1,6 @@
-"""BM25F: the frequencies of a term in a chunk's fields, folded and saturated.
+"""BM25F: the frequencies of a term in a chunk's fields, combined and saturated.
 
-Robertson and Zaragoza 2009, with the fields folded into one frequency before saturation:
-tf = w_path * path + w_name * name + body,
-score = idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length)),
-idf = ln(1 + (N - df + 0.5) / (df + 0.5)).
+Robertson and Zaragoza 2009, with the fields combined into one frequency before saturation:
 """
 
 from __future__ import annotations
@@ -52,10 +49,10 @@ _STOP: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldWeights:
-    """How much a word counts by where it stands; in the body it counts 1.
+    """The weight of a term by its field; in the body it is 1.
 
     Attributes:
-        b: how much long chunks are held back, 0 to 1.
+        b: penalty for long chunks, 0 to 1.
     """
 
     path: float
@@ -72,16 +69,17 @@ SINGLE: Final = FieldWeights(path=4, name=1, b=0.75)
 
 
 def path_frequencies(path: str) -> Counter[str]:
-    """Terms of a path; the file's own name counts twice."""
+    """Returns the frequencies of a path's terms; the file's own name counts twice."""
     stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     return Counter(terms(f"{path} {stem}"))
 
 
 def query_weights(query: str) -> Mapping[str, float]:
-    """How often each term of a query counts: in its first line, the title, as six times, below it at most twice.
+    """Returns the weight of each term of a query: 6 for each use in the title, its first line; below, at most 2.
 
-    A title sums a request up; an issue's body repeats versions, paths and output. Stop words are left out, unless the
-    query has nothing else. A word brings its short forms along, and a short form its word, at a share of its weight.
+    A title sums a request up; the body of an issue repeats versions, paths and output. Stop words are left out,
+    unless the query has only stop words. A word brings its short forms, and a short form its word, at a share of its
+    weight.
     """
     title, _, body = query.partition("\n")
     counts = {term: float(min(count, MAX_QUERY_FREQUENCY)) for term, count in Counter(terms(body)).items()}
@@ -99,7 +97,7 @@ def _with_related(counts: dict[str, float]) -> dict[str, float]:
 
 
 def idf(documents: int, containing: int) -> float:
-    """How telling a term is that `containing` of `documents` chunks have; never negative."""
+    """Returns the inverse document frequency of a term in `containing` of `documents` chunks; never negative."""
     containing = min(containing, documents)
     return math.log(1 + (documents - containing + 0.5) / (containing + 0.5))
 
@@ -107,12 +105,12 @@ def idf(documents: int, containing: int) -> float:
 def saturated(
     frequencies: NDArray[np.float32], lengths: NDArray[np.float32], mean_length: float, b: float
 ) -> NDArray[np.float32]:
-    """Saturated frequencies of one term; times idf, they are its scores."""
+    """Returns the saturated frequencies of one term; times idf, they are its scores."""
     norm = np.float32(K1) * (np.float32(1 - b) + np.float32(b / mean_length) * lengths)
     return (frequencies * np.float32(K1 + 1) / (frequencies + norm)).astype(np.float32, copy=False)
 
 
 def choose_terms(weights: Mapping[str, float], idfs: Mapping[str, float]) -> Sequence[str]:
-    """The query's most telling terms; long issue texts would otherwise drown in common words."""
+    """Returns the query's most informative terms; otherwise common words would dominate long issue texts."""
     ordered = sorted(weights, key=lambda term: -weights[term] * idfs[term])
     return ordered[:MAX_QUERY_TERMS]

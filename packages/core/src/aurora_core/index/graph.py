@@ -1,4 +1,4 @@
-"""Edges between files: what a file imports, what it calls, and what was changed together with it.
+"""Edges between files: imports, calls, and changes in the same commits.
 
 A file *offers* its module path and the names that it defines, and *mentions* the modules that it imports and the
 names that it calls. Both are kept as numbers, so that all edges of a project are one join of two arrays. What more
@@ -52,7 +52,7 @@ _WHOLE_PATH: Final = "m:="
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedLinks:
-    """What a file mentions and offers, each an array of uint32 keys."""
+    """The keys that a file mentions and offers, each an array of uint32."""
 
     imports: bytes
     calls: bytes
@@ -60,10 +60,10 @@ class PackedLinks:
 
 
 def packed_links(path: str, links: Links, defined: Iterable[str]) -> PackedLinks:
-    """The keys of a file.
+    """Returns the keys of a file.
 
     Args:
-        defined: last components of the names that it defines.
+        defined: last components of the names that the file defines.
     """
     own = _module_of(path)
     imports = (key for name in links.imports for key in _import_keys(path, name))
@@ -87,7 +87,7 @@ def _module_of(path: str) -> list[str]:
 
 
 def _import_keys(path: str, name: str) -> Iterator[str]:
-    """Keys under which an imported module may be offered."""
+    """Yields the keys under which an imported module may be offered."""
     folder = posixpath.dirname(path)
     if name.startswith(("./", "../")):
         yield _whole(posixpath.join(folder, _without_suffix(name)))
@@ -117,14 +117,14 @@ def _without_suffix(name: str) -> str:
 
 
 def put_links(connection: sqlite3.Connection, file_id: int, links: PackedLinks) -> None:
-    """Keeps a file's keys, inside the caller's transaction."""
+    """Stores a file's keys, inside the caller's transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?)", (file_id, links.imports, links.calls, links.offers)
     )
 
 
 def count_changed_files(connection: sqlite3.Connection, files: int) -> None:
-    """Counts changed files since the graph was made."""
+    """Adds to the number of files changed since the graph was built."""
     connection.execute(
         """INSERT INTO meta VALUES ('graph_changes', ?)
            ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + excluded.value""",
@@ -133,7 +133,7 @@ def count_changed_files(connection: sqlite3.Connection, files: int) -> None:
 
 
 def refresh_graph(connection: sqlite3.Connection) -> bool:
-    """Makes the graph again where enough has changed, inside the caller's transaction; says whether it was made."""
+    """Builds the graph again if enough has changed, inside the caller's transaction; returns True if it did."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'graph_changes'").fetchone()
     changes = int(row[0]) if row else 0
     total = connection.execute("SELECT count(*) FROM links").fetchone()[0]
@@ -146,7 +146,7 @@ def refresh_graph(connection: sqlite3.Connection) -> bool:
 
 
 def _edges(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """All edges as (source, target, weight), by source, each source's strongest ones first."""
+    """Returns all edges as (source, target, weight), by source, each source's strongest first."""
     rows = connection.execute("SELECT file_id, imports, calls, offers FROM links ORDER BY file_id").fetchall()
     offered = _Offers([(file, offers) for file, _, _, offers in rows])
     source_i, target_i, _ = offered.joined([(file, imports) for file, imports, _, _ in rows])
@@ -165,7 +165,7 @@ def _edges(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[n
 
 
 class _Offers:
-    """Which files offer a key."""
+    """The files that offer each key."""
 
     def __init__(self, rows: Sequence[tuple[int, bytes]]) -> None:
         files, keys = _flat(rows)
@@ -175,7 +175,7 @@ class _Offers:
     def joined(
         self, rows: Sequence[tuple[int, bytes]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs of files, one mentioning and one offering the same key: (source, target, how many keys)."""
+        """Returns pairs of files that mention and offer the same key: (source, target, number of keys)."""
         sources, keys = _flat(rows)
         first = np.searchsorted(self._keys, keys, side="left")
         count = np.searchsorted(self._keys, keys, side="right") - first
@@ -198,7 +198,7 @@ def _flat(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray
 def _changed_together(
     connection: sqlite3.Connection,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Files that commits changed together, with the share of the first one's commits that changed the second too."""
+    """Returns files that commits changed together, with the share of the first's commits that changed both."""
     ids: Mapping[str, int] = dict(connection.execute("SELECT path, id FROM files"))
     alone: Counter[int] = Counter()
     together: Counter[tuple[int, int]] = Counter()
@@ -224,10 +224,10 @@ class FileGraph:
     weights: NDArray[np.float32]
 
     def spread(self, focus: Iterable[int], *, factor: float, hops: int) -> dict[int, float]:
-        """How strongly the files in focus reach others over at most so many edges: their mean, by file.
+        """Returns by file how strongly the files in focus reach it over a number of edges: their mean.
 
-        A way counts the product of its edges' weights times factor^hops, and a file is reached by the best of its
-        ways: the many ways that lead to a hub are no sign that it matters now.
+        A path counts the product of its edges' weights times factor^hops, and a file is reached by its best path: the
+        many paths that lead to a hub are no sign that it matters now.
         """
         total: dict[int, float] = {}
         files = list(focus)
@@ -254,7 +254,7 @@ class FileGraph:
 
 
 def read_graph(connection: sqlite3.Connection) -> FileGraph:
-    """The graph as it was made last."""
+    """Returns the graph as it was last built."""
     row = connection.execute("SELECT sources, targets, weights FROM graph").fetchone() or (b"", b"", b"")
     return FileGraph(
         sources=np.frombuffer(row[0], dtype="<i8"),

@@ -1,7 +1,7 @@
-"""Past commits as neighbours: a query that reads like an old commit's message points at the files it changed.
+"""Past commits as neighbours: a query similar to an old commit's message points at the files it changed.
 
-The newest commits of the repository around the project are read with one `git log`, only when HEAD has moved. Where
-there is no git, no repository or no commit, there is no history, and nothing else changes.
+The newest commits of the repository around the project are read with one `git log`, only if HEAD has moved. Without
+git, a repository or a commit there is no history, and nothing else changes.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _LONGEST_STAMP: Final = 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """One commit.
+    """A commit.
 
     Attributes:
-        at: committed, Unix seconds; 0 if the date is none that a clock shows.
+        at: time of the commit, Unix seconds; 0 if its date is impossible.
         files: paths from the project's root.
     """
 
@@ -59,7 +59,7 @@ class Commit:
 
 
 def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
-    """Reads the history again if HEAD has moved; inside the caller's transaction. Says whether it was read."""
+    """Reads the history again if HEAD has moved, inside the caller's transaction; returns True if it did."""
     asked = run_git(root, "rev-parse", "HEAD")
     head = asked.data.decode("ascii", "replace").strip() if asked else ""
     known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
@@ -73,7 +73,7 @@ def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
 
 
 def read_commits(root: Path) -> list[Commit]:
-    """The newest commits that touch the project, newest first; none where there is no repository."""
+    """Returns the newest commits that touch the project, newest first; none without a repository."""
     # Messages may hold anything but NUL, names anything but NUL: only a mark made up now cannot be in either.
     mark = secrets.token_hex(8)
     shape = f"--format=%x00{mark}%ct%n%B%x00"
@@ -106,13 +106,13 @@ def _commit(record: str, latest: float) -> Commit:
 
 
 def _sane_time(stamp: str, latest: float) -> int:
-    """A commit's time; 0 for one that no clock showed, as a date may be any number, or none."""
+    """Returns a commit's time; 0 if it is impossible, because a date may be any number."""
     at = int(stamp) if len(stamp) <= _LONGEST_STAMP and stamp.isascii() and stamp.isdigit() else 0
     return at if at <= latest else 0
 
 
 def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
-    """Replaces the history: one blob of postings for each term of the messages, and when each file last changed."""
+    """Replaces the history: one blob of postings for each term of the messages, and the last change of each file."""
     connection.execute("DELETE FROM history_postings")
     connection.execute("DELETE FROM history_files")
     connection.execute("DELETE FROM history_changes")
@@ -163,10 +163,10 @@ class CommitIndex:
     """The history without its postings.
 
     Attributes:
-        lengths: (n,) float32, terms in each telling commit's message.
-        files: what each of them changed.
-        changed: when each file was last changed, Unix seconds.
-        newest: the last change of all.
+        lengths: (n,) float32, number of terms in each informative commit's message.
+        files: the files that each of them changed.
+        changed: time of each file's last change, Unix seconds.
+        newest: time of the newest change.
     """
 
     lengths: NDArray[np.float32]
@@ -175,16 +175,16 @@ class CommitIndex:
     newest: int
 
     def recency(self, path: str) -> float:
-        """1 for a file of the newest commit, halved for every 90 days before it, 0 without a commit.
+        """Returns 1 for a file of the newest commit, halved for every 90 days before it, 0 without a commit.
 
-        Counted from the newest commit and not from today, so that a project at rest keeps its order.
+        It counts from the newest commit and not from today, so that an inactive project keeps its order.
         """
         at = self.changed.get(path)
         return 0.0 if at is None else 0.5 ** ((self.newest - at) / HALF_LIFE_S)
 
 
 def read_history(connection: sqlite3.Connection) -> CommitIndex:
-    """What the memory knows of past commits."""
+    """Returns the stored history."""
     row = connection.execute("SELECT lengths, files FROM history_files").fetchone() or (b"", b"")
     files = unpacked(row[1], MAX_NAMES_BYTES).decode().split("\x01") if row[0] else []
     changed = dict(connection.execute("SELECT path, at FROM history_changes"))
@@ -197,9 +197,9 @@ def read_history(connection: sqlite3.Connection) -> CommitIndex:
 
 
 def neighbours(connection: sqlite3.Connection, query: str, commits: CommitIndex) -> Mapping[str, float]:
-    """Files of the commits that read most like a query: for each, the sum of s² / √(files of the commit).
+    """Returns by file of the commits most similar to a query the sum of s² / √(number of the commit's files).
 
-    s is the commit's BM25 score as a share of the best one's; only the nearest commits count.
+    s is the commit's BM25 score as a share of the best commit's; only the nearest commits count.
     """
     total = np.zeros(len(commits.lengths), dtype=np.float32)
     mean = float(commits.lengths.mean()) if len(total) else 1.0

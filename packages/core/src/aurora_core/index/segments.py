@@ -1,4 +1,4 @@
-"""The inverted index inside SQLite: immutable segments of postings, and bits for what died in them.
+"""The inverted index in SQLite: immutable segments of postings, and bits for their removed chunks.
 
 Each batch of changes writes one segment. A posting list is `df` places (int32), `df` frequencies in the body (uint8)
 and `df` frequencies in the head (uint8: path times 16 plus name, each at most 15); a place is an index into the
@@ -49,14 +49,14 @@ MAX_HEAD: Final = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedChunk:
-    """What the index needs of a chunk.
+    """The input of the index for a chunk.
 
     Attributes:
         body: frequency in the content, by term.
         path: frequency in the file's path, by term.
         name: frequency in the name, by term.
-        kind: place of its kind in `ChunkKind`.
-        test: whether its file is a test's.
+        kind: position of its kind in `ChunkKind`.
+        test: True if its file is a test.
     """
 
     body: Mapping[str, int]
@@ -84,7 +84,7 @@ class BuiltSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A segment's arrays, parallel and in the order of its chunks.
+    """The arrays of a segment, parallel and in the order of its chunks.
 
     Attributes:
         ids: (n,) int64, chunk ids, ascending.
@@ -108,7 +108,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """One term in one segment; parallel arrays.
+    """The postings of one term in one segment; parallel arrays.
 
     Attributes:
         places: (df,) int32, indexes into the segment's arrays, ascending.
@@ -124,7 +124,7 @@ class Postings:
 
 
 def read_segments(connection: sqlite3.Connection) -> list[Segment]:
-    """All segments, oldest first."""
+    """Returns all segments, oldest first."""
     rows = connection.execute(
         """SELECT id, ids, files, bodies, heads, kinds, tests, dead
            FROM segments LEFT JOIN deaths ON segment = id ORDER BY id"""
@@ -145,7 +145,7 @@ def read_segments(connection: sqlite3.Connection) -> list[Segment]:
 
 
 def read_postings(connection: sqlite3.Connection, term: str) -> list[tuple[int, Postings]]:
-    """For each segment that has a term: the segment's id and the postings."""
+    """Returns for each segment that has a term: the segment's id and the postings."""
     rows = connection.execute(
         """SELECT segments.id, entries FROM segments JOIN postings ON segment = segments.id AND term = ?
            ORDER BY segments.id""",
@@ -174,7 +174,7 @@ def _pack(places: _Integers, body: _Integers, head: _Integers) -> bytes:
 
 
 def built_segment(chunks: Sequence[IndexedChunk]) -> BuiltSegment:
-    """The index of chunks by themselves."""
+    """Returns the segment of some chunks."""
     gathered: dict[str, tuple[list[int], list[int], list[int]]] = defaultdict(lambda: ([], [], []))
     for place, chunk in enumerate(chunks):
         for term in chunk.body.keys() | chunk.path.keys() | chunk.name.keys():
@@ -194,11 +194,11 @@ def built_segment(chunks: Sequence[IndexedChunk]) -> BuiltSegment:
 def write_segment(
     connection: sqlite3.Connection, built: BuiltSegment, *, ids: Sequence[int], files: Sequence[int]
 ) -> None:
-    """Adds a segment; nothing is written for no chunks.
+    """Adds a segment; writes nothing if there are no chunks.
 
     Args:
-        ids: the chunks' ids, in the order in which they were built.
-        files: the ids of their files.
+        ids: ids of the chunks, in the order in which they were built.
+        files: ids of their files.
     """
     if not ids:
         return
@@ -219,7 +219,7 @@ def write_segment(
 
 
 def _insert_segment(connection: sqlite3.Connection, **columns: bytes) -> int:
-    """Adds a segment with nothing dead; returns its id."""
+    """Adds a segment without removed chunks; returns its id."""
     cursor = connection.execute(
         f"INSERT INTO segments ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608 - own names
         tuple(columns.values()),
@@ -229,7 +229,7 @@ def _insert_segment(connection: sqlite3.Connection, **columns: bytes) -> int:
 
 
 def mark_dead(connection: sqlite3.Connection, chunk_ids: Iterable[int]) -> None:
-    """Takes chunks out of every later search."""
+    """Removes chunks from every later search."""
     gone = np.array(sorted(chunk_ids), dtype=np.int64)
     if not len(gone):
         return
@@ -242,10 +242,10 @@ def mark_dead(connection: sqlite3.Connection, chunk_ids: Iterable[int]) -> None:
 
 
 def merge_if_needed(connection: sqlite3.Connection) -> bool:
-    """Makes one segment of several where there are many, or many dead chunks; says whether that was done.
+    """Merges segments if there are many, or many removed chunks; returns True if it did.
 
-    A segment is only taken along when all that are smaller hold at least half as many chunks together. So a chunk is
-    moved about as often as its index has doubled, and a small change moves little.
+    A segment is merged only if all smaller ones together hold at least half as many chunks. So a chunk moves about as
+    often as its index has doubled, and a small change moves little.
     """
     segments = read_segments(connection)
     total = sum(len(s.ids) for s in segments)
@@ -260,7 +260,7 @@ def merge_if_needed(connection: sqlite3.Connection) -> bool:
 
 
 def _segments_to_merge(segments: Sequence[Segment]) -> Sequence[Segment]:
-    """The smallest segments, at least so many that few are left, oldest first."""
+    """Returns the smallest segments, so many that few are left, oldest first."""
     ordered = sorted(segments, key=lambda s: len(s.ids))
     taken, size = ordered[:MERGED_AT_ONCE], sum(len(s.ids) for s in ordered[:MERGED_AT_ONCE])
     for segment in ordered[MERGED_AT_ONCE:]:
@@ -289,7 +289,7 @@ def _merge(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
 
 
 def _moved_places(segments: Sequence[Segment], alive: Sequence[NDArray[np.bool_]]) -> dict[int, NDArray[np.int32]]:
-    """For each segment: old place → place in the merged one, -1 for the dead."""
+    """Returns for each segment the array old position → position in the merged one, -1 for removed chunks."""
     moved: dict[int, NDArray[np.int32]] = {}
     start = 0
     for segment, keep in zip(segments, alive, strict=True):

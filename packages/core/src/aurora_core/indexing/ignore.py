@@ -1,7 +1,7 @@
-"""Patterns of `.gitignore`, for projects where git cannot be asked.
+"""Patterns of `.gitignore`, for projects without git.
 
-Each pattern becomes an expression whose stars cannot be tried anew once what follows them has matched, so that the
-longest line takes no more than time in proportion to the paths that it is held against.
+Each pattern becomes a regular expression whose stars never backtrack, so that the longest line takes no more time
+than in proportion to the paths that it is matched with.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _CLASSES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pattern:
-    """One line.
+    """A line of an ignore file.
 
     Attributes:
-        anchored: whether it is held against the whole path below its folder; else against the last name.
-        includes: whether it takes back what an earlier line ignores.
-        folders_only: whether files are none of its business.
+        anchored: True if it is matched with the whole path below its folder, False for the last name.
+        includes: True if it re-includes what an earlier line ignores.
+        folders_only: True if it never matches files.
     """
 
     expression: re.Pattern[str]
@@ -56,7 +56,7 @@ class _Pattern:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IgnoreRules:
-    """The patterns of one file; they hold for paths below its folder.
+    """The patterns of one ignore file; they apply to paths below its folder.
 
     Attributes:
         base: the folder, from the project's root; "" for the root.
@@ -68,7 +68,7 @@ class IgnoreRules:
     bad_lines: tuple[int, ...]
 
     def ignored(self, path: str, *, folder: bool) -> bool | None:
-        """Returns True or False if a line decides on a path from the project's root, None if none does."""
+        """Returns True or False if a line decides about a path from the project's root; None if no line does."""
         below = path if not self.base else path.removeprefix(f"{self.base}/")
         name = below[below.rfind("/") + 1 :]
         for pattern in self.patterns:
@@ -78,7 +78,7 @@ class IgnoreRules:
 
 
 def read_rules(lines: Iterable[str], base: str = "") -> IgnoreRules:
-    """Reads the lines of an ignore file; a line that is no pattern is counted and passed over, as git does."""
+    """Reads the lines of an ignore file; a line that is not a pattern is counted and skipped, as git does."""
     patterns: list[_Pattern] = []
     bad: list[int] = []
     for number, line in enumerate(lines, start=1):
@@ -94,7 +94,7 @@ def read_rules(lines: Iterable[str], base: str = "") -> IgnoreRules:
 
 
 def _without_end(line: str) -> str:
-    """A line without its end and the spaces before it, but for one that is escaped."""
+    """Returns a line without its end and the unescaped spaces before it."""
     text = line.rstrip("\r\n")
     bare = text.rstrip(" ")
     escapes = len(bare) - len(bare.rstrip("\\"))
@@ -119,7 +119,7 @@ def _pattern(text: str) -> _Pattern | None:
 
 
 def _path(segments: Sequence[str]) -> str | None:
-    """The expression of a path: runs of segments between `**`, each found at the first place where it fits."""
+    """Returns the expression of a path: runs of segments between `**`, each matched at the first place that fits."""
     runs: list[list[str]] = [[]]
     for segment in segments:
         if len(segment) > 1 and not segment.strip("*"):
@@ -142,7 +142,7 @@ def _end(last: str) -> str:
 
 
 def _segment(text: str) -> str | None:
-    """The expression of one name; None if nothing can match it."""
+    """Returns the expression of one name; None if nothing can match it."""
     parts: list[str] = [""]
     for piece in _pieces(text):
         if piece is None:
@@ -160,7 +160,7 @@ def _segment(text: str) -> str | None:
 
 
 def _pieces(text: str) -> Iterator[str | None]:
-    """Expressions of single characters, `*` for any run of stars, and None for what is no pattern."""
+    """Yields expressions of single characters, `*` for any run of stars, and None for an invalid pattern."""
     if not _WILD.search(text):
         yield re.escape(text)
         return
@@ -185,7 +185,7 @@ def _pieces(text: str) -> Iterator[str | None]:
 
 
 def _brackets(text: str, at: int) -> tuple[str | None, int]:
-    """The expression of a set of characters, and where the text goes on; None if it is not closed or empty."""
+    """Returns the expression of a set of characters and its end; None if it is not closed or empty."""
     negated = text[at : at + 1] in ("!", "^")
     at += negated
     members: list[str] = []

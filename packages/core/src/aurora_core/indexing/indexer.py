@@ -1,4 +1,4 @@
-"""Files → memory: what changed since last time is read, cut into chunks and put into the index."""
+"""Updates the memory: reads changed files, cuts them into chunks and writes them into the index."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MAX_MOVED: Final = 40
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts that grow while indexing runs."""
+    """Counters of a running index."""
 
     seen: int = 0
     indexed: int = 0
@@ -63,10 +63,10 @@ def index_project(
     exclude: Sequence[str],
     on_progress: Callable[[IndexProgress], None],
 ) -> IndexReport:
-    """Brings the memory up to date with the files below a path; what lies elsewhere is not touched.
+    """Brings the memory up to date with the files below a path, and no others.
 
-    Every batch of files is one transaction, so that a kill at any moment leaves a memory in which each file is
-    either as it was or as it is now.
+    Every batch of files is one transaction, so that a kill at any moment leaves each file either in its old or in its
+    new state.
     """
     started = time.perf_counter()
     tally = _Tally()
@@ -94,7 +94,7 @@ def index_files(
     exclude: Sequence[str],
     on_progress: Callable[[IndexProgress], None],
 ) -> IndexReport:
-    """As `index_project`, for paths that are known to have changed; nothing else is looked at."""
+    """Indexes paths that are known to have changed, as `index_project` does; looks at no others."""
     started = time.perf_counter()
     tally = _Tally()
     named = sorted(set(paths))
@@ -114,9 +114,9 @@ def reindex_files(
     gone: Sequence[str],
     exclude: Sequence[str],
 ) -> bool:
-    """Brings a few files up to date that are known to have changed or gone; says whether each of them could be.
+    """Updates a few files that are known to have changed or gone; returns True if all of them could be.
 
-    Where files are gone, others that are new and of their sizes are indexed: they may have been moved there.
+    If files are gone, new files of the same sizes are indexed: they may be the moved ones.
     """
     tally = _Tally()
     known = {path: row for path in (*changed, *gone) if (row := known_file(connection, path))}
@@ -137,7 +137,7 @@ def reindex_files(
 def _moved(
     connection: sqlite3.Connection, root: Path, sizes: set[int], exclude: Sequence[str]
 ) -> dict[str, FoundFile]:
-    """The project's files that are new, or only those of some sizes if all would take long."""
+    """Returns the project's new files; only those of some sizes if all would take long."""
     known = known_files(connection)
     entries = (entry for entry in walk_paths(root, (), exclude) if isinstance(entry, FoundFile))
     new = {entry.path: entry for entry in entries if entry.path not in known}
@@ -167,7 +167,7 @@ def _report(connection: sqlite3.Connection, tally: _Tally, started: float) -> In
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scan:
-    """What is there, and what the memory knew to be there."""
+    """The files found on disk, and the files known to the memory."""
 
     root: Path
     found: Mapping[str, FoundFile]
@@ -177,7 +177,7 @@ class _Scan:
 def _scanned(
     connection: sqlite3.Connection, root: Path, paths: Sequence[str], exclude: Sequence[str], tally: _Tally
 ) -> _Scan:
-    """Looks at what is at or below some paths; at the whole project if there are none."""
+    """Finds the files at or below some paths; of the whole project if there are none."""
     found: dict[str, FoundFile] = {}
     known: dict[str, KnownFile] = {}
     for below in paths or ("",):
@@ -218,7 +218,7 @@ def _is_known(found: FoundFile, known: KnownFile | None) -> bool:
 
 @contextmanager
 def _preparing(files: Sequence[FoundFile]) -> Iterator[Callable[[Iterable[Request]], Iterator[PreparedBatch]]]:
-    """In this process for a few files, in one worker a core for many."""
+    """Prepares in this process for a few files, in one worker a core for many."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if sum(file.size for file in files) < WORTH_WORKERS_BYTES or not sys.executable:
         yield lambda requests: map(prepare, requests)
@@ -228,7 +228,7 @@ def _preparing(files: Sequence[FoundFile]) -> Iterator[Callable[[Iterable[Reques
 
 
 def _requests(connection: sqlite3.Connection, root: Path, changed: Sequence[FoundFile]) -> Iterator[Request]:
-    """The changed files in batches, without those that another indexer has written by now."""
+    """Yields the changed files in batches, without those that another indexer has written meanwhile."""
     at = 0
     while at < len(changed):
         size, end = 0, at
@@ -248,14 +248,14 @@ def _digest(known: KnownFile | None) -> bytes | None:
 
 
 def _remove_gone(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
-    """Forgets files that are no longer there; renamed ones come back under their new name."""
+    """Removes files that no longer exist; renamed files are added under their new name."""
     if gone:
         with transaction(connection):
             _remove(connection, gone, tally)
 
 
 def _remove(connection: sqlite3.Connection, gone: Sequence[int], tally: _Tally) -> None:
-    """Forgets files, inside the caller's transaction."""
+    """Removes files, inside the caller's transaction."""
     if not gone:
         return
     dead = [chunk for file_id in gone for chunk in remove_file(connection, file_id)]

@@ -1,4 +1,4 @@
-"""Files → all that the memory keeps of them, but for their ids; a worker process can do it."""
+"""Prepares files for the memory, except for their ids; a worker process can do it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Request:
 
     Attributes:
         root: the project's folder.
-        files: each with the digest that the memory knows of it, None for a new one.
+        files: each with the digest that the memory has of it, None for a new file.
     """
 
     root: str
@@ -61,10 +61,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedFile:
-    """A file that was read and cut.
+    """A file that was read and cut into chunks.
 
     Attributes:
-        found: size and time as they were when it was read; the time is `UNSURE` where it may change unseen.
+        found: size and time when it was read; the time is `UNSURE` if the file may change without a new time.
         text: compressed, see `packed_text`.
         note: why it has no chunks, or how it was cut; "" for an ordinary file.
     """
@@ -79,11 +79,11 @@ class PreparedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBatch:
-    """What became of a request's files.
+    """The result of a request.
 
     Attributes:
-        same: those whose content the memory has already.
-        segment: the index of the changed files' chunks, in their order.
+        same: files whose content the memory already has.
+        segment: the index of the changed files' chunks, in order.
     """
 
     changed: tuple[PreparedFile, ...]
@@ -93,7 +93,7 @@ class PreparedBatch:
 
 
 def prepare(request: Request) -> PreparedBatch:
-    """Reads files and cut them. One that cannot be indexed counts as changed, without chunks, so its old ones go."""
+    """Reads and cuts files. A file that cannot be indexed counts as changed, without chunks: its old ones go."""
     changed: list[PreparedFile] = []
     same: list[FoundFile] = []
     skipped: list[SkippedFile] = []
@@ -131,12 +131,12 @@ def prepare(request: Request) -> PreparedBatch:
 
 
 def content_digest(content: bytes) -> bytes:
-    """Returns what the memory knows a file's content by."""
+    """Returns the hash by which the memory knows a file's content."""
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
-    """A file's content with the size and time that belong to it, also while somebody writes to it."""
+    """Returns a file's content with the size and time that belong to it, even while another process writes it."""
     for _ in range(READ_ATTEMPTS):
         with open(open_regular(f"{root}/{file.path}", follow=False), "rb") as opened:  # noqa: PTH123 - ten times as fast as by Path
             before, at = os.fstat(opened.fileno()), time.time_ns()
@@ -151,7 +151,7 @@ def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
 
 
 def _skip_reason(path: str, content: bytes) -> str:
-    """Why a file is not indexed, "" where it is."""
+    """Returns why a file is not indexed; "" if it is."""
     if len(content) > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES // 1000} kB"
     if not content.startswith(_WIDE_MARKS) and not is_text(content):
@@ -162,13 +162,13 @@ def _skip_reason(path: str, content: bytes) -> str:
 
 
 def _decoded(content: bytes) -> str:
-    """A file's text: UTF-8, unless a mark at its start says that it is UTF-16 or UTF-32."""
+    """Returns a file's text: UTF-8, unless a byte order mark says UTF-16 or UTF-32."""
     encodings = (name for mark, name in _MARKS if content.startswith(mark))
     return content.decode(next(encodings, "utf-8"), errors="replace")
 
 
 def indexed_chunk(path: str, chunk: Chunk) -> IndexedChunk:
-    """What the index needs of a chunk of a file."""
+    """Returns the input of the index for a chunk of a file."""
     return IndexedChunk(
         body=Counter(terms(chunk.content)),
         path=path_frequencies(path),

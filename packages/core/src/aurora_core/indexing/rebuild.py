@@ -1,4 +1,4 @@
-"""A new memory.db in place of a damaged one: made again from the files, with what can still be read of the old."""
+"""Replaces a damaged memory.db: built again from the files, with what can still be read of the old one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DAMAGE = (sqlite3.DatabaseError, zlib.error, UnicodeDecodeError, json.JSONDecod
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Salvage:
-    """What no file of the project holds.
+    """Accesses and answers of a damaged database, which no file of the project contains.
 
     Attributes:
         accesses: rows of the accesses table.
@@ -33,7 +33,7 @@ class Salvage:
 
 
 def salvage(database: Path) -> Salvage:
-    """Reads what can still be read of a database that may be damaged or missing; it is not changed."""
+    """Reads what is readable of a database that may be damaged or missing; does not change it."""
     accesses: list[tuple[str, int, float, str]] = []
     reasonings: list[Reasoning] = []
     if database.exists():
@@ -72,9 +72,9 @@ def _is_whole(reasoning: Reasoning) -> bool:
 
 
 def replace_database(fresh: Path, database: Path) -> None:
-    """Puts a finished database in the place of another in one step.
+    """Puts a finished database in the place of another atomically.
 
-    The old one's log goes first: it must never be taken for the new one's.
+    The old one's log is removed first, so that it is never taken for the new one's.
     """
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Which files of a project are worth indexing: what git tracks, and what it does not ignore.
+"""Finds the files of a project worth indexing: those that git tracks, and those that it does not ignore.
 
-In a git repository git itself is asked. Elsewhere, or where it gives no answer in time, folders are walked and
-`.gitignore` files are read here.
+In a git repository git is asked. Elsewhere, or if git gives no answer in time, folders are walked and `.gitignore`
+files are read here.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class FoundFile:
     Attributes:
         path: from the project's root, with forward slashes.
         size: bytes.
-        mtime_ns: last change, nanoseconds since 1970.
+        mtime_ns: time of the last change, nanoseconds since 1970.
     """
 
     path: str
@@ -93,22 +93,22 @@ Entry = FoundFile | SkippedFile | LeftOut
 
 
 def walk(root: Path, below: str = "", exclude: Sequence[str] = ()) -> Iterator[Entry]:
-    """Files of a project in a stable order, those of one sub-folder or one file only if `below` names it.
+    """Returns the files of a project in a stable order; those of one folder or file only if `below` names it.
 
-    Links are not followed, so nothing outside the root is reached and no loop can arise.
+    Links are not followed, so that nothing outside the root is reached and no loop can arise.
     """
     below = below.strip("/")
     return walk_paths(root, [below] if below else (), exclude)
 
 
 def walk_paths(root: Path, paths: Sequence[str], exclude: Sequence[str] = ()) -> Iterator[Entry]:
-    """Files of a project at or below some paths from its root, of the whole project if there are none; see `walk`."""
+    """Yields the files of a project at or below some paths, of the whole project if there are none; see `walk`."""
     walker = _Walker(root=root, own=enclosing_repository(root), rules=read_rules(exclude), real={"": True})
     yield from walker.entries("", paths, 0)
 
 
 def found_file(root: Path, path: str) -> FoundFile | None:
-    """Looks at one file; None if it is none, a link, or too large."""
+    """Looks at one file; returns None if it does not exist, is a link or is too large."""
     try:
         status = os.lstat(f"{root}/{path}")
     except (OSError, ValueError):
@@ -119,12 +119,12 @@ def found_file(root: Path, path: str) -> FoundFile | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Walker:
-    """One walk.
+    """A walk of a project.
 
     Attributes:
         own: the repository that the root is checked out from.
-        rules: what the configuration excludes.
-        real: by folder, whether it is one, and no link.
+        rules: the patterns that the configuration excludes.
+        real: by folder, True if it is a folder and not a link.
     """
 
     root: Path
@@ -133,7 +133,7 @@ class _Walker:
     real: dict[str, bool]
 
     def entries(self, top: str, paths: Sequence[str], depth: int) -> Iterator[Entry]:
-        """Entries below the top of a repository, or of a project without one.
+        """Yields the entries below the top of a repository, or of a project without one.
 
         Args:
             top: from the root; "" for the root itself.
@@ -149,7 +149,7 @@ class _Walker:
             yield from self._ignored_by_git(top)
 
     def _asked_git(self, top: str, paths: Sequence[str]) -> dict[str, bool] | None:
-        """Paths from the root that git lists, and whether it tracks them; None where it cannot be asked."""
+        """Returns the paths that git lists and whether it tracks each; None if git cannot be asked."""
         folder = self.root / top if top else self.root
         limits = [self._outermost(path, top).removeprefix(f"{top}/" if top else "") for path in paths]
         limits = [limit for limit in limits if limit and limit != top]
@@ -171,7 +171,7 @@ class _Walker:
         return listed if listed or paths or (folder / ".git").exists() else None
 
     def _outermost(self, path: str, top: str) -> str:
-        """A path, or the first repository below the top that it lies in: git looks into none but its own."""
+        """Returns a path, or the first repository below the top around it: git lists no files of inner ones."""
         parts = path.split("/")
         start = top.count("/") + 1 if top else 0
         for end in range(start + 1, len(parts) + 1):
@@ -203,7 +203,7 @@ class _Walker:
     def _inner_repository(
         self, path: str, name: str, paths: Sequence[str], *, tracked: bool, depth: int
     ) -> Iterator[Entry]:
-        """A submodule or a clone is part of the project; a further checkout of the same code is not."""
+        """Yields a submodule or a clone, which is part of the project; not a further checkout of the same code."""
         if self._is_other_checkout(path):
             yield LeftOut(path=_shown(f"{path}/"), reason=OTHER_CHECKOUT)
         elif reason := _folder_reason([name], tracked=tracked):
@@ -213,7 +213,7 @@ class _Walker:
             yield from self.entries(path, inner, depth + 1)
 
     def _excluded(self, path: str, *, folder: bool) -> str:
-        """Whether the configuration leaves a path out, by itself or by a folder that it lies in."""
+        """Returns the reason if the configuration excludes a path or a folder that contains it; "" if not."""
         if not self.rules.patterns:
             return ""
         parts = path.split("/")
@@ -221,7 +221,7 @@ class _Walker:
         return EXCLUDED if above or self.rules.ignored(path, folder=folder) else ""
 
     def _is_real(self, folder: str) -> bool:
-        """Whether a listed folder is one of this project's: no link, and no worktree whose repository git misses."""
+        """Returns True if a listed folder is this project's: no link, and no other checkout of its code."""
         if folder not in self.real:
             full = f"{self.root}/{folder}"
             self.real[folder] = (
@@ -236,7 +236,7 @@ class _Walker:
         return linked is not None and _is_known(linked.common_dir, self.root, self.own)
 
     def _ignored_by_git(self, top: str) -> Iterator[LeftOut]:
-        """What git ignores; whole folders are one entry."""
+        """Yields the paths that git ignores; whole folders are one entry."""
         answer = run_git(
             self.root / top if top else self.root,
             *("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"),
@@ -253,14 +253,14 @@ class _Walker:
 
 
 def _is_known(common_dir: Path, root: Path, own: Path | None) -> bool:
-    """Whether a worktree's repository is the project's own, lies in the project, or is gone."""
+    """Returns True if a worktree's repository is the project's own, lies in the project, or is gone."""
     if not common_dir.is_dir() or (own is not None and common_dir.resolve() == own.resolve()):
         return True
     return common_dir.resolve().is_relative_to(root)
 
 
 def _folder_reason(folders: Sequence[str], *, tracked: bool) -> str:
-    """Why what lies in these folders is left out; "" if it is not."""
+    """Returns why files in these folders are left out; "" if they are not."""
     for folder in folders:
         if folder in TOOL_FOLDERS:
             return f"is a tool's own: {folder}/"
@@ -285,7 +285,7 @@ def _judged(path: str, name: str, status: os.stat_result) -> Entry:
 
 
 def _walked(root: Path, top: str, paths: Sequence[str], excluded: IgnoreRules) -> Iterator[Entry]:
-    """Entries below a folder, by the rules of its ignore files."""
+    """Yields the entries below a folder, by the rules of its ignore files."""
     rules: tuple[IgnoreRules, ...] = (excluded,) if excluded.patterns else ()
     at_top = f"{root}/{top}" if top else str(root)
     rules, complaints = _with_rules_of(f"{at_top}/.git/info/exclude", top, rules)
@@ -331,7 +331,7 @@ def _on_the_way(path: str, below: str) -> bool:
 
 
 def _reason(path: str, name: str, rules: Sequence[IgnoreRules], *, root: Path, folder: bool) -> str:
-    """Why an entry of a walked folder is left out; "" if it is not."""
+    """Returns why an entry of a walked folder is left out; "" if it is not."""
     if folder and (reason := _folder_reason([name], tracked=False)):
         return reason
     # The innermost rule that says something decides, as in git.
@@ -362,7 +362,7 @@ def _is_source(name: str) -> bool:
 def _with_rules_of(
     file: str, base: str, outer: tuple[IgnoreRules, ...]
 ) -> tuple[tuple[IgnoreRules, ...], tuple[SkippedFile, ...]]:
-    """The rules with those of an ignore file, if it is there; and what is wrong with it."""
+    """Returns the rules with those of an ignore file, if it exists, and its errors."""
     path = _shown(f"{base}/{Path(file).name}".lstrip("/"))
     try:
         content = read_regular(file, MAX_IGNORE_BYTES, follow=False)
@@ -382,12 +382,12 @@ def _shown(path: str) -> str:
 
 
 def is_text(content: bytes) -> bool:
-    """Whether bytes are text; a NUL among the first ones says no, as git has it."""
+    """Returns True if bytes are text; like git, False if one of the first is NUL."""
     return b"\0" not in content[:8000]
 
 
 def is_generated(content: bytes) -> bool:
-    """Whether a file says in its first lines that a program wrote it."""
+    """Returns True if a file's first lines say that a program wrote it."""
     head = content[:600]
     return any(mark in head for mark in _GENERATED_MARKS)
 
@@ -396,7 +396,7 @@ _SCRIPT: Final = re.compile(r"\.[cm]?[jt]sx?$")
 
 
 def is_minified(path: str, content: bytes) -> bool:
-    """Whether a script has the long lines that only a program writes."""
+    """Returns True if a script has lines so long that only a program writes them."""
     return (
         len(content) > 2 * _MINIFIED_LINE
         and _SCRIPT.search(path) is not None

@@ -1,7 +1,7 @@
-"""Processes that prepare files on all cores.
+"""Worker processes that prepare files on all cores.
 
 They are started with the interpreter alone and not by `multiprocessing`, which would import the caller's main module
-again in each of them. A worker lives as long as its input is open, so none outlives a killed indexer.
+again in each of them. A worker ends when its input is closed, so none stays after a killed indexer.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _LENGTH_BYTES: Final = 8
 
 
 class _WorkerDiedError(Exception):
-    """A worker ended before it had answered."""
+    """A worker ended before it answered."""
 
 
 class _ClosedError(Exception):
-    """Nobody waits for an answer any more."""
+    """The worker is closed: no caller waits for an answer."""
 
 
 def serve() -> None:
-    """Answers requests from the standard input until it ends; the body of a worker."""
+    """Answers requests from standard input until it ends; the main loop of a worker."""
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -56,14 +56,14 @@ def _send(stream: IO[bytes], message: bytes) -> None:
 
 
 def _receive(stream: IO[bytes]) -> bytes | None:
-    """The next message; None at the end, whole or torn."""
+    """Returns the next message; None at the end of the input, also in the middle of a message."""
     length = stream.read(_LENGTH_BYTES)
     message = stream.read(int.from_bytes(length, "little"))
     return message if len(length) == _LENGTH_BYTES and len(message) == int.from_bytes(length, "little") else None
 
 
 class _Worker:
-    """One worker process, started when it is first asked, and again after it died; never after it was closed."""
+    """A worker process, started on its first request and again after it died; never after it was closed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -101,22 +101,22 @@ class _Worker:
                 self._process = None
 
     def close(self) -> None:
-        """Ends the process; the thread that waits for it gives up."""
+        """Kills the process; the thread that waits for its answer stops waiting."""
         with self._lock:
             self._closed = True
             if self._process is not None:
                 self._process.kill()
 
     def reap(self) -> None:
-        """Waits for the end of what `close` has killed."""
+        """Waits for the end of a process that `close` killed."""
         self._end()
 
 
 def _started() -> subprocess.Popen[bytes]:
     """Starts a worker that imports nothing from the folder that it runs in.
 
-    With -I neither that folder nor PYTHONPATH counts. The absolute places that this process looks in come after the
-    interpreter's own, so that a `json.py` in none of them can stand in for Python's.
+    With -I neither that folder nor PYTHONPATH counts. The absolute paths of this process come after the interpreter's
+    own, so that a `json.py` in one of them cannot replace Python's.
     """
     places = os.pathsep.join(place for place in sys.path if os.path.isabs(place))  # noqa: PTH117 - of texts
     command = [sys.executable, "-I", "-c", _START, places]
@@ -126,9 +126,9 @@ def _started() -> subprocess.Popen[bytes]:
 
 @contextmanager
 def workers(count: int) -> Iterator[Callable[[Iterable[Request]], Iterator[PreparedBatch]]]:
-    """A function that prepares requests with so many processes; none is left when the block ends.
+    """Yields a function that prepares requests in a number of processes; none is left when the block ends.
 
-    Batches come in the order of the requests. A file that its worker cannot survive is skipped and named.
+    Batches come in the order of the requests. A file that kills its worker is skipped and named.
     """
     local = threading.local()
     started: list[_Worker] = []
@@ -158,7 +158,7 @@ def _in_order(
     *,
     ahead: int,
 ) -> Iterator[PreparedBatch]:
-    """Answers in the order of the requests, a few of which are always under way."""
+    """Yields answers in the order of the requests, with a few requests always in progress."""
     pending: deque[Future[Sequence[PreparedBatch]]] = deque()
     for request in requests:
         pending.append(pool.submit(ask, request))
@@ -169,7 +169,7 @@ def _in_order(
 
 
 def _isolating_crashes(ask: Callable[[Request], PreparedBatch], request: Request) -> Sequence[PreparedBatch]:
-    """A request's batch; or several, where it had to be halved around a file that kills its worker."""
+    """Returns a request's batch, or several if it was halved around a file that kills its worker."""
     try:
         return [ask(request)]
     except _WorkerDiedError:

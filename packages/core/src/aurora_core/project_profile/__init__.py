@@ -1,5 +1,5 @@
-"""What a project is made of, found by reading its files.
+"""The profile of a project, found by reading its files.
 
-Languages, layout, entry points, and the commands that test, lint and build it; `aur init` writes them down and agents
-get them as context.
+Languages, layout, entry points, and the commands that test, lint and build it; `aur init` writes it down and agents
+get it as context.
 """

@@ -1,4 +1,4 @@
-"""Look at a project: one profile out of its file names and manifests."""
+"""Detects the profile of a project from its file names and manifests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["detect_profile"]
 
 
 def detect_profile(root: Path, files: Sequence[str]) -> ProjectProfile:
-    """Survey a project.
+    """Returns the profile of a project.
 
     Args:
         root: the project's folder.

@@ -1,4 +1,4 @@
-"""A project's profile as the Markdown of `.aurora/project.md`, for its user to edit and agents to read."""
+"""Writes a project's profile as the Markdown of `.aurora/project.md`, for its user to edit and agents to read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_ROWS: Final = 12
 
 
 def as_markdown(profile: ProjectProfile) -> str:
-    """Writes the profile as a short page."""
+    """Returns the profile as a short page."""
     return "\n".join(_lines(profile)) + "\n"
 
 

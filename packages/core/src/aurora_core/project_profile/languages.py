@@ -1,4 +1,4 @@
-"""File names to languages, folder names to what they usually hold."""
+"""The languages of file names, and the usual purposes of folder names."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ _BY_FOLDER: Final = {
 
 
 def count_languages(files: Iterable[str]) -> tuple[Language, ...]:
-    """Counts files by language, most first; files of no known language are left out."""
+    """Counts files by language, most frequent first; files of unknown languages are left out."""
     counts = Counter(filter(None, map(_language, files)))
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Language(name=name, files=count) for name, count in ranked)
 
 
 def describe_layout(files: Sequence[str]) -> tuple[Folder, ...]:
-    """Describes the folders at the top of the project, by name."""
+    """Describes the top folders of the project, by name."""
     inside: dict[str, list[str]] = {}
     for file in files:
         folder, slash, _ = file.partition("/")

@@ -1,4 +1,4 @@
-"""The files of a project: what git would track, or, without git, what is not plainly made by tools."""
+"""Lists the files of a project: those that git would track, or, without git, those not made by tools."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ PRUNED: Final = _TOOLS | _MADE
 
 
 def list_files(root: Path) -> list[str]:
-    """List files as paths with slashes relative to `root`, sorted; ignored ones are left out where git can tell."""
+    """Returns files as paths with slashes relative to `root`, sorted; without ignored ones if git can tell."""
     found = _by_git(root) or _by_walking(root)
     return sorted(file for file in found if not PRUNED.intersection(file.split("/")[:-1]))
 
 
 def _by_git(root: Path) -> list[str]:
-    """Returns nothing where there is no repository, no git, or where an outer repository ignores the folder."""
+    """Returns nothing without a repository or git, or if an outer repository ignores the folder."""
     answer = run_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", timeout_s=GIT_TIMEOUT_S)
     return [os.fsdecode(name) for name in answer.data.split(b"\0") if name] if answer and answer.complete else []
 

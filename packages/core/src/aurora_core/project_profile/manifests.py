@@ -1,4 +1,4 @@
-"""The manifests that a survey reads, in the order in which their commands are offered."""
+"""The manifests that a profile is read from, in the order in which their commands are offered."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Reader(Protocol):
     """Reads one manifest's text; a ValueError or configparser.Error says that it is malformed."""
 
     def __call__(self, text: str, source: str, /) -> ManifestFacts:
-        """Returns what the text tells; `source` is the manifest's name."""
+        """Returns the facts of a manifest; `source` is its name."""
         ...
 
 
 def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[ManifestFacts, ...], tuple[str, ...]]:
-    """Reads the manifests at the project's top.
+    """Reads the manifests at the top of the project.
 
     Returns:
         What each tells, and for each that could not be read "name: reason".
@@ -47,7 +47,7 @@ def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[ManifestFa
 
 
 def entry_files(files: Collection[str]) -> Iterator[EntryPoint]:
-    """Finds the files that start a program by convention."""
+    """Yields the files that start a program by convention."""
     for file in sorted(files):
         folder, _, name = file.rpartition("/")
         if name == "__main__.py" and folder and not _is_for_tests(folder):

@@ -1,4 +1,4 @@
-"""What the manifests of JavaScript, Rust, Go, the JVM and CMake tell."""
+"""Reads the manifests of JavaScript, Rust, Go, the JVM and CMake."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_TESTS: Final = re.compile(r"no test specified")
 
 
 def fixed_commands(**lines: str) -> Reader:
-    """Returns a reader for a manifest whose mere presence tells the commands, keyed by purpose."""
+    """Returns a reader for a manifest whose presence implies the commands, keyed by purpose."""
 
     def read(_: str, source: str) -> ManifestFacts:
         return ManifestFacts(
@@ -34,7 +34,7 @@ def fixed_commands(**lines: str) -> Reader:
 
 
 def read_package_json(text: str, source: str, *, files: Collection[str] = ()) -> ManifestFacts:
-    """Reads scripts and entry points; lock files among `files` tell the package manager.
+    """Reads scripts and entry points; lock files among `files` name the package manager.
 
     Raises:
         ValueError: the text is not a JSON object.
@@ -55,7 +55,7 @@ def read_package_json(text: str, source: str, *, files: Collection[str] = ()) ->
 
 
 def read_cargo(text: str, source: str) -> ManifestFacts:
-    """Reads binaries, and say cargo's usual commands.
+    """Reads binaries, and adds cargo's usual commands.
 
     Raises:
         ValueError: the text is not TOML.

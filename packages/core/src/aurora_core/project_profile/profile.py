@@ -1,4 +1,4 @@
-"""What a survey finds, as values."""
+"""The parts of a project's profile, as values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["EntryPoint", "Folder", "Language", "ManifestFacts", "ProjectCommand"
 
 
 class Purpose(StrEnum):
-    """What a project's own command is for."""
+    """The purpose of a project's command."""
 
     TEST = "test"
     LINT = "lint"
@@ -30,8 +30,8 @@ class Folder:
 
     Attributes:
         name: without a slash.
-        files: how many files it holds, at any depth.
-        holds: what such a folder usually is for, or its main language; empty where nothing tells.
+        files: number of files in it, at any depth.
+        holds: its usual purpose, or its main language; empty if neither is known.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPoint:
-    """A place where the project's programs start.
+    """An entry point of the project's programs.
 
     Attributes:
-        name: what a person types or imports.
+        name: the command or module name.
         target: the function or file behind it.
-        source: the file that says so.
+        source: the file that defines it.
     """
 
     name: str
@@ -56,7 +56,7 @@ class EntryPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectCommand:
-    """A command line that the project is tested, linted or built with, and the file that tells it."""
+    """A command that tests, lints or builds the project, and the file that defines it."""
 
     purpose: Purpose
     line: str
@@ -65,7 +65,7 @@ class ProjectCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestFacts:
-    """What one manifest tells."""
+    """The facts of one manifest."""
 
     entry_points: tuple[EntryPoint, ...] = ()
     commands: tuple[ProjectCommand, ...] = ()
@@ -73,13 +73,13 @@ class ManifestFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectProfile:
-    """What a project is made of.
+    """The profile of a project.
 
     Attributes:
-        languages: most files first.
-        layout: folders at the top, by name.
-        commands: the project's own recipes before what its language suggests.
-        unread: manifests that are there but could not be understood, each with the reason.
+        languages: most frequent first.
+        layout: top folders, by name.
+        commands: the project's own recipes before the usual commands of its language.
+        unread: manifests that could not be understood, each with the reason.
     """
 
     name: str

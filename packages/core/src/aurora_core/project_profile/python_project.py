@@ -1,4 +1,4 @@
-"""What pyproject.toml, setup.cfg, setup.py and manage.py tell."""
+"""Reads pyproject.toml, setup.cfg, setup.py and manage.py."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def read_setup_cfg(text: str, source: str) -> ManifestFacts:
 
 
 def read_setup_py(_: str, source: str) -> ManifestFacts:
-    """Says how such a package is built; the file itself is never run."""
+    """Returns the usual build command; the file itself is never run."""
     return ManifestFacts(commands=_one(Purpose.BUILD, _BUILD, source))
 
 
 def read_manage_py(_: str, source: str) -> ManifestFacts:
-    """Says how a Django site is started and tested."""
+    """Returns the usual commands that start and test a Django site."""
     return ManifestFacts(
         entry_points=(EntryPoint(name="python manage.py", target=source, source=source),),
         commands=_one(Purpose.TEST, "python manage.py test", source),

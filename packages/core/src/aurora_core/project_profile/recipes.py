@@ -1,4 +1,4 @@
-"""What Makefile, justfile, tox and nox offer: a project's own names for its commands."""
+"""Reads Makefile, justfile, tox and nox: a project's own names for its commands."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _NAMES: Final = {
 
 
 def read_makefile(text: str, source: str) -> ManifestFacts:
-    """Finds the targets that test, lint and build."""
+    """Returns the targets that test, lint and build."""
     return _recipes("make", _TARGET.findall(text), source)
 
 
 def read_justfile(text: str, source: str) -> ManifestFacts:
-    """Finds the recipes that test, lint and build."""
+    """Returns the recipes that test, lint and build."""
     return _recipes("just", _TARGET.findall(text), source)
 
 
 def read_tox(_: str, source: str) -> ManifestFacts:
-    """Says that tox runs the tests."""
+    """Returns the command that runs the tests by tox."""
     return ManifestFacts(commands=(ProjectCommand(purpose=Purpose.TEST, line="tox", source=source),))
 
 
 def read_noxfile(_: str, source: str) -> ManifestFacts:
-    """Says that nox runs the tests."""
+    """Returns the command that runs the tests by nox."""
     return ManifestFacts(commands=(ProjectCommand(purpose=Purpose.TEST, line="nox", source=source),))
 
 

@@ -1,8 +1,8 @@
-"""Settings in layers, each value with where it came from.
+"""Settings in layers, each value with its origin.
 
-Flags come before the environment (`AURORA_…`), that before the project's `.aurora/config.yaml`, that before the
-user's `aurora/config.yaml`, that before the defaults. What in a project's file can start a program or loosen a rule
-is left aside until the user trusts the project.
+Flags override the environment (`AURORA_…`), which overrides the project's `.aurora/config.yaml`, the user's
+`aurora/config.yaml` and the defaults. Settings of a project's file that can start a program or loosen a rule have no
+effect until the user trusts the project.
 """
 
 from __future__ import annotations
@@ -33,27 +33,28 @@ _Flat = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendConfig:
-    """An agent of the user's own: a known CLI, or any program that takes a prompt and answers on stdout.
+    """An agent that the user configures: a known CLI, or any program that takes a prompt and answers on stdout.
 
     Attributes:
-        kind: the name of a known CLI, "command" for any other program, or "model" for a direct call; whoever builds
-            agents checks it.
-        command: program and arguments; empty for the CLI that is found on PATH.
-        timeout_s: longest run in seconds; None leaves it to the policies.
-        env: variables set for it.
-        fallback: the agents that are asked when it fails, in order.
-        provider: whose limits it meets; None for the CLI's own, or shared with agents of the same command.
-        model: for tasks that name none; None leaves it to the agent.
-        args: more arguments of a known CLI.
-        permissive: whether a known CLI may use every tool unasked.
-        isolated: whether a known CLI gets configuration and sessions of its own for each task.
-        prompt: how a command takes its prompt: stdin, file or argument.
-        events: the known CLI whose events a command prints; "none" for plain text; checked as `kind`.
-        api: how a model is asked.
-        base_url: where; None for the provider's own address.
-        key: the name of the key for it; None for a server that wants none.
-        env_pass: names, or patterns of them, of further variables that it sees of the user's environment.
-        max_tokens: of a model's answer; None leaves it to us.
+        kind: the name of a CLI, "command" for any other program, or "model" for a direct call; checked when agents are
+            built.
+        command: program and arguments; empty for the CLI found on PATH.
+        timeout_s: time limit in seconds; None for the policies' limit.
+        env: variables set for the agent.
+        fallback: the fallback chain: agents that take over when it fails, in order.
+        provider: the account whose rate limits it shares; None for the CLI's own, or that of agents of the same
+            command.
+        model: model of tasks that name none; None for the agent's default.
+        args: additional arguments of a known CLI.
+        permissive: a known CLI may use every tool without asking.
+        isolated: a known CLI gets its own configuration and sessions for each task.
+        prompt: how a command receives its prompt: stdin, file or argument.
+        events: the CLI whose event format a command prints; "none" for plain text.
+        api: the API of a model.
+        base_url: address of the API; None for the provider's own.
+        key: name of the API key; None for a server without keys.
+        env_pass: names, or patterns of names, of further variables that the agent gets from the user's environment.
+        max_tokens: limit of a model's answer; None for the default.
     """
 
     kind: str
@@ -77,20 +78,20 @@ class BackendConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Every setting, resolved.
+    """Every setting with its effective value.
 
     Attributes:
-        tool: the agent for tasks that name none; None takes the first CLI that is found, else the local agent.
-        backends: the user's own agents by name.
-        max_concurrent: agents at once.
-        recovery: what is done about failed agents; whoever runs them knows and checks its fields.
+        tool: the agent of tasks that name none; None for the first CLI found, otherwise the local agent.
+        backends: the agents that the user configures, by name.
+        max_concurrent: number of agents at once.
+        recovery: recovery settings, unchecked: the spawner knows their fields.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
-        activation: how much earlier use counts in searches.
+        activation: preset of activation in searches.
         semantic_model: folder of an embedding model; None for searches by words alone.
-        env_pass: names, or patterns of them, of further variables that every agent sees of the user's environment.
-        share_answers: whether this project's answers may be found from the user's other projects that say so too.
-        untrusted: what the project's file says that has no effect, since the user does not trust it.
-        origins: by dotted key, where its value came from; keys at their defaults are not in it.
+        env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
+        share_answers: True if this project's answers may be found from the user's other projects that share theirs.
+        untrusted: settings of the project's file without effect, because the user does not trust them.
+        origins: origins of values by dotted key; without keys at their defaults.
     """
 
     tool: str | None
@@ -106,7 +107,7 @@ class Config:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
-        """Where a key's value came from: a file, `environment AURORA_…`, `flag`, or `default`."""
+        """Returns the origin of a key's value: a file, `environment AURORA_…`, `flag`, or `default`."""
         return self.origins.get(key, DEFAULT)
 
 
@@ -136,15 +137,15 @@ _SWITCH: Final[Mapping[str, bool]] = {"true": True, "1": True, "yes": True, "fal
 def load_config(
     project: Project | None, *, environ: Mapping[str, str], overrides: Mapping[str, object] = _NOTHING
 ) -> Config:
-    """Resolves every setting.
+    """Returns every setting with its effective value.
 
     Args:
-        environ: the environment; `AURORA_MEMORY_EXCLUDE` is a list with commas.
-        overrides: by dotted key, what flags said.
+        environ: the environment; `AURORA_MEMORY_EXCLUDE` is a comma-separated list.
+        overrides: values of flags, by dotted key.
 
     Raises:
-        ConfigError: a file or variable says something that cannot be meant; names file, line and field.
-        TrustStoreError: what the user has trusted cannot be read.
+        ConfigError: a file or variable has an invalid setting; names file, line and field.
+        TrustStoreError: the user's trust records cannot be read.
     """
     values: _Flat = {}
     origins: dict[str, str] = {}
@@ -160,7 +161,7 @@ def load_config(
 
 
 def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tuple[Claim, ...]]:
-    """The settings of a project's file that take effect, and what was left aside of the others."""
+    """Returns the settings of a project's file that take effect, and the untrusted claims."""
     found = _from_file(project.config_file)
     if not found:
         return found, ()
@@ -173,7 +174,7 @@ def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tu
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
-    """Lays one source's values over what is there; backends are joined by name."""
+    """Lays the values of one source over the existing ones; backends are merged by name."""
     for key, value in found.items():
         if key == "backends":
             assert isinstance(value, dict)
@@ -243,10 +244,10 @@ def _known(overrides: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def project_claims(project: Project) -> tuple[Claim, ...]:
-    """Returns what in a project's settings needs trust, trusted or not.
+    """Returns the claims of a project's settings, trusted or not.
 
     Raises:
-        ConfigError: the file says something that cannot be meant.
+        ConfigError: the file has an invalid setting.
     """
     found = _from_file(project.config_file)
     if not found:

@@ -1,4 +1,4 @@
-"""Which settings of a project's config.yaml take effect only once the user trusts the project."""
+"""The settings of a project's config.yaml that take effect only once the user trusts the project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["config_claims", "without_claims"]
 
 LOCAL_AGENT: Final = "local"
-"""The agent that changes nothing and sends nothing anywhere; anybody may choose it."""
+"""The agent that changes nothing and sends nothing anywhere; a project may choose it without trust."""
 _BACKEND: Final = "backends."
 
 
@@ -53,7 +53,7 @@ def _claim(name: str, *says: str) -> Claim:
 
 
 def _about_backend(backend: BackendFile) -> Iterator[str]:
-    """Says everything about an agent, one fact a line, what matters most first."""
+    """Yields all facts about an agent, one a line, most important first."""
     given = backend.model_dump(exclude_unset=True)
     yield f"kind: {given.pop('kind')}"
     if command := given.pop("command", None):

@@ -1,6 +1,6 @@
-"""The shape of config.yaml, and what is wrong with one that does not have it.
+"""The schema of config.yaml, and the errors of a file that does not follow it.
 
-Apart from `config`, because a project without settings should not wait for the library that checks them.
+It is separate from `config`, because a project without settings should not wait for pydantic.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _ONLY_FOR: Final = {
     "max_tokens": ("model",),
     "env_pass": ("command", _CLI),
 }
-"""Settings that not every kind of agent has; whoever builds the agents knows the kinds of CLIs."""
+"""Settings that only some kinds of agents have."""
 
 
 def _named_key(text: str) -> str:
-    """The name in `keys:NAME`; a key itself has no business in a file, nor in the message about it."""
+    """Returns the name in `keys:NAME`; refuses a key itself, which must not be in a file or in a message."""
     scheme, _, name = text.partition(":")
     if scheme != "keys" or not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name):
         raise PydanticCustomError(
@@ -58,7 +58,7 @@ def _named_key(text: str) -> str:
 
 
 def _without_secret(url: str) -> str:
-    """An address is shown in process lists and messages; who somebody is has no business in it."""
+    """Refuses credentials in an address, which process lists and messages show."""
     if "@" in url.split("://", 1)[1].split("/", 1)[0]:
         raise PydanticCustomError(
             "secret", "must hold no user or password; name a key instead, like `key: keys:openai`", {}
@@ -67,7 +67,7 @@ def _without_secret(url: str) -> str:
 
 
 class BackendFile(_Strict):
-    """One of the user's own agents, or their choices for a known one."""
+    """An agent that the user configures, or the user's choices for a known CLI."""
 
     kind: _Word
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
@@ -117,7 +117,7 @@ class _MemoryFile(_Strict):
 
 
 class _File(_Strict):
-    """The shape of config.yaml."""
+    """The schema of config.yaml."""
 
     tool: Annotated[str, Field(min_length=1)] | None = None
     backends: dict[str, BackendFile] = Field(default_factory=dict)
@@ -127,10 +127,10 @@ class _File(_Strict):
 
 
 def settings_in(source: YamlSource) -> dict[str, object]:
-    """The settings of a file, by dotted key.
+    """Returns the settings of a file, by dotted key.
 
     Raises:
-        ConfigError: something in it cannot be meant; names line and field.
+        ConfigError: a setting is invalid; names line and field.
     """
     try:
         parsed = _File.model_validate(source.value)
@@ -163,7 +163,7 @@ def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
 
 
 def suggestion(word: str, inside: tuple[int | str, ...]) -> str:
-    """The setting that was likely meant, or all that are known in a place."""
+    """Returns the setting that was probably meant, or all known settings of a section."""
     fields = _fields_inside(inside)
     close = get_close_matches(word, fields, n=1)
     return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(fields)}"

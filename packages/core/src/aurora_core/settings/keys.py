@@ -1,6 +1,6 @@
-"""Keys of model providers: found in the system's keyring, then in the project's `.env`, then in the environment.
+"""API keys of model providers: in the system's keyring, then in the project's `.env`, then in the environment.
 
-A key's value is only ever handed on; it is in no message, no representation and no file of ours.
+The value of a key is only passed on; it is in no message, no representation and no file that Aurora writes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 SERVICE: Final = "aurora"
-"""What our keys are kept under in the system's keyring."""
+"""The service name of Aurora's keys in the system's keyring."""
 MAX_ENV_BYTES: Final = 1_000_000
 WELL_KNOWN: Final = ("anthropic", "openai", "gemini", "openrouter", "deepseek", "groq", "mistral", "xai")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -40,24 +40,24 @@ _MORE_VARIABLES: Final = {"gemini": ("GOOGLE_API_KEY",), "anthropic": ("ANTHROPI
 
 
 class Ring(Protocol):
-    """A keyring: names and values of one service. Whatever it raises becomes a KeyStoreError."""
+    """A keyring: names and values of one service. Any error that it raises becomes a KeyStoreError."""
 
     def get_password(self, service_name: str, username: str) -> str | None:
-        """The value, None where there is none."""
+        """Returns a value; None if there is none."""
         ...
 
     def set_password(self, service_name: str, username: str, password: str) -> None:
-        """Keeps a value."""
+        """Stores a value."""
         ...
 
     def delete_password(self, service_name: str, username: str) -> None:
-        """Forgets a value."""
+        """Deletes a value."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundKey:
-    """A key that can be used.
+    """A key with its value.
 
     Attributes:
         source: "keyring", ".env NAME" or "environment NAME".
@@ -70,10 +70,10 @@ class FoundKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlace:
-    """Where a key is, without its value.
+    """The place of a key, without its value.
 
     Attributes:
-        source: as of `FoundKey`; None where it is nowhere.
+        source: as of `FoundKey`; None if the key was not found.
     """
 
     name: str
@@ -81,10 +81,10 @@ class KeyPlace:
 
 
 def check_key_name(name: str) -> str:
-    """Returns a name that a key can have.
+    """Returns a valid name of a key.
 
     Raises:
-        KeyStoreError: it cannot.
+        KeyStoreError: the name is not valid.
     """
     if not _NAME.fullmatch(name):
         raise KeyStoreError(
@@ -94,12 +94,12 @@ def check_key_name(name: str) -> str:
 
 
 def variables_of(name: str) -> tuple[str, ...]:
-    """The variables that a key may stand in: OPENAI_API_KEY for openai."""
+    """Returns the variables that may hold a key: OPENAI_API_KEY for openai."""
     return (f"{name.upper().replace('-', '_')}_API_KEY", *_MORE_VARIABLES.get(name, ()))
 
 
 def keys_in_file(path: Path) -> dict[str, str]:
-    """Returns the keys of a `.env` by the variables that they stand in; nothing else of it is ever used."""
+    """Returns the keys of a `.env` by variable; no other variable of the file is ever used."""
     assignments = _file_assignments(path)
     return {name: value for name, value in assignments.items() if value and _is_key_variable(name)}
 
@@ -122,12 +122,12 @@ def system_ring() -> Ring | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyStore:
-    """Where one user's keys are looked for.
+    """Finds and stores the keys of one user.
 
     Attributes:
-        ring: None where the system has none.
+        ring: None if the system has no keyring.
         env_file: the project's `.env`; None without a project.
-        names_file: remembers the names, which keyrings do not tell; None keeps no names.
+        names_file: the file that remembers the names, which keyrings do not list; None remembers none.
     """
 
     ring: Ring | None
@@ -136,11 +136,11 @@ class KeyStore:
     names_file: Path | None = None
 
     def find(self, name: str) -> FoundKey:
-        """Finds a key.
+        """Returns a key with its value.
 
         Raises:
-            UnknownKeyError: it is nowhere.
-            KeyStoreError: the name cannot be one.
+            UnknownKeyError: the key was not found.
+            KeyStoreError: the name is not valid.
         """
         check_key_name(name)
         trouble = ""
@@ -157,10 +157,10 @@ class KeyStore:
         raise UnknownKeyError(name, variables_of(name), trouble)
 
     def keep(self, name: str, value: str) -> None:
-        """Keeps a key in the keyring.
+        """Stores a key in the keyring.
 
         Raises:
-            KeyStoreError: there is no keyring, it refuses, or the value cannot be a key.
+            KeyStoreError: there is no keyring, it refuses, or the value is not valid.
         """
         check_key_name(name)
         if not value or not value.isprintable() or " " in value:
@@ -174,7 +174,7 @@ class KeyStore:
         self._remember({*self._names(), name})
 
     def forget(self, name: str) -> bool:
-        """Forgets a key of the keyring; returns whether there was one."""
+        """Removes a key from the keyring; returns False if there was none."""
         check_key_name(name)
         there = self._in_ring(name) is not None
         if there:
@@ -183,7 +183,7 @@ class KeyStore:
         return there
 
     def places(self) -> tuple[KeyPlace, ...]:
-        """Where each key is: the well-known ones, and those that were ever set."""
+        """Returns the place of each key: the well-known ones, and those that were ever stored."""
         return tuple(self._place(name) for name in dict.fromkeys((*WELL_KNOWN, *sorted(self._names()))))
 
     def _place(self, name: str) -> KeyPlace:
@@ -240,7 +240,7 @@ def _file_assignments(path: Path) -> dict[str, str]:
 
 
 def _assignments(text: str) -> Iterator[tuple[str, str]]:
-    """The variables of a `.env`: `NAME=value`, quoted or not, with or without `export`."""
+    """Yields the variables of a `.env`: `NAME=value`, quoted or not, with or without `export`."""
     for line in text.splitlines():
         match = _LINE.match(line)
         if match is None:

@@ -1,4 +1,4 @@
-"""A YAML file as plain data, with the line of everything in it."""
+"""Reads a YAML file as plain data, with the line of every value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Place = tuple[int | str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YamlSource:
-    """A file that was read.
+    """A YAML file that was read.
 
     Attributes:
         value: a mapping; empty for an empty file.
@@ -31,7 +31,7 @@ class YamlSource:
     lines: Mapping[_Place, int]
 
     def line_of(self, place: Sequence[int | str]) -> int | None:
-        """The line of a place, or of the nearest thing around it."""
+        """Returns the line of a place, or of the nearest place around it."""
         for end in range(len(place), -1, -1):
             if line := self.lines.get(tuple(place[:end])):
                 return line
@@ -39,10 +39,10 @@ class YamlSource:
 
 
 def read_yaml(path: Path) -> YamlSource | None:
-    """Reads a file; None where there is none.
+    """Reads a file; returns None if it does not exist.
 
     Raises:
-        ConfigError: it cannot be read, is no YAML, or holds no mapping.
+        ConfigError: the file cannot be read, is not YAML, or holds no mapping.
     """
     try:
         document = read_plain_yaml(path)

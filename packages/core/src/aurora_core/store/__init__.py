@@ -1,1 +1,1 @@
-"""memory.db: its schema, and the rows of files, chunks and accesses."""
+"""memory.db: its schema, and its rows of files, chunks and accesses."""

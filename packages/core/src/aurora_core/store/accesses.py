@@ -1,4 +1,4 @@
-"""Accesses of symbols, and earlier answers, in the database."""
+"""The accesses of symbols in the database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["last_symbols", "read_histories", "record_accesses", "restore_accesse
 
 
 def symbol_of(file: str, name: str) -> str:
-    """The key of a symbol's history: it survives an edit of the code."""
+    """Returns the key of a symbol's history, which an edit of the code keeps."""
     return f"{file}::{name}"
 
 
 def record_accesses(connection: sqlite3.Connection, symbols: Iterable[str], now: float) -> None:
-    """Notes one access of each symbol, inside the caller's transaction."""
+    """Records one access of each symbol, inside the caller's transaction."""
     wanted = set(symbols)
     known = read_histories(connection, wanted)
     for symbol in wanted:
@@ -32,7 +32,7 @@ def record_accesses(connection: sqlite3.Connection, symbols: Iterable[str], now:
 
 
 def last_symbols(connection: sqlite3.Connection, *, since: float, limit: int) -> list[str]:
-    """The symbols that were used last, after a time in Unix seconds, newest first."""
+    """Returns the symbols used last, after a time in Unix seconds, newest first."""
     rows = connection.execute(
         "SELECT symbol FROM accesses WHERE last_at >= ? ORDER BY last_at DESC, symbol LIMIT ?", (since, limit)
     )
@@ -40,7 +40,7 @@ def last_symbols(connection: sqlite3.Connection, *, since: float, limit: int) ->
 
 
 def restore_accesses(connection: sqlite3.Connection, rows: Iterable[tuple[str, int, float, str]]) -> None:
-    """Puts (symbol, total, first_at, recent) of another database in place, inside the caller's transaction."""
+    """Inserts (symbol, total, first_at, recent) of another database, inside the caller's transaction."""
     connection.executemany(
         """INSERT OR REPLACE INTO accesses (symbol, total, first_at, recent, last_at)
            VALUES (?1, ?2, ?3, ?4, coalesce(json_extract(?4, '$[#-1]'), ?3))""",
@@ -49,7 +49,7 @@ def restore_accesses(connection: sqlite3.Connection, rows: Iterable[tuple[str, i
 
 
 def read_histories(connection: sqlite3.Connection, symbols: Iterable[str]) -> dict[str, AccessHistory]:
-    """Histories of many symbols; those that were never used are left out."""
+    """Returns the histories of symbols; symbols that were never used are left out."""
     wanted = tuple(set(symbols))
     marks = ",".join("?" * len(wanted))
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""memory.db: how it is opened, and how its failures are named."""
+"""Opens memory.db and translates its errors."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _making: Final = threading.Lock()
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Opens the database, made and migrated where needed. Readers never wait for a writer (WAL).
+    """Opens the database; creates and migrates it if needed. Readers never wait for a writer (WAL).
 
-    On a disk that cannot be written it is opened for reading.
+    On a read-only disk it is opened for reading.
 
     Args:
-        read_only: it must be there, and nothing will be written.
+        read_only: the database must exist, and nothing is written.
 
     Raises:
-        StoreError: it cannot be opened, or a newer Aurora wrote it.
-        StoreCorruptError: it is damaged.
+        StoreError: the database cannot be opened, or a newer Aurora wrote it.
+        StoreCorruptError: the database is damaged.
     """
     writable = os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
     if path.exists() and not writable:
@@ -76,13 +76,13 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
-    """Makes the file for its owner alone, before SQLite does so for everybody; its log takes over the mode.
+    """Creates the file for its owner alone, before SQLite creates it for all; its log takes over the mode.
 
-    A process that closes a descriptor of a database gives up all locks that its connections hold on it, so that no
-    thread may connect between the two system calls.
+    A process that closes a descriptor of a database releases all locks that its connections hold on it, so no thread
+    may connect between the two system calls.
 
     Raises:
-        StoreError: it cannot be made, or is a link: a clone could have one that leads anywhere.
+        StoreError: the file cannot be created, or is a link: a clone could contain a link that leads anywhere.
     """
     if path.is_symlink():
         raise StoreError(path, "is a link; put the file itself in its place, or delete it")
@@ -95,7 +95,7 @@ def _make_private(path: Path) -> None:
 
 
 def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
-    """Opens a database; one that nobody can be writing to (immutable) needs no files of SQLite beside it."""
+    """Opens a database; if no other process can be writing to it (immutable), without files beside it."""
     log = path.with_name(f"{path.name}-wal")
     if "immutable" in how and log.exists() and log.stat().st_size:
         raise StoreError(path, "has changes in its log and cannot be written; search once where it can be")
@@ -117,26 +117,26 @@ def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
 
 
 def is_read_only(connection: sqlite3.Connection) -> bool:
-    """Whether the database lies where it cannot be written."""
+    """Returns True if the database cannot be written where it lies."""
     return bool(connection.execute("PRAGMA query_only").fetchone()[0])
 
 
 def bump_generation(connection: sqlite3.Connection) -> None:
-    """Tells readers that what they keep of the index is old; inside the caller's transaction."""
+    """Invalidates what readers cache of the index; inside the caller's transaction."""
     connection.execute(
         "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1"
     )
 
 
 def generation(connection: sqlite3.Connection) -> int:
-    """How often the index was changed so far."""
+    """Returns the number of changes of the index."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
     return int(row[0]) if row else 0
 
 
 @contextmanager
 def translating_sqlite_errors(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into the package's own."""
+    """Translates SQLite's errors into this package's errors."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -149,7 +149,7 @@ def translating_sqlite_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def translating_errors(path: Path) -> Iterator[None]:
-    """As `translating_sqlite_errors`; and values that cannot be what was written there mean damage."""
+    """Translates errors as `translating_sqlite_errors`; impossible stored values are reported as damage."""
     try:
         with translating_sqlite_errors(path):
             yield
@@ -160,7 +160,7 @@ def translating_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """All reads inside see one state of the database; errors as of `translating_errors`."""
+    """Gives all reads inside one snapshot of the database; errors as of `translating_errors`."""
     with translating_errors(path):
         connection.execute("BEGIN")
         try:
@@ -172,7 +172,7 @@ def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of what happens inside, or nothing; one writer at a time."""
+    """Commits everything inside together, or nothing; one writer at a time."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

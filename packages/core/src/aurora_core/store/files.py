@@ -49,7 +49,7 @@ class KnownFile:
     """A file as it was indexed.
 
     Attributes:
-        digest: of its bytes.
+        digest: hash of its bytes.
     """
 
     id: int
@@ -60,7 +60,7 @@ class KnownFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkRow:
-    """A chunk as its row holds it; its text is its file's."""
+    """A chunk as its row stores it; its text is part of its file's text."""
 
     kind: ChunkKind
     symbol_type: SymbolType
@@ -71,7 +71,7 @@ class ChunkRow:
 
     @classmethod
     def of(cls, chunk: Chunk) -> ChunkRow:
-        """What a chunk's row says of it."""
+        """Returns the row of a chunk."""
         return cls(
             kind=chunk.kind,
             symbol_type=chunk.symbol_type,
@@ -99,7 +99,7 @@ class StoredChunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedChunk:
-    """A chunk's place and nature; commits counts those that changed its file."""
+    """A chunk's position and type, without its text; commits counts the commits that changed its file."""
 
     file_id: int
     file: str
@@ -110,7 +110,7 @@ class DescribedChunk:
 
 
 def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, KnownFile]:
-    """Every indexed file of the project by path, or those below a path; earlier answers are not among them."""
+    """Returns the indexed files of the project by path, or those below a path; without earlier answers."""
     select = "SELECT path, id, digest, size, mtime_ns FROM files WHERE path NOT LIKE ?"
     values = [f"{REASONING_FOLDER}%"]
     if below:
@@ -125,7 +125,7 @@ def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, Kn
 
 
 def known_file(connection: sqlite3.Connection, path: str) -> KnownFile | None:
-    """One indexed file; None where it is not known."""
+    """Returns an indexed file; None if it is not known."""
     row = connection.execute("SELECT id, digest, size, mtime_ns FROM files WHERE path = ?", (path,)).fetchone()
     return row and KnownFile(id=row[0], digest=row[1], size=row[2], mtime_ns=row[3])
 
@@ -141,13 +141,13 @@ def put_file(
     note: str = "",
     chunks: Sequence[ChunkRow],
 ) -> tuple[int, range]:
-    """Adds a file with its chunks; returns its id and theirs, in their order.
+    """Adds a file with its chunks; returns its id and the chunks' ids, in order.
 
-    A file that was there keeps its id; its old chunks must have been removed.
+    A known file keeps its id; its old chunks must have been removed.
 
     Args:
         text: see `packed_text`.
-        note: why it has no chunks, or how it was cut.
+        note: why the file has no chunks, or how it was cut.
     """
     (file_id,) = connection.execute(
         """INSERT INTO files (path, digest, size, mtime_ns, text, note) VALUES (?, ?, ?, ?, ?, ?)
@@ -181,12 +181,12 @@ def put_file(
 
 
 def packed_text(text: str) -> bytes:
-    """A text as `put_file` takes it."""
+    """Returns a text compressed, as `put_file` takes it."""
     return zlib.compress(text.encode(), 6)
 
 
 def unpacked(packed: bytes, limit: int = MAX_TEXT_BYTES) -> bytes:
-    """What `packed_text` and the like have compressed.
+    """Returns the content that `packed_text` and its like have compressed.
 
     Raises:
         zlib.error: it is damaged, or longer than anything that is kept.
@@ -201,26 +201,26 @@ def unpacked(packed: bytes, limit: int = MAX_TEXT_BYTES) -> bytes:
 
 
 def touch_file(connection: sqlite3.Connection, path: str, size: int, mtime_ns: int) -> None:
-    """Notes that a file was written again with the same content."""
+    """Records that a file was written again with the same content."""
     connection.execute("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
 
 
 def remove_chunks(connection: sqlite3.Connection, file_id: int) -> list[int]:
-    """Removes a file's chunks; returns their ids, which the index must forget too."""
+    """Removes a file's chunks; returns their ids, which the index must remove too."""
     ids = [row[0] for row in connection.execute("SELECT id FROM chunks WHERE file_id = ?", (file_id,))]
     connection.execute("DELETE FROM chunks WHERE file_id = ?", (file_id,))
     return ids
 
 
 def remove_file(connection: sqlite3.Connection, file_id: int) -> list[int]:
-    """Removes a file and its chunks; returns the chunks' ids, which the index must forget too."""
+    """Removes a file and its chunks; returns the chunks' ids, which the index must remove too."""
     ids = remove_chunks(connection, file_id)
     connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
     return ids
 
 
 def file_text(connection: sqlite3.Connection, path: str) -> str | None:
-    """A file's text as it was indexed; None where it is not known."""
+    """Returns a file's text as indexed; None if the file is not known."""
     row = connection.execute("SELECT text FROM files WHERE path = ?", (path,)).fetchone()
     return unpacked(row[0]).decode() if row else None
 
@@ -232,13 +232,13 @@ def file_note(connection: sqlite3.Connection, path: str) -> str | None:
 
 
 def chunks_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, StoredChunk]:
-    """Chunks with their text; ids that are gone are left out."""
+    """Returns chunks with their text; ids that no longer exist are left out."""
     marks = ",".join("?" * len(ids))
     return _stored(connection, f"chunks.id IN ({marks})", ids)
 
 
 def described_chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, DescribedChunk]:
-    """Chunks without the cost of their text; ids that are gone are left out."""
+    """Returns chunks without the cost of their text; ids that no longer exist are left out."""
     marks = ",".join("?" * len(ids))
     rows = connection.execute(
         f"""SELECT chunks.id, file_id, files.path, name, kind, symbol_type, coalesce(commits, 0)
@@ -261,7 +261,7 @@ def described_chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict
 
 
 def file_ids(connection: sqlite3.Connection, paths: Collection[str]) -> list[int]:
-    """Ids of files, ascending; paths that are not known are left out."""
+    """Returns the ids of files, ascending; unknown paths are left out."""
     marks = ",".join("?" * len(paths))
     rows = connection.execute(
         f"SELECT id FROM files WHERE path IN ({marks}) ORDER BY id",  # noqa: S608 - marks only
@@ -271,7 +271,7 @@ def file_ids(connection: sqlite3.Connection, paths: Collection[str]) -> list[int
 
 
 def chunks_named(connection: sqlite3.Connection, short_name: str) -> dict[int, StoredChunk]:
-    """Chunks whose name ends in a component, in the order of their ids."""
+    """Returns the chunks whose name ends in a component, in the order of their ids."""
     return _stored(connection, "chunks.short_name = ?", (short_name,))
 
 
@@ -307,5 +307,5 @@ def _stored(connection: sqlite3.Connection, where: str, values: Iterable[object]
 
 
 def counts(connection: sqlite3.Connection) -> Mapping[str, int]:
-    """How many chunks there are of each kind."""
+    """Returns the number of chunks of each kind."""
     return dict(connection.execute("SELECT kind, count(*) FROM chunks GROUP BY kind ORDER BY kind"))

@@ -1,4 +1,4 @@
-"""What the last look at a whole project passed over, in the database."""
+"""The files that the last index of the whole project left out, in the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES: Final = 3
 
 
 def groups_of(found: Iterable[tuple[str, str]]) -> tuple[LeftOutGroup, ...]:
-    """Groups (path, reason) by reason, the most frequent first."""
+    """Groups (path, reason) by reason, most frequent first."""
     counts: dict[str, int] = defaultdict(int)
     examples: dict[str, list[str]] = defaultdict(list)
     for path, reason in found:
@@ -36,7 +36,7 @@ def _sorted(counts: Mapping[str, int], examples: Mapping[str, Sequence[str]]) ->
 
 
 def put_left_out(connection: sqlite3.Connection, groups: Iterable[LeftOutGroup]) -> None:
-    """Keeps what a look at the whole project passed over, in place of what an earlier one did."""
+    """Replaces the stored groups by those of a new index of the whole project."""
     connection.execute("DELETE FROM left_out")
     connection.executemany(
         "INSERT INTO left_out VALUES (?, ?, ?)",
@@ -45,7 +45,7 @@ def put_left_out(connection: sqlite3.Connection, groups: Iterable[LeftOutGroup])
 
 
 def read_left_out(connection: sqlite3.Connection) -> tuple[LeftOutGroup, ...]:
-    """What was passed over, and what was read and has no chunks, or is indexed as plain text."""
+    """Returns the files left out, those indexed without chunks, and those indexed as plain text, by reason."""
     counts: dict[str, int] = defaultdict(int)
     examples: dict[str, list[str]] = {}
     for reason, count, joined in connection.execute("SELECT reason, count, examples FROM left_out"):

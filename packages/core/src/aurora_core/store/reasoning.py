@@ -1,4 +1,4 @@
-"""Earlier answers in the database: each a file of its own that no walk ever yields, with one chunk."""
+"""Earlier answers in the database: each is a file of its own with one chunk, which no walk yields."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Reasoning:
     """An earlier answer.
 
     Attributes:
-        score: how good it was held to be, 0 to 1.
-        sources: places it rests on, as `file:line`.
+        score: quality when it was given, 0 to 1.
+        sources: places that support it, as `file:line`.
         run_id: the execution that gave it.
-        project: the folder it was given about; "" for the memory's own.
-        created_at: Unix seconds; None for now.
+        project: the folder that it is about; "" for the memory's own project.
+        created_at: Unix seconds; None for the current time.
     """
 
     query: str
@@ -41,11 +41,11 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutReasoning:
-    """An answer that was put in place, for the index.
+    """A stored answer, for the index.
 
     Attributes:
-        number: its chunk's id.
-        replaced: ids of the earlier answer's chunks, which the index must forget.
+        number: id of its chunk.
+        replaced: ids of the earlier answer's chunks, which the index must remove.
     """
 
     path: str
@@ -56,7 +56,7 @@ class PutReasoning:
 
 
 def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutReasoning:
-    """Keeps an answer in place of an earlier one to the same question; the caller indexes its chunk."""
+    """Stores an answer in place of an earlier one to the same question; the caller indexes its chunk."""
     asked = f"{reasoning.project}\0{reasoning.query}" if reasoning.project else reasoning.query
     path = REASONING_FOLDER + hashlib.sha256(asked.encode()).hexdigest()[:16]
     text = f"{reasoning.query}\n\n{reasoning.answer}"
@@ -96,7 +96,7 @@ def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutRe
 
 
 def remove_reasoning(connection: sqlite3.Connection, number: int) -> list[int]:
-    """Removes an answer by its chunk's id; returns the ids that the index must forget, none where there is none."""
+    """Removes an answer by its chunk's id; returns the ids that the index must remove, if any."""
     row = connection.execute(
         """SELECT reasoning.file_id FROM reasoning JOIN chunks ON chunks.file_id = reasoning.file_id
            WHERE chunks.id = ?""",
@@ -106,12 +106,12 @@ def remove_reasoning(connection: sqlite3.Connection, number: int) -> list[int]:
 
 
 def read_reasonings(connection: sqlite3.Connection) -> list[Reasoning]:
-    """Every answer, oldest first; also from a database of an earlier schema."""
+    """Returns every answer, oldest first; reads databases of earlier schemas too."""
     return list(_read(connection, "1 ORDER BY created_at, reasoning.file_id", ()).values())
 
 
 def reasonings_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Reasoning]:
-    """Answers by their chunks' ids; ids of anything else are left out."""
+    """Returns answers by their chunks' ids; ids of other chunks are left out."""
     return _read(connection, f"chunks.id IN ({','.join('?' * len(ids))})", ids)
 
 

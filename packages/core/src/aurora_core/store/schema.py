@@ -1,4 +1,4 @@
-"""The tables of memory.db, as numbered steps from an empty file; a step that was shipped is never edited."""
+"""The tables of memory.db, as numbered steps from an empty file; a released step is never edited."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         StoreError: a newer Aurora wrote it.
-        StoreCorruptError: it is no database.
+        StoreCorruptError: the file is not a database.
     """
     try:
         version = _version(connection)

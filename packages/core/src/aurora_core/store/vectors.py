@@ -1,4 +1,4 @@
-"""Vectors of chunks in the database, all of one model."""
+"""The vectors of chunks in the database, all of one model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["put_vectors", "read_vectors", "use_model", "without_vector"]
 
 
 def use_model(connection: sqlite3.Connection, name: str) -> None:
-    """Throws the vectors of any other model away, inside the caller's transaction."""
+    """Deletes the vectors of any other model, inside the caller's transaction."""
     known = connection.execute("SELECT value FROM meta WHERE key = 'vectors_model'").fetchone()
     if known is None or known[0] != name:
         connection.execute("DELETE FROM vectors")
@@ -25,7 +25,7 @@ def use_model(connection: sqlite3.Connection, name: str) -> None:
 
 
 def without_vector(connection: sqlite3.Connection) -> list[int]:
-    """Ids of the chunks that have no vector, ascending."""
+    """Returns the ids of chunks without a vector, ascending."""
     rows = connection.execute(
         "SELECT id FROM chunks LEFT JOIN vectors ON chunk_id = id WHERE chunk_id IS NULL ORDER BY id"
     )
@@ -33,7 +33,7 @@ def without_vector(connection: sqlite3.Connection) -> list[int]:
 
 
 def put_vectors(connection: sqlite3.Connection, ids: Sequence[int], unit: NDArray[np.float32]) -> None:
-    """Keeps vectors of length 1, inside the caller's transaction; chunks that are gone meanwhile are passed over."""
+    """Stores vectors of length 1, inside the caller's transaction; chunks removed meanwhile are skipped."""
     connection.executemany(
         "INSERT OR REPLACE INTO vectors SELECT id, ?2 FROM chunks WHERE id = ?1",
         [(number, row.astype("<f2").tobytes()) for number, row in zip(ids, unit, strict=True)],
@@ -49,7 +49,7 @@ def _note_change(connection: sqlite3.Connection) -> None:
 
 
 def read_vectors(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-    """Ids (n,) and vectors (n, dimension) of all chunks that are encoded."""
+    """Returns ids (n,) and vectors (n, dimension) of all encoded chunks."""
     rows = connection.execute("SELECT chunk_id, vector FROM vectors ORDER BY chunk_id").fetchall()
     ids = np.array([number for number, _ in rows], dtype=np.int64)
     flat = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f2")

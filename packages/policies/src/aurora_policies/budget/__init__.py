@@ -1,4 +1,4 @@
-"""The money that agents may spend: limits, reservations before a spawn, settlement afterwards."""
+"""The ledger of money: limits, reservations before a spawn, settlement afterwards."""
 
 from aurora_policies.budget.admission import Grant
 from aurora_policies.budget.ledger import Ledger

@@ -1,15 +1,15 @@
-"""Decides what may be spent: pure functions of what is spent and reserved.
+"""Decides what may be spent: pure functions of the spent and reserved amounts.
 
-An attempt begins only if its reservation fits beside everything else.
+An attempt starts only if its reservation fits beside all other spending and reservations.
 
-One whose agent ends by itself at a limit is dealt a share of what is left, reserved in full. All shares and all that
-is spent stay within the limit. The agent stops only after the call of its model that passes what it was told, so
-it is told an allowance, which is less than the share by a margin. Only a call above the margin passes the share.
+An agent that stops by itself at a limit gets a share of what is left, reserved in full. All shares and all spending
+stay within the limit. The agent stops only after the model call that exceeds the amount it was given. So it is given
+an allowance, which is less than the share by a margin. Only a call above the margin exceeds the share.
 
-One that tells what it spends on the way keeps, beside what it has spent, its reservation as a margin for its next
-step: as long as no step is larger than that, everything is reserved before it is spent, and all of it together never
-exceeds the limit by more than one reservation. One that tells only at its end passes the limit by what it spends
-beyond its reservation, and so does each that runs beside it.
+An agent that reports its spending while it runs keeps its reservation beside what it has spent, as a margin for its
+next step. As long as no step costs more than that, everything is reserved before it is spent, and all of it together
+never exceeds the limit by more than one reservation. An agent that reports only at its end exceeds the limit by what
+it spends beyond its reservation, and so does each that runs beside it.
 
 Amounts are whole millionths of a dollar, so that sums are exact.
 """
@@ -41,24 +41,24 @@ __all__ = [
 
 MICROS: Final = 1_000_000
 MAX_USD: Final = 1_000_000_000.0
-"""Amounts beyond are taken for this; limits of nobody's reach it, and sums of it fit into the ledger."""
+"""Larger amounts count as this; no real limit reaches it, and sums of it fit into the ledger."""
 MAX_COST_USD: Final = 1_000_000.0
-"""No attempt costs more; who tells so is not plausible_cost."""
+"""A higher reported cost of one attempt is impossible and ignored."""
 MIN_MARGIN: Final = 10_000
-"""A cent: the margin of an attempt whose reservation is smaller."""
+"""A cent: the margin of an attempt with a smaller reservation."""
 MIN_MONTHLY_SHARES: Final = 10
-"""A share is a tenth at most of what is left of a month, so that one run leaves something to the others."""
+"""A share is at most a tenth of what is left of a month, so that one run leaves money for the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The answer to a wish to spend.
+    """The answer to a request for money.
 
     Attributes:
-        reason: why not; "" where it is granted.
-        notices: what the user should know all the same.
-        reserved_usd: what is set aside for it.
-        allowance_usd: what its agent is to be told that it may cost; None if it cannot be told or nothing limits it.
+        reason: why it is refused; "" if it is granted.
+        notices: warnings for the user.
+        reserved_usd: amount reserved for it.
+        allowance_usd: amount that its agent may be told to spend; None if it cannot be told or nothing limits it.
     """
 
     granted: bool
@@ -70,14 +70,14 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitUsage:
-    """One limit, and what others have of it.
+    """A limit, and how much of it other attempts use.
 
     Attributes:
         name: in words, for example "the monthly budget".
-        taken: spent and reserved by everybody else, in micros.
-        expected: the same with what attempts that run are estimated to cost, and not the whole of their shares.
+        taken: spent and reserved by all other attempts, in micros.
+        expected: like `taken`, with the estimated cost of running attempts instead of their whole shares.
         limit: in micros.
-        shares: how many share what is left.
+        shares: number of attempts that share what is left.
     """
 
     name: str
@@ -88,22 +88,22 @@ class LimitUsage:
 
     @property
     def left(self) -> int:
-        """What nobody has spent or reserved."""
+        """The amount that is neither spent nor reserved."""
         return max(0, self.limit - self.taken)
 
 
 def micros(amount_usd: float) -> int:
-    """Dollars as millionths, rounded up so that nothing is lost; at most `MAX_USD`."""
+    """Returns dollars as millionths, rounded up so that nothing is lost; at most `MAX_USD`."""
     return -int(-round(min(amount_usd, MAX_USD) * MICROS, 3) // 1)
 
 
 def plausible_cost(cost_usd: float | None) -> int | None:
-    """What an attempt is told to have cost, in micros; None where that is unknown, or cannot be."""
+    """Returns the reported cost of an attempt in micros; None if it is unknown or impossible."""
     return micros(cost_usd) if cost_usd is not None and 0 <= cost_usd <= MAX_COST_USD else None
 
 
 def usd(amount: int) -> float:
-    """Millionths as dollars."""
+    """Returns millionths as dollars."""
     return amount / MICROS
 
 
@@ -113,9 +113,9 @@ def limit_usages(
     """Returns the limits that apply to an attempt.
 
     Args:
-        month: taken and expected of the month, by everybody else.
-        run: the same of the run.
-        sharers: attempts of the run that still want money, this one included.
+        month: taken and expected of the month, by all other attempts.
+        run: taken and expected of the run, by all other attempts.
+        sharers: attempts of the run that still need money, this one included.
     """
     monthly = LimitUsage(
         name="the monthly budget",
@@ -137,11 +137,11 @@ def limit_usages(
 
 
 def admit(amount: int, on: Sequence[LimitUsage], limits: Limits, *, step: int | None = None) -> Grant:
-    """Decides whether an attempt may begin that is estimated to cost `amount`.
+    """Decides if an attempt with an estimated cost of `amount` may start.
 
     Args:
-        step: for an agent that ends by itself at its allowance, the most that one call of its model has cost; 0 where
-            that is not known. None for other agents.
+        step: for an agent that stops by itself at its allowance, the highest known cost of one model call, 0 if
+            unknown. None for other agents.
     """
     full = [each for each in on if each.taken + amount > each.limit or each.taken >= each.limit]
     if full and limits.hard_action is HardLimitAction.REJECT:
@@ -165,12 +165,12 @@ def admit(amount: int, on: Sequence[LimitUsage], limits: Limits, *, step: int | 
 def admit_more(
     spent: int, on: Sequence[LimitUsage], limits: Limits, *, reserved: int, first_reserved: int, has_share: bool
 ) -> Grant:
-    """Decides whether an attempt that has spent so much may go on, and what is reserved for it from now on.
+    """Decides if an attempt that has spent an amount may continue, and what is reserved for it from now on.
 
     Args:
-        reserved: what is reserved for it now.
-        first_reserved: what it was estimated to cost.
-        has_share: whether its agent ends by itself, and `reserved` is its share.
+        reserved: its current reservation.
+        first_reserved: its estimated cost.
+        has_share: True if its agent stops by itself, and `reserved` is its share.
     """
     passed = [each for each in on if each.taken + spent > each.limit]
     if passed and limits.hard_action is HardLimitAction.REJECT:
@@ -184,13 +184,13 @@ def admit_more(
 
 
 def percentile_90(costs: Iterable[int]) -> int:
-    """The smallest of some costs that nine of ten do not exceed (nearest rank)."""
+    """Returns the smallest of some costs that 90 % do not exceed (nearest rank)."""
     ordered = sorted(costs)
     return ordered[-(-9 * len(ordered) // 10) - 1]
 
 
 def _shown(amount: int) -> str:
-    """Whole cents, and four digits of less than one."""
+    """Returns an amount in whole cents, or with four digits if it is less than a cent."""
     return f"{usd(amount):.4f} USD" if 0 < amount < MICROS // 100 else f"{usd(amount):.2f} USD"
 
 

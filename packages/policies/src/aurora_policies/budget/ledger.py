@@ -1,8 +1,8 @@
-"""The ledger of a user: what attempts may cost, and what they did cost, for all projects and processes together.
+"""The ledger of a user: estimated and actual costs of attempts, for all projects and processes together.
 
-Every change is one transaction that begins with the right to write, so that two processes cannot both see room for
-what only one of them may spend. A reservation is durable before its agent begins and carries the attempt's token; who
-resumes the run finds it there.
+Every change is one transaction that starts with the right to write, so that two processes cannot both use money that
+is enough for one. A reservation is durable before its agent starts and carries the attempt's token, so that a resumed
+run finds it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["MIN_HISTORY", "Ledger"]
 
 HISTORY: Final = 100
-"""The latest measured attempts of a kind that its next cost is guessed from."""
+"""The number of latest measured attempts of a kind from which the next cost is estimated."""
 MIN_HISTORY: Final = 5
 MIN_FREE_HISTORY: Final = 20
-"""So many have to be known before an agent is taken to cost nothing."""
+"""The number of known attempts from which an agent is estimated at no cost."""
 _TAKEN: Final = "coalesce(sum(CASE state WHEN 'reserved' THEN reserved WHEN 'settled' THEN cost ELSE 0 END), 0)"
 _EXPECTED: Final = (
     "coalesce(sum(CASE WHEN state = 'settled' THEN cost WHEN state = 'released' THEN 0"
@@ -51,11 +51,11 @@ _EXPECTED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The ledger in one file; every method raises BudgetStoreError where that cannot be used.
+    """The ledger in one file; every method raises BudgetStoreError if the file cannot be used.
 
     Attributes:
-        path: made when first needed.
-        limits: those in force for whoever asks.
+        path: created when first needed.
+        limits: the limits in force for the caller.
         clock: Unix time.
     """
 
@@ -74,11 +74,11 @@ class Ledger:
         sharers: int = 0,
         continues_session: bool = False,
     ) -> Grant:
-        """Sets aside what an attempt is estimated to cost; asked again for the same attempt, it answers the same.
+        """Reserves the estimated cost of an attempt; a second request for the same attempt gets the same answer.
 
         Args:
-            sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
-                this one included; it is dealt its share of what is left. 0 for other agents.
+            sharers: for an agent that stops by itself at an allowance, the attempts of the run that still need money,
+                this one included: it gets its share of what is left. 0 for other agents.
             continues_session: the attempt resumes the session of an earlier attempt and may need only a few steps.
         """
         now = self.clock()
@@ -107,23 +107,23 @@ class Ledger:
             return grant
 
     def would_admit(self, agent: str, model: str | None) -> Grant:
-        """The answer that a new run's attempt would get now; nothing is set aside."""
+        """Returns the answer that an attempt of a new run would get now; reserves nothing."""
         with transaction(self.path) as database:
             amount = self._estimate(database, agent, model)
             return admit(amount, _limit_usages(database, self.limits, _month(self.clock()), "", ""), self.limits)
 
     def estimate_usd(self, agent: str, model: str | None) -> float:
-        """Estimates what an attempt costs before it starts; a ledger that is not there yet is not made for it."""
+        """Returns the estimated cost of an attempt; does not create a missing ledger."""
         if not self.path.exists():
             return self.limits.reservation_usd
         with transaction(self.path) as database:
             return usd(self._estimate(database, agent, model))
 
     def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> Grant:
-        """Notes what a running attempt has spent so far, and says whether it may go on.
+        """Records what a running attempt has spent so far, and answers if it may continue.
 
         Args:
-            step_usd: the most that one call of its model has cost; 0 where that is not known.
+            step_usd: the highest cost of one of its model calls; 0 if unknown.
         """
         with transaction(self.path) as database:
             row = database.execute(
@@ -152,10 +152,10 @@ class Ledger:
             return grant
 
     def settle(self, token: str, cost_usd: float | None) -> None:
-        """Replaces a reservation by what was spent.
+        """Replaces a reservation by the actual cost.
 
-        Where that is not known, it is what was reserved at first, or what was spent by the last that was seen of it
-        if that is more, and marked as estimated. A cost that cannot be, such as one below 0, is not known.
+        If the cost is unknown or impossible (below 0, for example), it is the first reservation or the last observed
+        spending, whichever is higher, and is marked as estimated.
         """
         cost = plausible_cost(cost_usd)
         with transaction(self.path) as database:
@@ -166,12 +166,12 @@ class Ledger:
             )
 
     def release(self, token: str) -> None:
-        """Gives back what was set aside for an attempt that never began."""
+        """Releases the reservation of an attempt that never started."""
         with transaction(self.path) as database:
             database.execute("UPDATE entries SET state = 'released' WHERE token = ? AND state = 'reserved'", (token,))
 
     def open_reservations(self, run_id: str) -> Mapping[str, str]:
-        """The agents of a run's attempts that are not settled, by token; no ledger is made to find none."""
+        """Returns the agents of a run's unsettled attempts by token; does not create a missing ledger."""
         if not self.path.exists():
             return {}
         with transaction(self.path) as database:
@@ -181,7 +181,7 @@ class Ledger:
             return dict(rows.fetchall())
 
     def own_limits(self) -> OwnLimits:
-        """What the user has set for everything; a ledger that is not there yet is not made for it."""
+        """Returns the limits that the user has set for all projects; does not create a missing ledger."""
         if not self.path.exists():
             return OwnLimits()
         with transaction(self.path) as database:
@@ -189,10 +189,10 @@ class Ledger:
         return OwnLimits(**{str(name): self._own_limit(name, value) for name, value in rows})
 
     def _own_limit(self, name: object, value: object) -> Any:
-        """Reads one of the user's limits: one that is misread would let more be spent than the user wants.
+        """Returns one of the user's limits; a misread one would let more be spent than the user wants.
 
         Raises:
-            BudgetStoreError: it is none that Aurora writes.
+            BudgetStoreError: the stored value is one that Aurora does not write.
         """
         try:
             if name == "hard_action":
@@ -206,14 +206,14 @@ class Ledger:
         return amount
 
     def set_own_limits(self, own: OwnLimits) -> None:
-        """Sets all of them; None takes a limit away."""
+        """Sets all limits; None removes a limit."""
         values = {name: str(value) for name, value in asdict(own).items() if value is not None}
         with transaction(self.path) as database:
             database.execute("DELETE FROM limits")
             database.executemany("INSERT INTO limits (name, value) VALUES (?, ?)", values.items())
 
     def reset(self) -> float:
-        """Counts nothing of what this month has cost so far, open reservations included; returns that in USD."""
+        """Stops counting all costs of this month so far, open reservations included; returns their sum in USD."""
         now = self.clock()
         with transaction(self.path) as database:
             ((forgiven, _), _run) = _taken(database, _month(now), "", "")
@@ -224,7 +224,7 @@ class Ledger:
         return usd(forgiven)
 
     def status(self) -> BudgetStatus:
-        """How this month stands; a ledger that is not there yet is not made for it."""
+        """Returns the status of this month; does not create a missing ledger."""
         month = _month(self.clock())
         rows = self._spenders(month) if self.path.exists() else []
         return BudgetStatus(
@@ -242,7 +242,7 @@ class Ledger:
         )
 
     def _spenders(self, month: str) -> list[tuple[str, int, int, int, int]]:
-        """By agent: its attempts in a month, what they cost, what of it is estimated, and what is reserved."""
+        """Returns by agent: its attempts in a month, their cost, the estimated part of it, and reservations."""
         with transaction(self.path) as database:
             return database.execute(
                 "SELECT agent, count(*), sum(CASE state WHEN 'settled' THEN cost ELSE 0 END),"
@@ -254,7 +254,7 @@ class Ledger:
             ).fetchall()
 
     def history(self, *, limit: int, run_id: str | None = None) -> tuple[Entry, ...]:
-        """The latest attempts, the newest first; a ledger that is not there yet is not made for it."""
+        """Returns the latest attempts, newest first; does not create a missing ledger."""
         if not self.path.exists():
             return ()
         with transaction(self.path) as database:
@@ -266,7 +266,7 @@ class Ledger:
         return tuple(_entry(*row) for row in rows)
 
     def _estimate(self, database: sqlite3.Connection, agent: str, model: str | None) -> int:
-        """The 90th percentile of what such attempts have cost, else the stated default."""
+        """Returns the 90th percentile of the cost of similar attempts, or the configured default."""
         rows = database.execute(
             "SELECT cost FROM entries WHERE agent = ? AND model IS ? AND state = 'settled' AND NOT estimated"
             " ORDER BY at DESC LIMIT ?",
@@ -281,7 +281,7 @@ class Ledger:
 def _limit_usages(
     database: sqlite3.Connection, limits: Limits, month: str, run_id: str, token: str, *, sharers: int = 1
 ) -> tuple[LimitUsage, ...]:
-    """Returns the limits that apply to an attempt, and what others have of them."""
+    """Returns the limits that apply to an attempt, and how much of them other attempts use."""
     of_month, of_run = _taken(database, month, run_id, token)
     return limit_usages(limits, month=of_month, run=of_run, sharers=sharers)
 
@@ -289,7 +289,7 @@ def _limit_usages(
 def _taken(
     database: sqlite3.Connection, month: str, run_id: str, token: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns what everybody but one attempt has taken and is expected to spend, of a month and of a run."""
+    """Returns what all other attempts have taken and are expected to spend, of a month and of a run."""
     of_month = f"SELECT {_TAKEN}, {_EXPECTED} FROM entries WHERE month = ? AND NOT forgiven AND token != ?"  # noqa: S608 - constants
     of_run = f"SELECT {_TAKEN}, {_EXPECTED} FROM entries WHERE run_id = ? AND token != ?"  # noqa: S608 - constants
     return (
@@ -299,7 +299,7 @@ def _taken(
 
 
 def _steps(database: sqlite3.Connection, agent: str, model: str | None) -> list[int]:
-    """Returns the dearest call of each of the latest attempts of a kind."""
+    """Returns the most expensive call of each of the latest attempts of a kind."""
     rows = database.execute(
         "SELECT step FROM entries WHERE agent = ? AND model IS ? AND step > 0 ORDER BY at DESC LIMIT ?",
         (agent, model, HISTORY),

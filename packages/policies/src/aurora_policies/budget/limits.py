@@ -1,4 +1,4 @@
-"""Which limits are in force: those of the project's policies, and those that the user sets for everything."""
+"""The limits in force: those of the project's policies, joined with those that the user sets for all projects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Limits", "OwnLimits", "effective_limits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnLimits:
-    """What a user has set with `aur budget set`; None where nothing is set."""
+    """The limits that a user has set with `aur budget set`; None for a limit that is not set."""
 
     monthly_usd: float | None = None
     per_run_usd: float | None = None
@@ -28,12 +28,12 @@ class Limits:
     """The limits in force.
 
     Attributes:
-        monthly_usd: of a calendar month in UTC, for all projects of the user together.
-        per_run_usd: of one run; None for none.
-        warn_at_percent: share of a limit from which is warned.
-        hard_action: what happens to a spawn that would pass a limit.
-        asked: whether the user has set one of them, for everything or for the run.
-        reservation_usd: what an attempt is taken to cost before anything is known of its kind.
+        monthly_usd: for a calendar month in UTC and all projects of the user together.
+        per_run_usd: for one run; None for no limit.
+        warn_at_percent: share of a limit from which a warning is given.
+        hard_action: action on a spawn that would exceed a limit.
+        asked: True if the user has set a limit, for all projects or for the run.
+        reservation_usd: estimated cost of an attempt if there is no history of its kind.
     """
 
     monthly_usd: float
@@ -45,12 +45,12 @@ class Limits:
 
 
 def effective_limits(policies: Budget, own: OwnLimits, *, per_run_usd: float | None = None) -> Limits:
-    """Joins the limits: of two that are stated, the stricter; a stated one before a default.
+    """Joins the limits: the stricter of two stated limits; a stated limit before a default.
 
     A limit that the user sets rejects unless the user says otherwise: a project cannot turn it into a warning.
 
     Args:
-        per_run_usd: the limit that the user sets for this one run.
+        per_run_usd: limit that the user sets for this run.
     """
     stated = policies.model_fields_set
     monthly = _lowest(policies.monthly_limit_usd if "monthly_limit_usd" in stated else None, own.monthly_usd)

@@ -1,4 +1,4 @@
-"""What the ledger tells about money."""
+"""The reports of the ledger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["AgentSpending", "BudgetStatus", "Entry", "EntryState"]
 
 
 class EntryState(StrEnum):
-    """Where an attempt's money stands."""
+    """The state of an attempt's money."""
 
     RESERVED = "reserved"
     SETTLED = "settled"
@@ -18,14 +18,14 @@ class EntryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One attempt's money.
+    """The ledger entry of an attempt.
 
     Attributes:
-        token: the attempt's.
-        model: None where the agent chose.
-        at: Unix time of the reservation, whose month it counts in.
+        token: token of the attempt.
+        model: None if the agent chose the model.
+        at: Unix time of the reservation; its month is the month that it counts in.
         cost_usd: None until it is settled.
-        estimated: whether the cost is the reservation, because the agent did not tell.
+        estimated: True if the cost is the reservation, because the agent did not report one.
     """
 
     token: str
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpending:
-    """What one agent has cost in a month."""
+    """The costs of one agent in a month."""
 
     agent: str
     attempts: int
@@ -52,14 +52,14 @@ class AgentSpending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetStatus:
-    """How a month stands.
+    """The status of a month.
 
     Attributes:
         period: "2026-11", in UTC.
         consumed_usd: of settled attempts.
-        reserved_usd: of attempts that are not settled.
-        estimated_usd: the part of `consumed_usd` that nobody measured.
-        total_entries: attempts that count.
+        reserved_usd: of unsettled attempts.
+        estimated_usd: the part of `consumed_usd` that was not measured.
+        total_entries: number of attempts that count.
     """
 
     period: str
@@ -73,20 +73,20 @@ class BudgetStatus:
 
     @property
     def remaining_usd(self) -> float:
-        """What can still be reserved."""
+        """The amount that can still be reserved."""
         return max(0.0, self.limit_usd - self.consumed_usd - self.reserved_usd)
 
     @property
     def percent_consumed(self) -> float:
-        """Of the limit; 100 where the limit is nothing."""
+        """The consumed share of the limit in per cent; 100 if the limit is 0."""
         return 100.0 * self.consumed_usd / self.limit_usd if self.limit_usd else 100.0
 
     @property
     def at_soft_limit(self) -> bool:
-        """Whether is warned."""
+        """True if the warning threshold is reached."""
         return self.percent_consumed >= self.warn_at_percent
 
     @property
     def at_hard_limit(self) -> bool:
-        """Whether nothing is left to reserve."""
+        """True if nothing is left to reserve."""
         return self.remaining_usd <= 0

@@ -1,7 +1,7 @@
-"""The ledger's database: its tables, and what their rows may hold. Amounts are micros.
+"""The ledger's database: its tables, and the valid values of their rows. Amounts are micros.
 
-A row with a value that no version of Aurora writes is found by an index of such rows, so that each transaction can
-ask for them at no cost. Nothing is granted or shown over one: what it stands for would be missing in every sum.
+A row with a value that no version of Aurora writes is in an index of such rows, so that each transaction can check
+for them at no cost. If there is one, nothing is granted or shown: its amount would be missing in every sum.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ BUSY_S: Final = 30.0
 OWN_FOLDER: Final = ".aurora"
 _making: Final = threading.Lock()
 MAX_MICROS: Final = 1_000_000_000_000_000
-"""Micros; the largest amount that is ever stored."""
+"""The largest stored amount, in micros."""
 _LAST_MOMENT: Final = 253_402_300_799
-"""Unix time of the end of the year 9999."""
+"""The end of the year 9999, Unix time."""
 _IS_TEXT: Final = "typeof({0}) IS NOT 'text'"
 _IS_AMOUNT: Final = f"(typeof({{0}}) IS NOT 'integer' OR {{0}} NOT BETWEEN 0 AND {MAX_MICROS})"
 _IS_AMOUNT_OR_NULL: Final = f"({{0}} IS NOT NULL AND {_IS_AMOUNT})"
@@ -50,7 +50,7 @@ _WRONG: Final = {
     "allowance": _IS_AMOUNT_OR_NULL,
     "step": _IS_AMOUNT,
 }
-"""The condition under which a column of `entries` holds what Aurora does not write.
+"""The condition, by column of `entries`, of values that Aurora does not write.
 
 An index repeats it word for word, so that a change needs a migration.
 """
@@ -90,10 +90,10 @@ _MIGRATIONS: Final = (
 
 @contextmanager
 def transaction(path: Path) -> Iterator[sqlite3.Connection]:
-    """One unit of work that nobody else writes into meanwhile; made final at its end, undone if it raises.
+    """Runs a unit of work that no other process interrupts; commits at its end, rolls back if it raises.
 
     Raises:
-        BudgetStoreError: the file cannot be used, or somebody kept it locked for too long.
+        BudgetStoreError: the file cannot be used, or another process kept it locked for too long.
     """
     try:
         _keep_private(path)
@@ -116,12 +116,12 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _keep_private(path: Path) -> None:
-    """Makes the file and its folder where they are missing; nobody but the user reads the file, whatever the umask.
+    """Creates the missing file and folder; only the user can read the file, whatever the umask is.
 
-    A folder that is there stays as open as it is, unless it is an `.aurora`: it may serve other people, too.
+    An existing folder keeps its mode, unless it is named `.aurora`: another folder may be shared on purpose.
 
-    A process that closes a descriptor of a database gives up all locks that its connections hold on it, so that no
-    thread may connect between the two calls that make it. SQLite gives its side files the mode of the database.
+    A process that closes a descriptor of a database releases all locks that its connections hold on it, so no thread
+    may connect between the two calls that create it. SQLite gives its side files the mode of the database.
     """
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -144,7 +144,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuses a ledger with a row that Aurora did not write.
 
     Raises:
-        BudgetStoreError: names the first such row, the column and what stands there.
+        BudgetStoreError: names the first such row, its column and its value.
     """
     query = f"SELECT rowid FROM entries INDEXED BY entries_wrong WHERE {_ANY_WRONG} LIMIT 1"  # noqa: S608 - a constant
     found = connection.execute(query).fetchone()
@@ -159,7 +159,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def wrong_value(table: str, row: object, column: str, value: str) -> str:
-    """Says which value of the ledger cannot be, and what to do about it."""
+    """Returns the message about an invalid value in the ledger, with what to do about it."""
     return (
         f"table {table}, row {row}: {column} is {value[:80]}, which Aurora does not write there; put it right, or "
         "move the file away to begin a new one, what was spent is then not known"
@@ -167,7 +167,7 @@ def wrong_value(table: str, row: object, column: str, value: str) -> str:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Brings an older file, or an empty one, up to date."""
+    """Migrates an older or empty file to the current schema."""
     use_write_ahead_log(connection, wait_s=BUSY_S)
     connection.execute("BEGIN IMMEDIATE")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
