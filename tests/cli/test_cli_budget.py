@@ -103,7 +103,7 @@ def test_with_a_spent_budget_nothing_starts(aur: Aur, till: Path) -> None:
     tasks(till, 1)
     outcome = aur("spawn", "tasks.md", "--json")
     assert outcome.returncode == ExitCode.REFUSED
-    assert "the monthly budget of 0.60 USD has 0.40 USD left" in outcome.stderr
+    assert "the monthly budget of $0.60 has $0.40 left" in outcome.stderr
     assert "aur budget show" in outcome.stderr
     assert "- [ ] 1" in (till / "tasks.md").read_text()
     assert budget(aur)["total_entries"] == 1
@@ -122,7 +122,7 @@ def test_a_task_that_does_not_fit_any_more_fails_and_says_why(aur: Aur, till: Pa
     document = json.loads(outcome.stdout)
     assert [task["state"] for task in document["tasks"]] == ["succeeded", "succeeded", "failed"]
     assert document["tasks"][2]["termination_reason"] == "over_budget"
-    assert "the budget of this run of 0.80 USD has 0.40 USD left" in document["tasks"][2]["error"]
+    assert "the budget of this run of $0.80 has $0.40 left" in document["tasks"][2]["error"]
 
 
 def test_many_agents_at_once_pass_the_budget_by_one_reservation_at_most(aur: Aur, till: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_agent_that_passes_the_budget_is_ended(aur: Aur, till: Path) -> None:
     assert outcome.returncode == ExitCode.NOT_REACHED
     (task,) = json.loads(outcome.stdout)["tasks"]
     assert task["termination_reason"] == "over_budget"
-    assert "the budget of this run of 2.00 USD is spent: 11.25 USD by this attempt" in task["error"]
+    assert "the budget of this run of $2.00 is spent: $11.25 by this attempt" in task["error"]
     assert (till / "work.txt").read_text() == "half\n"
     assert budget(aur)["estimated_usd"] == 11.25
 
@@ -170,7 +170,7 @@ def test_where_is_only_warned_everything_runs(aur: Aur, till: Path) -> None:
     tasks(till, 1)
     outcome = aur("spawn", "tasks.md")
     assert outcome.returncode == ExitCode.DONE
-    assert "budget: the monthly budget of 0.30 USD has 0.30 USD left" in outcome.stderr
+    assert "budget: the monthly budget of $0.30 has $0.30 left" in outcome.stderr
 
 
 def test_a_ledger_that_cannot_be_trusted_lets_nothing_run_that_costs(aur: Aur, till: Path) -> None:
@@ -362,7 +362,7 @@ def test_a_run_that_is_too_large_or_too_deep_is_refused(
     assert "raise caps.max_total_spawns in .aurora/policies.yaml" in outcome.stderr
     tasks(till, 2, agent="free")
     monkeypatch.setenv("AURORA_DEPTH", "2")
-    assert "2 agents stand above this run" in aur("spawn", "tasks.md").stderr
+    assert "agents of this run would be 3 levels deep" in aur("spawn", "tasks.md").stderr
     monkeypatch.setenv("AURORA_DEPTH", "1")
     assert json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["max_concurrent"] == 3
     assert aur("spawn", "tasks.md").returncode == ExitCode.DONE

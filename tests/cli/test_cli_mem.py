@@ -324,7 +324,7 @@ def test_a_model_that_is_not_there_is_named(aur: Aur, shop: Path, monkeypatch: p
     monkeypatch.setenv("AURORA_MEMORY_SEMANTIC_MODEL", "/nowhere/model")
     outcome = aur("mem", "index")
     assert outcome.returncode == ExitCode.ENVIRONMENT
-    assert "/nowhere/model: is no folder with a model2vec model" in outcome.stderr
+    assert "/nowhere/model: is not the folder of a model2vec model" in outcome.stderr
 
 
 def test_answers_are_shared_between_projects_that_both_say_so(

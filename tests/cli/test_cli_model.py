@@ -81,7 +81,7 @@ def test_a_model_does_a_task_with_the_key_that_is_named(aur: Aur, model: Path) -
 def test_without_its_key_a_task_fails_and_says_what_to_do(aur: Aur, model: Path) -> None:
     (task,) = json.loads(aur("spawn", "tasks.md", "--json").stdout)["tasks"]
     assert task["state"] == "failed"
-    assert "there is no key proxy" in task["error"]
+    assert "no key proxy" in task["error"]
     assert "aur keys set proxy" in task["error"]
 
 
@@ -113,7 +113,7 @@ def test_the_doctor_says_whether_the_key_is_there(aur: Aur, model: Path) -> None
         (f"key: {SECRET}", "key", "must name a key"),
         ("api: telepathy", "api", "Input should be"),
         ("base_url: localhost", "base_url", "pattern"),
-        ("command: [cat]", "model", "no setting of kind model"),
+        ("command: [cat]", "model", "not a setting of kind model"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_named_and_a_key_not_repeated(

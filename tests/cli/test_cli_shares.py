@@ -154,7 +154,7 @@ def test_what_an_agent_has_done_is_kept_when_there_is_no_other_share(aur: Aur, t
     assert task["output"] == "call 2"
     assert (task["termination_reason"], task["retry_count"]) == ("over_budget", 0)
     assert "it has spent its share of the budget, 0.8200 USD; the budget" in task["error"]
-    assert "the budget of this run of 0.90 USD has 0.08 USD left" in task["error"]
+    assert "the budget of this run of $0.90 has $0.08 left" in task["error"]
     assert task["usage"]["cost_usd"] == pytest.approx(billed(till)) == pytest.approx(0.82)
 
 

@@ -105,7 +105,7 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
         ("backends:\n  a: {kind: magic, prompt: file}\n", 2, "backends.a.prompt", "is no setting of kind magic"),
         ("backends:\n  a: {kind: command, command: []}\n", 2, "backends.a.command", "at least 1"),
         ("backends:\n  a: {kind: command}\n", 2, "backends.a.command", "required"),
-        ("backends:\n  a: {kind: claude, prompt: file}\n", 2, "backends.a.prompt", "is no setting of kind claude"),
+        ("backends:\n  a: {kind: claude, prompt: file}\n", 2, "backends.a.prompt", "is not a setting of kind claude"),
         (
             "backends:\n  a:\n    kind: command\n    command: [x]\n    permissive: true\n",
             5,

@@ -95,7 +95,7 @@ def test_a_system_without_a_keyring_says_where_else_a_key_can_be_put(tmp_path: P
 @pytest.mark.parametrize("value", ["", "two words", "two\nlines", "\x1b[0m"])
 def test_what_cannot_be_a_key_is_not_kept(tmp_path: Path, value: str) -> None:
     keys = store(tmp_path)
-    with pytest.raises(KeyStoreError, match="nothing was kept"):
+    with pytest.raises(KeyStoreError, match="nothing was stored"):
         keys.keep("openai", value)
     assert keys.places()[1] == KeyPlace(name="openai", source=None)
 

@@ -159,7 +159,7 @@ def test_without_git_the_same_rules_are_read_here(tmp_path: Path) -> None:
     assert sorted(found(tmp_path)) == ["keep.txt", "logs/d.py", "sub/only/b.py", "z.py"]
     complaints = [entry for entry in walk(tmp_path) if isinstance(entry, SkippedFile)]
     assert [(entry.path, entry.reason) for entry in complaints] == [
-        (".gitignore", "has lines that are no patterns: 5, 6")
+        (".gitignore", "has lines that are not patterns: 5, 6")
     ]
 
 

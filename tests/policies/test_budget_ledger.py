@@ -66,9 +66,7 @@ def test_reservations_fill_the_budget_and_the_next_is_refused(tmp_path: Path) ->
     assert reserve(money, "b").granted
     refused = reserve(money, "c")
     assert not refused.granted
-    assert refused.reason == (
-        "the monthly budget of 1.00 USD has 0.00 USD left, and an attempt is estimated to cost 0.50 USD"
-    )
+    assert refused.reason == ("the monthly budget of $1.00 has $0.00 left, and an attempt is estimated at $0.50")
     assert (money.status().reserved_usd, money.status().remaining_usd) == (1.0, 0.0)
 
 
@@ -136,7 +134,7 @@ def test_a_share_is_a_call_at_least(tmp_path: Path) -> None:
     reserve(money, "a", run="one", sharers=1)
     money.observe("a", 0.7, 0.7)
     money.settle("a", 0.7)
-    assert "has 0.60 USD left" in reserve(money, "b", run="one", sharers=1).reason
+    assert "has $0.60 left" in reserve(money, "b", run="one", sharers=1).reason
     assert not reserve(money, "c", run="one", sharers=1, continues_session=True).granted
 
 
@@ -200,17 +198,17 @@ def test_the_same_attempt_is_reserved_for_once(tmp_path: Path) -> None:
 def test_a_run_has_a_limit_of_its_own(tmp_path: Path) -> None:
     money = ledger(tmp_path, 100.0, per_run_usd=0.6)
     assert reserve(money, "a", run="one").granted
-    assert "the budget of this run of 0.60 USD" in reserve(money, "b", run="one").reason
+    assert "the budget of this run of $0.60" in reserve(money, "b", run="one").reason
     assert reserve(money, "c", run="two").granted
 
 
 def test_from_the_warning_on_is_warned_and_what_is_beyond_may_be_allowed(tmp_path: Path) -> None:
     money = ledger(tmp_path, hard_action=HardLimitAction.WARN)
     assert reserve(money, "a").notices == ()
-    assert reserve(money, "b").notices == ("the monthly budget of 1.00 USD is used to 100 %, reservations included",)
+    assert reserve(money, "b").notices == ("the monthly budget of $1.00 is at 100 %, reservations included",)
     third = reserve(money, "c")
     assert third.granted
-    assert "has 0.00 USD left" in third.notices[0]
+    assert "has $0.00 left" in third.notices[0]
 
 
 def test_a_budget_of_nothing_lets_nothing_begin(tmp_path: Path) -> None:
@@ -315,7 +313,7 @@ def test_a_running_attempt_may_go_on_until_the_budget_is_passed(tmp_path: Path) 
         assert money.observe("a", spent).granted
     refused = money.observe("a", 1.01)
     assert not refused.granted
-    assert "is spent: 1.01 USD by this attempt" in refused.reason
+    assert "is spent: $1.01 by this attempt" in refused.reason
     assert money.observe("unknown", 99.0).granted
 
 
@@ -355,7 +353,7 @@ def test_a_reset_gives_no_run_more_than_its_own_limit(tmp_path: Path) -> None:
     reserve(money, "a", run="one")
     money.settle("a", 0.5)
     money.reset()
-    assert "the budget of this run of 0.60 USD has 0.10 USD left" in reserve(money, "b", run="one").reason
+    assert "the budget of this run of $0.60 has $0.10 left" in reserve(money, "b", run="one").reason
     assert reserve(money, "c", run="two").granted
 
 

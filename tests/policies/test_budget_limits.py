@@ -67,7 +67,7 @@ def test_what_is_too_large_or_too_deep_is_refused_with_its_setting() -> None:
     with pytest.raises(CapExceeded, match="11 tasks") as large:
         check_caps(caps, tasks=11, depth=0)
     assert large.value.setting == "caps.max_total_spawns"
-    with pytest.raises(CapExceeded, match="2 agents stand above") as deep:
+    with pytest.raises(CapExceeded, match="3 levels deep") as deep:
         check_caps(caps, tasks=1, depth=2)
     assert deep.value.setting == "caps.max_depth"
 

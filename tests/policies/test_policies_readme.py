@@ -9,8 +9,8 @@ import pytest
 
 README = Path(__file__).parents[2] / "packages" / "policies" / "README.md"
 REFUSAL = (
-    *("the", "monthly", "budget", "of", "1.00", "USD", "has", "0.00", "USD", "left,", "and", "an", "attempt", "is"),
-    *("estimated", "to", "cost", "0.50", "USD"),
+    *("the", "monthly", "budget", "of", "$1.00", "has", "$0.00", "left,", "and", "an", "attempt", "is"),
+    *("estimated", "at", "$0.50"),
 )
 PRINTED = (
     ["100.0", "deny", "120"],

@@ -49,7 +49,7 @@ def open_regular(path: Path | str, *, follow: bool = True) -> int:
     try:
         descriptor = os.open(path, _FLAGS if follow else _FLAGS | _NO_LINK)
     except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, "is no name of a file", str(path)) from error
+        raise OSError(errno.EINVAL, "is not a valid file name", str(path)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegularError(path)

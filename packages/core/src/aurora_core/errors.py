@@ -141,6 +141,6 @@ class UnknownKeyError(AuroraCoreError):
         self.variables = variables
         also = f" ({trouble})" if trouble else ""
         super().__init__(
-            f"there is no key {name}: looked for in the system's keyring{also}, and for {' or '.join(variables)} in "
-            f".env and in the environment; set it by: aur keys set {name}"
+            f"no key {name}: not in the system's keyring{also}, nor as {' or '.join(variables)} in .env or the "
+            f"environment; set it by: aur keys set {name}"
         )

@@ -104,7 +104,7 @@ class Project:
         """
         root = root.resolve()
         if not (root / FOLDER).is_dir():
-            raise ProjectError(root, "is no project; make it one with `aur init`")
+            raise ProjectError(root, "is not a project: run `aur init` in it")
         _check_trustworthy(root)
         return cls(root=root)
 

@@ -56,7 +56,7 @@ class Model2VecEmbedder:
         path = Path(folder).expanduser()
         # The library would take any other name for one to download.
         if not (path / "model.safetensors").is_file():
-            raise EmbedderError(path, "is no folder with a model2vec model (model.safetensors, tokenizer.json)")
+            raise EmbedderError(path, "is not the folder of a model2vec model (model.safetensors, tokenizer.json)")
         try:
             from model2vec import StaticModel
         except ImportError as error:

@@ -179,7 +179,7 @@ class TrustStore:
         """
         path = self._file(root)
         if path is None:
-            raise TrustStoreError(Path("~/.aurora/trust"), "cannot be kept: HOME is not set")
+            raise TrustStoreError(Path("~/.aurora/trust"), "cannot be written: HOME is not set")
         about = frozenset(parts)
         before = self.known(root)
         kept = [claim for claim in (before.claims if before else ()) if claim.part not in about]

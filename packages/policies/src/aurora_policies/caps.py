@@ -39,7 +39,7 @@ def check_caps(caps: Caps, *, tasks: int, depth: int) -> None:
     """
     if depth >= caps.max_depth:
         raise CapExceeded(
-            "caps.max_depth", f"{depth} agents stand above this run already, and {caps.max_depth} are allowed"
+            "caps.max_depth", f"agents of this run would be {depth + 1} levels deep, and {caps.max_depth} are allowed"
         )
     if tasks > caps.max_total_spawns:
         raise CapExceeded(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CutFile", "cut_file"]
 
-NO_NOTEBOOK: Final = "is no notebook that can be read"
+NO_NOTEBOOK: Final = "is not a readable notebook"
 AS_TEXT: Final = "is indexed as plain text: too complex to parse"
 _MARKDOWN: Final = frozenset({".md", ".markdown"})
 

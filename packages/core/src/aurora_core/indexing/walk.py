@@ -69,7 +69,7 @@ _MINIFIED_LINE: Final = 1_000
 IGNORED: Final = "is named in .gitignore"
 EXCLUDED: Final = "is named in memory.exclude"
 OTHER_CHECKOUT: Final = "is a linked worktree: another checkout of this code"
-OTHER_KIND: Final = "is no kind of file that is indexed"
+OTHER_KIND: Final = "is not a type of file that is indexed"
 NAMED_GENERATED: Final = "has the name of a generated or minified file"
 LINK: Final = "is a link"
 
@@ -374,7 +374,7 @@ def _with_rules_of(
     if not rules.bad_lines:
         return (*outer, rules), ()
     lines = ", ".join(map(str, rules.bad_lines[:5]))
-    return (*outer, rules), (SkippedFile(path=path, reason=f"has lines that are no patterns: {lines}"),)
+    return (*outer, rules), (SkippedFile(path=path, reason=f"has lines that are not patterns: {lines}"),)
 
 
 def _shown(path: str) -> str:

@@ -226,7 +226,7 @@ def _from_text(key: str, variable: str, text: str) -> object:
             raise ConfigError(variable, None, key, f"{text!r} is neither true nor false")
         return _SWITCH[text.lower()]
     if key == "memory.activation" and text not in list(ActivationPreset):
-        raise ConfigError(variable, None, key, f"{text!r} is none of {', '.join(ActivationPreset)}")
+        raise ConfigError(variable, None, key, f"{text!r} is not one of {', '.join(ActivationPreset)}")
     if key != "spawner.max_concurrent":
         return text
     if not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENT:

@@ -92,7 +92,7 @@ class BackendFile(_Strict):
         kind = self.kind if self.kind in ("command", "model") else _CLI
         for name, kinds in _ONLY_FOR.items():
             if name in self.model_fields_set and kind not in kinds:
-                raise PydanticCustomError("unfit", "{name} is no setting of kind {kind}", _about(name, self.kind))
+                raise PydanticCustomError("unfit", "{name} is not a setting of kind {kind}", _about(name, self.kind))
         if self.kind == "command" and self.command is None:
             raise PydanticCustomError("unfit", "{name} is required for kind {kind}", _about("command", self.kind))
         if self.kind == "model" and self.model is None:

@@ -88,7 +88,7 @@ def check_key_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise KeyStoreError(
-            f"a key is called by small letters, digits, - and _, for example openai; not {name!r:.40}"
+            f"the name of a key has lower-case letters, digits, - and _, for example openai; not {name!r:.40}"
         )
     return name
 
@@ -165,7 +165,7 @@ class KeyStore:
         check_key_name(name)
         if not value or not value.isprintable() or " " in value:
             raise KeyStoreError(
-                "a key is one word on one line, without blanks or control characters; nothing was kept"
+                "a key is one word on one line, without blanks or control characters; nothing was stored"
             )
         if self.ring is None:
             variable = variables_of(name)[0]
@@ -227,7 +227,7 @@ class KeyStore:
             private_folder(self.names_file.parent)
             write_private(self.names_file, json.dumps(sorted(names)).encode("ascii"))
         except OSError as error:
-            raise KeyStoreError(f"{self.names_file}: the name could not be noted: {error.strerror}") from error
+            raise KeyStoreError(f"{self.names_file}: the name could not be written: {error.strerror}") from error
 
 
 def _file_assignments(path: Path) -> dict[str, str]:

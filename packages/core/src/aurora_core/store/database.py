@@ -98,7 +98,9 @@ def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
     """Opens a database; if no other process can be writing to it (immutable), without files beside it."""
     log = path.with_name(f"{path.name}-wal")
     if "immutable" in how and log.exists() and log.stat().st_size:
-        raise StoreError(path, "has changes in its log and cannot be written; search once where it can be")
+        raise StoreError(
+            path, "has unmerged changes in its log and is read-only; search once where it can be written"
+        )
     uri = f"{path.resolve().as_uri()}?{how}"
     try:
         connection = sqlite3.connect(

@@ -191,27 +191,27 @@ def percentile_90(costs: Iterable[int]) -> int:
 
 def _shown(amount: int) -> str:
     """Returns an amount in whole cents, or with four digits if it is less than a cent."""
-    return f"{usd(amount):.4f} USD" if 0 < amount < MICROS // 100 else f"{usd(amount):.2f} USD"
+    return f"${usd(amount):.4f}" if 0 < amount < MICROS // 100 else f"${usd(amount):.2f}"
 
 
-def _does_not_fit(scale: LimitUsage, amount: int) -> str:
+def _does_not_fit(use: LimitUsage, amount: int) -> str:
     return (
-        f"{scale.name} of {_shown(scale.limit)} has {_shown(scale.left)} left, and an attempt is estimated to cost "
+        f"{use.name} of {_shown(use.limit)} has {_shown(use.left)} left, and an attempt is estimated at "
         f"{_shown(amount)}"
     )
 
 
-def _passed(scale: LimitUsage, spent: int) -> str:
+def _passed(use: LimitUsage, spent: int) -> str:
     return (
-        f"{scale.name} of {_shown(scale.limit)} is spent: {_shown(spent)} by this attempt, "
-        f"{_shown(scale.taken)} spent or reserved by others"
+        f"{use.name} of {_shown(use.limit)} is spent: {_shown(spent)} by this attempt, "
+        f"{_shown(use.taken)} spent or reserved by others"
     )
 
 
 def _warnings(amount: int, on: Sequence[LimitUsage], limits: Limits) -> list[str]:
     near = [each for each in on if 100 * (each.expected + amount) >= limits.warn_at_percent * each.limit > 0]
     return [
-        f"{scale.name} of {_shown(scale.limit)} is used to "
-        f"{100 * (scale.expected + amount) / scale.limit:.0f} %, reservations included"
-        for scale in near
+        f"{use.name} of {_shown(use.limit)} is at "
+        f"{100 * (use.expected + amount) / use.limit:.0f} %, reservations included"
+        for use in near
     ]

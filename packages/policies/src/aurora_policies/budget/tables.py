@@ -161,8 +161,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 def wrong_value(table: str, row: object, column: str, value: str) -> str:
     """Returns the message about an invalid value in the ledger, with what to do about it."""
     return (
-        f"table {table}, row {row}: {column} is {value[:80]}, which Aurora does not write there; put it right, or "
-        "move the file away to begin a new one, what was spent is then not known"
+        f"table {table}, row {row}: {column} is {value[:80]}, which Aurora does not write there; correct it, or "
+        "move the file away to start a new ledger, without the costs so far"
     )
 
 
@@ -182,7 +182,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 def _meaning(error: sqlite3.Error) -> str:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return f"was kept locked by somebody else for {BUSY_S:.0f} s; try again"
+        return f"was locked by another process for {BUSY_S:.0f} s; try again"
     if isinstance(error, sqlite3.OperationalError):
         return f"cannot be used: {error}"
-    return f"cannot be trusted: {error}; move it away to begin a new one, what was spent is then not known"
+    return f"cannot be trusted: {error}; move it away to start a new ledger, without the costs so far"

@@ -1,4 +1,4 @@
-"""A survey tells languages, layout, entry points and commands from file names and manifests."""
+"""A profile names languages, layout, entry points and commands from file names and manifests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aurora_core.project_profile.document import as_markdown
 from aurora_core.project_profile.profile import EntryPoint, Language, ProjectProfile, Purpose
 
 
-def survey(root: Path, files: dict[str, str]) -> ProjectProfile:
+def profile_of(root: Path, files: dict[str, str]) -> ProjectProfile:
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,13 +28,13 @@ def lines(profile: ProjectProfile, purpose: Purpose) -> list[str]:
 
 
 def test_languages_come_most_files_first_and_unknown_suffixes_are_left_out(tmp_path: Path) -> None:
-    profile = survey(tmp_path, {"a.py": "", "b.py": "", "web/c.TS": "", "d.bin": "", "LICENSE": ""})
+    profile = profile_of(tmp_path, {"a.py": "", "b.py": "", "web/c.TS": "", "d.bin": "", "LICENSE": ""})
     assert profile.languages == (Language(name="Python", files=2), Language(name="TypeScript", files=1))
     assert profile.files == 5
 
 
 def test_layout_describes_folders_at_the_top_by_name_or_by_main_language(tmp_path: Path) -> None:
-    profile = survey(
+    profile = profile_of(
         tmp_path, {"src/a/b.py": "", "tests/t.py": "", "engine/x.go": "", "engine/y.go": "", "blobs/z": ""}
     )
     assert [(folder.name, folder.files, folder.holds) for folder in profile.layout] == [
@@ -46,7 +46,7 @@ def test_layout_describes_folders_at_the_top_by_name_or_by_main_language(tmp_pat
 
 
 def test_a_python_project_tells_scripts_tests_linters_and_build(tmp_path: Path) -> None:
-    profile = survey(
+    profile = profile_of(
         tmp_path,
         {
             "pyproject.toml": '[build-system]\nrequires=[]\n[project.scripts]\nshop = "shop.cli:main"\n'
@@ -65,16 +65,16 @@ def test_a_python_project_tells_scripts_tests_linters_and_build(tmp_path: Path) 
 
 
 def test_a_package_inside_a_workspace_is_named_by_its_import_path(tmp_path: Path) -> None:
-    profile = survey(tmp_path, {"packages/core/src/shop/tools/__main__.py": ""})
+    profile = profile_of(tmp_path, {"packages/core/src/shop/tools/__main__.py": ""})
     assert profile.entry_points[0].name == "python -m shop.tools"
 
 
 def test_a_flat_package_is_named_by_its_import_path(tmp_path: Path) -> None:
-    assert survey(tmp_path, {"shop/__main__.py": ""}).entry_points[0].name == "python -m shop"
+    assert profile_of(tmp_path, {"shop/__main__.py": ""}).entry_points[0].name == "python -m shop"
 
 
 def test_setup_cfg_and_setup_py_are_read_without_running_them(tmp_path: Path) -> None:
-    profile = survey(
+    profile = profile_of(
         tmp_path,
         {
             "setup.cfg": "[options.entry_points]\nconsole_scripts =\n  shop = shop:main\n[tool:pytest]\n",
@@ -92,7 +92,7 @@ def test_setup_cfg_and_setup_py_are_read_without_running_them(tmp_path: Path) ->
 )
 def test_the_lock_file_tells_the_package_manager(tmp_path: Path, lock: str, runner: str) -> None:
     manifest = {"name": "shop", "main": "index.js", "bin": {"shop": "cli.js"}, "scripts": {"test": "vitest"}}
-    profile = survey(tmp_path, {"package.json": json.dumps(manifest), lock: ""})
+    profile = profile_of(tmp_path, {"package.json": json.dumps(manifest), lock: ""})
     assert lines(profile, Purpose.TEST) == [f"{runner} run test"]
     assert [(point.name, point.target) for point in profile.entry_points] == [
         ("shop", "cli.js"),
@@ -102,7 +102,7 @@ def test_the_lock_file_tells_the_package_manager(tmp_path: Path, lock: str, runn
 
 def test_the_placeholder_test_script_of_npm_is_no_test_command(tmp_path: Path) -> None:
     script = 'echo "Error: no test specified" && exit 1'
-    profile = survey(tmp_path, {"package.json": json.dumps({"scripts": {"test": script, "build": "tsc"}})})
+    profile = profile_of(tmp_path, {"package.json": json.dumps({"scripts": {"test": script, "build": "tsc"}})})
     assert lines(profile, Purpose.TEST) == []
     assert lines(profile, Purpose.BUILD) == ["npm run build"]
 
@@ -120,15 +120,15 @@ def test_the_placeholder_test_script_of_npm_is_no_test_command(tmp_path: Path) -
     ],
 )
 def test_a_manifest_tells_how_its_ecosystem_tests(tmp_path: Path, manifest: str, test_line: str) -> None:
-    assert lines(survey(tmp_path, {manifest: ""}), Purpose.TEST) == [test_line]
+    assert lines(profile_of(tmp_path, {manifest: ""}), Purpose.TEST) == [test_line]
 
 
 def test_gradle_is_run_by_the_wrapper_where_there_is_one(tmp_path: Path) -> None:
-    assert lines(survey(tmp_path, {"build.gradle": "", "gradlew": ""}), Purpose.BUILD) == ["./gradlew build"]
+    assert lines(profile_of(tmp_path, {"build.gradle": "", "gradlew": ""}), Purpose.BUILD) == ["./gradlew build"]
 
 
 def test_cargo_binaries_and_go_commands_are_entry_points(tmp_path: Path) -> None:
-    profile = survey(
+    profile = profile_of(
         tmp_path,
         {
             "Cargo.toml": '[[bin]]\nname = "shop"\npath = "src/bin/shop.rs"\n',
@@ -142,7 +142,7 @@ def test_cargo_binaries_and_go_commands_are_entry_points(tmp_path: Path) -> None
 
 def test_own_recipes_come_before_what_the_language_suggests(tmp_path: Path) -> None:
     makefile = "VAR := x\n.PHONY: check\ncheck: build\n\tpytest\nbuild dist:\n\tmake x\nlint:\n"
-    profile = survey(
+    profile = profile_of(
         tmp_path, {"pyproject.toml": "[tool.pytest]\n", "Makefile": makefile, "justfile": "test *args:\n  pytest\n"}
     )
     assert lines(profile, Purpose.TEST) == ["just test", "make check", "pytest"]
@@ -150,7 +150,7 @@ def test_own_recipes_come_before_what_the_language_suggests(tmp_path: Path) -> N
 
 
 def test_a_malformed_manifest_is_named_with_its_reason_and_the_rest_is_read(tmp_path: Path) -> None:
-    profile = survey(tmp_path, {"pyproject.toml": "[", "package.json": "[]", "go.mod": ""})
+    profile = profile_of(tmp_path, {"pyproject.toml": "[", "package.json": "[]", "go.mod": ""})
     assert [line.partition(":")[0] for line in profile.unread] == ["pyproject.toml", "package.json"]
     assert lines(profile, Purpose.TEST) == ["go test ./..."]
 
@@ -161,7 +161,7 @@ def test_a_manifest_that_vanished_since_the_listing_is_named(tmp_path: Path) -> 
 
 
 def test_the_page_has_a_section_for_each_thing_found_and_none_for_what_is_missing(tmp_path: Path) -> None:
-    page = as_markdown(survey(tmp_path, {"src/a.py": "", "Makefile": "test:\n"}))
+    page = as_markdown(profile_of(tmp_path, {"src/a.py": "", "Makefile": "test:\n"}))
     assert f"# {tmp_path.name}\n" in page
     assert "- Python: 1 files" in page
     assert "- `src/` 1 files, source" in page
@@ -194,4 +194,4 @@ def test_no_content_of_a_manifest_raises(name: str, content: bytes) -> None:
 @pytest.mark.parametrize("value", ["1", "[]", "'x'", "[1, {}]"])
 def test_tables_of_the_wrong_type_are_passed_over(tmp_path: Path, table: str, value: str) -> None:
     text = f"{table} = {value}\n"
-    assert survey(tmp_path, {"pyproject.toml": text, "Cargo.toml": text}).entry_points == ()
+    assert profile_of(tmp_path, {"pyproject.toml": text, "Cargo.toml": text}).entry_points == ()
