@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NotRegularError", "TooLargeError", "open_regular", "read_regular", "read_start"]
 
-# A pipe without a writer must not block whoever opens it.
+# A pipe without a writer must not block the reader.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 

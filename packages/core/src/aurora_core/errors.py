@@ -1,16 +1,16 @@
 """The errors of the memory, as types that a caller can tell apart.
 
 AuroraCoreError
-├── ConfigError          a configuration file or variable says something that cannot be meant
-├── KeyStoreError        a key cannot be kept or forgotten
-├── UnknownKeyError      a key is nowhere
+├── ConfigError          a configuration file or variable has an invalid setting
+├── KeyStoreError        a key cannot be stored or removed
+├── UnknownKeyError      a key was not found
 ├── EmbedderError        an embedding model cannot be loaded
 ├── NotInMemoryError     a file, or a place in it, is not in the memory
-├── ProjectError         a folder cannot be a project, or a path is not in it
-├── TrustStoreError      what the user has trusted cannot be read or kept
+├── ProjectError         a folder cannot be a project, or a path is outside of it
+├── TrustStoreError      a record of trust cannot be read or written
 └── StoreError           memory.db cannot be used
-├── StoreCorruptError    its bytes are damaged
-└── StoreBusyError       somebody else kept it locked for too long
+    ├── StoreCorruptError    it is damaged
+    └── StoreBusyError       another process kept it locked for too long
 """
 
 from __future__ import annotations

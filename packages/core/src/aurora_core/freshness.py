@@ -116,7 +116,7 @@ class Freshness:
         except StoreCorruptError:
             raise
         except StoreError:
-            return False  # somebody else writes, or the disk is full: the answer says what is stale
+            return False  # another process writes, or the disk is full: the hits say that they are stale
 
     @contextmanager
     def _short_lock_wait(self) -> Iterator[None]:

@@ -27,7 +27,7 @@ def private_folder(folder: Path) -> Path:
     missing = [folder, *folder.parents]
     missing = missing[: next((at for at, each in enumerate(missing) if each.is_dir()), len(missing))]
     for each in reversed(missing):
-        with suppress(FileExistsError):  # somebody else was faster
+        with suppress(FileExistsError):  # another process was faster
             each.mkdir(mode=PRIVATE_FOLDER)
             each.chmod(PRIVATE_FOLDER)  # the umask may have taken the owner's rights, too
     if folder.name == _OURS:

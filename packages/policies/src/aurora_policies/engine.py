@@ -54,7 +54,7 @@ class PoliciesEngine:
         Raises:
             PolicyFileError: the file is not valid; nothing may run.
         """
-        # A link to nowhere is not a missing file: somebody meant policies to be there.
+        # A link to nowhere is not a missing file: the user meant policies to be there.
         if path is None or not (path.exists() or path.is_symlink()):
             return cls(policies=Policies(), source=None)
         return cls(policies=load_policies(path), source=path)

@@ -36,7 +36,7 @@ BATCH_FILES: Final = 250
 BATCH_BYTES: Final = 2_000_000
 # Starting workers takes as long as preparing this much.
 WORTH_WORKERS_BYTES: Final = 3_000_000
-# So much is indexed while somebody waits for a search's answer, or so many files.
+# Limits on what is indexed while a search waits for its answer: bytes and files.
 WORTH_FOLLOWING_BYTES: Final = 1_000_000
 MAX_MOVED: Final = 40
 

@@ -120,7 +120,7 @@ def _started() -> subprocess.Popen[bytes]:
     """
     places = os.pathsep.join(place for place in sys.path if os.path.isabs(place))  # noqa: PTH117 - of texts
     command = [sys.executable, "-I", "-c", _START, places]
-    # In a group of its own: Ctrl-C is for whoever started it, and what that ends ends the worker's input.
+    # In a group of its own: Ctrl-C goes to the caller, whose end closes the worker's input.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
 
 

@@ -156,7 +156,7 @@ def put_file(
            RETURNING id""",
         (path, digest, size, mtime_ns, text, note),
     ).fetchone()
-    # Nobody else can take an id before the caller's transaction ends.
+    # No other writer can take an id before the caller's transaction ends.
     last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
     ids = range(last[0] + 1 if last else 1, (last[0] if last else 0) + len(chunks) + 1)
     connection.executemany(
