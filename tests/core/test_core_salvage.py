@@ -65,7 +65,7 @@ def test_a_use_that_aurora_would_not_write_is_left_and_the_others_kept(
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("query", 3),
+        ("query", b"x"),
         ("run_id", b"x"),
         ("sources", "[1]"),
         ("score", "high"),
