@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner.errors import JournalError
-from aurora_spawner.runs.control_server import PATH_LIMIT, reachable, serve_control
+from aurora_spawner.runs.control_server import PATH_LIMIT, serve_control, short_path
 from aurora_spawner.tasks.result import TaskState
 
 
@@ -58,7 +58,7 @@ async def exchange(folder: Path, *lines: bytes, listener: Listener | None = None
     answers = []
     async with serve_control(listener or Listener(), folder):  # type: ignore[arg-type]
         for line in lines:
-            with reachable(folder) as place:
+            with short_path(folder) as place:
                 reader, writer = await asyncio.open_unix_connection(place / "control.sock")
             try:
                 writer.write(line)

@@ -30,7 +30,7 @@ from aurora_spawner.control.steering import (
 from aurora_spawner.errors import SpawnerError, UnknownRunError
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.runs.control_server import reachable
+from aurora_spawner.runs.control_server import short_path
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskEnded
 from aurora_spawner.testing import processes_of_run
@@ -204,7 +204,7 @@ def test_a_request_that_makes_no_sense_is_refused(
     run = detached([SpawnTask(GATE, id="1")])
     folder = run.folder / "runs" / run.run_id
     run.wait((folder / "control.sock").exists)
-    with reachable(folder) as place, socket.socket(socket.AF_UNIX) as line:
+    with short_path(folder) as place, socket.socket(socket.AF_UNIX) as line:
         line.connect(str(place / "control.sock"))
         line.sendall(request_line)
         answer = json.loads(line.makefile("rb").readline())

@@ -1,5 +1,5 @@
-"""Look at runs and control them from another process.
+"""Watch and control runs of other processes.
 
-Status, logs, checkpoints, pause, resume and cancel: through the socket of a living coordinator, or through the
-journal where it has died.
+Status, logs, checkpoints, pause, resume and cancel: through the control socket of a living coordinator, or through
+the journal if the coordinator has died. `follow.py` is the asynchronous side.
 """

@@ -1,4 +1,4 @@
-"""Checks of a whole journal: is it as it was written, and is it still there?"""
+"""Checks of a whole journal: is it unchanged, and is it still there?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def audit_journal(journal: Path) -> AuditReport:
-    """Checks a journal against its hashes, and against its head in the user's own folder.
+    """Verifies a journal against its hashes, and against its head in the user's state folder.
 
-    A journal that was never there has no event.
+    A journal that never existed has no event.
 
     Raises:
-        JournalError: It cannot be read, or the user's own folder remembers a journal that is gone.
+        JournalError: It cannot be read, or a journal that the state folder knows is gone.
     """
     if not journal.exists():
         check_not_gone(journal)
@@ -31,12 +31,12 @@ def audit_journal(journal: Path) -> AuditReport:
 
 
 def check_not_gone(journal: Path) -> None:
-    """Makes sure that a journal that is missing was never there.
+    """Checks that a missing journal never existed.
 
     Raises:
-        JournalError: The user's own folder remembers it.
+        JournalError: The user's state folder knows the journal.
     """
     anchor = None if journal.exists() else read_anchor(default_state_dir(), journal)
     if anchor is not None:
-        problem = f"is gone: {anchor} had {anchor.seq:,} events; restore it from a copy, or go on without its runs"
+        problem = f"is gone: {anchor} had {anchor.seq:,} events; restore it from a copy, or continue without its runs"
         raise JournalError(journal, problem)

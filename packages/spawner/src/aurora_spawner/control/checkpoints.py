@@ -1,4 +1,4 @@
-"""Runs as checkpoints: list what can be resumed, export one as a file, clean away old ones."""
+"""Runs as checkpoints: lists the runs that can be resumed, exports one as a file, removes old ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATUS_WORDS: Final[Mapping[TaskState, str]] = {
     TaskState.SKIPPED: "skipped",
     TaskState.CANCELLED: "skipped",
 }
-"""What exported checkpoints call the states."""
+"""The names of the states in exported checkpoints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +40,23 @@ class RunSummary:
 
     run: RunRow
     counts: Mapping[TaskState, int]
-    """Tasks by state; states without tasks are left out."""
+    """The number of tasks in each state; states without tasks are left out."""
     held: bool
-    """A living coordinator works on it."""
+    """True if a living coordinator executes it."""
 
     @property
     def resumable(self) -> bool:
-        """There is something left to do and nobody does it."""
+        """True if tasks are left and no coordinator executes the run."""
         return not self.held and self.run.state is not RunState.SUCCEEDED
 
     @property
     def total(self) -> int:
-        """All its tasks."""
+        """Number of its tasks."""
         return sum(self.counts.values())
 
 
 def list_checkpoints(journal: Path, *, limit: int | None = None) -> list[RunSummary]:
-    """Runs, the newest first.
+    """Returns the runs, the newest first.
 
     Raises:
         JournalError: The journal cannot be read.
@@ -94,7 +94,7 @@ def export_checkpoint(journal: Path, run_id: str, folder: Path) -> Path:
 
 
 def checkpoint_document(run: RunRow, tasks: list[TaskRow]) -> dict[str, Any]:
-    """A run in the form that exported checkpoints have."""
+    """Returns a run in the form of an exported checkpoint."""
     return {
         "execution_id": run.run_id,
         "started_at": _iso(run.started_at or run.created_at),
@@ -121,14 +121,14 @@ def _iso(moment: float | None) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanReport:
-    """What a clean-up did."""
+    """The result of a clean-up."""
 
     removed: tuple[str, ...]
-    """Runs whose contents are gone."""
+    """Runs whose contents were removed."""
     kept_running: tuple[str, ...]
-    """Old enough, but something of them still runs."""
+    """Old runs whose coordinator or attempts still run."""
     left_alone: tuple[str, ...] = ()
-    """A sentence for each run whose files do not lie below the spool folder, and were not deleted."""
+    """A sentence for each run whose files are outside the spool folder and were not deleted."""
 
 
 def clean_checkpoints(
@@ -139,14 +139,14 @@ def clean_checkpoints(
     spool: Path | None = None,
     before: Callable[[str], None] = lambda _run_id: None,
 ) -> CleanReport:
-    """Removes the contents of runs that ended, or were left, more than so many days ago.
+    """Removes the contents of runs that ended, or were interrupted, longer ago than a number of days.
 
-    Their events lose their payloads and keep their hashes, so the journal can still be verified; their spools are
-    deleted where they lie below our own spool folder: where the journal points elsewhere, nothing is deleted.
+    Their events lose their payloads and keep their hashes, so the journal can still be verified. Their files are
+    deleted only if they are below our own spool folder.
 
     Args:
-        spool: Our own spool folder; `runs` beside the journal when None.
-        before: Called with the name of each such run while it is still there; if it raises, that run stays.
+        spool: Our own spool folder; None for `runs` beside the journal.
+        before: Called with the name of each such run before its removal; if it raises, that run is kept.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -168,15 +168,15 @@ def clean_checkpoints(
             before(run.run_id)
             store.redact(run.run_id)
             if not _delete_spool(run, own):
-                left.append(f"the files of {run.run_id} in {run.spool} are left alone: they are not below {own}")
+                left.append(f"the files of {run.run_id} in {run.spool} were not deleted: they are not below {own}")
             removed.append(run.run_id)
     return CleanReport(removed=tuple(removed), kept_running=tuple(kept), left_alone=tuple(left))
 
 
 def _delete_spool(run: RunRow, own: Path) -> bool:
-    """Deletes the files of a run; False where they are not in a folder of its name right below our own spool folder.
+    """Deletes the files of a run; returns False if they are not in a folder of its name in our own spool folder.
 
-    No link is followed: what the journal says may have been written by somebody else.
+    No link is followed: the journal's path may have been written by another program.
     """
     named = run.run_id not in ("", ".", "..") and Path(run.run_id).name == run.run_id
     if own.is_symlink() or run.spool.resolve() != own.resolve() or not named:

@@ -1,4 +1,4 @@
-"""Speak to the coordinator of a run from another process."""
+"""The control client: sends requests to the coordinator of a run in another process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal.store import BUSY_WAIT_S
 from aurora_spawner.journal.views import load_run
-from aurora_spawner.runs.control_server import SOCKET_NAME, reachable
+from aurora_spawner.runs.control_server import SOCKET_NAME, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from aurora_spawner.journal.views import RunRow
 
-CHANGE_LIMIT_S: Final = BUSY_WAIT_S + 5
-"""How long a change may take that has to be written down first, while another process writes, too."""
+CHANGE_TIMEOUT_S: Final = BUSY_WAIT_S + 5
+"""The longest wait for a change, which is durable before it is answered; another process may be writing, too."""
 ANSWER_LIMIT_BYTES: Final = 16 << 20
-"""Of one answer; a longer one is cut, and so is none."""
-GLANCE_LIMIT_S: Final = 2.0
-"""How long a question is waited for that changes nothing."""
+"""The longest answer; a longer one counts as no answer."""
+STATUS_TIMEOUT_S: Final = 2.0
+"""The longest wait for a status, which changes nothing."""
 
 
 class NotRunningError(SpawnerError):
-    """Nobody coordinates the run, so nobody can be told to do this."""
+    """The run has no living coordinator that could do this."""
 
     def __init__(self, run_id: str, state: str) -> None:
         super().__init__(f"run {run_id} is not running (it is {state}); resume it first")
@@ -38,7 +38,7 @@ class NotRunningError(SpawnerError):
 
 
 class NoAnswerError(SpawnerError):
-    """The coordinator lives and cannot be spoken to."""
+    """The coordinator lives and does not answer."""
 
     def __init__(self, run_id: str, pid: int, why: str) -> None:
         super().__init__(
@@ -49,37 +49,37 @@ class NoAnswerError(SpawnerError):
         self.pid = pid
 
 
-def ask_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Sends a request to the coordinator of a run; see control.py.
+def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Sends a request to the coordinator of a run and returns the answer; see runs/control_server.py.
 
     Raises:
         UnknownRunError: The journal has no such run.
-        NotRunningError: Nobody coordinates it.
-        NoAnswerError: Its coordinator cannot be spoken to.
+        NotRunningError: No coordinator executes it.
+        NoAnswerError: Its coordinator does not answer.
         SpawnerError: The coordinator refused.
     """
     with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
     if run.holder is None or not run.holder.alive():
         raise NotRunningError(run_id, str(run.state))
-    if request.get("do") == "cancel":  # whoever stopped it, as by Ctrl-Z, wants it to end now
+    if request.get("do") == "cancel":  # a coordinator that was stopped, as by Ctrl-Z, has to run to end it
         with suppress(ProcessLookupError):
             os.kill(run.holder.pid, signal.SIGCONT)
-    answer = ask(run, request, pid=run.holder.pid, limit_s=CHANGE_LIMIT_S)
+    answer = send_request(run, request, pid=run.holder.pid, timeout_s=CHANGE_TIMEOUT_S)
     if not answer.get("ok"):
         raise SpawnerError(f"run {run_id}: {answer.get('error', 'refused')}")
     return answer
 
 
-def ask(run: RunRow, request: Mapping[str, Any], *, pid: int, limit_s: float) -> dict[str, Any]:
-    """Sends a request to a coordinator that lives as `pid`.
+def send_request(run: RunRow, request: Mapping[str, Any], *, pid: int, timeout_s: float) -> dict[str, Any]:
+    """Sends a request to the living coordinator `pid` and returns the answer.
 
     Raises:
-        NoAnswerError: It does not answer within the limit.
+        NoAnswerError: It does not answer in time.
     """
     try:
-        with reachable(run.spool / run.run_id) as place, socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(limit_s)
+        with short_path(run.spool / run.run_id) as place, socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(timeout_s)
             line.connect(str(place / SOCKET_NAME))
             line.sendall(json.dumps(request).encode("ascii") + b"\n")
             with line.makefile("rb") as answers:

@@ -1,8 +1,9 @@
-"""What agents print, while they run and after."""
+"""Reads the output of agents, while they run and after."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder, kept_bytes
@@ -12,11 +13,11 @@ from aurora_spawner.backends.sessions import read_session_record
 from aurora_spawner.backends.transcript import Transcript
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import AttemptRecordError, UnknownTaskError
-from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
+from aurora_spawner.journal.views import load_attempts, load_run, load_task_state, load_tasks
 from aurora_spawner.storage.regular_files import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from aurora_spawner.journal.store import Journal
@@ -35,17 +36,17 @@ def read_logs(
     *,
     follow: bool = False,
     stream: Stream = "stdout",
-    told: bool = False,
+    transcript: bool = False,
 ) -> Iterator[bytes]:
-    """Yields what a task's agent has printed, or what each task of a run has, under a line with its name.
+    """Yields the output of a task, or of each task of a run under a line with its name.
 
     Args:
         task_id: None for all tasks of the run.
-        follow: go on as `follow_log` does; only for one task.
-        told: events as lines for people, where the agent prints events.
+        follow: Continues as `follow_log` does; for one task only.
+        transcript: Renders the agent's events as readable lines, if it prints events.
 
     Raises:
-        UnknownRunError, UnknownTaskError: the journal has no run, or the run no task, of that name.
+        UnknownRunError, UnknownTaskError: The journal has no such run, or the run no such task.
     """
     with open_journal(journal, run_id) as store:
         load_run(store, run_id)
@@ -53,20 +54,22 @@ def read_logs(
         if task_id is None:
             for each, title in titles.items():
                 yield f"== {each} {title}\n".encode(errors="replace")
-                yield read_log(store, run_id, each, stream=stream, told=told)
+                yield read_log(store, run_id, each, stream=stream, transcript=transcript)
         elif task_id not in titles:
             raise UnknownTaskError(run_id, task_id, titles)
         elif follow:
-            yield from follow_log(store, run_id, task_id, stream=stream, told=told)
+            yield from follow_log(store, run_id, task_id, stream=stream, transcript=transcript)
         else:
-            yield read_log(store, run_id, task_id, stream=stream, told=told)
+            yield read_log(store, run_id, task_id, stream=stream, transcript=transcript)
 
 
-def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout", told: bool = False) -> bytes:
-    """What the task's last attempt has printed so far, in order; head and tail of what is over the cap.
+def read_log(
+    journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout", transcript: bool = False
+) -> bytes:
+    """Returns the output of a task's last attempt so far; of an output over the cap, its head and tail.
 
     Args:
-        told: Events as lines for people, where the agent prints events.
+        transcript: Renders the agent's events as readable lines, if it prints events.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -74,9 +77,9 @@ def read_log(journal: Journal, run_id: str, task_id: str, *, stream: Stream = "s
     attempt = _last_attempt(journal, run_id, task_id)
     if attempt is None:
         return b""
-    transcript = _transcript(attempt) if told and stream == "stdout" else None
+    renderer = _renderer(attempt) if transcript and stream == "stdout" else None
     content = _whole(attempt, stream)
-    return transcript.feed(content) + transcript.close() if transcript else content
+    return renderer.feed(content) + renderer.close() if renderer else content
 
 
 def follow_log(
@@ -85,33 +88,57 @@ def follow_log(
     task_id: str,
     *,
     stream: Stream = "stdout",
-    told: bool = False,
+    transcript: bool = False,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[bytes]:
-    """The same as it grows, until the task is settled or nobody coordinates the run any more.
+    """Yields the output of a task as it grows, until the task is settled or no coordinator executes the run.
 
-    A new attempt is followed from its beginning.
+    A new attempt is followed from its start. Arguments and errors as for `read_log`.
     """
-    seen: tuple[int, int] = (0, 0)
-    transcript: Transcript | None = None
+    cursor = LogCursor(stream=stream, transcript=transcript)
     while True:
         attempt = _last_attempt(journal, run_id, task_id)
         over = _over(journal, run_id, task_id)
         if attempt is not None:
-            offset = seen[1] if seen[0] == attempt.number else 0
-            if not offset:
-                transcript = _transcript(attempt) if told and stream == "stdout" else None
-            for piece in _pieces(attempt, stream, offset):
-                offset += len(piece)
-                yield transcript.feed(piece) if transcript else piece
-            seen = (attempt.number, offset)
+            yield from cursor.new_pieces(attempt)
         if over:
-            yield transcript.close() if transcript else b""
+            yield cursor.close()
             return
         sleep(FOLLOW_PERIOD_S)
 
 
-def _transcript(attempt: AttemptRow) -> Transcript | None:
+@dataclass(slots=True, kw_only=True)
+class LogCursor:
+    """The place in a task's output up to which a follower has read."""
+
+    stream: Stream
+    transcript: bool
+    _number: int = 0
+    """Of the attempt that is followed; 0 before the first."""
+    _offset: int = 0
+    _renderer: Transcript | None = None
+
+    def new_pieces(self, attempt: AttemptRow) -> Iterator[bytes]:
+        """Yields the output of an attempt since the last call; an attempt of another number starts at 0."""
+        if self._number != attempt.number:
+            self._number, self._offset = attempt.number, 0
+        if not self._offset:
+            self._renderer = _renderer(attempt) if self.transcript and self.stream == "stdout" else None
+        for piece in _pieces(attempt, self.stream, self._offset):
+            self._offset += len(piece)
+            yield self._renderer.feed(piece) if self._renderer else piece
+
+    def close(self) -> bytes:
+        """Returns the rest of a last line without an end."""
+        return self._renderer.close() if self._renderer else b""
+
+
+def last_begun(attempts: Sequence[AttemptRow]) -> AttemptRow | None:
+    """Returns the last attempt that was not voided; None if there is none."""
+    return next((each for each in reversed(attempts) if each.reason is not EndReason.VOIDED), None)
+
+
+def _renderer(attempt: AttemptRow) -> Transcript | None:
     record = read_session_record(attempt.folder)
     dialect = DIALECTS.get(record.dialect or "") if record else None
     return Transcript(dialect) if dialect else None
@@ -119,23 +146,15 @@ def _transcript(attempt: AttemptRow) -> Transcript | None:
 
 def _last_attempt(journal: Journal, run_id: str, task_id: str) -> AttemptRow | None:
     load_run(journal, run_id)
-    attempts = [
-        each for each in load_attempts(journal, run_id, task_id=task_id) if each.reason is not EndReason.VOIDED
-    ]
-    return attempts[-1] if attempts else None
+    return last_begun(load_attempts(journal, run_id, task_id=task_id))
 
 
 def _over(journal: Journal, run_id: str, task_id: str) -> bool:
     run = load_run(journal, run_id)
-    attempts = load_attempts(journal, run_id, task_id=task_id, open_only=True)
-    held = run.holder is not None and run.holder.alive()
-    return not attempts and (not held or _settled(journal, run_id, task_id))
-
-
-def _settled(journal: Journal, run_id: str, task_id: str) -> bool:
-    query = "SELECT state NOT IN ('pending', 'running') FROM tasks WHERE run_id = ? AND task_id = ?"
-    row = journal.connection.execute(query, (run_id, task_id)).fetchone()
-    return row is None or bool(row[0])
+    if load_attempts(journal, run_id, task_id=task_id, open_only=True):
+        return False
+    state = load_task_state(journal, run_id, task_id)
+    return run.holder is None or not run.holder.alive() or state is None or state.settled
 
 
 def _pieces(attempt: AttemptRow, stream: Stream, offset: int) -> Iterator[bytes]:

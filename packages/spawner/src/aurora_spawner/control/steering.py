@@ -1,4 +1,4 @@
-"""Watch and steer runs of other processes: through their coordinator while it lives, through the journal after."""
+"""Controls runs of other processes: through their coordinator while it lives, through the journal after."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import ENDED_EARLY
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import identify, own_identity
-from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, ask_coordinator
+from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
 from aurora_spawner.errors import SpawnerError, UnknownRunError
 from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
@@ -46,17 +46,17 @@ __all__ = [
 
 
 def pause_run(journal: Path, run_id: str) -> None:
-    """Starts no further task; what runs goes on.
+    """Pauses a run: no further task starts, running attempts continue.
 
     Raises:
-        NotRunningError: Nobody coordinates the run.
+        NotRunningError: No coordinator executes the run.
     """
-    ask_coordinator(journal, run_id, {"do": "pause"})
+    request_coordinator(journal, run_id, {"do": "pause"})
 
 
 def unpause_run(journal: Path, run_id: str) -> None:
-    """Goes on after a pause; errors as `pause_run`."""
-    ask_coordinator(journal, run_id, {"do": "unpause"})
+    """Continues a paused run; errors as for `pause_run`."""
+    request_coordinator(journal, run_id, {"do": "unpause"})
 
 
 def cancel_run(
@@ -67,23 +67,23 @@ def cancel_run(
     at_once: bool = False,
     executor: Executor | None = None,
 ) -> TaskState | RunState | None:
-    """Ends a run, or one of its tasks, with all its processes; durable when this returns.
+    """Cancels a run, or one of its tasks, with all its processes; durable when this returns.
 
-    Where the run's coordinator has died this is done here: attempts are stopped and the journal says so. Those that
-    have ended by themselves meanwhile are left for a resume to collect: what is finished stays finished. A resume of
-    the run leaves a cancelled task cancelled. A coordinator that is stopped, as by Ctrl-Z, is woken.
+    If the run's coordinator has died, this process ends the attempts and writes the journal. Attempts that have ended
+    by themselves are left for a resume to collect, so no finished work is lost. A resume leaves a cancelled task
+    cancelled. A coordinator that was stopped, as by Ctrl-Z, is woken.
 
     Args:
-        executor: What ends the attempts of a dead coordinator; one like that it used.
+        executor: Ends the attempts of a dead coordinator; None for a `LocalExecutor`.
 
     Returns:
-        How the one task stood; one that is settled stays as it is. For a whole run the state of one that has ended,
-        which stays as it is; None for one that is ended by this.
+        For a task its state before the call; a settled task is not changed. For a run its state if it had ended
+        already, and None if this call ends it.
 
     Raises:
         UnknownRunError: The journal has no such run.
-        NoAnswerError: Its coordinator lives and cannot be spoken to.
-        SpawnerError: The task is unknown, or it has ended and nobody has collected what it did.
+        NoAnswerError: Its coordinator lives and does not answer.
+        SpawnerError: The task is unknown, or it has ended and no coordinator has collected its result.
     """
     request = {"do": "cancel", "at_once": at_once} | ({} if task_id is None else {"task": task_id})
     try:
@@ -95,25 +95,25 @@ def cancel_run(
 
 
 def _ask_while_held(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Asks the coordinator; errors as `ask_coordinator`.
+    """Sends a request to the coordinator; errors as for `request_coordinator`.
 
-    It may end on its own while it is asked: then it does not answer, or answers that all is over. What it has written
-    by then counts, so its end is waited for.
+    The coordinator may end while it is asked: then it does not answer, or answers that the run is over. What it has
+    written by then counts, so this waits for its end.
     """
     try:
-        answer = ask_coordinator(journal, run_id, request)
+        answer = request_coordinator(journal, run_id, request)
     except NoAnswerError:
-        if not _let_go(journal, run_id):
+        if not _released(journal, run_id):
             raise
         raise NotRunningError(run_id, "over") from None
-    if answer.get("over") and _let_go(journal, run_id):
+    if answer.get("over") and _released(journal, run_id):
         raise NotRunningError(run_id, "over")
     return answer
 
 
-def _let_go(journal: Path, run_id: str) -> bool:
-    """Whether a run's coordinator lets it go within a moment."""
-    end = time.monotonic() + LAST_WORDS_LIMIT_S
+def _released(journal: Path, run_id: str) -> bool:
+    """Returns True if a run's coordinator releases the run within `RELEASE_TIMEOUT_S`."""
+    end = time.monotonic() + RELEASE_TIMEOUT_S
     while time.monotonic() < end:
         with Journal(journal) as store:
             holder = load_run(store, run_id).holder
@@ -142,7 +142,7 @@ async def _cancel_abandoned(
 async def _cancel_task_of_abandoned(
     journal: Path, run_id: str, task_id: str, executor: Executor, *, at_once: bool
 ) -> TaskState:
-    """Ends one task of a run that nobody works on; a resume settles it."""
+    """Ends one task of a run without a coordinator; a resume settles the task."""
     with Journal(journal) as store:
         row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
         if row is None:
@@ -162,20 +162,20 @@ async def _cancel_task_of_abandoned(
             entries = [entry_of(fact, run_id=run_id, task_id=task_id) for fact in facts]
             store.append([*entries, entry_of(ended, run_id=run_id)], lease=lease)
     if finished:
-        raise SpawnerError(f"run {run_id}: task {task_id} has ended already; resume the run to collect what it did")
+        raise SpawnerError(f"run {run_id}: task {task_id} has ended already; resume the run to collect its result")
     return row.state
 
 
 async def end_abandoned(
     journal: Path, run_id: str, *, executor: Executor | None = None, at_once: bool = False
 ) -> list[int]:
-    """Ends what a dead coordinator left running, and mark the run as cancelled; its tasks stay open for a resume.
+    """Ends the attempts of a dead coordinator and marks the run as cancelled; its tasks stay open for a resume.
 
-    An attempt that has ended by itself is left as it is, for a resume to collect. A run whose tasks have all come to
-    their ends is marked as what it is.
+    An attempt that has ended by itself is left for a resume to collect. A run whose tasks are all settled is marked
+    as succeeded or failed.
 
     Returns:
-        Processes that could not be ended.
+        Ids of processes that could not be ended.
 
     Raises:
         RunHeldError: Its coordinator is not dead.
@@ -199,21 +199,21 @@ async def end_abandoned(
 
 
 def _state_by_tasks(store: Journal, run_id: str) -> RunState:
-    """What a run is that is cancelled now: finished, if nothing is left to do."""
+    """Returns the state of a run that is cancelled now: succeeded or failed if all its tasks are settled."""
     counts = {state for state, count in count_tasks(store, run_id).items() if count}
     if not all(state.settled for state in counts):
         return RunState.CANCELLED
     return RunState.SUCCEEDED if counts <= {TaskState.SUCCEEDED} else RunState.FAILED
 
 
-LAST_WORDS_LIMIT_S: Final = 5.0
-"""How long a coordinator may take from its last answer to the end of its run."""
+RELEASE_TIMEOUT_S: Final = 5.0
+"""The longest time from a coordinator's last answer to the end of its run."""
 
 
 async def _end_all(
     attempts: Sequence[AttemptRow], executor: Executor, *, at_once: bool
 ) -> list[tuple[AttemptRow, AttemptEnd]]:
-    """Ends attempts whose coordinator has died, side by side: each may take its grace."""
+    """Ends attempts whose coordinator has died, in parallel: each may take its grace period."""
     ends = await asyncio.gather(*(_end(executor, each, at_once=at_once) for each in attempts))
     return list(zip(attempts, ends, strict=True))
 
@@ -232,13 +232,13 @@ def _left_running(ends: Sequence[tuple[AttemptRow, AttemptEnd]]) -> list[str]:
 
 
 def detach(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> int:
-    """Starts a coordinator that survives this process, its terminal and the logout; returns its pid.
+    """Starts a coordinator that survives this process, its terminal and the logout; returns its process id.
 
     Args:
         command: A program that calls `Run.execute`; its output is appended to `log`.
 
     Raises:
-        OSError: It could not be started.
+        OSError: The program could not be started.
     """
     make_private_folder(log.parent)
     make_private_file(log)
@@ -257,7 +257,7 @@ def detach(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> int
 
 
 def wait_until_held(journal: Path, run_id: str, *, pid: int, limit_s: float = 10.0) -> bool:
-    """Whether the coordinator `pid` takes the run within the limit; False at once when it dies before."""
+    """Returns True if the coordinator `pid` takes the run within the limit, False at once if it dies before."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         if journal.exists():

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
+from aurora_spawner.journal.facts import FACT_TYPES
 from aurora_spawner.journal.store import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from aurora_spawner.journal.facts import Fact
     from aurora_spawner.journal.store import Journal
 
 
@@ -176,6 +179,18 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
         return [_task(row, names, journal.path, run_id) for row in _rows(journal, (query, (run_id,)))]
 
 
+def select_task_state(run_id: str, task_id: str) -> Statement:
+    """Returns the statement for the state of one task."""
+    return "SELECT state FROM tasks WHERE run_id = ? AND task_id = ?", (run_id, task_id)
+
+
+def load_task_state(journal: Journal, run_id: str, task_id: str) -> TaskState | None:
+    """Returns the state of one task; None if the run has no such task."""
+    with translated(journal.path):
+        rows = _rows(journal, select_task_state(run_id, task_id))
+    return read_task_state(rows, journal.path, run_id)
+
+
 def select_task_counts(run_id: str) -> Statement:
     """Returns the statement for the number of tasks in each state."""
     return "SELECT state, count(*) AS tasks FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
@@ -206,6 +221,37 @@ def load_attempts(
     with translated(journal.path):
         rows = _rows(journal, select_attempts(run_id, task_id=task_id, open_only=open_only))
     return [read_attempt(row, journal.path, run_id) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One event of a run."""
+
+    seq: int
+    """Its number in the journal."""
+    at: float
+    task_id: str | None
+    kind: str
+    fact: Fact | None
+    """None if a clean-up removed its content, or a newer version wrote it."""
+
+
+def select_events(run_id: str, *, after: int, limit: int) -> Statement:
+    """Returns the statement for the events of a run behind an event."""
+    query = "SELECT seq, at, task_id, kind, payload FROM events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+    return query, (run_id, after, limit)
+
+
+def load_events(journal: Journal, run_id: str, *, after: int = 0, limit: int = -1) -> list[EventRow]:
+    """Returns the events of a run behind an event, the oldest first.
+
+    Args:
+        after: Number of that event; 0 for all events.
+        limit: The most that are returned; -1 for all.
+    """
+    with translated(journal.path):
+        rows = _rows(journal, select_events(run_id, after=after, limit=limit))
+    return [read_event(row, journal.path) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +347,16 @@ def read_task_counts(rows: Iterable[sqlite3.Row], journal: Path, run_id: str) ->
         return {TaskState(row["state"]): row["tasks"] for row in rows}
 
 
+def read_task_state(rows: Iterable[sqlite3.Row], journal: Path, run_id: str) -> TaskState | None:
+    """Returns the state of the row of `select_task_state`; None without a row.
+
+    Raises:
+        JournalCorruptError: The state is malformed.
+    """
+    with as_written(journal, f"run {run_id}: the state of a task"):
+        return next((TaskState(row["state"]) for row in rows), None)
+
+
 def _task(row: sqlite3.Row, names: dict[str, str], journal: Path, run_id: str) -> TaskRow:
     """Returns a task; each name is in memory once, however many tasks depend on it or name its agent."""
     with as_written(journal, f"run {run_id}, task {row['task_id']}"):
@@ -342,6 +398,18 @@ def read_attempt(row: sqlite3.Row, journal: Path, run_id: str) -> AttemptRow:
         if row["state"] not in ("intended", "started", "ended"):
             raise ValueError(f"state {row['state']!a} is none of an attempt")
         return AttemptRow(**read_fields(AttemptRow, dict(row), _ATTEMPT_READERS))
+
+
+def read_event(row: sqlite3.Row, journal: Path) -> EventRow:
+    """Returns the event of a row of `select_events`.
+
+    Raises:
+        JournalCorruptError: A value of the row is malformed.
+    """
+    with as_written(journal, f"event {row['seq']}"):
+        known = row["payload"] is not None and row["kind"] in FACT_TYPES
+        fact = FACT_TYPES[row["kind"]](**json.loads(row["payload"])) if known else None
+        return EventRow(seq=row["seq"], at=row["at"], task_id=row["task_id"], kind=row["kind"], fact=fact)
 
 
 def _recovery(row: sqlite3.Row, journal: Path, run_id: str) -> RecoveryRow:

@@ -1,0 +1,123 @@
+"""Asynchronous reads of the journal, for programs whose event loop follows runs of other processes.
+
+The synchronous core writes through `sqlite3`; these reads go through `aiosqlite`, which keeps one connection in one
+thread. docs/decisions/0010-async-reads.md has the reason and the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from typing import TYPE_CHECKING, Self
+
+import aiosqlite
+
+from aurora_spawner.errors import JournalError, UnknownRunError
+from aurora_spawner.journal.places import FileIdentity
+from aurora_spawner.journal.store import BUSY_WAIT_S, Journal, translated
+from aurora_spawner.journal.views import (
+    read_attempt,
+    read_event,
+    read_run,
+    read_task_counts,
+    read_task_state,
+    select_attempts,
+    select_events,
+    select_run,
+    select_task_counts,
+    select_task_state,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from aurora_spawner.journal.views import AttemptRow, EventRow, RunRow, Statement
+    from aurora_spawner.tasks.result import TaskState
+
+EVENTS_AT_ONCE = 500
+"""The most events of one read: the event loop decodes them in a few milliseconds."""
+
+
+class AsyncJournal:
+    """A journal that one event loop reads and never writes; use it in `async with`.
+
+    Raises:
+        JournalCorruptError: The file is something else, or a stored value is malformed.
+        JournalError: It cannot be opened or read; the message has the reason of the system.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: aiosqlite.Connection | None = None
+        self._file: FileIdentity | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _open(self) -> aiosqlite.Connection:
+        await asyncio.to_thread(_check, self.path)
+        with translated(self.path):
+            self._file = FileIdentity.of(self.path)
+            connection = self._connection = await aiosqlite.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_WAIT_S, isolation_level=None
+            )
+            connection.row_factory = sqlite3.Row
+        return connection
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _rows(self, statement: Statement) -> Iterable[sqlite3.Row]:
+        connection = self._connection
+        if connection is None:
+            raise JournalError(self.path, "is not open; read it in `async with AsyncJournal(path)`")
+        if FileIdentity.of(self.path) != self._file:  # a coordinator wrote a lost journal back under its name
+            await self._close()
+            connection = await self._open()
+        with translated(self.path):
+            return await connection.execute_fetchall(*statement)
+
+    async def version(self) -> int:
+        """Returns a number that changes with every commit of another connection."""
+        (row,) = await self._rows(("PRAGMA data_version", ()))
+        return int(row[0])
+
+    async def run(self, run_id: str) -> RunRow:
+        """Returns one run.
+
+        Raises:
+            UnknownRunError: The journal has no such run.
+        """
+        for row in await self._rows(select_run(run_id)):
+            return read_run(row, self.path)
+        raise UnknownRunError(run_id)
+
+    async def count_tasks(self, run_id: str) -> dict[TaskState, int]:
+        """Returns the number of tasks of a run in each state; states without tasks are left out."""
+        return read_task_counts(await self._rows(select_task_counts(run_id)), self.path, run_id)
+
+    async def task_state(self, run_id: str, task_id: str) -> TaskState | None:
+        """Returns the state of one task; None if the run has no such task."""
+        return read_task_state(await self._rows(select_task_state(run_id, task_id)), self.path, run_id)
+
+    async def attempts(self, run_id: str, *, task_id: str | None = None, open_only: bool = False) -> list[AttemptRow]:
+        """Returns the attempts of a run, or of one of its tasks; `open_only` leaves out ended ones."""
+        rows = await self._rows(select_attempts(run_id, task_id=task_id, open_only=open_only))
+        return [read_attempt(row, self.path, run_id) for row in rows]
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> list[EventRow]:
+        """Returns the next events of a run behind the event `after`, the oldest first."""
+        rows = await self._rows(select_events(run_id, after=after, limit=limit))
+        return [read_event(row, self.path) for row in rows]
+
+
+def _check(path: Path) -> None:
+    """Opens a journal once through the synchronous core, which checks and migrates it."""
+    Journal(path).close()
