@@ -18,7 +18,7 @@ from aurora_spawner.control.checkpoints import checkpoint_document, clean_checkp
 from aurora_spawner.control.status import run_status
 from aurora_spawner.errors import JournalChangedError, JournalError
 from aurora_spawner.journal import audit
-from aurora_spawner.journal.anchor import note_head, read_anchor
+from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.audit import check_run, verify
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.store import Journal
@@ -384,7 +384,7 @@ def test_an_end_that_was_cut_off_and_a_chain_written_anew_are_found_where_the_he
     state = tmp_path / "state"
     run = cut_off_run(tmp_path, state)
     with Journal(run.journal) as store:
-        assert note_head(state, store) is None
+        assert write_anchor(state, store) is None
         anchor = read_anchor(state, run.journal)
         assert anchor is not None
         assert verify(store, anchor).ok

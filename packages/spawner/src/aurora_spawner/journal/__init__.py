@@ -1,5 +1,6 @@
-"""The record: everything that a run decided, durable before it acts.
+"""The journal: the durable record of every decision of a run, written before the decision takes effect.
 
-`facts.py` is what can be written, `chain.py` hashes each event with the one before, `projections.py` keeps the tables
-that `views.py` reads, `audit.py` verifies, `anchor.py` keeps the head of the chain outside the project.
+`facts.py` has the events that can be written, `chain.py` hashes each event with the one before, `projections.py`
+updates the tables that `views.py` and `async_reader.py` read, `audit.py` verifies, and `anchor.py` keeps the head of
+the chain outside the project.
 """

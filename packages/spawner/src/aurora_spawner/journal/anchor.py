@@ -1,4 +1,4 @@
-"""The chain's head, kept outside the project: who cuts a journal's end, or writes it anew, cannot reach it there."""
+"""Anchors: the head of the chain, kept outside the project, where a cut or rewritten journal shows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.store import Journal
 
 FOLDER: Final = "anchors"
-NOTE_BYTES: Final = 64 << 10
-"""More than any note; a longer file is none."""
+ANCHOR_BYTES: Final = 64 << 10
+"""More than any anchor has; a longer file is no anchor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +31,9 @@ class Anchor:
     seq: int
     hash: bytes = field(repr=False)
     at: float
-    """When it was noted, Unix time."""
+    """The time of the anchor, Unix time."""
     before: str | None = None
-    """The journal that was here before this one and is gone."""
+    """A description of the journal that was here before this one and is gone."""
 
     def __str__(self) -> str:
         moment = datetime.fromtimestamp(self.at, tz=UTC)
@@ -44,36 +44,38 @@ _READERS: Final[dict[str, Reader]] = {"int": count, "bytes": lambda value: bytes
 
 
 def read_anchor(state_dir: Path, journal: Path) -> Anchor | None:
-    """What a user's own folder remembers of a journal; None where it remembers nothing.
+    """Returns the anchor of a journal from the user's state folder; None if there is none.
 
     Raises:
-        JournalError: It cannot be read.
+        JournalError: The anchor cannot be read.
     """
     path = _path_of(state_dir, journal)
     try:
-        return Anchor(**read_fields(Anchor, document(read_regular(path, limit=NOTE_BYTES).decode("ascii")), _READERS))
+        return Anchor(
+            **read_fields(Anchor, document(read_regular(path, limit=ANCHOR_BYTES).decode("ascii")), _READERS)
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, StoredValueError) as error:
-        raise JournalError(path, f"cannot be read: {error}; remove it to go on without it") from error
+        raise JournalError(path, f"cannot be read: {error}; remove it to continue without it") from error
 
 
-def note_head(state_dir: Path, journal: Journal, *, anew: bool = False, begun: bool = False) -> str | None:
-    """Remembers the last event of a journal.
+def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False, created: bool = False) -> str | None:
+    """Anchors the last event of a journal in the user's state folder.
 
-    A journal that has lost what was remembered leaves it as it is.
+    A journal without the anchored event leaves the anchor unchanged.
 
     Args:
-        anew: Whether the user goes on knowingly with what is there.
-        begun: Whether the journal has just been begun: one that was remembered before it is gone, and that is noted.
+        replace: Anchors the present head even if the anchored event is gone: the user accepted the loss.
+        created: The journal is new: an anchor of another journal in its place is replaced and described in `before`.
 
     Returns:
-        Why it could not be remembered; None where it was.
+        A notice if the anchor could not be written; else None.
     """
     path = _path_of(state_dir, journal.path)
     try:
         known = read_anchor(state_dir, journal.path)
-        before = None if anew or begun else known
+        before = None if replace or created else known
         query = "SELECT seq, hash FROM events WHERE seq = coalesce(?, (SELECT max(seq) FROM events))"
         if before is not None:
             found = journal.connection.execute(query, (before.seq,)).fetchone()
@@ -81,12 +83,12 @@ def note_head(state_dir: Path, journal: Journal, *, anew: bool = False, begun: b
                 return None
         last = journal.connection.execute(query, (None,)).fetchone()
         if last is not None:
-            gone = f"{known}, {known.seq:,} events" if known and begun else known.before if known else None
-            noted = {"journal": str(journal.path.absolute()), "seq": last[0], "hash": last[1].hex(), "at": _now()}
-            noted |= {"before": gone} if gone else {}
-            _write(path, noted)
+            gone = f"{known}, {known.seq:,} events" if known and created else known.before if known else None
+            stored = {"journal": str(journal.path.absolute()), "seq": last[0], "hash": last[1].hex(), "at": _now()}
+            stored |= {"before": gone} if gone else {}
+            _write(path, stored)
     except (OSError, JournalError) as error:
-        return f"the journal's head could not be noted: {error}"
+        return f"the journal's head could not be anchored: {error}"
     return None
 
 
@@ -94,11 +96,11 @@ def _now() -> float:
     return datetime.now(tz=UTC).timestamp()
 
 
-def _write(path: Path, noted: dict[str, Any]) -> None:
+def _write(path: Path, stored: dict[str, Any]) -> None:
     make_private_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     make_private_file(draft)
-    draft.write_text(json.dumps(noted), encoding="ascii")
+    draft.write_text(json.dumps(stored), encoding="ascii")
     draft.replace(path)
 
 

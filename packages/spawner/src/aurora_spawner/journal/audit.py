@@ -1,4 +1,4 @@
-"""Whether the journal still says what was written, and whether its tables follow from its events."""
+"""Verifies the journal: its events are unchanged, and its tables follow from its events."""
 
 from __future__ import annotations
 
@@ -24,52 +24,52 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = "seq, at, run_id, task_id, kind, payload, payload_hash, hash"
 _UNFIT: Final = (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error)
-"""What events raise that nobody wrote so."""
+"""The errors that malformed events raise."""
 _TABLES: Final = ("runs", "tasks", "attempts", "recoveries", "breakers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
-    """What an audit found."""
+    """The result of an audit."""
 
     events: int
     head: str
-    """Hash of the last event, hexadecimal. Who kept it elsewhere can tell a shortened journal from a whole one."""
+    """Hash of the last event, hexadecimal; kept elsewhere, it reveals a shortened journal."""
     problem: str | None = None
     seq: int | None = None
     """The first event that does not fit."""
     anchor: Anchor | None = None
-    """The last event that the user's own folder remembers of this journal: up to it, nothing was cut or written
-    anew. None where it remembers none: then only what is there was held against itself."""
+    """The last event of this journal that the user's state folder knows: up to it, nothing was cut or rewritten. None
+    without an anchor: then the chain was only verified in itself."""
 
     @property
     def ok(self) -> bool:
-        """Nothing that can be known was changed."""
+        """True if no change was found."""
         return self.problem is None
 
 
 @dataclass(slots=True)
 class _Walk:
-    """A walk along the chain: where it is, and what it has met."""
+    """The state of a walk along the chain."""
 
     head: bytes = GENESIS
     last: int = 0
     count: int = 0
     gap: str | None = None
-    """The first gap that was declared."""
+    """A description of the first declared gap."""
     emptied: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Events without content, by run."""
     cleaned: Counter[str] = field(default_factory=Counter)
-    """How many events of a run clean-ups have emptied, as they say themselves."""
+    """The number of events that clean-ups removed the content of, by run, as the clean-ups say."""
     anchored: bytes | None = None
-    """The hash at the number that the anchor has."""
+    """The hash of the event with the anchor's number."""
 
 
 def verify(journal: Journal, anchor: Anchor | None = None) -> AuditReport:
-    """Recomputes the hash chain, then the tables, and holds the chain against what the user's own folder remembers.
+    """Recomputes the hash chain and the tables, and compares the chain with the anchor in the user's state folder.
 
     Args:
-        anchor: What is remembered of this journal.
+        anchor: The anchor of this journal; None without one.
     """
     walk = _Walk()
     with translated(journal.path), _snapshot(journal):
@@ -86,13 +86,13 @@ def _report(walk: _Walk, anchor: Anchor | None, problem: str | None, *, seq: int
 
 
 def _step(walk: _Walk, row: tuple[Any, ...], anchor: Anchor | None) -> str | None:
-    """Takes the next event; returns what is wrong with it."""
+    """Takes the next event; returns its fault, if any."""
     seq, at, run_id, task_id, kind, payload, payload_hash, stored = row
     walk.count += 1
     try:
         problem = _fault(row) or _jump(walk, row)
     except _UNFIT:
-        problem = "says nothing that can be read"
+        problem = "cannot be read"
     if problem is not None:
         return problem
     digest = payload_hash if payload is None else payload_digest(payload)
@@ -110,7 +110,7 @@ def _step(walk: _Walk, row: tuple[Any, ...], anchor: Anchor | None) -> str | Non
 
 
 def _emptied_by(payload: str) -> int:
-    """How many events a clean-up says to have emptied; what says nothing that can be read has emptied none."""
+    """Returns the number of events that a clean-up removed the content of; 0 if it cannot be read."""
     try:
         return int(json.loads(payload)["events"])
     except _UNFIT:
@@ -130,7 +130,7 @@ def _snapshot(journal: Journal) -> Iterator[None]:
 
 
 def _jump(walk: _Walk, row: tuple[Any, ...]) -> str | None:
-    """What is wrong with the number of an event; a gap that it declares itself is noted and passed over."""
+    """Returns the fault of an event's number; a gap that the event declares is recorded and is no fault."""
     seq, kind, payload = row[0], row[4], row[5]
     expected = walk.last + 1
     if seq == expected:
@@ -144,7 +144,7 @@ def _jump(walk: _Walk, row: tuple[Any, ...]) -> str | None:
 
 
 def _fault(row: tuple[Any, ...]) -> str | None:
-    """What is wrong with an event by itself."""
+    """Returns the fault of an event by itself."""
     _seq, at, run_id, task_id, kind, payload, payload_hash, stored = row
     if payload is None and not isinstance(payload_hash, bytes):
         return "has lost its content"
@@ -154,7 +154,7 @@ def _fault(row: tuple[Any, ...]) -> str | None:
 
 
 def _unsaid_loss(walk: _Walk) -> str | None:
-    """Contents that are gone, though no clean-up says that it removed them."""
+    """Describes the first content that is gone without a clean-up that removed it."""
     for run_id, seqs in walk.emptied.items():
         if len(seqs) != walk.cleaned[run_id]:
             return f"event {seqs[0]} of run {run_id} has lost its content, and no clean-up says so"
@@ -162,13 +162,13 @@ def _unsaid_loss(walk: _Walk) -> str | None:
 
 
 def _against_anchor(walk: _Walk, anchor: Anchor | None) -> str | None:
-    """What the user's own folder remembers otherwise."""
+    """Describes the difference from the anchor."""
     if anchor is None or walk.anchored == anchor.hash:
         return None
     if walk.last < anchor.seq:
         gone = f"events {walk.last + 1} to {anchor.seq}" if walk.last + 1 < anchor.seq else f"event {anchor.seq}"
         return f"{gone} are gone from its end: {anchor} had them"
-    return f"event {anchor.seq} is not the one that {anchor} had: the chain was written anew"
+    return f"event {anchor.seq} is not the one that {anchor} had: the chain was rewritten"
 
 
 def _events(journal: Journal, run_id: str | None = None) -> Iterator[tuple[Any, ...]]:
@@ -178,7 +178,7 @@ def _events(journal: Journal, run_id: str | None = None) -> Iterator[tuple[Any, 
 
 
 def _table_fault(journal: Journal) -> str | None:
-    """Replays the events into empty tables and compare."""
+    """Replays the events into empty tables and compares them."""
     try:
         with _replayed(_events(journal)) as replica:
             return _difference(journal.connection, replica, None)
@@ -188,7 +188,7 @@ def _table_fault(journal: Journal) -> str | None:
 
 @contextmanager
 def _replayed(rows: Iterable[tuple[Any, ...]]) -> Iterator[sqlite3.Connection]:
-    """Tables in memory that follow from events, while this is open."""
+    """Yields a database in memory with the tables that follow from events."""
     replica = sqlite3.connect(":memory:", isolation_level=None)
     try:
         replica.execute("PRAGMA foreign_keys = ON")
@@ -203,7 +203,7 @@ def _replayed(rows: Iterable[tuple[Any, ...]]) -> Iterator[sqlite3.Connection]:
 
 
 def _difference(connection: sqlite3.Connection, replica: sqlite3.Connection, run_id: str | None) -> str | None:
-    """The first table that is not as its replica, of one run or of all."""
+    """Names the first table that differs from its replica, for one run or for all."""
     where = "" if run_id is None else "WHERE run_id = ?"
     given = () if run_id is None else (run_id,)
     for table in _TABLES:
@@ -214,10 +214,10 @@ def _difference(connection: sqlite3.Connection, replica: sqlite3.Connection, run
 
 
 def check_run(journal: Journal, run_id: str, anchor: Anchor | None = None) -> None:
-    """Holds one run's part of the journal against its hashes, and its rows against its events.
+    """Verifies one run's events against their hashes, and its rows against its events.
 
     Raises:
-        JournalChangedError: It is not as it was written.
+        JournalChangedError: An event or a row was changed.
     """
     with translated(journal.path), _snapshot(journal):
         problem = _fault_of_pages(journal) or _fault_of_run(journal, run_id, anchor)
@@ -240,7 +240,7 @@ def _fault_of_run(journal: Journal, run_id: str, anchor: Anchor | None) -> str |
     accepted = max((row[0] for row in rows if row[4] == ChangesAccepted.kind), default=0)
     for row in rows:
         seq = row[0]
-        if seq <= accepted:  # the user knows of it
+        if seq <= accepted:  # the user has accepted it
             continue
         head = before.get(seq, GENESIS if seq == 1 else None)
         if head is None and row[4] == GapDeclared.kind:
@@ -267,7 +267,7 @@ def _linked(head: bytes, row: tuple[Any, ...]) -> bytes:
 
 
 def _lost_since(journal: Journal, anchor: Anchor | None) -> str | None:
-    """What the user's own folder remembers and the journal does not have."""
+    """Describes the anchored event if the journal lacks it."""
     if anchor is None:
         return None
     found = journal.connection.execute("SELECT hash FROM events WHERE seq = ?", (anchor.seq,)).fetchone()
@@ -277,9 +277,9 @@ def _lost_since(journal: Journal, anchor: Anchor | None) -> str | None:
 
 
 def accept_changes(journal: Journal, run_id: str, problem: str, anchor: Anchor | None) -> None:
-    """Goes on with a run whose part was changed: what its events say becomes its rows, and an event tells of it.
+    """Accepts the changes of a run: its rows are rebuilt from its events, and an event records it.
 
-    Events that cannot be read any more leave the rows as they are.
+    If the events cannot be read, the rows stay unchanged.
     """
     rows = list(_events(journal, run_id))
     try:

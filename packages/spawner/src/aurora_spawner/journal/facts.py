@@ -1,4 +1,4 @@
-"""What can be written into the journal: one small class for each thing that happens to a run."""
+"""The events of the journal: one small class for each kind of event of a run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something that happened, or (for intents and decisions) is about to.
+    """An event that happened, or (for intents and decisions) is about to happen.
 
-    The values of its fields are JSON values; the class is known by `kind` in the database, which never changes.
+    Its fields are JSON values. The database knows the class by `kind`, which never changes.
     """
 
     kind: ClassVar[str]
@@ -20,37 +20,37 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCreated(Fact):
-    """A run exists; nothing of it has started."""
+    """A run was created; no task has started."""
 
     kind = "run_created"
     run_kind: str
-    """What asked for it: spawn, soar, exec."""
+    """The command that created it: spawn, soar or exec."""
     cwd: str
     spool: str
     max_concurrent: int
     default_agent: str
     default_timeout_s: float | None
     options: dict[str, Any] | None = None
-    """`StoredOptions`; None where nothing was asked for, and in runs of earlier versions."""
+    """`StoredOptions`; None without options, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TasksAdded(Fact):
-    """Tasks joined the run, in this order, after those that it has."""
+    """Tasks were added to the run, in this order, after its present tasks."""
 
     kind = "tasks_added"
     first_position: int
     tasks: list[dict[str, Any]]
-    """As `task_to_json` gives them, with `content_hash` added."""
+    """The values of `task_to_json`, with `content_hash` added."""
     added_by: str | None = None
-    """The task whose result asked for them."""
+    """The task whose result added them."""
     rewired: list[dict[str, Any]] = field(default_factory=list)
-    """Tasks that now depend on these as well, as they are now."""
+    """Present tasks that now depend on the new ones, in their new form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTaken(Fact):
-    """A coordinator holds the run from here on; every later fact of it carries this lease."""
+    """A coordinator holds the run from here on; every later fact of that coordinator is written under this lease."""
 
     kind = "run_taken"
     lease: str
@@ -60,7 +60,7 @@ class RunTaken(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptIntended(Fact):
-    """An attempt is about to be started; without a claim in its folder it never was."""
+    """An attempt is about to be started; without a claim in its folder it never started."""
 
     kind = "attempt_intended"
     number: int
@@ -71,7 +71,7 @@ class AttemptIntended(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted(Fact):
-    """The supervisor of an attempt runs as this process."""
+    """The supervisor of an attempt has started, as this process."""
 
     kind = "attempt_started"
     number: int
@@ -82,7 +82,7 @@ class AttemptStarted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEnded(Fact):
-    """An attempt is over and nothing of it runs, but for the survivors named."""
+    """An attempt has ended, and none of its processes runs except the survivors."""
 
     kind = "attempt_ended"
     number: int
@@ -100,22 +100,22 @@ class TaskSettled(Fact):
 
     kind = "task_settled"
     result: dict[str, Any]
-    """A `SpawnResult`; a long output is cut here and whole in the spool."""
+    """A `SpawnResult`; a long output is cut here and complete in the spool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskReopened(Fact):
-    """A settled task is to run again."""
+    """A task will run again."""
 
     kind = "task_reopened"
     why: str
-    """interrupted, edited or retry_failed."""
+    """interrupted, cancelled, edited, retry_failed, or that its provider is asked again."""
     task: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Fact):
-    """No attempt starts until the run goes on; those that run are left alone."""
+    """The run was paused: no attempt starts, running ones continue."""
 
     kind = "run_paused"
     by: str
@@ -123,7 +123,7 @@ class RunPaused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUnpaused(Fact):
-    """The run goes on after a pause."""
+    """The run continues after a pause."""
 
     kind = "run_unpaused"
     by: str
@@ -131,7 +131,7 @@ class RunUnpaused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnding(Fact):
-    """The run was told to end before its tasks were done."""
+    """The run was interrupted or cancelled before its tasks were done."""
 
     kind = "run_ending"
     why: str
@@ -140,7 +140,7 @@ class RunEnding(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCancelled(Fact):
-    """A user asked for the end of one task; its settling follows."""
+    """The user cancelled one task; its settlement follows."""
 
     kind = "task_cancel_asked"
     by: str
@@ -148,59 +148,59 @@ class TaskCancelled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelWithdrawn(Fact):
-    """The user wants a task all the same that was to be cancelled and is not settled yet."""
+    """The user withdrew the cancellation of a task that is not settled yet."""
 
     kind = "task_cancel_withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryTransitioned(Fact):
-    """The recovery of a task went from one state to the next."""
+    """The recovery of a task changed its state."""
 
     kind = "recovery_transition"
     change: dict[str, Any]
     """A `RecoveryStateTransition`."""
     due: float | None
-    """When a task that waits for its retry may start, Unix time."""
+    """The time from which a waiting retry may start, Unix time; None if the task waits for no retry."""
     waits: bool
-    """The task holds no slot now."""
+    """True if the task holds no slot now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerMoved(Fact):
-    """The circuit breaker of an agent counted a failure, opened, gave out its trial, or closed."""
+    """The circuit breaker of an agent counted a failure, opened, granted its trial, or closed."""
 
     kind = "breaker_moved"
     agent: str
     breaker: dict[str, Any]
-    """A `CircuitBreaker`, as it is now."""
+    """The new `CircuitBreaker`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderMoved(Fact):
-    """A provider was paused, probed, stopped or opened; the user's own file says how it stands now."""
+    """A provider was paused, probed, stopped or opened; its present gate is in the user's `providers.db`."""
 
     kind = "provider_moved"
     provider: str
     gate: dict[str, Any]
-    """A `ProviderGate`, as it was then."""
+    """The new `ProviderGate`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStalled(Fact):
-    """An attempt shows no sign of life, or its time is up without one."""
+    """An attempt shows no activity, or reached a time limit without activity."""
 
     kind = "attempt_stalled"
     number: int
     reason: str
-    """What it waits for."""
+    """The thing that it waits for."""
     ended: bool
-    """Whether it is being ended for that."""
+    """True if it is ended for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTripped(Fact):
-    """So much of the run has failed that the rest does not start."""
+    """Too many tasks of the run have failed, and the rest does not start."""
 
     kind = "batch_tripped"
     reason: str
@@ -210,7 +210,7 @@ class BatchTripped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackFailed(Fact):
-    """A callback of the recovery policy raised; nothing else came of it."""
+    """A callback of the recovery policy raised an error, which had no other effect."""
 
     kind = "callback_failed"
     callback: str
@@ -219,7 +219,7 @@ class CallbackFailed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Fact):
-    """The coordinator is done with the run and no longer holds it."""
+    """The coordinator has released the run."""
 
     kind = "run_ended"
     state: str
@@ -228,7 +228,7 @@ class RunEnded(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCleaned(Fact):
-    """The user had the run's contents removed; its events keep their hashes and lose their payloads."""
+    """The user removed the run's contents; its events keep their hashes and lose their payloads."""
 
     kind = "run_cleaned"
     events: int
@@ -236,17 +236,17 @@ class RunCleaned(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRestored(Fact):
-    """The journal's file was removed or replaced while the run worked, and was written back from the open one."""
+    """The journal's file was removed or replaced during the run, and was written back from the open one."""
 
     kind = "journal_restored"
     problem: str
     repeated: int
-    """Facts of this run that the file in place did not have; they are written after this one once more."""
+    """The number of facts of this run that the file in place lacks; they are written again after this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapDeclared(Fact):
-    """Events that this journal once had are lost, or not as they were written; no later event takes their numbers."""
+    """Events that this journal once had are lost or changed; no later event takes their numbers."""
 
     kind = "gap_declared"
     first: int
@@ -256,7 +256,7 @@ class GapDeclared(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangesAccepted(Fact):
-    """The user goes on with a run though its part of the journal was changed from outside."""
+    """The user continues a run although its part of the journal was changed from outside."""
 
     kind = "changes_accepted"
     problem: str
@@ -291,14 +291,14 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         ChangesAccepted,
     )
 }
-"""By the name that the database has."""
+"""Fact classes by `kind`."""
 
 
 Entry = tuple[str, str | None, str, str, tuple[Any, ...]]
-"""A fact as the journal takes it: run, task, kind, its fields as canonical JSON, and the fields one by one.
+"""A fact in the form that is written: run, task, kind, its fields as canonical JSON, and the fields one by one.
 
-Texts and numbers only: many wait to be durable, and a tuple of such is no work for the garbage collector, whereas
-objects on their way took a fifth of the time of a run with 1,000 at once.
+It holds texts and numbers only. Many entries wait to be durable, and the garbage collector passes over such tuples;
+objects took a fifth of the time of a run with 1,000 attempts at once.
 """
 
 
@@ -306,19 +306,19 @@ _FIELD_NAMES: Final = {
     each: tuple((name, f'"{name}":') for name in sorted(one.name for one in fields(each)))
     for each in FACT_TYPES.values()
 }
-"""In the order of canonical JSON; ASCII names sort the same way everywhere."""
+"""The fields of each fact in the order of canonical JSON; ASCII names sort alike on all systems."""
 
 
 def field_names(kind: str) -> tuple[str, ...]:
-    """The fields of a kind of fact, in the order of an entry's values."""
+    """Returns the fields of a kind of fact, in the order of an entry's values."""
     return tuple(name for name, _key in _FIELD_NAMES[FACT_TYPES[kind]])
 
 
 def entry_of(fact: Fact, *, run_id: str, task_id: str | None = None) -> Entry:
-    """Encodes a fact; what is nested in it is encoded only once, since results are long.
+    """Encodes a fact; nested values are encoded only once, since results are long.
 
     Returns:
-        An entry whose values have JSON text for lists and objects.
+        An entry whose values are JSON text for lists and objects.
     """
     values, parts = [], []
     for name, key in _FIELD_NAMES[type(fact)]:
@@ -330,7 +330,7 @@ def entry_of(fact: Fact, *, run_id: str, task_id: str | None = None) -> Entry:
 
 
 def canonical_json(value: object) -> str:
-    """The one way to write a value: sorted keys, no spaces, ASCII."""
+    """Encodes a value in its only form: sorted keys, no spaces, ASCII."""
     if value is None:
         return "null"
     if type(value) is int:

@@ -1,4 +1,4 @@
-"""Which file a journal is: its name may stand for another one later."""
+"""The identity of a journal's file, whose name may belong to another file later."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BESIDE: Final = ("-wal", "-shm")
-"""Ends of the names of the files that SQLite keeps beside a database."""
+"""Name suffixes of the files that SQLite keeps beside a database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileIdentity:
-    """Which file a name stands for, told apart from any other that has the name later."""
+    """The identity of a file, different from that of any other file of the same name."""
 
     device: int
     inode: int
 
     @classmethod
     def of(cls, path: Path) -> Self | None:
-        """The file of that name now; None where there is none."""
+        """Returns the identity of the present file of a name; None if there is none."""
         # It is not opened: closing it again would let go of the locks that SQLite has on it.
         try:
             found = path.stat()
@@ -31,5 +31,5 @@ class FileIdentity:
 
 
 def beside(path: Path) -> tuple[Path, ...]:
-    """The files that SQLite keeps beside a database."""
+    """Returns the files that SQLite keeps beside a database."""
     return tuple(path.with_name(path.name + end) for end in BESIDE)

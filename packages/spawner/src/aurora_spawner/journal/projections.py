@@ -1,7 +1,7 @@
-"""The tables of runs, tasks, attempts and their recovery, kept in step with the events in the same transaction.
+"""Updates the tables of runs, tasks, attempts and their recovery in the transaction of each event.
 
-What each fact changes is a table of statements. They see `:run_id`, `:task_id`, `:at` and the fact's own fields by
-name, lists and objects among them as JSON. A fact that is not in the table changes nothing.
+`CHANGES` has the statements of each fact. Their parameters are `:run_id`, `:task_id`, `:at` and the fact's own
+fields, with lists and objects as JSON. A fact without statements changes no table.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
             cancel_asked = cancel_asked AND :why IN ('interrupted', 'cancelled')
         WHERE run_id = :run_id AND task_id = :task_id
         """,
-        # What the end of a run cut off goes on where it was; anything else begins anew.
+        # An attempt that the end of a run cut off continues; anything else starts again.
         """
         DELETE FROM recoveries
         WHERE run_id = :run_id AND task_id = :task_id AND :why NOT IN ('interrupted', 'cancelled')
@@ -141,7 +141,7 @@ _BEFORE_FIELDS: Final = ("at", "run_id", "task_id")
 
 
 def _compiled(kind: str, statement: str) -> tuple[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]:
-    """A statement with parameters by position, and what takes them from a row; by name they take longer."""
+    """Returns a statement with parameters by position, and the getter of their values; by name they take longer."""
     columns = (*_BEFORE_FIELDS, *field_names(kind))
     places = [columns.index(name) for name in _PARAMETER.findall(statement)]
     one = itemgetter(slice(places[0], places[0] + 1))
@@ -156,7 +156,7 @@ _STATEMENTS: Final = {
 
 
 def project(entry: Entry, at: float, connection: sqlite3.Connection) -> None:
-    """Changes the tables as a fact says; `at` is its Unix time."""
+    """Applies a fact to the tables; `at` is its Unix time."""
     run_id, task_id, kind, _payload, values = entry
     row = (at, run_id, task_id, *values)
     for statement, parameters in _STATEMENTS.get(kind, ()):

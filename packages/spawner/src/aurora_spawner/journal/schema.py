@@ -1,4 +1,4 @@
-"""The tables of the journal, as numbered steps; a step that was released is never edited."""
+"""The tables of the journal, as numbered migrations; a released migration is never edited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 APPLICATION_ID: Final = 0x41555252
-"""Marks the file as ours ("AURR")."""
+"""Marks the file as a journal ("AURR")."""
 
 _FIRST: Final = (
     """
@@ -112,7 +112,7 @@ MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Brings the tables to the newest shape, each step in a transaction of its own; twice does no harm."""
+    """Applies the missing migrations, each in a transaction of its own; a second call changes nothing."""
     while (version := _version(connection)) < len(MIGRATIONS):
         connection.execute("BEGIN IMMEDIATE")
         try:

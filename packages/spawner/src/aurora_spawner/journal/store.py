@@ -1,4 +1,4 @@
-"""The journal file: open it, append to it."""
+"""The journal file: opens it and appends to it."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Entry
 
 CACHE_KIB = 4 << 10
-"""Pages kept in memory, at most."""
+"""The most memory for pages."""
 BUSY_WAIT_S = 30.0
-"""How long a write waits for another writer before it gives up."""
+"""The longest wait of a write for another writer."""
 
 
 class Journal:
     """An open journal; one thread at a time may use it.
 
     Raises:
-        JournalCorruptError: The file is something else.
+        JournalCorruptError: The file is no journal.
         JournalError: It cannot be opened or written; the message has the reason of the system.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self.trouble: tuple[str, ...] = ()
-        """What happened to the file while it was open, and what was done about it."""
+        """Sentences about damage to the file while it was open, and its repair."""
         self._clock = clock
         self._written = 0
-        """Number of the last event that the journal is known to have had."""
+        """Number of the last known event."""
         with translated(path):
             make_private_folder(path.parent)
             self._open(path)
@@ -95,12 +95,12 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Gives the file back; what was appended is durable already."""
+        """Closes the file; appended facts are durable already."""
         self.connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and no other writer in between."""
+        """Runs its body in one transaction, without another writer in between."""
         with translated(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -115,7 +115,7 @@ class Journal:
         """Writes facts and their projections durably, in one transaction.
 
         Args:
-            lease: Of the run that all entries are about; nothing is written when somebody else has taken it.
+            lease: The lease of the run of all entries; nothing is written if another coordinator holds the run.
 
         Raises:
             RunHeldError: The lease is no longer ours.
@@ -129,10 +129,10 @@ class Journal:
             self._append(connection, entries, run_id=entries[0][0] if entries else "")
 
     def _keep_in_place(self, run_id: str, lease: str) -> None:
-        """Notices that the file was removed or replaced, and writes what is open back.
+        """Writes the open journal back if its file was removed or replaced.
 
-        The copy takes the file's place where nothing, or only an older state of the same journal, is there; another
-        file is left alone, and the copy lies beside it.
+        The copy takes the file's place if the place is empty or has an older state of this journal. Another file is
+        kept, and the copy is written beside it.
 
         Raises:
             JournalError: It cannot be written back.
@@ -159,7 +159,7 @@ class Journal:
         self.trouble = (*(each for each in self.trouble if each != said), said)
 
     def _has_all_of(self, path: Path) -> bool:
-        """Whether a file is an older state of this same journal."""
+        """Returns True if a file is an older state of this journal."""
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
                 last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
@@ -174,7 +174,7 @@ class Journal:
         ).fetchall()
 
     def _repeat(self, run_id: str, lease: str, own: list[tuple[float, str | None, str, str]], problem: str) -> None:
-        """Declares what happened, and writes those facts of the run again that the file in place lacks."""
+        """Records the problem, and writes again those facts of the run that the file in place lacks."""
         with self.transaction() as connection:
             self._check_lease(run_id, lease)
             missing = own[len(self._facts_of(run_id)) :]
@@ -207,11 +207,11 @@ class Journal:
         self._written = seq
 
     def expect(self, seq: int) -> None:
-        """Knows that the journal once had so many events; the next write declares those that it lacks as lost."""
+        """Sets the number of the last known event; the next write declares missing events as lost."""
         self._written = seq
 
     def redact(self, run_id: str) -> None:
-        """Removes what the events of a run say, and its rows; their hashes stay, and a fact tells of it."""
+        """Removes the payloads and the rows of a run; its hashes stay, and a fact records the clean-up."""
         with self.transaction() as connection:
             rows = connection.execute(
                 "SELECT seq, payload FROM events WHERE run_id = ? AND payload IS NOT NULL", (run_id,)
@@ -225,15 +225,15 @@ class Journal:
     def accept(
         self, run_id: str, problem: str, found: Mapping[str, Sequence[tuple[Any, ...]]], *, gone: range
     ) -> None:
-        """Writes down that a run goes on though it was changed, and puts its rows as its events have them.
+        """Records that a changed run continues, and rebuilds its rows.
 
         Args:
-            found: Rows by table, in the order in which they need each other; nothing where the events cannot be read.
-            gone: Numbers of events that this journal once had; none of them is given to another event.
+            found: Rows by table, in the order of their references; empty if the events cannot be read.
+            gone: Numbers of lost events, which no other event gets.
         """
         with self.transaction() as connection:
             if found.get("runs"):
-                for table in reversed(list(found)):  # rows may be left whose task is gone
+                for table in reversed(list(found)):  # rows may be left without their task
                     connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
                 for table, rows in found.items():
                     places = ", ".join("?" * len(rows[0])) if rows else ""
@@ -245,11 +245,11 @@ class Journal:
     def _check_lease(self, run_id: str, lease: str) -> None:
         row = self.connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None or row[0] != lease:
-            holder = _holder_of(self.path, run_id, row[1]) if row and row[1] else "nobody any more"
+            holder = _holder_of(self.path, run_id, row[1]) if row and row[1] else "no coordinator"
             raise RunHeldError(run_id, str(holder))
 
     def create_run(self, names: Iterable[str], created: RunCreated, tasks: Iterable[TasksAdded]) -> str:
-        """Writes a new run with its tasks under the first of `names` that is free; returns that name."""
+        """Writes a new run with its tasks under the first free name of `names`; returns that name."""
         with self.transaction() as connection:
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
@@ -260,11 +260,11 @@ class Journal:
 
     @contextmanager
     def hold(self, run_id: str, *, holder: ProcessIdentity) -> Iterator[str]:
-        """Be the one coordinator of a run while this is open; gives the lease for `append`.
+        """Holds a run as its only coordinator; yields the lease for `append`.
 
         Raises:
-            UnknownRunError: There is no such run.
-            RunHeldError: Another coordinator has it and lives, or cannot be proven dead from here.
+            UnknownRunError: The journal has no such run.
+            RunHeldError: Another coordinator holds it and lives, or cannot be proven dead from here.
         """
         lease = os.urandom(12).hex()
         with self.transaction() as connection:
@@ -285,7 +285,7 @@ class Journal:
 
 
 _LEASES_HERE: Final[set[str]] = set()
-"""Leases that this process holds now: one that it had to give up unwritten, the disk being full, is free again."""
+"""Leases that this process holds; a lease that it could not release in the journal, on a full disk, is free again."""
 
 
 def _holder_of(path: Path, run_id: str, stored: object) -> ProcessIdentity:
@@ -296,35 +296,35 @@ def _holder_of(path: Path, run_id: str, stored: object) -> ProcessIdentity:
 
 
 def _holds(other: ProcessIdentity, lease: str, asking: ProcessIdentity) -> bool:
-    """Whether the holder on record has the run still, as far as can be known from here."""
+    """Returns True if the recorded holder still has the run, or cannot be proven dead from here."""
     if other == asking:
         return lease in _LEASES_HERE
     return other.alive() or other.host != asking.host
 
 
 def _identities(path: Path) -> tuple[FileIdentity | None, FileIdentity | None]:
-    """Of the database and of its log."""
+    """Returns the identities of the database and of its log."""
     return FileIdentity.of(path), FileIdentity.of(beside(path)[0])
 
 
 def _what_happened(path: Path, opened: tuple[FileIdentity | None, FileIdentity | None]) -> str | None:
-    """What became of the files that were opened; None where they are in place."""
+    """Describes a change of the opened files; None if they are in place."""
     now = _identities(path)
     if now[0] != opened[0]:
-        return "was removed while the run worked" if now[0] is None else "was replaced while the run worked"
+        return "was removed during the run" if now[0] is None else "was replaced during the run"
     if opened[1] is not None and now[1] != opened[1]:
-        return "has lost its log (runs.db-wal) while the run worked"
+        return "has lost its log (runs.db-wal) during the run"
     return None
 
 
 def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
-    """Gives a whole copy its name; returns the journal to go on with.
+    """Gives a complete copy its name; returns the journal to continue with.
 
     Args:
-        over: Whether there is nothing in its place that the copy does not have.
+        over: True if the place has no event that the copy lacks.
     """
     if over:
-        for each in beside(path):  # of the file that is gone: a log would be taken for the copy's own
+        for each in beside(path):  # of the lost file: SQLite would take its log for the copy's
             each.unlink(missing_ok=True)
         draft.replace(path)
         return path
@@ -337,7 +337,7 @@ def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
 
 
 def _has_run(path: Path, run_id: str) -> bool:
-    """Whether a file is a journal that knows a run."""
+    """Returns True if a file is a journal with a run."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
@@ -349,7 +349,7 @@ def _has_run(path: Path, run_id: str) -> bool:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns what SQLite and the system raise into our errors."""
+    """Turns errors of SQLite and of the system into ours."""
     try:
         yield
     except sqlite3.Error as error:
@@ -363,7 +363,7 @@ def translated(path: Path) -> Iterator[None]:
 def _translate(path: Path, error: sqlite3.Error) -> JournalError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return JournalLockedError(path, "another process has locked the journal; see who holds it open and try again")
+        return JournalLockedError(path, "another process has locked the journal; end that process, or try again")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return JournalCorruptError(path, f"is damaged ({error}); move it away, or restore it from a copy")
     if name.startswith("SQLITE_FULL"):

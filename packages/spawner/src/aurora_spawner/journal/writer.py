@@ -1,4 +1,4 @@
-"""Group commit: many facts of one coordinator share one durable transaction."""
+"""Group commit: facts that arrive together share one durable transaction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.store import Journal
 
 GROUP_LIMIT = 1_000
-"""Facts in one transaction at most, so that a reader sees progress under load."""
+"""The most facts of one transaction, so that a reader sees progress under load."""
 
 _Waiting = tuple["Sequence[Entry]", "asyncio.Future[None] | None"]
 _Batch = list[_Waiting]
@@ -25,9 +25,8 @@ _Batch = list[_Waiting]
 class GroupWriter:
     """Writes the facts of one run from a thread of its own, in the order given; used from one event loop.
 
-    What one turn of the loop writes is handed over together, and what arrives while a transaction is on its way
-    shares the next one. After a failed write every later write fails with the same error: facts must not reach the
-    journal past a gap.
+    The facts of one turn of the loop are handed over together. Facts that arrive during a transaction share the next
+    one. After a failed write every later write fails with the same error: no fact may reach the journal past a gap.
     """
 
     def __init__(self, journal: Journal, *, lease: str) -> None:
@@ -41,13 +40,13 @@ class GroupWriter:
         self._thread.start()
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Takes facts; the future is done once they are durable."""
+        """Appends facts; the returned future is done once they are durable."""
         written = self._loop.create_future()
         self._take(entries, written)
         return written
 
     def post(self, *entries: Entry) -> None:
-        """Takes facts that only need their place in the order; a failure shows at the next `write`."""
+        """Appends facts without waiting until they are durable; a failure shows at the next `write`."""
         self._take(entries, None)
 
     def _take(self, entries: Sequence[Entry], written: asyncio.Future[None] | None) -> None:
@@ -62,7 +61,7 @@ class GroupWriter:
             self._waiting.put(batch)
 
     async def close(self) -> None:
-        """Writes what is left and ends the thread."""
+        """Writes the waiting facts and ends the thread."""
         self._hand_over()
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
