@@ -416,7 +416,7 @@ def test_a_run_has_so_many_attempts_and_each_knows_how_deep_it_is(tmp_path: Path
     assert [each.output.strip() for each in results[:2]] == ["2", "2"]
     assert (results[2].termination_reason, results[2].error) == (
         "over_cap",
-        "the run has had the 2 attempts that it may have",
+        "the run has reached its cap of 2 attempts",
     )
 
 

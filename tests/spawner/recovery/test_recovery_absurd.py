@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aurora_spawner.backends.failures import failure_in
 from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
-from aurora_spawner.classification.error_patterns import asks_to_wait_s
+from aurora_spawner.classification.error_patterns import requested_wait_s
 from aurora_spawner.providers.gate import PAUSE_JITTER, GateState, ProviderGate, utc_time
 from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
 from aurora_spawner.providers.pause_notices import PauseNotifier, ProviderTimeline
@@ -33,7 +33,7 @@ def met(retry_after_s: Any, gate: ProviderGate | None = None) -> ProviderGate:
     "digits", ["999999999999", "99999999999999999999", "1" + "0" * 18, "9" * 5_000, "9" * 12 + "h"]
 )
 def test_a_wait_without_sense_is_believed_a_day(digits: str) -> None:
-    assert asks_to_wait_s(f"429 Too Many Requests, retry-after: {digits}") == LONGEST_WAIT_S
+    assert requested_wait_s(f"429 Too Many Requests, retry-after: {digits}") == LONGEST_WAIT_S
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_whatever_is_reported_the_pause_is_bounded_and_can_be_told(said: Any) ->
 
 @given(st.text() | NUMBERS.map(lambda number: f"429 Too Many Requests, retry-after: {number}"))
 def test_any_line_of_stderr_gives_a_bounded_wait(stderr: str) -> None:
-    wait_s = asks_to_wait_s(stderr)
+    wait_s = requested_wait_s(stderr)
     assert wait_s is None or 0 <= wait_s <= LONGEST_WAIT_S
 
 

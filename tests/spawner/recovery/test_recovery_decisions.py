@@ -318,7 +318,7 @@ def test_only_providers_of_this_run_are_told_and_only_while_they_pause(tmp_path:
     (health,) = other.health()
     assert (str(health.health), health.reasons[0].split(":")[0]) == (
         "degraded",
-        "its provider's pause is over, the next attempt finds out",
+        "its provider's pause is over, the next attempt probes",
     )
     for each in (mine, other):
         each.close()

@@ -1,5 +1,5 @@
-"""Which kind of failure an attempt met.
+"""Classifies the failures of attempts.
 
-`error_patterns.py` is the table of what providers and agents print, `causes.py` names the kinds, `classifier.py`
-joins them with what an agent reported itself.
+`causes.py` names the kinds of failure, `error_patterns.py` has the messages of providers and agents, `classifier.py`
+combines them with the agent's own report.
 """

@@ -1,4 +1,4 @@
-"""The kinds of failure, and what exactly can have gone wrong."""
+"""Categories and causes of failures."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 class ErrorCategory(StrEnum):
-    """What kind of failure it was."""
+    """The kind of a failure."""
 
     TRANSIENT = "transient"
-    """The same may well work in a while."""
+    """The attempt may succeed later, unchanged."""
     PERMANENT = "permanent"
-    """The same cannot work until somebody changes something."""
+    """The attempt cannot succeed until the user changes something."""
     TIMEOUT = "timeout"
     RESOURCE = "resource"
-    """Something ran out here or there: memory, disk, quota, money."""
+    """A resource ran out: memory, disk, quota or money."""
     UNKNOWN = "unknown"
 
 
 class Cause(StrEnum):
-    """What exactly went wrong, as far as it can be known."""
+    """The precise cause of a failure, if detectable."""
 
     RATE_LIMIT = "rate_limit"
     OVERLOADED = "overloaded"
@@ -78,9 +78,9 @@ CATEGORY_OF: Final[Mapping[Cause, ErrorCategory]] = {
 }
 
 THROTTLING: Final = frozenset({Cause.RATE_LIMIT, Cause.OVERLOADED})
-"""The provider asks for patience: it is paused, and the task has lost no attempt."""
-OF_THE_TASK: Final = frozenset({Cause.BAD_REQUEST, Cause.TOO_LARGE, Cause.LIMIT_REACHED, Cause.NOT_ALLOWED})
-"""The agent is sound; this task asks too much of it."""
+"""Causes that pause the provider; the task loses no attempt."""
+BLAMES_TASK: Final = frozenset({Cause.BAD_REQUEST, Cause.TOO_LARGE, Cause.LIMIT_REACHED, Cause.NOT_ALLOWED})
+"""Causes that lie in the task and say nothing against the agent."""
 
 _STATUSES: Final[Mapping[int, Cause]] = {
     400: Cause.BAD_REQUEST,
@@ -102,7 +102,7 @@ _STATUSES: Final[Mapping[int, Cause]] = {
 
 
 def cause_of_status(status: int) -> Cause | None:
-    """What a provider's status says; None for one that is no error."""
+    """Returns the cause of a provider's status; None for a status that is no error."""
     if not 400 <= status <= 599:
         return None
     return _STATUSES.get(status) or (Cause.SERVER_ERROR if status >= 500 else Cause.BAD_REQUEST)

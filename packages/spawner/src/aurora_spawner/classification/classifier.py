@@ -1,8 +1,8 @@
-"""What kind of failure it was, from the evidence that a failed attempt left.
+"""Classifies a failure by the evidence of the failed attempt.
 
-Evidence counts in this order: what its agent reported in structured events, how the attempt was ended, the status of
-its provider's answer, its exit code, and at last the final lines of its stderr. What a healthy agent says is never
-looked at, nor is the answer of a failed one.
+Evidence counts in this order: the agent's own report in structured events, the end reason of the attempt, the status
+of its provider's answer, its exit code, and the final lines of its stderr. The output of a healthy agent is never
+read, nor is the answer of a failed one.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import REFUSALS, EndReason
 from aurora_spawner.classification.causes import (
+    BLAMES_TASK,
     CATEGORY_OF,
-    OF_THE_TASK,
     THROTTLING,
     Cause,
     ErrorCategory,
     cause_of_status,
 )
-from aurora_spawner.classification.error_patterns import OVER_STATUS, asks_to_wait_s, cause_of_text, is_final
+from aurora_spawner.classification.error_patterns import OVER_STATUS, cause_of_text, is_final, requested_wait_s
 from aurora_spawner.tasks.failure import believed_wait_s
 from aurora_spawner.tasks.usage_windows import last_reset, window_in
 
@@ -30,65 +30,65 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 STDERR_LINES: Final = 30
-"""Final lines of stderr that are looked at."""
+"""The number of final lines of stderr that are read."""
 LINE_LENGTH: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureEvidence:
-    """What a failed attempt left to judge by."""
+    """The evidence of a failed attempt."""
 
     reason: EndReason = EndReason.EXITED
     exit_code: int | None = None
-    """Negative: by that signal."""
+    """The negative number of the signal that ended it, or its exit code."""
     exec_errno: int = 0
     reported: ReportedFailure | None = None
-    """What the agent itself reported, as its backend understands it."""
+    """The agent's own report, as its backend understands it."""
     api_status: int | None = None
-    """Of the last answer of its provider, where that is known without events."""
+    """The status of its provider's last answer, if it is known without events."""
     stderr: str = ""
     windows: tuple[UsageWindow, ...] = ()
-    """Usage windows of the account, as the agent told them."""
+    """Usage windows of the account, as the agent reported them."""
     at: float = field(default_factory=time.time)
-    """When it failed, Unix time; times of day in its messages are read from there."""
+    """The time of the failure, Unix time; times of day in its messages are relative to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """A failure, understood."""
+    """The classification of a failure."""
 
     category: ErrorCategory
     cause: Cause
     evidence: str
-    """What it was seen by: ending, event, api_status, exit_code, stderr, none."""
+    """The evidence that decided: ending, event, api_status, exit_code, stderr or none."""
     retry_after_s: float | None = None
-    """What the provider asked to wait; a day at most."""
+    """The wait that the provider asked for; a day at most."""
     status: int | None = None
-    """Of the provider's answer."""
+    """The status of the provider's answer."""
     window: UsageWindow | None = None
-    """The usage window that is used up, where the provider says when it resets."""
+    """The usage window that is used up, if the provider names its reset."""
 
     @property
     def throttled(self) -> bool:
-        """Whether the provider asks everybody to wait."""
+        """True if the provider limits or is overloaded, which pauses it for all attempts."""
         return self.cause in THROTTLING
 
     @property
     def stops_provider(self) -> bool:
-        """Whether no task of this provider can succeed until the user acts."""
+        """True if no attempt at this provider can succeed until the user acts."""
         return self.cause is Cause.AUTHENTICATION
 
     @property
     def blames_agent(self) -> bool:
-        """Whether it says something against the agent, and not only about the task or the provider's load."""
-        return not self.throttled and self.cause not in OF_THE_TASK
+        """True if the failure counts against the agent, and not only against the task or the provider."""
+        return not self.throttled and self.cause not in BLAMES_TASK
 
 
 class ErrorClassifier:
-    """Finds the category of a failure; pure."""
+    """Classifies failures; pure."""
 
     def classify(self, evidence: FailureEvidence) -> Classification:
-        """Weighs the evidence of an attempt that failed."""
+        """Classifies the failure of an attempt by its evidence."""
         return (
             _by_refusal(evidence)
             or _by_window(evidence)
@@ -123,12 +123,12 @@ _ERRNOS: Final = {
 
 
 def _by_refusal(evidence: FailureEvidence) -> Classification | None:
-    """Our own budget or cap ended it, or kept it from beginning: whatever it said in its last moment counts less."""
+    """Classifies an attempt that our own budget or cap ended or refused: that counts more than its last messages."""
     return _found(Cause.NOT_ALLOWED, "ending") if evidence.reason in REFUSALS else None
 
 
 def _by_window(evidence: FailureEvidence) -> Classification | None:
-    """A plan's window is used up: told by an event, or in the words of the failure, which may speak of money too."""
+    """Classifies a failure by a used-up window of the plan, as an event or the message of the failure reports it."""
     window = _exhausted(evidence)
     if window is None:
         return None
@@ -171,7 +171,7 @@ def _by_report(evidence: FailureEvidence) -> Classification | None:
     if cause is None:
         return None
     if wait_s is None and cause in THROTTLING:
-        wait_s = asks_to_wait_s(reported.message)
+        wait_s = requested_wait_s(reported.message)
     return replace(_found(cause, "event", wait_s), status=reported.status)
 
 
@@ -217,9 +217,9 @@ _CODES: Final = {
     "aborted_tools": Cause.INTERRUPTED,
     "aborted_streaming": Cause.INTERRUPTED,
     "cut_off": Cause.INTERRUPTED,  # ours: exit code 0, and no last event
-    "session_lost": Cause.INTERRUPTED,  # ours: the next attempt begins anew
+    "session_lost": Cause.INTERRUPTED,  # ours: the next attempt starts a new session
 }
-"""What providers and agents call their errors, in lower case."""
+"""Causes by the error codes of providers and agents, in lower case."""
 
 
 _EXITS: Final = {
@@ -258,11 +258,11 @@ def _died_of_signal(evidence: FailureEvidence) -> bool:
 
 
 def _by_stderr(stderr: str) -> Classification | None:
-    """The last line that says something decides: what came before it was overcome."""
+    """Classifies by the last line that names a cause: the agent has overcome earlier ones."""
     for line in reversed(_last_lines(stderr)):
         cause = cause_of_text(line) if is_final(line) else None
         if cause is not None:
-            return _found(cause, "stderr", asks_to_wait_s(stderr))
+            return _found(cause, "stderr", requested_wait_s(stderr))
     return None
 
 

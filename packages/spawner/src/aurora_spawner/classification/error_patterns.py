@@ -1,4 +1,4 @@
-"""What errors say of themselves in plain text: the last evidence, where nothing better is there."""
+"""Error messages of providers and agents, as patterns: the last evidence, used if there is no better one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _STATUS: Final = r"\b(error|status|code|http)\W{0,10}(code\W{0,3})?"
 """Introduces a number as the status of an answer."""
 
-_WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
+_PATTERNS: Final[Mapping[Cause, tuple[str, ...]]] = {
     Cause.BILLING: (
         r"insufficient[_ ]quota",
         r"exceeded your current quota",
@@ -247,25 +247,25 @@ _WORDINGS: Final[Mapping[Cause, tuple[str, ...]]] = {
         r"database is locked",
     ),
 }
-"""Patterns in any case of letters; the more telling causes first."""
+"""Patterns of each cause, case ignored; the more specific causes first."""
 
 
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], Cause], ...]:
-    """Compiled when the first failure needs them: a run that goes well should not pay for them."""
-    return tuple((re.compile("|".join(some), re.IGNORECASE), cause) for cause, some in _WORDINGS.items())
+    """Compiles the patterns at the first failure: a run without failures should not pay for them."""
+    return tuple((re.compile("|".join(some), re.IGNORECASE), cause) for cause, some in _PATTERNS.items())
 
 
 _PASSED_OVER: Final = re.compile(r"\b(warn(ing)?|debug|info|deprecat\w+|retrying|falling back)\b", re.IGNORECASE)
 
 
 def is_final(line: str) -> bool:
-    """Whether a line can be why a program ended; false for those that say themselves that they are not."""
+    """Returns True if a line can be the reason why a program ended; False for warnings, retries and the like."""
     return not _PASSED_OVER.search(line)
 
 
 OVER_STATUS: Final = frozenset({Cause.BILLING, Cause.TOO_LARGE})
-"""Said together with a status that means something more general."""
+"""Causes whose text counts more than the more general status beside it."""
 _SPOKEN_STATUS: Final = re.compile(
     r"(?:\b(?:error|status|code|http(?:/\d(?:\.\d)?)?|exhausted|rejected|exception)\W{0,10}(?:code\W{0,3})?)([45]\d\d)\b"
     r"|(?:^\W*|(?<=\w: ))([45]\d\d)(?=\s*[{(\"]| permission\b| (?-i:[A-Z])[a-z])",
@@ -275,7 +275,7 @@ _CAMEL_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def cause_of_text(text: str) -> Cause | None:
-    """The cause that a text tells of, if any; names like RateLimitError are read as words."""
+    """Returns the cause that a text names, if any; names like RateLimitError are read as words."""
     words = f"{text} {_CAMEL_HUMP.sub(' ', text)}"
     found = next((cause for pattern, cause in _patterns() if pattern.search(words)), None)
     spoken = _SPOKEN_STATUS.search(text)
@@ -290,7 +290,7 @@ _WAIT: Final = re.compile(
 _UNITS: Final = {"ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def asks_to_wait_s(text: str) -> float | None:
-    """The last wait that a text asks for, in seconds; as much of it as is believed."""
+def requested_wait_s(text: str) -> float | None:
+    """Returns the last wait that a text asks for, in seconds, a day at most; None if it asks for none."""
     found = _WAIT.findall(text[-64_000:])
     return believed_wait_s(found[-1][0], unit_s=_UNITS.get(found[-1][1].lower(), 1.0)) if found else None

@@ -1,5 +1,5 @@
-"""What may be spent: money, starts, and depth.
+"""Limits of money, of the number of attempts, and of depth.
 
-Executors that stand before the local one and refuse or hold an attempt, the port to a budget ledger, prices,
-and the meter that reads what a running agent has used.
+Executors that wrap the local one and refuse or hold an attempt, the port to a budget ledger, prices, and the usage
+meter of running agents.
 """

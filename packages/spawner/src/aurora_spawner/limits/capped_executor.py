@@ -1,7 +1,4 @@
-"""Attempts within caps: so many in a run, each told how many agents stand above it.
-
-It stands before another executor.
-"""
+"""An executor with spawn caps: it limits the attempts of a run and passes on the depth; it wraps another executor."""
 
 from __future__ import annotations
 
@@ -18,48 +15,48 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.process_identity import ProcessIdentity
 
 DEPTH_VARIABLE: Final = "AURORA_DEPTH"
-"""Tells an agent how many agents stand above what it starts, itself included."""
+"""The environment variable with the depth of an agent: the number of agents above its children, itself included."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CappedExecutor:
-    """Starts no more attempts than a run may have, retries included."""
+    """Limits the attempts of a run, retries included."""
 
     inner: Executor
     max_total_spawns: int
     spawned: int = 0
-    """Attempts of earlier executions of the run."""
+    """The number of attempts so far, those of earlier executions of the run included."""
     depth: int = 0
-    """Agents that stand above this process."""
+    """The number of agents above this process."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Counts, then start.
+        """Starts an attempt within the cap.
 
         Raises:
-            AttemptRefusedError: The run has had all its attempts.
+            AttemptRefusedError: The cap is reached.
         """
         if self.spawned >= self.max_total_spawns:
             raise AttemptRefusedError(
-                EndReason.OVER_CAP, f"the run has had the {self.max_total_spawns} attempts that it may have"
+                EndReason.OVER_CAP, f"the run has reached its cap of {self.max_total_spawns} attempts"
             )
         self.spawned += 1
         below = {**order.environment, DEPTH_VARIABLE: str(self.depth + 1)}
         return await self.inner.start(replace(order, environment=below))
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """As the executor behind does."""
+        """Waits for the end of an attempt, as the wrapped executor."""
         return await self.inner.collect(attempt)
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """As the executor behind does."""
+        """Cancels an attempt, as the wrapped executor."""
         self.inner.cancel(attempt, at_once=at_once)
 
     def close(self) -> None:
-        """As the executor behind does."""
+        """Closes the wrapped executor."""
         self.inner.close()
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """As the executor behind does."""
+        """Adopts an attempt, as the wrapped executor."""
         return await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)

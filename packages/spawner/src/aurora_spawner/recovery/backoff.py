@@ -1,4 +1,4 @@
-"""How long to wait before a retry; pure of clocks and chance."""
+"""The wait before a retry; pure of clocks and chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def retry_wait_s(policy: RecoveryPolicy, retry: int, *, chance: float = 1.0) -> float:
-    """Seconds before a retry.
+    """Returns the seconds before a retry.
 
     Args:
         retry: Its number, from 1.

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TRIAL_LIMIT_S: Final = 3_600.0
-"""A trial of which nothing was heard for so long is given to somebody else."""
+"""A trial without a result for this long is lost, and another attempt may be the trial."""
 KEPT_FAILURES: Final = 100
-"""Failures whose times are kept."""
+"""The number of failures whose times are kept."""
 
 
 class BreakerState(StrEnum):
-    """Whether an agent is asked."""
+    """The states of a circuit breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -29,31 +29,31 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitBreaker:
-    """One agent's record; every change gives a new value. Times are Unix times."""
+    """The circuit breaker of one agent; every change gives a new value. Times are Unix times."""
 
     agent: str
     policy: BreakerPolicy = field(default_factory=BreakerPolicy)
     adhoc: bool = False
-    """Made up for one run: more patience."""
+    """True for an agent generated for one run, which has a higher threshold."""
     state: BreakerState = BreakerState.CLOSED
     failures: tuple[float, ...] = ()
-    """When it failed, since its last success."""
+    """The times of its failures since its last success."""
     opened_at: float | None = None
     trial_since: float | None = None
-    """When the one trial of a half-open breaker was given out."""
+    """The time at which the one trial of a half-open breaker was granted."""
 
     @property
     def clear(self) -> bool:
-        """Whether nothing speaks against the agent."""
+        """True if the breaker is closed and the agent has no failures."""
         return self.state is BreakerState.CLOSED and not self.failures
 
     @property
     def threshold(self) -> int:
-        """Failures that open it."""
+        """Number of failures that open it."""
         return self.policy.adhoc_failure_threshold if self.adhoc else self.policy.failure_threshold
 
     def ask(self, now: float) -> tuple[bool, CircuitBreaker]:
-        """Whether the agent may be asked, and the breaker after the question."""
+        """Returns True if an attempt may start, and the breaker after it; a half-open breaker grants one trial."""
         if self.state is BreakerState.CLOSED:
             return True, self
         if self.state is BreakerState.HALF_OPEN:
@@ -65,11 +65,11 @@ class CircuitBreaker:
         return True, replace(self, state=BreakerState.HALF_OPEN, trial_since=now)
 
     def would_allow(self, now: float) -> bool:
-        """What `ask` would answer, without taking the trial."""
+        """Returns the answer of `ask` without taking the trial."""
         return self.ask(now)[0]
 
     def describe(self, now: float) -> str:
-        """Whether its agent is asked, in words; empty for one that is closed."""
+        """Describes the breaker in words; empty for a closed one."""
         if self.state is BreakerState.CLOSED:
             return ""
         if self.would_allow(now):
@@ -80,15 +80,15 @@ class CircuitBreaker:
 
     @property
     def opens_until(self) -> float:
-        """When an open breaker lets a trial through; 0 for one that is not open."""
+        """Time from which an open breaker grants a trial; 0 for a breaker that is not open."""
         return 0.0 if self.opened_at is None else self.opened_at + self.policy.reset_timeout
 
     def succeeded(self) -> CircuitBreaker:
-        """After a task done: all is forgiven."""
+        """Returns the closed breaker after a success."""
         return replace(self, state=BreakerState.CLOSED, failures=(), opened_at=None, trial_since=None)
 
     def failed(self, now: float, *, permanent: bool = False) -> CircuitBreaker:
-        """After a failure of the agent itself."""
+        """Returns the breaker after a failure of the agent."""
         since = now - self.policy.failure_window
         failures = (*(at for at in self.failures if at >= since), now)[-KEPT_FAILURES:]
         threshold = min(self.policy.fast_fail_threshold, self.threshold) if permanent else self.threshold
@@ -98,23 +98,23 @@ class CircuitBreaker:
         return replace(self, state=BreakerState.OPEN, failures=failures, opened_at=now, trial_since=None)
 
     def on_probation(self) -> CircuitBreaker:
-        """When the user starts something anew: asked again, and left alone again at the next failure."""
+        """Returns the closed breaker for a new run; the next failure opens it again."""
         last = self.failures[-1:] if self.threshold > 1 else ()
         return replace(
             self, state=BreakerState.CLOSED, failures=last * (self.threshold - 1), opened_at=None, trial_since=None
         )
 
     def trial_ended(self) -> CircuitBreaker:
-        """After an attempt that said nothing about the agent: the trial is free again."""
+        """Returns the breaker after a trial without a verdict on the agent: another trial may start."""
         return replace(self, trial_since=None)
 
     def velocity_per_min(self, now: float) -> float:
-        """Failures a minute within the window."""
+        """Returns the failures per minute within the window."""
         window = self.policy.failure_window
         return sum(at >= now - window for at in self.failures) * 60 / window if window else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """What has to be remembered of it, as JSON values."""
+        """Returns the stored fields as JSON values."""
         return {
             "agent": self.agent,
             "state": str(self.state),
@@ -125,10 +125,10 @@ class CircuitBreaker:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave.
+        """Returns the breaker that `to_dict` stored.
 
         Raises:
-            StoredValueError: It gave something else.
+            StoredValueError: A field is missing or malformed.
         """
         kept = {name: value for name, value in stored.items() if name not in ("policy", "adhoc")}
         return cls(**read_fields(cls, kept, {"BreakerState": BreakerState}))

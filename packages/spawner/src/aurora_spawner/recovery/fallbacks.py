@@ -1,4 +1,4 @@
-"""Who is asked when an agent cannot do a task, and whose limits an agent shares."""
+"""The fallback chain of an agent, and the provider whose limits it shares."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend, Invocation
     from aurora_spawner.recovery.policy import RecoveryPolicy
 
-_PROBE = SpawnTask("what would be run?")
+_SAMPLE_TASK = SpawnTask("a task")
 
 
 def check_fallbacks(fallbacks: Mapping[str, Sequence[str]], backends: Mapping[str, Backend]) -> None:
-    """Sees that everybody who is to stand in for somebody is there; a model and the local agent need not be.
+    """Checks that every configured fallback has a backend; the model and the local agent may lack one.
 
     Raises:
         BackendError: A fallback has no backend.
@@ -29,18 +29,17 @@ def check_fallbacks(fallbacks: Mapping[str, Sequence[str]], backends: Mapping[st
         for name in names:
             if name not in backends and name not in (MODEL_AGENT, LOCAL_AGENT):
                 known = ", ".join(sorted(backends))
-                raise BackendError(name, f"is a fallback of {agent} and has no backend; there are: {known}")
+                raise BackendError(name, f"is a fallback of {agent} and has no backend; known are {known}")
 
 
 def fallback_chain(
     agent: str, policy: RecoveryPolicy, *, backends: Mapping[str, Backend], configured: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """The agents to fall back to, in order.
+    """Returns the agents to fall back to, in order.
 
-    First those that the agent's configuration names, then a direct call of a model, then, if asked for, the agent
-    that needs no model. Who is not there is left out, and so is whoever would run a command again that comes before:
-    the same under another name fails in the same way.
-
+    First the fallbacks of the agent's configuration, then a direct call of a model, then, if the policy says so, the
+    local agent. Agents that are not installed are left out. So is an agent with the command of an earlier one: the
+    same command under another name fails in the same way.
     """
     if not policy.strategy.falls_back:
         return ()
@@ -57,24 +56,24 @@ def fallback_chain(
 
 
 def _launch(backend: Backend) -> tuple[object, ...] | None:
-    """What a backend runs, name aside; None where its program is missing."""
+    """Returns the command and environment of a backend; None if its program is missing."""
     try:
-        found: Invocation = backend.invoke(_PROBE)
+        found: Invocation = backend.invoke(_SAMPLE_TASK)
     except BackendError:
         return None
     return type(backend), found.command, tuple(sorted(found.env.items()))
 
 
 def provider_of(backend: Backend) -> str:
-    """Whose limits an agent meets.
+    """Returns the provider whose limits an agent shares.
 
-    A backend may say so (`provider`); else all that run the same command share theirs.
+    A backend may name it (`provider`); else all backends with the same command share one.
     """
     named = getattr(backend, "provider", None)
     if isinstance(named, str) and named:
         return named
     try:
-        command = backend.invoke(_PROBE).command
+        command = backend.invoke(_SAMPLE_TASK).command
     except BackendError:
         return backend.name
     digest = hashlib.sha256(json.dumps(command).encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""How an agent is doing, in one word and with its reasons. Pure."""
+"""The health of an agent, in one word and with its reasons. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.history import AgentHistory
 
 SHAKY_RATE = 0.25
-"""Share of failed attempts from which an agent counts as degraded."""
+"""The share of failed attempts from which an agent counts as degraded."""
 
 
 class Health(StrEnum):
-    """Whether an agent can be relied on now."""
+    """The reliability of an agent at present."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -29,7 +29,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentHealth:
-    """The state of one agent."""
+    """The health of one agent."""
 
     agent: str
     health: Health
@@ -37,7 +37,7 @@ class AgentHealth:
     failures_per_min: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         return {
             "agent": self.agent,
             "health": str(self.health),
@@ -54,7 +54,7 @@ def health_of(
     gate: ProviderGate | None = None,
     history: AgentHistory | None = None,
 ) -> AgentHealth:
-    """Weighs what is known of an agent; times are Unix times."""
+    """Judges the health of an agent by its breaker, its provider and its history; times are Unix times."""
     down: list[str] = []
     shaky: list[str] = []
     if breaker is not None and breaker.state is not BreakerState.CLOSED:
@@ -67,7 +67,7 @@ def health_of(
     elif gate is not None and gate.pauses(now):
         down.append(f"its provider is paused for another {ceil(gate.until - now)} s: {gate.reason}")
     elif gate is not None and gate.state is GateState.PAUSED:
-        shaky.append(f"its provider's pause is over, the next attempt finds out: {gate.reason}")
+        shaky.append(f"its provider's pause is over, the next attempt probes: {gate.reason}")
     elif gate is not None and gate.state is not GateState.OPEN:
         shaky.append(gate.describe())
     if history is not None and history.failure_rate >= SHAKY_RATE and history.attempts >= 4:

@@ -1,4 +1,4 @@
-"""What an agent did in earlier runs, and what follows from it: usual durations, a fitting policy. Pure."""
+"""The history of an agent in earlier runs, its usual durations and the preset that fits it. Pure."""
 
 from __future__ import annotations
 
@@ -15,68 +15,68 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.policy import RecoveryPolicy
 
 ENOUGH_ATTEMPTS: Final = 20
-"""From which a policy is chosen."""
+"""The number of attempts from which a preset is chosen."""
 RELIABLE: Final = 0.05
-"""Share of failures below which nothing needs to change."""
+"""The share of failures below which the policy stays unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentHistory:
-    """The attempts of one agent, the newest few hundred."""
+    """The newest attempts of one agent."""
 
     agent: str
     durations_s: tuple[float, ...] = ()
-    """Of those that succeeded."""
+    """The durations of its successful attempts."""
     failures: Mapping[ErrorCategory, int] = field(default_factory=dict)
-    """How many failed, by what kind."""
+    """The number of failed attempts, by category."""
 
     @property
     def attempts(self) -> int:
-        """How many are known."""
+        """Number of known attempts."""
         return len(self.durations_s) + self.failed
 
     @property
     def failed(self) -> int:
-        """How many of them failed."""
+        """Number of failed attempts."""
         return sum(self.failures.values())
 
     @property
     def failure_rate(self) -> float:
-        """Share of failed ones; 0 where none is known."""
+        """Share of failed attempts; 0 if no attempt is known."""
         return self.failed / self.attempts if self.attempts else 0.0
 
     @property
     def usual_p95_s(self) -> float | None:
-        """How long 95 of 100 successful attempts take at most; None where too few are known."""
+        """The 95th percentile of successful durations; None if too few are known."""
         return percentile(self.durations_s, 0.95) if len(self.durations_s) >= ENOUGH_HISTORY else None
 
     def share(self, *categories: ErrorCategory) -> float:
-        """Of its failures, those of these kinds."""
+        """Returns the share of its failures that are of some categories."""
         return sum(self.failures.get(each, 0) for each in categories) / self.failed if self.failed else 0.0
 
 
 def preset_for(history: AgentHistory) -> tuple[str, str] | None:
-    """The preset that an agent's history asks for and why; None leaves its policy as it is.
+    """Returns the preset that fits an agent's history, with the reason; None leaves its policy unchanged.
 
-    Who mostly fails for good is not asked again; who fails because others are busy is given time; who fails by
-    chance is asked again quickly.
+    Permanent failures call for fallbacks, failures for lack of time or resources for patience, and occasional
+    transient failures for quick retries.
     """
     if history.attempts < ENOUGH_ATTEMPTS or history.failure_rate < RELIABLE:
         return None
-    told = f"{history.failed} of its last {history.attempts} attempts failed"
+    reason = f"{history.failed} of its last {history.attempts} attempts failed"
     if history.share(ErrorCategory.PERMANENT) >= 0.5:
-        return "fast_fallback", f"{told}, most of them for good"
+        return "fast_fallback", f"{reason}, most of them permanently"
     if history.share(ErrorCategory.RESOURCE, ErrorCategory.TIMEOUT) >= 0.5:
-        return "patient", f"{told}, most of them for lack of time or resources"
+        return "patient", f"{reason}, most of them for lack of time or resources"
     if history.failure_rate <= 0.5:
-        return "patient" if history.share(ErrorCategory.TRANSIENT) < 0.5 else "aggressive_retry", told
-    return "fast_fallback", told
+        return "patient" if history.share(ErrorCategory.TRANSIENT) < 0.5 else "aggressive_retry", reason
+    return "fast_fallback", reason
 
 
 def adapted(policy: RecoveryPolicy, history: AgentHistory) -> RecoveryPolicy:
-    """The policy for an agent with that history: its retries and waits are the fitting preset's.
+    """Returns an adaptive policy with the retries and waits of the preset that fits an agent's history.
 
-    What the policy forbids stays forbidden: no fallback where it has none.
+    A policy without retries stays without them.
     """
     choice = preset_for(history) if policy.adaptive else None
     if choice is None:
@@ -87,7 +87,7 @@ def adapted(policy: RecoveryPolicy, history: AgentHistory) -> RecoveryPolicy:
 
 
 def hedge_delay_s(policy: RecoveryPolicy, history: AgentHistory, *, critical: bool) -> float | None:
-    """When a second attempt begins beside the first, in seconds from its start; None for never."""
+    """Returns the seconds from the start of an attempt to a hedge beside it; None for no hedge."""
     usual = history.usual_p95_s
     if policy.hedge_after is None or not critical or usual is None:
         return None

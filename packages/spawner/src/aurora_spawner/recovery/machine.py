@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from aurora_spawner.classification.classifier import Classification
 
 MODEL_AGENT = "model"
-"""What a direct call of a model is called as an agent."""
+"""The agent name of a direct call of a model."""
 LOCAL_AGENT = "local"
-"""The agent that needs no model."""
+"""The name of the agent that needs no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +36,22 @@ class RecoveryStateTransition:
     at: float
     """Unix time."""
     agent: str
-    """Who has the task from here on."""
+    """The agent of the task after the change."""
     error: str | None = None
     category: ErrorCategory | None = None
     cause: Cause | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
+        """Returns all fields as JSON values."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: str(value) if name in _WORDS and value is not None else value for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """What `to_dict` gave.
+        """Returns the change that `to_dict` stored.
 
         Raises:
-            StoredValueError: It gave something else.
+            StoredValueError: A field is missing or malformed.
         """
         return cls(**read_fields(cls, stored, {kind.__name__: kind for kind in _WORDS.values()}))
 
@@ -74,49 +74,49 @@ def _always(_agent: str) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class TaskRecoveryState:
-    """Where one task stands, how it came there, and what its policy allows next.
+    """The recovery of one task: its state, its path, and the next steps that its policy allows.
 
-    Every method that changes the state raises IllegalTransitionError where the table has no such change.
+    Every method that changes the state raises IllegalTransitionError if the table has no such change.
     """
 
     task_id: str
     agent_id: str
-    """Who was asked first."""
+    """The first agent."""
     policy: RecoveryPolicy = field(default_factory=RecoveryPolicy)
     fallbacks: tuple[str, ...] = ()
-    """Who else may be asked, in order."""
+    """The agents to fall back to, in order."""
     clock: Callable[[], float] = field(default=time.time, repr=False)
     on_transition: Callable[[RecoveryStateTransition], None] | None = field(default=None, repr=False)
     state: RecoveryState = RecoveryState.INITIAL
     agent: str = ""
-    """Who has the task now."""
+    """The present agent."""
     retries: int = 0
-    """Begun so far, on the first agent; counted from the changes."""
+    """Retries started so far, on the first agent; counted from the changes."""
     deferrals: int = 0
-    """Attempts that cost nothing: rate limits, lost supervisors."""
+    """Attempts that do not count: rate limits, lost supervisors."""
     transitions: list[RecoveryStateTransition] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.agent = self.agent or self.agent_id
 
-    # What happens to it.
+    # Changes of state.
 
     def start(self) -> None:
-        """Its first attempt begins."""
+        """Starts the first attempt."""
         self._take(RecoveryStep.START)
 
     def succeed(self, agent: str | None = None) -> None:
-        """The attempt under way did the task; `agent` where a hedge of another one did."""
+        """Records the success of the present attempt, or of the hedge by `agent`."""
         self._take(RecoveryStep.SUCCEED, agent=agent)
 
     def fail(
         self, error: str, why: Classification | None = None, *, usable: Callable[[str], bool] = _always
     ) -> RecoveryState:
-        """The attempt under way failed; what its policy says next.
+        """Records the failure of the present attempt, and takes the next step of the policy.
 
         Args:
-            why: What kind of failure it was; a permanent one is not retried.
-            usable: Whether an agent may be fallen back to now.
+            why: The classification of the failure; a permanent one is not retried.
+            usable: Returns True if an agent may be fallen back to now.
 
         Returns:
             RETRY_PENDING, FALLBACK_PENDING or FAILED.
@@ -129,21 +129,21 @@ class TaskRecoveryState:
     def next_agent(
         self, error: str, why: Classification | None = None, *, usable: Callable[[str], bool] = _always
     ) -> RecoveryState:
-        """The agent that has the task cannot do it; the next of the chain gets it, or it has failed."""
+        """Passes the task to the next usable agent of the chain, or records that it has failed."""
         agent = next(filter(usable, self.remaining), None)
         if agent is None:
             return self.give_up(error, why)
         return self._take(RecoveryStep.AWAIT_FALLBACK, agent=agent, error=error, why=why)
 
     def start_retry(self) -> None:
-        """The same agent is asked again."""
+        """Starts a retry on the same agent."""
         self._take(RecoveryStep.RETRY)
 
     def start_fallback(self) -> None:
-        """Another agent is asked.
+        """Starts an attempt of the fallback agent.
 
         Raises:
-            SpawnerError: After an open circuit, nobody else is left; `give_up` is what remains.
+            SpawnerError: The circuit is open and no fallback is left; call `give_up`.
         """
         if self.state is RecoveryState.CIRCUIT_OPEN and not self.fell_back:
             raise SpawnerError(f"task {self.task_id} has no agent left to fall back to")
@@ -152,17 +152,17 @@ class TaskRecoveryState:
     def circuit_open(
         self, error: str = "", why: Classification | None = None, *, usable: Callable[[str], bool] = _always
     ) -> None:
-        """Its agent is left alone for now: the task never reaches it, and is the next usable one's, if any."""
+        """Records that the agent's circuit is open, and passes the task to the next usable agent, if any."""
         error = error or f"the circuit of agent {self.agent} is open"
         agent = next(filter(usable, self.remaining), None)
         self._take(RecoveryStep.OPEN_CIRCUIT, agent=agent, error=error, why=why)
 
     def defer(self, why: Classification | None = None, *, error: str | None = None) -> None:
-        """The attempt under way cost nothing, and is as if it had never begun."""
+        """Undoes the start of the present attempt, which does not count."""
         self._take(RecoveryStep.DEFER, error=error, why=why)
 
     def give_up(self, error: str, why: Classification | None = None) -> RecoveryState:
-        """Nothing is left to try."""
+        """Records that the task has failed: no step is left."""
         return self._take(RecoveryStep.GIVE_UP, error=error, why=why)
 
     def _take(
@@ -190,7 +190,7 @@ class TaskRecoveryState:
         return self.state
 
     def _apply(self, change: RecoveryStateTransition) -> None:
-        """Changes the state and count; nothing has moved where the table refuses the step.
+        """Changes the state and the counts; changes nothing if the table refuses the step.
 
         Raises:
             IllegalTransitionError: The table has no such change.
@@ -205,43 +205,43 @@ class TaskRecoveryState:
         self.transitions.append(change)
 
     def replay(self, transitions: Iterable[RecoveryStateTransition]) -> Self:
-        """Goes through changes that were written down; returns this same object.
+        """Applies stored changes; returns this object.
 
         Raises:
-            IllegalTransitionError: They do not follow from each other by the table.
+            IllegalTransitionError: A change does not follow from the one before by the table.
         """
         for each in transitions:
             self._apply(each)
         return self
 
-    # How it stands.
+    # The present state.
 
     @property
     def is_terminal(self) -> bool:
-        """Whether it succeeded or failed."""
+        """True if it succeeded or failed."""
         return self.state.terminal
 
     @property
     def remaining(self) -> tuple[str, ...]:
-        """Who of the chain comes after the agent that has the task now."""
+        """Agents of the chain after the present one."""
         if self.agent not in self.fallbacks:
             return self.fallbacks
         return self.fallbacks[self.fallbacks.index(self.agent) + 1 :]
 
     @property
     def fell_back(self) -> bool:
-        """Whether somebody else than the first agent has it."""
+        """True if another agent than the first has the task."""
         return self.agent != self.agent_id
 
     @property
     def recovered(self) -> bool:
-        """Whether it succeeded after something had failed."""
+        """True if it succeeded after a failure."""
         failed = (RecoveryStep.AWAIT_RETRY, RecoveryStep.AWAIT_FALLBACK, RecoveryStep.OPEN_CIRCUIT)
         return self.state is RecoveryState.SUCCEEDED and any(each.step in failed for each in self.transitions)
 
     @property
     def elapsed_time(self) -> float:
-        """Seconds from its first change to its last, or to now while it is not done."""
+        """Seconds from its first change to its last, or to now if it is not done."""
         if not self.transitions:
             return 0.0
         end = self.transitions[-1].at if self.is_terminal else self.clock()
@@ -249,21 +249,21 @@ class TaskRecoveryState:
 
     @property
     def left_for(self) -> frozenset[Cause | None]:
-        """Why agents were left for the next one, or for good."""
+        """Causes for which agents were left for the next one, or finally."""
         return frozenset(each.cause for each in self.transitions if each.step in _LEAVING)
 
     @property
     def recovery_path(self) -> tuple[RecoveryState, ...]:
-        """The states it went through, the present one last."""
+        """States that it went through, the present one last."""
         return (RecoveryState.INITIAL, *(each.to_state for each in self.transitions))
 
     @property
     def last_error(self) -> str | None:
-        """What went wrong last."""
+        """Error of its last failure."""
         return next((each.error for each in reversed(self.transitions) if each.error), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """Returns the recovery with its changes as JSON values."""
         return {
             "task_id": self.task_id,
             "agent_id": self.agent_id,
@@ -301,21 +301,21 @@ class RecoveryStateMachine:
         self._tasks: dict[str, TaskRecoveryState] = {}
         self.breakers: dict[str, CircuitBreaker] = {}
         self.adhoc: frozenset[str] = frozenset()
-        """Agents made up for this run, with which breakers have more patience."""
+        """Agents generated for this run; their breakers have a higher threshold."""
 
     def create_task_state(
         self, task_id: str, agent_id: str, *, fallbacks: tuple[str, ...] | None = None
     ) -> TaskRecoveryState:
-        """Begins to follow a task.
+        """Adds the state of a task.
 
         Args:
-            fallbacks: Who may be asked instead, in order; None takes a model, where the policy falls back to one.
+            fallbacks: The agents to fall back to, in order; None for a model, if the policy falls back to one.
 
         Raises:
-            SpawnerError: The task is followed already.
+            SpawnerError: The task has a state already.
         """
         if task_id in self._tasks:
-            raise SpawnerError(f"the recovery of task {task_id} has begun already")
+            raise SpawnerError(f"the recovery of task {task_id} has started already")
         policy = self.policy.get_for_agent(agent_id)
         if fallbacks is None:
             fallbacks = (MODEL_AGENT,) if policy.fallback_to_llm else ()
@@ -331,11 +331,11 @@ class RecoveryStateMachine:
         return state
 
     def get_task_state(self, task_id: str) -> TaskRecoveryState | None:
-        """The state of a task; None where it is not followed."""
+        """Returns the state of a task; None if it has none."""
         return self._tasks.get(task_id)
 
     def check_circuit_breaker(self, agent_id: str) -> bool:
-        """Whether the agent may be asked now; the first to ask an open one after its rest gets the one trial."""
+        """Returns True if an attempt of the agent may start; an open breaker grants one trial after its rest."""
         if not self.policy.get_for_agent(agent_id).circuit_breaker_enabled:
             return True
         breaker = self.breakers.get(agent_id)
@@ -346,7 +346,7 @@ class RecoveryStateMachine:
         return allowed
 
     def record_success(self, agent_id: str) -> bool:
-        """The agent did a task; whether that changed its breaker."""
+        """Records a success of the agent; returns True if that changed its breaker."""
         before = self.breakers.get(agent_id)
         if before is None or before.clear:
             return False
@@ -354,7 +354,7 @@ class RecoveryStateMachine:
         return True
 
     def record_failure(self, agent_id: str, why: Classification | None = None) -> bool:
-        """The agent failed; whether that changed its breaker. What says nothing against it does not count."""
+        """Records a failure; returns True if that changed the agent's breaker. Failures of others do not count."""
         policy = self.policy.get_for_agent(agent_id)
         if not policy.circuit_breaker_enabled:
             return False
@@ -369,14 +369,14 @@ class RecoveryStateMachine:
         return True
 
     def restore_breaker(self, breaker: CircuitBreaker) -> None:
-        """Goes on with a breaker as an earlier coordinator left it, under the policy of now."""
+        """Restores a breaker of an earlier coordinator, under the present policy."""
         policy = self.policy.get_for_agent(breaker.agent).breaker
         self.breakers[breaker.agent] = replace(breaker, policy=policy, adhoc=breaker.agent in self.adhoc)
 
     def get_summary(self) -> dict[str, Any]:
-        """How many tasks stand where, and each of them, as JSON values.
+        """Returns the number of tasks in each state, and every task, as JSON values.
 
-        `succeeded` counts all that succeeded, `recovered` those of them that something had failed for.
+        `succeeded` counts all that succeeded, `recovered` those of them that succeeded after a failure.
         """
         states = Counter(str(task.state) for task in self._tasks.values())
         return {
@@ -391,6 +391,6 @@ class RecoveryStateMachine:
         }
 
     def clear(self) -> None:
-        """Forgets all tasks and breakers."""
+        """Removes all tasks and breakers."""
         self._tasks.clear()
         self.breakers.clear()

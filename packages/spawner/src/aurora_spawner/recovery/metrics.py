@@ -1,4 +1,4 @@
-"""What recovery did, counted by agent and by kind of failure, from the changes of state alone. Pure."""
+"""Metrics of recovery, counted by agent and by category of failure, from the changes of state alone. Pure."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentMetrics:
-    """One agent's part."""
+    """The metrics of one agent."""
 
     attempts: int = 0
-    """That counted: neither deferred nor under way."""
+    """Ended attempts, without deferred ones."""
     successes: int = 0
     failures: int = 0
     deferred: int = 0
-    """Attempts that cost nothing."""
+    """Attempts that do not count: rate limits, lost supervisors."""
 
     @property
     def success_rate(self) -> float | None:
-        """Share of attempts that succeeded; None without any."""
+        """Share of attempts that succeeded; None without attempts."""
         return self.successes / self.attempts if self.attempts else None
 
 
@@ -37,7 +37,7 @@ class RecoveryMetrics:
     """Counts that grow with each change of state; `record` takes the changes of a task in their order."""
 
     attempts: Counter[str] = field(default_factory=Counter)
-    """By agent; so are the next three."""
+    """Attempts by agent, as are the next three."""
     successes: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     deferred: Counter[str] = field(default_factory=Counter)
@@ -47,11 +47,11 @@ class RecoveryMetrics:
     by_category: Counter[ErrorCategory] = field(default_factory=Counter)
     by_cause: Counter[Cause] = field(default_factory=Counter)
     recovery_times_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """From a task's first failure to its success, by the agent that did it in the end."""
+    """Seconds from a task's first failure to its success, by the agent that succeeded."""
     recovery_times_by_category_s: dict[ErrorCategory, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """The same by the kind of its first failure."""
+    """Seconds from a task's first failure to its success, by the category of the failure."""
     _holders: dict[str, str] = field(default_factory=dict, repr=False)
-    _broke_at: dict[str, tuple[float, ErrorCategory]] = field(default_factory=dict, repr=False)
+    _failed_at: dict[str, tuple[float, ErrorCategory]] = field(default_factory=dict, repr=False)
 
     def record(self, change: RecoveryStateTransition) -> None:
         """Counts one change."""
@@ -64,7 +64,7 @@ class RecoveryMetrics:
         self._holders[change.task_id] = change.agent
         if change.to_state.terminal:
             self._holders.pop(change.task_id, None)
-            self._broke_at.pop(change.task_id, None)
+            self._failed_at.pop(change.task_id, None)
 
     def _end_attempt(self, change: RecoveryStateTransition, worker: str) -> None:
         if change.step is RecoveryStep.DEFER:
@@ -81,17 +81,17 @@ class RecoveryMetrics:
         self.by_category[category] += 1
         if change.cause is not None:
             self.by_cause[change.cause] += 1
-        self._broke_at.setdefault(change.task_id, (change.at, category))
+        self._failed_at.setdefault(change.task_id, (change.at, category))
 
     def _recovered(self, change: RecoveryStateTransition, worker: str) -> None:
-        broke = self._broke_at.get(change.task_id)
-        if broke is not None:
-            took = max(0.0, change.at - broke[0])
+        failed = self._failed_at.get(change.task_id)
+        if failed is not None:
+            took = max(0.0, change.at - failed[0])
             self.recovery_times_s[worker].append(took)
-            self.recovery_times_by_category_s[broke[1]].append(took)
+            self.recovery_times_by_category_s[failed[1]].append(took)
 
     def of_agent(self, agent: str) -> AgentMetrics:
-        """One agent's part."""
+        """Returns the metrics of one agent."""
         return AgentMetrics(
             attempts=self.attempts[agent],
             successes=self.successes[agent],
@@ -101,11 +101,11 @@ class RecoveryMetrics:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """All that attempted something, by name."""
+        """Agents with attempts, by name."""
         return tuple(sorted({*self.attempts, *self.deferred}))
 
     def to_dict(self) -> dict[str, Any]:
-        """All counts as JSON values."""
+        """Returns all counts as JSON values."""
         return {
             "attempts": self.attempts.total(),
             "successes": self.successes.total(),
@@ -140,7 +140,7 @@ def _means(times: Mapping[ErrorCategory, list[float]]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryResult:
-    """What recovery did for one task."""
+    """The recovery of one task."""
 
     task_id: str
     state: RecoveryState
@@ -153,11 +153,11 @@ class RecoveryResult:
     elapsed_s: float
     error: str | None
     category: ErrorCategory | None
-    """Of its last failure."""
+    """The category of its last failure."""
 
     @classmethod
     def of(cls, task: TaskRecoveryState) -> RecoveryResult:
-        """As the task stands now."""
+        """Returns the present recovery of a task."""
         return cls(
             task_id=task.task_id,
             state=task.state,
@@ -175,14 +175,14 @@ class RecoveryResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySummary:
-    """What recovery did for a run."""
+    """The recovery of a run."""
 
     tasks: Mapping[str, RecoveryResult]
     metrics: RecoveryMetrics
 
     @classmethod
     def of(cls, tasks: Iterable[TaskRecoveryState]) -> RecoverySummary:
-        """Counts the tasks as they stand."""
+        """Returns the summary of some tasks."""
         metrics, results = RecoveryMetrics(), {}
         for task in tasks:
             results[task.task_id] = RecoveryResult.of(task)
@@ -192,21 +192,21 @@ class RecoverySummary:
 
     @property
     def succeeded(self) -> int:
-        """Tasks that succeeded, recovered ones included."""
+        """Number of tasks that succeeded, recovered ones included."""
         return sum(task.state is RecoveryState.SUCCEEDED for task in self.tasks.values())
 
     @property
     def recovered(self) -> int:
-        """Tasks that succeeded after something had failed."""
+        """Number of tasks that succeeded after a failure."""
         return sum(task.recovered for task in self.tasks.values())
 
     @property
     def failed(self) -> int:
-        """Tasks for which nothing helped."""
+        """Number of tasks that failed."""
         return sum(task.state is RecoveryState.FAILED for task in self.tasks.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts as JSON values."""
+        """Returns the counts as JSON values."""
         return {
             "total": len(self.tasks),
             "succeeded": self.succeeded,

@@ -1,4 +1,4 @@
-"""How failures are met: how often, how long, by whom. Frozen values, and the presets that have names."""
+"""Recovery policies: the limits of retries, waits and fallbacks, as frozen values, and their named presets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any, Final, Self
 from aurora_spawner.errors import RecoveryPolicyError
 
 RetryCallback = Callable[[str, int, str], Awaitable[None] | None]
-"""Given the agent, the number of the retry from 1, and the error that led to it."""
+"""Receives the agent, the number of the retry from 1, and the error that led to it."""
 FailureCallback = Callable[[str, str], Awaitable[None] | None]
-"""Given the agent and its error."""
+"""Receives the agent and its error."""
 
 
 class RecoveryStrategy(StrEnum):
-    """What is tried after a failure, in which order."""
+    """The steps after a failure."""
 
     RETRY_SAME = "retry_same"
     FALLBACK_ONLY = "fallback_only"
@@ -28,17 +28,17 @@ class RecoveryStrategy(StrEnum):
 
     @property
     def retries(self) -> bool:
-        """Whether the same agent is asked again."""
+        """True if the same agent is retried."""
         return self in (RecoveryStrategy.RETRY_SAME, RecoveryStrategy.RETRY_THEN_FALLBACK)
 
     @property
     def falls_back(self) -> bool:
-        """Whether other agents are asked."""
+        """True if other agents take over."""
         return self in (RecoveryStrategy.FALLBACK_ONLY, RecoveryStrategy.RETRY_THEN_FALLBACK)
 
 
 class Backoff(StrEnum):
-    """How waits before retries grow."""
+    """The growth of the waits before retries."""
 
     IMMEDIATE = "immediate"
     FIXED = "fixed"
@@ -47,7 +47,7 @@ class Backoff(StrEnum):
 
 
 class TimeoutMode(StrEnum):
-    """How the time limit of an attempt is found."""
+    """The source of an attempt's time limit."""
 
     FIXED = "fixed"
     PROGRESSIVE = "progressive"
@@ -55,7 +55,7 @@ class TimeoutMode(StrEnum):
 
 
 class BatchAction(StrEnum):
-    """What happens to the rest of a run in which too much fails."""
+    """The treatment of the rest of a run after too many failures."""
 
     HOLD = "hold"
     SKIP = "skip"
@@ -99,22 +99,22 @@ def _check_kind(owner: object, name: str, kind: type) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerPolicy:
-    """When an agent is left alone for a while, and when it is tried again.
+    """The limits of an agent's circuit breaker.
 
     Raises:
         RecoveryPolicyError: A threshold below 1, a time below 0.
     """
 
     failure_threshold: int = 2
-    """Failures without a success between them, within the window, that open it."""
+    """Failures in a row within the window that open it."""
     failure_window: float = 300.0
     """Seconds."""
     reset_timeout: float = 120.0
-    """Seconds after which an open one lets one trial through."""
+    """Seconds after which an open breaker grants one trial."""
     fast_fail_threshold: int = 1
-    """The same for permanent errors."""
+    """The `failure_threshold` for permanent errors."""
     adhoc_failure_threshold: int = 4
-    """Instead of `failure_threshold`, for agents made up for one run."""
+    """The `failure_threshold` for agents generated for one run."""
 
     def __post_init__(self) -> None:
         _check_counts(self, 1, "failure_threshold", "fast_fail_threshold", "adhoc_failure_threshold")
@@ -123,7 +123,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeoutPolicy:
-    """How long an attempt may take.
+    """The time limits of an attempt.
 
     Raises:
         RecoveryPolicyError: A time below 0, or a first limit above the last one.
@@ -131,15 +131,15 @@ class TimeoutPolicy:
 
     mode: TimeoutMode = TimeoutMode.PROGRESSIVE
     initial_s: float = 120.0
-    """From the start of the agent's process: the limit (fixed), or what is extended while there is activity."""
+    """Seconds from the start of the agent's process: the limit (fixed), or the limit that activity extends."""
     max_timeout_s: float = 600.0
-    """The most that activity or history may extend it to; 0 means no limit."""
+    """The longest limit that activity or history may give; 0 for no limit."""
     idle_s: float = 0.0
-    """Without any activity for so long, the attempt ends; 0 leaves that to early detection."""
+    """Seconds without activity after which the attempt is ended; 0 leaves that to early detection."""
     startup_s: float = 0.0
-    """Without a first sign of life for so long, the attempt ends; 0 means no such limit."""
+    """Seconds without a first activity after which the attempt is ended; 0 for no such limit."""
     margin: float = 1.5
-    """Adaptive: times the 95th percentile of the agent's successful attempts."""
+    """Adaptive: the factor of the 95th percentile of the agent's successful durations."""
 
     def __post_init__(self) -> None:
         _check_kind(self, "mode", TimeoutMode)
@@ -151,10 +151,10 @@ class TimeoutPolicy:
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """A preset: default, patient, fast_fail, production or development.
+        """Returns a preset: default, patient, fast_fail, production or development.
 
         Raises:
-            RecoveryPolicyError: There is none of that name.
+            RecoveryPolicyError: There is no preset of that name.
         """
         if name not in TIMEOUT_PRESETS:
             raise RecoveryPolicyError("timeout", f"{name!r} is unknown{_suggestion(name, TIMEOUT_PRESETS)}")
@@ -168,12 +168,12 @@ TIMEOUT_PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "production": {"mode": TimeoutMode.ADAPTIVE, "initial_s": 300.0, "max_timeout_s": 1800.0, "margin": 2.0},
     "development": {"initial_s": 30.0, "max_timeout_s": 120.0},
 }
-"""What each named limit changes of the defaults."""
+"""The fields that each preset changes of the defaults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyDetection:
-    """When an attempt that shows no sign of life counts as stalled.
+    """The limits from which an attempt without activity counts as stalled.
 
     Raises:
         RecoveryPolicyError: A time that is not above 0.
@@ -181,11 +181,11 @@ class EarlyDetection:
 
     enabled: bool = True
     threshold_s: float = 120.0
-    """Since the last event, output, work of the processor, or new child."""
+    """Seconds since the last event, output, work of the processor, or new child."""
     checks: int = 2
-    """Looks in a row that must find nothing."""
+    """Samples in a row that must be without activity."""
     terminate: bool = False
-    """Whether a stalled attempt is ended and recovered; else it is only told."""
+    """True if a stalled attempt is ended and recovered; else it is only reported."""
 
     def __post_init__(self) -> None:
         _check_flags(self, "enabled", "terminate")
@@ -205,65 +205,66 @@ _WORDS: Final[Mapping[str, type[StrEnum]]] = {
     "on_batch_failure": BatchAction,
     "mode": TimeoutMode,
 }
-"""Fields that are given as one of a few words."""
+"""Fields whose values are names, with the enum of each."""
 _OF_LIMITS: Final[Mapping[str, str]] = {
     "max_retries": "max_retries",
     "fallback_to_llm": "fallback_to_llm",
     "max_provider_wait_seconds": "max_provider_wait",
 }
-"""What policies.yaml calls some of the fields."""
+"""Fields by their names in policies.yaml."""
 _CALLBACKS: Final = ("on_retry", "on_fallback", "on_recovery_failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryPolicy:
-    """How the failures of a run are met; times in seconds.
+    """The recovery from failures in a run; times in seconds.
 
     Raises:
-        RecoveryPolicyError: A field has a value that it cannot have.
+        RecoveryPolicyError: A field has an invalid value.
     """
 
     strategy: RecoveryStrategy = RecoveryStrategy.RETRY_THEN_FALLBACK
     max_retries: int = 2
     """Further attempts of the same agent after its first."""
     fallback_to_llm: bool = True
-    """Whether a direct call of a model ends the chain of fallbacks."""
+    """True if a direct call of a model follows the configured fallbacks."""
     fallback_to_local: bool = False
-    """Whether the agent that needs no model comes last of all."""
+    """True if the local agent, which needs no model, is the last fallback."""
     base_delay: float = 1.0
-    """Wait before the first retry."""
+    """The wait before the first retry."""
     max_delay: float = 30.0
     backoff_factor: float = 2.0
     backoff: Backoff = Backoff.EXPONENTIAL
     jitter: bool = True
-    """Waits are drawn between a half and the whole of their length."""
+    """True if each wait is drawn at random between half and all of its length."""
     max_provider_wait: float | None = 900.0
-    """How long a provider that pauses is waited for in all without one answer of it; then tasks go on along their
-    chain, or fail. 0 never waits, None always."""
+    """The longest wait for a paused provider without one answer of it; then tasks fall back, or fail. 0 for no wait,
+    None for no limit."""
     fallback_after: float | None = 60.0
-    """How long a provider that is overloaded and does not say for how long is waited for where a fallback stands
-    ready; None as long as `max_provider_wait`."""
+    """The longest wait for an overloaded provider that names no time, or for the reset of a usage window, if a
+    fallback is ready; None for the usual limit."""
     max_window_wait: float | None = None
-    """How long the reset of a usage window is waited for where no fallback stands ready; 0 never, None always."""
+    """The longest wait for the reset of a usage window if no fallback is ready; 0 for no wait, None for no limit."""
     usage_threshold: float | None = 95.0
-    """Used per cent of a usage window from which nothing more starts before its reset; None for no such threshold."""
+    """The used per cent of a usage window from which no attempt starts before its reset; None for no threshold."""
     circuit_breaker_enabled: bool = True
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     timeout: TimeoutPolicy | None = None
-    """None leaves limits to tasks, backends and the run."""
+    """None leaves the limits to tasks, backends and the run."""
     early_detection: EarlyDetection = field(default_factory=EarlyDetection)
     max_failure_rate: float | None = None
-    """Share of settled tasks that may fail before the rest of the run is held or skipped; None for any."""
+    """The share of settled tasks that may fail before the rest of the run is held or skipped; None for no limit."""
     min_batch: int = 5
-    """Settled tasks before that share is looked at."""
+    """The number of settled tasks from which that share counts."""
     on_batch_failure: BatchAction = BatchAction.HOLD
     hedge_after: float | None = None
-    """A critical task gets a second attempt, on another agent, at so many times its agent's usual 95th percentile."""
+    """The factor of its agent's 95th percentile after which a critical task gets a second attempt, on another agent;
+    None for no second attempt."""
     adaptive: bool = False
-    """Retries, waits and fallback follow each agent's history where there is enough of it."""
+    """True if retries and waits follow each agent's history, once it is long enough."""
     track_metrics: bool = True
     agent_overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _NO_OVERRIDES)
-    """Fields that are different for some agents, by agent."""
+    """The fields that differ for some agents, by agent."""
     on_retry: RetryCallback | None = None
     on_fallback: FailureCallback | None = None
     on_recovery_failed: FailureCallback | None = None
@@ -317,21 +318,21 @@ class RecoveryPolicy:
 
     @property
     def retries(self) -> int:
-        """How often the same agent is asked again at most."""
+        """Largest number of retries of the same agent."""
         return self.max_retries if self.strategy.retries else 0
 
     def longest_path(self, fallbacks: int) -> int:
-        """States that a task can pass through at most, with so many agents to fall back to; deferrals not counted."""
+        """Returns the largest number of states of a task with a number of fallbacks, deferrals not counted."""
         return 3 + 2 * self.retries + (2 * fallbacks if self.strategy.falls_back else 0)
 
-    # By name, and by what a file says.
+    # From a name or a file.
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """A preset: default, aggressive_retry, fast_fallback, no_recovery or patient.
+        """Returns a preset: default, aggressive_retry, fast_fallback, no_recovery or patient.
 
         Raises:
-            RecoveryPolicyError: There is none of that name.
+            RecoveryPolicyError: There is no preset of that name.
         """
         if name not in PRESETS:
             raise RecoveryPolicyError("preset", f"{name!r} is unknown{_suggestion(name, PRESETS)}")
@@ -339,7 +340,7 @@ class RecoveryPolicy:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Self:
-        """A policy from values as a file has them; `preset` names what the other fields change.
+        """Returns the policy of a file's values; `preset` names the policy that the other fields change.
 
         Raises:
             RecoveryPolicyError: An unknown field, or a value of the wrong type or out of bounds.
@@ -354,13 +355,13 @@ class RecoveryPolicy:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A policy from a whole configuration: `spawner.recovery` over the `agent_recovery` of policies.
+        """Returns the policy of a whole configuration: `spawner.recovery` over the `agent_recovery` of policies.
 
-        Both may be absent. Of `agent_recovery` it takes max_retries, fallback_to_llm, max_provider_wait_seconds,
-        timeout_seconds and max_timeout_seconds; a `preset` in `spawner.recovery` comes before the first three.
+        Both may be absent. `agent_recovery` gives max_retries, fallback_to_llm, max_provider_wait_seconds,
+        timeout_seconds and max_timeout_seconds; a `preset` in `spawner.recovery` replaces the first three.
 
         Raises:
-            RecoveryPolicyError: As `from_dict`; the field names the section.
+            RecoveryPolicyError: As for `from_dict`; the field names the section.
         """
         section = _section(config, "spawner")
         recovery = _section(section, "recovery", "spawner.")
@@ -378,34 +379,34 @@ class RecoveryPolicy:
 
     @classmethod
     def default(cls) -> Self:
-        """Two retries, then fallback."""
+        """Returns the policy of two retries, then fallback."""
         return cls.from_name("default")
 
     @classmethod
     def aggressive_retry(cls) -> Self:
-        """Five quick retries, no fallback."""
+        """Returns the policy of five quick retries without fallback."""
         return cls.from_name("aggressive_retry")
 
     @classmethod
     def fast_fallback(cls) -> Self:
-        """Fallback at once."""
+        """Returns the policy of fallback at once."""
         return cls.from_name("fast_fallback")
 
     @classmethod
     def no_recovery(cls) -> Self:
-        """The first failure is the last."""
+        """Returns the policy without retries and fallback."""
         return cls.from_name("no_recovery")
 
     @classmethod
     def patient(cls) -> Self:
-        """Three retries with long waits, then fallback."""
+        """Returns the policy of three retries with long waits, then fallback."""
         return cls.from_name("patient")
 
     def changed(self, given: Mapping[str, Any]) -> Self:
-        """This policy with some fields as a file has them.
+        """Returns this policy with some values of a file.
 
         Raises:
-            RecoveryPolicyError: As `from_dict`.
+            RecoveryPolicyError: As for `from_dict`.
         """
         known = tuple(each.name for each in fields(self))
         values: dict[str, Any] = {}
@@ -416,7 +417,7 @@ class RecoveryPolicy:
         return replace(self, **values)
 
     def _part(self, name: str, given: object) -> object:
-        """A group of fields, given as a whole, as the fields that differ, or (limits of time) as a preset's name."""
+        """Returns a group of fields from an object, from the fields that differ, or (timeout) from a preset's name."""
         if name == "timeout" and isinstance(given, str):
             return TimeoutPolicy.from_name(given)
         if not isinstance(given, Mapping):
@@ -434,16 +435,16 @@ class RecoveryPolicy:
     # By agent.
 
     def with_override(self, agent: str, **changes: Any) -> Self:
-        """A new policy in which some fields are different for one agent.
+        """Returns a policy with different fields for one agent.
 
         Raises:
-            RecoveryPolicyError: As `from_dict`.
+            RecoveryPolicyError: As for `from_dict`.
         """
         merged = {**self.agent_overrides.get(agent, {}), **changes}
         return replace(self, agent_overrides=MappingProxyType({**self.agent_overrides, agent: merged}))
 
     def get_for_agent(self, agent: str) -> Self:
-        """The policy as it is for one agent."""
+        """Returns the policy of one agent."""
         given = self.agent_overrides.get(agent)
         return self if not given else self._overridden(agent, given)
 
@@ -468,7 +469,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "no_recovery": {"strategy": RecoveryStrategy.NO_RECOVERY, "max_retries": 0, "fallback_to_llm": False},
     "patient": {"max_retries": 3, "base_delay": 2.0, "max_delay": 120.0, "backoff_factor": 3.0},
 }
-"""What each named policy changes of the defaults."""
+"""The fields that each preset changes of the defaults."""
 
 
 def _word(name: str, value: object) -> object:
@@ -489,7 +490,7 @@ def _section(config: Mapping[str, Any], name: str, above: str = "") -> Mapping[s
 
 
 def _timeout_of(limits: Mapping[str, Any]) -> TimeoutPolicy:
-    """The limits of policies.yaml; one that starts above the maximum is not extended at all."""
+    """Returns the time limits of policies.yaml; a limit above the maximum is not extended."""
     initial, most = limits["timeout_seconds"], limits.get("max_timeout_seconds", 600.0)
     try:
         return TimeoutPolicy(initial_s=initial, max_timeout_s=most and max(most, initial))

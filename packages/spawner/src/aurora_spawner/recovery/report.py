@@ -1,4 +1,4 @@
-"""What recovery did for a run, read from its journal."""
+"""The recovery report of a run, read from its journal."""
 
 from __future__ import annotations
 
@@ -25,23 +25,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryReport:
-    """The recovery of a run, as it stands in the journal."""
+    """The recovery of a run as the journal has it."""
 
     run_id: str
     tasks: tuple[TaskRecoveryState, ...]
-    """Those that have begun, in their order."""
+    """The tasks that have started, in their order."""
     titles: Mapping[str, str]
-    """What people call the tasks."""
+    """The first line of each task."""
     summary: RecoverySummary
     breakers: tuple[CircuitBreaker, ...]
-    """As this run left them."""
+    """The breakers that this run changed last."""
     notices: tuple[str, ...]
-    """What happened to providers (a line for each time that one paused), to stalled attempts and to the run as a
-    whole, in order."""
+    """Provider pauses (one line an episode), stalled attempts and events of the whole run, in order."""
 
 
 def recovery_report(journal: Journal, run_id: str) -> RecoveryReport:
-    """Reads a run's recovery.
+    """Returns the recovery report of a run.
 
     Raises:
         UnknownRunError: The journal has no such run.

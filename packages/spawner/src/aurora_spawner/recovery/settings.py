@@ -1,4 +1,4 @@
-"""What a run is told about recovery."""
+"""The recovery settings of a run."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.states import RecoveryState
 
 StateWatcher = Callable[[str, str, RecoveryState, RecoveryState], None]
-"""Given task, agent, the state before and the state after."""
+"""Receives task, agent, the state before and the state after."""
 BatchQuestion = Callable[[str], bool | Awaitable[bool | None] | None]
-"""Given why the rest of a run is held: true to go on, false to skip it, None to leave it paused. What is awaitable is
-awaited while attempts go on, and cancelled when the run ends or goes on before there is an answer."""
+"""Receives the reason why the rest of a run is held; returns True to continue, False to skip the rest, None to leave
+the run paused. An awaitable answer is awaited while attempts continue, and cancelled when the run ends or continues.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverySettings:
-    """How a run recovers.
+    """The recovery of a run.
 
-    A plain policy stands for settings with that policy and the other fields as they are here.
+    A plain policy may be given instead, for settings with that policy and defaults.
     """
 
     policy: RecoveryPolicy = field(default_factory=RecoveryPolicy)
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """By agent, who comes next when it fails; a model and the local agent follow as the policy says."""
+    """The fallbacks of each agent, in order; a model and the local agent follow as the policy says."""
     state_dir: Path | None = field(default_factory=default_state_dir)
-    """Where provider limits are remembered for all runs of the user; None for this run alone."""
+    """The folder of the provider limits that all runs of the user share; None for limits of this run alone."""
     adhoc: frozenset[str] = frozenset()
-    """Agents made up for this run."""
+    """Agents generated for this run."""
     on_state_change: StateWatcher | None = None
     on_batch_held: BatchQuestion | None = None
     clock: Callable[[], float] = time.time
@@ -43,5 +44,5 @@ class RecoverySettings:
 
 
 def settings_of(recovery: RecoverySettings | RecoveryPolicy | None) -> RecoverySettings | None:
-    """Settings from what a caller gave."""
+    """Returns the settings of a caller's argument."""
     return RecoverySettings(policy=recovery) if isinstance(recovery, RecoveryPolicy) else recovery

@@ -1,8 +1,8 @@
-"""The nine states of a task on its way to a result, and the one table of what leads from each to the next.
+"""The nine recovery states of a task and the one table of their transitions.
 
 A task executes, is retried on the same agent while its policy allows, and then falls back to other agents in the
-order of its chain. What cost no attempt (a rate limit, a lost supervisor, the end of the coordinator) defers: it
-leads back to where the attempt was begun from.
+order of its chain. An attempt that does not count (a rate limit, a lost supervisor, the end of the coordinator) is
+deferred: the task returns to the state before the attempt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RecoveryState(StrEnum):
-    """Where a task stands between its first attempt and its result."""
+    """The state of a task between its first attempt and its result."""
 
     INITIAL = "initial"
     EXECUTING = "executing"
@@ -31,17 +31,17 @@ class RecoveryState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing leads out of it."""
+        """True if no transition leaves it."""
         return self in (RecoveryState.SUCCEEDED, RecoveryState.FAILED)
 
     @property
     def attempting(self) -> bool:
-        """Whether an agent is at work."""
+        """True if an attempt runs in it."""
         return self in ATTEMPTING
 
 
 class RecoveryStep(StrEnum):
-    """What can happen to a task."""
+    """The steps that change the state of a task."""
 
     START = "start"
     SUCCEED = "succeed"
@@ -68,7 +68,7 @@ RECOVERY_TRANSITIONS: Final[Mapping[tuple[RecoveryState, RecoveryStep], Recovery
     (_S.EXECUTING, _E.DEFER): _S.INITIAL,
     (_S.EXECUTING, _E.GIVE_UP): _S.FAILED,
     (_S.RETRY_PENDING, _E.RETRY): _S.RETRYING,
-    # Its provider was stopped while it waited: an agent that cannot answer is not asked again.
+    # Its provider was stopped while it waited: an agent that cannot answer is not retried.
     (_S.RETRY_PENDING, _E.AWAIT_FALLBACK): _S.FALLBACK_PENDING,
     (_S.RETRY_PENDING, _E.GIVE_UP): _S.FAILED,
     (_S.RETRYING, _E.SUCCEED): _S.SUCCEEDED,
@@ -91,7 +91,7 @@ RECOVERY_TRANSITIONS: Final[Mapping[tuple[RecoveryState, RecoveryStep], Recovery
 
 
 def advance(state: RecoveryState, step: RecoveryStep) -> RecoveryState:
-    """The state after a step.
+    """Returns the state after a step.
 
     Raises:
         IllegalTransitionError: The table has no such change.
