@@ -457,11 +457,11 @@ def test_under_a_limit_of_the_users_nobody_runs_whose_spending_cannot_be_watched
     tasks(till, 1, agent="strange")
     outcome = aur("spawn", "tasks.md", "--budget", "4")
     assert outcome.returncode == ExitCode.REFUSED
-    assert "what strange spends cannot be watched" in outcome.stderr
+    assert "strange: spending cannot be measured" in outcome.stderr
     assert "prices.yaml" in outcome.stderr
     outcome = aur("spawn", "tasks.md")  # the default limit of a month lets its reservation count
     assert outcome.returncode == ExitCode.DONE
-    assert outcome.stderr.count("cannot be watched") == 1
+    assert outcome.stderr.count("cannot be measured") == 1
     assert "its reservation counts as its cost" in outcome.stderr
     assert budget(aur)["estimated_usd"] == 0.5
 

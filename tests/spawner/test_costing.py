@@ -57,12 +57,14 @@ def test_tokens_that_cannot_be_and_those_that_nobody_told_cost_unknown() -> None
     assert costing().cost("claude", None, "known") is None
 
 
-def test_who_can_be_watched_is_known_before_it_starts() -> None:
-    assert costing().unwatchable("claude", "unknown") is None
-    assert costing().unwatchable("opencode", "here/m") is None  # it prices what it knows; the rest is seen on the way
-    assert costing().unwatchable("qwen", "known") is None
-    assert costing().unwatchable("qwen", "anthropic/anything") is None
-    why = costing().unwatchable("qwen", None)
+def test_the_agents_without_a_price_are_known_before_they_start() -> None:
+    assert costing().unpriced_reason("claude", "unknown") is None
+    assert (
+        costing().unpriced_reason("opencode", "here/m") is None
+    )  # it prices what it knows; the rest is seen on the way
+    assert costing().unpriced_reason("qwen", "known") is None
+    assert costing().unpriced_reason("qwen", "anthropic/anything") is None
+    why = costing().unpriced_reason("qwen", None)
     assert why is not None
-    assert "neither the model that it chooses nor its provider qwen has a price" in why
+    assert "neither its default model nor its provider qwen has a price" in why
     assert "prices.yaml" in why

@@ -380,7 +380,7 @@ def test_a_clean_up_is_no_loss(tmp_path: Path) -> None:
         assert verify(store).ok
 
 
-def test_an_end_that_was_cut_off_and_a_chain_written_anew_are_found_where_the_head_was_noted(tmp_path: Path) -> None:
+def test_a_cut_end_and_a_rewritten_chain_are_found_if_the_head_was_anchored(tmp_path: Path) -> None:
     state = tmp_path / "state"
     run = cut_off_run(tmp_path, state)
     with Journal(run.journal) as store:
@@ -410,4 +410,4 @@ def test_an_end_that_was_cut_off_and_a_chain_written_anew_are_found_where_the_he
             store.connection.execute("UPDATE events SET payload = ?, hash = ? WHERE seq = ?", (text, head, seq))
         store.connection.execute("UPDATE tasks SET spec = replace(spec, 'three', 'mine!')")
         assert verify(store).problem is None or "table" in str(verify(store).problem), "the chain fits in itself"
-        assert "written anew" in str(verify(store, anchor).problem)
+        assert "the chain was rewritten" in str(verify(store, anchor).problem)

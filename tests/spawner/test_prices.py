@@ -50,7 +50,7 @@ def test_every_packaged_model_names_its_provider() -> None:
     assert {price.provider for price in load_prices().prices.values()} == {"anthropic", "openai", "google"}
 
 
-def test_the_dearest_price_of_a_provider_is_that_of_each_kind_of_tokens() -> None:
+def test_the_highest_price_of_a_provider_is_found_for_each_kind_of_tokens() -> None:
     table = PriceTable(
         prices={
             "a-1": Price(input=1, output=9, cache_write=4, provider="a"),
@@ -58,19 +58,26 @@ def test_the_dearest_price_of_a_provider_is_that_of_each_kind_of_tokens() -> Non
             "b-1": Price(input=50, output=50, provider="b"),
         }
     )
-    dearest = Price(input=3, output=9, cache_read=1, cache_write=4)
-    assert table.dearest("a-9", "a") == table.dearest(None, "A") == table.dearest("a/a-9", "elsewhere") == dearest
-    assert table.dearest("c-1", "c") is table.dearest("c-1", None) is table.dearest(None, "") is None
+    highest = Price(input=3, output=9, cache_read=1, cache_write=4)
+    assert (
+        table.highest_price("a-9", "a")
+        == table.highest_price(None, "A")
+        == table.highest_price("a/a-9", "elsewhere")
+        == highest
+    )
+    assert (
+        table.highest_price("c-1", "c") is table.highest_price("c-1", None) is table.highest_price(None, "") is None
+    )
 
 
 def test_a_users_own_price_of_a_known_model_keeps_its_provider(tmp_path: Path) -> None:
     own = tmp_path / "prices.yaml"
     own.write_text("models:\n  gpt-5: {input: 900, output: 9}\n  mine: {input: 1, output: 1, provider: Me}\n")
     table = load_prices(own)
-    dearest = table.dearest("gpt-99", "openai")
-    assert dearest is not None
-    assert dearest.input == 900
-    assert table.dearest(None, "me") == Price(input=1, output=1, cache_read=1, cache_write=1)
+    highest = table.highest_price("gpt-99", "openai")
+    assert highest is not None
+    assert highest.input == 900
+    assert table.highest_price(None, "me") == Price(input=1, output=1, cache_read=1, cache_write=1)
 
 
 def test_unknown_is_never_nothing() -> None:

@@ -111,7 +111,7 @@ class RunLimits:
         costing = Costing(backends=self.backends, prices=self.prices)
         for agent in agents:
             model = getattr(self.backends[agent], "model", None)
-            unwatchable = costing.unwatchable(agent, model) if _refuses_unpriced(ledger.limits) else None
+            unwatchable = costing.unpriced_reason(agent, model) if _refuses_unpriced(ledger.limits) else None
             if unwatchable:
                 raise OverLimitError(unwatchable, "`aur budget show` shows the limits in force")
             answer = ledger.would_admit(agent, model)

@@ -1,4 +1,4 @@
-"""What the spawner asks of whoever watches over money; it knows of no ledger itself."""
+"""The port to a budget ledger, which the spawner itself does not have."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ if TYPE_CHECKING:
 
 
 class BudgetAnswer(Protocol):
-    """The answer to a wish to spend."""
+    """The answer to a request for money."""
 
     @property
     def granted(self) -> bool:
-        """Whether it may be spent."""
+        """True if the money may be spent."""
         ...
 
     @property
     def reason(self) -> str:
-        """Why not."""
+        """Reason of a refusal."""
         ...
 
     @property
     def allowance_usd(self) -> float | None:
-        """What its agent is to be told that it may cost; None where it cannot be told, or nothing limits it."""
+        """Limit to pass to the agent; None if the agent takes none, or nothing limits it."""
         ...
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know all the same."""
+        """Notices for the user, refused or not."""
         ...
 
 
 class BudgetGate(Protocol):
     """Grants money to attempts by their tokens; called from threads, and may block for a while.
 
-    What it raises ends the run: without it, nothing that costs money may go on.
+    An error that it raises ends the run: without the gate, no attempt that costs money may continue.
     """
 
     def reserve(
@@ -49,31 +49,31 @@ class BudgetGate(Protocol):
         sharers: int = 0,
         continues_session: bool = False,
     ) -> BudgetAnswer:
-        """Sets money aside for an attempt that is about to start, durably.
+        """Reserves money for an attempt that is about to start, durably.
 
         Args:
-            sharers: for an agent that ends by itself at an allowance, the attempts of the run that still want money,
-                this one included: it is dealt its share. 0 for other agents.
-            continues_session: it goes on with the session of an earlier attempt.
+            sharers: For an agent that ends by itself at an allowance, the number of attempts of the run that still
+                need money, this one included: it gets its share. 0 for other agents.
+            continues_session: True if the attempt continues the session of an earlier one.
         """
         ...
 
     def observe(self, token: str, spent_usd: float, step_usd: float = 0.0) -> BudgetAnswer:
-        """Takes note of what a running attempt has spent so far; not granted: it is to be ended.
+        """Records the spending of a running attempt so far; if it is not granted, the attempt has to end.
 
         Args:
-            step_usd: the most that one call of its model has cost; 0 where that is not known.
+            step_usd: The most that one call of its model has cost; 0 if unknown.
         """
         ...
 
     def settle(self, token: str, cost_usd: float | None) -> None:
-        """The attempt has ended; None: it did not tell what it cost."""
+        """Settles an ended attempt at its cost; None if the cost is unknown."""
         ...
 
     def release(self, token: str) -> None:
-        """The attempt never began."""
+        """Releases the reservation of an attempt that never started."""
         ...
 
     def open_reservations(self, run_id: str) -> Mapping[str, str]:
-        """The agents of a run's attempts that money is set aside for, by token."""
+        """Returns the agents of a run's open reservations, by token."""
         ...

@@ -1,4 +1,4 @@
-"""What attempts cost: as the agent tells, else by its model's price, else at the dearest price of its provider."""
+"""The cost of attempts: by the agent's report, else by its model's price, else at its provider's highest price."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.tasks.usage import Usage
 
-TELL_MONEY: Final = ("claude", "opencode", "cline", "aider")
-"""Dialects of agents that price their own use, if they know their model's price."""
+REPORT_COST: Final = ("claude", "opencode", "cline", "aider")
+"""Dialects of agents that report the cost of their use, if they know their model's price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What some use of a model costs.
+    """The cost of some use of a model.
 
     Attributes:
-        assumed: at the dearest price of the model's provider, since the model has none of its own.
+        assumed: True if it is computed with the highest price of the provider, since the model has no price.
     """
 
     usd: float
@@ -39,19 +39,19 @@ class Costing:
     prices: PriceTable = field(default_factory=PriceTable)
 
     def cost(self, agent: str, usage: Usage | None, model: str | None) -> Cost | None:
-        """Returns what an agent's use of a model costs; None if nothing tells and nothing can be assumed."""
+        """Returns the cost of an agent's use of a model; None if there is no price to compute it with."""
         if usage is None:
             return None
         known = self.prices.priced(usage, model)
         if known is not None and known.cost_usd is not None:
             return Cost(usd=known.cost_usd)
-        dearest = self.prices.dearest(model, self.provider(agent))
-        if dearest is None or not usage.believable:
+        highest = self.prices.highest_price(model, self.provider(agent))
+        if highest is None or not usage.believable:
             return None
-        return Cost(usd=dearest.cost_usd(usage), assumed=True)
+        return Cost(usd=highest.cost_usd(usage), assumed=True)
 
     def provider(self, agent: str) -> str | None:
-        """Returns who sells the models of an agent; None if that is not known."""
+        """Returns the provider that sells the models of an agent; None if it is unknown."""
         backend = self.backends.get(agent)
         if backend is None:
             return None
@@ -59,24 +59,24 @@ class Costing:
         profile = PROFILES.get(self.dialect(agent))
         return named or (profile.provider if profile else None)
 
-    def unwatchable(self, agent: str, model: str | None) -> str | None:
-        """Returns why nobody can see what an agent spends on a model before it ends; None if somebody can."""
-        known = self.prices.price_of(model) or self.prices.dearest(model, self.provider(agent))
-        if known is not None or self.dialect(agent) in TELL_MONEY:
+    def unpriced_reason(self, agent: str, model: str | None) -> str | None:
+        """Explains why the spending of a running agent cannot be measured; None if it can."""
+        known = self.prices.price_of(model) or self.prices.highest_price(model, self.provider(agent))
+        if known is not None or self.dialect(agent) in REPORT_COST:
             return None
-        return self.priceless(agent, model)
+        return self.no_price_message(agent, model)
 
-    def priceless(self, agent: str, model: str | None) -> str:
-        """Says that a model has no price, and what to do about it."""
+    def no_price_message(self, agent: str, model: str | None) -> str:
+        """Explains that a model has no price, with the next step."""
         seller = self.provider(agent)
         return (
-            f"what {agent} spends cannot be watched: neither {model or 'the model that it chooses'} nor its provider"
-            f"{f' {seller}' if seller else ''} has a price; name a model that has one, or put its price into "
+            f"{agent}: spending cannot be measured: neither {model or 'its default model'} nor its provider"
+            f"{f' {seller}' if seller else ''} has a price; name a model with a price, or add the price to "
             "~/.config/aurora/prices.yaml"
         )
 
     def dialect(self, agent: str) -> str:
-        """Returns the name of what an agent prints; "" for plain text."""
+        """Returns the name of an agent's dialect; "" for plain text."""
         backend = self.backends.get(agent)
         speaking = with_events(backend) if backend else None
         return speaking.dialect.name if speaking and speaking.dialect else ""

@@ -1,4 +1,4 @@
-"""What a running attempt has used so far, from an output that still grows."""
+"""The usage meter: reads the use of a running attempt from its growing output."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
 
 LIVE_BYTES: Final = 32 << 20
-"""Of an output that is followed; what an agent uses beyond is known when it ends."""
+"""The part of an output that is followed while the attempt runs; later use is known when the attempt ends."""
 
 
-class Meter:
-    """Follows one output."""
+class UsageMeter:
+    """Reads the use of one attempt from its output."""
 
     def __init__(self, dialect: Dialect, stdout: Path) -> None:
         self._messages: dict[str, Usage] = {}
@@ -38,14 +38,14 @@ class Meter:
 
     @property
     def calls(self) -> tuple[Usage, ...]:
-        """What each call of the model used so far; empty for agents that do not tell it call by call."""
+        """Use of each call of the model so far; empty for agents that report no single calls."""
         return tuple(self._messages.values())
 
     def read(self) -> Reply | None:
-        """What it comes to so far; None where there is nothing new.
+        """Returns the reply so far, with its use; None if the output has not grown.
 
         Raises:
-            OSError: The output cannot be read, such as one that the agent has replaced by a pipe.
+            OSError: The output cannot be read, for example because the agent has replaced it by a pipe.
         """
         try:
             with open_regular(self._stdout) as file:
@@ -61,9 +61,9 @@ class Meter:
 
 
 def _counting_messages(dialect: Dialect, used: dict[str, Usage]) -> Dialect:
-    """Claude Code's dialect with what each message used; by itself it counts only what the end tells.
+    """Returns Claude Code's dialect with the use of each message; the plain dialect reads only the total at the end.
 
-    A message comes in several events, each with what it had used by then, so that the sum is never too large.
+    A message comes in several events, each with its use so far, so that the sum is never too large.
     """
     readers = dict(dialect.readers or {})
     read_rest = readers["assistant"]

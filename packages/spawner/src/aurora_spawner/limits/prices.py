@@ -1,4 +1,4 @@
-"""What models cost: tokens → US dollars, by a table that users can edit. A model that is not in it costs unknown."""
+"""Prices of models: tokens → US dollars, by a table that users can edit. The cost of other models is unknown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage import Usage
 
 MAX_BYTES: Final = 256_000
-"""Of a table of some thousand models."""
+"""The largest table: some thousand models."""
 _MILLION: Final = 1_000_000
 # claude-sonnet-4-5-20250929, gpt-5-2025-08-07, gemini-2.5-pro-latest: the same model at some date.
 _EDITION: Final = re.compile(r"[-@:](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|preview(?:-\d{2}-\d{2})?)$")
@@ -46,18 +46,18 @@ class _TableFile(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Of one model, in US dollars for a million tokens of each kind."""
+    """The price of one model, in US dollars for a million tokens of each kind."""
 
     input: float
     output: float
     cache_read: float | None = None
-    """None: like fresh input, which is not less."""
+    """None for the price of fresh input, which is not lower."""
     cache_write: float | None = None
     provider: str = field(default="", compare=False)
-    """Who sells the model; "" if the table does not say."""
+    """The seller of the model; "" if the table does not name it."""
 
     def cost_usd(self, usage: Usage) -> float:
-        """What these tokens cost."""
+        """Returns the cost of some use."""
         cache_read = self.input if self.cache_read is None else self.cache_read
         cache_write = self.input if self.cache_write is None else self.cache_write
         micros = (
@@ -75,10 +75,10 @@ class PriceTable:
 
     prices: Mapping[str, Price] = field(default_factory=dict)
     as_of: str = ""
-    """When the prices were true, as the file says."""
+    """The date of the prices, as the file gives it."""
 
     def price_of(self, model: str | None) -> Price | None:
-        """Of a model as agents call it: `anthropic/claude-sonnet-4-5-20250929`; None where it is not known."""
+        """Returns the price of a model such as `anthropic/claude-sonnet-4-5-20250929`; None if it is unknown."""
         if not model:
             return None
         name = model.lower()
@@ -88,11 +88,11 @@ class PriceTable:
                 return found
         return None
 
-    def dearest(self, model: str | None, provider: str | None) -> Price | None:
-        """Returns the highest price of each kind of tokens that a provider asks for any model; None if it has none.
+    def highest_price(self, model: str | None, provider: str | None) -> Price | None:
+        """Returns the highest price of a provider for each kind of tokens; None if the table has none.
 
         Args:
-            model: as agents call it; of `openai/gpt-x` the provider is OpenAI, whoever runs the agent.
+            model: The agent's name for it; the maker in `openai/gpt-x` counts before `provider`.
         """
         maker, slash, _name = (model or "").lower().partition("/")
         for seller in (maker if slash else "", (provider or "").lower()):
@@ -108,7 +108,7 @@ class PriceTable:
         return None
 
     def priced(self, usage: Usage | None, model: str | None) -> Usage | None:
-        """The usage with its cost, where the agent tells none, but tokens that can be, and the price is known."""
+        """Returns the usage with its cost, computed if the agent reports only tokens and the price is known."""
         price = self.price_of(model)
         if usage is None or usage.cost_usd is not None or price is None or not usage.believable:
             return usage
@@ -116,13 +116,13 @@ class PriceTable:
 
 
 def load_prices(own: Path | None = None) -> PriceTable:
-    """The table that comes with the package, with a user's own prices over it.
+    """Returns the table of the package, with a user's own prices over it.
 
     Args:
-        own: The user's file, of the same form; one that is not there changes nothing.
+        own: The user's file, in the form of the package's table; a missing file changes nothing.
 
     Raises:
-        PriceFileError: The user's file cannot be understood.
+        PriceFileError: The user's file is malformed.
     """
     from aurora_spawner.storage.plain_yaml import PlainYamlError, parse_plain_yaml, read_plain_yaml
 

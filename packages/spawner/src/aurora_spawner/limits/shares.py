@@ -1,4 +1,4 @@
-"""Tasks whose agents went on with further shares of the budget: what the earlier attempts used, and the last word."""
+"""Tasks whose agents continued with further shares of the budget: the use of earlier attempts, and the final end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Shares:
     """The attempts of one open task that ended at their shares.
 
-    An attempt that goes on with another share is no retry, and what it used belongs to its task's result.
+    An attempt that continues with another share is no retry, and its use belongs to its task's result.
     """
 
     _used: dict[Path | None, Usage | None] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Shares:
     def joined(self, end: AttemptEnd, result: SpawnResult) -> SpawnResult:
         """Returns the result of an attempt with the usage of the task's earlier shares.
 
-        Their cost is unknown if one of them did not tell: then so is that of the task.
+        The cost of the task is unknown if that of one share is unknown.
         """
         earlier = [used for output, used in self._used.items() if output != end.stdout_path]
         if not earlier:
@@ -49,12 +49,12 @@ class Shares:
 
 
 def last_word(end: AttemptEnd, spent: AttemptEnd | None, *, stopping: bool) -> AttemptEnd:
-    """Returns the end that a task is judged by when no attempt follows.
+    """Returns the end by which a task without a further attempt is judged.
 
     Args:
-        end: of its last attempt.
-        spent: of the attempt before, which ended at its share; what it did counts if there was no other share.
-        stopping: whether the task was told to end; it can then go on after a resume.
+        end: The end of its last attempt.
+        spent: The end of the attempt before, at its share; it counts if no other share was granted.
+        stopping: True if the task was interrupted or cancelled; it may then continue after a resume.
     """
     if end.reason is EndReason.SHARE_SPENT:
         return replace(end, reason=EndReason.CANCELLED if stopping else EndReason.OVER_BUDGET)

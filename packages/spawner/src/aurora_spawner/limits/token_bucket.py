@@ -1,4 +1,4 @@
-"""How fast attempts may start: a token bucket, pure of clocks."""
+"""The start rate of attempts: a token bucket, pure of clocks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TokenBucket:
         self._tokens = float(self.burst)
 
     def delay_s(self, now: float) -> float:
-        """Takes a token and return 0, or returns how long to wait for one without taking it.
+        """Takes a token and returns 0, or returns the seconds until the next token without taking it.
 
         Args:
             now: Seconds on any clock that does not go back.
@@ -34,7 +34,7 @@ class TokenBucket:
         if self._at is not None:
             self._tokens = min(float(self.burst), self._tokens + (now - self._at) * self.rate_per_s)
         self._at = now
-        # a token that lacks a rounding error is there, or a wait of no length would never end
+        # a token that lacks only a rounding error is granted, or a wait of no length would never end
         if self._tokens >= 1 - 1e-9:
             self._tokens -= 1
             return 0.0

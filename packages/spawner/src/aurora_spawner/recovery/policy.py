@@ -417,7 +417,7 @@ class RecoveryPolicy:
         return replace(self, **values)
 
     def _part(self, name: str, given: object) -> object:
-        """Returns a group of fields from an object, from the fields that differ, or (timeout) from a preset's name."""
+        """Returns a group of fields from an object, from the fields that differ, or (timeout) from a preset."""
         if name == "timeout" and isinstance(given, str):
             return TimeoutPolicy.from_name(given)
         if not isinstance(given, Mapping):
