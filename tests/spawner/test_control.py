@@ -18,8 +18,8 @@ from aurora_spawner.runs.control_server import PATH_LIMIT, serve_control, short_
 from aurora_spawner.tasks.result import TaskState
 
 
-class Listener:
-    """Stands where the coordinator does, and remembers what it was told."""
+class FakeCoordinator:
+    """Replaces the coordinator, and records its requests."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.told: list[object] = []
@@ -53,10 +53,10 @@ class Listener:
         return TaskState.RUNNING
 
 
-async def exchange(folder: Path, *lines: bytes, listener: Listener | None = None) -> list[bytes]:
+async def exchange(folder: Path, *lines: bytes, coordinator: FakeCoordinator | None = None) -> list[bytes]:
     """What is answered to each line, every one on a connection of its own."""
     answers = []
-    async with serve_control(listener or Listener(), folder):  # type: ignore[arg-type]
+    async with serve_control(coordinator or FakeCoordinator(), folder):  # type: ignore[arg-type]
         for line in lines:
             with short_path(folder) as place:
                 reader, writer = await asyncio.open_unix_connection(place / "control.sock")
@@ -70,8 +70,8 @@ async def exchange(folder: Path, *lines: bytes, listener: Listener | None = None
     return answers
 
 
-async def ask(folder: Path, request: object, listener: Listener | None = None) -> dict[str, Any]:
-    (answer,) = await exchange(folder, json.dumps(request).encode() + b"\n", listener=listener)
+async def ask(folder: Path, request: object, coordinator: FakeCoordinator | None = None) -> dict[str, Any]:
+    (answer,) = await exchange(folder, json.dumps(request).encode() + b"\n", coordinator=coordinator)
     decoded = json.loads(answer)
     assert isinstance(decoded, dict)
     return decoded
@@ -89,13 +89,13 @@ async def ask(folder: Path, request: object, listener: Listener | None = None) -
     ],
 )
 async def test_a_request_is_done_and_answered(tmp_path: Path, request_: object, told: object, answer: object) -> None:
-    listener = Listener()
-    assert await ask(tmp_path, request_, listener) == answer
-    assert listener.told == [told]
+    coordinator = FakeCoordinator()
+    assert await ask(tmp_path, request_, coordinator) == answer
+    assert coordinator.told == [told]
 
 
 async def test_what_could_not_be_written_down_is_not_answered_with_yes(tmp_path: Path) -> None:
-    failing = Listener(JournalError(tmp_path / "runs.db", "the disk is full; make room and resume the run"))
+    failing = FakeCoordinator(JournalError(tmp_path / "runs.db", "the disk is full; make room and resume the run"))
     for request in ({"do": "cancel", "task": "1"}, {"do": "pause"}, {"do": "unpause"}, {"do": "cancel"}):
         answer = await ask(tmp_path, request, failing)
         assert not answer["ok"]
@@ -126,7 +126,7 @@ def test_any_line_gets_an_answer_and_the_next_one_is_heard(
     assert json.loads(last)["ok"]
 
 
-async def test_callers_that_hang_up_or_never_end_their_line_disturb_nobody(tmp_path: Path) -> None:
+async def test_callers_that_hang_up_or_never_end_their_line_disturb_no_other(tmp_path: Path) -> None:
     endless, nothing, last = await exchange(tmp_path, b"x" * 300_000, b"", b'{"do": "status"}\n')
     assert (endless, json.loads(nothing)["ok"]) == (b"", False)
     assert json.loads(last)["ok"]
@@ -142,9 +142,9 @@ async def test_a_socket_that_a_killed_coordinator_left_is_taken_over(tmp_path: P
 async def test_a_path_that_is_too_long_for_a_socket_is_no_matter(tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*["deep" * 10] * 4)
     assert len(str(folder)) > PATH_LIMIT
-    listener = Listener()
-    assert (await ask(folder, {"do": "status"}, listener))["ok"]
-    assert listener.notices == []
+    coordinator = FakeCoordinator()
+    assert (await ask(folder, {"do": "status"}, coordinator))["ok"]
+    assert coordinator.notices == []
 
 
 async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ async def test_two_runs_that_begin_at_once_leave_the_umask_alone(tmp_path: Path)
     before = os.umask(0o022)
     try:
         async with AsyncExitStack() as open_:
-            begun = (serve_control(Listener(), tmp_path / str(number)) for number in range(4))  # type: ignore[arg-type]
+            begun = (serve_control(FakeCoordinator(), tmp_path / str(number)) for number in range(4))  # type: ignore[arg-type]
             await asyncio.gather(*map(open_.enter_async_context, begun))
             for number in range(4):
                 assert stat.S_IMODE((tmp_path / str(number) / "control.sock").stat().st_mode) == 0o600

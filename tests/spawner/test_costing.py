@@ -1,4 +1,4 @@
-"""What attempts cost: told, priced, assumed at the dearest price of the provider, or unknown."""
+"""The cost of attempts: reported, priced, assumed at the provider's highest price, or unknown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def costing() -> Costing:
     return Costing(backends=backends, prices=TABLE)
 
 
-def test_what_is_told_comes_first_then_the_price_then_the_dearest_of_the_provider() -> None:
+def test_the_reported_cost_comes_first_then_the_price_then_the_highest_of_the_provider() -> None:
     told = Usage(input_tokens=1_000_000, cost_usd=0.25)
     assert costing().cost("claude", told, "unknown") == Cost(usd=0.25)
     assert costing().cost("claude", MILLION, "known") == Cost(usd=1.0)
@@ -52,7 +52,7 @@ def test_the_provider_is_the_named_one_or_that_of_what_the_agent_prints(agent: s
     assert (found.usd if found else None) == usd
 
 
-def test_tokens_that_cannot_be_and_those_that_nobody_told_cost_unknown() -> None:
+def test_impossible_and_unreported_tokens_have_an_unknown_cost() -> None:
     assert costing().cost("claude", Usage(input_tokens=MOST_TOKENS), "unknown") is None
     assert costing().cost("claude", None, "known") is None
 

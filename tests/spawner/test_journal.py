@@ -223,7 +223,7 @@ def test_a_newer_journal_is_not_touched(tmp_path: Path) -> None:
         Journal(path)
 
 
-def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="cannot be used"):
         Journal(tmp_path / "file" / "runs.db")

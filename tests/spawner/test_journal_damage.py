@@ -235,7 +235,7 @@ def test_what_is_changed_after_the_user_accepted_changes_is_found(copy: tuple[Pa
         resume(path, run_id)
 
 
-def test_what_somebody_writes_while_a_run_is_checked_is_no_change(
+def test_a_write_during_the_check_of_a_run_is_no_change(
     copy: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its events and its rows are read one after the other, of one state of the file."""

@@ -93,7 +93,7 @@ def test_each_kind_of_token_has_its_price() -> None:
     assert Price(input=1, output=10).cost_usd(usage) == 13.0
 
 
-def test_what_an_agent_tells_itself_is_believed() -> None:
+def test_a_cost_that_an_agent_reports_itself_is_kept() -> None:
     usage = Usage(input_tokens=1000, cost_usd=0.5)
     assert load_prices().priced(usage, "gpt-5") == usage
 

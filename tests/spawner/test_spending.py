@@ -1,4 +1,4 @@
-"""Attempts within a budget and caps: money set aside before, watched meanwhile, settled afterwards."""
+"""Attempts within a budget and caps: money is reserved before, measured during, and settled after an attempt."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def run_claude(tmp_path: Path, program: str, purse: Purse) -> SpawnResult:
     return result
 
 
-def test_an_agent_that_can_be_told_what_it_may_spend_is_told(tmp_path: Path) -> None:
+def test_an_agent_that_takes_a_limit_gets_its_allowance(tmp_path: Path) -> None:
     assert run_claude(tmp_path, TELLS_ITS_LIMIT, Purse(money=3.25)).output == "1.000000"
 
 
@@ -283,7 +283,7 @@ def test_one_that_comes_to_its_share_goes_on_with_its_session_and_another_share(
     assert purse.steps == [pytest.approx(dearest)] * 2
 
 
-def test_free_agents_ask_nobody(execute: Callable[..., RunReport]) -> None:
+def test_free_agents_ask_no_gate(execute: Callable[..., RunReport]) -> None:
     purse = Purse(money=0.0)
     assert execute([SpawnTask("a", agent="free")], claude("x", cost=1), purse).ok
     assert purse.asked == 0
@@ -334,8 +334,10 @@ def test_an_agent_that_passes_the_budget_is_ended_and_its_work_is_kept(
     assert list(purse.settled.values()) == [None]  # it never told its cost: what is reserved for it by now counts
 
 
-def test_an_agent_whose_spending_nobody_can_watch_is_ended(execute: Callable[..., RunReport], tmp_path: Path) -> None:
-    """It replaces its output by a pipe, which whoever opens it would wait at for ever."""
+def test_an_agent_whose_spending_cannot_be_measured_is_ended(
+    execute: Callable[..., RunReport], tmp_path: Path
+) -> None:
+    """It replaces its output by a pipe, which would block its reader for ever."""
     hide = (
         "import glob, os\n"
         f"(path,) = glob.glob({str(tmp_path / 'spool' / '*' / '*' / 'stdout')!r})\n"
@@ -348,7 +350,7 @@ def test_an_agent_whose_spending_nobody_can_watch_is_ended(execute: Callable[...
 
 
 def test_an_agent_that_was_done_before_it_could_be_ended_is_done(execute: Callable[..., RunReport]) -> None:
-    """It is told to end for the cost that its last words tell."""
+    """It is ended for the cost in its last message."""
     ignore = "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"
     backend = claude("done", cost=9.0, before=ignore)
     slow = replace(
@@ -377,7 +379,7 @@ def agents_alive(mark: str) -> list[int]:
     return [p.pid for p in psutil.process_iter(["cmdline"]) if any(mark in word for word in p.info["cmdline"] or ())]
 
 
-def test_where_the_gate_fails_at_the_end_of_one_the_others_are_ended_and_that_is_told(
+def test_if_the_gate_fails_at_the_end_of_one_the_others_are_ended_and_that_is_reported(
     execute: Callable[..., RunReport],
 ) -> None:
     wait = "time.sleep(0.2 if sys.stdin.read().strip() == '0' else 50)  # mark-7f31"

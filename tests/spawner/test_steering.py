@@ -1,4 +1,4 @@
-"""Watch and steer a run from outside of its process."""
+"""Watch and control a run from another process."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ COORDINATOR = """
 
 
 class Detached:
-    """A run in the background, and what there is to ask of it."""
+    """A run in the background, with its status."""
 
     def __init__(self, folder: Path, tasks: list[SpawnTask], max_concurrent: int = 2) -> None:
         self.folder = folder
@@ -335,7 +335,7 @@ def test_a_run_that_finished_but_for_its_last_word_is_what_it_is(tmp_path: Path,
 
 @pytest.mark.parametrize("how", ["SIGINT", "cancel"])
 @pytest.mark.parametrize(("prompt", "state"), [("echo a", "succeeded"), ("exit 1", "failed")])
-async def test_what_finishes_while_it_is_told_to_end_has_finished(
+async def test_an_attempt_that_finishes_while_it_is_cancelled_has_finished(
     tmp_path: Path, how: str, prompt: str, state: str
 ) -> None:
     run = Run.create(

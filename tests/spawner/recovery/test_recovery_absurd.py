@@ -32,7 +32,7 @@ def met(retry_after_s: Any, gate: ProviderGate | None = None) -> ProviderGate:
 @pytest.mark.parametrize(
     "digits", ["999999999999", "99999999999999999999", "1" + "0" * 18, "9" * 5_000, "9" * 12 + "h"]
 )
-def test_a_wait_without_sense_is_believed_a_day(digits: str) -> None:
+def test_an_absurd_wait_is_capped_at_a_day(digits: str) -> None:
     assert requested_wait_s(f"429 Too Many Requests, retry-after: {digits}") == LONGEST_WAIT_S
 
 
@@ -53,7 +53,7 @@ def test_a_wait_without_sense_is_believed_a_day(digits: str) -> None:
         ({}, None),
     ],
 )
-def test_what_is_believed(said: object, believed: float | None) -> None:
+def test_invalid_waits_are_ignored_and_long_ones_capped(said: object, believed: float | None) -> None:
     assert believed_wait_s(said) == believed
 
 
@@ -65,7 +65,7 @@ def test_a_wait_in_milliseconds_is_bounded_in_seconds() -> None:
 
 
 @given(SAID)
-def test_whatever_is_reported_the_pause_is_bounded_and_can_be_told(said: Any) -> None:
+def test_every_report_gives_a_bounded_pause_with_a_message(said: Any) -> None:
     reported = ReportedFailure(code="rate_limit", message="429", retry_after_s=said)
     found = ErrorClassifier().classify(FailureEvidence(reported=reported))
     assert found.retry_after_s is None or 0 <= found.retry_after_s <= LONGEST_WAIT_S
@@ -83,11 +83,11 @@ def test_any_line_of_stderr_gives_a_bounded_wait(stderr: str) -> None:
 
 
 @given(NUMBERS, NUMBERS)
-def test_every_time_can_be_told(at: float, now: float) -> None:
+def test_every_time_can_be_formatted(at: float, now: float) -> None:
     assert utc_time(at, now)
 
 
-def test_a_time_of_today_is_told_without_its_date() -> None:
+def test_a_time_of_today_is_formatted_without_its_date() -> None:
     assert utc_time(NOW, NOW) == "08:53:20 UTC"
     assert utc_time(NOW, NOW + 86_400) == "2025-10-09 08:53:20 UTC"
     assert utc_time(1e12, NOW) == "a time outside the calendar"
@@ -153,7 +153,7 @@ def test_a_pause_without_end_that_an_older_version_kept_ends(tmp_path: Path) -> 
         assert store.ask("p").go
 
 
-def test_a_journal_of_an_older_version_can_be_told() -> None:
+def test_a_journal_of_an_older_version_can_be_reported() -> None:
     gate = ProviderGate.from_dict({**SOUND, "state": "paused", "since": NOW, "until": 1e18, "reason": "429"})
     timeline = ProviderTimeline()
     timeline.add(0, gate)

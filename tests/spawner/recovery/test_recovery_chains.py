@@ -1,4 +1,4 @@
-"""Who stands in for whom, and whose limits an agent meets."""
+"""Fallback chains, and the providers whose limits agents share."""
 
 import pytest
 

@@ -65,7 +65,7 @@ def test_the_set_that_was_written_blind_stays_right() -> None:
         (418, "short and stout", Cause.BAD_REQUEST),
     ],
 )
-def test_a_report_that_says_more_than_its_status_is_believed(status: int, said: str, cause: Cause) -> None:
+def test_a_report_that_is_more_specific_than_its_status_decides(status: int, said: str, cause: Cause) -> None:
     assert classify(reported=ReportedFailure(status=status, message=said)).cause is cause
 
 

@@ -302,7 +302,7 @@ def test_every_agent_that_has_tasks_has_its_health() -> None:
     assert [gate["state"] for gate in recovery.providers.waiting()] == ["stopped"]
 
 
-def test_only_providers_of_this_run_are_told_and_only_while_they_pause(tmp_path: Path) -> None:
+def test_only_paused_providers_of_this_run_are_reported(tmp_path: Path) -> None:
     clock = Clock()
     mine, other = make(clock=clock, state_dir=tmp_path), make(clock=clock, state_dir=tmp_path, run_id="other")
     assert other.admits("b")
@@ -339,7 +339,7 @@ OVERLOADED = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="503 Servic
 
 
 def wait_in_vain(recovery: RunRecovery, clock: Clock, *tasks: SpawnTask) -> int:
-    """Let a provider refuse one task after another until it is not waited for any more; returns the attempts."""
+    """Let a provider refuse one task after another until its wait exceeds the limit; returns the attempts."""
     attempts = 0
     while attempts < 100:
         assert recovery.admits("a")
@@ -380,7 +380,7 @@ def test_without_a_chain_one_message_names_the_wait_and_the_next_step() -> None:
         assert said in error
 
 
-def test_patience_is_counted_by_provider_and_outlives_its_run(tmp_path: Path) -> None:
+def test_the_wait_is_counted_by_provider_and_survives_its_run(tmp_path: Path) -> None:
     clock = Clock()
     first = make(clock=clock, state_dir=tmp_path, run_id="first")
     for _ in range(5):
@@ -392,7 +392,7 @@ def test_patience_is_counted_by_provider_and_outlives_its_run(tmp_path: Path) ->
     assert wait_in_vain(second, clock, task(7)) == 12 - 5
 
 
-def test_after_the_pause_one_may_try_again_and_an_answer_makes_patience_whole() -> None:
+def test_after_the_pause_one_attempt_probes_and_an_answer_resets_the_wait() -> None:
     clock = Clock()
     recovery = make(clock=clock)
     wait_in_vain(recovery, clock, task(1))
@@ -413,7 +413,7 @@ def test_a_fallback_that_is_not_waited_for_is_passed_over() -> None:
 
 
 def test_a_task_that_has_used_up_its_chain_waits_alone_without_a_slot() -> None:
-    """It was given to `b`, whose own chain has `a`; the task's chain has nobody left."""
+    """It was given to `b`, whose own chain has `a`; the task's chain has no agent left."""
     clock = Clock()
     recovery = make(
         RecoveryPolicy(max_retries=0, fallback_to_llm=False), clock=clock, fallbacks={"a": ("b",), "b": ("a",)}

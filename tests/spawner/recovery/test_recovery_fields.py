@@ -52,7 +52,7 @@ def run(
     duration_s: float = 0.0,
     at_once: int = 1,
 ) -> tuple[RunReport, list[AttemptOrder], list[tuple[float, type[RunEvent]]]]:
-    """What came of it, the orders, and what was told when."""
+    """The report, the orders, and the times of the events."""
     executor = SimulatedExecutor(agent=agent, duration_s=duration_s)
     made = Run.create(
         folder / "runs.db",
@@ -83,7 +83,7 @@ def attempts(folder: Path, policy: RecoveryPolicy) -> Seen:
 
 
 def waits(folder: Path, policy: RecoveryPolicy) -> Seen:
-    """How long the waits before retries were told to be."""
+    """The reported waits before retries."""
     messages: list[str] = []
     made = RecoverySettings(policy=policy, state_dir=None, chance=lambda: 0.0)
     one = Run.create(
@@ -194,7 +194,7 @@ def yes(*_some: object) -> None:
 
 
 def patience(folder: Path, policy: RecoveryPolicy) -> Seen:
-    """Whether a provider that is always overloaded is waited for, or somebody else does the task."""
+    """Observe if an overloaded provider is waited for, or a fallback does the task."""
     overloaded = AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="503 Service Unavailable\nretry-after: 0.1")
     fine = AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout="x", stdout_bytes=1)
     made = dataclasses.replace(policy, fallback_to_llm=True)

@@ -253,7 +253,7 @@ def test_one_permanent_error_opens_at_once() -> None:
     assert not machine.check_circuit_breaker("a")
 
 
-def test_agents_made_for_one_run_have_more_patience() -> None:
+def test_agents_generated_for_one_run_have_a_higher_threshold() -> None:
     machine = RecoveryStateMachine()
     machine.adhoc = frozenset({"made-up"})
     for _ in range(3):

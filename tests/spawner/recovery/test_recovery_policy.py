@@ -224,7 +224,7 @@ def test_an_override_makes_a_new_policy() -> None:
         (Backoff.EXPONENTIAL, [2, 6, 18, 20]),
     ],
 )
-def test_waits_grow_as_told(backoff: Backoff, waits: list[float]) -> None:
+def test_waits_grow_as_configured(backoff: Backoff, waits: list[float]) -> None:
     policy = RecoveryPolicy(backoff=backoff, base_delay=2, backoff_factor=3, max_delay=20, jitter=False)
     assert [retry_wait_s(policy, number) for number in (1, 2, 3, 4)] == waits
 

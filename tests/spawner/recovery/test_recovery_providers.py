@@ -94,7 +94,7 @@ def test_after_signing_in_a_resume_runs_what_failed_of_its_provider_alone(tmp_pa
 
 
 def test_a_resume_after_an_edit_alone_forgives_no_agent(tmp_path: Path) -> None:
-    """Only a provider that is asked anew closes the circuits of its agents, and a resume without it leaves them."""
+    """Only a provider that is probed again closes the circuits of its agents, and a resume without it leaves them."""
     first = begin(tmp_path)
     tasks = [SpawnTask("echo edited; exit 0", "other", id=each.id) if each.id == "broken" else each for each in TASKS]
     with Journal(tmp_path / "runs.db") as journal:
@@ -180,7 +180,7 @@ ROWS = VALUES | st.dictionaries(
     ROWS.filter(lambda row: row is not None),
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_wrong_values_give_typed_errors_or_a_fresh_start_that_is_told(
+def test_wrong_values_give_typed_errors_or_a_reported_fresh_start(
     tmp_path: Path, provider: object, row: object
 ) -> None:
     with ProviderStore(tmp_path) as store:

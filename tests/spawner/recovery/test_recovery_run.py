@@ -234,7 +234,7 @@ def test_a_provider_that_never_answers_is_left_by_all_its_tasks(tmp_path: Path) 
     assert "max_provider_wait (0.5 s)" in str(report.results["6"].error)
 
 
-def test_patience_survives_a_kill(tmp_path: Path) -> None:
+def test_the_wait_so_far_survives_a_kill(tmp_path: Path) -> None:
     """A coordinator that is killed while it waits leaves its count to the next."""
     script = tmp_path / "waiting.py"
     script.write_text(
@@ -297,7 +297,7 @@ def test_a_refused_key_stops_the_provider_with_one_message(tmp_path: Path) -> No
         assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (1,)
 
 
-def test_a_refused_key_falls_back_where_somebody_else_is(tmp_path: Path) -> None:
+def test_a_refused_key_falls_back_to_another_agent(tmp_path: Path) -> None:
     tasks = [SpawnTask("echo 'Error: 401 Unauthorized' >&2; exit 1") for _ in range(3)]
     report = run(tmp_path, tasks, QUICK, max_concurrent=1)
     assert [result.output for result in report.results.values()] == ["by model\n"] * 3
@@ -333,7 +333,7 @@ def test_callbacks_are_called_and_those_that_raise_harm_nothing(tmp_path: Path) 
         assert connection.execute(query).fetchone() == (1,)
 
 
-def test_a_failed_recovery_is_told(tmp_path: Path) -> None:
+def test_a_failed_recovery_is_reported(tmp_path: Path) -> None:
     told: list[tuple[str, str]] = []
     policy = replace(
         QUICK,
@@ -345,7 +345,7 @@ def test_a_failed_recovery_is_told(tmp_path: Path) -> None:
     assert told == [("sh", "it exited with code 3")]
 
 
-def test_every_change_is_told_as_it_happens(tmp_path: Path) -> None:
+def test_every_change_is_reported_as_it_happens(tmp_path: Path) -> None:
     seen: list[tuple[str, str, str, str]] = []
     settings = RecoverySettings(policy=QUICK, on_state_change=lambda *change: seen.append(tuple(map(str, change))))  # type: ignore[arg-type]
     run(tmp_path, [SpawnTask(FLAKY.format("a", 1))], settings)
@@ -494,7 +494,7 @@ def test_a_stalled_attempt_is_ended_and_recovered(tmp_path: Path) -> None:
     assert "sleep" in str(told.message) or "no activity" in str(told.message)
 
 
-def test_a_stall_is_only_told_where_the_policy_does_not_end_it(tmp_path: Path) -> None:
+def test_a_stall_is_only_reported_if_the_policy_does_not_end_it(tmp_path: Path) -> None:
     policy = replace(QUICK, early_detection=EarlyDetection(threshold_s=0.5))
     recorder = Recorder()
     report = run(tmp_path, [SpawnTask("sleep 2; echo done")], policy, on_event=recorder)
@@ -537,7 +537,7 @@ def test_a_cancelled_task_is_not_recovered(tmp_path: Path) -> None:
     assert paths(tmp_path)["1"] == ["executing", "failed"]
 
 
-def test_provider_limits_that_cannot_be_kept_are_told_and_harm_nothing(tmp_path: Path) -> None:
+def test_provider_limits_that_cannot_be_stored_are_reported_and_harm_nothing(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "providers.db").write_text("certainly not a database" * 100)
     report = run(tmp_path, [SpawnTask(LIMITED.format(1)) for _ in range(2)], QUICK)

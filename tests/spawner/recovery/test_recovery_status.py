@@ -1,4 +1,4 @@
-"""How a run stands whose coordinator died: the attempts that ended since are told as ended."""
+"""The status of a run whose coordinator died: attempts that ended since are reported as ended."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_an_attempt_that_ended_after_its_coordinator_is_told_as_ended(tmp_path: Path) -> None:
+def test_an_attempt_that_ended_after_its_coordinator_is_reported_as_ended(tmp_path: Path) -> None:
     journal = tmp_path / "runs.db"
     waits = SpawnTask("touch begun; while [ ! -e open ]; do sleep 0.02; done; echo done", "sh", id="1")
     made = Run.create(
