@@ -10,16 +10,19 @@ import time
 from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from aurora_spawner import CommandBackend, JournalCorruptError, JournalError, Run, SpawnTask, UnknownRunError
+from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control import follow, status
 from aurora_spawner.control.follow import afollow_events, afollow_log, afollow_run, arun_status
 from aurora_spawner.control.steering import cancel_run, detach, run_status, wait_until_held
 from aurora_spawner.journal.async_reader import AsyncJournal
-from aurora_spawner.journal.facts import RunEnded, RunTaken, TaskSettled
+from aurora_spawner.journal.facts import RunEnded, RunTaken, TaskSettled, entry_of
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.views import RunRow, load_events
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 GATE = "echo begun; while [ ! -e open ]; do sleep 0.02; done; echo done"
@@ -56,9 +59,9 @@ async def test_a_status_is_yielded_for_each_change_until_the_run_ends(tmp_path: 
     pid = started(run, tmp_path)
     seen = []
     async with asyncio.timeout(40), aclosing(afollow_run(run.journal, run.run_id, period_s=0.02)) as statuses:
-        async for status in statuses:
-            seen.append(status)
-            if status.tasks.get("succeeded") == 1:
+        async for each in statuses:
+            seen.append(each)
+            if each.tasks.get("succeeded") == 1:
                 (tmp_path / "open").touch()
     await reaped(pid)
     assert [seen[0].pid, seen[-1].pid] == [pid, None]
@@ -77,9 +80,9 @@ async def test_a_killed_coordinator_ends_a_follower_with_a_crashed_run(tmp_path:
     pid = started(run, tmp_path)
     state = ""
     async with asyncio.timeout(40), aclosing(afollow_run(run.journal, run.run_id, period_s=0.02)) as statuses:
-        async for status in statuses:
-            state = status.state
-            if status.pid is not None and status.running:
+        async for each in statuses:
+            state = each.state
+            if each.pid is not None and each.running:
                 os.kill(pid, signal.SIGKILL)
                 await reaped(pid)
     assert state == "crashed"
@@ -122,12 +125,12 @@ async def test_a_cancelled_follower_lets_go_of_the_journal(tmp_path: Path) -> No
     run = created(tmp_path, GATE)
     pid = started(run, tmp_path)
 
-    async def follow() -> None:
+    async def follow_all() -> None:
         async with aclosing(afollow_run(run.journal, run.run_id)) as statuses:
             async for _ in statuses:
                 pass
 
-    follower = asyncio.create_task(follow())
+    follower = asyncio.create_task(follow_all())
     await asyncio.sleep(0.3)
     begin = time.monotonic()
     follower.cancel()
@@ -181,3 +184,23 @@ async def test_events_of_newer_versions_and_cleaned_runs_have_no_fact(tmp_path: 
     async with AsyncJournal(run.journal) as journal:
         first, second = await journal.events(run.run_id, limit=2)
     assert (first.kind, first.fact, second.fact) == ("of_a_newer_version", None, None)
+
+
+@pytest.mark.parametrize("module", [status, follow])
+async def test_a_run_that_ends_while_it_is_read_has_not_crashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    run = created(tmp_path, "echo x")
+    with Journal(run.journal) as store, store.hold(run.run_id, holder=own_identity()) as lease:
+
+        def ends_before_the_look(_row: RunRow) -> None:
+            ended = RunEnded(state="succeeded", notices=[])
+            store.append([entry_of(ended, run_id=run.run_id)], lease=lease)
+            monkeypatch.undo()
+
+        monkeypatch.setattr(module, "coordinator_pid", ends_before_the_look)
+        if module is follow:
+            found = await arun_status(run.journal, run.run_id)
+        else:
+            found = await asyncio.to_thread(run_status, run.journal, run.run_id)
+    assert (found.state, found.pid) == ("succeeded", None)

@@ -37,9 +37,13 @@ async def arun_status(journal: Path, run_id: str) -> RunStatus:
 
 async def _status(reader: AsyncJournal, run_id: str) -> RunStatus:
     run = await reader.run(run_id)
-    waits = await asyncio.to_thread(ask_for_waits, run)
+    pid = coordinator_pid(run)
+    if pid is None:  # it may have ended its run between the read and the look at its process
+        run = await reader.run(run_id)
+        pid = coordinator_pid(run)
+    waits = await asyncio.to_thread(ask_for_waits, run, pid)
     counts = await reader.count_tasks(run_id)
-    return status_of(run, counts, await reader.attempts(run_id, open_only=True), waits)
+    return status_of(run, counts, await reader.attempts(run_id, open_only=True), waits, pid=pid)
 
 
 async def afollow_run(

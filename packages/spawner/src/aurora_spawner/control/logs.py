@@ -97,8 +97,8 @@ def follow_log(
     """
     cursor = LogCursor(stream=stream, transcript=transcript)
     while True:
+        over = _over(journal, run_id, task_id)  # asked first: the last output follows it
         attempt = _last_attempt(journal, run_id, task_id)
-        over = _over(journal, run_id, task_id)
         if attempt is not None:
             yield from cursor.new_pieces(attempt)
         if over:

@@ -69,9 +69,13 @@ def run_status(journal: Path, run_id: str) -> RunStatus:
     """
     with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
-        return status_of(
-            run, count_tasks(store, run_id), load_attempts(store, run_id, open_only=True), ask_for_waits(run)
-        )
+        pid = coordinator_pid(run)
+        if pid is None:  # it may have ended its run between the read and the look at its process
+            run = load_run(store, run_id)
+            pid = coordinator_pid(run)
+        waits = ask_for_waits(run, pid)
+        attempts = load_attempts(store, run_id, open_only=True)
+        return status_of(run, count_tasks(store, run_id), attempts, waits, pid=pid)
 
 
 def unfinished_statuses(journal: Path) -> list[RunStatus]:
@@ -88,15 +92,20 @@ def unfinished_statuses(journal: Path) -> list[RunStatus]:
 
 
 def status_of(
-    run: RunRow, counts: Mapping[TaskState, int], attempts: Sequence[AttemptRow], waits: Mapping[str, Any]
+    run: RunRow,
+    counts: Mapping[TaskState, int],
+    attempts: Sequence[AttemptRow],
+    waits: Mapping[str, Any],
+    *,
+    pid: int | None,
 ) -> RunStatus:
     """Combines a run's rows with the answer of its coordinator.
 
     Args:
         attempts: Those that have not ended.
         waits: The answer of `ask_for_waits`.
+        pid: Process id of the coordinator if it lived after the run was read.
     """
-    pid = coordinator_pid(run)
     return RunStatus(
         run_id=run.run_id,
         state=state_word(run, held=pid is not None),
@@ -139,9 +148,8 @@ def _is_gone(process: ProcessIdentity) -> bool:
     return ours and not process.alive()
 
 
-def ask_for_waits(run: RunRow) -> dict[str, Any]:
-    """Returns what only a living coordinator knows; nothing if none lives, or if it does not answer."""
-    pid = coordinator_pid(run)
+def ask_for_waits(run: RunRow, pid: int | None) -> dict[str, Any]:
+    """Returns what only the living coordinator `pid` knows; nothing without one, or if it does not answer."""
     if pid is None:
         return {}
     try:
