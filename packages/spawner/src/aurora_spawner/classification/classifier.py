@@ -1,4 +1,4 @@
-"""Classifies a failure by the evidence of the failed attempt.
+"""The classifier of failures, by the evidence of the failed attempt.
 
 Evidence counts in this order: the agent's own report in structured events, the end reason of the attempt, the status
 of its provider's answer, its exit code, and the final lines of its stderr. The output of a healthy agent is never
@@ -85,7 +85,7 @@ class Classification:
 
 
 class ErrorClassifier:
-    """Classifies failures; pure."""
+    """The classifier of failures; pure."""
 
     def classify(self, evidence: FailureEvidence) -> Classification:
         """Classifies the failure of an attempt by its evidence."""

@@ -1,4 +1,4 @@
-"""Runs as checkpoints: lists the runs that can be resumed, exports one as a file, removes old ones."""
+"""Runs as checkpoints: the list of runs, the export of one as a file, and the removal of old ones."""
 
 from __future__ import annotations
 

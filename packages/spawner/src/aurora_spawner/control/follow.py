@@ -1,4 +1,4 @@
-"""Follows runs of other processes asynchronously: their status, their events and the output of their tasks.
+"""Asynchronous followers of runs of other processes: of their status, their events and their tasks' output.
 
 Each follower ends when no coordinator executes the run. `contextlib.aclosing` closes its journal if the caller leaves
 the loop before.

@@ -1,4 +1,4 @@
-"""Reads the output of agents, while they run and after."""
+"""The output of agents, while they run and after."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class LogCursor:
     stream: Stream
     transcript: bool
     _number: int = 0
-    """Of the attempt that is followed; 0 before the first."""
+    """The number of the attempt that is followed; 0 before the first."""
     _offset: int = 0
     _renderer: Transcript | None = None
 

@@ -1,4 +1,4 @@
-"""Controls runs of other processes: through their coordinator while it lives, through the journal after."""
+"""Pause and cancellation of runs of other processes, through their coordinator or, if it died, the journal."""
 
 from __future__ import annotations
 

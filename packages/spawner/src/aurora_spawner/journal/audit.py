@@ -1,4 +1,4 @@
-"""Verifies the journal: its events are unchanged, and its tables follow from its events."""
+"""The audit of the journal: its events are unchanged, and its tables follow from its events."""
 
 from __future__ import annotations
 

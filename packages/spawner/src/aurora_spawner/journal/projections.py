@@ -1,4 +1,4 @@
-"""Updates the tables of runs, tasks, attempts and their recovery in the transaction of each event.
+"""The tables of runs, tasks, attempts and their recovery, updated in the transaction of each event.
 
 `CHANGES` has the statements of each fact. Their parameters are `:run_id`, `:task_id`, `:at` and the fact's own
 fields, with lists and objects as JSON. A fact without statements changes no table.

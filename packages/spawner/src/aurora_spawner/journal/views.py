@@ -110,7 +110,7 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRow:
-    """One attempt at a task."""
+    """An attempt at a task."""
 
     task_id: str
     number: int
@@ -225,7 +225,7 @@ def load_attempts(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """One event of a run."""
+    """An event of a run."""
 
     seq: int
     """Its number in the journal."""

@@ -23,7 +23,7 @@ _Batch = list[_Waiting]
 
 
 class GroupWriter:
-    """Writes the facts of one run from a thread of its own, in the order given; used from one event loop.
+    """The writer of one run's facts, in the order given, from a thread of its own; used from one event loop.
 
     The facts of one turn of the loop are handed over together. Facts that arrive during a transaction share the next
     one. After a failed write every later write fails with the same error: no fact may reach the journal past a gap.

@@ -33,7 +33,7 @@ class BudgetAnswer(Protocol):
 
 
 class BudgetGate(Protocol):
-    """Grants money to attempts by their tokens; called from threads, and may block for a while.
+    """A budget that grants money to attempts by their tokens; called from threads, and may block for a while.
 
     An error that it raises ends the run: without the gate, no attempt that costs money may continue.
     """

@@ -20,7 +20,7 @@ DEPTH_VARIABLE: Final = "AURORA_DEPTH"
 
 @dataclass(slots=True, kw_only=True)
 class CappedExecutor:
-    """Limits the attempts of a run, retries included."""
+    """An executor that limits the attempts of a run, retries included."""
 
     inner: Executor
     max_total_spawns: int

@@ -33,7 +33,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costing:
-    """Prices what the agents of a run use."""
+    """The prices of what the agents of a run use."""
 
     backends: Mapping[str, Backend]
     prices: PriceTable = field(default_factory=PriceTable)

@@ -26,7 +26,7 @@ LIVE_BYTES: Final = 32 << 20
 
 
 class UsageMeter:
-    """Reads the use of one attempt from its output."""
+    """The use of one attempt, read from its output."""
 
     def __init__(self, dialect: Dialect, stdout: Path) -> None:
         self._messages: dict[str, Usage] = {}

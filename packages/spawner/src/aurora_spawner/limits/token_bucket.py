@@ -9,7 +9,7 @@ from aurora_spawner.errors import SpawnerError
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Allows `burst` starts at once and `rate_per_s` on average after that.
+    """A token bucket that allows `burst` starts at once and `rate_per_s` on average after that.
 
     Raises:
         SpawnerError: The rate or the burst allows nothing.

@@ -1,4 +1,4 @@
-"""Reads provider signals from the output of running attempts: a rate limit, a usage window, or an answer.
+"""Provider signals from the output of running attempts: a rate limit, a usage window, or an answer.
 
 An agent that retries by itself would report a limit only at its end, too late for the other attempts of that account.
 A probe that is answered would open its provider only when its whole task is done.
@@ -34,7 +34,7 @@ LIVE_BYTES: Final = 32 << 20
 
 
 class OutputFollower:
-    """Reads the provider signals of one growing output."""
+    """The provider signals of one growing output."""
 
     def __init__(self, dialect: Dialect, stdout: Path) -> None:
         self._stream = EventStream(dialect)
@@ -78,7 +78,7 @@ class _Subscription:
 
 @dataclass(slots=True, kw_only=True)
 class OutputListener:
-    """Polls the outputs of running attempts; an attempt that ends soon costs one timer and no read."""
+    """A poller of the outputs of running attempts; an attempt that ends soon costs one timer and no read."""
 
     interval_s: float = POLL_INTERVAL_S
     _subscriptions: dict[str, _Subscription] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Samples the activity of running attempts: their processes, their output, and the thing that they wait for."""
+"""Activity samples of running attempts: their processes, their output, and the thing that they wait for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class WatchedAttempt:
 
 
 class LivenessProbe:
-    """Takes activity samples; one probe serves all attempts of a run.
+    """A probe that takes activity samples; one serves all attempts of a run.
 
     Args:
         clock: Seconds, on a clock that does not go back.

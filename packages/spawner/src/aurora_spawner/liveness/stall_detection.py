@@ -1,4 +1,4 @@
-"""Detects stalls by activity: an attempt is alive by what it does, not by what it claims. Pure.
+"""Stall detection by activity: an attempt is alive by what it does, not by what it claims. Pure.
 
 Activity is an event, a new line of output, work of the processor or of files and network, and a child that runs a
 new command. Output or children that only repeat are a heartbeat: they show that a process runs, not that it makes

@@ -1,4 +1,4 @@
-"""Watches running attempts: extends the active ones, and ends the stalled ones if the policy says so."""
+"""The watchdog of running attempts: it extends active ones, and ends stalled ones if the policy says so."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Watch:
 
 @dataclass(slots=True, kw_only=True)
 class Watchdog:
-    """Watches attempts by timers of the event loop: an attempt that ends soon costs one timer and no sample.
+    """A watchdog with timers of the event loop: an attempt that ends soon costs one timer and no sample.
 
     Args:
         on_stall: Called once for each stall, with the verdict.

@@ -1,4 +1,4 @@
-"""Stores the gates of all providers of one user in a file that all runs share."""
+"""The store of all provider gates of one user, in a file that all runs share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def default_state_dir() -> Path:
 
 
 class ProviderStore:
-    """Asks and changes gates, each in one transaction; an open gate costs one read and no write.
+    """A store that asks and changes gates, each in one transaction; an open gate costs one read and no write.
 
     Args:
         folder: The folder of the file; created if missing. None keeps the gates in memory, for this run alone.

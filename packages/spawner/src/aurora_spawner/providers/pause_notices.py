@@ -1,4 +1,4 @@
-"""Notifies of provider pauses: once at the first pause, with its end, and once at the next answer.
+"""Notices of provider pauses: one at the first pause, with its end, and one at the next answer.
 
 An episode starts with the first pause and ends with the next answer or refusal; pauses in a row are one episode.
 """
@@ -21,7 +21,7 @@ PauseEvent = ProviderPaused | ProviderLeft | ProviderAnswers
 
 
 class PauseNotifier:
-    """Turns the gates that a run meets into events, each of which is emitted once an episode."""
+    """The events for the gates that a run meets, each emitted once an episode."""
 
     def __init__(self) -> None:
         self._emitted: dict[str, type[PauseEvent]] = {}

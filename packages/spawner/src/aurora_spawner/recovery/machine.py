@@ -27,7 +27,7 @@ LOCAL_AGENT = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryStateTransition:
-    """One change of a task's state."""
+    """A change of a task's recovery state."""
 
     task_id: str
     from_state: RecoveryState

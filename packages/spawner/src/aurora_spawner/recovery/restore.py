@@ -1,4 +1,4 @@
-"""Restores the recovery of a run from the journal, for the coordinator that resumes the run."""
+"""The recovery of a run as restored from the journal, for the coordinator that resumes the run."""
 
 from __future__ import annotations
 
