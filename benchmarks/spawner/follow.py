@@ -22,7 +22,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from aurora_spawner import Run, SpawnTask
+from aurora_spawner import Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal.async_reader import EVENTS_AT_ONCE, AsyncJournal
 from aurora_spawner.journal.facts import AttemptStalled, entry_of
@@ -44,9 +44,7 @@ def filled(folder: Path) -> tuple[Path, str]:
         folder / "runs.db",
         [SpawnTask("go") for _ in range(100)],
         {"a": SimulatedBackend("a")},
-        default_agent="a",
-        cwd=folder,
-        spool=folder / "runs",
+        RunOptions(default_agent="a", cwd=folder, spool=folder / "runs"),
     )
     stalled = AttemptStalled(number=1, reason="waiting for the model 130 s", ended=False)
     with Journal(made.journal) as store, store.hold(made.run_id, holder=own_identity()) as lease:

@@ -150,9 +150,9 @@ async def test_a_path_that_is_too_long_for_a_socket_is_no_matter(tmp_path: Path)
 async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aurora_spawner.runs.control_server.OPEN_FOLDERS", tmp_path / "no such system")
     folder = tmp_path.joinpath(*["deep" * 10] * 4)
-    listener = Listener()
-    async with serve_control(listener, folder):  # type: ignore[arg-type]
-        (notice,) = listener.notices
+    coordinator = FakeCoordinator()
+    async with serve_control(coordinator, folder):  # type: ignore[arg-type]
+        (notice,) = coordinator.notices
     assert notice.startswith("no control socket in ")
     assert notice.endswith("(the path is too long for a socket): this run cannot be paused or cancelled from outside")
 

@@ -14,11 +14,12 @@ from types import ModuleType
 
 import pytest
 
-from aurora_spawner import CommandBackend, JournalCorruptError, JournalError, Run, SpawnTask, UnknownRunError
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control import follow, status
 from aurora_spawner.control.follow import afollow_events, afollow_log, afollow_run, arun_status
 from aurora_spawner.control.steering import cancel_run, detach, run_status, wait_until_held
+from aurora_spawner.errors import JournalCorruptError, JournalError, UnknownRunError
 from aurora_spawner.journal.async_reader import AsyncJournal
 from aurora_spawner.journal.facts import RunEnded, RunTaken, TaskSettled, entry_of
 from aurora_spawner.journal.store import Journal
@@ -36,9 +37,8 @@ COORDINATOR = """
 
 def created(folder: Path, *prompts: str) -> Run:
     tasks = [SpawnTask(prompt, id=str(number)) for number, prompt in enumerate(prompts, 1)]
-    return Run.create(
-        folder / "runs.db", tasks, BACKENDS, default_agent="sh", cwd=folder, spool=folder / "runs", max_concurrent=2
-    )
+    options = RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs", max_concurrent=2)
+    return Run.create(folder / "runs.db", tasks, BACKENDS, options)
 
 
 def started(run: Run, folder: Path) -> int:

@@ -40,7 +40,7 @@ def command(*, target: str, follow: bool, errors: bool) -> int:
         task_id or None,
         follow=follow,
         stream="stderr" if errors else "stdout",
-        told=sys.stdout.isatty(),
+        transcript=sys.stdout.isatty(),
     )
     emit_bytes(pieces)
     return ExitCode.DONE

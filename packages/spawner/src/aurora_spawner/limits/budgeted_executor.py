@@ -18,7 +18,7 @@ from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.replies import ReadEnd, read_end
 from aurora_spawner.backends.sessions import read_session_record
 from aurora_spawner.limits.costing import Costing
-from aurora_spawner.limits.meter import Meter
+from aurora_spawner.limits.meter import UsageMeter
 from aurora_spawner.limits.prices import PriceTable
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class BudgetedExecutor:
             AttemptRefusedError: It may not run without a price.
         """
         self._tell_if_assumed(order.agent, order.model)
-        why = self._costing().unwatchable(order.agent, order.model)
+        why = self._costing().unpriced_reason(order.agent, order.model)
         if why is None:
             return
         if self.refuse_unpriced:
@@ -257,12 +257,12 @@ class BudgetedExecutor:
 
     # While it runs.
 
-    def _meter(self, reserved: _Reservation, folder: Path) -> Meter | None:
+    def _meter(self, reserved: _Reservation, folder: Path) -> UsageMeter | None:
         found = self.backends.get(reserved.agent)
         backend = with_events(found) if found else None
         if backend is None or backend.dialect is None:
             return None
-        return Meter(backend.dialect, AttemptFolder(path=folder).stdout)
+        return UsageMeter(backend.dialect, AttemptFolder(path=folder).stdout)
 
     async def _watch(self, attempt: RunningAttempt) -> None:
         """Ends an attempt that tells to have spent more than it may."""
@@ -284,7 +284,7 @@ class BudgetedExecutor:
                 return
 
     async def _look(
-        self, token: str, reserved: _Reservation, meter: Meter, known: float = 0.0
+        self, token: str, reserved: _Reservation, meter: UsageMeter, known: float = 0.0
     ) -> tuple[float, AttemptRefusedError | None]:
         """Reads what an attempt has spent by now and tells the gate; returns that, and why it is to be ended."""
         try:
@@ -307,13 +307,13 @@ class BudgetedExecutor:
         return cost.usd, None if answer.granted else AttemptRefusedError(EndReason.SHARE_SPENT, answer.reason)
 
     def _without_price(self, reserved: _Reservation, model: str | None) -> AttemptRefusedError | None:
-        why = self._costing().priceless(reserved.agent, model)
+        why = self._costing().no_price_message(reserved.agent, model)
         if self.refuse_unpriced:
             return AttemptRefusedError(EndReason.OVER_BUDGET, why)
         self._tell_once(f"{why}; its reservation counts as its cost")
         return None
 
-    def _step_usd(self, reserved: _Reservation, model: str | None, meter: Meter, cost: Cost) -> float:
+    def _step_usd(self, reserved: _Reservation, model: str | None, meter: UsageMeter, cost: Cost) -> float:
         """The dearest call so far; where the agent itself tells what all of them cost, in proportion to that."""
         costing = self._costing()
         calls = [found.usd for each in meter.calls if (found := costing.cost(reserved.agent, each, model))]
@@ -325,7 +325,7 @@ class BudgetedExecutor:
     def _tell_if_assumed(self, agent: str, model: str | None) -> None:
         """Says of a model without a price how it is watched."""
         costing = self._costing()
-        seller = self.prices.dearest(model, costing.provider(agent))
+        seller = self.prices.highest_price(model, costing.provider(agent))
         if model and seller and self.prices.price_of(model) is None:
             self._tell_once(
                 f"{model} has no price: what it spends is watched at the dearest prices of {seller.provider} until "

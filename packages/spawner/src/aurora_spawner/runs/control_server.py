@@ -36,7 +36,7 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
     """Answers requests while this is open. A run that cannot listen still runs, and its report says so."""
     try:
         make_private_folder(spool)
-        with reachable(spool) as place:
+        with short_path(spool) as place:
             server = await _serve(coordinator, place / SOCKET_NAME)
     except OSError as error:
         coordinator.notices.append(
@@ -52,7 +52,7 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
 
 
 @contextmanager
-def reachable(folder: Path) -> Iterator[Path]:
+def short_path(folder: Path) -> Iterator[Path]:
     """Yields the folder under a path that is short enough for a socket in it, while this is open.
 
     Raises:

@@ -13,7 +13,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, JournalChangedError
-from aurora_spawner.journal.anchor import note_head, read_anchor
+from aurora_spawner.journal.anchor import write_anchor, read_anchor
 from aurora_spawner.journal.audit import accept_changes, check_run
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
@@ -98,7 +98,7 @@ class Run:
                 store.expect(anchor.seq)
             run_id = _write_new_run(store, created, graph)
             if new and state_dir:
-                note_head(state_dir, store, begun=True)
+                write_anchor(state_dir, store, created=True)
         return cls(
             run_id=run_id,
             journal=journal,
@@ -188,7 +188,7 @@ class Run:
             writer = GroupWriter(store, lease=lease)
             try:
                 report = await self._execute(state, recovery, writer, on_event)
-                unnoted = note_head(self.options.state_dir, store) if self.options.state_dir else None
+                unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
             finally:
@@ -322,7 +322,7 @@ def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, acce
             raise
         accept_changes(store, run_id, error.problem, anchor)
         if state_dir:
-            note_head(state_dir, store, anew=True)
+            write_anchor(state_dir, store, replace=True)
 
 
 async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) -> bool:
