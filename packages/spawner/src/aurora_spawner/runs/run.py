@@ -13,7 +13,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, JournalChangedError
-from aurora_spawner.journal.anchor import write_anchor, read_anchor
+from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.audit import accept_changes, check_run
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
