@@ -228,14 +228,14 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
         "yes",
         "OPENAI_API_KEY",
     )
-    assert codex["gate"] == "no gate is wired yet"
+    assert codex["gate"] == "tool calls cannot be stopped"
     assert found["gemini"]["version"] is None
     assert "--version` fails" in (found["gemini"]["advice"] or "")
     assert (found["claude"]["program"], found["claude"]["advice"]) == (None, "install @anthropic-ai/claude-code")
     assert found["echo"]["program"] == "/usr/bin/cat"
     outcome = aur("agents", "doctor")
     assert outcome.returncode == ExitCode.DONE
-    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); no gate is wired yet" in outcome.stdout
+    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); tool calls cannot be stopped" in outcome.stdout
     assert "sk-secret" not in outcome.stdout + outcome.stderr
 
 
@@ -270,8 +270,8 @@ def test_a_program_that_hangs_is_given_up_with_what_it_started(
 def test_a_persona_that_has_the_name_of_a_backend_is_told(aur: Aur, team: Path) -> None:
     put(team / ".aurora/agents/echo.md", TESTER.replace("tester", "echo"))
     outcome = aur("agents", "list")
-    assert "@echo is a backend" in outcome.stderr
-    assert "@tester is a backend" not in outcome.stderr
+    assert "@echo means the backend" in outcome.stderr
+    assert "@tester means the backend" not in outcome.stderr
 
 
 def test_problems_of_personas_are_told_by_the_commands_about_them_only(aur: Aur, team: Path) -> None:

@@ -81,3 +81,52 @@ def test_order_is_kept(checker: CitationChecker) -> None:
     other = finding(FindingKind.DEFINITION, 1, "class Heap", symbol="Heap")
     bad = finding(FindingKind.STEP, 2, "nothing of the kind")
     assert checker.sound([good, bad, other]) == [good, other]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "last", "exists"),
+    [
+        ("heap.py", 1, None, True),
+        ("heap.py", 6, 6, True),
+        ("heap.py", 2, 6, True),
+        ("heap.py", 2, 7, False),  # the range ends behind the file
+        ("heap.py", 0, None, False),
+        ("heap.py", 7, None, False),
+        ("heap.py", None, None, True),
+        ("gone.py", None, None, False),
+        (".", None, None, False),
+        ("../heap.py", None, None, False),
+        ("/etc/hostname", 1, None, False),
+    ],
+)
+def test_a_place_exists_or_does_not(
+    checker: CitationChecker, file: str, line: int | None, last: int | None, *, exists: bool
+) -> None:
+    assert checker.exists(file, line, last) is exists
+
+
+def test_an_empty_line_is_no_place(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n\n   \ny = 2\n")
+    checker = CitationChecker(tmp_path)
+    assert [checker.line("a.py", number) for number in (1, 2, 3, 4, 5)] == ["x = 1", None, None, "y = 2", None]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"a\r\nb\r\nc", ["a", "b", "c"]),
+        (b"a\rb\r", ["a", "b", None]),
+        ("a\fb\u2028c\nd".encode(), ["a\fb\u2028c", "d", None]),  # as the memory counts lines
+        (b"\xff\xfea\nb", ["\ufffd\ufffda", "b", None]),
+        (b"", [None, None, None]),
+    ],
+)
+def test_lines_are_counted_as_the_memory_counts_them(tmp_path: Path, content: bytes, lines: list[str | None]) -> None:
+    (tmp_path / "a.py").write_bytes(content)
+    checker = CitationChecker(tmp_path)
+    assert [checker.line("a.py", number) for number in (1, 2, 3)] == lines
+
+
+def test_a_claim_needs_a_line_with_text_whatever_the_text_is(checker: CitationChecker) -> None:
+    assert checker.is_sound(finding(FindingKind.CLAIM, 2, "the heap is a list"))
+    assert not checker.is_sound(finding(FindingKind.CLAIM, 99, "the heap is a list"))

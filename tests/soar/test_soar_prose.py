@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,41 @@ def test_a_string_that_documents_an_attribute_is_no_docstring_of_its_function() 
         == "What f does."
     )
     assert docstring('"""What this module is good for."""\nx = 1\n', "a.py") == "What this module is good for."
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "found"),
+    [
+        ("a.go", "// Package till counts coins.\npackage till\n", ["Package till counts coins."]),
+        ("a.rs", "/// Counts the coins.\nfn count() {}\n", ["Counts the coins."]),
+        ("a.js", "/**\n * Counts the coins.\n * @param {number} n\n */\n", ["Counts the coins."]),
+        ("a.c", "/* Counts the\n   coins. */ int n;\n", ["Counts the coins."]),
+        ("a.py", "# type: ignore\n# Counts the coins.\n", ["Counts the coins."]),
+        ("a.py", '"""Counts the coins.\n\n>>> count()\n"""\n', ["Counts the coins."]),
+        ("a.py", "'''Counts the coins.'''\n", ["Counts the coins."]),
+        ("a.py", 'r"""Counts the coins."""\n', ["Counts the coins."]),
+        ("a.py", "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\n", []),
+        ("a.py", "#########\n# Too short.\n", []),
+        ("a.md", "| Counts the | coins. |\n\n    Counts in code.\n\nCounts the coins.\n", ["Counts the coins."]),
+        ("a.md", "~~~\nCounts in a fence.\n~~~\nCounts the coins.\n", ["Counts the coins."]),
+        ("a.md", "- Counts the coins.\n- Counts the notes.\n", ["Counts the coins.", "Counts the notes."]),
+    ],
+)
+def test_prose_is_told_from_code_in_each_language(file: str, text: str, found: list[str]) -> None:
+    assert [sentence.text for sentence in sentences(text, file)] == found
+
+
+def test_a_sentence_longer_than_anybody_writes_is_left_out() -> None:
+    assert sentences(f"# {'very ' * 200}long. A short sentence follows.\n", "a.py")[-1].text == (
+        "A short sentence follows."
+    )
+    assert all(len(each.text) <= 400 for each in sentences(f"# {'very ' * 200}long.\n", "a.py"))
+
+
+def test_a_sentence_over_lines_starts_on_the_line_of_its_first_word() -> None:
+    text = "# The first one ends here. The second\n# goes on below.\n#\n# After a blank line\n# comes a third.\n"
+    assert [(each.line, each.text) for each in sentences(text, "a.py")] == [
+        (0, "The first one ends here."),
+        (0, "The second goes on below."),
+        (3, "After a blank line comes a third."),
+    ]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AgentCheck", "SignedIn", "check_agents"]
 
 VERSION_LIMIT_S: Final = 20.0
-NO_GATE: Final = "no gate is wired yet"
+NO_GATE: Final = "tool calls cannot be stopped"
 
 
 class SignedIn(StrEnum):
@@ -116,7 +116,7 @@ def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
         version=f"{backend.api}: {backend.model}",
         signed_in=signed_in,
         signed_in_by="a key" if signed_in is SignedIn.YES else "",
-        gate="needs no gate, it has no tools",
+        gate="has no tools",
         advice=advice,
     )
 
