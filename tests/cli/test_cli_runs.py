@@ -110,6 +110,7 @@ def test_an_unknown_run_is_a_usage_error(aur: Aur, works: Path, words: tuple[str
     outcome = aur(*words, "spawn-1")
     assert outcome.returncode == ExitCode.USAGE
     assert "no run named spawn-1" in outcome.stderr
+    assert "hint: `aur runs list`" in outcome.stderr
 
 
 def test_old_runs_are_cleaned_and_the_journal_still_verifies(aur: Aur, works: Path) -> None:

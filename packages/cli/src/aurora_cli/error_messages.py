@@ -123,6 +123,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     wrong_words = (ProjectError, NotInMemoryError, UnknownRunError, UnknownTaskError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
+        ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
         ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur process is writing there; try again later"),
         ((StoreError,), ExitCode.ENVIRONMENT, "check that .aurora is writable and that the disk has free space"),

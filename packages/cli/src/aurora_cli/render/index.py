@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.progress import progress
-from aurora_cli.render.words import one_line
+from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def as_text(report: IndexReport) -> str:
     """Returns one line with the counts of the index and the changes of this run."""
     changed = f"{report.files_indexed} read, {report.files_unchanged} unchanged, {report.files_removed} removed"
     return (
-        f"{report.files_seen} files ({changed}), {report.chunks_total} chunks "
+        f"{count(report.files_seen, 'file')} ({changed}), {count(report.chunks_total, 'chunk')} "
         f"(+{report.chunks_added} -{report.chunks_removed}) in {report.duration_s:.1f} s"
     )
 

@@ -180,10 +180,10 @@ def _version(program: str, environ: Mapping[str, str], home: Path) -> str | None
         return None
     with process:
         try:
-            said, _ = process.communicate(timeout=VERSION_LIMIT_S)
+            output, _ = process.communicate(timeout=VERSION_LIMIT_S)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             return None
-    lines = said.decode("utf-8", "replace").strip().splitlines()
+    lines = output.decode("utf-8", "replace").strip().splitlines()
     return lines[0] if lines and process.returncode == 0 else None

@@ -113,8 +113,8 @@ def _from_root(file: str, root: Path) -> str:
 def _words(line: str, places: list[Place]) -> str:
     """Returns the text of a line without its list marker and its places."""
     before, after = _AROUND
-    said = line
+    claim = line
     for place in reversed(places):
-        said = before.sub("", said[: place.begin]) + after.sub("", said[place.at :])
-    said = _MARKER.sub("", said)
-    return said.strip(" `*;,")[:MAX_WORDS] or line.strip()[:MAX_WORDS]
+        claim = before.sub("", claim[: place.begin]) + after.sub("", claim[place.at :])
+    claim = _MARKER.sub("", claim)
+    return claim.strip(" `*;,")[:MAX_WORDS] or line.strip()[:MAX_WORDS]

@@ -44,7 +44,7 @@ class _Document(BaseModel):
 
 
 class Finding(_Document):
-    """One claim with its place.
+    """A claim with its place.
 
     Attributes:
         file: path from the project's root, with forward slashes.

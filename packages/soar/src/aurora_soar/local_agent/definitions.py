@@ -54,13 +54,13 @@ def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Find
 
 
 def _place(hit: Hit, focus: Focus) -> float:
-    said = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
+    best_sentence = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
     name = re.split(r"[.:#]+", hit.name)[-1]
     share = CONSTRUCTOR_SHARE if name in CONSTRUCTORS and name not in focus.words else 1.0
     return share * (
         hit.hybrid_score * (1 - COVERAGE_WEIGHT + COVERAGE_WEIGHT * _coverage(hit, focus).share)
         + NAME_WEIGHT * focus.coverage(hit.name).share
-        + SENTENCE_WEIGHT * said
+        + SENTENCE_WEIGHT * best_sentence
     )
 
 

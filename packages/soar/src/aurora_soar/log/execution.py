@@ -1,4 +1,4 @@
-"""One execution, phase by phase; the answer, its log and its JSON are made from it."""
+"""Record of one execution, phase by phase; the answer, its log and its JSON are made from it."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class PhaseTiming:
 
 def usage_of(*asked: Completion | AgentOutput) -> Usage | None:
     """Returns the sum of all reported usage; None if none was reported."""
-    told = [each.usage for each in asked if each.usage is not None]
-    return sum(told, start=NOTHING) if told else None
+    reported = [each.usage for each in asked if each.usage is not None]
+    return sum(reported, start=NOTHING) if reported else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

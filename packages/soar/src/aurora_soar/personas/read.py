@@ -1,4 +1,4 @@
-"""Reads a file's personas and reports the file's problems.
+"""Reading of persona files, with a report of their problems.
 
 Markdown has two forms, in any mixture: Aurora's own (`id`, `role`, `goal`, …) and Claude Code's (`name`,
 `description`, `tools`, `model`). TOML, JSON and lists of modes become the same fields. An invalid value is left out

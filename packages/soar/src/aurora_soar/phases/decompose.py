@@ -29,7 +29,7 @@ class MatchQuality(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subgoal:
-    """One node of the graph.
+    """A node of the graph.
 
     Attributes:
         description: the subgoal as a sentence.

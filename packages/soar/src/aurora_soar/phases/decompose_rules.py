@@ -31,7 +31,7 @@ IDEAL_AGENTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One subgoal of an intent.
+    """A subgoal of an intent.
 
     Attributes:
         aspect: the aspect that the local agent extracts for it.

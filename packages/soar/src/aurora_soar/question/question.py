@@ -1,4 +1,4 @@
-"""Reads a question in the user's words: its intent, its terms and its identifiers."""
+"""The user's question, and its reading: intent, terms and identifiers."""
 
 from __future__ import annotations
 

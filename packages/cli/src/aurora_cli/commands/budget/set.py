@@ -73,7 +73,7 @@ def command(
         if text is not None
     }
     if not amounts and warn_at is None and on_limit is None:
-        raise click.UsageError("say what to set: --monthly, --per-run, --warn-at or --on-limit", ctx)
+        raise click.UsageError("name a limit to set: --monthly, --per-run, --warn-at or --on-limit", ctx)
     aurora = wiring.open_folder()
     aurora.set_user_limits(amounts=amounts, warn_at=warn_at, on_limit=on_limit)
     ledger = aurora.ledger
