@@ -41,7 +41,7 @@ _LEAD: Final[Mapping[Intent, str]] = {
 _TITLES: Final[Mapping[Aspect, str]] = {
     Aspect.DEFINITIONS: "Where it happens",
     Aspect.STATEMENTS: "What is written about it",
-    Aspect.FLOW: "How it is connected",
+    Aspect.FLOW: "How it hangs together",
     Aspect.ERRORS: "Where it fails",
     Aspect.TESTS: "Tests that show it",
     Aspect.REPORT: "What was found",
