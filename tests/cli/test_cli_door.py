@@ -101,7 +101,7 @@ def test_an_error_of_ours_is_one_line_and_its_hint(aur: Aur, boom: Boom) -> None
 
 
 @pytest.mark.parametrize(
-    ("number", "hint"), [(errno.ENOSPC, "make room"), (errno.EACCES, "permissions"), (errno.EROFS, "read-only")]
+    ("number", "hint"), [(errno.ENOSPC, "free some space"), (errno.EACCES, "permissions"), (errno.EROFS, "read-only")]
 )
 def test_an_error_of_the_system_names_its_path_and_a_way_out(aur: Aur, boom: Boom, number: int, hint: str) -> None:
     boom(OSError(number, "no luck", "/some/where"))

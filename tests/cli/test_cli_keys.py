@@ -80,7 +80,7 @@ def test_a_key_is_read_from_standard_input_kept_listed_and_forgotten(
 def test_a_key_on_the_command_line_is_refused_and_not_repeated(aur: Aur, shop: Path, rings: Rings) -> None:
     outcome = aur("keys", "set", "openai", SECRET)
     assert outcome.returncode == ExitCode.USAGE
-    assert "never goes onto the command line" in outcome.stderr
+    assert "do not put a key on the command line" in outcome.stderr
     assert SECRET not in outcome.stderr + outcome.stdout
     assert rings.kept == {}
 

@@ -139,8 +139,8 @@ def test_the_table_tells_what_happens_to_the_run(event: RunEvent) -> None:
 def test_the_summary_counts_only_what_there_is() -> None:
     done = SpawnResult(task_id="1", agent="local", state=TaskState.SUCCEEDED)
     lost = SpawnResult(task_id="2", agent="local", state=TaskState.FAILED)
-    assert summary(report(done, lost)) == "spawn-1: 1 succeeded, 1 failed in 1.2 s"
-    assert summary(report()) == "spawn-1: nothing to do in 1.2 s"
+    assert summary(report(done, lost)) == "spawn-1: 1 of 2 succeeded, 1 failed in 1.2 s"
+    assert summary(report()) == "spawn-1: nothing to do"
 
 
 def test_the_document_has_every_task_in_order_and_stable_keys() -> None:

@@ -89,7 +89,7 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(aur: Aur, shop: Path) -> N
     write_tasks(shop / "tasks.md", "1 Ask\n  - Timeout: 45s")
     outcome = aur("spawn", "tasks.md", "--dry-run")
     assert outcome.returncode == ExitCode.DONE
-    assert "1  Ask  (@local, at most 45 s)" in outcome.stdout
+    assert "1  Ask  (@local, timeout 45 s)" in outcome.stdout
     document = json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)
     assert document["tasks"][0]["agent"] == "local"
     assert not (shop / ".aurora").exists()

@@ -120,7 +120,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
 
     wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError, PriceFileError)
-    wrong_words = (ProjectError, NotInMemoryError, UnknownRunError, UnknownTaskError)
+    wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),

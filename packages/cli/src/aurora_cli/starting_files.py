@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["CONFIG_YAML", "StartingFile", "write_missing"]
 
 CONFIG_YAML: Final = """\
-# Settings of this project. Options of the command line and AURORA_… variables override this file; this file overrides
-# ~/.config/aurora/config.yaml. Lines that start with # are examples and defaults.
+# Settings of this project. Options of the command line and AURORA_… variables override this file.
+# This file overrides ~/.config/aurora/config.yaml. Lines that start with # are examples and defaults.
 # Settings that can start a program or loosen a rule take effect once you trust the project: run `aur trust`.
 
 # The agent for tasks that name none. Without it: the first agent CLI found (`aur agents doctor` lists the known),
