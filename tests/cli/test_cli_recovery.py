@@ -135,7 +135,7 @@ def test_what_nobody_could_take_up_again_is_skipped(aur: Aur, failing: Path) -> 
 
 def test_the_plan_tells_how_limits_are_extended(aur: Aur, shop: Path, works: Path) -> None:
     write_tasks(shop, "steady")
-    assert "(@steady, 120 s, 600 s while active)" in aur("spawn", "tasks.md", "--dry-run").stdout
+    assert "(@steady, timeout 120 s, 600 s while active)" in aur("spawn", "tasks.md", "--dry-run").stdout
 
 
 def test_a_question_is_answered_under_the_same_recovery(aur: Aur, shop: Path, works: Path) -> None:

@@ -121,7 +121,7 @@ def test_the_preview_names_form_order_and_every_box_that_is_no_task(aur: Aur, ta
     )
     shown = aur("spawn", "tasks.md", "--dry-run").stdout
     assert "spec-kit: phase after phase, [P] beside its neighbours" in shown
-    assert "T004  Build  (@echo, 120 s, 600 s while active, after T001, T002)" in shown
+    assert "T004  Build  (@echo, timeout 120 s, 600 s while active, after T001, T002)" in shown
     assert "note: line 5: the box is in a code block; not a task" in shown
     document = json.loads(aur("spawn", "tasks.md", "--dry-run", "--json", "--order", "file").stdout)
     assert (document["form"], document["order"]) == ("spec-kit", "one after the other, in the order of the file")
