@@ -69,7 +69,7 @@ def test_a_list_has_the_newest_first_and_counts(aur: Aur, works: Path) -> None:
 
 
 def test_a_project_without_runs_says_so_and_makes_no_journal(aur: Aur, works: Path) -> None:
-    assert "nothing has run" in aur("runs", "list").stderr
+    assert "no run in this project yet" in aur("runs", "list").stderr
     assert "nothing is running" in aur("status").stderr
     assert "no run was cut off" in aur("spawn", "--list-checkpoints").stderr
     assert "nothing to verify" in aur("audit", "verify").stderr
@@ -275,7 +275,7 @@ def test_a_second_run_of_a_file_at_work_is_refused_but_by_force(start_aur: Start
     _stdout, told = second.communicate(timeout=30)
     assert f"warning: {run_id} works on tasks.md now" in told
     write_tasks(works, "1 Say hello")
-    assert "works on" not in aur("spawn", "tasks.md").stderr
+    assert "is running" not in aur("spawn", "tasks.md").stderr
 
 
 @pytest.mark.parametrize("more", [(), ("--bg",)], ids=["here", "in the background"])
