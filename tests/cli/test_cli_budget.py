@@ -261,7 +261,7 @@ def test_a_configuration_that_cannot_be_read_keeps_nothing_from_being_ended(
     (till / ".aurora/config.yaml").write_text("backends: 3\n")
     outcome = aur("cancel", run)
     assert outcome.returncode == ExitCode.DONE
-    assert f"what {run} has reserved of the budget stays reserved" in outcome.stderr
+    assert f"the budget that {run} has reserved stays reserved" in outcome.stderr
     assert len(list((till / ".aurora" / "runs").glob("*/0*/exit"))) == 2
     (till / ".aurora/config.yaml").write_text(CONFIG)
     assert aur("runs", "clean", "--older-than", "0").returncode == ExitCode.DONE
