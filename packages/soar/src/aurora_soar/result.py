@@ -1,4 +1,4 @@
-"""What a caller of the orchestrator gets: news on the way, and the result at the end."""
+"""The events and the result that a caller of the orchestrator receives."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SoarEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoarResult(Execution):
-    """What `execute` returns: the execution, and how it was told and logged.
+    """The result of `execute`: the execution, its rendered answer and its log.
 
     Attributes:
         response: the answer in the form that was asked for; what phase 8 made.

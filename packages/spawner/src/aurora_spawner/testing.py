@@ -56,7 +56,7 @@ class SimulatedExecutor:
     duration_s: float = 0.0
     """Of every attempt; 0 ends it in the next turn of the loop."""
     orders: list[AttemptOrder] = field(default_factory=list)
-    """What was started, in order; empty when `remember` is false."""
+    """The started orders; empty if `remember` is false."""
     remember: bool = True
     _ends: dict[str, asyncio.Future[AttemptEnd] | AttemptEnd] = field(default_factory=dict)
     _self: ProcessIdentity = field(default_factory=own_identity)

@@ -92,7 +92,7 @@ class _Options:
 
     @property
     def at_once(self) -> int | None:
-        """How many tasks at once; None leaves it to the configuration."""
+        """Returns the number of concurrent tasks; None for the configured number."""
         return 1 if self.sequential else self.max_concurrent
 
 

@@ -36,8 +36,8 @@ class BackendConfig:
     """An agent that the user configures: a known CLI, or any program that takes a prompt and answers on stdout.
 
     Attributes:
-        kind: the name of a CLI, "command" for any other program, or "model" for a direct call; checked when agents are
-            built.
+        kind: the name of a CLI, "command" for any other program, or "model" for a direct call; checked when
+            agents are built.
         command: program and arguments; empty for the CLI found on PATH.
         timeout_s: time limit in seconds; None for the policies' limit.
         env: variables set for the agent.

@@ -1,4 +1,4 @@
-"""Which part of the work a persona belongs to, by its own words."""
+"""Categories of personas: the part of the work that each belongs to, by its own words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a persona covers each field of work: its own, and those near to it."""
+"""Coverage of the fields of work by a persona: its own field, and those near it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CLEAR: Final = 4.0
 TOUCHED: Final = 0.05
 """Fields with a smaller part of the evidence are only touched by a word."""
 GENERALIST: Final = 0.65
-"""What a generalist covers of a field that is part of the own, and half as far again for a part of that."""
+"""Coverage by a generalist of a field that is part of its own; a part of that part gets this share again."""
 DISTANT: Final = 0.4
 SPECIALIST: Final = 0.5
-"""What a specialist covers of the field that the own is part of."""
+"""Coverage by a specialist of the field that contains its own."""
 NEAR: Final = 0.4
 
 
@@ -64,7 +64,7 @@ def _evidence(persona: Persona) -> Mapping[str, float]:
 
 @lru_cache(maxsize=1_000)
 def _reach(field: str) -> Mapping[str, float]:
-    """How much of other fields somebody of this field covers."""
+    """Returns the coverage of other fields by a persona of this field."""
     own = fields_of_work().by_id[field]
     found = dict.fromkeys(own.near, NEAR) | dict.fromkeys(own.part_of, SPECIALIST)
     children = _children().get(field, ())

@@ -1,4 +1,4 @@
-"""Which fields of work a text speaks of, and how clearly."""
+"""Finds the fields of work in a text, with the weight of their evidence."""
 
 from __future__ import annotations
 

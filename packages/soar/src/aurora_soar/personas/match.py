@@ -1,4 +1,4 @@
-"""Which persona a subgoal should go to, and whether anybody of the right kind is there.
+"""Matches subgoals with personas, and finds gaps: subgoals without a persona of the right kind.
 
 A subgoal and a persona need not share a word. Both are read as fields of work; a persona covers its own field and, in
 part, those near to it. The persona that covers most of what the subgoal speaks of is assigned; if even that is too
@@ -27,7 +27,7 @@ __all__ = ["Match", "Matcher", "Ranked"]
 COVERED: Final = 0.44
 """A persona that covers less of a subgoal is not of the right kind; fitted on `benchmarks/matching/rosters/fit`."""
 SHARED: Final = 0.2
-"""What it counts that all words of the subgoal are the persona's too."""
+"""Weight of words that subgoal and persona share, if all words of the subgoal are shared."""
 MENTIONED: Final = 0.4
 """A field with less than this part of the strongest field's evidence is not spoken of, only touched."""
 DOUBLE: Final = 1.0
@@ -45,7 +45,7 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Who should do a subgoal, and who can.
+    """The ideal agent of a subgoal, and the persona that gets it.
 
     Attributes:
         ideal: id of the persona or of the field of work that fits best.
@@ -61,13 +61,13 @@ class Match:
 
     @property
     def is_gap(self) -> bool:
-        """Whether nobody of the ideal kind is there."""
+        """True if no persona is of the right kind."""
         return self.assigned is None or self.ideal != self.assigned.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What a persona covers and says."""
+    """The fields and words of one persona."""
 
     persona: Persona
     covers: Mapping[str, float]
@@ -81,7 +81,7 @@ class Matcher:
         self._personas = tuple(personas)
 
     def match(self, subgoal: str) -> Match:
-        """Find who should do a subgoal."""
+        """Returns the match of a subgoal."""
         said = words(subgoal)
         fields = _fields(evidence(said))
         fits = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check_not_in_use", "start_lock"]
 
 _WAIT_LIMIT_S: Final = 30.0
-"""How long another start may take until its run is known in the journal."""
+"""Seconds that another start may take until its run is in the journal."""
 _RETRY_EVERY_S: Final = 0.02
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 STOPPED_ITSELF: Final = "error_max_budget_usd"
-"""What an agent reports that has come to the limit that it was told."""
+"""The code that an agent reports when it has reached the limit that it was given."""
 LOOK_EVERY_S: Final = 1.0
-"""How often the output of a running attempt is read for what it has spent."""
+"""Seconds between two readings of what a running attempt has spent."""
 _AMOUNT: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -70,7 +70,7 @@ class BudgetedExecutor:
     prices: PriceTable = field(default_factory=PriceTable)
     """For agents that tell tokens and no money."""
     refuse_unpriced: bool = False
-    """Whether an agent whose spending nobody can watch may not run; else its reservation stands for its cost."""
+    """True refuses an agent whose spending cannot be watched; otherwise its reservation counts as its cost."""
     tell: Callable[[str], None] = lambda _message: None
     """Called with each thing that the user should know, once."""
     look_every_s: float = LOOK_EVERY_S
@@ -360,7 +360,7 @@ def _at_its_limit(end: ReadEnd, backend: Backend) -> ReadEnd:
 
 
 def _cost_flag(backend: Backend | None) -> tuple[str, ...]:
-    """What comes before the US dollars that an agent may cost; empty for one that cannot be told."""
+    """Returns the arguments before the limit in US dollars; none for an agent that takes no limit."""
     flag: tuple[str, ...] = getattr(backend, "cost_flag", ())
     return flag
 

@@ -81,7 +81,7 @@ class RunRecovery:
         self._metrics = RecoveryMetrics()
         self._classifier = ErrorClassifier()
         self._due: float | None = None
-        """When the retry that is being decided may start, Unix time."""
+        """Start time of the retry that is being decided, Unix time."""
         self._batch = RunBreaker()
         self._closed = False
 

@@ -126,7 +126,7 @@ def with_time_limit(order: AttemptOrder) -> AttemptOrder:
 def _session_record_file(
     folder: AttemptFolder, record: SessionRecord, invocation: Invocation, backend: Backend
 ) -> dict[Path, str]:
-    """What the next attempt may want to know of this one; of an agent that leaves more than text."""
+    """Returns the session record for the next attempt; nothing for an agent that prints plain text."""
     speaking = with_events(backend)
     if speaking is None or speaking.dialect is None:
         return {}

@@ -23,7 +23,7 @@ class BatchBreaker:
     def __init__(self) -> None:
         self._stopped = False
         self._question: asyncio.Future[bool | None] | None = None
-        """Set while the user is asked."""
+        """Present while the user is asked."""
 
     def check(self, run: RunContext) -> list[str]:
         """Holds or skips the rest of the run if too much has failed; returns the tasks that are skipped."""

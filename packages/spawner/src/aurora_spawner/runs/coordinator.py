@@ -101,7 +101,7 @@ class Coordinator:
         rate_per_s = options.start_rate_per_s
         self._pace = None if rate_per_s is None else TokenBucket(rate_per_s)
         self._alarm: asyncio.TimerHandle | None = None
-        """Set while the next start waits for its time."""
+        """Present while the next start waits for its time."""
 
     async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
         """Runs the tasks to their ends, or to the end that was asked for.

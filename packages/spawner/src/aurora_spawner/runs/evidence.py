@@ -1,4 +1,4 @@
-"""When a task counts as done: on evidence, not on an exit code alone."""
+"""Judges if a task is done: by evidence, not by an exit code alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STDERR_LINES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether an attempt did its task; `error` says what is missing."""
+    """The judgement of an attempt; `error` says what is missing."""
 
     success: bool
     error: str | None = None
@@ -37,12 +37,12 @@ _UNSEEN: Final = (
 )
 """Controls, spaces, and what Unicode calls ignorable: characters of which nothing is seen."""
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-"""What moves a terminal's cursor or colours it."""
+"""Escape sequences that move a terminal's cursor or colour its text."""
 _SEEN: Final = re.compile(f"[^{_UNSEEN}]")
 
 
 def says_something(text: str) -> bool:
-    """Whether a reader sees anything of a text."""
+    """Returns True if a text has visible characters."""
     return _SEEN.search(text if "\x1b" not in text else _ESCAPES.sub("", text)) is not None
 
 
@@ -134,7 +134,7 @@ def _idleness(reply: Reply, outputs: Sequence[str], cwd: Path, began_at: float |
 
 
 def _changed_since(path: str, moment: float) -> bool:
-    """Whether a file, or its place in its folder, was changed after a moment; a second is left for coarse clocks."""
+    """Returns True if a file, or its entry in its folder, changed after a moment; allows a second for coarse clocks."""
     try:
         return os.stat(path).st_ctime >= moment - 1.0  # noqa: PTH116 -- as `glob` gives it
     except OSError:

@@ -31,11 +31,11 @@ NOTE_BYTES: Final = 64 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """What still runs of a coordinator that has died."""
+    """An agent that still runs although its coordinator has died."""
 
     run_id: str
     journal: Path
-    """Where the run was written down; the file may be gone."""
+    """The run's journal; the file may be gone."""
     processes: tuple[int, ...]
     tokens: tuple[str, ...]
     """Of the attempts that they belong to."""
@@ -78,7 +78,7 @@ def _leave(note: Path, run_id: str, journal: Path) -> None:
 
 
 def find_leftovers(state_dir: Path) -> list[Leftover]:
-    """What runs of coordinators of this machine that have died; notes that lead to nothing are taken away.
+    """Returns agents of dead coordinators of this machine; deletes notes without a running agent.
 
     Raises:
         AttemptRecordError: A note cannot be read.

@@ -92,7 +92,7 @@ def began_at(end: AttemptEnd) -> float | None:
 
 
 def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:
-    """What a failed attempt reports, in what it says or by what it leaves out."""
+    """Returns the failure that an attempt reports, by its output or by the lack of a last event."""
     if end.reason is EndReason.EXITED and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
         return reply.reported or ReportedFailure(code=CUT_OFF, message="it ended without a last word")
     return lost_session(end, reply) if resumed else reply.reported

@@ -1,4 +1,4 @@
-"""What tasks start from: a commit, with the user's uncommitted changes if asked."""
+"""Bases of tasks: a commit, with the user's uncommitted changes if asked."""
 
 from __future__ import annotations
 

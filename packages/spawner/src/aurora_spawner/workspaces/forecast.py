@@ -50,7 +50,7 @@ def forecast(worktrees: Sequence[Worktree]) -> list[Forecast]:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What a worktree holds now, as a commit on no branch."""
+    """The present state of a worktree, as a commit on no branch."""
 
     commit: str
     files: frozenset[str]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 INTEGRATION: Final = "integration"
 _TRIES: Final = 5
-"""How often a target that moves is merged again before the work is left on the integration branch."""
+"""Number of merges into a target that keeps moving; then the work stays on the integration branch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """What happened to one task's work."""
+    """The outcome of merging one task's work."""
 
     work: Work
     outcome: Outcome
@@ -63,7 +63,7 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What happened to the work of several tasks."""
+    """The outcome of merging the work of several tasks."""
 
     merged: tuple[Merged, ...]
     flaky: bool = False
@@ -78,7 +78,7 @@ class Batch:
 
 
 class Delivery(StrEnum):
-    """What happened to the target branch."""
+    """The outcome for the target branch."""
 
     FAST_FORWARDED = "fast-forwarded"
     MERGED = "merged"

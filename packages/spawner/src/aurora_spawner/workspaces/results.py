@@ -1,4 +1,4 @@
-"""What an agent did in its worktree, as a commit."""
+"""The work of an agent in its worktree, as a commit."""
 
 from __future__ import annotations
 
