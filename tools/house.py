@@ -60,14 +60,19 @@ def read_house(package: str) -> House:
                 imports[_room(importer)].add(_room(imported))
     below = {room: frozenset(others - {room}) for room, others in imports.items()}
     purposes = {room: _first_line(package, room) for room in below}
-    return House(package=package, imports=below, floors=_floors(package, below), purposes=purposes)
+    return House(package=package, imports=below, floors=floors_of(package, below), purposes=purposes)
 
 
 def _room(module: str) -> str:
     return module.split(".")[1]
 
 
-def _floors(package: str, imports: Mapping[str, frozenset[str]]) -> dict[str, int]:
+def floors_of(package: str, imports: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    """Returns the floor of each room.
+
+    Raises:
+        CircularRoomsError: Some rooms import each other.
+    """
     floors: dict[str, int] = {}
     while len(floors) < len(imports):
         ready = {

@@ -15,12 +15,12 @@ from aurora_core import ChunkKind, Hit, Reasoning, SymbolType
 from aurora_soar import Completion, Phase, Source, Verbosity, assess, read_question, render
 from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind
-from aurora_soar.log.conversation_log import MAX_CONTENT, log_document, write_log
-from aurora_soar.log.execution import Execution, PhaseTiming, usage_of
 from aurora_soar.phases.collect import Collected
 from aurora_soar.phases.record import Recorded
 from aurora_soar.phases.retrieve import RetrievedContext
 from aurora_soar.phases.synthesize import Synthesis
+from aurora_soar.report.conversation_log import MAX_CONTENT, log_document, write_log
+from aurora_soar.report.execution import Execution, PhaseTiming, usage_of
 from aurora_spawner.tasks.usage import Usage
 
 if TYPE_CHECKING:

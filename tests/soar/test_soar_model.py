@@ -18,10 +18,10 @@ from aurora_policies import PoliciesEngine
 from aurora_soar import Agent, AgentModel, AgentRegistry, Completion, ModelAnswerError, SOAROrchestrator
 from aurora_soar.evidence.claims import places_in, read_claims
 from aurora_soar.evidence.evidence import FindingKind
-from aurora_soar.log.conversation_log import log_document
 from aurora_soar.models.structured import PlannedWork, WrittenAnswer, read_document
 from aurora_soar.question.focus import Focus
-from aurora_soar.result import SoarResult
+from aurora_soar.report.conversation_log import log_document
+from aurora_soar.report.result import SoarResult
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.usage import Usage

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
         UnknownAgentError,
         UntrustedAgentError,
     )
-    from aurora_soar.log.execution import Phase, Verbosity
     from aurora_soar.models.language_model import AgentModel, Completion, LanguageModel
     from aurora_soar.notices import Notice
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.phases.assess import Assessment, Complexity, assess
-    from aurora_soar.phases.respond import render
     from aurora_soar.phases.synthesize import Source
     from aurora_soar.question.question import Intent, Question, read_question
     from aurora_soar.registry import Agent, AgentRegistry
-    from aurora_soar.result import SoarEvent, SoarResult
+    from aurora_soar.report.execution import Phase, Verbosity
+    from aurora_soar.report.respond import render
+    from aurora_soar.report.result import SoarEvent, SoarResult
     from aurora_soar.taskruns.execute import TaskRunResult
     from aurora_soar.taskruns.plan import SpawnPlan
 
@@ -77,16 +77,16 @@ __all__ = [
 _MODULES: Final = {
     "aurora.root": ("Aurora",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
-    "log.execution": ("Phase", "Verbosity"),
+    "report.execution": ("Phase", "Verbosity"),
     "models.language_model": ("AgentModel", "LanguageModel", "Completion"),
     "notices": ("Notice",),
     "orchestrator": ("SOAROrchestrator",),
     "phases.assess": ("Assessment", "Complexity", "assess"),
-    "phases.respond": ("render",),
+    "report.respond": ("render",),
     "phases.synthesize": ("Source",),
     "question.question": ("Intent", "Question", "read_question"),
     "registry": ("Agent", "AgentRegistry"),
-    "result": ("SoarEvent", "SoarResult"),
+    "report.result": ("SoarEvent", "SoarResult"),
     "taskruns.execute": ("TaskRunResult",),
     "taskruns.plan": ("SpawnPlan",),
 }

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.local_agent.lookup import look_up
-from aurora_soar.log.conversation_log import write_log
-from aurora_soar.log.execution import Execution, Phase, Verbosity
 from aurora_soar.phase_runner import Findings, PhaseTimer, Step, run_steps
 from aurora_soar.phases.assess import Assessment, Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
 from aurora_soar.phases.decompose import Decomposition, decompose
 from aurora_soar.phases.decompose_with_model import plan_with_model
 from aurora_soar.phases.record import Recorded, record
-from aurora_soar.phases.respond import render
 from aurora_soar.phases.retrieve import RetrievedContext, retrieve
 from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.phases.synthesize_with_model import AnswerContext, answer_with_model
 from aurora_soar.phases.verify import Verdict, Verification, verify
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import Question, read_question
-from aurora_soar.result import SoarEvent, SoarResult
+from aurora_soar.report.conversation_log import write_log
+from aurora_soar.report.execution import Execution, Phase, Verbosity
+from aurora_soar.report.respond import render
+from aurora_soar.report.result import SoarEvent, SoarResult
 from aurora_spawner import RecoveryPolicy, RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from aurora_soar.log.execution import Phase, PhaseTiming
-from aurora_soar.result import SoarEvent
+from aurora_soar.report.execution import Phase, PhaseTiming
+from aurora_soar.report.result import SoarEvent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence

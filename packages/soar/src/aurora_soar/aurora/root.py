@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
-    from aurora_soar.log.execution import Verbosity
     from aurora_soar.orchestrator import SOAROrchestrator
-    from aurora_soar.result import SoarEvent, SoarResult
+    from aurora_soar.report.execution import Verbosity
+    from aurora_soar.report.result import SoarEvent, SoarResult
     from aurora_soar.taskruns.execute import TaskRunResult
     from aurora_soar.taskruns.limits import RunLimits
     from aurora_soar.taskruns.plan import SpawnPlan
@@ -62,8 +62,8 @@ class Aurora(ProjectParts):
             UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
             OverLimitError: nothing is left of the budget for it.
         """
-        from aurora_soar.log.execution import Verbosity
         from aurora_soar.question.question import read_question
+        from aurora_soar.report.execution import Verbosity
 
         text = read_question(question).text
         self.set_up()

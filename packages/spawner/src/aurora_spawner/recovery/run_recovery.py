@@ -81,7 +81,7 @@ class RunRecovery:
         self._metrics = RecoveryMetrics()
         self._classifier = ErrorClassifier()
         self._due: float | None = None
-        """Start time of the retry that is being decided, Unix time."""
+        """Earliest start of the retry that is being decided, Unix time."""
         self._batch = RunBreaker()
         self._closed = False
 

@@ -134,7 +134,7 @@ def _idleness(reply: Reply, outputs: Sequence[str], cwd: Path, began_at: float |
 
 
 def _changed_since(path: str, moment: float) -> bool:
-    """Returns True if a file, or its entry in its folder, changed after a moment; allows a second for coarse clocks."""
+    """Returns True if a file or its entry in its folder changed after a moment; allows for coarse clocks."""
     try:
         return os.stat(path).st_ctime >= moment - 1.0  # noqa: PTH116 -- as `glob` gives it
     except OSError:

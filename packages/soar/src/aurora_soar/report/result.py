@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_soar.log.conversation_log import log_document
-from aurora_soar.log.execution import Execution
+from aurora_soar.report.conversation_log import log_document
+from aurora_soar.report.execution import Execution
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.private_files import create_private, private_folder
-from aurora_soar.log.execution import Phase, PhaseTiming, usage_of
+from aurora_soar.report.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
-    from aurora_soar.log.execution import Execution
     from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.decompose import Decomposition
+    from aurora_soar.report.execution import Execution
     from aurora_spawner.recovery.machine import TaskRecoveryState
     from aurora_spawner.tasks.usage import Usage
 

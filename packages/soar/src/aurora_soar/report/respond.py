@@ -6,13 +6,13 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.log.conversation_log import log_document
-from aurora_soar.log.execution import Verbosity
+from aurora_soar.report.conversation_log import log_document
+from aurora_soar.report.execution import Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aurora_soar.log.execution import Execution
+    from aurora_soar.report.execution import Execution
 
 __all__ = ["render"]
 

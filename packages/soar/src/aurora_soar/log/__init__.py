@@ -1,1 +1,0 @@
-"""The record of one question, phase by phase, and the conversation log that stores it."""
