@@ -89,12 +89,12 @@ class NoProjectError(SoarError):
         start: the folder that was searched, with those above it.
     """
 
-    hint = "run `aur init` in the project's folder first"
+    hint = "run `aur init` in the project's folder"
 
     def __init__(self, start: Path, *, worktree: Path | None = None) -> None:
         self.start = start
         reach = "or above it" if worktree is None else f"or above it in the git worktree {worktree}"
-        super().__init__(f"no project at {start} {reach} (there is no .aurora folder)")
+        super().__init__(f"no project in {start} {reach}: no .aurora folder found")
 
 
 class UnknownAgentError(SoarError):
@@ -112,13 +112,13 @@ class UnknownAgentError(SoarError):
 
         if agent in PROFILES:
             super().__init__(f"{where}: {agent} is not on PATH")
-            self.hint = f"install it, or give its path: `backends:` {agent}: {{kind: {agent}, command: [PATH]}}"
+            self.hint = f"install it, or set its path: `backends:` {agent}: {{kind: {agent}, command: [PATH]}}"
             return
         super().__init__(f"{where}: no agent named {agent!r}")
         nearest = get_close_matches(agent, known, n=1)
         guess = f"did you mean {nearest[0]!r}? " if nearest else ""
         self.hint = (
-            f"{guess}known here: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
+            f"{guess}known agents: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
         )
 
 
@@ -130,12 +130,12 @@ class UntrustedAgentError(SoarError):
         where: the place of the name, for example "tasks.md:12" or "--tool".
     """
 
-    hint = "`aur trust` shows what it would run, and asks"
+    hint = "run `aur trust` to review what it runs, and to trust it"
 
     def __init__(self, agent: str, where: str) -> None:
         self.agent = agent
         self.where = where
-        super().__init__(f"{where}: agent {agent!r} comes with the project, which you do not trust yet")
+        super().__init__(f"{where}: agent {agent!r} is defined by this project, which you do not trust yet")
 
 
 class OverLimitError(SoarError):
@@ -153,7 +153,7 @@ class NotResumableError(SoarError):
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        super().__init__(f"run {run_id} answered a question; only runs of task files can be resumed")
+        super().__init__(f"run {run_id} belongs to a question; only runs of task files can be resumed")
 
 
 class StoredLimitError(SoarError):
@@ -165,8 +165,8 @@ class StoredLimitError(SoarError):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(f"{path}: does not say what the run may cost")
-        self.hint = "write the limit in US dollars into it, or remove it to go on without one"
+        super().__init__(f"{path}: does not hold the run's cost limit")
+        self.hint = "write the limit in US dollars into it, or delete it to continue without a limit"
 
 
 class TaskFileInUseError(SoarError):
@@ -176,11 +176,11 @@ class TaskFileInUseError(SoarError):
         run_id: that run.
     """
 
-    hint = "wait for it, end it with `aur cancel`, or run the file anyway with --force (force=True)"
+    hint = "wait for it, cancel it with `aur cancel`, or start anyway with --force (force=True)"
 
     def __init__(self, run_id: str, file: Path) -> None:
         self.run_id = run_id
-        super().__init__(f"{run_id} works on {file} now; its unfinished tasks would be done twice")
+        super().__init__(f"{run_id} is running {file}; its unfinished tasks would run twice")
 
 
 class TaskFileChangedError(SoarError):
@@ -189,13 +189,13 @@ class TaskFileChangedError(SoarError):
     hint = "start it again"
 
     def __init__(self, file: Path) -> None:
-        super().__init__(f"{file} has changed since it was read, perhaps by another run; nothing was started")
+        super().__init__(f"{file} changed after it was read, perhaps by another run; nothing was started")
 
 
 class StartLockError(SoarError):
-    """Another process holds the lock for starting runs longer than the wait."""
+    """Another process has held the lock for starting runs for too long."""
 
-    hint = "see which `aur` still runs in this project"
+    hint = "find the `aur` process that still runs in this project, and end it"
 
     def __init__(self, root: Path) -> None:
-        super().__init__(f"another process is still starting a run in {root}; nothing was started")
+        super().__init__(f"another aur process is still starting a run in {root}; nothing was started")

@@ -47,7 +47,7 @@ class ProjectParts:
         max_concurrent: agents at once; None leaves it to the configuration.
         notify: receives notices for the user; the log of this package by default.
         ask_trust: receives what the user does not trust of the project yet; True trusts it from now on. None asks
-            nothing, and a notice names what was left aside.
+            nothing, and a notice names what is ignored.
         on_batch_held: answers if too many tasks of a run fail; None leaves the rest held, for a resume.
     """
 
@@ -133,7 +133,7 @@ class ProjectParts:
             return
         self.notify(Notice(message=f"setting up a project in {self.project.root} (.aurora/)"))
         self.project = Project.init(self.project.root)
-        trust.remember_made(self.project, self.notify)
+        trust.trust_created_project(self.project, self.notify)
 
     @cached_property
     def config(self) -> Config:
@@ -180,7 +180,7 @@ class ProjectParts:
         from aurora_soar.taskruns.agents import find_backends
 
         if any(backend.key for backend in self.config.backends.values()):
-            _ = self.keys  # a project's own keys that are left aside are reported now
+            _ = self.keys  # a project's own keys that are ignored are reported now
         return find_backends(self.project, self.config, lambda name: self.keys.find(name).value)
 
     @property
@@ -298,4 +298,4 @@ class ProjectParts:
         """Reports once what of the project has no effect."""
         if not self._left_aside_reported:
             self._left_aside_reported = True
-            self.notify(trust.left_aside_notice(self.project, self._find_roster))
+            self.notify(trust.untrusted_notice(self.project, self._find_roster))

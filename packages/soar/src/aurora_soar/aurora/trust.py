@@ -24,16 +24,16 @@ __all__ = [
     "all_claims",
     "ask_for_trust",
     "key_claims",
-    "left_aside_notice",
     "loosened_by",
     "persona_claims",
     "policy_claims",
-    "remember_made",
+    "trust_created_project",
     "trust_store",
+    "untrusted_notice",
 ]
 
 _NAMED = 5
-"""Claims that the notice about them names."""
+"""Number of claims that the one-line notice names."""
 _SET_BY_THE_USER = {
     "budget.monthly_limit_usd": "monthly_usd",
     "budget.warn_at_percent": "warn_at_percent",
@@ -42,15 +42,15 @@ _SET_BY_THE_USER = {
 
 
 def trust_store() -> TrustStore:
-    """Returns the store of what this user trusts."""
+    """Returns the store of the projects that this user trusts."""
     return TrustStore.of(os.environ)
 
 
 def all_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
-    """Gathers everything in a project that needs trust, trusted or not.
+    """Returns every claim of a project.
 
     Raises:
-        ConfigError, PolicyFileError: a file is not valid.
+        ConfigError, PolicyFileError: a file is invalid.
     """
     return (
         *project_claims(project),
@@ -67,7 +67,7 @@ def ask_for_trust(project: Project, roster: Roster, ask: Callable[[Sequence[Clai
         ask: receives the claims that are not trusted; called only if there are some.
 
     Raises:
-        ConfigError, PolicyFileError: a file is not valid.
+        ConfigError, PolicyFileError: a file is invalid.
         TrustStoreError: the answer cannot be kept.
     """
     store, claims = trust_store(), all_claims(project, roster)
@@ -134,12 +134,12 @@ def key_claims(project: Project) -> tuple[Claim, ...]:
 
 
 def _fingerprint(root: Path, value: str) -> str:
-    """Returns a hash that tells two values apart and reveals neither."""
+    """Returns a fingerprint that differs between values and does not reveal them."""
     return hashlib.sha256(os.fsencode(root) + b"\0" + value.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def left_aside_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
-    """Names in one line what of a project has no effect, because the user does not trust it."""
+def untrusted_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
+    """Returns a one-line notice of the settings that are ignored until the user trusts the project."""
     from aurora_policies import PoliciesError
 
     store = trust_store()
@@ -159,12 +159,12 @@ def left_aside_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     listed = " ".join(", ".join(names[:_NAMED]).split())
     return Notice(
-        message=f"not trusted, so left aside: {listed}{more}; `aur trust` shows it and asks ({project.root})"
+        message=f"ignored until you trust this project: {listed}{more}; run `aur trust` to review it ({project.root})"
     )
 
 
-def remember_made(project: Project, notify: Notify) -> None:
-    """Remembers that a project is trusted as it was just made."""
+def trust_created_project(project: Project, notify: Notify) -> None:
+    """Records that a project which this process has just created is trusted."""
     store = trust_store()
     if store.folder is None:
         return
