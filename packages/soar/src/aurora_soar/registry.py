@@ -29,7 +29,7 @@ class Agent:
 
     Attributes:
         id: its name in decompositions, logs and task files.
-        description: what it is good at, in a sentence or two.
+        description: its strengths, in a sentence or two.
         source_file: the file that defines it; None for a built-in one.
     """
 
@@ -47,7 +47,7 @@ class AgentRegistry:
 
     @classmethod
     def local(cls, project_root: Path) -> AgentRegistry:
-        """The registry of a machine with no agent installed: the local agent alone."""
+        """Returns the registry of a machine without agents: the local agent alone."""
         command = python_command("aurora_soar.local_agent", "--project", str(project_root))
         return cls(
             agents={LOCAL_AGENT: Agent(id=LOCAL_AGENT, description=_LOCAL_DESCRIPTION)},
@@ -55,10 +55,10 @@ class AgentRegistry:
         )
 
     def joined_by(self, agent: Agent, backends: Mapping[str, Backend]) -> AgentRegistry:
-        """The same with one more agent that goals may be given to, named first.
+        """Returns the registry with one more agent for subgoals, named first.
 
         Args:
-            backends: its own, by its id, and those that it may fall back to.
+            backends: the agent's own, by its id, and those of its fallbacks.
         """
         return AgentRegistry(agents={agent.id: agent, **self.agents}, backends={**self.backends, **backends})
 

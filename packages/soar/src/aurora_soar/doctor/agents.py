@@ -1,4 +1,4 @@
-"""Checks of the agent CLIs: their programs, versions and logins, as far as files and variables show them."""
+"""Checks of the agent CLIs: program, version, and login if files or variables show one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events and the result that a caller of the orchestrator receives."""
+"""Events and result of an execution, as a caller of the orchestrator receives them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["SoarEvent", "SoarResult"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoarEvent:
-    """Something that happened during an execution.
+    """An event of an execution.
 
     Attributes:
         phase: the phase's name in the log, for example `phase5_collect`.
         kind: "started", "progress" or "finished".
         message: one line for a person; empty when a phase starts.
-        elapsed_ms: since the execution began.
+        elapsed_ms: since the execution started.
     """
 
     phase: str
@@ -33,12 +33,12 @@ class SoarEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoarResult(Execution):
-    """The result of `execute`: the execution, its rendered answer and its log.
+    """The result of `execute`: the execution, its response and its log.
 
     Attributes:
-        response: the answer in the form that was asked for; what phase 8 made.
-        log_path: the conversation log; None when it could not be written.
-        log_error: why it could not be written; None when it was.
+        response: the answer in the requested form, made by phase 8.
+        log_path: the conversation log; None if it could not be written.
+        log_error: the reason why it could not be written; None if it was.
     """
 
     response: str
@@ -46,5 +46,5 @@ class SoarResult(Execution):
     log_error: str | None
 
     def to_dict(self) -> dict[str, object]:
-        """The conversation log's JSON block as plain data."""
+        """Returns the conversation log's JSON block as plain data."""
         return log_document(self)
