@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import TEXT_LIMIT_BYTES, kept_pieces, task_home
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend, Reply
+
+_KNOWN: Final = tuple(each.name for each in fields(AttemptEnd))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ def read_end(end: AttemptEnd, backend: Backend) -> ReadEnd:
     """Returns the end with its reply; an end that this backend has read before is returned as it is."""
     if isinstance(end, ReadEnd) and end.reader == backend.name:
         return end
-    known = {each.name: getattr(end, each.name) for each in fields(AttemptEnd)}
+    known = {name: getattr(end, name) for name in _KNOWN}
     return ReadEnd(**known, reply=reply_of(end, backend), reader=backend.name)
 
 

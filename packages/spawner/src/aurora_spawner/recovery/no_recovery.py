@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 _UNWATCHED = EarlyDetection(enabled=False)
+_UNLIMITED = TimeLimits(hard_s=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,8 @@ class NoRecovery:
 
     def limits(self, task: SpawnTask, *, explicit_s: float | None, default_s: float | None) -> TimeLimits:  # noqa: ARG002
         """Returns the limit of the task, its agent or the run, and nothing to watch."""
-        return TimeLimits(hard_s=explicit_s or default_s)
+        limit_s = explicit_s or default_s
+        return _UNLIMITED if limit_s is None else TimeLimits(hard_s=limit_s)
 
     def detection(self, task: SpawnTask) -> EarlyDetection:  # noqa: ARG002
         """Returns the rules that find no attempt stalled."""

@@ -25,6 +25,11 @@ class Outbox:
         self._events: list[PauseEvent] = []
 
     @property
+    def has_facts(self) -> bool:
+        """True if a fact is to be written."""
+        return bool(self._facts)
+
+    @property
     def has_calls(self) -> bool:
         """True if a callback is to be called."""
         return bool(self._calls)

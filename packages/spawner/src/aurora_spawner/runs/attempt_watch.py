@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from aurora_spawner.backends.base import with_events
@@ -13,7 +12,7 @@ from aurora_spawner.runs.in_flight import Termination
 from aurora_spawner.tasks import run_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
@@ -42,31 +41,22 @@ class AttemptWatch:
         """Closes the outputs that are read."""
         self._listener.close()
 
-    @contextmanager
-    def over(
-        self,
-        task_id: str,
-        running: RunningAttempt,
-        backend: Backend,
-        *,
-        limits: TimeLimits,
-        detection: EarlyDetection,
-        on_signal: Callable[[ProviderSignal], None] | None,
-    ) -> Iterator[None]:
-        """Watches an attempt while the block lasts.
-
-        Args:
-            on_signal: Called with each report on its provider; None reads none.
-        """
+    def follow(self, task_id: str, running: RunningAttempt, *, limits: TimeLimits, detection: EarlyDetection) -> None:
+        """Watches an attempt until its release."""
         self._watchdog.follow(task_id, running, limits=limits, detection=detection)
-        speaking = with_events(backend) if on_signal else None
-        if speaking is not None and on_signal is not None:
+
+    def listen(
+        self, task_id: str, running: RunningAttempt, backend: Backend, on_signal: Callable[[ProviderSignal], None]
+    ) -> None:
+        """Reads the reports of an attempt on its provider until its release."""
+        speaking = with_events(backend)
+        if speaking is not None:
             self._listener.follow(task_id, running, speaking.dialect, on_signal)
-        try:
-            yield
-        finally:
-            self._watchdog.release(task_id)
-            self._listener.release(task_id)
+
+    def release(self, task_id: str) -> None:
+        """Lets go of an attempt that has ended."""
+        self._watchdog.release(task_id)
+        self._listener.release(task_id)
 
     def waiting_for(self) -> dict[str, str]:
         """Returns by task what its quiet attempt waits for."""

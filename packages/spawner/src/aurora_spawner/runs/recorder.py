@@ -40,6 +40,8 @@ class Recorder:
 
     def _entries(self, task_id: str | None, facts: Sequence[Fact]) -> list[Entry]:
         entries = [entry_of(fact, run_id=self.run_id, task_id=task_id) for fact in facts]
+        if not self.outbox.has_facts:
+            return entries
         for about in (None,) if task_id is None else (task_id, None):
             entries += [entry_of(fact, run_id=self.run_id, task_id=about) for fact in self.outbox.take_facts(about)]
         return entries

@@ -80,7 +80,8 @@ async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *end
     cancelled = result.state is TaskState.CANCELLED or run.tasks.cancelled(task_id)
     decision = run.recovery.after(run.task(task_id), attempt.judged, result, cancelled=cancelled)
     if isinstance(decision, decisions.Final):
-        result = replace(result, error=decision.error or result.error)
+        if decision.error:
+            result = replace(result, error=decision.error)
         await settle_task(run, task_id, result, *ended, *growth)
         return
     wait(run, task_id, decision.after_s if isinstance(decision, decisions.Retry) else 0.0)

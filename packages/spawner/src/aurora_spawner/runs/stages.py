@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
@@ -63,30 +64,29 @@ async def attempt_task(run: RunContext, attempt: Attempt) -> None:
 
 
 async def _pass_through(run: RunContext, attempt: Attempt) -> Attempt:
-    *stages, last = STAGES
-    for stage in stages:
-        if attempt.result is None:
+    for stage in STAGES:
+        if attempt.result is None or stage is _LAST:
             attempt = await stage.function(run, attempt)
-    return await last.function(run, attempt)
+    return attempt
 
 
 async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Makes the order of a new attempt, and writes down that it is about to run."""
     task_id, agent, flight = attempt.task_id, run.agent_of(attempt.task_id), run.tasks.flight(attempt.task_id)
-    attempt = replace(attempt, agent=agent)
     if attempt.found is not None:
         flight.number = attempt.number
-        return attempt
+        return attempt._replace(agent=agent)
     try:
         order = run.order(task_id, number=flight.attempts + 1, agent=agent)
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
-        return replace(attempt, judged=end, result=run.without_attempt(task_id, TaskState.FAILED, str(error)))
+        result = run.without_attempt(task_id, TaskState.FAILED, str(error))
+        return attempt._replace(agent=agent, judged=end, result=result)
     number = flight.number = flight.next_number()
     await run.recorder.append(
         task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
     )
-    return replace(attempt, number=number, order=order)
+    return attempt._replace(agent=agent, number=number, order=order)
 
 
 async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
@@ -94,7 +94,7 @@ async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     task_id, flight = attempt.task_id, run.tasks.flight(attempt.task_id)
     running = attempt.found if attempt.order is None else await _start(run, attempt.order)
     if running is None or isinstance(running, AttemptEnd):
-        return replace(attempt, end=running or attempt.end)
+        return attempt._replace(end=running or attempt.end)
     flight.running = running
     adopted = attempt.order is None
     run.recorder.append_nowait(task_id, started_fact(attempt.number, running, adopted=adopted))
@@ -123,35 +123,39 @@ async def _start(run: RunContext, order: AttemptOrder) -> RunningAttempt | Attem
 async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) -> Attempt:
     """Watches an attempt until its end."""
     task, agent = run.task(attempt.task_id), attempt.agent
+    run.watch.follow(
+        attempt.task_id, running, limits=run.limits(task, default_s=None), detection=run.recovery.detection(task)
+    )
     listener = run.recovery.listener(agent)
-
-    def on_signal(heard: ProviderSignal) -> None:
-        if listener is not None and listener(heard):
-            run.recorder.append_nowait(None)
-            ask_again(run, agent)
-            run.dispatch()
-
-    with run.watch.over(
-        attempt.task_id,
-        running,
-        run.backends[agent],
-        limits=run.limits(task, default_s=None),
-        detection=run.recovery.detection(task),
-        on_signal=None if listener is None else on_signal,
-    ):
+    if listener is not None:
+        on_signal = partial(_on_signal, run, agent, listener)
+        run.watch.listen(attempt.task_id, running, run.backends[agent], on_signal)
+    try:
         return await strategy_for(run, attempt.task_id)(run, attempt, running)
+    finally:
+        run.watch.release(attempt.task_id)
+
+
+def _on_signal(
+    run: RunContext, agent: str, listener: Callable[[ProviderSignal], bool], heard: ProviderSignal
+) -> None:
+    """Takes in a report of a running attempt, which may change what may start."""
+    if listener(heard):
+        run.recorder.append_nowait(None)
+        ask_again(run, agent)
+        run.dispatch()
 
 
 def _terminated(attempt: Attempt, termination: Termination | None) -> Attempt:
     """Returns an attempt with the reason for which the coordinator has ended it, if it did."""
     if termination is None or attempt.end.reason not in (EndReason.CANCELLED, termination.reason):
         return attempt
-    return replace(attempt, end=replace(attempt.end, reason=termination.reason), termination=termination)
+    return attempt._replace(end=replace(attempt.end, reason=termination.reason), termination=termination)
 
 
 async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
     """Parses the output of the agent; later stages take the reply from the end."""
-    return replace(attempt, end=read_end(attempt.end, run.backends[attempt.agent]))
+    return attempt._replace(end=read_end(attempt.end, run.backends[attempt.agent]))
 
 
 async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
@@ -161,19 +165,19 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if again:
         if end.reason == EndReason.SHARE_SPENT and attempt.found is None:
             run.tasks.flight(task_id).shares.add(end, _result_of(run, attempt, end).usage)
-        return replace(attempt, again=again)
+        return attempt._replace(again=again)
     seen = last_word(end, attempt.spent, stopping=run.stopping(task_id))
     result = _result_of(run, attempt, seen)
     if seen.survivors:
         pids = ", ".join(map(str, seen.survivors))
         run.notices.append(f"task {task_id}: processes {pids} could not be ended")
-    return replace(attempt, judged=seen, result=run.tasks.flight(task_id).shares.joined(seen, result))
+    return attempt._replace(judged=seen, result=run.tasks.flight(task_id).shares.joined(seen, result))
 
 
 def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
     """Returns why another attempt follows at once; "" if none does."""
     task_id, end = attempt.task_id, attempt.end
-    if run.stopping(task_id):
+    if end.reason == "exited" or run.stopping(task_id):
         return ""
     if end.reason == EndReason.SHARE_SPENT:
         return f"{end.stderr}; it goes on when there is money" if _has_session(run, attempt) else ""
@@ -223,3 +227,4 @@ STAGES: Final = (
     Stage("judge", judge_attempt),
     Stage("settle", settle_attempt, (AttemptEnded, TaskReopened, TasksAdded, TaskSettled)),
 )
+_LAST: Final = STAGES[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.executor import AttemptRefusedError
@@ -34,7 +34,7 @@ def strategy_for(run: RunContext, task_id: str) -> Strategy:
 
 async def single(run: RunContext, attempt: Attempt, running: RunningAttempt) -> Attempt:
     """Waits for the attempt's own end."""
-    return replace(attempt, end=await run.executor.collect(running))
+    return attempt._replace(end=await run.executor.collect(running))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Hedged:
                 await asyncio.wait({first}, timeout=self.after_s)
                 hedge = None if first.done() or run.stopping(task_id) else await _start_hedge(run, task_id)
                 if hedge is None:
-                    return replace(attempt, end=await first)
+                    return attempt._replace(end=await first)
                 second = group.create_task(run.executor.collect(hedge.running))
                 return await _race(run, attempt, (first, running), (second, hedge))
         except BaseExceptionGroup as failures:  # what went wrong is what the coordinator has to know
@@ -103,10 +103,10 @@ async def _race(
     first, running = one
     second, hedge = other
     await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
-    if first.done() and not _is_good(run, replace(attempt, end=first.result())):
+    if first.done() and not _is_good(run, attempt._replace(end=first.result())):
         await asyncio.wait({second})  # the one has failed: everything depends on the other
     if second.done():
-        hedged = replace(attempt, end=second.result(), number=hedge.number, agent=hedge.agent)
+        hedged = attempt._replace(end=second.result(), number=hedge.number, agent=hedge.agent)
         if _is_good(run, hedged):
             run.executor.cancel(running, at_once=False)
             run.recorder.append_nowait(attempt.task_id, ended_fact(attempt.number, await first))
@@ -114,7 +114,7 @@ async def _race(
     end = await first
     run.executor.cancel(hedge.running, at_once=False)
     run.recorder.append_nowait(attempt.task_id, ended_fact(hedge.number, await second))
-    return replace(attempt, end=end)
+    return attempt._replace(end=end)
 
 
 def _is_good(run: RunContext, attempt: Attempt) -> bool:
