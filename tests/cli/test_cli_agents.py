@@ -158,7 +158,7 @@ def test_a_search_names_the_persona_that_fits(aur: Aur, team: Path) -> None:
 def test_a_gap_is_said_with_what_such_an_agent_would_be_told(aur: Aur, team: Path) -> None:
     outcome = aur("agents", "search", "Port the app to iOS with Swift")
     assert outcome.returncode == ExitCode.NOT_REACHED
-    assert "gap: no persona is a mobile-developer" in outcome.stdout
+    assert "gap: no persona fits (ios-developer)" in outcome.stdout
     assert "You work as Mobile developer" in outcome.stdout
 
 
@@ -167,11 +167,11 @@ def test_matching_gives_each_task_its_persona_or_one_that_is_made_up(aur: Aur, t
     plan = json.loads(aur("spawn", "tasks.md", "--match", "--dry-run", "--json").stdout)["tasks"]
     assert [(task["persona"], task["gap"]) for task in plan] == [
         ("tester", False),
-        ("mobile-developer", True),
+        ("ios-developer", True),
         (None, False),
     ]
     outcome = aur("spawn", "tasks.md", "--match", "--json")
-    assert "(@mobile-developer (ad hoc: no such persona) on echo," in outcome.stderr
+    assert "(@ios-developer (ad hoc: no such persona) on echo," in outcome.stderr
     first, second, third = (task["output"] for task in json.loads(outcome.stdout)["tasks"])
     assert "Be strict." in first
     assert "You work as Mobile developer" in second

@@ -52,7 +52,7 @@ def plan(tasks: Path) -> SpawnPlan:
 
 def test_the_preview_names_tasks_agents_limits_and_dependencies(tasks: Path) -> None:
     text = preview.as_text(plan(tasks))
-    assert "3 tasks to run, 1 done already" in text
+    assert "3 tasks to run, 1 already done" in text
     assert "  2  Read the parser  (@local, timeout 120 s)" in text
     assert "  3  Review it  (@reviewer, timeout 60 s, after 2, not critical)" in text
     assert "4 at once; limits from the default policies" in text

@@ -72,7 +72,7 @@ def match_lines(match: Match, limit: int) -> Iterator[str]:
     from aurora_soar.personas import adhoc_persona, instructions_of
 
     if match.is_gap:
-        yield f"gap: no persona is a {match.ideal}; an ad-hoc persona would get these instructions:"
+        yield f"gap: no persona fits ({match.ideal}); an ad-hoc persona would get these instructions:"
         generated = adhoc_persona(match.ideal, match.ideal_description)
         yield from (f"  {line}".rstrip() for line in printable(instructions_of(generated)).splitlines())
         near = [each.persona for each in match.ranked[:limit]]
