@@ -159,7 +159,7 @@ def test_a_gap_is_said_with_what_such_an_agent_would_be_told(aur: Aur, team: Pat
     outcome = aur("agents", "search", "Port the app to iOS with Swift")
     assert outcome.returncode == ExitCode.NOT_REACHED
     assert "gap: no persona fits (ios-developer)" in outcome.stdout
-    assert "You work as Mobile developer" in outcome.stdout
+    assert "You work as Ios developer" in outcome.stdout
 
 
 def test_matching_gives_each_task_its_persona_or_one_that_is_made_up(aur: Aur, team: Path) -> None:
@@ -174,7 +174,7 @@ def test_matching_gives_each_task_its_persona_or_one_that_is_made_up(aur: Aur, t
     assert "(@ios-developer (ad hoc: no such persona) on echo," in outcome.stderr
     first, second, third = (task["output"] for task in json.loads(outcome.stdout)["tasks"])
     assert "Be strict." in first
-    assert "You work as Mobile developer" in second
+    assert "You work as Ios developer" in second
     assert third.strip() == "Say it"
 
 

@@ -87,8 +87,8 @@ def test_the_pages_table_of_the_eight_is_the_codes_own() -> None:
     shown = {kind: cells for kind, *cells in rows if kind in PROFILES}
     assert list(shown) == list(PROFILES)
     for kind, profile in PROFILES.items():
-        provider, careful, adds, session = shown[kind]
-        assert careful == profile.careful_mode
+        provider, safe, adds, session = shown[kind]
+        assert safe == profile.safe_mode
         assert provider.startswith("of its model") if profile.provider_in_model else provider == profile.provider
         if profile.permissive:
             assert f"`{' '.join(profile.permissive)}`" in adds

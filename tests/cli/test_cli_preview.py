@@ -55,7 +55,7 @@ def test_the_preview_names_tasks_agents_limits_and_dependencies(tasks: Path) -> 
     assert "3 tasks to run, 1 already done" in text
     assert "  2  Read the parser  (@local, timeout 120 s)" in text
     assert "  3  Review it  (@reviewer, timeout 60 s, after 2, not critical)" in text
-    assert "4 at once; limits from the default policies" in text
+    assert "4 concurrent · default policies" in text
 
 
 def test_a_long_preview_is_cut_and_says_so(tasks: Path) -> None:

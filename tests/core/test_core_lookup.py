@@ -128,8 +128,8 @@ def test_lines_are_those_of_the_file_as_it_is_now(memory: Memory, project: Path)
         ("src", "is a folder: name one of its files"),
         ("src/", "is a folder"),
         ("", "is a folder"),
-        ("empty.py", "has no chunks in the memory: has no code or text"),
-        ("binary.py", "has no chunks in the memory: is binary"),
+        ("empty.py", "has no chunks in the memory: it has no code or text"),
+        ("binary.py", "has no chunks in the memory: it is binary"),
     ],
 )
 def test_a_place_that_is_not_there_is_named_with_what_is_wrong(memory: Memory, target: str, says: str) -> None:

@@ -229,7 +229,7 @@ def test_nothing_of_a_stranger_s_project_has_an_effect_unasked(shop: Path, log: 
     assert "mine" not in aurora.agents
     assert calls(log) == []
     (notice,) = notices
-    assert "not trusted, so left aside: tool, backends.mine" in notice.message
+    assert "ignored until you trust this project: tool, backends.mine" in notice.message
 
 
 def test_a_caller_may_be_asked_for_trust_once(shop: Path, log: Path) -> None:

@@ -29,6 +29,7 @@ NAMES = [
     "RecoverySummary",
     "Run",
     "RunEvent",
+    "RunOptions",
     "RunReport",
     "SpawnResult",
     "SpawnTask",
@@ -92,7 +93,7 @@ def test_the_readme_names_the_packages_that_an_installation_brings() -> None:
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     always = {wanted.partition(">=")[0] for wanted in project["dependencies"]}
     extra = {wanted.partition(">=")[0] for wanted in project["optional-dependencies"]["models"]}
-    assert (always, extra) == ({"psutil", "pydantic", "pyyaml"}, {"httpx", "tenacity"})
+    assert (always, extra) == ({"aiosqlite", "psutil", "pydantic", "pyyaml"}, {"httpx", "tenacity"})
     readme = " ".join((PACKAGE / "README.md").read_text().lower().split())
-    assert "it installs psutil, pydantic and pyyaml" in readme
+    assert "it installs aiosqlite, psutil, pydantic and pyyaml" in readme
     assert "`aurora-spawner[models]` adds httpx and tenacity" in readme

@@ -331,7 +331,7 @@ def test_a_circuit_says_whether_a_trial_is_allowed() -> None:
     assert str(half_open.health) == "degraded"
     assert half_open.reasons == ("its circuit is half open: the next task is a trial",)
     on_trial = health_of("a", 501.0, breaker=breaker.ask(500.0)[1])
-    assert on_trial.reasons == ("its circuit is half open: one trial decides",)
+    assert on_trial.reasons == ("its circuit is half open: a trial is running",)
     assert health_of("a", 501.0, breaker=breaker.succeeded()).reasons == ()
 
 

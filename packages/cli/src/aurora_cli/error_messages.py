@@ -135,7 +135,7 @@ def _defect(error: Exception) -> ErrorReport:
     return ErrorReport(
         exit_code=ExitCode.NOT_REACHED,
         message=f"bug in Aurora: {type(error).__name__}: {_text(error)}",
-        hint="run it again with AURORA_DEBUG=1 for the traceback, and report it",
+        hint="run it again with AURORA_DEBUG=1 to get a traceback, and report the bug",
     )
 
 

@@ -52,7 +52,7 @@ def execute(
         def follow(event: RunEvent) -> None:
             show(event)
             if isinstance(event, RunPaused):
-                note(f"aur resume {run.run_id} goes on, aur cancel {run.run_id} ends it")
+                note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
         result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start))
     for notice in result.notices:
@@ -75,7 +75,7 @@ def resume(
     )
     run = asyncio.run(resumed)
     refresh_memory(aurora, plan.agents)
-    note(f"going on with {plan.run.run_id}")
+    note(f"continuing {plan.run.run_id}")
     return execute(run, plan.file, plan.titles, as_json=as_json)
 
 

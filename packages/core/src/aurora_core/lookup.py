@@ -87,7 +87,7 @@ def _inside(root: Path, path: Path) -> str | None:
 def _in_file(memory: Memory, file: str, within: str, limit: int, note: str) -> LookedUp:
     chunks = memory.chunks_of(file)
     if not chunks:
-        raise NotInMemoryError(memory.root / file, f"has no chunks in the memory: {note or 'has no code or text'}")
+        raise NotInMemoryError(memory.root / file, f"has no chunks in the memory: it {note or 'has no code or text'}")
     if not within:
         return LookedUp(chunks=tuple(chunks[:limit]), callers=())
     lines = _LINES.fullmatch(within)

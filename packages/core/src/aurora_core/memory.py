@@ -359,7 +359,7 @@ class Memory:
             return file_note(self._connection, file)
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
-        """Returns the lines that call a symbol, by its last component, in index order; without its definitions."""
+        """Returns the lines that call a symbol (by its last component), in index order, without its definitions."""
         return self._fresh(lambda count: self._calling(name, count), limit)
 
     def _calling(self, name: str, limit: int) -> list[Reference]:

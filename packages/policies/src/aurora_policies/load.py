@@ -33,7 +33,7 @@ def load_policies(path: Path) -> Policies:
     try:
         document = read_plain_yaml(path)
     except FileNotFoundError as error:
-        raise _whole(path, None, f"cannot be read: {error.strerror}; mend the file or its link") from error
+        raise _whole(path, None, f"cannot be read: {error.strerror}; repair the file or its link") from error
     except PlainYamlError as error:
         raise _whole(path, error.line, error.reason) from error
     if document.value is None:

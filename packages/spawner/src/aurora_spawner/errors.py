@@ -17,7 +17,7 @@ SpawnerError
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
 ├── ProviderStateError      a store of provider limits that cannot be used: the path
 ├── PriceFileError          a user's price table that cannot be used: path, line, field
-├── WorkspaceError          a worktree or a merge that cannot go on without losing work: the path
+├── WorkspaceError          a worktree or a merge that cannot continue without losing work: the path
 │   └── GitError                a failed git command: the command and git's own words
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
@@ -194,7 +194,7 @@ class ProviderStateError(SpawnerError):
 
 
 class WorkspaceError(SpawnerError):
-    """A worktree or a merge cannot go on without losing somebody's work."""
+    """A worktree or a merge cannot continue without losing work."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")

@@ -36,7 +36,7 @@ class SimulatedBackend:
     timeout_s: float | None = None
 
     def invoke(self, task: SpawnTask) -> Invocation:  # noqa: ARG002 -- the port's signature
-        """A command that nobody runs."""
+        """A command that is never run."""
         return Invocation(command=(self.name,), env={})
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature

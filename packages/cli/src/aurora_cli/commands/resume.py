@@ -1,4 +1,4 @@
-"""`aur resume`: go on with a run that was paused or cut off."""
+"""`aur resume`: continue a run that was paused or cut off."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["command", "resume"]
     "resume",
     cls=AurCommand,
     examples=(
-        ("aur resume spawn-1763690000000", "Go on where it stands."),
+        ("aur resume spawn-1763690000000", "Continue where it stopped."),
         ("aur resume spawn-1763690000000 --retry-failed", "And try again what failed."),
         ("aur resume spawn-1763690000000 --bg", "In the background."),
     ),
@@ -33,14 +33,14 @@ __all__ = ["command", "resume"]
 @click.option("--retry-failed", is_flag=True, help="Also run again what failed, was skipped or was cancelled.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
 @click.option(
-    "--yes", is_flag=True, expose_value=False, help="As of `aur spawn`; a resume asks nothing before it starts."
+    "--yes", is_flag=True, expose_value=False, help="As for `aur spawn`; has no effect, as a resume never asks."
 )
 @accept_changes_option
 @json_option
 def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
     """Resume a run that was paused or interrupted.
 
-    A paused run goes on where it runs. A run that no process works on any more is resumed here: what is finished
+    A paused run continues in its own process. A run without a live process is resumed here: what is finished
     stays finished, agents that still work are adopted, and a task that was edited in the task file runs again.
     """
     return resume(
@@ -59,7 +59,7 @@ def resume(
     accept_changes: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Lets a paused run go on, or resumes one that no process works on.
+    """Continues a paused run, or resumes one that no process works on.
 
     Args:
         taskfile: replaces the file that the run was made from.
@@ -69,7 +69,7 @@ def resume(
     aurora = wiring.open_existing()
     if is_held(aurora.project.runs_db, run_id):
         unpause_run(aurora.project.runs_db, run_id)
-        note(f"{run_id} goes on")
+        note(f"{run_id} continues")
         return ExitCode.DONE
     if background:
         more = [f"--stagger-delay={stagger_s}"] if stagger_s else []

@@ -26,7 +26,7 @@ __all__ = ["command"]
     examples=(
         ('aur soar "Where is the configuration read?"', "Ask; the answer names file and line."),
         ('aur soar "Compare the two cache backends" --verbosity verbose', "See what each phase and agent did."),
-        ('aur soar "Why does login fail twice?" --tool claude', "Let Claude Code plan, look and write."),
+        ('aur soar "Why does login fail twice?" --tool claude', "Let Claude Code plan, search and write."),
         ('aur soar "Where are retries limited?" --json', "The whole execution as JSON."),
     ),
 )

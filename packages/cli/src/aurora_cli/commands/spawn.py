@@ -78,7 +78,7 @@ class _Options:
         if self.sequential and self.max_concurrent not in (None, 1):
             raise click.UsageError("--sequential and --max-concurrent exclude each other")
         if self.no_checkpoint and (self.background or self.resume):
-            raise click.UsageError("--no-checkpoint leaves nothing that --bg or --resume could go on with")
+            raise click.UsageError("--no-checkpoint leaves nothing that --bg or --resume could continue")
         if self.retry_failed and not self.resume:
             raise click.UsageError("--retry-failed needs --resume")
         if self.accept_changes and not self.resume:
@@ -102,10 +102,10 @@ class _Options:
     examples=(
         ("aur spawn tasks.md --dry-run", "Show what would run."),
         ("aur spawn tasks.md --max-concurrent 8", "Run it, eight tasks at once."),
-        ("aur spawn tasks.md --tool reviewer --yes", "Let one agent do the tasks that name none; do not ask."),
-        ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` tell how it goes."),
+        ("aur spawn tasks.md --tool reviewer --yes", "Give tasks without an agent to one; skip the confirmation."),
+        ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` show its progress."),
         ("aur spawn --list-checkpoints", "The runs that were cut off."),
-        ("aur spawn --resume spawn-1763690000000", "Go on with one of them."),
+        ("aur spawn --resume spawn-1763690000000", "Continue one of them."),
     ),
 )
 @click.argument(
@@ -125,7 +125,7 @@ class _Options:
     help="Time between two starts; none by default.",
 )
 @click.option("--tool", metavar="NAME", help="The agent for tasks that name none.")
-@click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; make one up for a gap.")
+@click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; create one if none fits.")
 @click.option(
     "--budget",
     "budget_usd",
@@ -136,16 +136,16 @@ class _Options:
 @click.option(
     "--order",
     type=click.Choice(["file", "parallel"]),
-    help="One task after the other, or all at once, whatever the form of the file implies.",
+    help="Run tasks one after the other, or all at once, regardless of the file's form.",
 )
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before starting. Off a terminal nobody is asked.")
+@click.option("--yes", is_flag=True, help="Do not ask before starting. Without a terminal, Aurora never asks.")
 @click.option("--force", is_flag=True, help="Run the file although another run works on it now.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
 @click.option("--no-checkpoint", is_flag=True, help="Leave no trace in the journal; such a run cannot be resumed.")
-@click.option("--resume", metavar="RUN", help="Go on with a run that was cut off.")
-@click.option("--retry-failed", is_flag=True, help="With --resume: also what failed, was skipped or was cancelled.")
+@click.option("--resume", metavar="RUN", help="Continue a run that was cut off.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: also run what failed, was skipped or cancelled.")
 @accept_changes_option
 @click.option("--list-checkpoints", is_flag=True, help="List the runs that can be resumed.")
 @click.option(

@@ -76,7 +76,7 @@ def _lines(status: BudgetStatus, limits: Limits) -> Iterator[str]:
     if status.reserved_usd:
         yield f"  ${status.reserved_usd:.2f} reserved for unfinished attempts"
     if status.estimated_usd:
-        yield f"  ${status.estimated_usd:.2f} of it estimated: those agents do not report their cost"
+        yield f"  ${status.estimated_usd:.2f} of it is estimated, for agents that do not report their cost"
     for each in status.by_agent:
         yield f"  {one_line(each.agent, 40)}: ${each.cost_usd:.2f} in {count(each.attempts, 'attempt')}"
     yield limits_text(limits)

@@ -1,4 +1,4 @@
-"""Cuts a file's text into chunks, by the kind of file that its name says."""
+"""Cuts a file's text into chunks, according to the kind of file that its name indicates."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
 
 def read_commits(root: Path) -> list[Commit]:
     """Returns the newest commits that touch the project, newest first; none without a repository."""
-    # Messages may hold anything but NUL, names anything but NUL: only a mark made up now cannot be in either.
+    # Messages and names may contain anything but NUL: only a random mark cannot be in either.
     mark = secrets.token_hex(8)
     shape = f"--format=%x00{mark}%ct%n%B%x00"
     log = run_git(
@@ -197,7 +197,7 @@ def read_history(connection: sqlite3.Connection) -> CommitIndex:
 
 
 def neighbours(connection: sqlite3.Connection, query: str, commits: CommitIndex) -> Mapping[str, float]:
-    """Returns by file of the commits most similar to a query the sum of s² / √(number of the commit's files).
+    """Returns for each file the sum of s² / √(files in the commit) over the commits most similar to a query.
 
     s is the commit's BM25 score as a share of the best commit's; only the nearest commits count.
     """

@@ -172,7 +172,7 @@ def indexed_chunk(path: str, chunk: Chunk) -> IndexedChunk:
     return IndexedChunk(
         body=Counter(terms(chunk.content)),
         path=path_frequencies(path),
-        # What a chunk itself is called tells more than what it stands in.
+        # A chunk's own name says more than the name of what contains it.
         name=Counter([*terms(chunk.name), *terms(chunk.name.rpartition(".")[2])]),
         kind=KINDS[chunk.kind],
         test=is_test_file(path),

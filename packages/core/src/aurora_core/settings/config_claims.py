@@ -61,7 +61,7 @@ def _about_backend(backend: BackendFile) -> Iterator[str]:
     for name, value in (given.pop("env", None) or {}).items():
         yield f"env: {name}={_json(value)}"
     for name in given.pop("env_pass", None) or ():
-        yield f"sees {name} of your environment"
+        yield f"sees {name} from your environment"
     for name, value in given.items():
         yield f"{name}: {_json(value)}"
     if backend.kind == "model":

@@ -88,7 +88,7 @@ def check_key_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise KeyStoreError(
-            f"the name of a key has lower-case letters, digits, - and _, for example openai; not {name!r:.40}"
+            f"a key's name may contain only lower-case letters, digits, - and _ (as in openai), not {name!r:.40}"
         )
     return name
 

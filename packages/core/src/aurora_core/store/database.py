@@ -98,9 +98,7 @@ def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
     """Opens a database; if no other process can be writing to it (immutable), without files beside it."""
     log = path.with_name(f"{path.name}-wal")
     if "immutable" in how and log.exists() and log.stat().st_size:
-        raise StoreError(
-            path, "has unmerged changes in its log and is read-only; search once where it can be written"
-        )
+        raise StoreError(path, "has unmerged changes in its log and is read-only; make it writable for one search")
     uri = f"{path.resolve().as_uri()}?{how}"
     try:
         connection = sqlite3.connect(
@@ -156,7 +154,7 @@ def translating_errors(path: Path) -> Iterator[None]:
         with translating_sqlite_errors(path):
             yield
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        reason = f"holds what Aurora did not write ({type(error).__name__}: {error}); run `aur mem rebuild`"
+        reason = f"contains data that Aurora did not write ({type(error).__name__}: {error}); run `aur mem rebuild`"
         raise StoreCorruptError(path, reason) from error
 
 

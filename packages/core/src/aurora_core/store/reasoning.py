@@ -1,4 +1,4 @@
-"""Earlier answers in the database: each is a file of its own with one chunk, which no walk yields."""
+"""Earlier answers in the database: each is stored as a virtual file with one chunk, which is not on disk."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class ProjectParts:
         self.__dict__.pop("shared_answers", None)
 
     def set_up(self) -> None:
-        """Makes the project's `.aurora` and says so; one that is there stays as it is.
+        """Makes the project's `.aurora` and says so; an existing one does not change.
 
         Raises:
             ProjectError: the folder is not there or cannot be written.

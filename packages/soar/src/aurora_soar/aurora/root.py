@@ -144,7 +144,7 @@ class Aurora(ProjectParts):
     ) -> TaskRunResult:
         """Runs the open tasks of a task file, with personas, under the project's policies and the user's budget.
 
-        Boxes are ticked as tasks succeed. If this process is killed, the agents go on and `resume` continues the run.
+        Boxes are ticked as tasks succeed. If this process is killed, the agents carry on; `resume` continues the run.
 
         Args:
             budget_usd: the most that the run may cost; the policies' limit if that is less.
@@ -224,7 +224,7 @@ class Aurora(ProjectParts):
 
         Args:
             retry_failed: also run again what failed, was skipped or was cancelled.
-            accept_changes: go on though the run's part of the journal was changed.
+            accept_changes: continue although the run's part of the journal was changed.
             on_event: receives each event of the run.
 
         Raises:
@@ -254,7 +254,7 @@ class Aurora(ProjectParts):
         )
 
     def status(self, run_id: str | None = None) -> list[RunStatus]:
-        """Returns the status of one run, or of each run that goes on or was cut off, the newest first.
+        """Returns the status of one run, or of each run that is in progress or was cut off, newest first.
 
         Raises:
             UnknownRunError: the journal has no such run.

@@ -57,7 +57,7 @@ class Place:
 
 
 def places_in(text: str, root: Path) -> Iterator[Place]:
-    """Yields the places that a text names, in order; a file without a line only with folder and extension."""
+    """Yields the places that a text names, in order; a file without a line must have a folder and an extension."""
     for match in _PLACE.finditer(text):
         line = match["line"] or match["word"]
         if line is None and not _ENDING.search(match["file"]):

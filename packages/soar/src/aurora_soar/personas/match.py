@@ -50,7 +50,7 @@ class Match:
     Attributes:
         ideal: id of the persona or of the field of work that fits best.
         ideal_description: what that agent is for.
-        assigned: None where nobody fits at all.
+        assigned: None if no persona fits at all.
         ranked: every persona that fits a little, the best first.
     """
 

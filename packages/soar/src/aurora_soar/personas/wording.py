@@ -59,7 +59,7 @@ _WHOLE: Final = frozenset({"accounting", "catering", "marketing", "mastering", "
 def words(text: str) -> list[str]:
     """Returns the words of a text in order, without articles and the like.
 
-    A word with a capital that no sentence gave it begins with a capital: "Go" is a language, "go" is none.
+    A word keeps its capital unless it only starts a sentence: "Go" is a language, "go" is none.
 
     Args:
         text: of which the first `MAX_CHARACTERS` are read.

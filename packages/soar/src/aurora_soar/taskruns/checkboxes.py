@@ -1,4 +1,4 @@
-"""Checkboxes of a task file, ticked while its run goes on."""
+"""Checkboxes of a task file, ticked while its run is in progress."""
 
 from __future__ import annotations
 

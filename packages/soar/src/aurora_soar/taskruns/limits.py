@@ -138,7 +138,7 @@ class RunLimits:
         Args:
             resumes: the run that is resumed.
             spawned: attempts that it has had.
-            detached: whether agents go on when this process dies; see `LocalExecutor`.
+            detached: whether agents continue when this process dies; see `LocalExecutor`.
         """
         inner: Executor = LocalExecutor(detached=detached)
         if self._costly:
@@ -165,7 +165,7 @@ class RunLimits:
 
         Args:
             attempts: all that the journal has of the run.
-            over: no process works on the run or will, so that nothing of it starts any more.
+            over: no process works on the run or will, so that nothing more of it starts.
         """
         reserved = self._ledger().open_reservations(run_id)
         if not reserved:

@@ -48,7 +48,7 @@ class ResumePlan:
     """A run that can be resumed.
 
     Attributes:
-        file: its task file as it is now; None if it is gone or never was, and the journal's tasks hold.
+        file: its task file as it is now; None if there is none, and the journal's tasks count.
     """
 
     run: RunRow
@@ -90,7 +90,7 @@ def plan_resume(
         backends: builds the project's agents; called only if the run has a task file.
         roster: finds the project's personas; called only if a task names one.
         taskfile: replaces the file that the run was made from.
-        accept_changes: go on though the run's part of the journal was changed.
+        accept_changes: continue although the run's part of the journal was changed.
 
     Raises:
         UnknownRunError: the journal has no such run.

@@ -65,7 +65,7 @@ def home_of(spool: Path, *, position: int, agent: str) -> Path:
 
 
 def task_home(folder: Path, agent: str) -> Path:
-    """Returns the folder of an isolated agent's configuration from the folder of one of its attempts."""
+    """Returns an isolated agent's configuration folder, given the folder of one of its attempts."""
     number = folder.name.partition("-")[0]
     return home_of(folder.parent, position=int(number) if number.isdecimal() else 0, agent=agent)
 

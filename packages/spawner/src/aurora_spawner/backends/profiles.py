@@ -89,8 +89,8 @@ class Profile:
     """Files that a login leaves: below the home, or below the folder that a variable names (`$VARIABLE/file`)."""
     login_may_hide: bool = False
     """Its login may also be in a keyring or in files whose names change; finding none proves nothing."""
-    careful_mode: str
-    """The careful mode in a few words, as in docs/agents.md."""
+    safe_mode: str
+    """The safe mode in a few words, as in docs/agents.md."""
 
 
 def _json(value: object) -> str:
@@ -174,7 +174,7 @@ _KNOWN: Final = (
         login_variables=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
         login_files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
         login_may_hide=True,
-        careful_mode="what needs asking is denied",
+        safe_mode="denies tools that need approval",
     ),
     Profile(
         kind="codex",
@@ -192,7 +192,7 @@ _KNOWN: Final = (
         own_env=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
         login_variables=("OPENAI_API_KEY", "CODEX_API_KEY"),
         login_files=("$CODEX_HOME/auth.json", ".codex/auth.json"),
-        careful_mode="its read-only sandbox",
+        safe_mode="its read-only sandbox",
     ),
     Profile(
         kind="gemini",
@@ -216,7 +216,7 @@ _KNOWN: Final = (
         own_env=("GEMINI_*", "GOOGLE_*", "GCLOUD_PROJECT", "CLOUD_SHELL", "CLOUDSDK_*", "CODE_ASSIST_ENDPOINT"),
         login_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         login_files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
-        careful_mode="no tools that write or run",
+        safe_mode="no tools that write or run",
     ),
     Profile(
         kind="opencode",
@@ -239,7 +239,7 @@ _KNOWN: Final = (
         login_variables=_ANY_KEY,
         login_files=("$XDG_DATA_HOME/opencode/auth.json", ".local/share/opencode/auth.json"),
         login_may_hide=True,
-        careful_mode="commands, edits and fetches denied (left to itself it allows all)",
+        safe_mode="commands, edits and fetches denied (its default allows all)",
     ),
     Profile(
         kind="qwen",
@@ -254,7 +254,7 @@ _KNOWN: Final = (
         own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
         login_variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
         login_files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
-        careful_mode="edits and commands denied",
+        safe_mode="edits and commands denied",
     ),
     Profile(
         kind="copilot",
@@ -271,7 +271,7 @@ _KNOWN: Final = (
         own_env=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "DBUS_SESSION_BUS_ADDRESS"),
         login_variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"),
         login_may_hide=True,
-        careful_mode="what needs asking is denied",
+        safe_mode="denies tools that need approval",
     ),
     Profile(
         kind="aider",
@@ -291,7 +291,7 @@ _KNOWN: Final = (
         maker_env=_ANY_MAKER,
         login_variables=_ANY_KEY,
         login_may_hide=True,
-        careful_mode="it edits, and runs no commands",
+        safe_mode="edits, and runs no commands",
     ),
     Profile(
         kind="cline",
@@ -308,7 +308,7 @@ _KNOWN: Final = (
         maker_env=_ANY_MAKER,
         login_variables=_ANY_KEY,
         login_may_hide=True,
-        careful_mode="`--auto-approve false`",
+        safe_mode="`--auto-approve false`",
     ),
 )
 

@@ -129,7 +129,7 @@ class LogCursor:
             yield self._renderer.feed(piece) if self._renderer else piece
 
     def close(self) -> bytes:
-        """Returns the rest of a last line without an end."""
+        """Returns what is left of a last line that has no line end."""
         return self._renderer.close() if self._renderer else b""
 
 

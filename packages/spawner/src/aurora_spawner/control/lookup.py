@@ -74,7 +74,7 @@ def check_unchanged(journal: Path, run_id: str, *, accept: bool) -> None:
     """Checks a run's part of the journal against its hashes before anything of the run starts.
 
     Args:
-        accept: go on though it was changed; the journal records that.
+        accept: continue although it was changed; the journal records that.
 
     Raises:
         JournalChangedError: it is not as it was written.

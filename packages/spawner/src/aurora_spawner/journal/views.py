@@ -204,7 +204,7 @@ def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
 
 
 def select_attempts(run_id: str, *, task_id: str | None = None, open_only: bool = False) -> Statement:
-    """Returns the statement for the attempts of a run, or of one of its tasks."""
+    """Returns the SQL query for the attempts of a run, or of one of its tasks."""
     query = """
         SELECT task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at, reason,
             exit_code

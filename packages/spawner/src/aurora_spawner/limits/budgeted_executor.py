@@ -1,4 +1,4 @@
-"""Attempts within a budget: money is set aside before one starts, watched while it runs, settled when it has ended.
+"""Attempts within a budget: money is reserved before one starts, watched while it runs, settled at its end.
 
 It stands before another executor. Attempts of agents that cost nothing pass through.
 """
@@ -53,11 +53,11 @@ class _Reservation:
 
 @dataclass(slots=True, kw_only=True)
 class BudgetedExecutor:
-    """Starts nothing that no money is set aside for.
+    """Starts an attempt only if money is reserved for it.
 
     An attempt that does not fit waits while others of this run may give money back, and ends as `over_budget` where
-    none does. An agent that can be told a limit is told the allowance of its share; one that cannot is ended when
-    what it tells passes the budget. Either ends as `share_spent`: it may go on with its session with another share.
+    none does. An agent that accepts a limit gets the allowance of its share; any other is ended when
+    its reported cost exceeds the budget. Both end as `share_spent`: their session may continue with another share.
     """
 
     inner: Executor
@@ -68,7 +68,7 @@ class BudgetedExecutor:
     free: frozenset[str] = frozenset()
     """Agents that cost nothing."""
     prices: PriceTable = field(default_factory=PriceTable)
-    """For agents that tell tokens and no money."""
+    """For agents that report tokens but no cost."""
     refuse_unpriced: bool = False
     """True refuses an agent whose spending cannot be watched; otherwise its reservation counts as its cost."""
     tell: Callable[[str], None] = lambda _message: None
@@ -80,10 +80,10 @@ class BudgetedExecutor:
     _change: asyncio.Event = field(default_factory=asyncio.Event)
     """Set and replaced whenever money is given back."""
     _broken: bool = False
-    """The gate has failed: what is set aside stays so until the run is resumed."""
+    """The gate has failed: what is reserved stays reserved until the run is resumed."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Sets money aside, then start.
+        """Reserves money, then starts the attempt.
 
         Raises:
             AttemptRefusedError: It does not fit, and nothing that runs here can change that.
@@ -98,7 +98,7 @@ class BudgetedExecutor:
             raise
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Waits for the end, and settle."""
+        """Waits for the end, then settles the reservation."""
         watching = asyncio.ensure_future(self._watch(attempt))
         try:
             end = await self.inner.collect(attempt)
@@ -119,7 +119,7 @@ class BudgetedExecutor:
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Takes over an attempt with the money that is set aside for it; settle one that has ended meanwhile."""
+        """Takes over an attempt with its reservation; settles one that has ended meanwhile."""
         found = await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)
         if self.resumes is not None:
             left = await self._ask(self.gate.open_reservations, self.resumes)
@@ -138,7 +138,7 @@ class BudgetedExecutor:
         return Costing(backends=self.backends, prices=self.prices)
 
     def _check_price(self, order: AttemptOrder) -> None:
-        """Refuses an agent whose spending nobody could watch, or say so.
+        """Refuses an agent whose spending cannot be watched, or reports it.
 
         Raises:
             AttemptRefusedError: It may not run without a price.
@@ -164,7 +164,7 @@ class BudgetedExecutor:
         return replace(order, command=(*order.command, *flag, f"{allowance_usd:.6f}"))
 
     async def _reserve(self, order: AttemptOrder) -> float | None:
-        """Sets money aside; returns what its agent is to be told."""
+        """Reserves money; returns the allowance that its agent is to get."""
         shares = bool(_cost_flag(self.backends.get(order.agent)))
         while True:
             change = self._change
@@ -216,7 +216,7 @@ class BudgetedExecutor:
             self._announce_change()
 
     async def _settled(self, token: str, folder: Path, end: AttemptEnd) -> AttemptEnd:
-        """Settles an ended attempt, or gives its money back if it never began; returns its end as money sees it."""
+        """Settles an ended attempt, or releases its money if it never began; returns its end in budget terms."""
         reserved = self._reserved.get(token)
         if reserved is None or self._broken:
             return end
@@ -265,7 +265,7 @@ class BudgetedExecutor:
         return UsageMeter(backend.dialect, AttemptFolder(path=folder).stdout)
 
     async def _watch(self, attempt: RunningAttempt) -> None:
-        """Ends an attempt that tells to have spent more than it may."""
+        """Ends an attempt that reports having spent more than it may."""
         reserved = self._reserved.get(attempt.token)
         meter = self._meter(reserved, attempt.folder) if reserved else None
         if reserved is None or meter is None:
@@ -275,7 +275,7 @@ class BudgetedExecutor:
             await asyncio.sleep(self.look_every_s)
             try:
                 known, refused = await self._look(attempt.token, reserved, meter, known)
-            except BaseException:  # nobody watches over its money any more
+            except BaseException:  # its spending is no longer watched
                 self.inner.cancel(attempt, at_once=False)
                 raise
             if refused:

@@ -75,7 +75,7 @@ class CircuitBreaker:
         if self.would_allow(now):
             return "its circuit is half open: the next task is a trial"
         if self.state is BreakerState.HALF_OPEN:
-            return "its circuit is half open: one trial decides"
+            return "its circuit is half open: a trial is running"
         return f"its circuit is open for another {ceil(self.opens_until - now)} s"
 
     @property

@@ -403,7 +403,7 @@ class RecoveryPolicy:
         return cls.from_name("patient")
 
     def changed(self, given: Mapping[str, Any]) -> Self:
-        """Returns this policy with some values of a file.
+        """Returns a copy of this policy in which the given values replace its own.
 
         Raises:
             RecoveryPolicyError: As for `from_dict`.

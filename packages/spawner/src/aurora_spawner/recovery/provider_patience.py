@@ -172,7 +172,7 @@ class ProviderPatience:
     def stop(self, agent: str, error: str) -> str:
         """Stops the provider, which refuses the agent's key; returns the error of all its tasks."""
         provider = self._rules.provider(agent)
-        message = f"provider {provider} refuses: {_one_line(error)}; sign in or set its key, then resume the run"
+        message = f"provider {provider} denies access: {_one_line(error)}; sign in or set its key, then resume"
         before = self.store.gate(provider)
         self._add_fact(before, self.store.refused(provider, reason=message))
         return message

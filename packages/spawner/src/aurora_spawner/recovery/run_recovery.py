@@ -231,7 +231,7 @@ class RunRecovery:
             return self._throttled(state, end, why, error)
         if result.reported is not None and result.reported.code == SESSION_LOST:
             state.defer(why, error=error)
-            restarted = TaskRestarted(task_id=state.task_id, reason="its session is gone; it begins anew")
+            restarted = TaskRestarted(task_id=state.task_id, reason="its session is gone; it starts over")
             return Retry(after_s=0.0, event=restarted)
         if why.stops_provider:
             error = self.providers.stop(state.agent, error)

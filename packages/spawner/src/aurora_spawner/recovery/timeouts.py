@@ -25,7 +25,7 @@ class TimeLimits:
     hard_s: float | None
     """The supervisor ends it at this age, active or not."""
     first_check_s: float | None = None
-    """From this age on it goes on only while it is active; None if only the hard limit counts."""
+    """From this age on, it may run only while it is active; None if only the hard limit counts."""
     quiet_s: float = 0.0
     """Inactivity that ends it after the first check."""
     idle_s: float = 0.0
@@ -73,13 +73,13 @@ class TimeVerdict:
     """The judgement on the time of an attempt."""
 
     expired: str | None
-    """The reason why its time is up; None while it may go on."""
+    """The reason why its time is up; None while it may continue."""
     next_check_s: float | None
     """Age of the next check; None for never."""
 
 
 def judge_time(limits: TimeLimits, *, age_s: float, last_activity_s: float | None) -> TimeVerdict:
-    """Judges if an attempt may go on.
+    """Judges if an attempt may continue.
 
     Args:
         last_activity_s: Its age at its last activity; None if it was never active.

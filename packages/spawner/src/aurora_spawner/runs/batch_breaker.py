@@ -45,7 +45,7 @@ class BatchBreaker:
         return settlement.skip_pending(run, trip.reason)
 
     def forgive(self, run: RunContext) -> None:
-        """Lets a held run go on: its failures so far no longer count."""
+        """Lets a held run continue: its failures so far no longer count."""
         self.withdraw()
         run.recovery.forgive_batch()
         self._stopped = False
@@ -56,7 +56,7 @@ class BatchBreaker:
             self._question.cancel()
 
     def _action(self, run: RunContext, trip: BatchTrip) -> BatchAction | None:
-        """Returns what the policy says, or the user if there is one to ask; None to go on."""
+        """Returns what the policy says, or the user if there is one to ask; None to continue."""
         if trip.action is BatchAction.SKIP or trip.question is None:
             return trip.action
         answer = trip.question(trip.reason)

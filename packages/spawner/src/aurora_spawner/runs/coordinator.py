@@ -104,7 +104,7 @@ class Coordinator:
         """Present while the next start waits for its time."""
 
     async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
-        """Runs the tasks to their ends, or to the end that was asked for.
+        """Runs the tasks until all have ended, or until a requested end of the run.
 
         Raises:
             JournalError: The journal could not be written; every attempt has been ended before this is raised.
@@ -124,7 +124,7 @@ class Coordinator:
             self._close()
 
     def _resume(self, open_attempts: Sequence[FoundAttempt]) -> None:
-        """Goes on where an earlier coordinator has stopped."""
+        """Continues where an earlier coordinator stopped."""
         attempted = {attempt.task_id for attempt in open_attempts}
         waits = self._recovery.resume(list(self._tasks.tasks.values()), attempted=attempted)
         for task_id, after_s in waits.items():
@@ -164,7 +164,7 @@ class Coordinator:
     def end(self, why: str, *, at_once: bool = False) -> None:
         """Ends the run: running attempts are ended, waiting tasks do not start. A second call may only hurry it.
 
-        A run whose tasks have all come to their ends stays what it is.
+        A run whose tasks have all ended does not change.
         """
         if self._scheduler.done:
             return
@@ -212,11 +212,11 @@ class Coordinator:
         return state
 
     async def pause(self, *, by: str) -> None:
-        """Starts nothing more until `unpause`; what runs goes on. Returns when that is durable."""
+        """Starts nothing more until `unpause`; running attempts continue. Returns when that is durable."""
         await pausing.pause(self._run, by=by)
 
     async def unpause(self, *, by: str) -> None:
-        """Goes on after a pause; returns when that is durable."""
+        """Continues after a pause; returns when that is durable."""
         await pausing.unpause(self._run, by=by)
 
     def knows(self, task_id: str) -> bool:

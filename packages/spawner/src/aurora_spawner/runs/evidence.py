@@ -81,7 +81,7 @@ def _ended_wrongly(end: AttemptEnd) -> str | None:
     if end.reason is EndReason.SUPERVISOR_LOST:
         return "its supervisor was killed from outside, and what it said after that is lost"
     if end.reason is EndReason.FOLDER_REMOVED:
-        return f"{_missing(end)} was removed while it ran, and with it all that it said"
+        return f"{_missing(end)} was removed while it ran, and its output was lost with it"
     return None if end.reason is EndReason.EXITED else f"it was {end.reason}"
 
 

@@ -1,7 +1,7 @@
-"""Agents that nobody coordinates any more, found even where the project's own record of them is gone.
+"""Agents that no coordinator controls any longer, found even if the project's own record of them is gone.
 
 Each coordinator leaves a note in the user's own folder while it works. A note whose coordinator has died leads to
-what still runs of it: everything that an attempt starts carries its token, and the tokens of one coordinator begin
+what still runs of it: everything that an attempt starts carries its token, and the tokens of one coordinator start
 alike.
 """
 

@@ -1,4 +1,4 @@
-"""Pausing a run: nothing more starts, and what runs goes on."""
+"""Pausing a run: nothing more starts, and running attempts continue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def hold(run: RunContext, *, by: str) -> None:
 
 
 async def unpause(run: RunContext, *, by: str) -> None:
-    """Goes on after a pause; returns when that is durable."""
+    """Continues after a pause; returns when that is durable."""
     if run.wishes.paused:
         run.wishes.paused = False
         run.breaker.forgive(run)

@@ -56,7 +56,7 @@ class ResumeState:
     cancelled: frozenset[str]
     """Tasks that the user has cancelled and that are not settled."""
     changes: tuple[tuple[str | None, Fact], ...]
-    """Facts to be journalled before the run goes on, each with its task."""
+    """Facts to be journalled before the run continues, each with its task."""
 
     @property
     def asks_providers_anew(self) -> bool:
@@ -65,7 +65,7 @@ class ResumeState:
 
     @property
     def begun_anew(self) -> frozenset[str]:
-        """Tasks that were opened again from their beginning, and not only cut off."""
+        """Tasks that were reopened to start over, not only cut off."""
         opened = ((task_id, fact.why) for task_id, fact in self.changes if isinstance(fact, TaskReopened))
         return frozenset(str(task_id) for task_id, why in opened if why not in CUT_OFF)
 

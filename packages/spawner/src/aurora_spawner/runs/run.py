@@ -121,7 +121,7 @@ class Run:
         checked: bool = False,
         **given: Unpack[ResumeOptions],
     ) -> Self:
-        """Finds a run that was started; `execute` then goes on where it stopped.
+        """Finds a run that was started; `execute` then continues where it stopped.
 
         Attempts that still run are adopted, those that ended meanwhile are harvested, finished tasks stay finished.
 
@@ -129,7 +129,7 @@ class Run:
             tasks: As they are now, when they may have been edited. A task whose content has changed runs again, a
                 new one joins, an unfinished one that is gone is left out. None takes them from the journal.
             retry_failed: Also run what failed, was skipped or was cancelled.
-            accept_changes: Go on though the run's part of the journal is not as it was written: what its events say
+            accept_changes: Proceed though the run's part of the journal is not as it was written: what its events say
                 holds, and the journal notes that this was accepted.
             checked: The caller has just done so with `check_unchanged`, which takes 0.1 s for 1,000 tasks.
             given: Options that the journal does not keep; see `ResumeOptions`.
@@ -339,7 +339,7 @@ async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) 
 
 
 def _first_attempts(attempts: Sequence[AttemptRow]) -> tuple[list[AttemptRow], list[AttemptRow]]:
-    """Returns the attempts to go on with, one a task, and their hedges."""
+    """Returns the attempts to continue, one per task, and their hedges."""
     first: dict[str, AttemptRow] = {}
     for attempt in sorted(attempts, key=lambda each: each.number):
         first.setdefault(attempt.task_id, attempt)

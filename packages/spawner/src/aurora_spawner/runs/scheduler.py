@@ -115,7 +115,7 @@ class Scheduler:
         return bool(self._ready) and self._running < self._limits.max_concurrent
 
     def grow(self, graph: TaskGraph) -> None:
-        """Goes on with a larger graph: new tasks, and pending ones that wait for more than before."""
+        """Continues with a larger graph: new tasks, and pending ones that wait for more than before."""
         changed = [task_id for task_id, task in graph.tasks.items() if task is not self._graph.tasks.get(task_id)]
         self._graph = graph
         for task_id in changed:

@@ -19,7 +19,7 @@ def end_on_signals(end: Callable[[str, bool], None]) -> Iterator[None]:
     """Calls `end(name of the signal, at once?)` for each ending signal while it is open.
 
     Only the main thread can receive signals; elsewhere this changes nothing. A signal that this process ignores stays
-    ignored: `nohup` means that the run goes on. The earlier handlers are restored at the end.
+    ignored: `nohup` means that the run continues. The earlier handlers are restored at the end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -180,7 +180,7 @@ def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
     if end.reason == "exited" or run.stopping(task_id):
         return ""
     if end.reason == EndReason.SHARE_SPENT:
-        return f"{end.stderr}; it goes on when there is money" if _has_session(run, attempt) else ""
+        return f"{end.stderr}; it continues when there is money again" if _has_session(run, attempt) else ""
     if attempt.found is not None:
         return "its coordinator ended" if end.reason in ENDED_EARLY else ""
     lost = end.reason is EndReason.SUPERVISOR_LOST and attempt.lost + 1 < LOST_LIMIT
@@ -188,7 +188,7 @@ def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
 
 
 def _has_session(run: RunContext, attempt: Attempt) -> bool:
-    """Returns True if the next attempt can go on with a session."""
+    """Returns True if the next attempt can continue a session."""
     number = run.tasks.flight(attempt.task_id).attempts + 1
     try:
         return run.order(attempt.task_id, number=number, agent=attempt.agent).resumes is not None

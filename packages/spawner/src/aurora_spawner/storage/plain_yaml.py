@@ -114,7 +114,7 @@ def _bytes(path: Path, max_bytes: int) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise PlainYamlError(None, f"cannot be read: {error.strerror}; mend the file or its link") from error
+        raise PlainYamlError(None, f"cannot be read: {error.strerror}; repair the file or its link") from error
     if len(content) > max_bytes:
         raise PlainYamlError(None, f"is larger than {max_bytes // 1000} kB; split it or remove what it does not need")
     return content

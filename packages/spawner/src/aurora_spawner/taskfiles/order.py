@@ -27,7 +27,7 @@ class Place:
 
 
 def waits(places: Sequence[Place]) -> dict[str, tuple[str, ...]]:
-    """Returns the tasks that each task waits for, by the order alone.
+    """Returns the tasks that each task waits for because of the order alone.
 
     A task waits for all tasks before it, except neighbours that run beside it. Only the last of them are named,
     because these have waited for the others.

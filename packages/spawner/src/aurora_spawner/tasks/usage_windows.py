@@ -157,7 +157,7 @@ def _span_s(text: str, place: int) -> float | None:
 
 
 def _moment(text: str, place: int, now: float, local: tzinfo | None, *, name: str) -> float | None:
-    """Returns the Unix time of a moment at that place; None if there is none."""
+    """Returns the Unix time that the text names at that place; None if it names none."""
     for form, read in _FORMS:
         found = form.match(text, place)
         if found is not None:

@@ -69,7 +69,7 @@ class Batch:
     flaky: bool = False
     """The check failed once and passed when it was run again on the same commit."""
     base_fails: bool = False
-    """The check fails without any of the work; it blames nobody then."""
+    """The check fails without any of the work; then no task is blamed."""
 
     @property
     def is_complete(self) -> bool:
@@ -99,10 +99,10 @@ class MergeQueue:
     """The integration branch of one run.
 
     The state of the queue is the branch itself: work that its history contains is not merged again, so that a queue
-    that was killed goes on where it was.
+    that was killed continues where it stopped.
 
     Attributes:
-        git: in the user's checkout; no file of it changes unless `deliver` is told to.
+        git: in the user's checkout; no file of it changes unless `deliver` is called with `update_checkout`.
         run_id: names the branch.
         target: the branch that the work is for, without `refs/heads/`.
         base: the commit that the integration branch starts from.
@@ -217,7 +217,7 @@ class MergeQueue:
         return f"Aurora-Run: {self.run_id}\nAurora-Task: {work.task_id}\n{agent}"
 
     def _conflicting(self, work: Work, others: Sequence[Work]) -> str | None:
-        """Returns the task whose work alone conflicts with this one; None if it takes several, or the base."""
+        """Returns the task whose work alone conflicts with this one; None if several or the base conflict."""
         for other in others:
             if not merge_trees(self.git, other.commit, work.commit).is_clean:
                 return other.task_id
@@ -241,7 +241,7 @@ class MergeQueue:
         return start
 
     def _report_left_out(self, head: str, works: Sequence[Work], answers: dict[str, Merged]) -> None:
-        """Reports work that merged only on top of work that is now left out."""
+        """Reports work that merged only because of other work, which is now left out."""
         for work in works:
             if not is_ancestor(self.git, work.commit, head):
                 files = merge_trees(self.git, head, work.commit).conflicts

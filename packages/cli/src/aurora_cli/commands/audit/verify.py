@@ -32,8 +32,8 @@ def command(*, as_json: bool) -> int:
     """Verify that the journal was not changed.
 
     Checks each event against its hash and the previous event, the tables against the events, and the chain against
-    the last hash that this machine recorded at the end of the last run. Without that record, events cut off the end
-    and a chain written anew cannot be detected. The exit status is 4 if the journal was changed.
+    the last hash that this machine recorded at the end of the last run. Without that record, events cut from the end
+    and a rewritten chain cannot be detected. The exit status is 4 if the journal was changed.
     """
     report = audit_journal(wiring.open_existing().project.runs_db)
     if as_json:

@@ -18,7 +18,7 @@ __all__ = ["command"]
     "rebuild",
     cls=AurCommand,
     examples=(
-        ("aur mem rebuild", "Repair a memory that an error calls damaged."),
+        ("aur mem rebuild", "Repair a memory that is reported as damaged."),
         ("aur mem rebuild --json", "The counts as JSON."),
     ),
 )
