@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import math
 import os
 import signal
 import sys
@@ -22,8 +23,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-WORKERS_PER_CORE = 2
-"""Many tests wait for processes that they have started, or that sleep."""
+WORKERS_PER_CORE = 1.5
+"""Many tests wait for processes that they have started, or that sleep; with more, waits run out on a slow machine."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,4 +58,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_xdist_auto_num_workers() -> int:
     """Take more workers than there are cores."""
-    return WORKERS_PER_CORE * (os.cpu_count() or 1)
+    return math.ceil(WORKERS_PER_CORE * (os.cpu_count() or 1))

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 LOST_LIMIT: Final = 3
 """Attempts at a task whose supervisor may be killed from outside before the task fails."""
-"""Reasons of attempts of an earlier coordinator that say nothing against their tasks."""
 
 
 async def attempt_task(run: RunContext, attempt: Attempt) -> None:
