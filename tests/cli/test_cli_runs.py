@@ -273,7 +273,7 @@ def test_a_second_run_of_a_file_at_work_is_refused_but_by_force(start_aur: Start
     (works.parent / "go").touch()
     process.communicate(timeout=30)
     _stdout, told = second.communicate(timeout=30)
-    assert f"warning: {run_id} works on tasks.md now" in told
+    assert f"warning: {run_id} is running tasks.md" in told
     write_tasks(works, "1 Say hello")
     assert "is running" not in aur("spawn", "tasks.md").stderr
 
@@ -302,10 +302,16 @@ def test_a_file_can_be_started_again_once_who_ran_it_was_killed(start_aur: Start
     write_tasks(works, "1 Wait\n  - Agent: gated")
     process = start_aur("spawn", "tasks.md")
     wait_for(lambda: "1  Wait  @gated" in aur("status").stdout)
+    wait_for(lambda: any(works.parent.glob(".aurora/**/*-1-1/agent")))
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
+    refused = aur("spawn", "tasks.md")  # its agent still works
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "has crashed, and its agents still work on tasks.md" in refused.stderr
+    assert "continue it with `aur resume spawn-" in refused.stderr
     (works.parent / "go").touch()
-    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    wait_for(lambda: any(works.parent.glob(".aurora/**/*-1-1/exit*")))
+    wait_for(lambda: aur("spawn", "tasks.md").returncode == ExitCode.DONE)
 
 
 def test_a_file_that_changes_before_its_run_begins_is_not_run(

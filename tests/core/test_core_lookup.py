@@ -142,6 +142,8 @@ def test_a_new_file_is_not_in_the_memory_until_it_is_indexed(memory: Memory, pro
     (project / "new.py").write_text("def fresh() -> None: ...\n", encoding="utf-8")
     with pytest.raises(NotInMemoryError, match=r"is not in the memory: `aur mem index` adds new files"):
         look_up(memory, "new.py:fresh")
+    with pytest.raises(NotInMemoryError, match=r"new\.py: is not in the memory"):
+        look_up(memory, f"{project}/new.py:1")
     memory.update(["new.py"])
     assert names(memory, "new.py:fresh") == ["fresh"]
 

@@ -128,7 +128,9 @@ def _named(path: Path, chunks: Sequence[Hit], name: str) -> list[Hit]:
 
 def _refuse_unknown_file(root: Path, target: str, folders: Sequence[Path]) -> None:
     """Explains why a target that reads like a file cannot be shown; returns if it reads like a name."""
-    for file, within in _readings(target):
+    readings = list(_readings(target))
+    known = [each for each in readings if any(_exists(start / each[0]) for start in folders)]
+    for file, within in known or readings:
         there = next((start / file for start in folders if _exists(start / file)), None)
         if there is None and not ("/" in file or (within and _LINES.fullmatch(within))):
             continue

@@ -170,16 +170,20 @@ class StoredLimitError(SoarError):
 
 
 class TaskFileInUseError(SoarError):
-    """Another run works on the task file.
+    """Another run works on the task file, or agents of a run that has crashed still do.
 
     Attributes:
         run_id: that run.
     """
 
-    hint = "wait for it, cancel it with `aur cancel`, or start anyway with --force (force=True)"
+    hint = "wait for it, cancel it with `aur cancel`, or start anyway with --force"
 
-    def __init__(self, run_id: str, file: Path) -> None:
+    def __init__(self, run_id: str, file: Path, *, crashed: bool = False) -> None:
         self.run_id = run_id
+        if crashed:
+            self.hint = f"continue it with `aur resume {run_id}`, or start anyway with --force"
+            super().__init__(f"{run_id} has crashed, and its agents still work on {file}; tasks would run twice")
+            return
         super().__init__(f"{run_id} is running {file}; its unfinished tasks would run twice")
 
 

@@ -13,6 +13,7 @@ from aurora_soar.taskruns.plan import assigned_personas
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
+from aurora_spawner.control.status import run_status
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
 
@@ -163,8 +164,19 @@ def list_resumable(journal: Path) -> list[RunSummary]:
     return [summary for summary in list_checkpoints(journal) if can_resume(summary)]
 
 
-def runs_working_on(journal: Path, file: Path) -> list[str]:
-    """Names the runs of a task file that living processes work on."""
+def runs_working_on(journal: Path, file: Path) -> dict[str, bool]:
+    """Returns the runs of a task file that living processes work on.
+
+    Returns:
+        For each run, True if it has crashed: its coordinator is dead, and agents of it still work.
+    """
     wanted = file.absolute()
-    held = (summary.run for summary in list_checkpoints(journal) if summary.held)
-    return [run.run_id for run in held if taskfile_of(run) == wanted]
+    working = {}
+    for summary in list_checkpoints(journal):
+        if (summary.run.state.settled and not summary.held) or taskfile_of(summary.run) != wanted:
+            continue
+        if summary.held:
+            working[summary.run.run_id] = False
+        elif any(not task.ended for task in run_status(journal, summary.run.run_id).running):
+            working[summary.run.run_id] = True
+    return working

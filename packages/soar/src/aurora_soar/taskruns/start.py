@@ -27,13 +27,13 @@ _RETRY_EVERY_S: Final = 0.02
 
 
 def check_not_in_use(project: Project, file: Path, *, force: bool, notify: Notify) -> None:
-    """Refuses a task file that a run works on; with `force` only warns.
+    """Refuses a task file that a run works on, or agents of a run that has crashed; with `force` only warns.
 
     Raises:
         TaskFileInUseError: a run works on it.
     """
-    for run_id in runs_working_on(project.runs_db, file):
-        in_use = TaskFileInUseError(run_id, file)
+    for run_id, crashed in runs_working_on(project.runs_db, file).items():
+        in_use = TaskFileInUseError(run_id, file, crashed=crashed)
         if not force:
             raise in_use
         notify(Notice(message=str(in_use), warning=True))
