@@ -50,7 +50,7 @@ def test_a_run_recovers_as_configured_and_tells_how(aur: Aur, shop: Path, works:
     assert [row["state"] for row in report["tasks"]] == ["succeeded", "succeeded", "succeeded", "failed"]
     assert rows["flaky"]["retry_count"] == 1
     assert report["tasks"][2]["original_agent"] == "broken"
-    assert "provider somebody refuses" in rows["alone"]["error"]
+    assert "provider somebody denies access" in rows["alone"]["error"]
     shown = aur("runs", "show", report["run_id"], "--recovery").stdout.splitlines()
     assert shown[0] == "1 succeeded at once, 2 recovered, 1 failed"
     assert any("retry_pending" in line and "@flaky" in line for line in shown)

@@ -302,7 +302,7 @@ def test_a_file_can_be_started_again_once_who_ran_it_was_killed(start_aur: Start
     write_tasks(works, "1 Wait\n  - Agent: gated")
     process = start_aur("spawn", "tasks.md")
     wait_for(lambda: "1  Wait  @gated" in aur("status").stdout)
-    wait_for(lambda: any(works.parent.glob(".aurora/**/*-1-1/agent")))
+    wait_for(lambda: '"since": 1' in aur("status", "--json").stdout)  # the journal knows that it has started
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     refused = aur("spawn", "tasks.md")  # its agent still works

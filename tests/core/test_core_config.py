@@ -102,7 +102,7 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
         ("spawner:\n  max_concurrent: '3'\n", 2, "spawner.max_concurrent", "integer"),
         ("tool: 3\n", 1, "tool", "string"),
         ("backends:\n  a: {kind: '', command: [x]}\n", 2, "backends.a.kind", "at least 1"),
-        ("backends:\n  a: {kind: magic, prompt: file}\n", 2, "backends.a.prompt", "is no setting of kind magic"),
+        ("backends:\n  a: {kind: magic, prompt: file}\n", 2, "backends.a.prompt", "is not a setting of kind magic"),
         ("backends:\n  a: {kind: command, command: []}\n", 2, "backends.a.command", "at least 1"),
         ("backends:\n  a: {kind: command}\n", 2, "backends.a.command", "required"),
         ("backends:\n  a: {kind: claude, prompt: file}\n", 2, "backends.a.prompt", "is not a setting of kind claude"),

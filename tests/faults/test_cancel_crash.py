@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,11 @@ from aurora_spawner.journal.views import load_attempts, load_tasks
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run
 
-AGENT = "echo begun >> begun.$AURORA_TASK_ID; while [ ! -e open ]; do sleep 0.02; done; echo done"
+AGENT = """
+echo begun >> "begun.$AURORA_TASK_ID"
+while [ ! -e open ] && [ ! -e "open.$AURORA_TASK_ID" ]; do sleep 0.02; done
+echo done
+"""
 BACKENDS = {"sh": CommandBackend("sh", ("sh", "-c", AGENT))}
 STRIDE = int(os.environ.get("AURORA_FAULT_STRIDE", "2"))
 WRITES = 10
@@ -90,9 +94,14 @@ class Steered:
             answered.append(name)
         return answered
 
-    def finish(self) -> dict[str, str]:
+    def open_all_but(self, closed: Sequence[str]) -> None:
+        """Let agents go on, but those that would finish before their cancellation reaches them."""
+        for name in {str(task.id) for task in TASKS} - set(closed):
+            (self.folder / f"open.{name}").touch()
+
+    def finish(self, *, closed: Sequence[str] = ()) -> dict[str, str]:
         """Let the agents go on, resume, and tell how each task ended."""
-        (self.folder / "open").touch()
+        self.open_all_but(closed)
         with self.coordinate() as coordinator:
             assert coordinator.wait(timeout=50) == 0
         assert processes_of_run(self.run_id) == []
@@ -111,9 +120,9 @@ def test_killed_at_a_write_around_a_cancel(tmp_path: Path, moment: str, write: i
     with run.coordinate(f"{moment}:{write}") as coordinator:
         run.wait(coordinator, lambda: run.begun("runs", "goes on"))
         answered = run.cancel("waits", "runs") if coordinator.poll() is None else []
-        (run.folder / "open").touch()
+        run.open_all_but(answered)
         assert coordinator.wait(timeout=50) in (-signal.SIGKILL, 0)
-    states = run.finish()
+    states = run.finish(closed=answered)
     assert {name: states[name] for name in answered} == dict.fromkeys(answered, "cancelled")
     if answered == ["waits", "runs"]:
         assert states == CANCELLED

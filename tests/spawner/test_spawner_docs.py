@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from aurora_spawner.tasks.result import TASK_TRANSITIONS
+from aurora_spawner.tasks.result import TASK_TRANSITIONS, TaskState
 
 PAGE = Path(__file__).parents[2] / "docs" / "spawner.md"
 
 
 def test_the_table_of_task_states_is_the_codes_own() -> None:
     rows = re.findall(r"^\| (\w+) \| (\w+) \| (\w+) \|$", PAGE.read_text(), re.MULTILINE)
-    drawn = {(before, step, after) for before, after, step in rows}
+    drawn = {(before, step, after) for before, after, step in rows if before in set(TaskState)}
     assert drawn == {(str(before), str(step), str(after)) for (before, step), after in TASK_TRANSITIONS.items()}
 
 

@@ -263,6 +263,20 @@ def test_git_is_asked_again_while_another_process_holds_a_lock(repository: Repos
     assert repository("rev-parse", "other") == repository("rev-parse", "HEAD")
 
 
+def test_a_lock_that_a_killed_git_left_on_a_ref_of_ours_is_removed(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aurora_spawner.workspaces.git.LOCK_WAIT_S", 0.3)
+    for ref in ("refs/aurora/bases/run-1/a", "refs/heads/users"):
+        lock = repository.path / ".git" / f"{ref}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    repository.git.run("update-ref", "refs/aurora/bases/run-1/a", "HEAD")
+    assert repository("rev-parse", "refs/aurora/bases/run-1/a") == repository("rev-parse", "HEAD")
+    with pytest.raises(GitError, match=r"users\.lock"):
+        repository.git.run("update-ref", "refs/heads/users", "HEAD")
+
+
 @pytest.mark.parametrize("names", [("a b", "a-b"), ("A", "a"), ("ü" * 80, "ü" * 81), ("..", "...")])
 def test_different_tasks_have_different_slugs(names: tuple[str, str]) -> None:
     one, other = map(slug, names)

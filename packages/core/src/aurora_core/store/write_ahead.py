@@ -1,4 +1,4 @@
-"""Give a database its write-ahead log, however many processes do so at once."""
+"""SQLite's write-ahead log, switched on safely by several processes at once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _PAUSE_S: Final = 0.01
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, *, wait_s: float) -> None:
-    """Switches a database to a write-ahead log; the file remembers that.
+    """Switches a database to a write-ahead log; the file keeps that setting.
 
-    SQLite lets a switch fail at once when another connection switches, whatever its timeout says, since each would
-    wait for the other's lock. One of them wins, and the others find the log there when they ask again.
+    If two connections switch at once, SQLite fails one of them whatever its timeout, since each would wait for the
+    other's lock. One connection succeeds, and the other finds the log when it tries again.
 
     Args:
-        wait_s: Seconds to ask again for.
+        wait_s: Seconds to try again for.
 
     Raises:
         sqlite3.Error: The file cannot be changed, or stayed locked.

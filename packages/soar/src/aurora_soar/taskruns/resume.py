@@ -177,6 +177,6 @@ def runs_working_on(journal: Path, file: Path) -> dict[str, bool]:
             continue
         if summary.held:
             working[summary.run.run_id] = False
-        elif any(not task.ended for task in run_status(journal, summary.run.run_id).running):
+        elif any(task.since and not task.ended for task in run_status(journal, summary.run.run_id).running):
             working[summary.run.run_id] = True
     return working

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
 TIMEOUT_S: Final = 300.0
 LOCK_WAIT_S: Final = 10.0
 """Time for another git process to release a lock file."""
 _LOCK_PAUSE_S: Final = 0.05
+_OURS: Final = ("/refs/aurora/", "/refs/heads/aurora/")
+"""Refs that no other program writes: a lock on one that outlasts the wait was left by a git that was killed."""
 _LOCKED: Final = ("unable to create", "cannot lock ref", "could not lock config file", "failed to lock")
 # Where git is and what the user configured; all other GIT_ variables belong to whoever started us, such as a hook.
 _KEPT: Final = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH"})
@@ -70,7 +74,8 @@ class Git:
             status, stdout, stderr = self._start(arguments, stdin, environment or {})
             if status in accepted:
                 return Output(status, stdout)
-            if not _is_locked(stderr) or time.monotonic() > until:
+            late = time.monotonic() > until
+            if not _is_locked(stderr) or (late and not _remove_stale_lock(stderr)):
                 raise GitError(self.folder, arguments, _reason(stderr, stdout, status))
             time.sleep(_LOCK_PAUSE_S)
 
@@ -140,6 +145,19 @@ class Output:
 def _is_locked(stderr: bytes) -> bool:
     said = os.fsdecode(stderr).lower()
     return any(sign in said for sign in _LOCKED) and "file exists" in said
+
+
+def _remove_stale_lock(stderr: bytes) -> bool:
+    """Removes the lock of a ref of ours that a killed git has left; returns False for any other lock."""
+    named = re.search(r"'([^']+\.lock)'", os.fsdecode(stderr))
+    if named is None or not any(place in named[1] for place in _OURS):
+        return False
+    lock = Path(named[1])
+    with suppress(FileNotFoundError):
+        if time.time() - lock.stat().st_mtime < LOCK_WAIT_S:
+            return True  # another git has it now; ask again
+        lock.unlink()
+    return True
 
 
 def _reason(stderr: bytes, stdout: bytes, status: int) -> str:
