@@ -106,10 +106,14 @@ class Workspaces:
                 self._drop_half_made(worktree)
                 known = None
             if known is not None:
-                return self._found(worktree, known)
-            if worktree.path.exists():
-                self._drop_empty(worktree)
-            self._add(worktree)
+                self._check_ours(worktree, known)
+            else:
+                if worktree.path.exists():
+                    self._drop_empty(worktree)
+                self._add(worktree)
+            if known is None or known.locked is None:
+                reason = f"aurora: work of task {worktree.task_id} in run {worktree.run_id}"
+                self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
         return worktree
 
     def unsaved(self, worktree: Worktree) -> Unsaved:
@@ -173,22 +177,17 @@ class Workspaces:
         if there and there != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
         self.git.run("update-ref", _base_ref(worktree), worktree.base)
-        reason = f"aurora: work of task {worktree.task_id} in run {worktree.run_id}"
-        how = (
-            (str(worktree.path), worktree.branch)
-            if there
-            else ("-b", worktree.branch, str(worktree.path), worktree.base)
-        )
-        self.git.run("worktree", "add", "--quiet", "--lock", "--reason", reason, *how)
+        new = ("-b", worktree.branch, str(worktree.path), worktree.base)
+        # While it works, git locks the worktree as "initializing"; our lock would hide that from the next process.
+        self.git.run("worktree", "add", "--quiet", *((str(worktree.path), worktree.branch) if there else new))
 
-    def _found(self, worktree: Worktree, known: _Registered) -> Worktree:
+    def _check_ours(self, worktree: Worktree, known: _Registered) -> None:
         if known.branch != worktree.branch:
             raise WorkspaceError(worktree.path, f"is a worktree of {known.branch or 'no branch'}; remove it first")
         if not worktree.path.is_dir():
             raise WorkspaceError(
                 worktree.path, "was removed while git still lists it; `git worktree prune` forgets it"
             )
-        return worktree
 
     def _drop_half_made(self, worktree: Worktree) -> None:
         self._unregister(worktree)
