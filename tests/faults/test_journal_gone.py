@@ -118,6 +118,36 @@ def test_a_journal_that_was_replaced_is_written_beside_what_took_its_place(tmp_p
     assert (tmp_path / ".aurora" / "runs.db").read_bytes() == before, "the file of somebody else is left alone"
 
 
+def test_a_copy_that_is_written_over_before_it_is_opened_is_put_there_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by `cp older.db runs.db`, which writes into the file that it finds."""
+    first, _report = run(tmp_path, "true")
+    with closing(sqlite3.connect(first.journal)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    older = tmp_path / "older.db"
+    shutil.copy(first.journal, older)
+    last, _report = run(tmp_path, "true")
+    opened = Journal._open
+    written_over: list[Path] = []
+
+    def late(self: Journal, path: Path) -> None:
+        if len(written_over) < 2:
+            written_over.append(path)
+            path.write_bytes(older.read_bytes())
+        opened(self, path)
+
+    with Journal(first.journal) as store, store.hold(last.run_id, holder=own_identity()) as lease:
+        for path in first.journal.parent.glob("runs.db*"):
+            path.unlink()
+        monkeypatch.setattr(Journal, "_open", late)
+        store.append([entry_of(RunEnded(state="succeeded", notices=[]), run_id=last.run_id)], lease=lease)
+        assert len(written_over) == 2
+        assert {row.run_id for row in list_runs(store)} == {first.run_id, last.run_id}
+    with Journal(first.journal) as store:
+        assert verify(store).ok
+
+
 def test_an_older_copy_in_its_place_costs_no_run_its_events(tmp_path: Path) -> None:
     first, _report = run(tmp_path, "true")
     with closing(sqlite3.connect(first.journal)) as connection:

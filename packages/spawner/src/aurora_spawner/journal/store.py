@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 CACHE_KIB = 4 << 10
 """The most memory for pages."""
+WRITE_BACK_TRIES = 5
+WRITE_BACK_PAUSE_S = 0.1
 BUSY_WAIT_S = 30.0
 """The longest wait of a write for another writer."""
 
@@ -143,20 +145,42 @@ class Journal:
                 self._files = _identities(self.path)
             return
         with translated(self.path):
-            make_private_folder(self.path.parent)
-            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.draft")
-            draft.unlink(missing_ok=True)
-            make_private_file(draft)
-            self.connection.execute("VACUUM INTO ?", (str(draft),))
-            older = FileIdentity.of(self.path) in (None, self._files[0]) or self._has_all_of(self.path)
-            target = _put(draft, self.path, run_id, over=older)
             own = self._facts_of(run_id)
-            self.connection.close()
-            self._open(target)
+            target = self._write_back(run_id, lease)
         self._written = 0
         self._repeat(run_id, lease, own, problem)
         said = f"the journal {problem}; it was written back to {target}"
         self.trouble = (*(each for each in self.trouble if each != said), said)
+
+    def _write_back(self, run_id: str, lease: str) -> Path:
+        """Puts a copy of the open journal in place and opens it; returns its path.
+
+        What removes the file may still be writing over its place, so the open journal is closed only once the copy
+        has been seen to hold the run.
+        """
+        whole, path, files = self.connection, self.path, self._files
+        for tries_left in reversed(range(WRITE_BACK_TRIES)):
+            make_private_folder(path.parent)
+            draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+            draft.unlink(missing_ok=True)
+            make_private_file(draft)
+            whole.execute("VACUUM INTO ?", (str(draft),))
+            older = FileIdentity.of(path) in (None, files[0]) or self._has_all_of(path)
+            target = _put(draft, path, run_id, over=older)
+            try:
+                self._open(target)
+                self._check_lease(run_id, lease)
+            except (JournalError, RunHeldError, sqlite3.Error):
+                if self.connection is not whole:
+                    self.connection.close()
+                self.connection, self.path, self._files = whole, path, files
+                if not tries_left:
+                    raise
+                time.sleep(WRITE_BACK_PAUSE_S)
+            else:
+                break
+        whole.close()
+        return target
 
     def _has_all_of(self, path: Path) -> bool:
         """Returns True if a file is an older state of this journal."""
