@@ -124,6 +124,15 @@ def test_an_open_task_that_is_gone_is_left_out(tmp_path: Path) -> None:
     report, ran = resume(tmp_path, run.run_id, tasks=[TASKS[0], TASKS[3]])
     assert ran == ["1", "4"]
     assert list(report.results) == ["1", "4"]
+    with Journal(run.journal) as journal:
+        states = {row.task_id: row.state for row in load_tasks(journal, run.run_id)}
+        assert verify(journal).ok
+    assert (states["2"], states["3"]) == (TaskState.SKIPPED, TaskState.SKIPPED), "nothing of a finished run is open"
+    report, ran = resume(tmp_path, run.run_id, tasks=[TASKS[0], TASKS[3]])
+    assert (report.ok, ran) == (True, [])
+    report, ran = resume(tmp_path, run.run_id, tasks=TASKS)
+    assert ran == ["2", "3"], "they are wanted again"
+    assert report.ok
 
 
 def test_tasks_that_do_not_fit_together_are_refused_at_once(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded
+from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
+from aurora_spawner.runs.task_result import without_attempt
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
 from aurora_spawner.tasks.task import task_to_json
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 CUT_OFF = ("interrupted", "cancelled")
 """The reasons for opening tasks again that continue where they were."""
 ASKED_ANEW = "its provider is asked anew"
+DROPPED = "dropped"
+"""Termination reason of an unfinished task that a resume no longer wants."""
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
 """The most tasks in one event, so that events stay small in runs of very many tasks."""
@@ -116,6 +119,11 @@ def find_resume_state(
         (task_id, TaskReopened(why=why, task=stored_task(wanted[task_id]))) for task_id, why in reopened.items()
     ]
     changes += [(None, fact) for fact in tasks_added(new, first_position=first_position)]
+    changes += [
+        (row.task_id, TaskSettled(result=_dropped(row.task).to_json()))
+        for row in rows
+        if row.task_id not in wanted and not row.state.settled
+    ]
     cancelled = {row.task_id for row in rows if row.cancel_asked and not row.state.settled} & (wanted.keys() - edited)
     if revision.retry_failed:
         changes += [(task_id, CancelWithdrawn()) for task_id in sorted(cancelled)]
@@ -149,7 +157,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
     edited = False
     for task_id, row in by_id.items():
         if task_id not in revised:
-            if row.state.settled or row.added_by is not None:
+            if (row.state.settled and not _is_dropped(row)) or row.added_by is not None:
                 wanted[task_id] = row.task
                 reordered[task_id] = ()
             continue
@@ -165,6 +173,15 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
         met = () if edited else tuple(filter(wanted.__contains__, _succeeded(by_id[task_id].task.order_only, by_id)))
         wanted[task_id] = _in_order(wanted[task_id], (*order, *met))
     return wanted | {task_id: task.with_id(task_id) for task_id, task in revised.items()}
+
+
+def _dropped(task: SpawnTask) -> SpawnResult:
+    error = "it is no longer among the open tasks of the run"
+    return without_attempt(task, TaskState.SKIPPED, error, agent=task.agent or "", reason=DROPPED)
+
+
+def _is_dropped(row: TaskRow) -> bool:
+    return row.result is not None and row.result.termination_reason == DROPPED
 
 
 def _in_order(task: SpawnTask, order: tuple[str, ...]) -> SpawnTask:
@@ -215,6 +232,8 @@ def _reopened(
             reopened[task_id] = "interrupted"
         elif row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:
             reopened[task_id] = ASKED_ANEW
+        elif _is_dropped(row):
+            reopened[task_id] = "wanted again"
         elif retry_failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
             reopened[task_id] = "retry_failed"
     for task_id in _downstream(list(reopened), graph):
