@@ -115,7 +115,8 @@ def seen_by(backend: Backend, tmp_path: Path, task: SpawnTask | None = None, **m
         default_timeout_s=None,
         environ={**EVERYTHING, **more},
     )
-    order = orders.order(task or SpawnTask("x"), number=1, position=0, backend=backend, before=())
+    task = task or SpawnTask("x")
+    order = orders.order(task, number=1, position=0, backend=backend, before=(), deadline_s=None, open_tasks=1)
     return dict(order.environment)
 
 

@@ -1,7 +1,7 @@
 """A coordinator whose tasks go through every state of recovery; run as a program, and killed where it is told to.
 
     python recovering_coordinator.py FOLDER
-    AURORA_FAULT=before:7   SIGKILL to itself just before its 7th write to the journal; `after:7` just after it
+    AURORA_FAULT=before:7   SIGKILL to itself just before the write of its 7th fact; `after:7` just after it
 
 It begins a run in FOLDER, or resumes the one that is there.
 """

@@ -44,7 +44,7 @@ def make(
     policy: RecoveryPolicy | None = None,
     *,
     clock: Clock | None = None,
-    standing: RestoredRecovery = NOTHING,
+    restored: RestoredRecovery = NOTHING,
     fallbacks: Mapping[str, tuple[str, ...]] | None = None,
     state_dir: Path | None = None,
     run_id: str = "run",
@@ -57,7 +57,7 @@ def make(
         chance=lambda: 0.0,
     )
     return RunRecovery(
-        settings, run_id=run_id, backends=BACKENDS, agent_of=lambda task: task.agent or "a", standing=standing
+        settings, run_id=run_id, backends=BACKENDS, agent_of=lambda task: task.agent or "a", restored=restored
     )
 
 
@@ -247,14 +247,14 @@ def test_a_resume_goes_on_where_the_other_left_off() -> None:
         task_id: tuple(before.machine._tasks[task_id].transitions)  # what a journal would hold
         for task_id in ("1", "2")
     }
-    standing = RestoredRecovery(
+    restored = RestoredRecovery(
         changes=changes, due={"1": 1_001.0}, breakers=tuple(before.machine.breakers.values()), histories={}
     )
-    heir = make(standing=standing)
+    heir = make(restored=restored)
     assert heir.resume([one, two], attempted={"2"}) == {"1": 1.0}
     assert (state_of(heir, one), state_of(heir, two)) == (S.RETRY_PENDING, S.EXECUTING)
     assert heir.machine.breakers == before.machine.breakers
-    alone = make(standing=standing)
+    alone = make(restored=restored)
     alone.resume([one, two], attempted=set())
     assert state_of(alone, two) is S.INITIAL
     assert heir._metrics.failures["a"] == 1
@@ -279,9 +279,9 @@ def test_a_resumed_run_takes_back_its_own_probe_and_no_other(tmp_path: Path) -> 
 
 def test_limits_follow_policy_history_and_what_is_asked_for() -> None:
     histories = {"a": AgentHistory(agent="a", durations_s=(10.0,) * 10)}
-    standing = RestoredRecovery(changes={}, due={}, breakers=(), histories=histories)
+    restored = RestoredRecovery(changes={}, due={}, breakers=(), histories=histories)
     policy = RecoveryPolicy.from_dict({"timeout": {"mode": "adaptive", "margin": 3}})
-    recovery = make(policy, standing=standing)
+    recovery = make(policy, restored=restored)
     assert recovery.limits(task(), explicit_s=None, default_s=5.0).hard_s == pytest.approx(30)
     assert recovery.limits(task(), explicit_s=7.0, default_s=5.0).hard_s == 7
     assert recovery.limits(task(agent="b"), explicit_s=None, default_s=5.0).first_check_s == 120

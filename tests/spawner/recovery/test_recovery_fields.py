@@ -210,7 +210,7 @@ def recovery_of(policy: RecoveryPolicy) -> RunRecovery:
         RecoverySettings(policy=policy, state_dir=None, clock=lambda: 1_000.0, chance=lambda: 0.0),
         backends={name: SimulatedBackend(name) for name in ("agent", "model")},
         agent_of=lambda _task: "agent",
-        standing=RestoredRecovery(changes={}, due={}, breakers=(), histories={}),
+        restored=RestoredRecovery(changes={}, due={}, breakers=(), histories={}),
     )
 
 

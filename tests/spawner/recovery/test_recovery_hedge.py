@@ -1,11 +1,13 @@
 """Hedging: a second attempt beside one that takes unusually long."""
 
+import asyncio
 import os
 import sqlite3
 import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,11 +22,13 @@ from aurora_spawner import (
     RunReport,
     SpawnTask,
 )
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
+from aurora_spawner.backends.base import Reply
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskHedged
-from aurora_spawner.testing import processes_of_run
+from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, processes_of_run
 
 BACKENDS = {
     "sh": CommandBackend("sh", ("sh",)),
@@ -114,6 +118,68 @@ def test_only_critical_tasks_are_hedged_and_only_within_the_limits(known: Path) 
 def test_without_a_history_nothing_is_hedged(tmp_path: Path) -> None:
     _report, kinds = run(tmp_path, [SpawnTask("sleep 1; echo x")])
     assert TaskHedged not in kinds
+
+
+@dataclass(frozen=True, slots=True)
+class CountingBackend(SimulatedBackend):
+    """Counts how often an output is read."""
+
+    reads: list[str] = field(default_factory=list)
+
+    def read(self, stdout: str, stderr: str) -> Reply:
+        self.reads.append(stdout)
+        return SimulatedBackend.read(self, stdout, stderr)
+
+
+class OneHangs(SimulatedExecutor):
+    """Attempts of the agent `sh` end when they are cancelled; all others at once."""
+
+    def __init__(self, broken: str = "") -> None:
+        super().__init__()
+        self.broken = broken
+        """The agent whose end cannot be collected the first time."""
+        self.agents: dict[str, str] = {}
+        self.cancelled: list[str] = []
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        running = await super().start(order)
+        self.agents[order.token] = order.agent
+        if order.agent == "sh":
+            self._ends[order.token] = asyncio.get_running_loop().create_future()
+        return running
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        if self.agents[attempt.token] == self.broken and not self.cancelled:
+            raise OSError("the disk is full")
+        return await super().collect(attempt)
+
+    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
+        self.cancelled.append(self.agents[attempt.token])
+        super().cancel(attempt, at_once=at_once)
+
+
+def hedged(folder: Path, executor: OneHangs) -> tuple[Run, CountingBackend, CountingBackend]:
+    """Returns a run of one task that will be hedged, and its two agents."""
+    first, second = CountingBackend("sh"), CountingBackend("quick")
+    settled = RunOptions(
+        default_agent="sh", cwd=folder, spool=folder / "runs", recovery=settings("quick"), executor=executor
+    )
+    made = Run.create(folder / "runs.db", [SpawnTask("go")], {"sh": first, "quick": second}, settled)
+    return made, first, second
+
+
+def test_an_output_is_read_once_though_a_hedge_is_judged_by_it(known: Path) -> None:
+    made, first, second = hedged(known, OneHangs())
+    assert made.execute_sync().results["1"].agent == "quick"
+    assert (first.reads, second.reads) == ([], ["go"])
+
+
+def test_a_broken_run_ends_both_attempts_of_a_hedge(known: Path) -> None:
+    executor = OneHangs(broken="quick")
+    made, _first, _second = hedged(known, executor)
+    with pytest.raises(OSError, match="the disk is full"):
+        made.execute_sync()
+    assert set(executor.cancelled) == {"sh", "quick"}
 
 
 PROGRAM = """

@@ -23,6 +23,8 @@ from aurora_spawner import (
     SpawnTask,
     TaskState,
 )
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
@@ -41,6 +43,7 @@ from aurora_spawner.tasks.run_events import (
     TaskStalled,
     TaskStarted,
 )
+from aurora_spawner.testing import SimulatedExecutor, echo
 
 QUICK = RecoveryPolicy(base_delay=0.01, max_delay=0.02)
 SH = CommandBackend("sh", ("sh",))
@@ -80,9 +83,8 @@ def make(folder: Path, tasks: list[SpawnTask], recovery: RecoverySettings | Reco
         RunOptions(
             cwd=folder,
             spool=folder / "runs",
-            executor=LocalExecutor(grace_s=0.3),
             recovery=replace(settings, state_dir=settings.state_dir and folder / "state"),
-            **{"default_agent": "sh", **options},
+            **{"default_agent": "sh", "executor": LocalExecutor(grace_s=0.3), **options},
         ),
     )
 
@@ -343,6 +345,28 @@ def test_a_failed_recovery_is_reported(tmp_path: Path) -> None:
     )
     run(tmp_path, [SpawnTask("exit 3")], policy)
     assert told == [("sh", "it exited with code 3")]
+
+
+def test_a_callback_is_called_when_its_reason_is_durable(tmp_path: Path) -> None:
+    """Among many tasks at once, each of which lets others start when it fails."""
+    query = (
+        "SELECT count(*) FROM events WHERE kind = 'recovery_transition' AND task_id = ?"
+        " AND json_extract(payload, '$.change.to_state') = ?"
+    )
+    durable: list[int] = []
+
+    def on_state_change(task_id: str, _agent: str, _before: object, after: object) -> None:
+        if str(after) in ("retry_pending", "succeeded"):
+            with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+                durable.extend(connection.execute(query, (task_id, str(after))).fetchone())
+
+    def fails_once(order: AttemptOrder) -> AttemptEnd:
+        return echo(order) if order.number > 1 else AttemptEnd(reason=EndReason.EXITED, exit_code=3)
+
+    settings = RecoverySettings(policy=replace(QUICK, base_delay=0.0), on_state_change=on_state_change)
+    tasks = [SpawnTask(f"task {number}") for number in range(12)]
+    run(tmp_path, tasks, settings, executor=SimulatedExecutor(agent=fails_once), max_concurrent=3)
+    assert durable == [1] * 24
 
 
 def test_every_change_is_reported_as_it_happens(tmp_path: Path) -> None:

@@ -74,12 +74,11 @@ class SimulatedExecutor:
         return RunningAttempt(token=order.token, folder=order.folder, supervisor=self._self)
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Waits for its end."""
+        """Waits for its end; one who gives up waiting may ask again."""
         end = self._ends[attempt.token]
-        try:
-            return end if isinstance(end, AttemptEnd) else await end
-        finally:
-            del self._ends[attempt.token]
+        done = end if isinstance(end, AttemptEnd) else await asyncio.shield(end)
+        del self._ends[attempt.token]
+        return done
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:  # noqa: ARG002 -- the port's signature
         """Ends the attempt now."""

@@ -20,7 +20,7 @@ _KNOWN: Final = tuple(each.name for each in fields(AttemptEnd))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadEnd(AttemptEnd):
-    """The end of an attempt whose output has been read."""
+    """The end of an attempt whose output an executor has read, so that nobody reads it again."""
 
     reply: Reply
     reader: str
@@ -28,15 +28,18 @@ class ReadEnd(AttemptEnd):
 
 
 def read_end(end: AttemptEnd, backend: Backend) -> ReadEnd:
-    """Returns the end with its reply; an end that this backend has read before is returned as it is."""
-    if isinstance(end, ReadEnd) and end.reader == backend.name:
-        return end
+    """Returns the end with its reply."""
     known = {name: getattr(end, name) for name in _KNOWN}
     return ReadEnd(**known, reply=reply_of(end, backend), reader=backend.name)
 
 
 def reply_of(end: AttemptEnd, backend: Backend) -> Reply:
-    """Returns the reply of an ended attempt; reads a long stream from its spool, whose text here lacks the middle."""
+    """Returns the reply of an ended attempt; reads a long stream from its spool, whose text here lacks the middle.
+
+    An end that this backend has read before has its reply already.
+    """
+    if isinstance(end, ReadEnd) and end.reader == backend.name:
+        return end.reply
     spooled = end.stdout_path
     speaking = with_events(backend)
     if speaking is None or speaking.dialect is None or spooled is None:

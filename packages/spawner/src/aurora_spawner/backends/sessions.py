@@ -130,7 +130,7 @@ def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:
     No CLI reports a lost session reliably, but an attempt that exits by itself before any work indicates one.
     """
     refused = reply.reported is not None and reply.reported.status is not None
-    if reply.worked or refused or end.reason is not EndReason.EXITED or (end.exit_code or 0) <= 0:
+    if reply.worked or refused or end.reason != EndReason.EXITED or (end.exit_code or 0) <= 0:
         return reply.reported
     said = reply.reported.message if reply.reported else ""
     return ReportedFailure(code=SESSION_LOST, message=said or "the session cannot be resumed")

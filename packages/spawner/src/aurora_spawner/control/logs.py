@@ -135,7 +135,7 @@ class LogCursor:
 
 def last_begun(attempts: Sequence[AttemptRow]) -> AttemptRow | None:
     """Returns the last attempt that was not voided; None if there is none."""
-    return next((each for each in reversed(attempts) if each.reason is not EndReason.VOIDED), None)
+    return next((each for each in reversed(attempts) if each.reason != EndReason.VOIDED), None)
 
 
 def _renderer(attempt: AttemptRow) -> Transcript | None:

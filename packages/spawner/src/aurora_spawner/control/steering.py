@@ -158,7 +158,7 @@ async def _cancel_task_of_abandoned(
                 facts.clear()
             else:
                 facts.append(TaskCancelled(by="another process"))
-            ended = RunEnded(state=RunState.INTERRUPTED, notices=_left_running(ends))
+            ended = RunEnded(state=RunState.INTERRUPTED.value, notices=_left_running(ends))
             entries = [entry_of(fact, run_id=run_id, task_id=task_id) for fact in facts]
             store.append([*entries, entry_of(ended, run_id=run_id)], lease=lease)
     if finished:
@@ -193,7 +193,7 @@ async def end_abandoned(
                 facts.append((attempt.task_id, ended_fact(attempt.number, end)))
                 reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
                 facts.append((attempt.task_id, reopened))
-        facts.append((None, RunEnded(state=state, notices=_left_running(ends))))
+        facts.append((None, RunEnded(state=state.value, notices=_left_running(ends))))
         store.append([entry_of(fact, run_id=run_id, task_id=task_id) for task_id, fact in facts], lease=lease)
     return [pid for _attempt, end in ends for pid in end.survivors]
 

@@ -1,6 +1,6 @@
 """Attempts within a budget: money is reserved before one starts, watched while it runs, settled at its end.
 
-It stands before another executor. Attempts of agents that cost nothing pass through.
+It wraps another executor. Attempts of agents that cost nothing pass through.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class BudgetedExecutor:
     look_every_s: float = LOOK_EVERY_S
     _reserved: dict[str, _Reservation] = field(default_factory=dict)
     """By token; an executor knows attempts, not tasks."""
-    _told: set[str] = field(default_factory=set)
+    _notified: set[str] = field(default_factory=set)
     _change: asyncio.Event = field(default_factory=asyncio.Event)
     """Set and replaced whenever money is given back."""
     _broken: bool = False
@@ -90,7 +90,7 @@ class BudgetedExecutor:
         """
         if order.agent not in self.free:
             self._check_price(order)
-            order = self._told_its_allowance(order, await self._reserve(order))
+            order = self._with_allowance(order, await self._reserve(order))
         try:
             return await self.inner.start(order)
         except BaseException:
@@ -109,11 +109,11 @@ class BudgetedExecutor:
         return await self._settled(attempt.token, attempt.folder, end)
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """As the executor behind does."""
+        """Passes it on."""
         self.inner.cancel(attempt, at_once=at_once)
 
     def close(self) -> None:
-        """As the executor behind does."""
+        """Closes the inner executor."""
         self.inner.close()
 
     async def adopt(
@@ -143,19 +143,19 @@ class BudgetedExecutor:
         Raises:
             AttemptRefusedError: It may not run without a price.
         """
-        self._tell_if_assumed(order.agent, order.model)
+        self._notify_if_assumed(order.agent, order.model)
         why = self._costing().unpriced_reason(order.agent, order.model)
         if why is None:
             return
         if self.refuse_unpriced:
             raise AttemptRefusedError(EndReason.OVER_BUDGET, why)
-        self._tell_once(f"{why}; its reservation counts as its cost")
+        self._notify_once(f"{why}; its reservation counts as its cost")
 
-    def _told_its_allowance(self, order: AttemptOrder, allowance_usd: float | None) -> AttemptOrder:
-        """The order for an agent that can be told what it may spend, and then ends by itself.
+    def _with_allowance(self, order: AttemptOrder, allowance_usd: float | None) -> AttemptOrder:
+        """Returns the order, with a limit for an agent that accepts one and then ends by itself.
 
-        Of two limits the last one counts to it, so that a tighter one of the user's own is left alone. It counts what
-        its process spends, whatever the session has cost before.
+        An agent obeys the last of two limits, so a lower one of the user's own stays as it is. The limit is for what
+        the process spends, not for what the session has cost before.
         """
         flag = _cost_flag(self.backends.get(order.agent))
         own_usd = _own_limit(order.command, flag)
@@ -179,16 +179,16 @@ class BudgetedExecutor:
                 continues_session=order.resumes is not None,
             )
             for notice in answer.notices:
-                self._tell_once(notice)
+                self._notify_once(notice)
             if answer.granted:
                 self._reserved[order.token] = _Reservation(agent=order.agent, model=order.model)
                 return answer.allowance_usd
             if change is self._change:
                 if not self._reserved:
                     raise AttemptRefusedError(EndReason.OVER_BUDGET, answer.reason)
-                self._tell_once(
-                    f"task {order.task_id} waits until another gives money back: {answer.reason}; others that wait "
-                    "are not told",
+                self._notify_once(
+                    f"task {order.task_id} waits until another gives money back: {answer.reason}; further waiting "
+                    "tasks are not reported",
                     about="waits",
                 )
                 await change.wait()
@@ -201,11 +201,11 @@ class BudgetedExecutor:
             self._broken = True
             raise
 
-    def _tell_once(self, message: str, *, about: str | None = None) -> None:
-        """Tells what was not told yet; two messages that differ in amounts only tell the same."""
+    def _notify_once(self, message: str, *, about: str | None = None) -> None:
+        """Passes a message on, unless one like it was passed on before: amounts are not compared."""
         about = about or _AMOUNT.sub("", message)
-        if about not in self._told:
-            self._told.add(about)
+        if about not in self._notified:
+            self._notified.add(about)
             self.tell(message)
 
     # After an attempt.
@@ -220,7 +220,7 @@ class BudgetedExecutor:
         reserved = self._reserved.get(token)
         if reserved is None or self._broken:
             return end
-        if end.reason in ("voided", "exec_failed"):
+        if end.reason in (EndReason.VOIDED, EndReason.EXEC_FAILED):
             await self._give_back(token)
             return end
         backend = self.backends.get(reserved.agent)
@@ -229,13 +229,13 @@ class BudgetedExecutor:
             return end
         read = read_end(end, backend)
         await self._settle(token, reserved, read.reply, folder)
-        return _as_money_sees_it(read, backend, reserved.refused)
+        return _in_budget_terms(read, backend, reserved.refused)
 
     def _settled_before(self, folder: Path, end: AttemptEnd) -> AttemptEnd:
-        """The end, as money sees it, of an attempt that was settled when its coordinator had died."""
+        """Returns the end, in budget terms, of an attempt that was settled when its coordinator had died."""
         memo = read_session_record(folder)
-        backend = self.backends.get(memo.agent) if memo and end.reason is EndReason.EXITED else None
-        return _as_money_sees_it(read_end(end, backend), backend, None) if backend else end
+        backend = self.backends.get(memo.agent) if memo and end.reason == EndReason.EXITED else None
+        return _in_budget_terms(read_end(end, backend), backend, None) if backend else end
 
     async def _settle(self, token: str, reserved: _Reservation, reply: Reply | None, folder: Path) -> None:
         cost = self._cost(reserved, reply)
@@ -298,19 +298,19 @@ class BudgetedExecutor:
         cost = self._cost(reserved, reply)
         if cost is None:
             return known, self._without_price(reserved, model)
-        self._tell_if_assumed(reserved.agent, model)
+        self._notify_if_assumed(reserved.agent, model)
         if cost.usd <= known:
             return known, None
         answer = await self._ask(self.gate.observe, token, cost.usd, self._step_usd(reserved, model, meter, cost))
         for notice in answer.notices:
-            self._tell_once(notice)
+            self._notify_once(notice)
         return cost.usd, None if answer.granted else AttemptRefusedError(EndReason.SHARE_SPENT, answer.reason)
 
     def _without_price(self, reserved: _Reservation, model: str | None) -> AttemptRefusedError | None:
         why = self._costing().no_price_message(reserved.agent, model)
         if self.refuse_unpriced:
             return AttemptRefusedError(EndReason.OVER_BUDGET, why)
-        self._tell_once(f"{why}; its reservation counts as its cost")
+        self._notify_once(f"{why}; its reservation counts as its cost")
         return None
 
     def _step_usd(self, reserved: _Reservation, model: str | None, meter: UsageMeter, cost: Cost) -> float:
@@ -322,24 +322,24 @@ class BudgetedExecutor:
         told = 1.0 if cost.assumed else min(1.0, cost.usd / (sum(calls) or 1.0))
         return max(calls) * told
 
-    def _tell_if_assumed(self, agent: str, model: str | None) -> None:
-        """Says of a model without a price how it is watched."""
+    def _notify_if_assumed(self, agent: str, model: str | None) -> None:
+        """Reports how the spending of a model without a price is watched."""
         costing = self._costing()
         seller = self.prices.highest_price(model, costing.provider(agent))
         if model and seller and self.prices.price_of(model) is None:
-            self._tell_once(
+            self._notify_once(
                 f"{model} has no price: what it spends is watched at the dearest prices of {seller.provider} until "
                 "~/.config/aurora/prices.yaml has its own",
                 about=f"price of {model}",
             )
 
 
-def _as_money_sees_it(end: ReadEnd, backend: Backend, refused: AttemptRefusedError | None) -> ReadEnd:
+def _in_budget_terms(end: ReadEnd, backend: Backend, refused: AttemptRefusedError | None) -> ReadEnd:
     """Returns the end of an attempt, with money as its reason if that was it."""
     reply = end.reply
     if reply.reported and reply.reported.code == STOPPED_ITSELF:
         return _at_its_limit(end, backend)
-    if refused is None or end.reason is not EndReason.CANCELLED:
+    if refused is None or end.reason != EndReason.CANCELLED:
         return end
     if reply.finished and end.exit_code == 0:  # it was done before it could be ended
         return replace(end, reason=EndReason.EXITED)

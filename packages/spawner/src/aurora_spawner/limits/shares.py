@@ -56,7 +56,7 @@ def last_word(end: AttemptEnd, spent: AttemptEnd | None, *, stopping: bool) -> A
         spent: The end of the attempt before, at its share; it counts if no other share was granted.
         stopping: True if the task was interrupted or cancelled; it may then continue after a resume.
     """
-    if end.reason is EndReason.SHARE_SPENT:
+    if end.reason == EndReason.SHARE_SPENT:
         return replace(end, reason=EndReason.CANCELLED if stopping else EndReason.OVER_BUDGET)
     if spent is not None and end.reason in REFUSALS:
         return replace(spent, reason=end.reason, stderr=f"{spent.stderr}; {end.stderr}")

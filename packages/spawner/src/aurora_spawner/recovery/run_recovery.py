@@ -62,19 +62,19 @@ class RunRecovery:
         run_id: str = "",
         backends: Mapping[str, Backend],
         agent_of: Callable[[SpawnTask], str],
-        standing: RestoredRecovery,
+        restored: RestoredRecovery,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
         self._first_agent = agent_of
-        self._standing = standing
+        self._restored = restored
         self._clock = settings.clock
         self.outbox = Outbox()
         self.machine = RecoveryStateMachine(settings.policy, clock=settings.clock, on_transition=self._changed)
         self.machine.adhoc = settings.adhoc
-        for breaker in standing.breakers:
+        for breaker in restored.breakers:
             self.machine.restore_breaker(breaker)
-        self._rules = AgentRules(settings, backends=backends, histories=standing.histories)
+        self._rules = AgentRules(settings, backends=backends, histories=restored.histories)
         self.providers = ProviderPatience(
             settings, run_id=run_id, rules=self._rules, outbox=self.outbox, usable=self._usable
         )
@@ -349,7 +349,7 @@ class RunRecovery:
         self.providers.restart()
         waits = {}
         for task in tasks:
-            changes = self._standing.changes.get(str(task.id), ())
+            changes = self._restored.changes.get(str(task.id), ())
             if not changes and task.id not in attempted:
                 continue
             state = self._state(task).replay(changes)
@@ -360,7 +360,7 @@ class RunRecovery:
                 state.defer(error="its coordinator ended")
             elif task.id in attempted and not state.state.attempting:  # begun by a coordinator without recovery
                 _begin(state)
-            elif state.state is RecoveryState.RETRY_PENDING and (due := self._standing.due.get(str(task.id))):
+            elif state.state is RecoveryState.RETRY_PENDING and (due := self._restored.due.get(str(task.id))):
                 waits[str(task.id)] = max(0.0, due - self._clock())
         return waits
 

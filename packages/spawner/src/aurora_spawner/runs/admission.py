@@ -33,5 +33,5 @@ def admit(run: RunContext, task_id: str) -> bool:
         case GiveUp(error=error):
             result = run.without_attempt(task_id, TaskState.FAILED, error)
             run.work.start(settle_task(run, task_id, result))
-    run.callbacks.call()
+    run.callbacks.queue()
     return isinstance(decision, Start)

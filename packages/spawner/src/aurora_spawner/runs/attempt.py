@@ -10,6 +10,7 @@ from aurora_spawner.attempts.executor import AttemptEnd
 
 if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
+    from aurora_spawner.backends.base import Reply
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.tasks.result import SpawnResult
 
@@ -39,6 +40,8 @@ class Attempt(NamedTuple):
     """Counts the attempts at the task from 1; 0 before it is journalled."""
     order: AttemptOrder | None = None
     end: AttemptEnd = _NEVER_BEGAN
+    reply: Reply | None = None
+    """The agent's answer; None until the output is read."""
     termination: Termination | None = None
     """Set if the coordinator has ended it."""
     judged: AttemptEnd = _NEVER_BEGAN
@@ -61,6 +64,6 @@ class Attempt(NamedTuple):
         """Returns the attempt that follows in the same slot."""
         return Attempt(
             task_id=self.task_id,
-            lost=self.lost + (self.end.reason is EndReason.SUPERVISOR_LOST),
+            lost=self.lost + (self.end.reason == EndReason.SUPERVISOR_LOST),
             spent=self.end if self.end.reason == EndReason.SHARE_SPENT else self.spent,
         )

@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder, home_of
@@ -44,8 +44,20 @@ class OrderBuilder:
         """Returns the agent that a task is for."""
         return task.agent or self.default_agent
 
+    def time_limit_s(self, task: SpawnTask, backend: Backend) -> float | None:
+        """Returns the time limit that a task, its agent or the run asks for; None if none of them does."""
+        return task.timeout_s or backend.timeout_s or self.default_timeout_s
+
     def order(
-        self, task: SpawnTask, *, number: int, position: int, backend: Backend, before: Sequence[SpawnResult]
+        self,
+        task: SpawnTask,
+        *,
+        number: int,
+        position: int,
+        backend: Backend,
+        before: Sequence[SpawnResult],
+        deadline_s: float | None,
+        open_tasks: int,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -53,6 +65,8 @@ class OrderBuilder:
             number: Of the attempt, from 1.
             position: Of the task in its run; keeps folders apart whose names look the same.
             before: Results of the task's dependencies, for its prompt.
+            deadline_s: The time limit of the attempt; None for none.
+            open_tasks: Tasks of the run that are not settled.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -82,9 +96,10 @@ class OrderBuilder:
             folder=folder.path,
             prompt=prompt,
             command=(*invocation.command, *last),
-            environment={**self._inherited(invocation), **invocation.env, **names},
+            environment={**self._inherited(invocation), **_with_time_limit(invocation.env, deadline_s), **names},
             cwd=self.cwd,
-            deadline_s=task.timeout_s or backend.timeout_s or self.default_timeout_s,
+            deadline_s=deadline_s,
+            open_tasks=open_tasks,
             files={**invocation.files, **_session_record_file(folder, record, invocation, backend)},
             resumes=record.session_id,
             prompt_on_stdin=invocation.prompt_on_stdin,
@@ -116,11 +131,12 @@ class OrderBuilder:
         return self._passed[needs]
 
 
-def with_time_limit(order: AttemptOrder) -> AttemptOrder:
-    """Returns the order with its time limit in the variables that pass it to the agent."""
-    limit = "0" if order.deadline_s is None else str(math.ceil(order.deadline_s * 1000))
-    told = {name: limit for name, value in order.environment.items() if value == TIME_LIMIT_MS}
-    return replace(order, environment={**order.environment, **told}) if told else order
+def _with_time_limit(variables: Mapping[str, str], deadline_s: float | None) -> Mapping[str, str]:
+    """Returns an agent's variables with its time limit in those that pass it."""
+    if TIME_LIMIT_MS not in variables.values():
+        return variables
+    limit = "0" if deadline_s is None else str(math.ceil(deadline_s * 1000))
+    return {name: limit if value == TIME_LIMIT_MS else value for name, value in variables.items()}
 
 
 def _session_record_file(

@@ -202,6 +202,8 @@ class Coordinator:
             return self._scheduler.states[task_id]
         await self._recorder.append(task_id, TaskCancelled(by=by))
         state = self._scheduler.states[task_id]
+        if state.settled:  # meanwhile
+            return state
         flight = self._tasks.flight(task_id)
         flight.cancelled = True
         if flight.running is not None:

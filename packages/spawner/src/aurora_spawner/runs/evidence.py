@@ -71,18 +71,18 @@ def judge(
 
 
 def _ended_wrongly(end: AttemptEnd) -> str | None:
-    if end.reason is EndReason.DEADLINE:
+    if end.reason == EndReason.DEADLINE:
         return f"it ran into its time limit after {end.duration_s:.1f} s"
-    if end.reason is EndReason.EXEC_FAILED:
+    if end.reason == EndReason.EXEC_FAILED:
         problem = os.strerror(end.exec_errno or errno.ENOEXEC)
         return f"its program could not be started: {problem}"
     if end.reason in REFUSALS:
         return last_lines(end.stderr)
-    if end.reason is EndReason.SUPERVISOR_LOST:
+    if end.reason == EndReason.SUPERVISOR_LOST:
         return "its supervisor was killed from outside, and what it said after that is lost"
-    if end.reason is EndReason.FOLDER_REMOVED:
+    if end.reason == EndReason.FOLDER_REMOVED:
         return f"{_missing(end)} was removed while it ran, and its output was lost with it"
-    return None if end.reason is EndReason.EXITED else f"it was {end.reason}"
+    return None if end.reason == EndReason.EXITED else f"it was {end.reason}"
 
 
 def _missing(end: AttemptEnd) -> str:

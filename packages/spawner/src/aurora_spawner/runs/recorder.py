@@ -56,7 +56,7 @@ def ended_fact(number: int, end: AttemptEnd) -> AttemptEnded:
     """Returns the fact that an attempt ended."""
     return AttemptEnded(
         number=number,
-        reason=end.reason,
+        reason=end.reason.value,  # a plain text: entries hold nothing that the garbage collector has to follow
         exit_code=end.exit_code,
         record=end.record,
         survivors=list(end.survivors),

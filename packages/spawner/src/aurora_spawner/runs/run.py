@@ -224,7 +224,7 @@ class Run:
             async with serve_control(coordinator, self.orders.spool):
                 cancelled = await _see_through(driving, coordinator)
             report = self._report(coordinator, recovery, time.monotonic() - started)
-            ended = RunEnded(state=report.state, notices=list(report.notices))
+            ended = RunEnded(state=report.state.value, notices=list(report.notices))
             await writer.write(entry_of(ended, run_id=self.run_id))
             coordinator.emit(run_events.RunEnded(state=report.state))
         if cancelled:
@@ -243,7 +243,7 @@ class Run:
             found = await self.executor.collect(found)
         ended = AttemptEnded(
             number=attempt.number,
-            reason=EndReason.OUTDATED,
+            reason=EndReason.OUTDATED.value,
             exit_code=None,
             record=None,
             survivors=list(found.survivors),
@@ -259,7 +259,7 @@ class Run:
             run_id=self.run_id,
             backends=self.backends,
             agent_of=self.orders.agent_of,
-            standing=restore_recovery(
+            restored=restore_recovery(
                 store,
                 self.run_id,
                 settings.policy,

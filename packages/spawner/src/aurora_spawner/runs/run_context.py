@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aurora_spawner.runs.attempt_orders import with_time_limit
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
 if TYPE_CHECKING:
@@ -84,15 +83,16 @@ class RunContext:
             BackendError: The agent's program cannot be found.
         """
         task = self.task(task_id)
-        order = self.orders.order(
+        backend = self.backends[agent]
+        return self.orders.order(
             task,
             number=number,
             position=self.tasks.positions[task_id],
-            backend=self.backends[agent],
+            backend=backend,
             before=self.tasks.before(task),
+            deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,
+            open_tasks=self.scheduler.open,
         )
-        limits = self.limits(task, default_s=order.deadline_s)
-        return with_time_limit(replace(order, open_tasks=self.scheduler.open, deadline_s=limits.hard_s))
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
         """Returns the time limits of a task's next attempt."""

@@ -86,6 +86,7 @@ async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *end
         return
     wait(run, task_id, decision.after_s if isinstance(decision, decisions.Retry) else 0.0)
     written = run.recorder.append(task_id, *ended)
+    run.callbacks.queue(after=written)  # before the dispatch, which queues others
     run.dispatch()
     await written
     run.notifier.emit(decision.event)
@@ -106,8 +107,9 @@ async def settle_task(run: RunContext, task_id: str, result: SpawnResult, *befor
     skipped = run.scheduler.settle(task_id, _STEP_OF[result.state])
     facts = (*before, TaskSettled(result=for_journal(result).to_json()))
     written: asyncio.Future[None] | None = None
-    if run.notifier.watched or run.recovery.outbox.has_calls:
+    if run.notifier.watched or run.callbacks.wanted:
         written = run.recorder.append(task_id, *facts)
+        run.callbacks.queue(after=written)
     else:
         run.recorder.append_nowait(task_id, *facts)
     skip_dependants(run, skipped)

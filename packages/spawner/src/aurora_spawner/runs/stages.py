@@ -1,15 +1,16 @@
 """The stages of an attempt, in their fixed order: each is a function from what is known of it to what it adds.
 
+An attempt begins when `admission.py` has let its task have a slot.
+
 | stage | does | writes |
 |---|---|---|
-| admit (`admission.py`) | asks recovery if the task starts now; whether it does is known before the slot is used | |
 | order | makes the order of the attempt | `AttemptIntended`, durable before it runs |
 | run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
-A stage that gives a result leads straight to the last one.
+A stage that gives a result is followed by `settle` at once.
 """
 
 from __future__ import annotations
@@ -17,22 +18,13 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError
-from aurora_spawner.backends.replies import read_end
+from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
-from aurora_spawner.journal.facts import (
-    AttemptEnded,
-    AttemptIntended,
-    AttemptStalled,
-    AttemptStarted,
-    Fact,
-    TaskReopened,
-    TasksAdded,
-    TaskSettled,
-)
+from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.settlement import settle_attempt
@@ -43,7 +35,7 @@ from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
     from aurora_spawner.providers.signal import ProviderSignal
@@ -64,9 +56,10 @@ async def attempt_task(run: RunContext, attempt: Attempt) -> None:
 
 async def _pass_through(run: RunContext, attempt: Attempt) -> Attempt:
     for stage in STAGES:
-        if attempt.result is None or stage is _LAST:
-            attempt = await stage.function(run, attempt)
-    return attempt
+        attempt = await stage(run, attempt)
+        if attempt.result is not None:
+            break
+    return await settle_attempt(run, attempt)
 
 
 async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
@@ -153,8 +146,10 @@ def _terminated(attempt: Attempt, termination: Termination | None) -> Attempt:
 
 
 async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
-    """Parses the output of the agent; later stages take the reply from the end."""
-    return attempt._replace(end=read_end(attempt.end, run.backends[attempt.agent]))
+    """Parses the output of the agent, once."""
+    if attempt.reply is not None:  # a hedge was judged by it
+        return attempt
+    return attempt._replace(reply=reply_of(attempt.end, run.backends[attempt.agent]))
 
 
 async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
@@ -176,13 +171,13 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
 def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
     """Returns why another attempt follows at once; "" if none does."""
     task_id, end = attempt.task_id, attempt.end
-    if end.reason == "exited" or run.stopping(task_id):
+    if end.reason == EndReason.EXITED or run.stopping(task_id):
         return ""
     if end.reason == EndReason.SHARE_SPENT:
         return f"{end.stderr}; it continues when there is money again" if _has_session(run, attempt) else ""
     if attempt.found is not None:
         return "its coordinator ended" if end.reason in ENDED_EARLY else ""
-    lost = end.reason is EndReason.SUPERVISOR_LOST and attempt.lost + 1 < LOST_LIMIT
+    lost = end.reason == EndReason.SUPERVISOR_LOST and attempt.lost + 1 < LOST_LIMIT
     return "its supervisor was killed" if lost else ""
 
 
@@ -199,7 +194,8 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
     flight, backend = run.tasks.flight(attempt.task_id), run.backends[attempt.agent]
     result = result_of(
         run.task(attempt.task_id),
-        read_end(end, backend),
+        end,
+        attempt.reply if attempt.reply is not None and end is attempt.end else reply_of(end, backend),
         agent=attempt.agent,
         backend=backend,
         cwd=run.orders.cwd,
@@ -210,20 +206,5 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
     return replace(result, error=attempt.termination.error) if attempt.termination else result
 
 
-class Stage(NamedTuple):
-    """A step of every attempt."""
-
-    name: str
-    function: Callable[[RunContext, Attempt], Awaitable[Attempt]]
-    facts: tuple[type[Fact], ...] = ()
-    """The facts that it may write, in order."""
-
-
-STAGES: Final = (
-    Stage("order", order_attempt, (AttemptIntended,)),
-    Stage("run", run_attempt, (AttemptStarted, AttemptStalled)),
-    Stage("read", read_output),
-    Stage("judge", judge_attempt),
-    Stage("settle", settle_attempt, (AttemptEnded, TaskReopened, TasksAdded, TaskSettled)),
-)
-_LAST: Final = STAGES[-1]
+STAGES: Final = (order_attempt, run_attempt, read_output, judge_attempt)
+"""Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.executor import AttemptRefusedError
-from aurora_spawner.backends.replies import read_end
+from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.runs.evidence import judge
@@ -54,11 +54,12 @@ class Hedged:
                 if hedge is None:
                     return attempt._replace(end=await first)
                 second = group.create_task(run.executor.collect(hedge.running))
-                return await _race(run, attempt, (first, running), (second, hedge))
+                counts = await _race(run, attempt, (first, running), (second, hedge))
         except BaseExceptionGroup as failures:  # what went wrong is what the coordinator has to know
             raise failures.exceptions[0] from None
-        finally:
-            _release_hedge(run, task_id)
+        # After a failure the hedge stays in flight: the coordinator ends what is.
+        _release_hedge(run, task_id)
+        return counts
 
 
 async def _start_hedge(run: RunContext, task_id: str) -> HedgeAttempt | None:
@@ -103,10 +104,12 @@ async def _race(
     first, running = one
     second, hedge = other
     await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
-    if first.done() and not _is_good(run, attempt._replace(end=first.result())):
-        await asyncio.wait({second})  # the one has failed: everything depends on the other
+    if first.done():
+        attempt = _read(run, attempt, first.result())
+        if not _is_good(run, attempt):
+            await asyncio.wait({second})  # the one has failed: everything depends on the other
     if second.done():
-        hedged = attempt._replace(end=second.result(), number=hedge.number, agent=hedge.agent)
+        hedged = _read(run, attempt._replace(number=hedge.number, agent=hedge.agent), second.result())
         if _is_good(run, hedged):
             run.executor.cancel(running, at_once=False)
             run.recorder.append_nowait(attempt.task_id, ended_fact(attempt.number, await first))
@@ -114,11 +117,15 @@ async def _race(
     end = await first
     run.executor.cancel(hedge.running, at_once=False)
     run.recorder.append_nowait(attempt.task_id, ended_fact(hedge.number, await second))
-    return attempt._replace(end=end)
+    return attempt if attempt.reply is not None else _read(run, attempt, end)
+
+
+def _read(run: RunContext, attempt: Attempt, end: AttemptEnd) -> Attempt:
+    return attempt._replace(end=end, reply=reply_of(end, run.backends[attempt.agent]))
 
 
 def _is_good(run: RunContext, attempt: Attempt) -> bool:
-    """Returns True if an attempt did its task, on evidence."""
-    end = read_end(attempt.end, run.backends[attempt.agent])
-    outputs = run.task(attempt.task_id).files
-    return judge(end, end.reply, outputs=outputs, cwd=run.orders.cwd, began_at=began_at(end)).success
+    """Returns True if an attempt whose output was read did its task, on evidence."""
+    assert attempt.reply is not None
+    outputs, began = run.task(attempt.task_id).files, began_at(attempt.end)
+    return judge(attempt.end, attempt.reply, outputs=outputs, cwd=run.orders.cwd, began_at=began).success

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend, Reply
-    from aurora_spawner.backends.replies import ReadEnd
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -34,7 +33,8 @@ TASK_CANCELLED = "task_cancelled"
 
 def result_of(
     task: SpawnTask,
-    end: ReadEnd,
+    end: AttemptEnd,
+    reply: Reply,
     *,
     agent: str,
     backend: Backend,
@@ -48,15 +48,14 @@ def result_of(
     Args:
         agent: The one that made the attempt; `backend` is its backend.
         retries: Attempts before this one.
-        stopped: Why the task was told to stop, if it was. An attempt that still ended by itself is judged by what it
+        stopped: Why the task was asked to end, if it was. An attempt that still ended by itself is judged by what it
             did: nothing that was finished is thrown away.
         prices: For agents that report tokens and no money.
     """
-    reply = end.reply
     verdict = judge(end, reply, outputs=task.files, cwd=cwd, began_at=began_at(end))
     resumed = _went_on(end, backend)
     state = TaskState.SUCCEEDED if verdict.success else TaskState.FAILED
-    reason = None if end.reason is EndReason.EXITED else str(end.reason)
+    reason = None if end.reason == EndReason.EXITED else str(end.reason)
     if stopped is not None and end.reason in ENDED_EARLY:
         state, reason = TaskState.CANCELLED, stopped
     return SpawnResult(
@@ -93,7 +92,7 @@ def began_at(end: AttemptEnd) -> float | None:
 
 def _reported(end: AttemptEnd, reply: Reply, *, resumed: bool) -> ReportedFailure | None:
     """Returns the failure that an attempt reports, by its output or by the lack of a last event."""
-    if end.reason is EndReason.EXITED and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
+    if end.reason == EndReason.EXITED and end.exit_code == 0 and reply.ends_with_event and not reply.finished:
         return reply.reported or ReportedFailure(code=CUT_OFF, message="it ended without a last word")
     return lost_session(end, reply) if resumed else reply.reported
 
