@@ -1,8 +1,10 @@
 """A coordinator that is run as a program by the crash tests, and kills itself where it is told to.
 
     python faulty_coordinator.py FOLDER TASKS GRACE_S
-    AURORA_FAULT=before:7   SIGKILL to itself just before its 7th write to the journal; `after:7` just after it
+    AURORA_FAULT=before:7   SIGKILL to itself just before the write of its 7th fact; `after:7` just after it
     AURORA_FAULT=before:run_ended   the same around the first write that has this kind of fact
+
+Facts are counted and not writes, because how many facts share a write depends on how busy the machine is.
 
 It begins a run in FOLDER, or resumes the one that is there.
 """
@@ -39,14 +41,16 @@ def tasks(count: int) -> list[SpawnTask]:
 
 
 def arm(fault: str) -> None:
-    """Make the journal kill this process around its n-th write, or the first that has a fact of some kind."""
+    """Make the journal kill this process around the write of its n-th fact, or of the first of some kind."""
     moment, which = fault.split(":")
-    append, writes = Journal.append, 0
+    append, facts = Journal.append, 0
 
     def append_or_die(self: Journal, entries: Sequence[Entry], *, lease: str | None = None) -> None:
-        nonlocal writes
-        writes += 1
-        now = which == str(writes) or which in {kind for _run, _task, kind, *_rest in entries}
+        nonlocal facts
+        kinds = {kind for _run, _task, kind, *_rest in entries}
+        numbers = {str(facts + each) for each in range(1, len(entries) + 1)}
+        facts += len(entries)
+        now = which in kinds | numbers
         if now and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         append(self, entries, lease=lease)
