@@ -87,12 +87,15 @@ def record(folder: Path) -> str:
 
 
 def _shown(project: Path, home: Path, *words: str) -> str:
-    """Returns a command and its output; both streams go to one file, in the order in which they were written."""
+    """Returns a command and its output; both streams go to one file, in the order in which they were written.
+
+    Runs the local agent: a found agent CLI would answer something else, and may cost money.
+    """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AURORA_", "XDG_"))}
     done = subprocess.run(
         [AUR, *words],
         cwd=project,
-        env={**environ, "HOME": str(home)},
+        env={**environ, "HOME": str(home), "AURORA_TOOL": "local"},
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
