@@ -10,16 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+
 def few(cases: Iterable[object], keep: int) -> list[object]:
     """Returns cases to parametrize by; all but `keep`, spread evenly from first to last, are marked `exhaustive`.
 
     A tuple is a case of several arguments.
+
+    Raises:
+        ValueError: no case would be left for the ordinary run.
     """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; a promise needs a case in the ordinary run")
     found = list(cases)
     kept = {round(number * (len(found) - 1) / max(keep - 1, 1)) for number in range(keep)}
-    return [
-        case
-        if at in kept
-        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive)
-        for at, case in enumerate(found)
-    ]
+    return [case if at in kept else _marked(case) for at, case in enumerate(found)]
+
+
+def _marked(case: object) -> object:
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive)
