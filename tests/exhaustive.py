@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+PARAMETERS = type(pytest.param())
+
 
 def few(cases: Iterable[object], keep: int) -> list[object]:
     """Returns cases to parametrize by; all but `keep`, spread evenly from first to last, are marked `exhaustive`.
 
-    A tuple is a case of several arguments.
+    A tuple is a case of several arguments. A `pytest.param` keeps its id and its marks.
 
     Raises:
         ValueError: no case would be left for the ordinary run.
@@ -27,4 +29,7 @@ def few(cases: Iterable[object], keep: int) -> list[object]:
 
 
 def _marked(case: object) -> object:
-    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.exhaustive)
+    exhaustive = pytest.mark.exhaustive
+    if isinstance(case, PARAMETERS):
+        return pytest.param(*case.values, id=case.id, marks=[*case.marks, exhaustive])
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=exhaustive)

@@ -58,3 +58,9 @@ def test_few_cases_are_spread_from_the_first_to_the_last(keep: int) -> None:
 def test_a_case_of_several_arguments_keeps_them() -> None:
     marked = few([("a", 1), ("b", 2)], 1)[1]
     assert (marked.values, [mark.name for mark in marked.marks]) == (("b", 2), ["exhaustive"])  # type: ignore[attr-defined]
+
+
+def test_a_case_with_an_id_and_marks_keeps_them() -> None:
+    marked = few(["a", pytest.param("b", 2, id="bee", marks=pytest.mark.slow)], 1)[1]
+    assert (marked.values, marked.id) == (("b", 2), "bee")  # type: ignore[attr-defined]
+    assert [mark.name for mark in marked.marks] == ["slow", "exhaustive"]  # type: ignore[attr-defined]
