@@ -34,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rest", action="store_true", help="run the tests marked `exhaustive` alone")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a command that asks for two different selections."""
+    if config.option.all and config.option.rest:
+        raise pytest.UsageError("--all and --rest: give one of them")
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Tell what is left out; workers tell nothing of what they deselect."""
     if config.option.all:

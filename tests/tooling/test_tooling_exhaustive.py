@@ -64,3 +64,9 @@ def test_a_case_with_an_id_and_marks_keeps_them() -> None:
     marked = few(["a", pytest.param("b", 2, id="bee", marks=pytest.mark.slow)], 1)[1]
     assert (marked.values, marked.id) == (("b", 2), "bee")  # type: ignore[attr-defined]
     assert [mark.name for mark in marked.marks] == ["slow", "exhaustive"]  # type: ignore[attr-defined]
+
+
+def test_two_selections_at_once_are_refused() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--all", "--rest", __file__]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr.strip()) == (4, "ERROR: --all and --rest: give one of them")
