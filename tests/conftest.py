@@ -62,6 +62,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=chosen[False])
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Take more workers than there are cores."""
-    return math.ceil(WORKERS_PER_CORE * (os.cpu_count() or 1))
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Take more workers than there are cores for this process, unless xdist's own variable says how many."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return math.ceil(WORKERS_PER_CORE * cores)

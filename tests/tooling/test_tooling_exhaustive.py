@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import pytest_xdist_auto_num_workers
 from tests.exhaustive import few
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +71,15 @@ def test_two_selections_at_once_are_refused() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--all", "--rest", __file__]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stderr.strip()) == (4, "ERROR: --all and --rest: give one of them")
+
+
+def test_workers_are_counted_by_the_cores_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 4}, raising=False)
+    assert pytest_xdist_auto_num_workers() == 3
+
+
+def test_the_variable_of_xdist_says_how_many_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "5")
+    assert pytest_xdist_auto_num_workers() is None
