@@ -66,18 +66,22 @@ def _entries() -> dict[str, Mapping[str, str]]:
     for path in sorted(SOURCE.glob("*.ini")):
         parser = ConfigParser(interpolation=None, delimiters=("=",))
         parser.read(path, encoding="utf-8")
-        entries |= {name: dict(parser[name]) for name in parser.sections()}
+        entries |= {name: {**parser[name], "file": path.name} for name in parser.sections()}
     return entries
 
 
 def _phrases(entries: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     claims: dict[str, dict[int, int]] = defaultdict(dict)
-    for place, entry in enumerate(entries.values()):
+    for place, (field, entry) in enumerate(entries.items()):
         for key, weight in (("hints", HINT), ("asks", ASK), ("marks", MARK)):
             for text in _listed(entry.get(key, "")):
                 phrase = words(text.lower())
-                if 0 < len(phrase) <= LONGEST:
-                    claims[" ".join(phrase)][place] = SINGLE_ASK if key == "asks" and len(phrase) == 1 else weight
+                if not 0 < len(phrase) <= LONGEST:
+                    raise ValueError(
+                        f"{entry['file']}: {field}: {key}: {text!r} has {len(phrase)} words that count; "
+                        f"write 1 to {LONGEST}"
+                    )
+                claims[" ".join(phrase)][place] = SINGLE_ASK if key == "asks" and len(phrase) == 1 else weight
         for name in _listed(entry.get("named", "")):
             claims[bare(name.lower())].setdefault(place, HINT)
             claims[bare(name.lower()).capitalize()][place] = MARK

@@ -20,6 +20,13 @@ def test_the_table_is_what_its_source_says() -> None:
     assert tool["TABLE"].read_text(encoding="utf-8") == tool["compiled"]()
 
 
+@pytest.mark.parametrize(("phrase", "count"), [("who keeps all of the keys at night", 5), ("the current", 0)])
+def test_a_phrase_that_no_text_could_have_is_refused_with_its_place(phrase: str, count: int) -> None:
+    tool = run_path(str(TOOLS / "compile_fields.py"))
+    with pytest.raises(ValueError, match=f"locks.ini: locksmith: asks: '{phrase}' has {count} words that count"):
+        tool["_phrases"]({"locksmith": {"file": "locks.ini", "asks": f"open door, {phrase}"}})
+
+
 def test_fields_name_fields_only() -> None:
     table = fields_of_work().by_id
     for field in table.values():
