@@ -1,0 +1,59 @@
+"""The benchmark of the persona matcher measures the blind rosters only when asked to."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from benchmarks.matching import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BLIND = "## blind\n\nMeasured on 2020-01-01.\n\n| r | 1 of 2 |\n"
+OLDER = "## older\n\nMeasured on 2020-01-02.\n"
+ROSTER = {
+    "roster": "small",
+    "personas": [{"id": "tester", "description": "Writes unit tests"}],
+    "subgoals": [{"text": "Write unit tests", "gap": False, "right": "tester", "acceptable": None}],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Holds a roster in each half; that of `blind` cannot be read."""
+    for half, text in (("fit", json.dumps(ROSTER)), ("check", json.dumps(ROSTER)), ("blind", "not to be read")):
+        (tmp_path / "rosters" / half).mkdir(parents=True)
+        (tmp_path / "rosters" / half / "small.json").write_text(text, encoding="utf-8")
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "subgoals.yaml").write_text("development: [{text: Write unit tests, agent: gap}]", encoding="utf-8")
+    (tmp_path / "results.md").write_text(f"# Results\n\n{BLIND}\n{OLDER}", encoding="utf-8")
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    return tmp_path
+
+
+def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
+    monkeypatch.setattr("sys.argv", ["run.py", *options])
+    assert run.main() == 0
+    return (folder / "results.md").read_text(encoding="utf-8")
+
+
+def test_the_blind_rosters_keep_their_result_and_its_date(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = recorded(folder, monkeypatch, "--write")
+    assert BLIND in results
+    assert OLDER not in results
+    assert [line for line in results.splitlines() if line.startswith("## ")] == [f"## {half}" for half in run.HALVES]
+    assert results.count("| small | 1 of 1 | 100.0% | 0 of 0 | 0 |") == 2
+
+
+def test_one_half_alone_leaves_the_others_as_they_were(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = recorded(folder, monkeypatch, "--fit", "--write")
+    assert BLIND in results
+    assert OLDER in results
+    assert "## check" not in results
+
+
+def test_the_blind_rosters_are_measured_on_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        recorded(folder, monkeypatch, "--blind")
