@@ -22,8 +22,7 @@ def as_markdown(profile: ProjectProfile) -> str:
 def _lines(profile: ProjectProfile) -> Iterator[str]:
     yield f"# {_plain(profile.name)}"
     yield ""
-    yield "What Aurora found when it looked at this project. Edit it: agents get this page as context,"
-    yield "and `aur init` never overwrites it."
+    yield "Detected by `aur init`, which never overwrites this page. Edit it: agents get it as context."
     yield from _section(
         "Languages", (f"{language.name}: {language.files} files" for language in profile.languages[:MAX_ROWS])
     )

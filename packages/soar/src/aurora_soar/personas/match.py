@@ -139,4 +139,4 @@ def _shared(asked: Iterable[str], says: Mapping[str, float]) -> float:
 
 def _described(ideal: str, subgoal: str) -> str:
     field = fields_of_work().by_id.get(ideal)
-    return field.does if field else f"Does what no special kind of agent is known for: {subgoal}"
+    return field.does if field else f"Works on: {subgoal}"
