@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
     from aurora_soar.personas.persona import Persona
 
-__all__ = ["coverage"]
+__all__ = ["DOUBLE", "SINGLE", "coverage"]
 
 NAME: Final = 4.0
 DOUBLE: Final = 1.0
+"""Weight of the goal and of when to use a persona."""
 SINGLE: Final = 0.5
+"""Weight of its skills and examples."""
 CLEAR: Final = 4.0
 """Evidence below this is no persona's profession, even if it has nothing else to say: a comedian may joke on Java."""
 TOUCHED: Final = 0.05
 """Fields with a smaller part of the evidence are only touched by a word."""
-GENERALIST: Final = 0.65
+PART_OF_OWN: Final = 0.65
 """Coverage by a generalist of a field that is part of its own; a part of that part gets this share again."""
 DISTANT: Final = 0.4
 SPECIALIST: Final = 0.5
@@ -70,7 +72,7 @@ def _reach(field: str) -> Mapping[str, float]:
     children = _children().get(field, ())
     for child in children:
         found |= {each: max(DISTANT, found.get(each, 0.0)) for each in _children().get(child, ())}
-    return found | dict.fromkeys(children, GENERALIST) | {field: 1.0}
+    return found | dict.fromkeys(children, PART_OF_OWN) | {field: 1.0}
 
 
 @lru_cache(maxsize=1)

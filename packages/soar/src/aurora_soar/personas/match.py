@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.personas.coverage import coverage
+from aurora_soar.personas.coverage import DOUBLE, SINGLE, coverage
 from aurora_soar.personas.fields_of_work import fields_of_work
 from aurora_soar.personas.lexicon import evidence
 from aurora_soar.personas.wording import FUNCTION_WORDS, words
@@ -30,8 +30,6 @@ SHARED: Final = 0.2
 """Weight of words that subgoal and persona share, if all words of the subgoal are shared."""
 MENTIONED: Final = 0.4
 """A field with less than this part of the strongest field's evidence is not spoken of, only touched."""
-DOUBLE: Final = 1.0
-SINGLE: Final = 0.5
 GENERALIST: Final = "generalist"
 
 
