@@ -33,7 +33,7 @@ def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[ManifestFa
     """Reads the manifests at the top of the project.
 
     Returns:
-        What each tells, and for each that could not be read "name: reason".
+        The facts of each manifest that could be read, and a line "name: reason" for each that could not.
     """
     findings, unread = [], []
     for name, reader in _readers(files).items():

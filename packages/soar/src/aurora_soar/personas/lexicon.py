@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "evidence"]
 
 LONGEST: Final = 4
-"""No phrase has more words."""
+"""The most words that a phrase of the table may have."""
 
 
 def evidence(said: Sequence[str]) -> Mapping[str, float]:

@@ -29,7 +29,7 @@ COVERED: Final = 0.44
 SHARED: Final = 0.2
 """Weight of words that subgoal and persona share, if all words of the subgoal are shared."""
 MENTIONED: Final = 0.4
-"""A field with less than this part of the strongest field's evidence is not spoken of, only touched."""
+"""A field with less than this part of the strongest field's evidence is not what a subgoal is about."""
 GENERALIST: Final = "generalist"
 
 
@@ -113,7 +113,10 @@ def _match(subgoal: str, fields: Mapping[str, float], fits: Mapping[str, float],
 
 
 def _fields(found: Mapping[str, float]) -> dict[str, float]:
-    """The shares of the fields that are spoken of, of a sum of 1; the clearest count more than in proportion."""
+    """Returns the share of each field that the subgoal is about; they sum to 1.
+
+    Shares are in proportion to the square of the evidence, so the strongest fields gain.
+    """
     most = max(found.values(), default=0.0)
     clear = {field: strength**2 for field, strength in found.items() if strength >= MENTIONED * most}
     total = sum(clear.values())
@@ -130,7 +133,7 @@ def _says(persona: Persona) -> Mapping[str, float]:
 
 
 def _shared(asked: Iterable[str], says: Mapping[str, float]) -> float:
-    """The part of the words asked for that a persona says, from 0 to 1."""
+    """Returns how many of a subgoal's words a persona has too, weighted, as a share from 0 to 1."""
     counts = [says.get(word, 0.0) for word in asked]
     return sum(counts) / max(1, len(counts))
 
