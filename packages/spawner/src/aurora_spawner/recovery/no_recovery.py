@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aurora_spawner.recovery.decisions import Final, Start
+from aurora_spawner.recovery.actions import Final, Start
 from aurora_spawner.recovery.outbox import Outbox
 from aurora_spawner.recovery.policy import EarlyDetection
 from aurora_spawner.recovery.timeouts import TimeLimits
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.providers.signal import ProviderSignal
-    from aurora_spawner.recovery.decisions import BatchTrip
+    from aurora_spawner.recovery.actions import BatchTrip
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
 

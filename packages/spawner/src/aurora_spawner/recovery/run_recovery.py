@@ -14,10 +14,10 @@ from aurora_spawner.classification.causes import CATEGORY_OF, THROTTLING, Cause
 from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.journal.facts import BreakerMoved, RecoveryTransitioned
 from aurora_spawner.providers.gate import GateState
-from aurora_spawner.recovery import decisions
+from aurora_spawner.recovery import actions
+from aurora_spawner.recovery.actions import BatchTrip, Fallback, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.agent_rules import AgentRules
 from aurora_spawner.recovery.backoff import retry_wait_s
-from aurora_spawner.recovery.decisions import BatchTrip, Fallback, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.health import AgentHealth, health_of
 from aurora_spawner.recovery.history import hedge_delay_s
 from aurora_spawner.recovery.machine import RecoveryStateMachine
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.recovery.actions import AfterAttempt, BeforeAttempt
     from aurora_spawner.recovery.breaker import CircuitBreaker
-    from aurora_spawner.recovery.decisions import AfterAttempt, BeforeAttempt
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
     from aurora_spawner.recovery.policy import EarlyDetection
     from aurora_spawner.recovery.restore import RestoredRecovery
@@ -208,10 +208,10 @@ class RunRecovery:
         """
         if result.success:
             self._succeeded(task, result)
-            return decisions.Final()
+            return actions.Final()
         if cancelled:
             self._cancelled(task, result)
-            return decisions.Final()
+            return actions.Final()
         return self._failed(self._state(task), end, result)
 
     def _succeeded(self, task: SpawnTask, result: SpawnResult) -> None:
@@ -282,7 +282,7 @@ class RunRecovery:
             fell_back = TaskFellBack(task_id=state.task_id, from_agent=agent, to_agent=state.agent, error=error)
             return Fallback(agent=state.agent, event=fell_back)
         self.outbox.add_call(policy.on_recovery_failed, agent, error)
-        return decisions.Final(error=error)
+        return actions.Final(error=error)
 
     def settled(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
         """Takes in the final result of a task; returns it with what recovery knows of it."""

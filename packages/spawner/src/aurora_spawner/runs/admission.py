@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_spawner.recovery.decisions import GiveUp, MoveTo, Start, Wait
+from aurora_spawner.recovery.actions import GiveUp, MoveTo, Start, Wait
 from aurora_spawner.runs.settlement import never_began, settle_task
 from aurora_spawner.runs.waiting import wait
 from aurora_spawner.tasks import run_events

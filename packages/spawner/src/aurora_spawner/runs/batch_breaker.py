@@ -11,7 +11,7 @@ from aurora_spawner.runs import pausing, settlement
 from aurora_spawner.tasks import run_events
 
 if TYPE_CHECKING:
-    from aurora_spawner.recovery.decisions import BatchTrip
+    from aurora_spawner.recovery.actions import BatchTrip
     from aurora_spawner.runs.run_context import RunContext
 
 _DONE = {BatchAction.HOLD: "held", BatchAction.SKIP: "skipped", None: "continued"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.facts import TaskReopened, TaskSettled
-from aurora_spawner.recovery import decisions
+from aurora_spawner.recovery import actions
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task
 from aurora_spawner.runs.task_result import for_journal
@@ -79,12 +79,12 @@ async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *end
     result, growth = run.tasks.expand(result, run.scheduler)
     cancelled = result.state is TaskState.CANCELLED or run.tasks.cancelled(task_id)
     decision = run.recovery.after(run.task(task_id), attempt.judged, result, cancelled=cancelled)
-    if isinstance(decision, decisions.Final):
+    if isinstance(decision, actions.Final):
         if decision.error:
             result = replace(result, error=decision.error)
         await settle_task(run, task_id, result, *ended, *growth)
         return
-    wait(run, task_id, decision.after_s if isinstance(decision, decisions.Retry) else 0.0)
+    wait(run, task_id, decision.after_s if isinstance(decision, actions.Retry) else 0.0)
     written = run.recorder.append(task_id, *ended)
     run.callbacks.queue(after=written)  # before the dispatch, which queues others
     run.dispatch()

@@ -1,4 +1,4 @@
-"""The answers of recovery to a coordinator: before an attempt, and after it. The coordinator carries them out."""
+"""The actions that recovery answers with, before an attempt and after it. The coordinator carries them out."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from aurora_spawner import RecoveryPolicy, RecoverySettings, SpawnResult, SpawnT
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import BreakerMoved, ProviderMoved, RecoveryTransitioned
+from aurora_spawner.recovery.actions import AfterAttempt, Fallback, Final, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.breaker import CircuitBreaker
-from aurora_spawner.recovery.decisions import AfterAttempt, Fallback, Final, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.health import health_of
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
