@@ -10,7 +10,7 @@ from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.classification.causes import ErrorCategory
 from aurora_spawner.classification.classifier import ErrorClassifier
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.limits.budget_gate import BudgetGate
+from aurora_spawner.limits.budget_port import BudgetGate
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoveryMetrics, RecoveryResult, RecoverySummary

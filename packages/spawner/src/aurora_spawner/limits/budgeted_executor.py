@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptOrder, Executor
     from aurora_spawner.attempts.process_identity import ProcessIdentity
     from aurora_spawner.backends.base import Backend, Reply
-    from aurora_spawner.limits.budget_gate import BudgetGate
+    from aurora_spawner.limits.budget_port import BudgetGate
     from aurora_spawner.limits.costing import Cost
 
 Answer = TypeVar("Answer")
