@@ -26,8 +26,8 @@ from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.errors import JournalError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_tasks
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run

@@ -16,8 +16,8 @@ from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnerError, SpawnTask
 from aurora_spawner.control.steering import cancel_run, run_status
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_tasks
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from tests.exhaustive import few
 
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.testing import processes_of_run
 
 COORDINATOR = Path(__file__).with_name("faulty_coordinator.py")

@@ -17,8 +17,8 @@ import pytest
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.errors import JournalError, JournalLockedError, RunHeldError
 from aurora_spawner.journal import store
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import list_runs
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import RunEnded
@@ -123,7 +123,7 @@ _ON_A_FULL_DISK = """
 import os, shutil, sqlite3, subprocess, sys
 from pathlib import Path
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnerError, SpawnTask
-from aurora_spawner.journal.audit import verify
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.testing import processes_of_run

@@ -16,9 +16,9 @@ from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.errors import JournalCorruptError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.facts import RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import RunRow, list_runs, load_tasks
 
 ROOT = Path(__file__).parents[2]

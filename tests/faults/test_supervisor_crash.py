@@ -15,8 +15,8 @@ import pytest
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import identify
 from aurora_spawner.control.steering import cancel_run
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_tasks
 from aurora_spawner.runs.stages import LOST_LIMIT
 from aurora_spawner.supervision import local_executor

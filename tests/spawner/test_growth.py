@@ -14,8 +14,8 @@ from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnResu
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.errors import TaskError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.tasks.compose import (
     expand_coordinator,
     hierarchical,

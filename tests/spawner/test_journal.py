@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from aurora_spawner import SpawnTask
 from aurora_spawner.attempts.process_identity import ProcessIdentity, own_identity
 from aurora_spawner.errors import JournalCorruptError, JournalError, RunHeldError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (
     FACT_TYPES,
@@ -29,6 +28,7 @@ from aurora_spawner.journal.facts import (
 )
 from aurora_spawner.journal.schema import MIGRATIONS, migrate
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import list_runs, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.runs.resume_state import tasks_added

@@ -18,11 +18,11 @@ from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnerErr
 from aurora_spawner.control.checkpoints import checkpoint_document, clean_checkpoints, list_checkpoints
 from aurora_spawner.control.status import run_status
 from aurora_spawner.errors import JournalChangedError, JournalError
-from aurora_spawner.journal import audit
+from aurora_spawner.journal import verify as verify_module
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
-from aurora_spawner.journal.audit import check_run, verify
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import check_run, verify
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.report import recovery_report
@@ -241,14 +241,14 @@ def test_a_write_during_the_check_of_a_run_is_no_change(
 ) -> None:
     """Its events and its rows are read one after the other, of one state of the file."""
     path, run_id = copy
-    replayed = audit._replayed
+    replayed = verify_module._replayed
 
     def written_meanwhile(rows: Iterable[tuple[Any, ...]]) -> AbstractContextManager[sqlite3.Connection]:
         _run_sql(path, CHANGES["a state"])
         return replayed(rows)
 
     with Journal(path) as store, monkeypatch.context() as patch:
-        patch.setattr(audit, "_replayed", written_meanwhile)
+        patch.setattr(verify_module, "_replayed", written_meanwhile)
         check_run(store, run_id)
     with Journal(path) as store, pytest.raises(JournalChangedError, match="the table tasks"):
         check_run(store, run_id)

@@ -11,8 +11,8 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.errors import GraphError, UnknownRunError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_run, load_tasks
 from aurora_spawner.tasks.result import RunState
 from aurora_spawner.tasks.run_events import TaskStarted

@@ -28,8 +28,8 @@ from aurora_spawner.control.steering import (
     wait_until_held,
 )
 from aurora_spawner.errors import SpawnerError, UnknownRunError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.runs.control_server import short_path
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskEnded

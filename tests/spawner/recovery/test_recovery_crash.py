@@ -18,8 +18,8 @@ import pytest
 from tests.exhaustive import few
 from tests.spawner.recovery.recovering_coordinator import BACKENDS, TASKS, settings
 
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_breakers, load_recoveries
 from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.recovery.restore import restore_recovery

@@ -24,8 +24,8 @@ from aurora_spawner import (
 )
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.backends.base import Reply
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskHedged
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, processes_of_run

@@ -21,8 +21,8 @@ from aurora_spawner import (
     TaskState,
 )
 from aurora_spawner.errors import ProviderStateError
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.providers.gate import GateState, ProviderGate
 from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore

@@ -26,8 +26,8 @@ from aurora_spawner import (
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.base import Backend
-from aurora_spawner.journal.audit import verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
 from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.recovery.policy import BatchAction, BreakerPolicy, EarlyDetection, RecoveryPolicy, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import JournalError
 from aurora_spawner.journal.anchor import read_anchor
-from aurora_spawner.journal.audit import AuditReport, verify
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import AuditReport, verify
 from aurora_spawner.providers.gate_store import default_state_dir
 
 if TYPE_CHECKING:

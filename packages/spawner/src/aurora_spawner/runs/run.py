@@ -14,9 +14,9 @@ from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, JournalChangedError
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
-from aurora_spawner.journal.audit import accept_changes, check_run
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import accept_changes, check_run
 from aurora_spawner.journal.views import StoredOptions, load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.fallbacks import check_fallbacks

@@ -14,7 +14,7 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_spawner.control.audit import audit_journal
 
 if TYPE_CHECKING:
-    from aurora_spawner.journal.audit import AuditReport
+    from aurora_spawner.journal.verify import AuditReport
 
 __all__ = ["command"]
 

@@ -1,4 +1,4 @@
-"""The audit of the journal: its events are unchanged, and its tables follow from its events."""
+"""Verifies a journal: its events are unchanged, and its tables follow from its events."""
 
 from __future__ import annotations
 
