@@ -18,9 +18,9 @@ from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.base import Reply
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.events import RetryNotice, Text, ToolCall
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.backends.stream import LINE_LIMIT, EventStream
 from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
 from aurora_spawner.runs.evidence import Verdict, judge

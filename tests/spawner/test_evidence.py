@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnResult, SpawnTask
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.digest import digest_of
+from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.runs.evidence import says_something
 from aurora_spawner.supervision.local_executor import LocalExecutor

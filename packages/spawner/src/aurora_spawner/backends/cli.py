@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.command import find_program
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.profiles import (
     HOME,
     INSTRUCTIONS,
@@ -22,6 +21,7 @@ from aurora_spawner.backends.profiles import (
     Profile,
     maker_env,
 )
+from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:

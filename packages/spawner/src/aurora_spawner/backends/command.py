@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
-from aurora_spawner.backends.digest import digest_of
+from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.backends.undeclared import final_failure
 from aurora_spawner.errors import BackendError
 from aurora_spawner.supervision.programs import find_on_path

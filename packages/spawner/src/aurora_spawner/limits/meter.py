@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.backends.digest import Digest
 from aurora_spawner.backends.events import UsageReported
+from aurora_spawner.backends.reply_builder import Digest
 from aurora_spawner.backends.sessions import without_earlier_usage
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.storage.regular_files import open_regular

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.digest import digest_of
 from aurora_spawner.backends.model.apis import APIS, KEY_VARIABLE
+from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.errors import BackendError, MissingExtraError
 from aurora_spawner.supervision.interpreter import python_command
 

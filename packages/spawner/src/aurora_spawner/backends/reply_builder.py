@@ -1,4 +1,4 @@
-"""The digest: turns the events of an attempt into its reply."""
+"""Builds the reply of an attempt from its events."""
 
 from __future__ import annotations
 
