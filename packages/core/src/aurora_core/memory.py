@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from aurora_core.freshness import Placed
     from aurora_core.report import IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
     from aurora_core.store.files import StoredChunk
@@ -274,15 +273,11 @@ class Memory:
         """
         wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
         now = time.time()
-        hits = self._fresh(lambda count: self._ranked(query, count, wanted, min_score, now), limit)
+        hits = self._freshness.checked(lambda count: self._ranked(query, count, wanted, min_score, now), limit)
         if record and hits:
             with translating_errors(self._database):
                 self._access_log.record((symbol_of(hit.file, hit.name) for hit in hits[:RECORDED_HITS]), now)
         return hits
-
-    def _fresh(self, ask: Callable[[int], list[Placed]], limit: int) -> list[Placed]:
-        """Returns an answer that agrees with the files on disk; see `Freshness.checked`."""
-        return self._freshness.checked(ask, limit)
 
     def _ranked(self, query: str, limit: int, wanted: Sequence[ChunkKind], min_score: float, now: float) -> list[Hit]:
         """Returns the best chunks as the index has them."""
@@ -317,7 +312,7 @@ class Memory:
             ranked = self.ranked_files(query, count, WEIGHTS)
             return [FileHit(file=file, score=score / ranked[0][1]) for file, score in ranked]
 
-        return self._fresh(ask, limit)
+        return self._freshness.checked(ask, limit)
 
     def ranked_files(self, query: str, limit: int, weights: PartWeights) -> list[tuple[str, float]]:
         """Returns (path, raw score) of files under other part weights; for measuring what each part contributes."""
@@ -331,7 +326,7 @@ class Memory:
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Returns the chunks that define a symbol, given by its last component or its qualified name."""
-        return self._fresh(lambda count: self._defined(name, count), limit)
+        return self._freshness.checked(lambda count: self._defined(name, count), limit)
 
     def _defined(self, name: str, limit: int) -> list[Hit]:
         with reading(self._connection, self._database):
@@ -351,7 +346,7 @@ class Memory:
                 activations = self._access_log.activations([c.id for c in chunks], (), time.time())
             return [_exact(chunk, activations[chunk.id]) for chunk in chunks]
 
-        return self._fresh(fetch, MAX_FILE_CHUNKS)
+        return self._freshness.checked(fetch, MAX_FILE_CHUNKS)
 
     def file_note(self, file: str) -> str | None:
         """Returns why a file has no chunks or how it was cut, "" for an ordinary file; None if it is not indexed."""
@@ -360,7 +355,7 @@ class Memory:
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Returns the lines that call a symbol (by its last component), in index order, without its definitions."""
-        return self._fresh(lambda count: self._calling(name, count), limit)
+        return self._freshness.checked(lambda count: self._calling(name, count), limit)
 
     def _calling(self, name: str, limit: int) -> list[Reference]:
         name = name.rpartition(".")[2]
