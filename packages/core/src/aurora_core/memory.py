@@ -26,9 +26,15 @@ from aurora_core.ranking import WEIGHTS, HitScores, PartWeights, hit_scores
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
-from aurora_core.store.database import connect, reading, transaction, translating_errors, translating_sqlite_errors
+from aurora_core.store.database import (
+    connect,
+    last_indexed_at,
+    reading,
+    transaction,
+    translating_errors,
+    translating_sqlite_errors,
+)
 from aurora_core.store.files import (
-    REASONING_FOLDER,
     chunks_by_id,
     chunks_in,
     chunks_named,
@@ -36,6 +42,7 @@ from aurora_core.store.files import (
     described_chunks,
     file_note,
     file_text,
+    indexed_paths,
 )
 from aurora_core.store.left_out import read_left_out
 from aurora_core.store.reasoning import Reasoning, put_reasoning, reasonings_by_id, remove_reasoning
@@ -427,16 +434,10 @@ class Memory:
     def stats(self) -> MemoryStats:
         """Returns counts and sizes of the memory."""
         with reading(self._connection, self._database):
-            paths = [
-                row[0]
-                for row in self._connection.execute(
-                    "SELECT path FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",)
-                )
-            ]
+            paths = indexed_paths(self._connection)
             kinds = dict(counts(self._connection))
-            at = self._connection.execute("SELECT value FROM meta WHERE key = 'last_indexed_at'").fetchone()
+            last = last_indexed_at(self._connection)
             left_out = read_left_out(self._connection)
-            last = float(at[0]) if at else None
             endings = Counter(PurePosixPath(path).suffix or PurePosixPath(path).name for path in paths)
         database = self._database
         return MemoryStats(

@@ -25,6 +25,7 @@ __all__ = [
     "connect",
     "generation",
     "is_read_only",
+    "last_indexed_at",
     "reading",
     "transaction",
     "translating_errors",
@@ -132,6 +133,12 @@ def generation(connection: sqlite3.Connection) -> int:
     """Returns the number of changes of the index."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
     return int(row[0]) if row else 0
+
+
+def last_indexed_at(connection: sqlite3.Connection) -> float | None:
+    """Returns the time of the last index, in Unix seconds; None before the first."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'last_indexed_at'").fetchone()
+    return float(row[0]) if row else None
 
 
 @contextmanager

@@ -28,6 +28,7 @@ __all__ = [
     "file_ids",
     "file_note",
     "file_text",
+    "indexed_paths",
     "known_file",
     "known_files",
     "packed_text",
@@ -122,6 +123,12 @@ def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, Kn
         path: KnownFile(id=number, digest=digest, size=size, mtime_ns=mtime_ns)
         for path, number, digest, size, mtime_ns in rows
     }
+
+
+def indexed_paths(connection: sqlite3.Connection) -> list[str]:
+    """Returns the paths of the project's indexed files; earlier answers are left out."""
+    rows = connection.execute("SELECT path FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",))
+    return [path for (path,) in rows]
 
 
 def known_file(connection: sqlite3.Connection, path: str) -> KnownFile | None:
