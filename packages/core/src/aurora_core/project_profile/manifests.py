@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import configparser
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from aurora_core.bounded import read_start
 from aurora_core.project_profile.other_projects import fixed_commands, read_cargo, read_package_json
-from aurora_core.project_profile.profile import EntryPoint, ManifestFacts
+from aurora_core.project_profile.profile import EntryPoint, ManifestFacts, Reader
 from aurora_core.project_profile.python_project import read_manage_py, read_pyproject, read_setup_cfg, read_setup_py
 from aurora_core.project_profile.recipes import read_justfile, read_makefile, read_noxfile, read_tox
 
@@ -16,17 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Reader", "entry_files", "read_manifests"]
+__all__ = ["entry_files", "read_manifests"]
 
 MAX_MANIFEST_BYTES: Final = 1_000_000
-
-
-class Reader(Protocol):
-    """Reads one manifest's text; a ValueError or configparser.Error says that it is malformed."""
-
-    def __call__(self, text: str, source: str, /) -> ManifestFacts:
-        """Returns the facts of a manifest; `source` is its name."""
-        ...
 
 
 def read_manifests(root: Path, files: Collection[str]) -> tuple[tuple[ManifestFacts, ...], tuple[str, ...]]:

@@ -7,12 +7,10 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_core.project_profile.profile import EntryPoint, ManifestFacts, ProjectCommand, Purpose
+from aurora_core.project_profile.profile import EntryPoint, ManifestFacts, ProjectCommand, Purpose, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-
-    from aurora_core.project_profile.manifests import Reader
 
 __all__ = ["fixed_commands", "read_cargo", "read_package_json"]
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-__all__ = ["EntryPoint", "Folder", "Language", "ManifestFacts", "ProjectCommand", "ProjectProfile", "Purpose"]
+__all__ = [
+    "EntryPoint",
+    "Folder",
+    "Language",
+    "ManifestFacts",
+    "ProjectCommand",
+    "ProjectProfile",
+    "Purpose",
+    "Reader",
+]
 
 
 class Purpose(StrEnum):
@@ -69,6 +79,14 @@ class ManifestFacts:
 
     entry_points: tuple[EntryPoint, ...] = ()
     commands: tuple[ProjectCommand, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads one manifest's text; a ValueError or configparser.Error says that it is malformed."""
+
+    def __call__(self, text: str, source: str, /) -> ManifestFacts:
+        """Returns the facts of a manifest; `source` is its name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
