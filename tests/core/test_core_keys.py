@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,10 @@ class Rings(dict[tuple[str, str], str]):
 
 
 class Locked(Rings):
-    """A keyring that cannot be opened, and says too much about it."""
+    """A keyring that cannot be opened."""
 
     def get_password(self, service_name: str, username: str) -> str | None:
         raise KeyringError("locked")
-
-    def set_password(self, service_name: str, username: str, password: str) -> None:
-        raise KeyringError(f"cannot keep {password}")
 
 
 def store(tmp_path: Path, **more: object) -> KeyStore:
@@ -80,11 +78,27 @@ def test_a_keyring_that_cannot_be_opened_is_passed_over_and_told(tmp_path: Path)
 def test_no_message_and_no_representation_holds_a_value(tmp_path: Path) -> None:
     keys = store(tmp_path, ring=Locked(), environ={"OPENAI_API_KEY": SECRET})
     assert SECRET not in repr(keys) + repr(keys.find("openai")) + repr(keys.places())
-    with pytest.raises(KeyStoreError) as raised:
-        keys.keep("openai", SECRET)
+
+
+@pytest.mark.parametrize("error", [KeyringError, ValueError, KeyError])
+def test_no_error_of_a_keyring_passes_on_the_value_that_it_quotes(tmp_path: Path, error: type[Exception]) -> None:
+    class Quoting(Rings):
+        def set_password(self, service_name: str, username: str, password: str) -> None:
+            raise error(f"cannot keep {password}")
+
+    with pytest.raises(KeyStoreError, match=error.__name__) as raised:
+        store(tmp_path, ring=Quoting()).keep("openai", SECRET)
     assert SECRET not in str(raised.value)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+def test_a_ring_of_ones_own_needs_no_keyring_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("keyring", "keyring.errors"):
+        monkeypatch.setitem(sys.modules, module, None)
+    keys = store(tmp_path)
+    keys.keep("openai", SECRET)
+    assert keys.find("openai").source == "keyring"
 
 
 def test_a_system_without_a_keyring_says_where_else_a_key_can_be_put(tmp_path: Path) -> None:

@@ -197,13 +197,10 @@ class KeyStore:
         return found if isinstance(found, str) else None
 
     def _asked(self, what: str, question: Callable[[Ring], object]) -> object:
-        from keyring.errors import KeyringError
-
         assert self.ring is not None
         try:
             return question(self.ring)
-        except (KeyringError, OSError, RuntimeError) as error:
-            # Some keyrings quote what they were given.
+        except Exception as error:  # noqa: BLE001 - a ring may raise anything, and some quote what they were given
             raise KeyStoreError(f"the system's keyring could not {what} the key ({type(error).__name__})") from None
 
     def _env_file(self) -> dict[str, str]:
