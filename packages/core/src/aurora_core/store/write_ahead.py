@@ -16,18 +16,28 @@ def use_write_ahead_log(connection: sqlite3.Connection, *, wait_s: float) -> Non
     other's lock. One connection succeeds, and the other finds the log when it tries again.
 
     Args:
-        wait_s: Seconds to try again for.
+        wait_s: Seconds to try again for; the connection's own timeout counts only afterwards.
 
     Raises:
         sqlite3.Error: The file cannot be changed, or stayed locked.
     """
     until = time.monotonic() + wait_s
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
-                raise
+    (own_timeout_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    try:
+        while not _switched(connection, until):
             time.sleep(_PAUSE_S)
-        else:
-            return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {own_timeout_ms}")
+
+
+def _switched(connection: sqlite3.Connection, until: float) -> bool:
+    """Switches, waiting for a lock no longer than `until`; returns False if it is to be tried again."""
+    rest_ms = round((until - time.monotonic()) * 1000)
+    connection.execute(f"PRAGMA busy_timeout = {max(rest_ms, 0)}")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > until:
+            raise
+        return False
+    return True
