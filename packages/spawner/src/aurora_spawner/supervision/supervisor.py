@@ -499,14 +499,37 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
         os._exit(127)
 
 
-FORK_SERVER_SOCKET = 3
-"""A fork server's descriptor of the socket to its coordinator."""
-DESCRIPTORS = 1 << 16
-"""More descriptors than a process usually may have."""
-SWEEP_LIMIT_S = 2.0
-"""The time that a fork server spends on ending orphans, while its coordinator waits for the answer."""
 DEATH_PIPE = 4
 """The descriptor of the parent-death pipe: only the coordinator holds its writing end, so it closes with it."""
+DESCRIPTORS = 1 << 16
+"""More descriptors than a process usually may have."""
+
+
+def supervise(order: Order) -> int:
+    """Runs one attempt; returns the exit status, 0 once the exit record is written."""
+    become_subreaper()
+    if order.held:
+        keep_from_agents(DEATH_PIPE)
+    if not claim(order):
+        return ALREADY_CLAIMED
+    Attempt(order).run()
+    return 0
+
+
+def keep_from_agents(descriptor: int) -> None:
+    """Keeps programs that this process starts from inheriting a descriptor, if it is open."""
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError:
+        return
+
+
+# The fork server: one for each run; it forks supervisors on request.
+
+FORK_SERVER_SOCKET = 3
+"""A fork server's descriptor of the socket to its coordinator."""
+SWEEP_LIMIT_S = 2.0
+"""The time that a fork server spends on ending orphans, while its coordinator waits for the answer."""
 
 
 def serve_orders() -> int:
@@ -551,14 +574,6 @@ def serve_orders() -> int:
             os.write(FORK_SERVER_SOCKET, answer)
         if collect_children(supervisors):
             end_orphans(supervisors)
-
-
-def keep_from_agents(descriptor: int) -> None:
-    """Keeps programs that this process starts from inheriting a descriptor, if it is open."""
-    try:
-        os.set_inheritable(descriptor, False)
-    except OSError:
-        return
 
 
 def receive_order() -> bytes | None:
@@ -629,17 +644,6 @@ def end_orphans(supervisors: set[int]) -> bytes:
             return (" ".join(map(str, left[:100])) + "\n").encode("ascii")
         send(left, signal.SIGKILL)
         time.sleep(KILL_PERIOD_S)
-
-
-def supervise(order: Order) -> int:
-    """Runs one attempt; returns the exit status, 0 once the exit record is written."""
-    become_subreaper()
-    if order.held:
-        keep_from_agents(DEATH_PIPE)
-    if not claim(order):
-        return ALREADY_CLAIMED
-    Attempt(order).run()
-    return 0
 
 
 def main(argv: list[str]) -> int:
