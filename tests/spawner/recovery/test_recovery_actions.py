@@ -14,7 +14,7 @@ from aurora_spawner.recovery.actions import AfterAttempt, Fallback, Final, GiveU
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.health import health_of
 from aurora_spawner.recovery.history import AgentHistory
-from aurora_spawner.recovery.policy import BreakerPolicy, TimeoutPolicy
+from aurora_spawner.recovery.policy_parts import BreakerPolicy, TimeoutPolicy
 from aurora_spawner.recovery.restore import RestoredRecovery
 from aurora_spawner.recovery.run_recovery import DEFERRAL_LIMIT, HELD_S, RunRecovery
 from aurora_spawner.recovery.states import RecoveryState

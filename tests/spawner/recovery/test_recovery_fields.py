@@ -24,7 +24,8 @@ from aurora_spawner import (
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.providers.signal import ProviderSignal
-from aurora_spawner.recovery.policy import Backoff, BatchAction, BreakerPolicy, RecoveryStrategy, TimeoutMode
+from aurora_spawner.recovery.policy import Backoff, BatchAction, RecoveryStrategy
+from aurora_spawner.recovery.policy_parts import BreakerPolicy, TimeoutMode
 from aurora_spawner.recovery.restore import RestoredRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.supervision.local_executor import LocalExecutor

@@ -16,7 +16,7 @@ from aurora_spawner.errors import ProviderStateError
 from aurora_spawner.providers.gate import PROBE_LIMIT_S, GateState, ProviderGate
 from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.recovery.breaker import BreakerState, CircuitBreaker
-from aurora_spawner.recovery.policy import BreakerPolicy
+from aurora_spawner.recovery.policy_parts import BreakerPolicy
 
 
 def test_failures_within_the_window_open_the_breaker() -> None:

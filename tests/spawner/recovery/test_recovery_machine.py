@@ -11,7 +11,8 @@ from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCatego
 from aurora_spawner.classification.classifier import Classification
 from aurora_spawner.errors import IllegalTransitionError, SpawnerError
 from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
-from aurora_spawner.recovery.policy import BreakerPolicy, RecoveryPolicy, RecoveryStrategy
+from aurora_spawner.recovery.policy import RecoveryPolicy, RecoveryStrategy
+from aurora_spawner.recovery.policy_parts import BreakerPolicy
 from aurora_spawner.recovery.states import RECOVERY_TRANSITIONS, RecoveryState, RecoveryStep, advance
 
 S, E = RecoveryState, RecoveryStep

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from aurora_spawner.errors import RecoveryPolicyError
 from aurora_spawner.recovery.backoff import retry_wait_s
-from aurora_spawner.recovery.policy import (
-    PRESETS,
-    Backoff,
-    BatchAction,
-    RecoveryPolicy,
-    RecoveryStrategy,
-    TimeoutMode,
-    TimeoutPolicy,
-)
+from aurora_spawner.recovery.policy import PRESETS, Backoff, BatchAction, RecoveryPolicy, RecoveryStrategy
+from aurora_spawner.recovery.policy_parts import TimeoutMode, TimeoutPolicy
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from aurora_spawner.recovery.health import Health, health_of
 from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s, preset_for
 from aurora_spawner.recovery.machine import RecoveryStateMachine
 from aurora_spawner.recovery.metrics import RecoverySummary
-from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, TimeoutMode, TimeoutPolicy
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.policy_parts import EarlyDetection, TimeoutMode, TimeoutPolicy
 from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.timeouts import judge_time, limits_of, percentile
 

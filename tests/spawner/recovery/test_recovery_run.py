@@ -29,7 +29,8 @@ from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.recovery.policy import BatchAction, BreakerPolicy, EarlyDetection, RecoveryPolicy, TimeoutPolicy
+from aurora_spawner.recovery.policy import BatchAction, RecoveryPolicy
+from aurora_spawner.recovery.policy_parts import BreakerPolicy, EarlyDetection, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import (

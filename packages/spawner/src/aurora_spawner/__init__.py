@@ -14,7 +14,8 @@ from aurora_spawner.limits.budget_port import BudgetGate
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoveryMetrics, RecoveryResult, RecoverySummary
-from aurora_spawner.recovery.policy import EarlyDetection, RecoveryPolicy, TimeoutPolicy
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.policy_parts import EarlyDetection, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.runs.run import Run
 from aurora_spawner.runs.run_options import RunOptions

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aurora_spawner.recovery.policy import EarlyDetection
+    from aurora_spawner.recovery.policy_parts import EarlyDetection
 
 BUSY_SHARE: Final = 0.02
 """Share of one processor between two samples: more is work, less is a loop that waits."""

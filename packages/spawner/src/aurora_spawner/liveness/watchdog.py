@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import RunningAttempt
     from aurora_spawner.liveness.process_activity import LivenessProbe, WatchedAttempt
     from aurora_spawner.liveness.stall_detection import ActivitySample, StallVerdict
-    from aurora_spawner.recovery.policy import EarlyDetection
+    from aurora_spawner.recovery.policy_parts import EarlyDetection
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from aurora_spawner.recovery.policy import BreakerPolicy
+from aurora_spawner.recovery.policy_parts import BreakerPolicy
 from aurora_spawner.storage.stored_values import read_fields
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.recovery.actions import Final, Start
 from aurora_spawner.recovery.outbox import Outbox
-from aurora_spawner.recovery.policy import EarlyDetection
+from aurora_spawner.recovery.policy_parts import EarlyDetection
 from aurora_spawner.recovery.timeouts import TimeLimits
 
 if TYPE_CHECKING:

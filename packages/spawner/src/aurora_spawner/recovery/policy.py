@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 from aurora_spawner.errors import RecoveryPolicyError
+from aurora_spawner.recovery.field_checks import (
+    check,
+    check_counts,
+    check_flags,
+    check_kind,
+    check_seconds,
+    is_number,
+    suggestion,
+)
+from aurora_spawner.recovery.policy_parts import BreakerPolicy, EarlyDetection, TimeoutMode, TimeoutPolicy
 
 RetryCallback = Callable[[str, int, str], Awaitable[None] | None]
 """Receives the agent, the number of the retry from 1, and the error that led to it."""
@@ -46,151 +54,11 @@ class Backoff(StrEnum):
     EXPONENTIAL = "exponential"
 
 
-class TimeoutMode(StrEnum):
-    """The source of an attempt's time limit."""
-
-    FIXED = "fixed"
-    PROGRESSIVE = "progressive"
-    ADAPTIVE = "adaptive"
-
-
 class BatchAction(StrEnum):
     """The treatment of the rest of a run after too many failures."""
 
     HOLD = "hold"
     SKIP = "skip"
-
-
-def _check(holds: bool, name: str, problem: str) -> None:
-    if not holds:
-        raise RecoveryPolicyError(name, problem)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_seconds(owner: object, *names: str, zero: bool = True) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        least = "at least 0" if zero else "above 0"
-        sound = _number(value) and (value >= 0 if zero else value > 0)
-        _check(sound, name, f"must be a number of seconds {least}, not {value!r}")
-
-
-def _check_flags(owner: object, *names: str) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        _check(isinstance(value, bool), name, f"must be true or false, not {value!r}")
-
-
-def _check_counts(owner: object, least: int, *names: str) -> None:
-    for name in names:
-        value = getattr(owner, name)
-        sound = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        _check(sound, name, f"must be a whole number of at least {least}, not {value!r}")
-
-
-def _check_kind(owner: object, name: str, kind: type) -> None:
-    value = getattr(owner, name)
-    known = ", ".join(kind) if issubclass(kind, StrEnum) else kind.__name__
-    _check(isinstance(value, kind), name, f"must be one of {known}, not {value!r}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerPolicy:
-    """The limits of an agent's circuit breaker.
-
-    Raises:
-        RecoveryPolicyError: A threshold below 1, a time below 0.
-    """
-
-    failure_threshold: int = 2
-    """Failures in a row within the window that open it."""
-    failure_window: float = 300.0
-    """Seconds."""
-    reset_timeout: float = 120.0
-    """Seconds after which an open breaker grants one trial."""
-    fast_fail_threshold: int = 1
-    """The `failure_threshold` for permanent errors."""
-    adhoc_failure_threshold: int = 4
-    """The `failure_threshold` for agents generated for one run."""
-
-    def __post_init__(self) -> None:
-        _check_counts(self, 1, "failure_threshold", "fast_fail_threshold", "adhoc_failure_threshold")
-        _check_seconds(self, "failure_window", "reset_timeout")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeoutPolicy:
-    """The time limits of an attempt.
-
-    Raises:
-        RecoveryPolicyError: A time below 0, or a first limit above the last one.
-    """
-
-    mode: TimeoutMode = TimeoutMode.PROGRESSIVE
-    initial_s: float = 120.0
-    """Seconds from the start of the agent's process: the limit (fixed), or the limit that activity extends."""
-    max_timeout_s: float = 600.0
-    """The longest limit that activity or history may give; 0 for no limit."""
-    idle_s: float = 0.0
-    """Seconds without activity after which the attempt is ended; 0 leaves that to early detection."""
-    startup_s: float = 0.0
-    """Seconds without a first activity after which the attempt is ended; 0 for no such limit."""
-    margin: float = 1.5
-    """Adaptive: the factor of the 95th percentile of the agent's successful durations."""
-
-    def __post_init__(self) -> None:
-        _check_kind(self, "mode", TimeoutMode)
-        _check_seconds(self, "initial_s", zero=False)
-        _check_seconds(self, "max_timeout_s", "idle_s", "startup_s")
-        _check(_number(self.margin) and self.margin >= 1, "margin", f"must be at least 1, not {self.margin!r}")
-        problem = f"({self.max_timeout_s:g} s) is below initial_s ({self.initial_s:g} s)"
-        _check(not self.max_timeout_s or self.max_timeout_s >= self.initial_s, "max_timeout_s", problem)
-
-    @classmethod
-    def from_name(cls, name: str) -> Self:
-        """Returns a preset: default, patient, fast_fail, production or development.
-
-        Raises:
-            RecoveryPolicyError: There is no preset of that name.
-        """
-        if name not in TIMEOUT_PRESETS:
-            raise RecoveryPolicyError("timeout", f"{name!r} is unknown{_suggestion(name, TIMEOUT_PRESETS)}")
-        return cls(**TIMEOUT_PRESETS[name])
-
-
-TIMEOUT_PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "default": {},
-    "patient": {"initial_s": 600.0, "max_timeout_s": 3600.0},
-    "fast_fail": {"mode": TimeoutMode.FIXED, "initial_s": 60.0, "max_timeout_s": 60.0, "startup_s": 20.0},
-    "production": {"mode": TimeoutMode.ADAPTIVE, "initial_s": 300.0, "max_timeout_s": 1800.0, "margin": 2.0},
-    "development": {"initial_s": 30.0, "max_timeout_s": 120.0},
-}
-"""The fields that each preset changes of the defaults."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlyDetection:
-    """The limits from which an attempt without activity counts as stalled.
-
-    Raises:
-        RecoveryPolicyError: A time that is not above 0.
-    """
-
-    enabled: bool = True
-    threshold_s: float = 120.0
-    """Seconds since the last event, output, work of the processor, or new child."""
-    checks: int = 2
-    """Samples in a row that must be without activity."""
-    terminate: bool = False
-    """True if a stalled attempt is ended and recovered; else it is only reported."""
-
-    def __post_init__(self) -> None:
-        _check_flags(self, "enabled", "terminate")
-        _check_seconds(self, "threshold_s", zero=False)
-        _check_counts(self, 1, "checks")
 
 
 _NO_OVERRIDES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
@@ -271,49 +139,49 @@ class RecoveryPolicy:
 
     def __post_init__(self) -> None:
         for name, kind in (("strategy", RecoveryStrategy), ("backoff", Backoff), ("on_batch_failure", BatchAction)):
-            _check_kind(self, name, kind)
-        _check_counts(self, 0, "max_retries")
-        _check(self.max_retries <= 100, "max_retries", f"must be at most 100, not {self.max_retries}")
-        _check_counts(self, 1, "min_batch")
+            check_kind(self, name, kind)
+        check_counts(self, 0, "max_retries")
+        check(self.max_retries <= 100, "max_retries", f"must be at most 100, not {self.max_retries}")
+        check_counts(self, 1, "min_batch")
         flags = ("fallback_to_llm", "fallback_to_local", "jitter", "circuit_breaker_enabled")
-        _check_flags(self, *flags, "track_metrics", "adaptive")
+        check_flags(self, *flags, "track_metrics", "adaptive")
         self._check_waits()
         self._check_parts()
         self._check_overrides()
 
     def _check_waits(self) -> None:
-        _check_seconds(self, "base_delay", "max_delay")
+        check_seconds(self, "base_delay", "max_delay")
         problem = f"({self.max_delay:g} s) is below base_delay ({self.base_delay:g} s)"
-        _check(self.max_delay >= self.base_delay, "max_delay", problem)
+        check(self.max_delay >= self.base_delay, "max_delay", problem)
         for name in ("max_provider_wait", "fallback_after", "max_window_wait"):
             if getattr(self, name) is not None:
-                _check_seconds(self, name)
+                check_seconds(self, name)
         threshold = self.usage_threshold
-        sound = threshold is None or (_number(threshold) and 0 < threshold <= 100)
-        _check(sound, "usage_threshold", f"must be above 0 and at most 100, not {threshold!r}")
+        sound = threshold is None or (is_number(threshold) and 0 < threshold <= 100)
+        check(sound, "usage_threshold", f"must be above 0 and at most 100, not {threshold!r}")
         factor = self.backoff_factor
-        _check(_number(factor) and factor >= 1, "backoff_factor", f"must be at least 1, not {factor!r}")
+        check(is_number(factor) and factor >= 1, "backoff_factor", f"must be at least 1, not {factor!r}")
         rate = self.max_failure_rate
-        sound = rate is None or (_number(rate) and 0 <= rate <= 1)
-        _check(sound, "max_failure_rate", f"must be from 0 to 1, not {rate!r}")
+        sound = rate is None or (is_number(rate) and 0 <= rate <= 1)
+        check(sound, "max_failure_rate", f"must be from 0 to 1, not {rate!r}")
         hedge = self.hedge_after
-        _check(hedge is None or (_number(hedge) and hedge > 0), "hedge_after", f"must be above 0, not {hedge!r}")
+        check(hedge is None or (is_number(hedge) and hedge > 0), "hedge_after", f"must be above 0, not {hedge!r}")
 
     def _check_parts(self) -> None:
-        _check_kind(self, "breaker", BreakerPolicy)
-        _check_kind(self, "early_detection", EarlyDetection)
+        check_kind(self, "breaker", BreakerPolicy)
+        check_kind(self, "early_detection", EarlyDetection)
         if self.timeout is not None:
-            _check_kind(self, "timeout", TimeoutPolicy)
+            check_kind(self, "timeout", TimeoutPolicy)
         for name in _CALLBACKS:
             value = getattr(self, name)
-            _check(value is None or callable(value), name, f"must be callable, not {value!r}")
+            check(value is None or callable(value), name, f"must be callable, not {value!r}")
 
     def _check_overrides(self) -> None:
-        _check(isinstance(self.agent_overrides, Mapping), "agent_overrides", "must be fields by agent")
+        check(isinstance(self.agent_overrides, Mapping), "agent_overrides", "must be fields by agent")
         for agent, given in self.agent_overrides.items():
             place = f"agent_overrides.{agent}"
-            _check(isinstance(given, Mapping), place, f"must be fields of a policy, not {given!r}")
-            _check("agent_overrides" not in given, place, "cannot have overrides of its own")
+            check(isinstance(given, Mapping), place, f"must be fields of a policy, not {given!r}")
+            check("agent_overrides" not in given, place, "cannot have overrides of its own")
             self._overridden(agent, given)
 
     @property
@@ -335,7 +203,7 @@ class RecoveryPolicy:
             RecoveryPolicyError: There is no preset of that name.
         """
         if name not in PRESETS:
-            raise RecoveryPolicyError("preset", f"{name!r} is unknown{_suggestion(name, PRESETS)}")
+            raise RecoveryPolicyError("preset", f"{name!r} is unknown{suggestion(name, PRESETS)}")
         return cls(**PRESETS[name])
 
     @classmethod
@@ -412,7 +280,7 @@ class RecoveryPolicy:
         values: dict[str, Any] = {}
         for name, value in given.items():
             if name not in known:
-                raise RecoveryPolicyError(str(name), f"is not a field{_suggestion(str(name), known)}")
+                raise RecoveryPolicyError(str(name), f"is not a field{suggestion(str(name), known)}")
             values[name] = self._part(name, value) if name in _PARTS else _word(name, value)
         return replace(self, **values)
 
@@ -426,7 +294,7 @@ class RecoveryPolicy:
         known = tuple(each.name for each in fields(kind))
         for key in given:
             if key not in known:
-                raise RecoveryPolicyError(f"{name}.{key}", f"is not a field{_suggestion(str(key), known)}")
+                raise RecoveryPolicyError(f"{name}.{key}", f"is not a field{suggestion(str(key), known)}")
         try:
             return replace(getattr(self, name) or kind(), **{key: _word(key, value) for key, value in given.items()})
         except RecoveryPolicyError as error:
@@ -496,8 +364,3 @@ def _timeout_of(limits: Mapping[str, Any]) -> TimeoutPolicy:
         return TimeoutPolicy(initial_s=initial, max_timeout_s=most and max(most, initial))
     except (RecoveryPolicyError, TypeError) as error:
         raise RecoveryPolicyError("agent_recovery.timeout_seconds", str(error)) from error
-
-
-def _suggestion(word: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

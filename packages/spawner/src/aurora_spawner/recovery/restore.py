@@ -16,7 +16,7 @@ from aurora_spawner.journal.views import (
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.machine import RecoveryStateTransition
-from aurora_spawner.recovery.policy import TimeoutMode
+from aurora_spawner.recovery.policy_parts import TimeoutMode
 from aurora_spawner.recovery.states import ATTEMPTING, RecoveryStep
 
 if TYPE_CHECKING:

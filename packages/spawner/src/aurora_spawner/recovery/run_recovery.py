@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.actions import AfterAttempt, BeforeAttempt
     from aurora_spawner.recovery.breaker import CircuitBreaker
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState
-    from aurora_spawner.recovery.policy import EarlyDetection
+    from aurora_spawner.recovery.policy_parts import EarlyDetection
     from aurora_spawner.recovery.restore import RestoredRecovery
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.recovery.timeouts import TimeLimits

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.recovery.policy import TimeoutMode
+from aurora_spawner.recovery.policy_parts import TimeoutMode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aurora_spawner.recovery.policy import TimeoutPolicy
+    from aurora_spawner.recovery.policy_parts import TimeoutPolicy
 
 ENOUGH_HISTORY: Final = 5
 """The number of successful attempts from which a percentile is meaningful."""
