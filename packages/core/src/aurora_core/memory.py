@@ -6,7 +6,6 @@ import re
 import time
 from collections import Counter
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind
-from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
-from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, hit_of
+from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
+from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
-from aurora_core.ranking import WEIGHTS, HitScores, PartWeights, hit_scores
+from aurora_core.ranking import WEIGHTS, PartWeights
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
@@ -35,9 +34,6 @@ from aurora_core.store.database import (
     translating_sqlite_errors,
 )
 from aurora_core.store.files import (
-    chunks_by_id,
-    chunks_in,
-    chunks_named,
     counts,
     described_chunks,
     file_note,
@@ -45,9 +41,9 @@ from aurora_core.store.files import (
     indexed_paths,
 )
 from aurora_core.store.left_out import read_left_out
-from aurora_core.store.reasoning import Reasoning, put_reasoning, reasonings_by_id, remove_reasoning
+from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
-from aurora_core.tokens import terms
+from aurora_core.symbols import calling, defined, of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -55,7 +51,6 @@ if TYPE_CHECKING:
 
     from aurora_core.report import IndexProgress, IndexReport
     from aurora_core.semantic import Embedder
-    from aurora_core.store.files import StoredChunk
 
 __all__ = ["Memory"]
 
@@ -64,9 +59,6 @@ _Answer = TypeVar("_Answer")
 # Of a search, what it puts first counts as used. More of them would make the next search worse: what was merely
 # shown would rise (function search: MRR .571 without, .571 with one, .567 with three, .558 with ten).
 RECORDED_HITS: Final = 1
-# So many of the nearest chunks join those that share words with the query.
-SEMANTIC_CANDIDATES: Final = 40
-MAX_CALLER_CHUNKS: Final = 400
 # More than the lines of the largest file that is indexed.
 MAX_FILE_CHUNKS: Final = 1_000_000
 
@@ -92,11 +84,16 @@ class Memory:
         self._database = database or project.memory_db
         self._connection = connect(self._database, read_only=read_only)
         self._searcher = Searcher(self._connection)
-        self._settings = PRESETS[activation]
-        self._access_log = AccessLog(self._connection, self._settings)
+        self._access_log = AccessLog(self._connection, PRESETS[activation])
         self._freshness = Freshness(self._connection, self._database, project.root, self._exclude)
         self._embedder = embedder
-        self._semantic = SemanticIndex(self._connection, embedder) if embedder else None
+        self._hit_search = HitSearch(
+            connection=self._connection,
+            searcher=self._searcher,
+            semantic=SemanticIndex(self._connection, embedder) if embedder else None,
+            access_log=self._access_log,
+            activation_weight=PRESETS[activation].weight,
+        )
         self._encoder: Encoder | None = None
         self._one_at_a_time = Lock()
 
@@ -278,39 +275,18 @@ class Memory:
             min_score: leave out hits with a lower hybrid_score.
             record: record an access of the first hit.
         """
-        wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else _WITHOUT_REASONING
+        wanted = [ChunkKind(kind) for kind in kinds] if kinds is not None else WITHOUT_REASONING
         now = time.time()
-        hits = self._freshness.checked(lambda count: self._ranked(query, count, wanted, min_score, now), limit)
+
+        def ask(count: int) -> list[Hit]:
+            with reading(self._connection, self._database):
+                return self._hit_search.ranked(query, count, wanted, min_score, now)
+
+        hits = self._freshness.checked(ask, limit)
         if record and hits:
             with translating_errors(self._database):
                 self._access_log.record((symbol_of(hit.file, hit.name) for hit in hits[:RECORDED_HITS]), now)
         return hits
-
-    def _ranked(self, query: str, limit: int, wanted: Sequence[ChunkKind], min_score: float, now: float) -> list[Hit]:
-        """Returns the best chunks as the index has them."""
-        with reading(self._connection, self._database):
-            matches = self._searcher.scores(query, [KINDS[kind] for kind in wanted], max(limit * 4, 40))
-            cosines = self._semantic.nearest(query, SEMANTIC_CANDIDATES) if self._semantic else {}
-            candidates = dict.fromkeys([*(number for number, _, _ in matches), *cosines])
-            activations = self._access_log.activations(list(candidates), terms(query), now)
-            ranked = hit_scores(matches, cosines, activations, activation_weight=self._settings.weight)
-            chunks = self._of_kinds(wanted, [each.chunk for each in ranked], limit)
-            reasonings = reasonings_by_id(
-                self._connection, [n for n, c in chunks.items() if c.kind is ChunkKind.REAS]
-            )
-        return [
-            replace(hit_of(chunks[each.chunk], each), reasoning=reasonings.get(each.chunk))
-            for each in ranked
-            if each.hybrid >= min_score and each.chunk in chunks
-        ]
-
-    def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
-        """Returns the first chunks of some kinds; the nearest by meaning are found among all kinds."""
-        if self._semantic is None:
-            return chunks_by_id(self._connection, numbers[:limit])
-        described = described_chunks(self._connection, numbers)
-        fitting = [n for n in numbers if n in described and described[n].kind in kinds]
-        return chunks_by_id(self._connection, fitting[:limit])
 
     def search_files(self, query: str, limit: int = 10) -> list[FileHit]:
         """Returns the files that match best, best first, scored by all their chunks."""
@@ -333,27 +309,21 @@ class Memory:
 
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Returns the chunks that define a symbol, given by its last component or its qualified name."""
-        return self._freshness.checked(lambda count: self._defined(name, count), limit)
 
-    def _defined(self, name: str, limit: int) -> list[Hit]:
-        with reading(self._connection, self._database):
-            chunks = chunks_named(self._connection, name.rpartition(".")[2])
-            named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
-            first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in DEFINING}
-            chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
-            activations = self._access_log.activations([c.id for c in chosen], terms(name), time.time())
-            return [_exact(chunk, activations[chunk.id]) for chunk in chosen]
+        def ask(count: int) -> list[Hit]:
+            with reading(self._connection, self._database):
+                return defined(self._connection, self._access_log, name, count)
+
+        return self._freshness.checked(ask, limit)
 
     def chunks_of(self, file: str) -> list[Hit]:
         """Returns the chunks of a file, by its path from the root, in file order; none if it is not in the memory."""
 
-        def fetch(_: int) -> list[Hit]:
+        def ask(_: int) -> list[Hit]:
             with reading(self._connection, self._database):
-                chunks = chunks_in(self._connection, file)
-                activations = self._access_log.activations([c.id for c in chunks], (), time.time())
-            return [_exact(chunk, activations[chunk.id]) for chunk in chunks]
+                return of_file(self._connection, self._access_log, file)
 
-        return self._freshness.checked(fetch, MAX_FILE_CHUNKS)
+        return self._freshness.checked(ask, MAX_FILE_CHUNKS)
 
     def file_note(self, file: str) -> str | None:
         """Returns why a file has no chunks or how it was cut, "" for an ordinary file; None if it is not indexed."""
@@ -362,23 +332,12 @@ class Memory:
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
         """Returns the lines that call a symbol (by its last component), in index order, without its definitions."""
-        return self._freshness.checked(lambda count: self._calling(name, count), limit)
 
-    def _calling(self, name: str, limit: int) -> list[Reference]:
-        name = name.rpartition(".")[2]
-        calls = re.compile(rf"(?<![\w]){re.escape(name)}\s*\(")
-        defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]{{0,200}}\)\s*)?{re.escape(name)}\b")
-        with reading(self._connection, self._database):
-            ids = self._searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
-            chunks = chunks_by_id(self._connection, ids)
-            found = [
-                Reference(file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip())
-                for chunk in chunks.values()
-                if chunk.kind is ChunkKind.CODE
-                for row, line in enumerate(chunk.content.split("\n"))
-                if calls.search(line) and not defines.search(line) and not line.lstrip().startswith(_COMMENTS)
-            ]
-        return found[:limit]
+        def ask(count: int) -> list[Reference]:
+            with reading(self._connection, self._database):
+                return calling(self._connection, self._searcher, name, count)
+
+        return self._freshness.checked(ask, limit)
 
     def text(self, file: str) -> str | None:
         """Returns the current text of a file, by its path from the root; None if it is not in the memory."""
@@ -485,16 +444,9 @@ class Memory:
         return await to_thread(alone)
 
 
-def _exact(chunk: StoredChunk, activation: float) -> Hit:
-    """Returns a chunk that was asked for by its name or its place as a hit of full score."""
-    return hit_of(chunk, HitScores(chunk=chunk.id, bm25=1.0, activation=activation, semantic=0.0, hybrid=1.0))
-
-
 def _ignore(progress: IndexProgress) -> None:
     del progress
 
 
-_WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 # Within SQLite's 64-bit integers.
 _CHUNK_ID: Final = re.compile(r"[0-9]{1,18}")
-_COMMENTS: Final = ("#", "//", "*", "/*", '"""')

@@ -1,0 +1,74 @@
+"""Ranks chunks for a query: by their words, by earlier use and, with an embedding model, by meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from aurora_core.chunking import ChunkKind
+from aurora_core.chunking.chunk import KINDS
+from aurora_core.hits import Hit, hit_of
+from aurora_core.ranking import hit_scores
+from aurora_core.store.files import chunks_by_id, described_chunks
+from aurora_core.store.reasoning import reasonings_by_id
+from aurora_core.tokens import terms
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from aurora_core.access_log import AccessLog
+    from aurora_core.search import Searcher
+    from aurora_core.semantic import SemanticIndex
+    from aurora_core.store.files import StoredChunk
+
+__all__ = ["WITHOUT_REASONING", "HitSearch"]
+
+WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
+"""All kinds but earlier answers."""
+# So many of the nearest chunks join those that share words with the query.
+SEMANTIC_CANDIDATES: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitSearch:
+    """Ranks the chunks of one memory.
+
+    Attributes:
+        semantic: None without an embedding model.
+        activation_weight: the weight of earlier use in a hit's score.
+    """
+
+    connection: sqlite3.Connection
+    searcher: Searcher
+    semantic: SemanticIndex | None
+    access_log: AccessLog
+    activation_weight: float
+
+    def ranked(self, query: str, limit: int, kinds: Sequence[ChunkKind], min_score: float, now: float) -> list[Hit]:
+        """Returns the chunks that match best, as the index has them, best first.
+
+        Args:
+            min_score: leave out hits with a lower hybrid_score.
+            now: Unix seconds.
+        """
+        matches = self.searcher.scores(query, [KINDS[kind] for kind in kinds], max(limit * 4, 40))
+        cosines = self.semantic.nearest(query, SEMANTIC_CANDIDATES) if self.semantic else {}
+        candidates = dict.fromkeys([*(number for number, _, _ in matches), *cosines])
+        activations = self.access_log.activations(list(candidates), terms(query), now)
+        ranked = hit_scores(matches, cosines, activations, activation_weight=self.activation_weight)
+        chunks = self._of_kinds(kinds, [each.chunk for each in ranked], limit)
+        reasonings = reasonings_by_id(self.connection, [n for n, c in chunks.items() if c.kind is ChunkKind.REAS])
+        return [
+            replace(hit_of(chunks[each.chunk], each), reasoning=reasonings.get(each.chunk))
+            for each in ranked
+            if each.hybrid >= min_score and each.chunk in chunks
+        ]
+
+    def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
+        """Returns the first chunks of some kinds; the nearest by meaning are found among all kinds."""
+        if self.semantic is None:
+            return chunks_by_id(self.connection, numbers[:limit])
+        described = described_chunks(self.connection, numbers)
+        fitting = [n for n in numbers if n in described and described[n].kind in kinds]
+        return chunks_by_id(self.connection, fitting[:limit])
