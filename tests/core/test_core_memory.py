@@ -8,9 +8,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,12 +23,17 @@ from hypothesis import strategies as st
 
 from aurora_core import (
     ChunkKind,
+    Hit,
+    IndexReport,
     Memory,
     ProjectError,
     Reasoning,
     StoreCorruptError,
     StoreError,
 )
+from aurora_core.project import Project
+
+Answer = TypeVar("Answer")
 
 FILES = {
     "shop/prices.py": (
@@ -323,6 +333,96 @@ async def test_asynchronous_calls_side_by_side_answer_as_one_after_another(proje
         calls = [memory.asearch("discount", record=False) for _ in range(20)]
         answers, *_ = await asyncio.gather(asyncio.gather(*calls), memory.aindex(), memory.asearch_files("discount"))
         assert [[hit.chunk_id for hit in answer] for answer in answers] == [wanted] * 20
+
+
+class Held(Memory):
+    """A memory whose calls wait in their thread until it is being closed; their results are kept."""
+
+    def __init__(self, project: Path) -> None:
+        super().__init__(Project.init(project), ())
+        self.begun = threading.Event()
+        self.results: list[object] = []
+
+    def search(self, *given: Any, **more: Any) -> list[Hit]:
+        return self.held(partial(super().search, *given, **more))
+
+    def index(self, *given: Any, **more: Any) -> IndexReport:
+        return self.held(partial(super().index, *given, **more))
+
+    def held(self, call: Callable[[], Answer]) -> Answer:
+        self.begun.set()
+        self._closing.wait()
+        try:
+            answer = call()
+        except Exception as error:
+            self.results.append(error)
+            raise
+        self.results.append(answer)
+        return answer
+
+
+async def test_closing_waits_for_a_cancelled_search_and_cancels_those_that_wait(project: Path) -> None:
+    with Memory.open(project) as memory:
+        memory.index()
+    with Held(project) as held:
+        running = asyncio.create_task(held.asearch("discount"))
+        await asyncio.to_thread(held.begun.wait)
+        waiting = asyncio.create_task(held.asearch("stock"))
+        await asyncio.sleep(0)  # it reaches its thread
+        running.cancel()
+    [hits] = held.results
+    assert isinstance(hits, list), hits
+    assert hits[0].name == "discount"
+    for task in (running, waiting):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_closing_stops_an_index_and_leaves_a_whole_memory(project: Path, cancelled: bool) -> None:
+    with Held(project) as held:
+        running = asyncio.create_task(held.aindex())
+        await asyncio.to_thread(held.begun.wait)
+        if cancelled:
+            running.cancel()
+    assert [type(result) for result in held.results] == [CancelledError]
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    with Memory.open(project) as memory:
+        assert memory.stats().files == 0
+        assert memory.index().files_indexed == len(FILES)
+        assert "discount" in names(memory, "discount")
+
+
+async def test_a_cancelled_index_makes_room_for_the_next_call(project: Path) -> None:
+    class Slow(Memory):
+        def index(self, *given: Any, **more: Any) -> IndexReport:
+            begun.set()
+            go_on.wait()
+            return super().index(*given, **more)
+
+    begun, go_on = threading.Event(), threading.Event()
+    with Slow(Project.init(project), ()) as memory:
+        running = asyncio.create_task(memory.aindex())
+        await asyncio.to_thread(begun.wait)
+        running.cancel()
+        await asyncio.wait([running])
+        go_on.set()
+        assert await memory.asearch("discount") == []
+        assert memory.index().files_indexed == len(FILES)
+
+
+async def test_a_call_needs_no_thread_of_the_loops_pool(project: Path) -> None:
+    loop, end = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    other = loop.run_in_executor(None, end.wait)
+    with Memory.open(project) as memory:
+        memory.index()
+        try:
+            assert await asyncio.wait_for(memory.asearch("discount"), timeout=60)
+        finally:
+            end.set()
+            await other
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

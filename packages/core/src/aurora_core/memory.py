@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from threading import Lock
+from threading import Event
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from aurora_core.access_log import AccessLog
@@ -47,6 +47,7 @@ from aurora_core.symbols import calling, defined, of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
 
     from aurora_core.report import IndexProgress, IndexReport
@@ -95,7 +96,8 @@ class Memory:
             activation_weight=PRESETS[activation].weight,
         )
         self._encoder: Encoder | None = None
-        self._one_at_a_time = Lock()
+        self._closing = Event()
+        self._executor: ThreadPoolExecutor | None = None
 
     @classmethod
     def open(
@@ -173,8 +175,15 @@ class Memory:
         self.close()
 
     def close(self) -> None:
-        """Closes the database; the memory cannot be used afterwards."""
+        """Closes the database; the memory cannot be used afterwards.
+
+        Asynchronous calls that wait are cancelled. One that runs is waited for; an `aindex` stops after its batch of
+        files.
+        """
         with translating_errors(self._database), closing(self._connection):
+            self._closing.set()
+            if self._executor is not None:
+                self._executor.shutdown(cancel_futures=True)
             self._access_log.flush()
             self._stop_encoding()
 
@@ -411,8 +420,22 @@ class Memory:
         )
 
     async def aindex(self, path: Path | str | None = None) -> IndexReport:
-        """Runs `index` in a thread; asynchronous calls of one memory wait for each other."""
-        return await self._in_thread(partial(self.index, path))
+        """Runs `index` in a thread; asynchronous calls of one memory wait for each other.
+
+        If it is cancelled, or the memory is closed, it stops after its batch of files; what is indexed stays.
+        """
+        cancelled = Event()
+
+        def stop_if_asked(_: IndexProgress) -> None:
+            from concurrent.futures import CancelledError
+
+            if cancelled.is_set() or self._closing.is_set():
+                raise CancelledError
+
+        try:
+            return await self._in_thread(partial(self.index, path, on_progress=stop_if_asked))
+        finally:
+            cancelled.set()
 
     async def asearch(
         self,
@@ -434,14 +457,14 @@ class Memory:
 
     async def _in_thread(self, call: Callable[[], _Answer]) -> _Answer:
         # A search is some twenty statements with numpy work between them. One change of threads for all of them is
-        # faster than one for each statement, as an asynchronous driver makes it.
-        from asyncio import to_thread  # start-up does not pay for it
+        # faster than one for each statement, as an asynchronous driver makes it. Its only thread is the memory's own,
+        # so that calls wait without holding a thread of the loop's pool, and `close` can wait for the one that runs.
+        from asyncio import get_running_loop  # start-up does not pay for these
+        from concurrent.futures import ThreadPoolExecutor
 
-        def alone() -> _Answer:
-            with self._one_at_a_time:
-                return call()
-
-        return await to_thread(alone)
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aurora-memory")
+        return await get_running_loop().run_in_executor(self._executor, call)
 
 
 def _ignore(progress: IndexProgress) -> None:
