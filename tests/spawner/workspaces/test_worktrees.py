@@ -254,29 +254,6 @@ def test_the_attic_keeps_what_was_discarded_for_a_while(repository: Repository, 
     assert list_attic(repository.git) == []
 
 
-def test_git_is_asked_again_while_another_process_holds_a_lock(repository: Repository) -> None:
-    lock = repository.path / ".git" / "refs" / "heads" / "other.lock"
-    lock.touch()
-    holder = subprocess.Popen([sys.executable, "-c", f"import time, os; time.sleep(0.4); os.unlink({str(lock)!r})"])
-    repository.git.run("update-ref", "refs/heads/other", "HEAD")
-    assert holder.wait(10) == 0
-    assert repository("rev-parse", "other") == repository("rev-parse", "HEAD")
-
-
-def test_a_lock_that_a_killed_git_left_on_a_ref_of_ours_is_removed(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("aurora_spawner.workspaces.git.LOCK_WAIT_S", 0.3)
-    for ref in ("refs/aurora/bases/run-1/a", "refs/heads/users"):
-        lock = repository.path / ".git" / f"{ref}.lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
-    repository.git.run("update-ref", "refs/aurora/bases/run-1/a", "HEAD")
-    assert repository("rev-parse", "refs/aurora/bases/run-1/a") == repository("rev-parse", "HEAD")
-    with pytest.raises(GitError, match=r"users\.lock"):
-        repository.git.run("update-ref", "refs/heads/users", "HEAD")
-
-
 @pytest.mark.parametrize("names", [("a b", "a-b"), ("A", "a"), ("ü" * 80, "ü" * 81), ("..", "...")])
 def test_different_tasks_have_different_slugs(names: tuple[str, str]) -> None:
     one, other = map(slug, names)

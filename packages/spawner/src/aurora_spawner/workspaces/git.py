@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -70,13 +69,23 @@ class Git:
             GitError: Git is not installed, the folder is gone, or the command failed; with git's own words.
         """
         until = time.monotonic() + LOCK_WAIT_S
+        removed: set[Path] = set()
         while True:
             status, stdout, stderr = self._start(arguments, stdin, environment or {})
             if status in accepted:
                 return Output(status, stdout)
-            late = time.monotonic() > until
-            if not _is_locked(stderr) or (late and not _remove_stale_lock(stderr)):
-                raise GitError(self.folder, arguments, _reason(stderr, stdout, status))
+            reason = _reason(stderr, stdout, status)
+            if not _is_locked(stderr):
+                raise GitError(self.folder, arguments, reason)
+            if time.monotonic() > until:
+                try:
+                    lock = _stale_lock(stderr)
+                    if lock is None or lock in removed:
+                        raise GitError(self.folder, arguments, reason)
+                    lock.unlink()
+                except OSError as error:
+                    raise GitError(self.folder, arguments, f"{reason}; it cannot be removed: {error}") from error
+                removed.add(lock)
             time.sleep(_LOCK_PAUSE_S)
 
     def text(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -147,17 +156,17 @@ def _is_locked(stderr: bytes) -> bool:
     return any(sign in said for sign in _LOCKED) and "file exists" in said
 
 
-def _remove_stale_lock(stderr: bytes) -> bool:
-    """Removes the lock of a ref of ours that a killed git has left; returns False for any other lock."""
-    named = re.search(r"'([^']+\.lock)'", os.fsdecode(stderr))
+def _stale_lock(stderr: bytes) -> Path | None:
+    """Returns the lock of a ref of ours that a killed git has left; None for any other lock.
+
+    Raises:
+        FileNotFoundError: It is gone meanwhile.
+    """
+    named = re.search(r"'(/.+\.lock)': File exists", os.fsdecode(stderr))
     if named is None or not any(place in named[1] for place in _OURS):
-        return False
+        return None
     lock = Path(named[1])
-    with suppress(FileNotFoundError):
-        if time.time() - lock.stat().st_mtime < LOCK_WAIT_S:
-            return True  # another git has it now; ask again
-        lock.unlink()
-    return True
+    return lock if time.time() - lock.stat().st_mtime >= LOCK_WAIT_S else None
 
 
 def _reason(stderr: bytes, stdout: bytes, status: int) -> str:

@@ -1,0 +1,68 @@
+"""The git program: locks that another git holds, and locks that a killed one left."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.spawner.workspaces.repository import Repository, make_repository
+
+from aurora_spawner.errors import GitError
+
+OURS = "refs/aurora/bases/run-1/a"
+
+
+def leave_lock(repository: Repository, name: str) -> Path:
+    lock = repository.path / ".git" / name
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    return lock
+
+
+@pytest.fixture
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aurora_spawner.workspaces.git.LOCK_WAIT_S", 0.3)
+
+
+def test_git_is_asked_again_while_another_process_holds_a_lock(repository: Repository) -> None:
+    lock = leave_lock(repository, "refs/heads/other.lock")
+    holder = subprocess.Popen([sys.executable, "-c", f"import time, os; time.sleep(0.4); os.unlink({str(lock)!r})"])
+    repository.git.run("update-ref", "refs/heads/other", "HEAD")
+    assert holder.wait(10) == 0
+    assert repository("rev-parse", "other") == repository("rev-parse", "HEAD")
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_a_lock_that_a_killed_git_left_on_a_ref_of_ours_is_removed(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "tess's" / "project", {"app.py": "1\n"})
+    for ref in (OURS, "refs/heads/users"):
+        leave_lock(repository, f"{ref}.lock")
+    repository.git.run("update-ref", OURS, "HEAD")
+    assert repository("rev-parse", OURS) == repository("rev-parse", "HEAD")
+    with pytest.raises(GitError, match=r"users\.lock"):
+        repository.git.run("update-ref", "refs/heads/users", "HEAD")
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_a_lock_from_the_future_ends_the_wait(repository: Repository) -> None:
+    lock = leave_lock(repository, f"{OURS}.lock")
+    os.utime(lock, (time.time() + 3600,) * 2)
+    with pytest.raises(GitError, match="File exists"):
+        repository.git.run("update-ref", OURS, "HEAD")
+    assert lock.exists()
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_a_lock_that_cannot_be_removed_is_a_typed_error(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_lock(repository, f"{OURS}.lock")
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(GitError, match=r"cannot be removed: .*Permission denied"):
+        repository.git.run("update-ref", OURS, "HEAD")
