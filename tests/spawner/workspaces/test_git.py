@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,20 @@ def test_a_lock_that_cannot_be_removed_is_a_typed_error(
     monkeypatch.setattr(Path, "unlink", refused)
     with pytest.raises(GitError, match=r"cannot be removed: .*Permission denied"):
         repository.git.run("update-ref", OURS, "HEAD")
+
+
+def test_a_git_that_takes_too_long_ends_with_its_hooks(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook holds a pipe of ours open; nobody has it open any more once its end can be read."""
+    os.mkfifo(alive := tmp_path / "alive")
+    hook = repository.path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nexec 9>'{alive}'\necho begun >&9\nsleep 60 >/dev/null 2>&1\n")
+    hook.chmod(0o755)
+    monkeypatch.setattr("aurora_spawner.workspaces.git.TIMEOUT_S", 1.0)
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(alive.read_text)
+        with pytest.raises(GitError, match="did not end within"):
+            repository.git.run("commit", "--allow-empty", "-m", "slow")
+        assert reader.result(20) == "begun\n"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,8 @@ TIMEOUT_S: Final = 300.0
 LOCK_WAIT_S: Final = 10.0
 """Time for another git process to release a lock file."""
 _LOCK_PAUSE_S: Final = 0.05
+_GRACE_S: Final = 2.0
+"""Time for a git that is ended to remove its lock files."""
 _OURS: Final = ("/refs/aurora/", "/refs/heads/aurora/")
 """Refs that no other program writes: a lock on one that outlasts the wait was left by a git that was killed."""
 _LOCKED: Final = ("unable to create", "cannot lock ref", "could not lock config file", "failed to lock")
@@ -112,20 +116,25 @@ class Git:
             name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
         }
         try:
-            done = subprocess.run(
+            with subprocess.Popen(
                 ["git", "--no-pager", *settings, *arguments],
                 cwd=self.folder,
                 env={**inherited, **_ENVIRONMENT, **environment},
-                input=stdin if stdin is not None else b"",
-                capture_output=True,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                process_group=0,  # its hooks are in it, too
+            ) as process:
+                try:
+                    stdout, stderr = process.communicate(stdin or b"", timeout=TIMEOUT_S)
+                finally:
+                    if process.returncode is None:
+                        _end_group(process)
         except subprocess.TimeoutExpired as error:
             raise GitError(self.folder, arguments, f"did not end within {TIMEOUT_S:.0f} s") from error
         except (OSError, ValueError) as error:
             raise GitError(self.folder, arguments, f"could not be started: {error}") from error
-        return done.returncode, done.stdout, done.stderr
+        return process.returncode, stdout, stderr
 
 
 class Output:
@@ -149,6 +158,15 @@ class Output:
     def fields(self) -> list[str]:
         """The standard output of a command with `-z`, split at its NUL bytes."""
         return [os.fsdecode(field) for field in self.data.split(b"\0") if field]
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends git and the hooks that it runs; git removes its lock files if it may."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+        os.killpg(process.pid, signal.SIGKILL)  # a hook may outlive a polite git
 
 
 def _is_locked(stderr: bytes) -> bool:
