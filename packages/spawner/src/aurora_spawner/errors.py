@@ -18,7 +18,8 @@ SpawnerError
 ├── ProviderStateError      a store of provider limits that cannot be used: the path
 ├── PriceFileError          a user's price table that cannot be used: path, line, field
 ├── WorkspaceError          a worktree or a merge that cannot continue without losing work: the path
-│   └── GitError                a failed git command: the command and git's own words
+│   ├── GitError                a failed git command: the command and git's own words
+│   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
 A failed agent is not an exception but a `SpawnResult`.
@@ -209,3 +210,12 @@ class GitError(WorkspaceError):
         super().__init__(path, f"git {' '.join(command[:2])}: {reason}")
         self.command = tuple(command)
         self.reason = reason
+
+
+class GitVersionError(WorkspaceError):
+    """The git program is too old."""
+
+    def __init__(self, path: Path, *, found: str, needed: str) -> None:
+        super().__init__(path, f"git is version {found}, and {needed} or later is needed; install a newer git")
+        self.found = found
+        self.needed = needed

@@ -42,9 +42,9 @@ def forecast(worktrees: Sequence[Worktree]) -> list[Forecast]:
     for first, second in combinations((each for each in worktrees if each.path in states), 2):
         if states[first.path].may_meet(states[second.path]):
             one, other = states[first.path], states[second.path]
-            conflicts = merge_trees(first.git, one.commit, other.commit).conflicts
-            if conflicts:
-                found.append(Forecast(first=first, second=second, files=conflicts))
+            merge = merge_trees(first.git, one.commit, other.commit)
+            if not merge.is_clean:
+                found.append(Forecast(first=first, second=second, files=merge.conflicts))
     return found
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError
+from aurora_spawner.errors import GitError, GitVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+OLDEST: Final = (2, 38)
+"""The first git that merges without a checkout (`merge-tree --write-tree`)."""
 TIMEOUT_S: Final = 300.0
 LOCK_WAIT_S: Final = 10.0
 """Time for another git process to release a lock file."""
@@ -77,7 +81,7 @@ class Git:
         while True:
             status, stdout, stderr = self._start(arguments, stdin, environment or {})
             if status in accepted:
-                return Output(status, stdout)
+                return Output(status, stdout, stderr)
             reason = _reason(stderr, stdout, status)
             if not _is_locked(stderr):
                 raise GitError(self.folder, arguments, reason)
@@ -107,6 +111,17 @@ class Git:
             if not self.run("config", f"user.{part}", accepted=(0, 1)).text:
                 variables |= {f"GIT_{role}_{part.upper()}": default for role in ("AUTHOR", "COMMITTER")}
         return variables
+
+    def check_version(self) -> None:
+        """Checks that git can do what this room asks of it.
+
+        Raises:
+            GitVersionError: It is too old.
+            GitError: It is not installed.
+        """
+        found = _version(shutil.which("git"), self.folder)
+        if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
+            raise GitVersionError(self.folder, found=found, needed=".".join(map(str, OLDEST)))
 
     def _start(
         self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str]
@@ -143,11 +158,13 @@ class Output:
     Attributes:
         status: the exit status.
         data: the standard output, as bytes; file names need not be UTF-8.
+        errors: the standard error.
     """
 
-    def __init__(self, status: int, data: bytes) -> None:
+    def __init__(self, status: int, data: bytes, errors: bytes = b"") -> None:
         self.status = status
         self.data = data
+        self.errors = errors
 
     @property
     def text(self) -> str:
@@ -158,6 +175,16 @@ class Output:
     def fields(self) -> list[str]:
         """The standard output of a command with `-z`, split at its NUL bytes."""
         return [os.fsdecode(field) for field in self.data.split(b"\0") if field]
+
+
+@cache
+def _version(program: str | None, folder: Path) -> str:
+    """Returns the version of the git program, such as `2.39.5`; `folder` is for an error."""
+    said = Git(folder).text("version")
+    found = re.search(r"\d+\.\d+(\.\d+)*", said)
+    if found is None:
+        raise GitError(folder, ("version",), f"{program} is not git: it says {said!r}")
+    return found[0]
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

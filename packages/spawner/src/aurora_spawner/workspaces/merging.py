@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import GitError
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
+
+
+_UNREADABLE: Final = b"could not read"
+"""Git's word for a missing tree, which it merges as an empty one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,27 +22,30 @@ class TreeMerge:
 
     Attributes:
         tree: the merged tree; with conflicts it holds conflict markers.
+        is_clean: True if nothing conflicts. Git may report a conflict without a file.
         conflicts: files that git cannot merge.
     """
 
     tree: str
+    is_clean: bool
     conflicts: tuple[str, ...] = ()
-
-    @property
-    def is_clean(self) -> bool:
-        """True if nothing conflicts."""
-        return not self.conflicts
 
 
 def merge_trees(git: Git, ours: str, theirs: str) -> TreeMerge:
     """Merges two commits in memory; no branch, index or file changes.
 
     Raises:
-        GitError: They have no common history, or git failed.
+        GitVersionError: Git is too old for it.
+        GitError: One of the two is missing, they have no common history, or git failed.
     """
-    done = git.run("merge-tree", "--write-tree", "-z", "--no-messages", "--name-only", ours, theirs, accepted=(0, 1))
-    tree, *conflicts = (os.fsdecode(field) for field in done.data.split(b"\0") if field)
-    return TreeMerge(tree=tree, conflicts=tuple(dict.fromkeys(conflicts)))
+    git.check_version()
+    command = ("merge-tree", "--write-tree", "-z", "--no-messages", "--name-only", ours, theirs)
+    done = git.run(*command, accepted=(0, 1))
+    tree, *conflicts = done.fields or [""]
+    # Git ends with 1 for a conflict, and for a commit that it cannot find; then it names no tree.
+    if not tree or _UNREADABLE in done.errors.lower():
+        raise GitError(git.folder, command, os.fsdecode(done.errors).strip() or f"exit status {done.status}")
+    return TreeMerge(tree=tree, is_clean=done.status == 0, conflicts=tuple(dict.fromkeys(conflicts)))
 
 
 def is_ancestor(git: Git, commit: str, of: str) -> bool:

@@ -281,6 +281,7 @@ def _folder_name(common: Path) -> str:
 
 
 def _check_supported(git: Git) -> None:
+    git.check_version()
     submodules = [
         entry.partition("\t")[2]
         for entry in git.run("ls-files", "--stage", "-z").fields
