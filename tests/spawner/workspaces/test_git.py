@@ -1,5 +1,6 @@
 """The git program: locks that another git holds, and locks that a killed one left."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
-from aurora_spawner.errors import GitError
+from aurora_spawner.errors import GitError, GitLockedError, WorkspaceLockedError
+from aurora_spawner.workspaces.merge_queue import MergeQueue
+from aurora_spawner.workspaces.worktrees import Workspaces
 
 OURS = "refs/aurora/bases/run-1/a"
 
@@ -84,3 +87,50 @@ def test_a_git_that_takes_too_long_ends_with_its_hooks(
         with pytest.raises(GitError, match="did not end within"):
             repository.git.run("commit", "--allow-empty", "-m", "slow")
         assert reader.result(20) == "begun\n"
+
+
+@pytest.mark.usefixtures("short_wait")
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("index.lock", ("add", "app.py")),
+        ("refs/heads/users.lock", ("update-ref", "refs/heads/users", "HEAD")),
+        ("config.lock", ("config", "users.word", "1")),
+        ("packed-refs.lock", ("pack-refs", "--all")),
+    ],
+)
+def test_a_lock_that_a_foreign_git_holds_is_named(
+    repository: Repository, name: str, command: tuple[str, ...]
+) -> None:
+    repository("config", "core.packedRefsTimeout", "-1")  # git alone would wait for ever
+    lock = leave_lock(repository, name)
+    with pytest.raises(GitLockedError) as caught:
+        repository.git.run(*command)
+    assert caught.value.lock == lock
+    assert lock.exists()
+
+
+def test_the_turn_of_another_process_is_not_waited_for_without_end(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspaces = Workspaces(repository.path, home=tmp_path / "home", run_id="run-1")
+    workspaces.create("a", "HEAD")
+    monkeypatch.setattr("aurora_spawner.workspaces.worktrees.TURN_WAIT_S", 0.2)
+    lock = workspaces.folder.parent / ".lock"
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(WorkspaceLockedError, match="held this lock") as caught:
+            workspaces.create("b", "HEAD")
+    assert caught.value.path == lock
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_a_lock_on_the_target_is_not_a_target_that_moves(repository: Repository) -> None:
+    head = repository("rev-parse", "main")
+    merging = MergeQueue(git=repository.git, run_id="run-1", target="released", base=head)
+    repository("branch", "released", "main")
+    repository("update-ref", f"refs/heads/{merging.branch}", repository.commit({"new.py": "1\n"}))
+    lock = leave_lock(repository, "refs/heads/released.lock")
+    with pytest.raises(GitLockedError) as caught:
+        merging.deliver()
+    assert caught.value.lock == lock

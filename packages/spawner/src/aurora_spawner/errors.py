@@ -19,7 +19,9 @@ SpawnerError
 ├── PriceFileError          a user's price table that cannot be used: path, line, field
 ├── WorkspaceError          a worktree or a merge that cannot continue without losing work: the path
 │   ├── GitError                a failed git command: the command and git's own words
-│   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
+│   │   └── GitLockedError          another process holds a lock longer than the wait: the lock
+│   ├── WorkspaceLockedError    another process makes or removes worktrees longer than the wait: the lock
+│   └── GitVersionError         a git program that is too old: its version, and the version that is needed
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
 A failed agent is not an exception but a `SpawnResult`.
@@ -210,6 +212,21 @@ class GitError(WorkspaceError):
         super().__init__(path, f"git {' '.join(command[:2])}: {reason}")
         self.command = tuple(command)
         self.reason = reason
+
+
+class GitLockedError(GitError):
+    """Another process held a lock longer than the wait; `lock` is None if git does not name it."""
+
+    def __init__(self, path: Path, command: Sequence[str], reason: str, *, lock: Path | None) -> None:
+        super().__init__(path, command, reason)
+        self.lock = lock
+
+
+class WorkspaceLockedError(WorkspaceError):
+    """Other processes held the lock of a repository's worktrees longer than the wait; `path` is the lock."""
+
+    def __init__(self, path: Path, *, waited_s: float) -> None:
+        super().__init__(path, f"another process has held this lock for {waited_s:.0f} s; end that process, or wait")
 
 
 class GitVersionError(WorkspaceError):

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, GitVersionError
+from aurora_spawner.errors import GitError, GitLockedError, GitVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -28,6 +28,7 @@ _GRACE_S: Final = 2.0
 """Time for a git that is ended to remove its lock files."""
 _OURS: Final = ("/refs/aurora/", "/refs/heads/aurora/")
 """Refs that no other program writes: a lock on one that outlasts the wait was left by a git that was killed."""
+_LOCK_NAME: Final = re.compile(r"'([^'\n]+\.lock)'|could not lock config file (\S+):")
 _LOCKED: Final = ("unable to create", "cannot lock ref", "could not lock config file", "failed to lock")
 # Where git is and what the user configured; all other GIT_ variables belong to whoever started us, such as a hook.
 _KEPT: Final = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM", "GIT_EXEC_PATH"})
@@ -41,6 +42,8 @@ _ENVIRONMENT: Final = {
 }
 _SETTINGS: Final = (
     "commit.gpgSign=false",
+    "core.filesRefLockTimeout=100",
+    "core.packedRefsTimeout=1000",
     "core.pager=cat",
     "core.quotePath=false",
     "gc.auto=0",
@@ -66,20 +69,23 @@ class Git:
         stdin: bytes | None = None,
         environment: Mapping[str, str] | None = None,
         accepted: Collection[int] = (0,),
+        held: int | None = None,
     ) -> Output:
         """Runs one command; runs it again while another git process holds a lock.
 
         Args:
             environment: Variables for this command alone, such as an index file.
             accepted: Exit statuses that are answers, not failures.
+            held: The descriptor of a lock that is held until git ends, even if this process is killed before.
 
         Raises:
+            GitLockedError: Another process holds a lock longer than `LOCK_WAIT_S`.
             GitError: Git is not installed, the folder is gone, or the command failed; with git's own words.
         """
         until = time.monotonic() + LOCK_WAIT_S
         removed: set[Path] = set()
         while True:
-            status, stdout, stderr = self._start(arguments, stdin, environment or {})
+            status, stdout, stderr = self._start(arguments, stdin, environment or {}, held)
             if status in accepted:
                 return Output(status, stdout, stderr)
             reason = _reason(stderr, stdout, status)
@@ -89,7 +95,7 @@ class Git:
                 try:
                     lock = _stale_lock(stderr)
                     if lock is None or lock in removed:
-                        raise GitError(self.folder, arguments, reason)
+                        raise GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
                     lock.unlink()
                 except OSError as error:
                     raise GitError(self.folder, arguments, f"{reason}; it cannot be removed: {error}") from error
@@ -123,8 +129,12 @@ class Git:
         if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
             raise GitVersionError(self.folder, found=found, needed=".".join(map(str, OLDEST)))
 
+    def _named_lock(self, stderr: bytes) -> Path | None:
+        named = _LOCK_NAME.search(os.fsdecode(stderr))
+        return None if named is None else self.folder / (named[1] or f"{named[2]}.lock")
+
     def _start(
-        self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str]
+        self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str], held: int | None
     ) -> tuple[int, bytes, bytes]:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         inherited = {
@@ -138,6 +148,7 @@ class Git:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                pass_fds=() if held is None else (held,),
                 process_group=0,  # its hooks are in it, too
             ) as process:
                 try:

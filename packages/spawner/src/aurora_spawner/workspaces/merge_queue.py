@@ -124,7 +124,7 @@ class MergeQueue:
     @property
     def head(self) -> str:
         """The commit of the integration branch; the base before anything was merged."""
-        return self.git.run("rev-parse", "--verify", "--quiet", self._ref, accepted=(0, 1)).text or self.base
+        return self._commit_of(self._ref) or self.base
 
     def merge(self, works: Sequence[Work]) -> Batch:
         """Merges the work of tasks one by one, checks the result, and leaves out what makes it fail.
@@ -164,7 +164,7 @@ class MergeQueue:
             GitError: Git failed.
         """
         for _ in range(_TRIES):
-            target = self.git.run("rev-parse", "--verify", "--quiet", self._target_ref, accepted=(0, 1)).text
+            target = self._commit_of(self._target_ref)
             if not target:
                 raise WorkspaceError(
                     self.git.folder, f"there is no branch {self.target}; the work is on {self.branch}"
@@ -187,6 +187,8 @@ class MergeQueue:
             try:
                 self.git.run("update-ref", "-m", f"aurora: {self.run_id}", self._target_ref, head, target)
             except GitError:
+                if self._commit_of(self._target_ref) == target:
+                    raise
                 continue  # somebody moved it since it was read
             return Delivery.MERGED if moved else Delivery.FAST_FORWARDED
         return Delivery.MOVING
@@ -198,6 +200,10 @@ class MergeQueue:
     @property
     def _target_ref(self) -> str:
         return f"refs/heads/{self.target}"
+
+    def _commit_of(self, ref: str) -> str:
+        """Returns the commit of a ref; empty if there is no such ref."""
+        return self.git.run("rev-parse", "--verify", "--quiet", ref, accepted=(0, 1)).text
 
     def _put_on(self, head: str, work: Work, before: Sequence[Work]) -> tuple[str, Merged]:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
@@ -281,9 +287,9 @@ class MergeQueue:
         return self.check is None or self.check(commit) is Check.PASSED
 
     def _move(self, old: str, new: str) -> None:
-        if new == old and self.git.run("rev-parse", "--verify", "--quiet", self._ref, accepted=(0, 1)).text:
+        if new == old and self._commit_of(self._ref):
             return
-        there = self.git.run("rev-parse", "--verify", "--quiet", self._ref, accepted=(0, 1)).text
+        there = self._commit_of(self._ref)
         if there and there != old:
             raise WorkspaceError(self.git.folder, f"another process moved {self.branch}; merge again")
         self.git.run("update-ref", self._ref, new, there or "0" * len(new))

@@ -7,14 +7,15 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.errors import GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.storage.private_files import make_private_folder
-from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.git import TIMEOUT_S, Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,9 @@ BASES: Final = "refs/aurora/bases"
 _INITIALIZING: Final = "initializing"
 """Git's own lock reason while it makes a worktree."""
 _SLUG_LENGTH: Final = 48
+TURN_WAIT_S: Final = 2 * TIMEOUT_S
+"""Time for other processes to make or remove their worktrees of the same repository."""
+_TURN_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,7 @@ class Workspaces:
         """
         worktree = self._planned(task_id, base)
         make_private_folder(worktree.path.parent)
-        with self._alone():
+        with self._alone() as turn:
             known = self._registered().get(worktree.path)
             if known is not None and known.locked == _INITIALIZING:
                 self._drop_half_made(worktree)
@@ -110,7 +114,7 @@ class Workspaces:
             else:
                 if worktree.path.exists():
                     self._drop_empty(worktree)
-                self._add(worktree)
+                self._add(worktree, turn)
             if known is None or known.locked is None:
                 reason = f"aurora: work of task {worktree.task_id} in run {worktree.run_id}"
                 self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
@@ -171,7 +175,7 @@ class Workspaces:
         branch = f"{BRANCHES}/{self.run_id}/{name}"
         return Worktree(path=self.folder / name, branch=branch, base=commit, run_id=self.run_id, task_id=task_id)
 
-    def _add(self, worktree: Worktree) -> None:
+    def _add(self, worktree: Worktree, turn: int) -> None:
         branch = f"refs/heads/{worktree.branch}"
         there = self.git.run("rev-parse", "--verify", "--quiet", branch, accepted=(0, 1)).text
         if there and there != worktree.base:
@@ -179,7 +183,8 @@ class Workspaces:
         self.git.run("update-ref", _base_ref(worktree), worktree.base)
         new = ("-b", worktree.branch, str(worktree.path), worktree.base)
         # While it works, git locks the worktree as "initializing"; our lock would hide that from the next process.
-        self.git.run("worktree", "add", "--quiet", *((str(worktree.path), worktree.branch) if there else new))
+        which = (str(worktree.path), worktree.branch) if there else new
+        self.git.run("worktree", "add", "--quiet", *which, held=turn)
 
     def _check_ours(self, worktree: Worktree, known: _Registered) -> None:
         if known.branch != worktree.branch:
@@ -232,13 +237,24 @@ class Workspaces:
         return worktrees
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Lets one process at a time change the list of worktrees: git itself fails when two do."""
+    def _alone(self) -> Iterator[int]:
+        """Lets one process at a time change the list of worktrees: git itself fails when two do.
+
+        Yields the descriptor of the lock.
+
+        Raises:
+            WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
+        """
         make_private_folder(self._home)
-        descriptor = os.open(self._home / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = self._home / ".lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        until = time.monotonic() + TURN_WAIT_S
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+            while not _locked(descriptor):
+                if time.monotonic() > until:
+                    raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
+                time.sleep(_TURN_PAUSE_S)
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -247,6 +263,14 @@ class Workspaces:
 class _Registered:
     branch: str | None
     locked: str | None
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _base_ref(worktree: Worktree) -> str:
