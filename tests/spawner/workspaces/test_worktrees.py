@@ -1,6 +1,7 @@
 """Worktrees: made from what was asked for, never removed with work in them."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces, slug
 
@@ -259,9 +261,38 @@ def test_the_attic_keeps_what_was_discarded_for_a_while(repository: Repository, 
     assert list_attic(repository.git) == []
 
 
-@pytest.mark.parametrize("names", [("a b", "a-b"), ("A", "a"), ("ü" * 80, "ü" * 81), ("..", "...")])
+def test_a_task_called_integration_is_no_integration_branch(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("integration", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    commit = commit_work(worktree, "More", trailers=TRAILERS).commit
+    merging = MergeQueue(git=repository.git, run_id="run-1", target="main", base="HEAD")
+    assert worktree.branch != merging.branch
+    assert commit is not None
+    assert merging.merge([Work(task_id="integration", commit=commit, branch=worktree.branch)]).is_complete
+    assert repository("rev-parse", worktree.branch) == commit
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a b", "a-b"),
+        ("A", "a"),
+        ("ü" * 80, "ü" * 81),
+        ("..", "..."),
+        ("a/b", "a-b"),
+        ("", "task"),
+        ("x.lock", "x-lock"),
+        ("@{-1}", "HEAD"),
+        ("-f", "f"),
+        ("a\nb", "a\0b"),
+        ("\udcff", "\udcfe"),
+        ("a b", slug("a b")),
+        ("integration", slug("integration")),
+    ],
+)
 def test_different_tasks_have_different_slugs(names: tuple[str, str]) -> None:
     one, other = map(slug, names)
     assert one != other
     for name in (one, other):
+        assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", name)
         assert Git(Path.cwd()).succeeds("check-ref-format", f"refs/heads/aurora/run/{name}")

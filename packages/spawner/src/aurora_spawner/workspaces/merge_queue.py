@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
-from aurora_spawner.workspaces.worktrees import BRANCHES
+from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-INTEGRATION: Final = "integration"
 _TRIES: Final = 5
 """Number of merges into a target that keeps moving; then the work stays on the integration branch."""
 

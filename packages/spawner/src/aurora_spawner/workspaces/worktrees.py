@@ -26,7 +26,11 @@ BASES: Final = "refs/aurora/bases"
 """Refs that remember what each task started from."""
 _INITIALIZING: Final = "initializing"
 """Git's own lock reason while it makes a worktree."""
+INTEGRATION: Final = "integration"
+"""Last part of the name of a run's integration branch; no task's branch is called so."""
 _SLUG_LENGTH: Final = 48
+_HASH_LENGTH: Final = 12
+_HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
 TURN_WAIT_S: Final = 2 * TIMEOUT_S
 """Time for other processes to make or remove their worktrees of the same repository."""
 _TURN_PAUSE_S: Final = 0.05
@@ -280,7 +284,10 @@ def _base_ref(worktree: Worktree) -> str:
 def slug(name: str) -> str:
     """Returns a name that can stand in a branch and a path; different names give different slugs."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH].rstrip("-")
-    return plain if plain == name else f"{plain or 'task'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    # A name that looks like a slug with a hash could be the slug of another name.
+    is_own = plain == name and plain not in ("", INTEGRATION) and not _HASHED.search(plain)
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return plain if is_own else f"{plain or 'task'}-{digest[:_HASH_LENGTH]}"
 
 
 def _toplevel(folder: Path) -> Path:
