@@ -21,7 +21,8 @@ SpawnerError
 │   ├── GitError                a failed git command: the command and git's own words
 │   │   └── GitLockedError          another process holds a lock longer than the wait: the lock
 │   ├── WorkspaceLockedError    another process makes or removes worktrees longer than the wait: the lock
-│   └── GitVersionError         a git program that is too old: its version, and the version that is needed
+│   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
+│   └── ForeignWorktreeError    a folder that is not a worktree of ours, or no longer
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
 A failed agent is not an exception but a `SpawnResult`.
@@ -236,3 +237,7 @@ class GitVersionError(WorkspaceError):
         super().__init__(path, f"git is version {found}, and {needed} or later is needed; install a newer git")
         self.found = found
         self.needed = needed
+
+
+class ForeignWorktreeError(WorkspaceError):
+    """A folder is not a worktree of ours, or no longer, or another program has locked it."""

@@ -21,7 +21,7 @@ class AtticEntry:
     ref: str
     commit: str
     name: str
-    """The branch that it was the head of."""
+    """The branch that it was the head of; for a lost commit the task's branch, `.lost/` and the commit."""
     since: float
     """Unix time."""
 
@@ -38,6 +38,39 @@ def put_away(git: Git, branch: str, *, now: float | None = None) -> AtticEntry:
     change = f"start\ncreate {ref} {commit}\ndelete refs/heads/{branch} {commit}\nprepare\ncommit\n"
     git.run("update-ref", "--stdin", stdin=change.encode())
     return AtticEntry(ref=ref, commit=commit, name=branch, since=float(since))
+
+
+def put_away_lost(
+    git: Git, branch: str, *, head: str = "HEAD", kept: tuple[str, ...] = (), now: float | None = None
+) -> tuple[AtticEntry, ...]:
+    """Puts the commits that an agent made and lost into the attic: by a reset, an amend, or a branch that is gone.
+
+    Args:
+        branch: The task's branch. It counts for nothing, since it may be moved or deleted.
+        head: The worktree's HEAD, whose log remembers each commit.
+        kept: Commits that stay reachable.
+
+    Returns:
+        The heads of what was lost, and is in no other ref.
+    """
+    own = f"refs/heads/{branch}"
+    logs = [head, *([own] if git.succeeds("show-ref", "--verify", "--quiet", own) else [])]
+    seen = {commit for log in logs for commit in git.text("rev-list", "--walk-reflogs", log, "--").splitlines()}
+    lines = [*sorted(seen), *(f"^{commit}" for commit in kept)]
+    holders = (f"--exclude={own}", "--exclude=refs/aurora/bases/*", "--glob=refs/*")
+    listing = git.run(
+        "rev-list", "--parents", "--stdin", "--not", *holders, stdin="".join(f"{line}\n" for line in lines).encode()
+    )
+    family = [line.split() for line in listing.text.splitlines()]
+    parents = {parent for _, *parents in family for parent in parents}
+    since = int(time.time() if now is None else now)
+    entries = []
+    for commit, *_ in family:
+        if commit not in parents:
+            name = f"{branch}.lost/{commit}"
+            entries.append(AtticEntry(ref=f"{ATTIC}/{since}/{name}", commit=commit, name=name, since=float(since)))
+    git.run("update-ref", "--stdin", stdin="".join(f"create {each.ref} {each.commit}\n" for each in entries).encode())
+    return tuple(entries)
 
 
 def list_attic(git: Git) -> list[AtticEntry]:

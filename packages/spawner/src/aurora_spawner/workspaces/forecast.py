@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import GitError
+from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.merging import merge_trees
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def forecast(worktrees: Sequence[Worktree]) -> list[Forecast]:
     for worktree in worktrees:
         try:
             states[worktree.path] = _State.of(worktree)
-        except GitError:
+        except WorkspaceError:
             continue  # its agent changes files at this moment, or it is gone; the next forecast sees it
     found = []
     for first, second in combinations((each for each in worktrees if each.path in states), 2):

@@ -58,10 +58,27 @@ class Git:
 
     Attributes:
         folder: the working folder of each command.
+        git_dir: the repository, or the part of it that belongs to a worktree. Without it git looks for one in
+            `folder` and the folders above, and finds another one if the `.git` of `folder` is gone.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, git_dir: Path | None = None, settings: tuple[str, ...] = ()) -> None:
         self.folder = folder
+        self.git_dir = git_dir
+        self._settings = (*_SETTINGS, *settings)
+
+    @classmethod
+    def of_checkout(cls, folder: Path) -> Git:
+        """Returns git for the checkout that a folder is in, and for no other from now on.
+
+        Raises:
+            GitError: The folder is in no checkout.
+        """
+        found = cls(folder)
+        toplevel, git_dir = (
+            found.text("rev-parse", "--path-format=absolute", what) for what in ("--show-toplevel", "--git-dir")
+        )
+        return cls(Path(toplevel).resolve(), git_dir=Path(git_dir).resolve())
 
     def run(
         self,
@@ -136,7 +153,8 @@ class Git:
     def _start(
         self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str], held: int | None
     ) -> tuple[int, bytes, bytes]:
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        settings = [part for setting in self._settings for part in ("-c", setting)]
+        place = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.folder)} if self.git_dir else {}
         inherited = {
             name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
         }
@@ -144,7 +162,7 @@ class Git:
             with subprocess.Popen(
                 ["git", "--no-pager", *settings, *arguments],
                 cwd=self.folder,
-                env={**inherited, **_ENVIRONMENT, **environment},
+                env={**inherited, **_ENVIRONMENT, **place, **environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -59,12 +59,11 @@ def commit_work(
         scope: Patterns of the files that the task may change; none allows all.
 
     Raises:
-        WorkspaceError: The worktree is gone, in the middle of a merge or rebase, or holds a repository of its own,
+        ForeignWorktreeError: The worktree is gone, or its `.git` file is.
+        WorkspaceError: The worktree is in the middle of a merge or rebase, or holds a repository of its own,
             whose content no commit of this one can hold.
         GitError: Git failed, a hook of the user's included.
     """
-    if not worktree.path.is_dir():
-        raise WorkspaceError(worktree.path, "is gone; the task's commits are on its branch")
     git = worktree.git
     _check_settled(worktree)
     git.run("add", "--all")

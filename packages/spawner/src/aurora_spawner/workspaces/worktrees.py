@@ -9,12 +9,14 @@ import re
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, WorkspaceError, WorkspaceLockedError
+from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
+from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
 from aurora_spawner.workspaces.git import TIMEOUT_S, Git
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _INITIALIZING: Final = "initializing"
 """Git's own lock reason while it makes a worktree."""
 INTEGRATION: Final = "integration"
 """Last part of the name of a run's integration branch; no task's branch is called so."""
+_LOCKED_BY_US: Final = "aurora: "
+"""Begins the lock reason of each worktree of ours."""
 _SLUG_LENGTH: Final = 48
 _HASH_LENGTH: Final = 12
 _HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
@@ -50,8 +54,12 @@ class Worktree:
 
     @property
     def git(self) -> Git:
-        """Git in this worktree."""
-        return Git(self.path)
+        """Git in this worktree, and in no repository around it.
+
+        Raises:
+            ForeignWorktreeError: The worktree is gone, or its `.git` file is not the one that git wrote.
+        """
+        return Git(self.path, git_dir=linked_git_dir(self.path), settings=exact_settings(self.path.parent))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +89,15 @@ class Workspaces:
     """
 
     def __init__(self, repository: Path, *, home: Path, run_id: str) -> None:
-        self.git = Git(_toplevel(repository))
+        self.git = _checkout(repository)
         self.run_id = _checked_name(self.git, run_id)
-        self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir"))
-        self._home = home.absolute() / _folder_name(self._common)
-        if self._home.is_relative_to(self.git.folder):
-            raise WorkspaceError(home, f"lies inside the project {self.git.folder}; choose a folder outside")
         _check_supported(self.git)
+        self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+        self._home = home.resolve() / _folder_name(self._common)
+        others = [path for path in self._registered() if not path.is_relative_to(self._home)]
+        for project in (self.git.folder, self._common, *others):
+            if self._home.is_relative_to(project):
+                raise WorkspaceError(home, f"lies inside the project {project}; choose a folder outside")
 
     @property
     def folder(self) -> Path:
@@ -103,7 +113,8 @@ class Workspaces:
             base: A commit.
 
         Raises:
-            WorkspaceError: Its path or branch is taken by something else.
+            WorkspaceError: Its path or branch is taken by something else, or there is no such commit.
+            ForeignWorktreeError: Its folder is no worktree of this run any more.
             GitError: Git failed, a hook of the user's included.
         """
         worktree = self._planned(task_id, base)
@@ -114,92 +125,154 @@ class Workspaces:
                 self._drop_half_made(worktree)
                 known = None
             if known is not None:
-                self._check_ours(worktree, known)
+                worktree = self._found(worktree, known)
             else:
                 if worktree.path.exists():
                     self._drop_empty(worktree)
                 self._add(worktree, turn)
             if known is None or known.locked is None:
-                reason = f"aurora: work of task {worktree.task_id} in run {worktree.run_id}"
+                reason = f"{_LOCKED_BY_US}work of task {worktree.task_id} in run {worktree.run_id}"
                 self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
         return worktree
 
     def unsaved(self, worktree: Worktree) -> Unsaved:
         """Returns what would be lost if the folder were deleted."""
-        listing = worktree.git.run("status", "--porcelain=v1", "-z", "--no-renames", "--ignored=traditional").fields
+        reveal(worktree.git)
+        question = (
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--untracked-files=normal",
+            "--ignored=traditional",
+        )
+        listing = worktree.git.run(*question).fields
         ignored = tuple(entry[3:] for entry in listing if entry.startswith("!!"))
         return Unsaved(changed=tuple(entry[3:] for entry in listing if not entry.startswith("!!")), ignored=ignored)
 
-    def remove(self, worktree: Worktree, *, ignored_too: bool = False) -> None:
+    def remove(self, worktree: Worktree, *, ignored_too: bool = False) -> tuple[AtticEntry, ...]:
         """Removes a worktree whose commits are on other refs than its branch; the branch goes, too.
 
         Args:
             ignored_too: Remove files that `.gitignore` hides, such as build output.
 
+        Returns:
+            The commits that its agent had made and lost; they are in the attic.
+
         Raises:
+            ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
             WorkspaceError: It holds work that nothing else holds; the message says which.
         """
+        known = self._known(worktree)
         if worktree.path.exists():
             unsaved = self.unsaved(worktree)
-            lost = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
-            if lost:
-                raise WorkspaceError(worktree.path, f"holds files that no commit has: {_first(lost)}")
-        for ref in {f"refs/heads/{worktree.branch}", *self._head_of(worktree)}:
+            unheld = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
+            if unheld:
+                raise WorkspaceError(worktree.path, f"holds files that no commit has: {_first(unheld)}")
+        branch = f"refs/heads/{worktree.branch}"
+        for path, other in self._registered().items():
+            if other.branch == worktree.branch and path.name != worktree.path.name:
+                raise WorkspaceError(worktree.path, f"its branch {worktree.branch} is checked out in {path}")
+        head = () if known is None else (self._head_of(worktree),)
+        for ref in {branch, *head}:
             self._check_reachable_elsewhere(worktree, ref)
+        lost = put_away_lost(self.git, worktree.branch, head=head[0]) if head else ()
         with self._alone():
-            self._unregister(worktree)
-            self.git.run("update-ref", "-d", f"refs/heads/{worktree.branch}")
+            self._unregister(worktree, self._known(worktree))
+            self.git.run("update-ref", "-d", branch)
             self.git.run("update-ref", "-d", _base_ref(worktree))
+        return lost
 
     def lock(self, worktree: Worktree, reason: str) -> None:
-        """Keeps git and people from removing a worktree; replaces an earlier reason."""
+        """Keeps git and people from removing a worktree; replaces an earlier reason.
+
+        Raises:
+            ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
+        """
         with self._alone():
-            self.git.run("worktree", "unlock", str(worktree.path), accepted=(0, 128))
+            known = self._known(worktree)
+            if known is not None and known.locked is not None:
+                self.git.run("worktree", "unlock", str(worktree.path))
+            reason = _LOCKED_BY_US + reason.removeprefix(_LOCKED_BY_US)
             self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
 
     def existing(self) -> list[Worktree]:
-        """Returns the worktrees of this run, those of an earlier process included; a task id is given as its slug."""
+        """Returns the worktrees of this run, those of an earlier process included; a task id is given as its slug.
+
+        One that a crash left half made is none.
+        """
         listing = self.git.text("for-each-ref", "--format=%(objectname) %(refname)", f"{BASES}/{self.run_id}/")
         bases = {
             name.rpartition("/")[2]: commit
             for commit, _, name in (line.partition(" ") for line in listing.splitlines())
         }
-        found = []
-        for path, known in sorted(self._registered().items()):
-            base = bases.get(path.name)
-            if path.parent == self.folder and known.branch and base:
-                found.append(
-                    Worktree(path=path, branch=known.branch, base=base, run_id=self.run_id, task_id=path.name)
-                )
-        return found
+        return [
+            self._worktree(path.name, path.name, bases[path.name])
+            for path, known in sorted(self._registered().items(), key=lambda each: each[0])
+            if path.parent == self.folder and path.name in bases and known.locked != _INITIALIZING
+        ]
 
     def _planned(self, task_id: str, base: str) -> Worktree:
-        name = slug(task_id)
-        commit = self.git.text("rev-parse", "--verify", f"{base}^{{commit}}")
+        commit = self._commit_of(f"{base}^{{commit}}")
+        if not commit:
+            raise WorkspaceError(self.git.folder, f"there is no commit {base}; make one, or use --isolation none")
+        return self._worktree(slug(task_id), task_id, commit)
+
+    def _worktree(self, name: str, task_id: str, base: str) -> Worktree:
         branch = f"{BRANCHES}/{self.run_id}/{name}"
-        return Worktree(path=self.folder / name, branch=branch, base=commit, run_id=self.run_id, task_id=task_id)
+        return Worktree(path=self.folder / name, branch=branch, base=base, run_id=self.run_id, task_id=task_id)
+
+    def _commit_of(self, revision: str) -> str:
+        """Returns the commit that a revision names; empty if it names none."""
+        return self.git.run("rev-parse", "--verify", "--quiet", revision, accepted=(0, 1)).text
 
     def _add(self, worktree: Worktree, turn: int) -> None:
         branch = f"refs/heads/{worktree.branch}"
-        there = self.git.run("rev-parse", "--verify", "--quiet", branch, accepted=(0, 1)).text
+        there = self._commit_of(branch)
         if there and there != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
         self.git.run("update-ref", _base_ref(worktree), worktree.base)
         new = ("-b", worktree.branch, str(worktree.path), worktree.base)
         # While it works, git locks the worktree as "initializing"; our lock would hide that from the next process.
         which = (str(worktree.path), worktree.branch) if there else new
-        self.git.run("worktree", "add", "--quiet", *which, held=turn)
+        git = Git(self.git.folder, git_dir=self.git.git_dir, settings=exact_settings(self.folder))
+        git.run("worktree", "add", "--quiet", *which, held=turn)
 
-    def _check_ours(self, worktree: Worktree, known: _Registered) -> None:
-        if known.branch != worktree.branch:
-            raise WorkspaceError(worktree.path, f"is a worktree of {known.branch or 'no branch'}; remove it first")
+    def _found(self, worktree: Worktree, known: _Registered) -> Worktree:
+        """Returns the worktree with the base that it was made from, whatever its agent has checked out."""
+        base = self._commit_of(_base_ref(worktree))
+        if not base:
+            problem = f"is a worktree of {known.branch or 'no branch'} that this run did not make; remove it first"
+            raise ForeignWorktreeError(worktree.path, problem)
         if not worktree.path.is_dir():
             raise WorkspaceError(
                 worktree.path, "was removed while git still lists it; `git worktree prune` forgets it"
             )
+        linked_git_dir(worktree.path)
+        return replace(worktree, base=base)
+
+    def _known(self, worktree: Worktree) -> _Registered | None:
+        """Returns what git lists for a worktree; None if git does not list it.
+
+        Raises:
+            ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
+        """
+        place = worktree.path.parent.resolve() / worktree.path.name
+        name = worktree.path.name
+        if (
+            place != self.folder / name
+            or worktree.path.is_symlink()
+            or worktree.branch != self._worktree(name, name, "").branch
+        ):
+            raise ForeignWorktreeError(worktree.path, f"is no worktree of run {self.run_id}, and stays")
+        known = self._registered().get(place)
+        if known is not None and known.locked is not None and not known.locked.startswith(_LOCKED_BY_US):
+            problem = f"was locked by another program ({known.locked or 'without a reason'}), and stays"
+            raise ForeignWorktreeError(worktree.path, problem)
+        return known
 
     def _drop_half_made(self, worktree: Worktree) -> None:
-        self._unregister(worktree)
+        self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
         if worktree.path.exists():
             shutil.rmtree(worktree.path)
 
@@ -209,22 +282,26 @@ class Workspaces:
         if content not in ([], [".git"]) or (worktree.path / ".git").is_dir():
             raise WorkspaceError(worktree.path, "exists and is no worktree of this repository; move it away")
         shutil.rmtree(worktree.path)
-        self.git.run("worktree", "prune")
 
-    def _unregister(self, worktree: Worktree) -> None:
-        self.git.run("worktree", "unlock", str(worktree.path), accepted=(0, 128))
-        if worktree.path.exists():
-            self.git.run("worktree", "remove", "--force", str(worktree.path))
-        else:
-            self.git.run("worktree", "prune")
+    def _unregister(self, worktree: Worktree, known: _Registered | None) -> None:
+        """Removes a worktree from git's list, and its folder; no other one, as `git worktree prune` would."""
+        if known is None:
+            return
+        if known.locked is not None:
+            self.git.run("worktree", "unlock", str(worktree.path))
+        self.git.run("worktree", "remove", str(worktree.path))  # without --force, git looks once more for work in it
 
-    def _head_of(self, worktree: Worktree) -> tuple[str, ...]:
-        """The commit that is checked out, which need not be on the task's branch."""
-        return (worktree.git.text("rev-parse", "HEAD"),) if worktree.path.exists() else ()
+    def _head_of(self, worktree: Worktree) -> str:
+        """Returns the name of a worktree's HEAD; its folder may be gone, and it need not be on the task's branch."""
+        for link in self._common.glob("worktrees/*/gitdir"):
+            named = link.parent / os.fsdecode(link.read_bytes()).rstrip("\n")
+            if named.parent.resolve() == worktree.path.resolve():
+                return f"worktrees/{link.parent.name}/HEAD"
+        raise ForeignWorktreeError(worktree.path, "has no part in the repository any more")
 
     def _check_reachable_elsewhere(self, worktree: Worktree, revision: str) -> None:
         own = f"refs/heads/{worktree.branch}"
-        commit = self.git.run("rev-parse", "--verify", "--quiet", revision, accepted=(0, 1)).text
+        commit = self._commit_of(revision)
         if not commit:
             return
         holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()
@@ -237,7 +314,9 @@ class Workspaces:
             words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
             if "worktree" in words:
                 branch = words.get("branch", "").removeprefix("refs/heads/")
-                worktrees[Path(words["worktree"])] = _Registered(branch=branch or None, locked=words.get("locked"))
+                worktrees[Path(words["worktree"]).resolve()] = _Registered(
+                    branch=branch or None, locked=words.get("locked")
+                )
         return worktrees
 
     @contextmanager
@@ -290,9 +369,9 @@ def slug(name: str) -> str:
     return plain if is_own else f"{plain or 'task'}-{digest[:_HASH_LENGTH]}"
 
 
-def _toplevel(folder: Path) -> Path:
+def _checkout(folder: Path) -> Git:
     try:
-        return Path(Git(folder).text("rev-parse", "--path-format=absolute", "--show-toplevel"))
+        return Git.of_checkout(folder)
     except GitError as error:
         raise WorkspaceError(folder, f"is in no git checkout ({error.reason}); use --isolation none") from error
 

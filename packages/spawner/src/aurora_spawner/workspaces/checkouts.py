@@ -1,0 +1,87 @@
+"""Checkouts of ours: which repository one belongs to, and settings under which git sees each change in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import ForeignWorktreeError
+
+if TYPE_CHECKING:
+    from aurora_spawner.workspaces.git import Git
+
+
+def linked_git_dir(worktree: Path) -> Path:
+    """Returns the part of the repository that belongs to a worktree.
+
+    An agent may delete the `.git` file; git would then take the repository around the worktree for its own.
+
+    Raises:
+        ForeignWorktreeError: The worktree is gone, or it and its repository do not name each other.
+    """
+    link = worktree / ".git"
+    try:
+        git_dir = worktree / _named(link).removeprefix("gitdir: ")
+        back = git_dir / _named(git_dir / "gitdir")
+    except OSError as error:
+        if not worktree.is_dir():
+            raise ForeignWorktreeError(worktree, "is gone; the task's commits are on its branch") from error
+        problem = f"is no worktree any more ({error}); `git worktree repair` in the project can link it again"
+        raise ForeignWorktreeError(worktree, problem) from error
+    if back.parent.resolve() != worktree.resolve():
+        raise ForeignWorktreeError(worktree, f"names {git_dir} as its repository, which belongs to {back.parent}")
+    return git_dir.resolve()
+
+
+def _named(file: Path) -> str:
+    return os.fsdecode(file.read_bytes()).rstrip("\n")
+
+
+@cache
+def exact_settings(folder: Path) -> tuple[str, ...]:
+    """Returns settings under which git sees what the file system can hold, and keeps bytes as they are.
+
+    The user's settings describe the user's checkout, which may be on another file system.
+    """
+    with tempfile.TemporaryDirectory(prefix=".aurora-", dir=folder) as place:
+        file = Path(place) / "file"
+        file.touch(0o600)
+        modes = []
+        for mode in (0o700, 0o600):
+            file.chmod(mode)
+            modes.append(stat.S_IMODE(file.stat().st_mode))
+        ignores_case = file.with_name("FILE").exists()
+        try:
+            file.with_name("link").symlink_to("file")
+            links = True
+        except OSError:
+            links = False
+    return (
+        f"core.fileMode={_word(modes == [0o700, 0o600])}",
+        f"core.symlinks={_word(links)}",
+        f"core.ignoreCase={_word(ignores_case)}",
+        "core.autocrlf=false",
+        "core.logAllRefUpdates=true",
+    )
+
+
+def _word(answer: bool) -> str:
+    return "true" if answer else "false"
+
+
+def reveal(git: Git) -> None:
+    """Makes git look at each file again that an agent told it to leave alone, and that is there."""
+    assumed, skipped = [], []
+    for entry in git.run("ls-files", "-v", "-z").fields:
+        tag, name = entry[0], entry[2:]
+        if tag.islower():
+            assumed.append(name)
+        if tag in "sS" and os.path.lexists(git.folder / name):
+            skipped.append(name)
+    for option, names in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
+        if names:
+            git.run("update-index", option, "-z", "--stdin", stdin=b"".join(os.fsencode(n) + b"\0" for n in names))
