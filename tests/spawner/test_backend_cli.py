@@ -180,7 +180,9 @@ def order_of(backend: Backend, tmp_path: Path, task: SpawnTask = TASK) -> Attemp
         default_timeout_s=None,
         environ={"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "LANG": "C"},
     )
-    return orders.order(task, number=1, position=0, backend=backend, before=(), deadline_s=None, open_tasks=1)
+    return orders.order(
+        task, number=1, position=0, backend=backend, cwd=tmp_path, before=(), deadline_s=None, open_tasks=1
+    )
 
 
 # The user's own command.

@@ -116,7 +116,9 @@ def seen_by(backend: Backend, tmp_path: Path, task: SpawnTask | None = None, **m
         environ={**EVERYTHING, **more},
     )
     task = task or SpawnTask("x")
-    order = orders.order(task, number=1, position=0, backend=backend, before=(), deadline_s=None, open_tasks=1)
+    order = orders.order(
+        task, number=1, position=0, backend=backend, cwd=tmp_path, before=(), deadline_s=None, open_tasks=1
+    )
     return dict(order.environment)
 
 

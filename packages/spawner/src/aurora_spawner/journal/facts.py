@@ -70,6 +70,33 @@ class AttemptIntended(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceIntended(Fact):
+    """The worktree of a task is about to be made, or to be worked in again."""
+
+    kind = "workspace_intended"
+    path: str
+    branch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkMerged(Fact):
+    """The merge of one task's work was tried."""
+
+    kind = "work_merged"
+    merge: dict[str, Any]
+    """A `TaskMerge`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDelivered(Fact):
+    """The merged work of a run is on its integration branch, and was brought to the target if that was wanted."""
+
+    kind = "run_delivered"
+    delivery: dict[str, Any]
+    """A `RunDelivery`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted(Fact):
     """The supervisor of an attempt has started, as this process."""
 
@@ -268,6 +295,9 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         RunCreated,
         TasksAdded,
         RunTaken,
+        WorkspaceIntended,
+        WorkMerged,
+        RunDelivered,
         AttemptIntended,
         AttemptStarted,
         AttemptEnded,

@@ -20,6 +20,7 @@ from aurora_spawner.journal.facts import (
     RecoveryTransitioned,
     RunCleaned,
     RunCreated,
+    RunDelivered,
     RunEnded,
     RunPaused,
     RunTaken,
@@ -28,6 +29,8 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TasksAdded,
     TaskSettled,
+    WorkMerged,
+    WorkspaceIntended,
     field_names,
 )
 
@@ -72,6 +75,11 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     RunUnpaused: ("UPDATE runs SET paused = 0 WHERE run_id = :run_id",),
     RunEnded: ("UPDATE runs SET state = :state, ended_at = :at, lease = NULL, holder = NULL WHERE run_id = :run_id",),
     RunCleaned: ("DELETE FROM runs WHERE run_id = :run_id",),
+    WorkspaceIntended: (
+        "UPDATE tasks SET worktree = :path, branch = :branch WHERE run_id = :run_id AND task_id = :task_id",
+    ),
+    WorkMerged: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
+    RunDelivered: ("UPDATE runs SET delivery = :delivery WHERE run_id = :run_id",),
     AttemptIntended: (
         """
         INSERT INTO attempts (run_id, task_id, number, state, token, agent, folder, intended_at)
@@ -102,8 +110,8 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     ),
     TaskReopened: (
         """
-        UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, spec = :task,
-            content_hash = json_extract(:task, '$.content_hash'),
+        UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, merge = NULL,
+            spec = :task, content_hash = json_extract(:task, '$.content_hash'),
             cancel_asked = cancel_asked AND :why IN ('interrupted', 'cancelled')
         WHERE run_id = :run_id AND task_id = :task_id
         """,

@@ -108,7 +108,14 @@ _CANCELLING: Final = ("ALTER TABLE tasks ADD COLUMN cancel_asked INTEGER NOT NUL
 
 _OPTIONS: Final = ("ALTER TABLE runs ADD COLUMN options TEXT",)
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS)
+_WORK: Final = (
+    "ALTER TABLE tasks ADD COLUMN worktree TEXT",
+    "ALTER TABLE tasks ADD COLUMN branch TEXT",
+    "ALTER TABLE tasks ADD COLUMN merge TEXT",
+    "ALTER TABLE runs ADD COLUMN delivery TEXT",
+)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

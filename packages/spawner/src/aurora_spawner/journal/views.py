@@ -20,6 +20,8 @@ from aurora_spawner.journal.store import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
+from aurora_spawner.tasks.work import RunDelivery, TaskMerge, delivery_from_text, merge_from_text
+from aurora_spawner.workspaces.isolation import Isolation, isolation_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,6 +59,8 @@ class StoredOptions:
     """`file` or `parallel`; None for the order of the file's form."""
     optional: bool = False
     """True if tasks that the file marks as optional run, too."""
+    isolation: Isolation | None = None
+    """The repository whose worktrees its tasks work in; None if they work in the run's folder."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -65,6 +69,7 @@ class StoredOptions:
             "limit_usd": self.limit_usd,
             "order": self.order,
             "optional": self.optional,
+            "isolation": self.isolation.to_json() if self.isolation else None,
         }
 
 
@@ -88,6 +93,8 @@ class RunRow:
     """The coordinator that executes it, or that died while executing it."""
     options: StoredOptions | None = None
     """None without options, and in runs of earlier versions."""
+    delivery: RunDelivery | None = None
+    """None until the work of its tasks was merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +113,12 @@ class TaskRow:
     result: SpawnResult | None
     cancel_asked: bool
     """True if the user cancelled it; an unsettled one still has to be ended."""
+    worktree: Path | None = None
+    """The folder of its worktree, which may be gone; None if it never had one."""
+    branch: str | None = None
+    """The branch of that worktree."""
+    merge: TaskMerge | None = None
+    """None until its work was merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +145,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 _RUN_COLUMNS: Final = (
     "run_id, kind, state, paused, created_at, started_at, ended_at, cwd, spool, max_concurrent, default_agent,"
-    " default_timeout_s, holder, options"
+    " default_timeout_s, holder, options, delivery"
 )
 
 
@@ -171,7 +184,8 @@ def load_run(journal: Journal, run_id: str) -> RunRow:
 def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """Returns the tasks of a run in their order."""
     query = """
-        SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked
+        SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked,
+            worktree, branch, merge
         FROM tasks WHERE run_id = ? ORDER BY position
         """
     with translated(journal.path):
@@ -316,13 +330,14 @@ def _stored_identity(stored: object) -> ProcessIdentity:
 
 
 def _options(stored: object) -> StoredOptions:
-    return StoredOptions(**read_fields(StoredOptions, document(stored)))
+    return StoredOptions(**read_fields(StoredOptions, document(stored), {"Isolation": isolation_from_json}))
 
 
 _RUN_READERS: Final[dict[str, Reader]] = {
     "RunState": RunState,
     "ProcessIdentity": _stored_identity,
     "StoredOptions": _options,
+    "RunDelivery": delivery_from_text,
     "int": count,
 }
 
@@ -379,6 +394,7 @@ _TASK_READERS: Final[dict[str, Reader]] = {
     "TaskState": TaskState,
     "SpawnTask": task_from_json,
     "SpawnResult": _result,
+    "TaskMerge": merge_from_text,
     "int": count,
 }
 _ATTEMPT_READERS: Final[dict[str, Reader]] = {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Reply
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.workspaces.worktrees import Worktree
 
 _NEVER_BEGAN: Final = AttemptEnd(reason=EndReason.VOIDED)
 
@@ -38,6 +39,8 @@ class Attempt(NamedTuple):
     agent: str = ""
     number: int = 0
     """Counts the attempts at the task from 1; 0 before it is journalled."""
+    worktree: Worktree | None = None
+    """None if the task works in the run's folder."""
     order: AttemptOrder | None = None
     end: AttemptEnd = _NEVER_BEGAN
     reply: Reply | None = None
@@ -48,6 +51,8 @@ class Attempt(NamedTuple):
     """The end that its result follows from: its own, or the one before if money ran out."""
     result: SpawnResult | None = None
     """None if another attempt follows at once."""
+    final: bool = False
+    """True if the result stands whatever recovery would do."""
     again: str = ""
     """The reason why another attempt follows at once."""
     lost: int = 0

@@ -55,6 +55,7 @@ class OrderBuilder:
         number: int,
         position: int,
         backend: Backend,
+        cwd: Path,
         before: Sequence[SpawnResult],
         deadline_s: float | None,
         open_tasks: int,
@@ -64,6 +65,7 @@ class OrderBuilder:
         Args:
             number: Of the attempt, from 1.
             position: Of the task in its run; keeps folders apart whose names look the same.
+            cwd: The folder in which the agent works.
             before: Results of the task's dependencies, for its prompt.
             deadline_s: The time limit of the attempt; None for none.
             open_tasks: Tasks of the run that are not settled.
@@ -97,7 +99,7 @@ class OrderBuilder:
             prompt=prompt,
             command=(*invocation.command, *last),
             environment={**self._inherited(invocation), **_with_time_limit(invocation.env, deadline_s), **names},
-            cwd=self.cwd,
+            cwd=cwd,
             deadline_s=deadline_s,
             open_tasks=open_tasks,
             files={**invocation.files, **_session_record_file(folder, record, invocation, backend)},

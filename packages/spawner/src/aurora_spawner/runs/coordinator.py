@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.run_events import RunEvent
+    from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
 class Coordinator:
@@ -59,6 +60,7 @@ class Coordinator:
         options: RunOptions,
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
+        worktrees: RunWorktrees | None = None,
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
@@ -94,6 +96,7 @@ class Coordinator:
             ),
             notices=self.notices,
             dispatch=self.dispatch,
+            worktrees=worktrees,
         )
         self._wishes = self._run.wishes
         self._finished = asyncio.Event()

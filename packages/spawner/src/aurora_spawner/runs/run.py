@@ -33,10 +33,12 @@ from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
+from aurora_spawner.runs.work_merge import merge_entries, merge_results
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import RunReport
+from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_options import ResumeOptions
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.workspaces.run_merge import MergeResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +216,9 @@ class Run:
         started = time.monotonic()
         for task_id, fact in state.changes:
             writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
-        coordinator = self._coordinator(state, writer, recovery, on_event)
+        isolation = self.options.isolation
+        worktrees = await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id) if isolation else None
+        coordinator = self._coordinator(state, writer, recovery, on_event, worktrees)
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         with end_on_signals(lambda _name, at_once: coordinator.end("interrupted", at_once=at_once)):
             first, hedges = _first_attempts(state.open_attempts)
@@ -223,13 +228,25 @@ class Run:
             driving = asyncio.ensure_future(coordinator.drive(found))
             async with serve_control(coordinator, self.orders.spool):
                 cancelled = await _see_through(driving, coordinator)
-            report = self._report(coordinator, recovery, time.monotonic() - started)
+            merged = await self._merge(coordinator, writer, worktrees)
+            report = self._report(coordinator, recovery, merged, time.monotonic() - started)
             ended = RunEnded(state=report.state.value, notices=list(report.notices))
             await writer.write(entry_of(ended, run_id=self.run_id))
             coordinator.emit(run_events.RunEnded(state=report.state))
         if cancelled:
             raise asyncio.CancelledError
         return report
+
+    async def _merge(
+        self, coordinator: Coordinator, writer: GroupWriter, worktrees: RunWorktrees | None
+    ) -> MergeResult | None:
+        """Merges the work of the tasks, unless the run was ended before they were done."""
+        if worktrees is None or coordinator.ending is not None:
+            return None
+        merged = await merge_results(worktrees, coordinator.all_results())
+        await writer.write(*merge_entries(self.run_id, merged))
+        coordinator.emit(run_events.RunMerged(merge=merged.merge))
+        return merged
 
     async def _find(self, attempt: AttemptRow) -> FoundAttempt:
         found = await self.executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
@@ -274,6 +291,7 @@ class Run:
         writer: GroupWriter,
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
+        worktrees: RunWorktrees | None,
     ) -> Coordinator:
         limits = Limits(max_concurrent=self.options.max_concurrent, per_agent=self.options.agent_limits)
         scheduler = Scheduler(
@@ -294,16 +312,25 @@ class Run:
             options=self.options,
             recovery=recovery,
             on_event=on_event,
+            worktrees=worktrees,
         )
 
-    def _report(self, coordinator: Coordinator, recovery: RunRecovery | NoRecovery, duration_s: float) -> RunReport:
+    def _report(
+        self,
+        coordinator: Coordinator,
+        recovery: RunRecovery | NoRecovery,
+        merged: MergeResult | None,
+        duration_s: float,
+    ) -> RunReport:
+        kept = merged.kept if merged else ()
         return RunReport(
             run_id=self.run_id,
             results=coordinator.all_results(),
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
-            notices=(*coordinator.notices, *([recovery.trouble] if recovery.trouble else ())),
+            notices=(*coordinator.notices, *kept, *([recovery.trouble] if recovery.trouble else ())),
+            merge=merged.merge if merged else None,
             recovery_metrics=recovery.metrics,
         )
 
@@ -356,6 +383,7 @@ def _options_of(row: RunRow) -> RunOptions:
         kind=row.kind,
         source=TaskSource.of(stored),
         limit_usd=stored.limit_usd,
+        isolation=stored.isolation,
         max_concurrent=row.max_concurrent,
         default_timeout_s=row.default_timeout_s,
     )

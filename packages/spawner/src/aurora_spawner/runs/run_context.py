@@ -9,6 +9,7 @@ from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from aurora_spawner.attempts.executor import AttemptOrder, Executor
     from aurora_spawner.backends.base import Backend
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.work_group import WorkGroup
     from aurora_spawner.tasks.result import SpawnResult, TaskState
     from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+    from aurora_spawner.workspaces.worktrees import Worktree
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +65,8 @@ class RunContext:
     """Sentences for the report of the run."""
     dispatch: Callable[[], None]
     """Starts what may start; called whenever a slot is free or a task is ready."""
+    worktrees: RunWorktrees | None = None
+    """None if all tasks work in the run's folder."""
     wishes: Wishes = field(default_factory=Wishes)
 
     def task(self, task_id: str) -> SpawnTask:
@@ -76,7 +81,13 @@ class RunContext:
         """Returns True if the task or the whole run is to end."""
         return self.wishes.ending is not None or self.tasks.cancelled(task_id)
 
-    def order(self, task_id: str, *, number: int, agent: str) -> AttemptOrder:
+    def cwd_of(self, worktree: Worktree | None) -> Path:
+        """Returns the folder in which an agent works."""
+        if worktree is None or self.worktrees is None:
+            return self.orders.cwd
+        return self.worktrees.cwd_of(worktree)
+
+    def order(self, task_id: str, *, number: int, agent: str, worktree: Worktree | None) -> AttemptOrder:
         """Returns the order for an attempt of an agent.
 
         Raises:
@@ -89,6 +100,7 @@ class RunContext:
             number=number,
             position=self.tasks.positions[task_id],
             backend=backend,
+            cwd=self.cwd_of(worktree),
             before=self.tasks.before(task),
             deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,
             open_tasks=self.scheduler.open,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.tasks.growth import Expansion
+    from aurora_spawner.workspaces.isolation import Isolation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,8 @@ class TaskSource:
 class RunOptions:
     """The options of a run.
 
-    The journal keeps `kind`, `source`, `limit_usd`, `default_agent`, `cwd`, `spool`, `max_concurrent` and
-    `default_timeout_s` for a resume; the rest a resume is given anew.
+    The journal keeps `kind`, `source`, `limit_usd`, `isolation`, `default_agent`, `cwd`, `spool`, `max_concurrent`
+    and `default_timeout_s` for a resume; the rest a resume is given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
@@ -62,6 +63,8 @@ class RunOptions:
     """The task file, for a resume; None if there is none."""
     limit_usd: float | None = None
     """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
+    isolation: Isolation | None = None
+    """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Attempts of an agent at once, if fewer than `max_concurrent`."""
@@ -93,13 +96,15 @@ class RunOptions:
     @property
     def stored(self) -> StoredOptions | None:
         """The part of the options that the journal keeps for a resume alone; None if there is none."""
-        if self.source is None:
-            return None if self.limit_usd is None else StoredOptions(limit_usd=self.limit_usd)
+        if self.source is None and self.limit_usd is None and self.isolation is None:
+            return None
+        source = self.source
         return StoredOptions(
-            taskfile=self.source.taskfile,
+            taskfile=source.taskfile if source else None,
             limit_usd=self.limit_usd,
-            order=self.source.order,
-            optional=self.source.optional,
+            order=source.order if source else None,
+            optional=source.optional if source else False,
+            isolation=self.isolation,
         )
 
 

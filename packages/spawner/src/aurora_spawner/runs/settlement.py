@@ -76,6 +76,9 @@ async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended
 async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *ended: Fact) -> None:
     """Settles a task by its last attempt, unless recovery decides otherwise."""
     task_id = attempt.task_id
+    if attempt.final:
+        await settle_task(run, task_id, result, *ended)
+        return
     result, growth = run.tasks.expand(result, run.scheduler)
     cancelled = result.state is TaskState.CANCELLED or run.tasks.cancelled(task_id)
     decision = run.recovery.after(run.task(task_id), attempt.judged, result, cancelled=cancelled)

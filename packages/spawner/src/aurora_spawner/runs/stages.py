@@ -4,13 +4,15 @@ An attempt begins when `admission.py` has let its task have a slot.
 
 | stage | does | writes |
 |---|---|---|
+| worktree (`worktree_stages.py`) | makes the worktree, if the run has worktrees | `WorkspaceIntended` |
 | order | makes the order of the attempt | `AttemptIntended`, durable before it runs |
 | run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
+| commit (`worktree_stages.py`) | commits the work of a good attempt | |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
-A stage that gives a result is followed by `settle` at once.
+A stage that gives no good result is followed by `settle` at once.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
 from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
 from aurora_spawner.runs.waiting import ask_again
+from aurora_spawner.runs.worktree_stages import commit_attempt, prepare_worktree
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
@@ -57,7 +60,7 @@ async def attempt_task(run: RunContext, attempt: Attempt) -> None:
 async def _pass_through(run: RunContext, attempt: Attempt) -> Attempt:
     for stage in STAGES:
         attempt = await stage(run, attempt)
-        if attempt.result is not None:
+        if attempt.again or (attempt.result is not None and not attempt.result.success):
             break
     return await settle_attempt(run, attempt)
 
@@ -69,7 +72,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         flight.number = attempt.number
         return attempt._replace(agent=agent)
     try:
-        order = run.order(task_id, number=flight.attempts + 1, agent=agent)
+        order = run.order(task_id, number=flight.attempts + 1, agent=agent, worktree=attempt.worktree)
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
@@ -123,7 +126,7 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
         on_signal = partial(_on_signal, run, agent, listener)
         run.watch.listen(attempt.task_id, running, run.backends[agent], on_signal)
     try:
-        return await strategy_for(run, attempt.task_id)(run, attempt, running)
+        return await strategy_for(run, attempt)(run, attempt, running)
     finally:
         run.watch.release(attempt.task_id)
 
@@ -185,9 +188,10 @@ def _has_session(run: RunContext, attempt: Attempt) -> bool:
     """Returns True if the next attempt can continue a session."""
     number = run.tasks.flight(attempt.task_id).attempts + 1
     try:
-        return run.order(attempt.task_id, number=number, agent=attempt.agent).resumes is not None
+        order = run.order(attempt.task_id, number=number, agent=attempt.agent, worktree=attempt.worktree)
     except BackendError:
         return False
+    return order.resumes is not None
 
 
 def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResult:
@@ -198,7 +202,7 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
         attempt.reply if attempt.reply is not None and end is attempt.end else reply_of(end, backend),
         agent=attempt.agent,
         backend=backend,
-        cwd=run.orders.cwd,
+        cwd=run.cwd_of(attempt.worktree),
         retries=max(flight.attempts, 1) - 1 - len(flight.shares),
         stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
         prices=run.options.prices,
@@ -206,5 +210,12 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
     return replace(result, error=attempt.termination.error) if attempt.termination else result
 
 
-STAGES: Final = (order_attempt, run_attempt, read_output, judge_attempt)
+STAGES: Final = (
+    prepare_worktree,
+    order_attempt,
+    run_attempt,
+    read_output,
+    judge_attempt,
+    commit_attempt,
+)
 """Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

@@ -26,9 +26,9 @@ Strategy = Callable[["RunContext", "Attempt", "RunningAttempt"], Awaitable["Atte
 """Waits for the end of a running attempt, and returns it or the attempt that counts instead."""
 
 
-def strategy_for(run: RunContext, task_id: str) -> Strategy:
-    """Returns the way in which a task's attempt is brought to its end."""
-    after_s = run.recovery.hedge_after_s(run.task(task_id))
+def strategy_for(run: RunContext, attempt: Attempt) -> Strategy:
+    """Returns the way in which an attempt is brought to its end; two agents would share a worktree."""
+    after_s = run.recovery.hedge_after_s(run.task(attempt.task_id)) if attempt.worktree is None else None
     return single if after_s is None else Hedged(after_s)
 
 
@@ -70,7 +70,7 @@ async def _start_hedge(run: RunContext, task_id: str) -> HedgeAttempt | None:
     flight = run.tasks.flight(task_id)
     number = flight.next_number()
     try:
-        order = run.order(task_id, number=number, agent=agent)
+        order = run.order(task_id, number=number, agent=agent, worktree=None)
         intended = AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
         await run.recorder.append(task_id, intended)
         running = await run.executor.start(order)
@@ -128,4 +128,6 @@ def _is_good(run: RunContext, attempt: Attempt) -> bool:
     """Returns True if an attempt whose output was read did its task, on evidence."""
     assert attempt.reply is not None
     outputs, began = run.task(attempt.task_id).files, began_at(attempt.end)
-    return judge(attempt.end, attempt.reply, outputs=outputs, cwd=run.orders.cwd, began_at=began).success
+    return judge(
+        attempt.end, attempt.reply, outputs=outputs, cwd=run.cwd_of(attempt.worktree), began_at=began
+    ).success

@@ -10,6 +10,7 @@ from aurora_spawner.errors import IllegalTransitionError
 from aurora_spawner.storage.stored_values import Reader, read_fields
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
+from aurora_spawner.tasks.work import RunMerge, TaskWork, work_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,8 @@ class SpawnResult:
     """True if the last attempt continued the session of an earlier one."""
     reported: ReportedFailure | None = None
     """The failure that the agent reported."""
+    work: TaskWork | None = None
+    """The change to the repository; None if the task had no worktree, or did not succeed."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
     """The account's usage windows as the attempt reported them; not stored."""
 
@@ -131,6 +134,7 @@ class SpawnResult:
             **{name: getattr(self, name) for name in _RESULT_FIELDS},
             "usage": self.usage.to_json() if self.usage else None,
             "reported": self.reported.to_json() if self.reported else None,
+            "work": self.work.to_json() if self.work else None,
             "success": self.success,
         }
 
@@ -151,6 +155,7 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
     "TaskState": TaskState,
     "Usage": usage_from_json,
     "ReportedFailure": failure_from_json,
+    "TaskWork": work_from_json,
 }
 
 
@@ -185,6 +190,8 @@ class RunReport:
     """Messages for the user: processes that survived, lines left alone."""
     trouble: tuple[str, ...] = ()
     """Problems of the journal during the run: a run with trouble did not succeed, whatever its tasks did."""
+    merge: RunMerge | None = None
+    """The merge of the tasks' work; None for a run without worktrees, and for one that ended before."""
     recovery_metrics: Mapping[str, Any] | None = field(default=None, repr=False)
     """The recovery metrics of this execution as JSON values; None without recovery or without metrics."""
 
@@ -213,8 +220,8 @@ class RunReport:
 
     @property
     def ok(self) -> bool:
-        """True if every task succeeded."""
-        return self.succeeded == len(self.results)
+        """True if every task succeeded, and its work was merged."""
+        return self.succeeded == len(self.results) and (self.merge is None or self.merge.ok)
 
     @property
     def state(self) -> RunState:

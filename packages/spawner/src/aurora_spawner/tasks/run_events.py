@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aurora_spawner.tasks.result import RunState, SpawnResult  # noqa: TC001 -- the fields of public classes resolve
+from aurora_spawner.tasks.work import RunMerge  # noqa: TC001 -- as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,18 @@ class RunEnding(BaseEvent):
     def message(self) -> str:
         """A line for people."""
         return self.why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMerged(BaseEvent):
+    """The work of the tasks was merged, as far as it could be; the journal holds each outcome."""
+
+    merge: RunMerge
+
+    @property
+    def message(self) -> str:
+        """A line for people; empty, because the report follows."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +271,7 @@ RunEvent = (
     | RunPaused
     | RunUnpaused
     | RunEnding
+    | RunMerged
     | RunEnded
     | ProviderPaused
     | ProviderLeft

@@ -1,0 +1,63 @@
+"""The stages of an attempt in a worktree: it is made before the attempt, and committed after a good one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.journal.facts import WorkspaceIntended
+from aurora_spawner.tasks.result import TaskState
+
+if TYPE_CHECKING:
+    from aurora_spawner.runs.attempt import Attempt
+    from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.work import TaskWork
+
+
+async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
+    """Makes the worktree of a new attempt, or finds that of an attempt which an earlier coordinator left."""
+    worktrees = run.worktrees
+    if worktrees is None:
+        return attempt
+    task_id = attempt.task_id
+    if attempt.found is not None:
+        try:
+            return attempt._replace(worktree=await asyncio.to_thread(worktrees.find, task_id))
+        except WorkspaceError:
+            return attempt  # its agent has to be seen to its end first; `commit_attempt` reports it
+    branch = worktrees.branch_of(task_id)
+    intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
+    await run.recorder.append(task_id, intended)
+    try:
+        worktree = await asyncio.to_thread(worktrees.prepare, task_id, _work_before(run, task_id))
+    except WorkspaceError as error:
+        result = run.without_attempt(task_id, TaskState.FAILED, str(error))
+        return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
+    return attempt._replace(worktree=worktree)
+
+
+def _work_before(run: RunContext, task_id: str) -> dict[str, TaskWork]:
+    """Returns the work of the tasks that a task depends on, by task."""
+    results = run.tasks.before(run.task(task_id))
+    return {result.task_id: result.work for result in results if result.work is not None}
+
+
+async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
+    """Commits the work of a good attempt; work that cannot be a commit stays in its worktree and fails the task."""
+    result = attempt.result
+    if run.worktrees is None or result is None or not result.success:
+        return attempt
+    try:
+        worktree = attempt.worktree
+        if worktree is None:
+            worktree = await asyncio.to_thread(run.worktrees.find, attempt.task_id)
+        work = await asyncio.to_thread(run.worktrees.commit, worktree, run.task(attempt.task_id), agent=attempt.agent)
+    except WorkspaceError as error:
+        failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be committed: {error}")
+        return attempt._replace(result=failed, final=True)
+    if work.out_of_scope:
+        changed = ", ".join(work.out_of_scope)
+        run.notices.append(f"task {attempt.task_id} changed files that it does not declare: {changed}")
+    return attempt._replace(result=replace(result, work=work))

@@ -1,0 +1,169 @@
+"""The work of tasks in a git repository: what each has changed, and what became of it at the merge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.storage.stored_values import Reader, count, document, read_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class MergeOutcome(StrEnum):
+    """The end of one task's work."""
+
+    MERGED = "merged"
+    """On the integration branch, and the checks passed with it."""
+    CONFLICT = "conflict"
+    """Git cannot merge it with what is there already."""
+    RED = "red"
+    """The checks fail with it."""
+
+
+class Delivery(StrEnum):
+    """The outcome for the target branch."""
+
+    FAST_FORWARDED = "fast-forwarded"
+    MERGED = "merged"
+    """The target had moved; the work was merged with its new commits and checked again."""
+    UP_TO_DATE = "up to date"
+    CONFLICT = "conflict"
+    """The target's new commits conflict with the work; the target stays."""
+    RED = "red"
+    """The checks fail together with the target's new commits; the target stays."""
+    CHECKED_OUT = "checked out"
+    """The target is checked out, and was not to be updated or has uncommitted changes; the target stays."""
+    MOVING = "moving"
+    """The target moved at each try; the target stays."""
+
+    @property
+    def arrived(self) -> bool:
+        """True if the target has the work."""
+        return self in (Delivery.FAST_FORWARDED, Delivery.MERGED, Delivery.UP_TO_DATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskWork:
+    """The work of one task, on a branch of its own."""
+
+    branch: str
+    """Without `refs/heads/`."""
+    base: str
+    """The commit that the task started from."""
+    commit: str | None = None
+    """None if the agent changed nothing."""
+    path: str = ""
+    """The folder of its worktree."""
+    files: int = 0
+    """The number of changed files."""
+    insertions: int = 0
+    """Lines; those of binary files do not count."""
+    deletions: int = 0
+    out_of_scope: tuple[str, ...] = ()
+    """Changed files that the task did not declare; empty if it declared none."""
+
+    @property
+    def head(self) -> str:
+        """The commit that holds everything the task rests on."""
+        return self.commit or self.base
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMerge:
+    """The merge of one task's work."""
+
+    task_id: str
+    branch: str
+    commit: str
+    outcome: MergeOutcome
+    files: tuple[str, ...] = ()
+    """Files in conflict."""
+    clashes_with: str | None = None
+    """For a conflict or a failed check: the task that is needed for it to fail; None if it fails alone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as JSON values."""
+        return {**asdict(self), "outcome": self.outcome.value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDelivery:
+    """The state of a run's integration branch."""
+
+    branch: str
+    """The integration branch, without `refs/heads/`."""
+    commit: str
+    target: str | None
+    """The branch that the work is for; None if none was checked out when the run was made."""
+    outcome: Delivery | None = None
+    """None if the target was not to be changed."""
+    flaky: bool = False
+    """A check failed once and passed when it was run again on the same commit."""
+    base_fails: bool = False
+    """A check fails without any of the work; then no task is blamed."""
+    problem: str | None = None
+    """The reason for which the merge was not finished."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as JSON values."""
+        return {**asdict(self), "outcome": self.outcome.value if self.outcome else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMerge:
+    """The merge of the work of a run's tasks."""
+
+    tasks: Mapping[str, TaskMerge]
+    """By id; tasks that changed nothing are left out."""
+    delivery: RunDelivery
+
+    @property
+    def unmerged(self) -> tuple[TaskMerge, ...]:
+        """The work that is on its own branch only."""
+        return tuple(each for each in self.tasks.values() if each.outcome is not MergeOutcome.MERGED)
+
+    @property
+    def ok(self) -> bool:
+        """True if everything is merged, the checks pass, and the target has it or was not to get it."""
+        delivered = self.delivery.outcome is None or self.delivery.outcome.arrived
+        failed = self.delivery.problem is not None or self.delivery.base_fails
+        return delivered and not self.unmerged and not failed
+
+
+_WORK_READERS: Final[Mapping[str, Reader]] = {"int": count}
+_MERGE_READERS: Final[Mapping[str, Reader]] = {"MergeOutcome": MergeOutcome}
+_DELIVERY_READERS: Final[Mapping[str, Reader]] = {"Delivery": Delivery}
+
+
+def work_from_json(stored: object) -> TaskWork:
+    """Returns the work that `TaskWork.to_json` stored.
+
+    Raises:
+        StoredValueError: The value is no stored work.
+    """
+    return TaskWork(**read_fields(TaskWork, stored, _WORK_READERS))
+
+
+def merge_from_text(stored: object) -> TaskMerge:
+    """Returns the merge that the journal has as JSON text.
+
+    Raises:
+        StoredValueError: The value is no stored merge.
+    """
+    return TaskMerge(**read_fields(TaskMerge, document(stored), _MERGE_READERS))
+
+
+def delivery_from_text(stored: object) -> RunDelivery:
+    """Returns the delivery that the journal has as JSON text.
+
+    Raises:
+        StoredValueError: The value is no stored delivery.
+    """
+    return RunDelivery(**read_fields(RunDelivery, document(stored), _DELIVERY_READERS))

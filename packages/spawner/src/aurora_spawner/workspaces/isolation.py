@@ -1,0 +1,99 @@
+"""The isolation of a run: the repository and commit that its tasks start from, and where their work goes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.storage.stored_values import Reader, path, read_fields
+from aurora_spawner.workspaces.bases import Base, read_base
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.worktrees import Workspaces
+
+
+class MergeMode(StrEnum):
+    """The treatment of finished work that is on the integration branch."""
+
+    AUTO = "auto"
+    """The target branch gets it, and the user's checkout if it is clean."""
+    ASK = "ask"
+    """It waits for the user."""
+    NEVER = "never"
+    """It stays on the integration branch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """Worktrees for the tasks of one run."""
+
+    repository: Path
+    """The user's checkout, its top folder."""
+    folder: str
+    """The folder in which agents work, relative to it; "." for itself."""
+    home: Path
+    """The folder for worktrees, outside the checkout."""
+    base: str
+    """The commit that tasks without dependencies start from."""
+    head: str
+    """The commit that was checked out; the parent of `base` if that holds uncommitted changes."""
+    target: str | None
+    """The branch that the work is for; None if none was checked out."""
+    merge: MergeMode = MergeMode.ASK
+    own_files: tuple[str, ...] = ()
+    """Files of the checkout that Aurora writes itself, relative to it: a task file whose boxes are ticked."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as JSON values."""
+        values = {**asdict(self), "merge": self.merge.value}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+_READERS: Final[dict[str, Reader]] = {"MergeMode": MergeMode, "Path": path}
+
+
+def isolation_from_json(stored: object) -> Isolation:
+    """Returns the isolation that `Isolation.to_json` stored.
+
+    Raises:
+        StoredValueError: The value is no stored isolation.
+    """
+    return Isolation(**read_fields(Isolation, stored, _READERS))
+
+
+def isolation_of(folder: Path, *, home: Path, merge: MergeMode, own_files: tuple[Path, ...] = ()) -> Isolation:
+    """Reads what a run in a folder would start from; nothing is written.
+
+    Args:
+        folder: The folder in which agents would work without isolation.
+        home: A folder for worktrees, outside the repository.
+        own_files: Files that Aurora writes itself; those outside the repository do not matter.
+
+    Raises:
+        WorkspaceError: The folder is in no repository, or in one that worktrees cannot be made of.
+        GitError: Git failed.
+    """
+    git = Workspaces(folder, home=home, run_id="plan").git
+    base = read_base(git)
+    top = git.folder.resolve()
+    relative = folder.resolve().relative_to(top)
+    if str(relative) != "." and not git.run("ls-tree", base.commit, "--", str(relative)).text:
+        raise WorkspaceError(folder, "is not in the last commit, so a worktree would lack it; commit it first")
+    written = [file.resolve() for file in own_files]
+    return Isolation(
+        repository=git.folder,
+        folder=str(relative),
+        home=home,
+        base=base.commit,
+        head=base.head,
+        target=base.branch,
+        merge=merge,
+        own_files=tuple(str(file.relative_to(top)) for file in written if file.is_relative_to(top)),
+    )
+
+
+def uncommitted(isolation: Isolation) -> Base:
+    """Returns the present base of a run's repository, with the uncommitted files by name."""
+    return read_base(Git(isolation.repository))
