@@ -9,6 +9,7 @@ from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import index_with_progress
+from aurora_cli.render.merges import merge_lines
 from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.render.words import one_line
 from aurora_soar.registry import LOCAL_AGENT
@@ -116,6 +117,9 @@ def report_result(result: TaskRunResult, *, as_json: bool) -> ExitCode:
         emit_json(as_document(report, result.titles, not_run))
     else:
         emit(summary(report))
+    if report.merge:
+        for line in merge_lines(report.run_id, report.merge):
+            note(line)
     for sentence in report.trouble:
         note(f"warning: {sentence}")
     if not_run:

@@ -26,10 +26,12 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview
 from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import nothing_to_run
+from aurora_soar.taskruns.isolation import WantedIsolation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from aurora_core import Config
     from aurora_soar import Aurora, SpawnPlan
     from aurora_spawner.taskfiles.model import Order
 
@@ -55,6 +57,9 @@ class _Options:
     force: bool
     order: Order | None
     optional: bool
+    isolation: str | None
+    include_dirty: bool
+    merge: str | None
     background: bool
     no_checkpoint: bool
     resume: str | None
@@ -75,20 +80,53 @@ class _Options:
             raise click.UsageError("--resume, --list-checkpoints and --clean-checkpoints exclude each other")
         if self.taskfile is None and not any(doing):
             raise click.UsageError("name a task file: aur spawn tasks.md")
-        if self.sequential and self.max_concurrent not in (None, 1):
-            raise click.UsageError("--sequential and --max-concurrent exclude each other")
-        if self.no_checkpoint and (self.background or self.resume):
-            raise click.UsageError("--no-checkpoint leaves nothing that --bg or --resume could continue")
-        if self.retry_failed and not self.resume:
-            raise click.UsageError("--retry-failed needs --resume")
-        if self.accept_changes and not self.resume:
-            raise click.UsageError("--accept-changes needs --resume")
-        if self.match and any(doing):
-            raise click.UsageError("--match is for new runs; a resumed one keeps the personas that it found")
-        if (self.order or self.optional) and any(doing):
-            raise click.UsageError("--order and --optional are for new runs; a resumed one keeps its own")
-        if self.budget_usd is not None and any(doing):
-            raise click.UsageError("--budget is for new runs; a resumed one keeps its own")
+        for conflict, problem in self._conflicts(new=not any(doing)):
+            if conflict:
+                raise click.UsageError(problem)
+
+    def _conflicts(self, *, new: bool) -> Iterator[tuple[object, str]]:
+        """Yields each contradiction: true if it is there, and what to say of it."""
+        yield (
+            self.sequential and self.max_concurrent not in (None, 1),
+            "--sequential and --max-concurrent exclude each other",
+        )
+        yield (
+            self.no_checkpoint and (self.background or self.resume),
+            "--no-checkpoint leaves nothing that --bg or --resume could continue",
+        )
+        yield self.retry_failed and not self.resume, "--retry-failed needs --resume"
+        yield self.accept_changes and not self.resume, "--accept-changes needs --resume"
+        yield self.match and not new, "--match is for new runs; a resumed one keeps the personas that it found"
+        yield (
+            (self.order or self.optional) and not new,
+            "--order and --optional are for new runs; a resumed one keeps its own",
+        )
+        yield self.budget_usd is not None and not new, "--budget is for new runs; a resumed one keeps its own"
+        yield (
+            (self.isolation or self.include_dirty or self.merge) and not new,
+            "--isolation, --include-dirty and --merge are for new runs; a resumed one keeps its own",
+        )
+        yield (
+            self.isolation == "none" and (self.include_dirty or self.merge),
+            "--include-dirty and --merge are for worktrees, which --isolation none does not make",
+        )
+        yield (
+            self.isolation == "worktree" and self.no_checkpoint,
+            "--no-checkpoint leaves nothing that could find a worktree again",
+        )
+
+    def wanted_isolation(self, config: Config) -> WantedIsolation:
+        """Returns where tasks work, by the options over the configuration.
+
+        `--yes` answers the question of the merge, too. A run that leaves no trace makes no worktrees.
+        """
+        kind = self.isolation or ("none" if self.no_checkpoint else config.isolation)
+        merge = self.merge or config.merge
+        return WantedIsolation(
+            kind=kind,
+            merge="auto" if merge == "ask" and self.yes else merge,
+            include_dirty=self.include_dirty,
+        )
 
     @property
     def at_once(self) -> int | None:
@@ -139,8 +177,21 @@ class _Options:
     help="Run tasks one after the other, or all at once, regardless of the file's form.",
 )
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "worktree", "none"]),
+    help="A git worktree for each task, or none; auto (the default) makes them where agents may write.",
+)
+@click.option("--include-dirty", is_flag=True, help="Worktrees also hold your uncommitted changes.")
+@click.option(
+    "--merge",
+    type=click.Choice(["auto", "ask", "never"]),
+    help="Bring finished work to the current branch: without a question, after one, or not (default: ask).",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before starting. Without a terminal, Aurora never asks.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask before starting and merging. Without a terminal, Aurora never asks."
+)
 @click.option("--force", is_flag=True, help="Run the file although another run works on it now.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
 @click.option("--no-checkpoint", is_flag=True, help="Leave no trace in the journal; such a run cannot be resumed.")
@@ -194,6 +245,7 @@ def _spawn(options: _Options) -> ExitCode:
         background=options.background,
         match=options.match,
         budget_usd=options.budget_usd,
+        isolation=options.wanted_isolation(aurora.config),
     )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aurora_soar import SpawnPlan
+    from aurora_soar.taskruns.isolation import IsolationPlan
     from aurora_spawner import SpawnTask
 
 __all__ = ["as_document", "as_text"]
@@ -17,7 +18,9 @@ __all__ = ["as_document", "as_text"]
 
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
     """Returns one line per task, the notes, and the limits; of more than `limit` tasks or notes, the count."""
-    return "\n".join([*_lines(plan, plan.file.tasks[:limit]), *_notes(plan, limit), _limits(plan)])
+    return "\n".join(
+        [*_lines(plan, plan.file.tasks[:limit]), *_notes(plan, limit), *_isolation(plan.isolation), _limits(plan)]
+    )
 
 
 def as_document(plan: SpawnPlan) -> dict[str, object]:
@@ -35,6 +38,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "left_out": list(plan.file.left_out),
         "not_run": list(plan.file.not_run),
         "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
+        "isolation": _isolation_document(plan.isolation),
         "expected_usd": plan.expected_usd,
         "tasks": [
             {
@@ -74,6 +78,39 @@ def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
         yield f"  note: {one_line(str(note), 200)}"
     if len(notes) < len(plan.file.notes):
         yield f"  … and {len(plan.file.notes) - len(notes)} more notes (--dry-run shows all)"
+
+
+def _isolation(plan: IsolationPlan) -> Iterator[str]:
+    if plan.reason:
+        yield f"  tasks work in your checkout itself: {one_line(plan.reason, 200)}"
+    isolation = plan.isolation
+    if isolation is None:
+        return
+    base = f"{isolation.target or 'the commit'} at {isolation.head[:12]}"
+    if plan.uncommitted:
+        files = count(plan.uncommitted, "uncommitted file")
+        base += f" with {files}" if plan.include_dirty else f", without {files} (--include-dirty adds them)"
+    target = isolation.target or "no branch, because none is checked out"
+    goes = {
+        "auto": f"then merged into {target}",
+        "ask": f"merged into {target} when you agree",
+        "never": "not merged",
+    }
+    yield f"  each task in a worktree of {base}; {goes[isolation.merge.value]}"
+
+
+def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
+    isolation = plan.isolation
+    if isolation is None:
+        return {"kind": "none", "reason": plan.reason or None}
+    return {
+        "kind": "worktree",
+        "base": isolation.head,
+        "target": isolation.target,
+        "merge": isolation.merge.value,
+        "uncommitted": plan.uncommitted,
+        "include_dirty": plan.include_dirty,
+    }
 
 
 def _limits(plan: SpawnPlan) -> str:

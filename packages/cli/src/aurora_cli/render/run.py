@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_cli.output import is_live_terminal, note
 from aurora_cli.render.board import Board, line_of
+from aurora_cli.render.merges import merge_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,8 @@ def summary(report: RunReport) -> str:
     succeeded, total = counts.pop("succeeded"), len(report.results)
     if not total:
         return f"{report.run_id}: nothing to do"
+    unmerged = len(report.merge.unmerged) if report.merge else 0
+    counts |= {"unmerged": unmerged}
     others = "".join(f", {number} {state}" for state, number in counts.items() if number)
     return f"{report.run_id}: {succeeded} of {total} succeeded{others} in {report.duration_s:.1f} s"
 
@@ -61,6 +64,7 @@ def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[
         "interrupted": report.interrupted,
         "duration_s": round(report.duration_s, 3),
         "counts": _counts(report),
+        "merge": merge_document(report.merge) if report.merge else None,
         "tasks": [_row(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
         "not_run": list(not_run),
         "notices": [*report.notices, *report.trouble],
@@ -95,6 +99,7 @@ def _row(result: SpawnResult, title: str) -> dict[str, object]:
         "usage": result.usage.to_json() if result.usage else None,
         "session_id": result.session_id,
         "resumed": result.resumed,
+        "work": result.work.to_json() if result.work else None,
         "started_at": result.started_at,
         "ended_at": result.ended_at,
     }

@@ -85,6 +85,8 @@ class Config:
         backends: the agents that the user configures, by name.
         max_concurrent: number of agents at once.
         recovery: recovery settings, unchecked: the spawner knows their fields.
+        isolation: the place where tasks work: worktree, none, or auto for a worktree where that is possible.
+        merge: the treatment of finished work: auto brings it to the branch, ask and never leave it for the user.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
         activation: preset of activation in searches.
         semantic_model: folder of an embedding model; None for searches by words alone.
@@ -101,6 +103,8 @@ class Config:
     activation: ActivationPreset = ActivationPreset.DEFAULT
     semantic_model: str | None = None
     share_answers: bool = False
+    isolation: str = "auto"
+    merge: str = "ask"
     env_pass: tuple[str, ...] = ()
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
@@ -115,6 +119,8 @@ _KEYS: Final = (
     "tool",
     "backends",
     "env_pass",
+    "isolation",
+    "merge",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -297,6 +303,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         activation=ActivationPreset(str(values.get("memory.activation", ActivationPreset.DEFAULT))),
         semantic_model=None if model is None else str(model),
         share_answers=bool(values.get("memory.share_answers", False)),
+        isolation=str(values.get("isolation", "auto")),
+        merge=str(values.get("merge", "ask")),
         env_pass=tuple(passed),
         untrusted=untrusted,
         recovery=recovery,

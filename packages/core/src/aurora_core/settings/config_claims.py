@@ -44,6 +44,10 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
     passed = found.get("env_pass")
     if isinstance(passed, list) and passed:
         yield _claim("env_pass", *(f"agents see {name}" for name in passed))
+    if found.get("isolation") == "none":
+        yield _claim("isolation", "agents work in your checkout itself")
+    if found.get("merge") == "auto":
+        yield _claim("merge", "finished work is merged into your branch without a question")
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
 

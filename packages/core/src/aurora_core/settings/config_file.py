@@ -122,6 +122,8 @@ class _File(_Strict):
     tool: Annotated[str, Field(min_length=1)] | None = None
     backends: dict[str, BackendFile] = Field(default_factory=dict)
     env_pass: list[_Pattern] = Field(default_factory=list)
+    isolation: Literal["auto", "worktree", "none"] = "auto"
+    merge: Literal["auto", "ask", "never"] = "ask"
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
@@ -137,12 +139,9 @@ def settings_in(source: YamlSource) -> dict[str, object]:
     except ValidationError as error:
         raise _first_problem(source, error) from error
     given: dict[str, object] = {}
-    if "tool" in parsed.model_fields_set:
-        given["tool"] = parsed.tool
-    if "backends" in parsed.model_fields_set:
-        given["backends"] = parsed.backends
-    if "env_pass" in parsed.model_fields_set:
-        given["env_pass"] = parsed.env_pass
+    for key in ("tool", "backends", "env_pass", "isolation", "merge"):
+        if key in parsed.model_fields_set:
+            given[key] = getattr(parsed, key)
     if "max_concurrent" in parsed.spawner.model_fields_set:
         given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
     if "recovery" in parsed.spawner.model_fields_set:

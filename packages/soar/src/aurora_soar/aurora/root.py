@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
     from aurora_soar.taskruns.execute import TaskRunResult
+    from aurora_soar.taskruns.isolation import WantedIsolation
     from aurora_soar.taskruns.limits import RunLimits
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
@@ -87,6 +88,7 @@ class Aurora(ProjectParts):
         optional: bool = False,
         match: bool = False,
         background: bool = False,
+        isolation: WantedIsolation | None = None,
     ) -> SpawnPlan:
         """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors."""
         from aurora_soar.taskruns.plan import plan_taskfile
@@ -100,6 +102,7 @@ class Aurora(ProjectParts):
             background=background,
             match=match,
             budget_usd=budget_usd,
+            isolation=isolation,
         )
 
     def run_taskfile(
@@ -112,6 +115,7 @@ class Aurora(ProjectParts):
         match: bool = False,
         stagger_s: float = 0.0,
         force: bool = False,
+        isolation: WantedIsolation | None = None,
         on_event: Callable[[RunEvent], None] | None = None,
     ) -> TaskRunResult:
         """Runs a task file; see `arun_taskfile`. Must not be called while an event loop runs."""
@@ -126,6 +130,7 @@ class Aurora(ProjectParts):
                 match=match,
                 stagger_s=stagger_s,
                 force=force,
+                isolation=isolation,
                 on_event=on_event,
             )
         )
@@ -140,6 +145,7 @@ class Aurora(ProjectParts):
         match: bool = False,
         stagger_s: float = 0.0,
         force: bool = False,
+        isolation: WantedIsolation | None = None,
         on_event: Callable[[RunEvent], None] | None = None,
     ) -> TaskRunResult:
         """Runs the open tasks of a task file, with personas, under the project's policies and the user's budget.
@@ -153,6 +159,7 @@ class Aurora(ProjectParts):
             match: find a persona for tasks that name no agent, or generate one.
             stagger_s: time between two starts; 0 for none.
             force: run the file although another run works on it.
+            isolation: where tasks work and where their work goes; None takes the configuration.
             on_event: receives each event of the run.
 
         Raises:
@@ -160,10 +167,13 @@ class Aurora(ProjectParts):
             UnknownAgentError, UntrustedAgentError: a task names an agent that is not there, or not trusted.
             OverLimitError: the run cannot stay within its limits.
             TaskFileInUseError: another run works on the file.
+            WorkspaceError: worktrees are asked for, and cannot be made.
         """
         from aurora_soar.taskruns.execute import execute_run, nothing_to_run
 
-        plan = self.plan(taskfile, budget_usd=budget_usd, order=order, optional=optional, match=match)
+        plan = self.plan(
+            taskfile, budget_usd=budget_usd, order=order, optional=optional, match=match, isolation=isolation
+        )
         if not plan.file.tasks:
             return nothing_to_run(plan)
         self.check_not_in_use(plan, force=force)

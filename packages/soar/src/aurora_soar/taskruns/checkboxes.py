@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner import tick
 from aurora_spawner.errors import TaskFileError
 from aurora_spawner.tasks.run_events import TaskEnded
+from aurora_spawner.tasks.work import MergeOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from aurora_spawner import RunEvent, SpawnResult
+    from aurora_spawner import RunEvent, RunReport, SpawnResult
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["Checkboxes"]
@@ -22,6 +23,8 @@ UPDATE_EVERY_S: Final = 0.5
 
 class Checkboxes:
     """Ticks boxes as tasks succeed, several at a time: a large file is not rewritten for each task.
+
+    The box of a task with a worktree is ticked when its work is merged.
 
     Attributes:
         notices: a sentence for each box that could not be ticked.
@@ -36,14 +39,18 @@ class Checkboxes:
 
     def follow(self, event: RunEvent) -> None:
         """Receives one event of the run."""
-        if isinstance(event, TaskEnded) and event.result.success:
+        if isinstance(event, TaskEnded) and event.result.success and not _is_to_merge(event.result):
             self._waiting.add(event.task_id)
         if self._waiting and self._clock() >= self._next:
             self.flush()
 
-    def finish(self, results: Mapping[str, SpawnResult]) -> None:
+    def finish(self, report: RunReport) -> None:
         """Ticks all remaining boxes, also those that an earlier execution finished and had no time to tick."""
-        self._waiting.update(task_id for task_id, result in results.items() if result.success)
+        merged = report.merge.tasks if report.merge else {}
+        for task_id, result in report.results.items():
+            merge = merged.get(task_id)
+            if result.success and (not _is_to_merge(result) or (merge and merge.outcome is MergeOutcome.MERGED)):
+                self._waiting.add(task_id)
         self.flush()
 
     def flush(self) -> None:
@@ -57,3 +64,7 @@ class Checkboxes:
             self.notices.append(str(error))
         took = self._clock() - started
         self._next = self._clock() + max(UPDATE_EVERY_S, 20 * took)
+
+
+def _is_to_merge(result: SpawnResult) -> bool:
+    return result.work is not None and result.work.commit is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_soar.notices import Notice
 from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
+from aurora_soar.taskruns.isolation import with_base
 from aurora_soar.taskruns.resume import TASKFILE_RUN, stored_limit
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
@@ -78,6 +79,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     Raises:
         OverLimitError: the run cannot stay within its limits.
         JournalError: the journal cannot be written.
+        WorkspaceError: the uncommitted changes cannot be a base.
     """
     project = agents.project
     try:
@@ -108,6 +110,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
                 taskfile=plan.file.path.absolute(), order=plan.file.chosen_order, optional=plan.file.optional
             ),
             limit_usd=limits.per_run_usd if limits else None,
+            isolation=with_base(plan.isolation),
             state_dir=None if keep_in else default_state_dir(),
         ),
     )
@@ -180,7 +183,7 @@ async def execute_run(
 
     report = await run.execute(follow)
     if boxes:
-        boxes.finish(report.results)
+        boxes.finish(report)
     return TaskRunResult(
         report=report,
         titles=titles,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.errors import UnknownAgentError
+from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
 from aurora_spawner import read_taskfile
 from aurora_spawner.taskfiles.reading import task_file_bytes
@@ -37,6 +38,7 @@ class SpawnPlan:
         generated: tasks whose persona no file defines.
         limits: keeps the run within budget and caps; None for no limits.
         content: of the file when its tasks were read.
+        isolation: the place where its tasks work.
     """
 
     file: TaskFile
@@ -50,6 +52,7 @@ class SpawnPlan:
     generated: frozenset[str] = frozenset()
     limits: RunLimits | None = None
     content: bytes = field(default=b"", repr=False)
+    isolation: IsolationPlan = field(default_factory=IsolationPlan)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -94,6 +97,7 @@ def plan_taskfile(
     background: bool = False,
     match: bool = False,
     budget_usd: float | None = None,
+    isolation: WantedIsolation | None = None,
 ) -> SpawnPlan:
     """Reads a task file and finds the agents that its tasks name; nothing is started.
 
@@ -104,6 +108,7 @@ def plan_taskfile(
         background: no user waits for the run, so only its tasks and agents limit its time.
         match: find a persona for tasks that name no agent.
         budget_usd: the most that the run may cost.
+        isolation: where tasks work and where their work goes; None takes the configuration.
 
     Raises:
         TaskFileError, GraphError: the file cannot be understood; with the line.
@@ -111,6 +116,7 @@ def plan_taskfile(
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
         ConfigError: a field of `spawner.recovery` is not valid.
         PriceFileError: the user's prices cannot be understood.
+        WorkspaceError: worktrees are asked for, and cannot be made.
     """
     config = agents.config
     content = task_file_bytes(taskfile)
@@ -134,7 +140,11 @@ def plan_taskfile(
         content=content,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
-    return plan
+    wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge)
+    placed = plan_isolation(
+        agents.project.root, agents=plan.agents, backends=plan.backends, wanted=wanted, taskfile=taskfile
+    )
+    return replace(plan, isolation=placed)
 
 
 def assigned_personas(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.stored_values import Reader, path, read_fields
-from aurora_spawner.workspaces.bases import Base, read_base
+from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.worktrees import Workspaces
 
@@ -94,6 +94,16 @@ def isolation_of(folder: Path, *, home: Path, merge: MergeMode, own_files: tuple
     )
 
 
-def uncommitted(isolation: Isolation) -> Base:
-    """Returns the present base of a run's repository, with the uncommitted files by name."""
-    return read_base(Git(isolation.repository))
+def uncommitted_files(isolation: Isolation) -> tuple[str, ...]:
+    """Returns the files of the checkout with changes that no commit has, without those that Aurora writes itself."""
+    dirty = read_base(Git(isolation.repository)).dirty
+    return tuple(file for file in dirty if file not in isolation.own_files)
+
+
+def with_snapshot(isolation: Isolation) -> str:
+    """Makes a commit of the uncommitted changes, on no branch; the checkout and its index stay untouched.
+
+    Raises:
+        WorkspaceError: A file has a conflict.
+    """
+    return read_base(Git(isolation.repository), include_dirty=True).commit

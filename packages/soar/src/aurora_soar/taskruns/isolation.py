@@ -1,0 +1,101 @@
+"""The isolation that a run gets: worktrees where agents may write, and the checkout itself where they cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aurora_soar.registry import LOCAL_AGENT
+from aurora_spawner import ModelBackend
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of, uncommitted_files, with_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from aurora_spawner import Backend
+
+__all__ = ["IsolationPlan", "WantedIsolation", "plan_isolation", "with_base"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedIsolation:
+    """The user's wishes for the isolation of a run.
+
+    Attributes:
+        kind: worktree, none, or auto for worktrees where agents may write and the repository allows them.
+        merge: auto, ask or never.
+        include_dirty: worktrees hold the uncommitted changes, too.
+    """
+
+    kind: str = "auto"
+    merge: str = "ask"
+    include_dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolationPlan:
+    """The isolation of a planned run.
+
+    Attributes:
+        isolation: None if its tasks work in the project's folder.
+        uncommitted: number of files with changes that worktrees do not have, or will have with `include_dirty`.
+        include_dirty: worktrees will hold them.
+        reason: why tasks work in the project's folder although worktrees were to be used; empty if they need none.
+    """
+
+    isolation: Isolation | None = None
+    uncommitted: int = 0
+    include_dirty: bool = False
+    reason: str = ""
+
+
+def plan_isolation(
+    folder: Path, *, agents: Collection[str], backends: Mapping[str, Backend], wanted: WantedIsolation, taskfile: Path
+) -> IsolationPlan:
+    """Decides where the tasks of a run work; nothing is written.
+
+    Args:
+        agents: those of its open tasks.
+        taskfile: its boxes are ticked in the user's checkout.
+
+    Raises:
+        WorkspaceError: worktrees are asked for, and cannot be made.
+    """
+    if wanted.kind == "none":
+        return IsolationPlan()
+    if wanted.kind == "auto" and not any(_may_write(agent, backends) for agent in agents):
+        return IsolationPlan()
+    if wanted.kind == "auto" and not _is_in_checkout(folder):
+        return IsolationPlan()
+    try:
+        isolation = isolation_of(
+            folder, home=default_state_dir() / "worktrees", merge=MergeMode(wanted.merge), own_files=(taskfile,)
+        )
+        files = uncommitted_files(isolation)
+    except WorkspaceError as error:
+        if wanted.kind == "worktree":
+            raise
+        return IsolationPlan(reason=str(error))
+    return IsolationPlan(isolation=isolation, uncommitted=len(files), include_dirty=wanted.include_dirty)
+
+
+def with_base(plan: IsolationPlan) -> Isolation | None:
+    """Returns the isolation of a run that starts now; `include_dirty` makes a commit of the uncommitted changes.
+
+    Raises:
+        WorkspaceError: the commit cannot be made.
+    """
+    if plan.isolation is None or not (plan.include_dirty and plan.uncommitted):
+        return plan.isolation
+    return replace(plan.isolation, base=with_snapshot(plan.isolation))
+
+
+def _may_write(agent: str, backends: Mapping[str, Backend]) -> bool:
+    return agent != LOCAL_AGENT and not isinstance(backends.get(agent), ModelBackend)
+
+
+def _is_in_checkout(folder: Path) -> bool:
+    return any((each / ".git").exists() for each in (folder, *folder.parents))
