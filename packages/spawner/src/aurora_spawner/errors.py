@@ -22,7 +22,9 @@ SpawnerError
 │   │   └── GitLockedError          another process holds a lock longer than the wait: the lock
 │   ├── WorkspaceLockedError    another process makes or removes worktrees longer than the wait: the lock
 │   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
-│   └── ForeignWorktreeError    a folder that is not a worktree of ours, or no longer
+│   ├── UnfinishedWorkError     conflict markers, or a merge that was not ended: the files
+│   ├── ForeignWorktreeError    a folder that is not a worktree of ours, or no longer
+│   └── OverwriteError          files of the user that a delivery would overwrite: the files
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
 A failed agent is not an exception but a `SpawnResult`.
@@ -239,5 +241,21 @@ class GitVersionError(WorkspaceError):
         self.needed = needed
 
 
+class UnfinishedWorkError(WorkspaceError):
+    """An agent left a merge or a conflict open; `files` is empty if no file is in conflict."""
+
+    def __init__(self, path: Path, problem: str, *, files: Sequence[str] = ()) -> None:
+        super().__init__(path, problem)
+        self.files = tuple(files)
+
+
 class ForeignWorktreeError(WorkspaceError):
     """A folder is not a worktree of ours, or no longer, or another program has locked it."""
+
+
+class OverwriteError(WorkspaceError):
+    """A delivery would overwrite files of the user that no commit has."""
+
+    def __init__(self, path: Path, problem: str, *, files: Sequence[str]) -> None:
+        super().__init__(path, problem)
+        self.files = tuple(files)

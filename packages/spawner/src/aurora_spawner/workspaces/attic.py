@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,23 +42,23 @@ def put_away(git: Git, branch: str, *, now: float | None = None) -> AtticEntry:
 
 
 def put_away_lost(
-    git: Git, branch: str, *, head: str = "HEAD", kept: tuple[str, ...] = (), now: float | None = None
+    git: Git, branch: str, *, kept: tuple[str, ...] = (), now: float | None = None
 ) -> tuple[AtticEntry, ...]:
     """Puts the commits that an agent made and lost into the attic: by a reset, an amend, or a branch that is gone.
 
     Args:
+        git: In the task's worktree, whose log of HEAD remembers each commit.
         branch: The task's branch. It counts for nothing, since it may be moved or deleted.
-        head: The worktree's HEAD, whose log remembers each commit.
         kept: Commits that stay reachable.
 
     Returns:
         The heads of what was lost, and is in no other ref.
     """
     own = f"refs/heads/{branch}"
-    logs = [head, *([own] if git.succeeds("show-ref", "--verify", "--quiet", own) else [])]
-    seen = {commit for log in logs for commit in git.text("rev-list", "--walk-reflogs", log, "--").splitlines()}
+    seen = {commit for ref in ("HEAD", own) for commit in _logged(git, ref)}
     lines = [*sorted(seen), *(f"^{commit}" for commit in kept)]
-    holders = (f"--exclude={own}", "--exclude=refs/aurora/bases/*", "--glob=refs/*")
+    passing = (own, "refs/aurora/bases/*", "refs/bisect/*", "refs/rewritten/*", "refs/worktree/*")
+    holders = (*(f"--exclude={each}" for each in passing), "--glob=refs/*")
     listing = git.run(
         "rev-list", "--parents", "--stdin", "--not", *holders, stdin="".join(f"{line}\n" for line in lines).encode()
     )
@@ -71,6 +72,15 @@ def put_away_lost(
             entries.append(AtticEntry(ref=f"{ATTIC}/{since}/{name}", commit=commit, name=name, since=float(since)))
     git.run("update-ref", "--stdin", stdin="".join(f"create {each.ref} {each.commit}\n" for each in entries).encode())
     return tuple(entries)
+
+
+def _logged(git: Git, ref: str) -> list[str]:
+    """Returns the commits that a ref has had; also if it names none now, as HEAD on a branch without a commit."""
+    if git.run("rev-parse", "--verify", "--quiet", ref, accepted=(0, 1)).text:
+        return git.text("rev-list", "--walk-reflogs", ref, "--").splitlines()
+    log = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", f"logs/{ref}"))
+    entries = [line.split()[1] for line in log.read_text(errors="replace").splitlines()] if log.is_file() else []
+    return [commit for commit in entries if commit.strip("0")]
 
 
 def list_attic(git: Git) -> list[AtticEntry]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.attic import put_away_lost
+from aurora_spawner.workspaces.checkouts import reveal
+from aurora_spawner.workspaces.unfinished import check_conflict_markers, check_settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aurora_spawner.workspaces.attic import AtticEntry
+    from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Worktree
 
 _GITLINK: Final = "160000"
@@ -39,6 +44,10 @@ class WorkResult:
     files: tuple[FileChange, ...] = ()
     out_of_scope: tuple[str, ...] = ()
     """Changed files that the task did not declare; empty if it declared none."""
+    left_out: tuple[str, ...] = ()
+    """What the commit does not hold: ignored files and folders, and files that a hook changed meanwhile."""
+    lost: tuple[AtticEntry, ...] = ()
+    """Commits that the agent had made and left, by a reset, an amend or another branch; they are in the attic."""
 
     @property
     def is_noop(self) -> bool:
@@ -51,7 +60,7 @@ def commit_work(
 ) -> WorkResult:
     """Commits what an agent left in its worktree, on top of the commits that it made itself.
 
-    The branch of the task is moved to the result, whatever the agent has checked out.
+    The branch of the task is moved to the result, whatever the agent has checked out; no other branch moves.
 
     Args:
         message: Subject and body.
@@ -60,24 +69,32 @@ def commit_work(
 
     Raises:
         ForeignWorktreeError: The worktree is gone, or its `.git` file is.
-        WorkspaceError: The worktree is in the middle of a merge or rebase, or holds a repository of its own,
-            whose content no commit of this one can hold.
+        UnfinishedWorkError: A merge or the like is in the middle, or a file has conflict markers.
+        WorkspaceError: The worktree holds a repository of its own, whose content no commit of this one can hold.
         GitError: Git failed, a hook of the user's included.
     """
     git = worktree.git
-    _check_settled(worktree)
+    check_settled(worktree)
+    reveal(git)
     git.run("add", "--all")
     _check_embedded(worktree)
-    if not git.succeeds("diff", "--cached", "--quiet", "--no-ext-diff", "HEAD"):
-        added = [part for name, value in trailers.items() for part in ("--trailer", f"{name}: {value}")]
-        git.run("commit", "--quiet", "-F", "-", *added, stdin=message.encode(), environment=git.identity())
+    check_conflict_markers(worktree)
+    if not git.succeeds("diff-index", "--cached", "--quiet", "HEAD", "--"):
+        _leave_other_branch(worktree)
+        added = [part for name, value in trailers.items() for part in ("--trailer", f"{name}: {_one_line(value)}")]
+        git.run("commit", "--quiet", "-F", "-", *added, stdin=_encoded(message), environment=git.identity())
     commit = git.text("rev-parse", "HEAD")
+    lost = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
     git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
-    if commit == worktree.base:
-        return WorkResult(commit=None, branch=worktree.branch)
-    files = changed_files(worktree, commit)
-    outside = tuple(file.path for file in files if scope and not any(fnmatch(file.path, each) for each in scope))
-    return WorkResult(commit=commit, branch=worktree.branch, files=files, out_of_scope=outside)
+    files = () if commit == worktree.base else changed_files(worktree, commit)
+    return WorkResult(
+        commit=None if commit == worktree.base else commit,
+        branch=worktree.branch,
+        files=files,
+        out_of_scope=tuple(file.path for file in files if scope and not _matches(file.path, scope)),
+        left_out=_left_out(git),
+        lost=lost,
+    )
 
 
 def changed_files(worktree: Worktree, commit: str) -> tuple[FileChange, ...]:
@@ -98,17 +115,34 @@ def _lines(count: str) -> int | None:
     return None if count == "-" else int(count)
 
 
-def _check_settled(worktree: Worktree) -> None:
+def _matches(path: str, scope: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in scope)
+
+
+def _one_line(value: str) -> str:
+    """A trailer is one line; a second one would be a trailer of its own."""
+    return " ".join(value.split())
+
+
+def _encoded(message: str) -> bytes:
+    return message.encode(errors="replace")
+
+
+def _leave_other_branch(worktree: Worktree) -> None:
+    """Detaches HEAD from a branch that is not the task's: it is the user's or the agent's, and stays where it is."""
     git = worktree.git
-    for state, what in (("rebase-merge", "a rebase"), ("rebase-apply", "a rebase"), ("MERGE_HEAD", "a merge")):
-        if (worktree.path / git.text("rev-parse", "--git-path", state)).exists():
-            raise WorkspaceError(
-                worktree.path, f"is in the middle of {what}; end it there, then merge the task again"
-            )
+    on = git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
+    if on and on != f"refs/heads/{worktree.branch}":
+        git.run("update-ref", "--no-deref", "HEAD", git.text("rev-parse", "HEAD"))
+
+
+def _left_out(git: Git) -> tuple[str, ...]:
+    question = ("--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal", "--ignored=traditional")
+    return tuple(entry[3:] for entry in git.run("status", *question).fields)
 
 
 def _check_embedded(worktree: Worktree) -> None:
-    staged = worktree.git.run("diff", "--cached", "--raw", "-z", "--no-renames", "--no-ext-diff", "HEAD").fields
+    staged = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", worktree.base, "--").fields
     embedded = [path for entry, path in zip(staged[::2], staged[1::2], strict=True) if entry.split()[1] == _GITLINK]
     if embedded:
         worktree.git.run("reset", "--quiet")

@@ -173,10 +173,13 @@ class Workspaces:
         for path, other in self._registered().items():
             if other.branch == worktree.branch and path.name != worktree.path.name:
                 raise WorkspaceError(worktree.path, f"its branch {worktree.branch} is checked out in {path}")
-        head = () if known is None else (self._head_of(worktree),)
-        for ref in {branch, *head}:
-            self._check_reachable_elsewhere(worktree, ref)
-        lost = put_away_lost(self.git, worktree.branch, head=head[0]) if head else ()
+        inside = None if known is None else self._inside(worktree)
+        self._check_reachable_elsewhere(worktree, self._commit_of(branch))
+        lost: tuple[AtticEntry, ...] = ()
+        if inside is not None:
+            head = inside.run("rev-parse", "--verify", "--quiet", "HEAD", accepted=(0, 1)).text
+            self._check_reachable_elsewhere(worktree, head)
+            lost = put_away_lost(inside, worktree.branch)
         with self._alone():
             self._unregister(worktree, self._known(worktree))
             self.git.run("update-ref", "-d", branch)
@@ -291,17 +294,16 @@ class Workspaces:
             self.git.run("worktree", "unlock", str(worktree.path))
         self.git.run("worktree", "remove", str(worktree.path))  # without --force, git looks once more for work in it
 
-    def _head_of(self, worktree: Worktree) -> str:
-        """Returns the name of a worktree's HEAD; its folder may be gone, and it need not be on the task's branch."""
+    def _inside(self, worktree: Worktree) -> Git:
+        """Returns git with the HEAD and the refs of a worktree whose folder may be gone."""
         for link in self._common.glob("worktrees/*/gitdir"):
             named = link.parent / os.fsdecode(link.read_bytes()).rstrip("\n")
             if named.parent.resolve() == worktree.path.resolve():
-                return f"worktrees/{link.parent.name}/HEAD"
+                return Git(self.git.folder, git_dir=link.parent)
         raise ForeignWorktreeError(worktree.path, "has no part in the repository any more")
 
-    def _check_reachable_elsewhere(self, worktree: Worktree, revision: str) -> None:
+    def _check_reachable_elsewhere(self, worktree: Worktree, commit: str) -> None:
         own = f"refs/heads/{worktree.branch}"
-        commit = self._commit_of(revision)
         if not commit:
             return
         holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()
