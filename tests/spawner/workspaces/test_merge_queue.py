@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import OverwriteError, WorkspaceError
 from aurora_spawner.workspaces.forecast import forecast
 from aurora_spawner.workspaces.merge_queue import Check, Delivery, MergeQueue, Outcome, Work
 from aurora_spawner.workspaces.results import commit_work
@@ -187,6 +188,186 @@ def test_a_checked_out_target_is_updated_only_when_clean_and_asked(
     assert repository("status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize(
+    ("own", "new", "named"),
+    [
+        ("debug.log", "debug.log", "debug.log"),
+        ("notes.txt", "notes.txt", "notes.txt"),
+        ("deep.log", "deep.log/new.py", "deep.log"),
+        ("new/debug.log", "new", "new/debug.log"),
+        ("new/of the user/a.log", "new", "new/of the user/a.log"),
+    ],
+)
+def test_a_file_of_the_user_is_not_overwritten(
+    repository: Repository, workspaces: Workspaces, own: str, new: str, named: str
+) -> None:
+    merging = queue(repository)
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {new: "the agent's\n", "app.py": "the agent's\n"})
+    repository("add", "--force", "--all", folder=worktree.path)
+    result = commit_work(worktree, "More", trailers={})
+    assert result.commit is not None
+    assert merging.merge([Work(task_id="a", commit=result.commit, branch=worktree.branch)]).is_complete
+    write(repository.path, {own: "the user's\n"})
+    before = (repository.state(), repository("rev-parse", "main"))
+    with pytest.raises(OverwriteError, match="files of yours") as caught:
+        merging.deliver(update_checkout=True)
+    assert caught.value.files == (named,)
+    assert (repository.state(), repository("rev-parse", "main")) == before
+    (repository.path / own).unlink()
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert (repository.path / new).read_text() == "the agent's\n"
+
+
+def test_a_link_of_the_user_is_not_followed(repository: Repository, workspaces: Workspaces, tmp_path: Path) -> None:
+    merging = queue(repository)
+    worktree = workspaces.create("b", "HEAD")
+    write(worktree.path, {"out.log/new.py": "1\n"})
+    repository("add", "--force", "--all", folder=worktree.path)
+    commit = commit_work(worktree, "More", trailers={}).commit
+    assert commit is not None
+    merging.merge([Work(task_id="b", commit=commit, branch=worktree.branch)])
+    (tmp_path / "outside").mkdir()
+    (repository.path / "out.log").symlink_to(tmp_path / "outside")
+    with pytest.raises(OverwriteError) as caught:
+        merging.deliver(update_checkout=True)
+    assert caught.value.files == ("out.log",)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize("hide", ["--assume-unchanged", "--skip-worktree"])
+def test_a_change_that_the_user_hid_from_git_is_not_overwritten(
+    repository: Repository, workspaces: Workspaces, hide: str
+) -> None:
+    merging = _merged_queue(repository, workspaces)
+    repository("update-index", hide, "app.py")
+    write(repository.path, {"app.py": "the user's\n"})
+    with pytest.raises(OverwriteError) as caught:
+        merging.deliver(update_checkout=True)
+    assert caught.value.files == ("app.py",)
+    assert (repository.path / "app.py").read_text() == "the user's\n"
+
+
+def test_settings_of_the_user_do_not_hide_work_from_a_delivery(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    merging = _merged_queue(repository, workspaces)
+    settings = {
+        "status.showUntrackedFiles": "no",
+        "merge.ff": "false",
+        "merge.autoStash": "true",
+        "core.fsmonitor": "true",
+        "branch.main.mergeOptions": "--no-ff",
+    }
+    for name, value in settings.items():
+        repository("config", name, value)
+    write(repository.path, {"untracked.txt": "mine\n"})
+    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
+    (repository.path / "untracked.txt").unlink()
+    write(repository.path, {"docs/guide.md": "mine\n"})
+    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
+    repository("checkout", "-q", "docs/guide.md")
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+
+
+@pytest.mark.parametrize("operation", ["rebase", "bisect", "merge"])
+def test_a_target_on_which_git_works_stays(repository: Repository, workspaces: Workspaces, operation: str) -> None:
+    merging = _merged_queue(repository, workspaces)
+    before = repository("rev-parse", "main")
+    if operation == "bisect":
+        repository("bisect", "start")
+        repository("checkout", "-q", "--detach")
+    elif operation == "rebase":
+        with pytest.raises(subprocess.CalledProcessError):
+            repository("rebase", "--exec", "false", "--root")
+    else:
+        tree = repository("rev-parse", "main^{tree}")
+        other = repository("commit-tree", tree, "-p", "main", "-m", "same")
+        repository("merge", "-q", "--no-ff", "--no-commit", other)
+    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
+    assert repository("rev-parse", "main") == before
+
+
+def test_a_target_that_is_checked_out_twice_stays(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path
+) -> None:
+    merging = _merged_queue(repository, workspaces)
+    repository("worktree", "add", "-q", "--force", str(tmp_path / "second"), "main")
+    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
+    repository("checkout", "-q", "--detach")
+    (tmp_path / "second").rename(tmp_path / "away")
+    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
+
+
+def test_the_same_tree_is_checked_once(repository: Repository, workspaces: Workspaces) -> None:
+    works = [
+        work(workspaces, f"t{number}", change("app.py", f"line {number * 3 + 1}\n", f"{text}\n"))
+        for number, text in enumerate(["one", "BROKEN", "three", "four", "BROKEN too"])
+    ]
+    check, asked = checks(repository, lambda text: "BROKEN" not in text)
+    merging = queue(repository, check)
+    merging.merge(works)
+    merging.merge([*works[:1], works[2]])
+    trees = [repository("rev-parse", f"{commit}^{{tree}}") for commit in asked]
+    again = trees.pop(1)  # a failure is checked twice
+    assert again == trees[0]
+    assert len(set(trees)) == len(trees)
+
+
+def test_a_base_that_fails_is_checked_again_with_the_targets_new_commits(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    text = (repository.path / "app.py").read_text()
+    broken = repository.commit({"app.py": text.replace("line 20\n", "BROKEN\n")})
+    works = [
+        work(workspaces, "good", change("app.py", "line 1\n", "line one\n")),
+        work(workspaces, "bad", change("app.py", "line 9\n", "BROKEN again\n")),
+    ]
+    check, _ = checks(repository, lambda text: "BROKEN" not in text)
+    merging = MergeQueue(git=repository.git, run_id="run-1", target="main", base=broken, check=check)
+    mended = repository.commit({"app.py": text})
+    batch = merging.merge(works)
+    assert not batch.base_fails
+    assert [each.outcome for each in batch.merged] == [Outcome.MERGED, Outcome.RED]
+    assert repository("merge-base", "--is-ancestor", mended, merging.head) == ""
+    assert "BROKEN" not in repository.shown(merging.head, "app.py")
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+
+
+@pytest.mark.parametrize("later", ["still BROKEN\n", None])
+def test_a_base_that_fails_with_the_targets_new_commits_too_blames_nobody(
+    repository: Repository, workspaces: Workspaces, later: str | None
+) -> None:
+    """Also if the new commits cannot be merged with what is integrated already."""
+    broken = repository.commit({"app.py": "BROKEN\n"})
+    works = [work(workspaces, name, lambda at, name=name: write(at, {name: "1\n"})) for name in "ab"]  # type: ignore[misc]
+    check, _ = checks(repository, lambda text: "BROKEN" not in text)
+    merging = MergeQueue(git=repository.git, run_id="run-1", target="main", base=broken, check=check)
+    assert merging.merge(works[:1]).base_fails
+    repository.commit({"app.py": later} if later else {"a": "another\n"})
+    batch = merging.merge(works)
+    assert batch.base_fails
+    assert batch.is_complete
+
+
+def test_a_check_that_is_cancelled_or_answers_nonsense_moves_nothing(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    works = [work(workspaces, "a", lambda at: write(at, {"a": "1"}))]
+
+    def cancelled(_: str) -> Check:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        queue(repository, cancelled).merge(works)
+    with pytest.raises(ValueError, match="False is not a valid Check"):
+        queue(repository, lambda _: False).merge(works)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ValueError, match="two works of one task"):
+        queue(repository).merge(works * 2)
+    assert queue(repository).head == repository("rev-parse", "main")
+    assert queue(repository).merge(works).is_complete
+
+
 def test_a_target_that_moved_is_merged_and_checked_again(repository: Repository, workspaces: Workspaces) -> None:
     check, asked = checks(repository, lambda text: "BROKEN" not in text)
     merging = _merged_queue(repository, workspaces, check)
@@ -215,8 +396,13 @@ def test_a_target_whose_new_commits_conflict_stays(repository: Repository, works
 
 
 def test_a_target_that_never_rests_is_left(repository: Repository, workspaces: Workspaces) -> None:
+    numbers = count()
+
     def moving(_: str) -> Check:
-        tree = repository("rev-parse", "main^{tree}")
+        listing = (
+            f"{repository('ls-tree', 'main')}\n100644 blob {repository('rev-parse', 'main:app.py')}\t{next(numbers)}"
+        )
+        tree = repository.git.run("mktree", stdin=listing.encode()).text
         repository("update-ref", "refs/heads/main", repository("commit-tree", tree, "-p", "main", "-m", "again"))
         return Check.PASSED
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
+from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
+from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees, one_line
 from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ class Check(StrEnum):
     FAILED = "failed"
 
 
+class _Verdict(Enum):
+    PASSED = auto()
+    FLAKY = auto()
+    FAILED = auto()
+    BASE_FAILS = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """The outcome of merging the work of several tasks."""
@@ -68,7 +75,7 @@ class Batch:
     flaky: bool = False
     """The check failed once and passed when it was run again on the same commit."""
     base_fails: bool = False
-    """The check fails without any of the work; then no task is blamed."""
+    """The check fails without any of the work, with the target's newest commits too; then no task is blamed."""
 
     @property
     def is_complete(self) -> bool:
@@ -101,11 +108,13 @@ class MergeQueue:
     that was killed continues where it stopped.
 
     Attributes:
-        git: in the user's checkout; no file of it changes unless `deliver` is called with `update_checkout`.
+        git: in the user's checkout, and in no repository around it; no file of the checkout changes unless `deliver`
+            is called with `update_checkout`.
         run_id: names the branch.
         target: the branch that the work is for, without `refs/heads/`.
         base: the commit that the integration branch starts from.
-        check: says if a commit is good; None takes everything that git can merge.
+        check: says if a commit is good; None takes everything that git can merge. It is asked once about a tree, and
+            once more if it fails.
     """
 
     git: Git
@@ -114,6 +123,12 @@ class MergeQueue:
     base: str
     check: Callable[[str], Check] | None = None
     _merged: list[Work] = field(default_factory=list)
+    _checked: dict[str, Check] = field(default_factory=dict)
+    """The last answer for each tree."""
+
+    def __post_init__(self) -> None:
+        if self.git.git_dir is None:
+            self.git = Git.of_checkout(self.git.folder)
 
     @property
     def branch(self) -> str:
@@ -128,37 +143,43 @@ class MergeQueue:
     def merge(self, works: Sequence[Work]) -> Batch:
         """Merges the work of tasks one by one, checks the result, and leaves out what makes it fail.
 
+        Nothing has moved if the check raises an error.
+
         Raises:
+            ValueError: Two works have one task, or the check answers with no `Check`.
             WorkspaceError: Another process moves the integration branch.
             GitError: Git failed.
         """
-        start = head = self.head
-        taken: list[Work] = []
-        answers: dict[str, Merged] = {}
-        for work in works:
-            head, answer = self._put_on(head, work, taken)
-            answers[work.task_id] = answer
-            if answer.outcome is Outcome.MERGED:
-                taken.append(work)
-        flaky = base_fails = False
-        if self.check is not None and head != start and self.check(head) is Check.FAILED:
-            if self.check(head) is Check.PASSED:
-                flaky = True
-            elif self.check(start) is Check.FAILED:
-                base_fails = True
-            else:
-                head = self._bisect(start, taken, answers)
+        if len({work.task_id for work in works}) < len(works):
+            raise ValueError("two works of one task")
+        start = base = self.head
+        head, answers = self._put_all(base, works)
+        verdict = self._judge(base, head)
+        if verdict is _Verdict.BASE_FAILS:
+            newer = self._newer_base(base)
+            if newer is not None:
+                base = newer
+                head, answers = self._put_all(base, works)
+                verdict = self._judge(base, head)
+        if verdict is _Verdict.FAILED:
+            taken = [work for work in works if answers[work.task_id].outcome is Outcome.MERGED]
+            head = self._bisect(base, taken, answers)
         self._move(start, head)
-        self._merged += [work for work in taken if answers[work.task_id].outcome is Outcome.MERGED]
-        return Batch(merged=tuple(answers[work.task_id] for work in works), flaky=flaky, base_fails=base_fails)
+        self._merged += [work for work in works if answers[work.task_id].outcome is Outcome.MERGED]
+        return Batch(
+            merged=tuple(answers[work.task_id] for work in works),
+            flaky=verdict is _Verdict.FLAKY,
+            base_fails=verdict is _Verdict.BASE_FAILS,
+        )
 
     def deliver(self, *, update_checkout: bool = False) -> Delivery:
         """Moves the target branch to the integrated work; never a push.
 
         Args:
-            update_checkout: Update the files too if the target is checked out and has no uncommitted changes.
+            update_checkout: Update the files too if the target is checked out once and has no uncommitted changes.
 
         Raises:
+            OverwriteError: Ignored or untracked files of the user stand where the work has files; the target stays.
             WorkspaceError: There is no such branch.
             GitError: Git failed.
         """
@@ -177,11 +198,12 @@ class MergeQueue:
                 if refused is not None:
                     return refused
                 head = self.head
-            checkout = self._checkout_of_target()
-            if checkout is not None:
-                if not (update_checkout and _is_clean(checkout)):
+            checkouts = checkouts_of(self.git, self._target_ref)
+            if checkouts:
+                # A second checkout of the branch, or one on a drive that is away, would be left behind.
+                updatable = update_checkout and len(checkouts) == 1 and checkouts[0].is_dir()
+                if not (updatable and fast_forward(checkouts[0], self._target_ref, head)):
                     return Delivery.CHECKED_OUT
-                Git(checkout).run("merge", "--ff-only", "--quiet", head)
                 return Delivery.MERGED if moved else Delivery.FAST_FORWARDED
             try:
                 self.git.run("update-ref", "-m", f"aurora: {self.run_id}", self._target_ref, head, target)
@@ -204,6 +226,39 @@ class MergeQueue:
         """Returns the commit of a ref; empty if there is no such ref."""
         return self.git.run("rev-parse", "--verify", "--quiet", ref, accepted=(0, 1)).text
 
+    def _put_all(self, base: str, works: Sequence[Work]) -> tuple[str, dict[str, Merged]]:
+        """Merges the works one by one; returns the head and the answer for each task."""
+        head = base
+        taken: list[Work] = []
+        answers: dict[str, Merged] = {}
+        for work in works:
+            head, answer = self._put_on(head, work, taken)
+            answers[work.task_id] = answer
+            if answer.outcome is Outcome.MERGED:
+                taken.append(work)
+        return head, answers
+
+    def _judge(self, base: str, head: str) -> _Verdict:
+        if head == base or self._passes(head):
+            return _Verdict.PASSED
+        if self._passes(head, again=True):
+            return _Verdict.FLAKY
+        return _Verdict.FAILED if self._passes(base) else _Verdict.BASE_FAILS
+
+    def _newer_base(self, base: str) -> str | None:
+        """Returns a base that passes, since the target has new commits; None if it fails with them, too."""
+        target = self._commit_of(self._target_ref)
+        if not target or is_ancestor(self.git, target, base):
+            return None
+        newer = target
+        if not is_ancestor(self.git, base, target):
+            merge = merge_trees(self.git, base, target)
+            if not merge.is_clean:
+                return None
+            message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
+            newer = commit_merge(self.git, merge.tree, (base, target), message)
+        return newer if self._passes(newer) else None
+
     def _put_on(self, head: str, work: Work, before: Sequence[Work]) -> tuple[str, Merged]:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
         if is_ancestor(self.git, work.commit, head):
@@ -212,14 +267,14 @@ class MergeQueue:
         if not merge.is_clean:
             other = self._conflicting(work, [*self._merged, *before])
             return head, Merged(work=work, outcome=Outcome.CONFLICT, files=merge.conflicts, clashes_with=other)
-        message = f"Merge task {work.task_id}\n\n{self._trailers(work)}"
+        message = f"Merge task {one_line(work.task_id)}\n\n{self._trailers(work)}"
         return commit_merge(self.git, merge.tree, (head, work.commit), message), Merged(
             work=work, outcome=Outcome.MERGED
         )
 
     def _trailers(self, work: Work) -> str:
-        agent = f"Aurora-Agent: {work.agent}\n" if work.agent else ""
-        return f"Aurora-Run: {self.run_id}\nAurora-Task: {work.task_id}\n{agent}"
+        agent = f"Aurora-Agent: {one_line(work.agent)}\n" if work.agent else ""
+        return f"Aurora-Run: {self.run_id}\nAurora-Task: {one_line(work.task_id)}\n{agent}"
 
     def _conflicting(self, work: Work, others: Sequence[Work]) -> str | None:
         """Returns the task whose work alone conflicts with this one; None if several or the base conflict."""
@@ -282,8 +337,14 @@ class MergeQueue:
             head, _ = self._put_on(head, work, ())
         return head
 
-    def _passes(self, commit: str) -> bool:
-        return self.check is None or self.check(commit) is Check.PASSED
+    def _passes(self, commit: str, *, again: bool = False) -> bool:
+        """Checks a commit; asks only once about the same tree, unless it is asked again."""
+        if self.check is None:
+            return True
+        tree = self.git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
+        if again or tree not in self._checked:
+            self._checked[tree] = Check(self.check(commit))
+        return self._checked[tree] is Check.PASSED
 
     def _move(self, old: str, new: str) -> None:
         if new == old and self._commit_of(self._ref):
@@ -304,18 +365,3 @@ class MergeQueue:
             return Delivery.RED
         self._move(head, merged)
         return None
-
-    def _checkout_of_target(self) -> Path | None:
-        path = None
-        for line in self.git.run("worktree", "list", "--porcelain", "-z").fields:
-            word, _, rest = line.partition(" ")
-            if word == "worktree":
-                path = Path(rest)
-            elif word == "branch" and rest == self._target_ref:
-                return path
-        return None
-
-
-def _is_clean(checkout: Path) -> bool:
-    question = ("status", "--porcelain=v1", "-z", "--untracked-files=all")
-    return not Git(checkout).run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"}).fields

@@ -53,8 +53,15 @@ def is_ancestor(git: Git, commit: str, of: str) -> bool:
     return git.succeeds("merge-base", "--is-ancestor", commit, of)
 
 
+def one_line(value: str) -> str:
+    """Returns a value as one line for a message, where a second line could be a trailer of its own."""
+    return " ".join(value.split())
+
+
 def commit_merge(git: Git, tree: str, parents: tuple[str, ...], message: str) -> str:
     """Makes a merge commit on no branch; returns its name."""
     which = [part for parent in parents for part in ("-p", parent)]
-    done = git.run("commit-tree", tree, *which, "-F", "-", stdin=message.encode(), environment=git.identity())
+    done = git.run(
+        "commit-tree", tree, *which, "-F", "-", stdin=message.encode(errors="replace"), environment=git.identity()
+    )
     return done.text

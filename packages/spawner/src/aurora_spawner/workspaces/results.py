@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
+from aurora_spawner.workspaces.merging import one_line
 from aurora_spawner.workspaces.unfinished import check_conflict_markers, check_settled
 
 if TYPE_CHECKING:
@@ -81,8 +82,10 @@ def commit_work(
     check_conflict_markers(worktree)
     if not git.succeeds("diff-index", "--cached", "--quiet", "HEAD", "--"):
         _leave_other_branch(worktree)
-        added = [part for name, value in trailers.items() for part in ("--trailer", f"{name}: {_one_line(value)}")]
-        git.run("commit", "--quiet", "-F", "-", *added, stdin=_encoded(message), environment=git.identity())
+        added = [part for name, value in trailers.items() for part in ("--trailer", f"{name}: {one_line(value)}")]
+        git.run(
+            "commit", "--quiet", "-F", "-", *added, stdin=message.encode(errors="replace"), environment=git.identity()
+        )
     commit = git.text("rev-parse", "HEAD")
     lost = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
     git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
@@ -117,15 +120,6 @@ def _lines(count: str) -> int | None:
 
 def _matches(path: str, scope: Sequence[str]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in scope)
-
-
-def _one_line(value: str) -> str:
-    """A trailer is one line; a second one would be a trailer of its own."""
-    return " ".join(value.split())
-
-
-def _encoded(message: str) -> bytes:
-    return message.encode(errors="replace")
 
 
 def _leave_other_branch(worktree: Worktree) -> None:

@@ -35,14 +35,22 @@ def check_settled(worktree: Worktree) -> None:
     """
     git = worktree.git
     files = tuple(dict.fromkeys(entry.partition("\t")[2] for entry in git.run("ls-files", "--unmerged", "-z").fields))
-    for state, what in _OPERATIONS.items():
-        if git.git_dir is not None and (git.git_dir / state).exists():
-            problem = f"is in the middle of {what}; end it there, then merge the task again"
-            raise UnfinishedWorkError(worktree.path, problem, files=files)
+    operation = operation_in(git)
+    if operation is not None:
+        problem = f"is in the middle of {operation}; end it there, then merge the task again"
+        raise UnfinishedWorkError(worktree.path, problem, files=files)
     if files:
         raise UnfinishedWorkError(worktree.path, f"has files in conflict: {', '.join(files)}", files=files)
     if not git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1)).text:
         raise UnfinishedWorkError(worktree.path, f"is on a branch without a commit; check out {worktree.branch}")
+
+
+def operation_in(git: Git) -> str | None:
+    """Returns the operation of git's that is in the middle in a checkout; None if there is none."""
+    for state, what in _OPERATIONS.items():
+        if git.git_dir is not None and (git.git_dir / state).exists():
+            return what
+    return None
 
 
 def check_conflict_markers(worktree: Worktree) -> None:

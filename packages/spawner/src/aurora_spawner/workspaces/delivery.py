@@ -1,0 +1,91 @@
+"""Updates of the user's checkout: to a newer commit of its branch, without a file that only the user has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import OverwriteError
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.unfinished import operation_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+
+def checkouts_of(git: Git, ref: str) -> list[Path]:
+    """Returns the checkouts of a branch, with those in which git rebases or bisects it."""
+    places = []
+    path = Path()
+    for line in git.run("worktree", "list", "--porcelain", "-z").fields:
+        word, _, rest = line.partition(" ")
+        if word == "worktree":
+            path = Path(rest)
+        elif (word == "branch" and rest == ref) or (word == "detached" and _returns_to(path, ref)):
+            places.append(path)
+    return places
+
+
+def _returns_to(checkout: Path, ref: str) -> bool:
+    """Returns True if an operation of git's in a checkout ends on a branch, and moves it."""
+    if not checkout.is_dir():
+        return False
+    git_dir = Git.of_checkout(checkout).git_dir
+    notes = ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")
+    files = [git_dir / note for note in notes] if git_dir is not None else []
+    return any(
+        file.is_file() and file.read_text().strip() in (ref, ref.removeprefix("refs/heads/")) for file in files
+    )
+
+
+def fast_forward(checkout: Path, ref: str, new: str) -> bool:
+    """Moves a checked out branch and the files to a newer commit; returns False if there is uncommitted work.
+
+    Raises:
+        OverwriteError: Ignored, untracked or hidden files stand where the commit has files; nothing changed.
+        GitError: Git failed, a hook of the user's included.
+    """
+    git = Git.of_checkout(checkout)
+    if git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text != ref or operation_in(git) is not None:
+        return False
+    files = tuple(dict.fromkeys(_overwritten(git, ref, new)))
+    if files:
+        problem = (
+            f"has files of yours where the work has some: {', '.join(files)}; move them away, then deliver again"
+        )
+        raise OverwriteError(checkout, problem, files=files)
+    question = ("status", "--porcelain=v1", "-z", "--untracked-files=all")
+    if git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"}).fields:
+        return False
+    git.run("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", new)
+    return True
+
+
+def _overwritten(git: Git, old: str, new: str) -> Iterator[str]:
+    tags = {entry[2:]: entry[0] for entry in git.run("ls-files", "-v", "-z").fields}
+    changes = git.run("diff-tree", "-r", "--name-status", "--no-renames", "-z", old, new).fields
+    for kind, name in zip(changes[::2], changes[1::2], strict=True):
+        if kind == "A":
+            yield from _in_the_way(git.folder, name, tags.keys())
+        elif (tags.get(name, "H").islower() or tags.get(name) == "S") and os.path.lexists(git.folder / name):
+            yield name  # git was told to take it for unchanged
+
+
+def _in_the_way(folder: Path, name: str, tracked: Collection[str]) -> Iterator[str]:
+    """Yields the files that are not git's and would have to go for a new file."""
+    path = folder / name
+    above = [parent for parent in reversed(path.relative_to(folder).parents) if parent != Path()]
+    for each in (*above, Path(name)):
+        there = folder / each
+        if not os.path.lexists(there):
+            return
+        if there.is_symlink() or not there.is_dir():
+            if str(each) not in tracked:
+                yield str(each)
+            return
+    for place, _, files in os.walk(path):
+        for file in files:
+            inside = str((Path(place) / file).relative_to(folder))
+            if inside not in tracked:
+                yield inside
