@@ -199,7 +199,7 @@ class Git:
                     stdout, stderr = process.communicate(stdin or b"", timeout=TIMEOUT_S)
                 finally:
                     if process.returncode is None:
-                        _end_group(process)
+                        end_group(process)
         except subprocess.TimeoutExpired as error:
             raise GitError(self.folder, arguments, f"did not end within {TIMEOUT_S:.0f} s") from error
         except (OSError, ValueError) as error:
@@ -242,13 +242,13 @@ def _version(program: str | None, folder: Path) -> str:
     return found[0]
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Ends git and the hooks that it runs; git removes its lock files if it may."""
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and all in its group, such as git and its hooks; git removes its lock files if it may."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_S)
-        os.killpg(process.pid, signal.SIGKILL)  # a hook may outlive a polite git
+        os.killpg(process.pid, signal.SIGKILL)  # what it started may outlive a polite process
 
 
 def _is_locked(stderr: bytes) -> bool:

@@ -30,6 +30,8 @@ _INITIALIZING: Final = "initializing"
 """Git's own lock reason while it makes a worktree."""
 INTEGRATION: Final = "integration"
 """Last part of the name of a run's integration branch; no task's branch is called so."""
+_CHECKED_OUT: Final = ".check"
+"""Folder of a commit that is only looked at; no task's slug begins with a dot."""
 _LOCKED_BY_US: Final = "aurora: "
 """Begins the lock reason of each worktree of ours."""
 _SLUG_LENGTH: Final = 48
@@ -199,6 +201,29 @@ class Workspaces:
             reason = _LOCKED_BY_US + reason.removeprefix(_LOCKED_BY_US)
             self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
 
+    @contextmanager
+    def checked_out(self, commit: str) -> Iterator[Git]:
+        """Checks out a commit on no branch, in a folder that is deleted afterwards with all that is in it.
+
+        One at a time for a run: what a killed process has left there is deleted first.
+
+        Raises:
+            WorkspaceLockedError: Another process of the run has one for longer than `TURN_WAIT_S`.
+            GitError: Git failed.
+        """
+        place = self.folder / _CHECKED_OUT
+        make_private_folder(self.folder)
+        settings = exact_settings(self.folder)
+        with _turn(self.folder / f"{_CHECKED_OUT}.lock") as turn:
+            self._delete(place)
+            try:
+                with self._alone():
+                    git = Git(self.git.folder, git_dir=self.git.git_dir, settings=settings)
+                    git.run("worktree", "add", "--quiet", "--detach", str(place), commit, held=turn)
+                yield Git(place, git_dir=linked_git_dir(place), settings=settings)
+            finally:
+                self._delete(place)
+
     def existing(self) -> list[Worktree]:
         """Returns the worktrees of this run, those of an earlier process included; a task id is given as its slug.
 
@@ -274,6 +299,19 @@ class Workspaces:
             raise ForeignWorktreeError(worktree.path, problem)
         return known
 
+    def _delete(self, place: Path) -> None:
+        """Deletes a checkout of ours that holds no work, whatever became of it."""
+        with self._alone():
+            if place.is_symlink():
+                place.unlink()
+            for folder, _, _ in os.walk(place):
+                Path(folder).chmod(0o700)  # what is in a read-only folder cannot be deleted
+            shutil.rmtree(place, ignore_errors=True)
+            if place in self._registered():
+                self.git.run("worktree", "remove", "--force", "--force", str(place))
+        if place.exists():
+            raise WorkspaceError(place, "could not be deleted; end what still writes there, then delete it")
+
     def _drop_half_made(self, worktree: Worktree) -> None:
         self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
         if worktree.path.exists():
@@ -331,23 +369,28 @@ class Workspaces:
             WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
         """
         make_private_folder(self._home)
-        lock = self._home / ".lock"
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        until = time.monotonic() + TURN_WAIT_S
-        try:
-            while not _locked(descriptor):
-                if time.monotonic() > until:
-                    raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
-                time.sleep(_TURN_PAUSE_S)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        with _turn(self._home / ".lock") as turn:
+            yield turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Registered:
     branch: str | None
     locked: str | None
+
+
+@contextmanager
+def _turn(lock: Path) -> Iterator[int]:
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + TURN_WAIT_S
+    try:
+        while not _locked(descriptor):
+            if time.monotonic() > until:
+                raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
+            time.sleep(_TURN_PAUSE_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _locked(descriptor: int) -> bool:

@@ -1,0 +1,127 @@
+"""Checks of a commit: a command, in a checkout of its own, within a time limit."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.workspaces.git import end_group
+from aurora_spawner.workspaces.merge_queue import Check
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.workspaces.git import Git
+    from aurora_spawner.workspaces.worktrees import Workspaces
+
+OUTPUT_BYTES: Final = 64 * 1024
+"""Length of the end of the output that is kept."""
+_POLL_S: Final = 0.05
+_READ_BYTES: Final = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """One run of a check."""
+
+    commit: str
+    status: int | None
+    """The exit status, negative for a signal; None if the time limit ended it."""
+    output: str
+    """The end of its output, at most `OUTPUT_BYTES`."""
+    changed: tuple[str, ...] = ()
+    """Files that it changed and git does not ignore, `HEAD` if it made or checked out a commit, `.` if it
+    destroyed the checkout. Nothing of it is delivered."""
+
+    @property
+    def check(self) -> Check:
+        """The answer: passed if the command ended with 0 in time."""
+        return Check.PASSED if self.status == 0 else Check.FAILED
+
+
+@dataclass(slots=True, kw_only=True)
+class CommandCheck:
+    """A check for a `MergeQueue`; it may be called for one commit after another.
+
+    Each commit is checked out afresh, apart from every branch, so that what the command changes is not delivered.
+
+    Attributes:
+        workspaces: of the run; they hold the checkout.
+        command: the program and its arguments; it succeeds with exit status 0.
+        timeout_s: time until the command, and what it started, is ended.
+        reports: all runs so far.
+    """
+
+    workspaces: Workspaces
+    command: tuple[str, ...]
+    timeout_s: float
+    reports: list[CheckReport] = field(default_factory=list)
+
+    def __call__(self, commit: str) -> Check:
+        """Checks a commit.
+
+        Raises:
+            WorkspaceError: The command could not be started, or another process checks for the same run.
+            GitError: Git failed.
+        """
+        with self.workspaces.checked_out(commit) as git:
+            status, output = _run(self.command, git.folder, self.timeout_s)
+            report = CheckReport(commit=commit, status=status, output=output, changed=_changed(git, commit))
+        self.reports.append(report)
+        return report.check
+
+
+def _changed(git: Git, commit: str) -> tuple[str, ...]:
+    try:
+        entries = git.run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal").fields
+        head = git.run("rev-parse", "--verify", "--quiet", "HEAD", accepted=(0, 1)).text
+    except GitError:
+        return (".",)
+    return (*(() if head == commit else ("HEAD",)), *(entry[3:] for entry in entries))
+
+
+def _run(command: tuple[str, ...], folder: Path, timeout_s: float) -> tuple[int | None, str]:
+    """Runs a command; its process group has ended when this returns or raises."""
+    until = time.monotonic() + timeout_s
+    kept = b""
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(folder, f"the check {command[0]!r} could not be started: {error}") from error
+    with process:
+        try:
+            assert process.stdout is not None
+            os.set_blocking(process.stdout.fileno(), False)
+            while process.poll() is None and time.monotonic() < until:
+                kept = (kept + _waiting(process.stdout.fileno(), _POLL_S))[-OUTPUT_BYTES:]
+            status = process.returncode
+        finally:
+            end_group(process)
+        kept = (kept + _waiting(process.stdout.fileno(), 0))[-OUTPUT_BYTES:]
+    return status, kept.decode(errors="replace")
+
+
+def _waiting(descriptor: int, wait_s: float) -> bytes:
+    """Returns what can be read at once; a process that left the group may hold the pipe open."""
+    said = b""
+    while len(said) < OUTPUT_BYTES and select.select([descriptor], [], [], wait_s)[0]:
+        part = os.read(descriptor, _READ_BYTES)
+        if not part:
+            time.sleep(wait_s)  # it closed its output and goes on
+            break
+        said += part
+        wait_s = 0
+    return said
