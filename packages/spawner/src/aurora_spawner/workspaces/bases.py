@@ -46,7 +46,8 @@ def read_base(git: Git, *, include_dirty: bool = False) -> Base:
     """
     head = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1)).text
     if not head:
-        raise WorkspaceError(git.folder, "the repository has no commit yet; make one, or use --isolation none")
+        problem = "nothing is checked out, there is no commit yet; make one, or use --isolation none"
+        raise WorkspaceError(git.folder, problem)
     name = git.run("symbolic-ref", "--quiet", "--short", "HEAD", accepted=(0, 1)).text
     dirty = _dirty_files(git)
     commit = _snapshot(git, head) if include_dirty and dirty else head
@@ -72,7 +73,7 @@ def _snapshot(git: Git, head: str) -> str:
         if own.exists():
             shutil.copyfile(own, copy)
         index = {"GIT_INDEX_FILE": str(copy)}
-        git.run("add", "--all", environment=index)
+        git.run("add", "--all", "--sparse", environment=index)
         tree = git.text("write-tree", environment=index)
     identity = git.identity()
     return git.run(

@@ -63,7 +63,7 @@ class _State:
             own = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "index"))
             index.write_bytes(own.read_bytes() if own.exists() else b"")
             environment = {"GIT_INDEX_FILE": str(index)}
-            git.run("add", "--all", "--ignore-errors", environment=environment, accepted=(0, 1))
+            git.run("add", "--all", "--sparse", "--ignore-errors", environment=environment, accepted=(0, 1))
             tree = git.text("write-tree", environment=environment)
         commit = git.run("commit-tree", tree, "-p", worktree.base, "-m", "forecast", environment=git.identity()).text
         files = git.run(

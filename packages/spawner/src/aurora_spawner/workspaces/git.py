@@ -153,11 +153,15 @@ class Git:
         """Returns True if a question of git's is answered with yes (exit status 0), False for no (1)."""
         return self.run(*arguments, accepted=(0, 1)).status == 0
 
+    def text_of_setting(self, name: str, *, kind: str = "") -> str:
+        """Returns a setting, with `kind` in git's own form of a type such as `bool`; empty if it is not set."""
+        return self.run("config", *([f"--type={kind}"] if kind else []), "--get", name, accepted=(0, 1)).text
+
     def identity(self) -> dict[str, str]:
         """Returns variables that name an author if the user has configured none."""
         variables: dict[str, str] = {}
         for part, default in _IDENTITY.items():
-            if not self.run("config", f"user.{part}", accepted=(0, 1)).text:
+            if not self.text_of_setting(f"user.{part}"):
                 variables |= {f"GIT_{role}_{part.upper()}": default for role in ("AUTHOR", "COMMITTER")}
         return variables
 

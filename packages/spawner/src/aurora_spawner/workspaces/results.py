@@ -77,7 +77,7 @@ def commit_work(
     git = worktree.git
     check_settled(worktree)
     reveal(git)
-    git.run("add", "--all")
+    git.run("add", "--all", "--sparse")
     _check_embedded(worktree)
     check_conflict_markers(worktree)
     if not git.succeeds("diff-index", "--cached", "--quiet", "HEAD", "--"):

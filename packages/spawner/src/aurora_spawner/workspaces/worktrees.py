@@ -34,6 +34,8 @@ _CHECKED_OUT: Final = ".check"
 """Folder of a commit that is only looked at; no task's slug begins with a dot."""
 _LOCKED_BY_US: Final = "aurora: "
 """Begins the lock reason of each worktree of ours."""
+_GITLINK: Final = "160000"
+"""Mode of a submodule in the index."""
 _SLUG_LENGTH: Final = 48
 _HASH_LENGTH: Final = 12
 _HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
@@ -87,7 +89,7 @@ class Workspaces:
 
     Raises:
         WorkspaceError: The folder is in no git repository, `home` lies inside the project, or the repository needs
-            what worktrees do not have (submodules, Git LFS that is not installed).
+            what worktrees do not have (submodules, Git LFS that is not installed, a sparse checkout).
     """
 
     def __init__(self, repository: Path, *, home: Path, run_id: str) -> None:
@@ -437,17 +439,26 @@ def _folder_name(common: Path) -> str:
 
 def _check_supported(git: Git) -> None:
     git.check_version()
-    submodules = [
-        entry.partition("\t")[2]
-        for entry in git.run("ls-files", "--stage", "-z").fields
-        if entry.startswith("160000")
-    ]
+    entries = [entry.partition("\t") for entry in git.run("ls-files", "--stage", "-z").fields]
+    submodules = [name for mode, _, name in entries if mode.startswith(_GITLINK)]
     if submodules:
         problem = f"has submodules ({_first(submodules)}), which a worktree does not get; use --isolation none"
         raise WorkspaceError(git.folder, problem)
-    attributes = git.folder / ".gitattributes"
-    if attributes.is_file() and b"filter=lfs" in attributes.read_bytes() and shutil.which("git-lfs") is None:
-        raise WorkspaceError(git.folder, "keeps files in Git LFS; install git-lfs, or use --isolation none")
+    if git.text_of_setting("core.sparseCheckout", kind="bool") == "true":
+        problem = "is a sparse checkout, and so would be each worktree; `git sparse-checkout disable` ends that"
+        raise WorkspaceError(git.folder, f"{problem}, or use --isolation none")
+    _check_lfs(git, [name for _, _, name in entries if Path(name).name == ".gitattributes"])
+
+
+def _check_lfs(git: Git, names: list[str]) -> None:
+    info = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "info/attributes"))
+    files = (info, git.folder / ".gitattributes", *(git.folder / name for name in names))
+    if not any(file.is_file() and b"filter=lfs" in file.read_bytes() for file in files):
+        return
+    filters = [git.text_of_setting(f"filter.lfs.{kind}") for kind in ("process", "clean")]
+    if shutil.which("git-lfs") is None or not any(filters):
+        problem = "keeps files in Git LFS; install git-lfs and run `git lfs install`, or use --isolation none"
+        raise WorkspaceError(git.folder, problem)
 
 
 def _first(names: tuple[str, ...] | list[str], most: int = 5) -> str:
