@@ -299,6 +299,15 @@ def test_a_target_that_is_checked_out_twice_stays(
     assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
 
 
+def test_a_base_that_is_a_branch_does_not_move_with_it(repository: Repository, workspaces: Workspaces) -> None:
+    merging = MergeQueue(git=repository.git, run_id="run-1", target="main", base="main")
+    works = [work(workspaces, "a", lambda at: write(at, {"a": "1"}))]
+    moved = repository.commit({"later.py": "1\n"})
+    assert merging.merge(works).is_complete
+    with pytest.raises(subprocess.CalledProcessError):
+        repository("merge-base", "--is-ancestor", moved, merging.head)
+
+
 def test_the_same_tree_is_checked_once(repository: Repository, workspaces: Workspaces) -> None:
     works = [
         work(workspaces, f"t{number}", change("app.py", f"line {number * 3 + 1}\n", f"{text}\n"))

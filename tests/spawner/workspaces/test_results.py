@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
 from aurora_spawner.errors import UnfinishedWorkError, WorkspaceError
@@ -104,6 +105,14 @@ def test_a_branch_without_a_commit_is_refused_and_its_past_is_kept(
     for name in ("app.py", "new.py", "docs/guide.md", ".gitignore"):
         (worktree.path / name).unlink()
     assert [entry.commit for entry in workspaces.remove(worktree)] == [lost]
+
+
+def test_to_go_back_to_an_older_commit_is_no_work(repository: Repository, workspaces: Workspaces) -> None:
+    repository.commit({"later.py": "1\n"})
+    worktree = workspaces.create("b", "HEAD")
+    repository("reset", "-q", "--hard", "HEAD^", folder=worktree.path)
+    result = collect(worktree)
+    assert (result.is_noop, result.files, result.lost) == (True, (), ())
 
 
 def test_no_branch_but_the_tasks_moves(repository: Repository, worktree: Worktree) -> None:
@@ -287,7 +296,7 @@ def test_settings_of_the_user_hide_no_work(
     assert [entry.commit for entry in commit_work(worktree, "More", trailers={}).lost] == [lost]
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", few(SETTINGS, 5))
 def test_no_setting_of_the_user_alone_hides_a_change(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:

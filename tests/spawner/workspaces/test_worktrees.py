@@ -59,6 +59,34 @@ def test_no_snapshot_is_made_of_conflicts(repository: Repository) -> None:
         read_base(repository.git, include_dirty=True)
 
 
+def test_no_snapshot_is_made_of_a_repository_inside_the_checkout(repository: Repository) -> None:
+    make_repository(repository.path / "vendored", {"x.py": "1\n"})
+    before = repository.state()
+    with pytest.raises(WorkspaceError, match="vendored is a git repository of its own"):
+        read_base(repository.git, include_dirty=True)
+    assert repository.state() == before
+    assert read_base(repository.git).commit == repository("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("taken", ["file", "link", "folder"])
+def test_a_path_that_is_taken_is_left_alone(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path, taken: str
+) -> None:
+    path = workspaces.folder / "a"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    if taken == "file":
+        path.touch()
+    elif taken == "link":
+        path.symlink_to(tmp_path / "empty")
+    else:
+        write(path, {"own.txt": "1\n"})
+    with pytest.raises(WorkspaceError, match="move it away"):
+        workspaces.create("a", "HEAD")
+    assert os.path.lexists(path)
+    assert (tmp_path / "empty").is_dir()
+
+
 def test_an_empty_repository_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     Git(tmp_path / "empty").run("init", "--quiet")

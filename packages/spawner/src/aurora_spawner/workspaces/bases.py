@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.git import GITLINK
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aurora_spawner.workspaces.git import Git
 
 SNAPSHOT_MESSAGE: Final = "Snapshot of uncommitted changes\n\nMade by Aurora for the tasks of a run.\n"
@@ -41,7 +44,8 @@ def read_base(git: Git, *, include_dirty: bool = False) -> Base:
         include_dirty: Put the uncommitted changes into a commit of their own, on no branch.
 
     Raises:
-        WorkspaceError: The repository has no commit yet, or a file with a conflict.
+        WorkspaceError: The repository has no commit yet, a file with a conflict, or another repository inside it
+            that the commit could not hold.
         GitError: Git failed.
     """
     head = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1)).text
@@ -74,8 +78,19 @@ def _snapshot(git: Git, head: str) -> str:
             shutil.copyfile(own, copy)
         index = {"GIT_INDEX_FILE": str(copy)}
         git.run("add", "--all", "--sparse", environment=index)
+        _check_embedded(git, head, index)
         tree = git.text("write-tree", environment=index)
     identity = git.identity()
     return git.run(
         "commit-tree", tree, "-p", head, "-F", "-", stdin=SNAPSHOT_MESSAGE.encode(), environment=identity
     ).text
+
+
+def _check_embedded(git: Git, head: str, index: Mapping[str, str]) -> None:
+    staged = git.run("diff-index", "--cached", "--raw", "--no-renames", "-z", head, "--", environment=index).fields
+    embedded = [name for entry, name in zip(staged[::2], staged[1::2], strict=True) if entry.split()[1] == GITLINK]
+    if embedded:
+        problem = (
+            f"{embedded[0]} is a git repository of its own, which a snapshot cannot hold; ignore it or move it away"
+        )
+        raise WorkspaceError(git.folder, problem)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import ForeignWorktreeError
+from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
@@ -46,7 +46,17 @@ def exact_settings(folder: Path) -> tuple[str, ...]:
     """Returns settings under which git sees what the file system can hold, and keeps bytes as they are.
 
     The user's settings describe the user's checkout, which may be on another file system.
+
+    Raises:
+        WorkspaceError: The folder cannot be written to.
     """
+    try:
+        return _measured(folder)
+    except OSError as error:
+        raise WorkspaceError(folder, f"cannot be written to: {error}") from error
+
+
+def _measured(folder: Path) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory(prefix=".aurora-", dir=folder) as place:
         file = Path(place) / "file"
         file.touch(0o600)

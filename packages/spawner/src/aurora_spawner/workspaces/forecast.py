@@ -42,7 +42,10 @@ def forecast(worktrees: Sequence[Worktree]) -> list[Forecast]:
     for first, second in combinations((each for each in worktrees if each.path in states), 2):
         if states[first.path].may_meet(states[second.path]):
             one, other = states[first.path], states[second.path]
-            merge = merge_trees(first.git, one.commit, other.commit)
+            try:
+                merge = merge_trees(first.git, one.commit, other.commit)
+            except WorkspaceError:
+                continue  # gone meanwhile
             if not merge.is_clean:
                 found.append(Forecast(first=first, second=second, files=merge.conflicts))
     return found
@@ -61,7 +64,8 @@ class _State:
         with tempfile.TemporaryDirectory(prefix="aurora-index-") as folder:
             index = Path(folder) / "index"
             own = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "index"))
-            index.write_bytes(own.read_bytes() if own.exists() else b"")
+            if own.exists():
+                index.write_bytes(own.read_bytes())
             environment = {"GIT_INDEX_FILE": str(index)}
             git.run("add", "--all", "--sparse", "--ignore-errors", environment=environment, accepted=(0, 1))
             tree = git.text("write-tree", environment=environment)

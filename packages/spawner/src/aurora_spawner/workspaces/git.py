@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 OLDEST: Final = (2, 38)
 """The first git that merges without a checkout (`merge-tree --write-tree`)."""
+GITLINK: Final = "160000"
+"""Mode of a submodule, or of another repository inside a checkout."""
 TIMEOUT_S: Final = 300.0
 LOCK_WAIT_S: Final = 10.0
 """Time for another git process to release a lock file."""

@@ -129,6 +129,7 @@ class MergeQueue:
     def __post_init__(self) -> None:
         if self.git.git_dir is None:
             self.git = Git.of_checkout(self.git.folder)
+        self.base = self.git.text("rev-parse", "--verify", f"{self.base}^{{commit}}")  # a branch would move
 
     @property
     def branch(self) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
-from aurora_spawner.workspaces.merging import one_line
+from aurora_spawner.workspaces.git import GITLINK
+from aurora_spawner.workspaces.merging import is_ancestor, one_line
 from aurora_spawner.workspaces.unfinished import check_conflict_markers, check_settled
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.attic import AtticEntry
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Worktree
-
-_GITLINK: Final = "160000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ class WorkResult:
     """The work of one task."""
 
     commit: str | None
-    """None if the agent changed nothing."""
+    """None if the agent changed nothing, or only went back to an older commit."""
     branch: str
     files: tuple[FileChange, ...] = ()
     out_of_scope: tuple[str, ...] = ()
@@ -89,9 +88,10 @@ def commit_work(
     commit = git.text("rev-parse", "HEAD")
     lost = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
     git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
-    files = () if commit == worktree.base else changed_files(worktree, commit)
+    is_noop = is_ancestor(git, commit, worktree.base)
+    files = () if is_noop else changed_files(worktree, commit)
     return WorkResult(
-        commit=None if commit == worktree.base else commit,
+        commit=None if is_noop else commit,
         branch=worktree.branch,
         files=files,
         out_of_scope=tuple(file.path for file in files if scope and not _matches(file.path, scope)),
@@ -137,7 +137,7 @@ def _left_out(git: Git) -> tuple[str, ...]:
 
 def _check_embedded(worktree: Worktree) -> None:
     staged = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", worktree.base, "--").fields
-    embedded = [path for entry, path in zip(staged[::2], staged[1::2], strict=True) if entry.split()[1] == _GITLINK]
+    embedded = [path for entry, path in zip(staged[::2], staged[1::2], strict=True) if entry.split()[1] == GITLINK]
     if embedded:
         worktree.git.run("reset", "--quiet")
         problem = f"holds a git repository of its own in {embedded[0]}; move that away or delete its .git folder"

@@ -17,7 +17,7 @@ from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
-from aurora_spawner.workspaces.git import TIMEOUT_S, Git
+from aurora_spawner.workspaces.git import GITLINK, TIMEOUT_S, Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,6 @@ _CHECKED_OUT: Final = ".check"
 """Folder of a commit that is only looked at; no task's slug begins with a dot."""
 _LOCKED_BY_US: Final = "aurora: "
 """Begins the lock reason of each worktree of ours."""
-_GITLINK: Final = "160000"
-"""Mode of a submodule in the index."""
 _SLUG_LENGTH: Final = 48
 _HASH_LENGTH: Final = 12
 _HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
@@ -131,7 +129,7 @@ class Workspaces:
             if known is not None:
                 worktree = self._found(worktree, known)
             else:
-                if worktree.path.exists():
+                if os.path.lexists(worktree.path):
                     self._drop_empty(worktree)
                 self._add(worktree, turn)
             if known is None or known.locked is None:
@@ -321,7 +319,8 @@ class Workspaces:
 
     def _drop_empty(self, worktree: Worktree) -> None:
         """Removes a folder that git had made before it listed the worktree: it holds a `.git` file at most."""
-        content = [path.name for path in worktree.path.iterdir()]
+        is_folder = worktree.path.is_dir() and not worktree.path.is_symlink()
+        content = [path.name for path in worktree.path.iterdir()] if is_folder else None
         if content not in ([], [".git"]) or (worktree.path / ".git").is_dir():
             raise WorkspaceError(worktree.path, "exists and is no worktree of this repository; move it away")
         shutil.rmtree(worktree.path)
@@ -440,7 +439,7 @@ def _folder_name(common: Path) -> str:
 def _check_supported(git: Git) -> None:
     git.check_version()
     entries = [entry.partition("\t") for entry in git.run("ls-files", "--stage", "-z").fields]
-    submodules = [name for mode, _, name in entries if mode.startswith(_GITLINK)]
+    submodules = [name for mode, _, name in entries if mode.startswith(GITLINK)]
     if submodules:
         problem = f"has submodules ({_first(submodules)}), which a worktree does not get; use --isolation none"
         raise WorkspaceError(git.folder, problem)
