@@ -45,7 +45,7 @@ class WorkResult:
     out_of_scope: tuple[str, ...] = ()
     """Changed files that the task did not declare; empty if it declared none."""
     left_out: tuple[str, ...] = ()
-    """What the commit does not hold: ignored files and folders, and files that a hook changed meanwhile."""
+    """Files that the commit does not hold: ignored ones, folders as one entry, and what a hook changed meanwhile."""
     lost: tuple[AtticEntry, ...] = ()
     """Commits that the agent had made and left, by a reset, an amend or another branch; they are in the attic."""
 
