@@ -263,7 +263,7 @@ SETTINGS = {
 def test_settings_of_the_user_hide_no_work(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each setting alone would make git leave something out, change it, or fail."""
+    """Some of them make git fail, others make it overlook or change what was done."""
     settings = tmp_path / "settings"
     for name, value in SETTINGS.items():
         subprocess.run(["git", "config", "--file", str(settings), name, value], check=True)
