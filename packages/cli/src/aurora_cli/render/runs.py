@@ -9,6 +9,7 @@ import click
 
 from aurora_cli.output import emit, note
 from aurora_cli.render.words import count, one_line
+from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.taskruns.resume import can_resume
 from aurora_spawner.control.status import state_word
 from aurora_spawner.providers.gate import utc_time
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aurora_spawner.control.checkpoints import CleanReport, RunSummary
+    from aurora_spawner.control.run_work import WorkOfRun
     from aurora_spawner.control.status import RunningTask, RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.providers.gate import ProviderGate
@@ -61,10 +63,16 @@ def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
     return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
-def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
-    """Yields the lines of a run and of its tasks."""
+def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None) -> Iterator[str]:
+    """Yields the lines of a run and of its tasks.
+
+    Args:
+        work: the work of its tasks; None if they had no worktrees.
+    """
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent"
+    if work:
+        yield from outcome_of_run(work, run.run_id)
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
@@ -72,11 +80,21 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow]) -> Iterator[str]:
         yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
+        if work and row.task_id in work.tasks:
+            yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
 
 
-def as_detail_document(run: RunRow, tasks: Sequence[TaskRow]) -> dict[str, object]:
-    """Returns a run and its tasks as data for `--json`."""
-    return _run_row(run, held=_is_held(run)) | {"tasks": [_task_row(run, row) for row in tasks]}
+def as_detail_document(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None) -> dict[str, object]:
+    """Returns a run, its tasks and their work, as data for `--json`; `work` as in `as_detail`."""
+    return _run_row(run, held=_is_held(run)) | {
+        "work": run_work_document(work) if work else None,
+        "tasks": [_task_row(run, row) | _work_row(row, work) for row in tasks],
+    }
+
+
+def _work_row(row: TaskRow, work: WorkOfRun | None) -> dict[str, object]:
+    of_task = work.tasks.get(row.task_id) if work else None
+    return {"work": task_work_document(of_task) if of_task else None}
 
 
 def cleaned_document(report: CleanReport) -> dict[str, object]:

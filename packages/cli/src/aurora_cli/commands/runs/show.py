@@ -14,6 +14,7 @@ from aurora_cli.output import emit, emit_json
 from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import as_detail, as_detail_document
 from aurora_spawner.control.lookup import find_run, recovery_of
+from aurora_spawner.control.run_work import work_of_run
 
 if TYPE_CHECKING:
     from aurora_spawner.recovery.report import RecoveryReport
@@ -34,15 +35,18 @@ __all__ = ["command"]
 @click.option("--recovery", is_flag=True, help="Show the retries and fallbacks of each task.")
 @json_option
 def command(*, run_id: str, recovery: bool, as_json: bool) -> int:
-    """Show a run and the results of its tasks."""
+    """Show a run and the results of its tasks.
+
+    For tasks in worktrees also their base, branch, commit and merge, and where the merged work is.
+    """
     journal = wiring.open_existing().project.runs_db
     run, tasks = find_run(journal, run_id)
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)
     elif as_json:
-        emit_json(as_detail_document(run, tasks))
+        emit_json(as_detail_document(run, tasks, work_of_run(run, tasks)))
     else:
-        for line in as_detail(run, tasks):
+        for line in as_detail(run, tasks, work_of_run(run, tasks)):
             emit(line)
     return ExitCode.DONE
 

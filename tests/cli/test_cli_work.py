@@ -1,0 +1,77 @@
+"""`aur runs show` of runs in worktrees: what each task has changed, and where it is now."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.finished_runs import Shed, make_shed, writes
+
+from aurora_spawner import SpawnTask
+from aurora_spawner.workspaces.isolation import MergeMode
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Aur = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
+    return make_shed(tmp_path, monkeypatch)
+
+
+def test_a_run_shows_the_commit_of_each_task_and_why_one_is_not_merged(aur: Aur, shed: Shed) -> None:
+    report = shed.run(writes("a", "same.txt", "a"), writes("b", "same.txt", "b"), SpawnTask("echo x", id="c"))
+    text = aur("runs", "show", report.run_id).stdout
+    base = shed.repository("rev-parse", "main~1")[:9]
+    branch = f"aurora/{report.run_id}"
+    assert "work: on main (fast-forwarded)\n" in text
+    commits = {name: result.work.head for name, result in report.results.items() if result.work}
+    assert f"      {branch}/a at {commits['a'][:9]} from {base}: 1 file +1 -0; merged\n" in text
+    unmerged = "not merged: conflicts with task a in same.txt"
+    assert f"      {branch}/b at {commits['b'][:9]} from {base}: 1 file +1 -0; {unmerged}\n" in text
+    assert f"      {branch}/c from {base}: changed nothing\n" in text
+    assert f"worktree {shed.worktree(report.run_id, 'b')}\n" in text
+    assert text.count("worktree ") == 1
+    document = json.loads(aur("runs", "show", report.run_id, "--json").stdout)
+    assert (document["work"]["target"], document["work"]["on_target"]) == ("main", True)
+    of_b = document["tasks"][1]["work"]
+    assert (of_b["merge"], of_b["conflicts"], of_b["clashes_with"]) == ("conflict", ["same.txt"], "a")
+    assert (of_b["commit"], of_b["insertions"]) == (commits["b"], 1)
+
+
+def test_work_that_waits_on_the_integration_branch_names_the_command_that_delivers_it(aur: Aur, shed: Shed) -> None:
+    report = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.ASK)
+    commit = shed.repository("rev-parse", f"aurora/{report.run_id}/integration")
+    place = f"aurora/{report.run_id}/integration ({commit[:9]})"
+    line = f"work: on {place}, not on main; deliver it with: aur merge {report.run_id}\n"
+    assert line in aur("runs", "show", report.run_id).stdout
+    shed.repository("merge", "--quiet", commit)
+    assert "work: on main\n" in aur("runs", "show", report.run_id).stdout
+
+
+def test_a_checkout_with_changes_is_named_as_the_reason(aur: Aur, shed: Shed) -> None:
+    (shed.path / "app.py").write_text("mine\n")
+    report = shed.run(writes("a", "a.txt", "a"))
+    text = aur("runs", "show", report.run_id).stdout
+    assert "not on main: it is checked out, with uncommitted changes; deliver it with: aur merge" in text
+
+
+def test_a_task_that_failed_keeps_its_worktree_in_sight(aur: Aur, shed: Shed) -> None:
+    report = shed.run(SpawnTask("echo half > half.txt; exit 3", id="a"))
+    text = aur("runs", "show", report.run_id).stdout
+    assert ": no finished work\n" in text
+    assert f"worktree {shed.worktree(report.run_id, 'a')}\n" in text
+
+
+def test_a_repository_that_is_gone_is_said(aur: Aur, shed: Shed) -> None:
+    report = shed.run(writes("a", "a.txt", "a"))
+    (shed.path / ".git").rename(shed.path.parent / "moved")
+    outcome = aur("runs", "show", report.run_id)
+    assert outcome.returncode == 0
+    assert "work: git cannot be asked: " in outcome.stdout
+    assert "work: on main (fast-forwarded)" in outcome.stdout
