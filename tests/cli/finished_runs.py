@@ -35,6 +35,11 @@ class Shed:
     def journal(self) -> Path:
         return self.path / ".aurora" / "runs.db"
 
+    def users_files(self) -> tuple[bytes, dict[str, bytes]]:
+        """The index and the files of the checkout, without Aurora's own folder."""
+        index, files = self.repository.state()
+        return index, {name: content for name, content in files.items() if not name.startswith(".aurora/")}
+
     def create(self, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO) -> Run:
         options = RunOptions(
             default_agent="sh",

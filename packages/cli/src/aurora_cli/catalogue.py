@@ -123,6 +123,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(name="audit", module="audit", summary="Verify the journal of runs.", section="Runs", entries=AUDIT),
     Entry(
+        name="merge",
+        module="merge",
+        summary="Merge the work of a run, and deliver it to the branch that it is for.",
+        section="Work in worktrees",
+    ),
+    Entry(
         name="init",
         module="init",
         summary="Set up a folder: configuration, policies, index.",

@@ -111,6 +111,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
         GraphError,
+        NoWorkError,
         PriceFileError,
         SpawnerError,
         TaskError,
@@ -120,7 +121,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
 
     wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError, PriceFileError)
-    wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError)
+    wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),

@@ -12,6 +12,7 @@ SpawnerError
 │       └── JournalChangedError     a run's part of the journal was changed from outside
 ├── UnknownRunError         a run that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
+├── NoWorkError             a run or a task without work to merge, compare or discard
 ├── RunHeldError            a run that another living coordinator works on
 ├── IllegalTransitionError  a state change that the transition table does not have; a defect of this package
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
@@ -143,6 +144,17 @@ class UnknownTaskError(SpawnerError):
         self.task_id = task_id
         close = get_close_matches(task_id, known, n=1)
         self.nearest = close[0] if close else None
+
+
+class NoWorkError(SpawnerError):
+    """A run, or a task of it, has no work to merge, compare or discard; `task_id` is None for a run."""
+
+    def __init__(self, run_id: str, task_id: str | None, problem: str) -> None:
+        which = f"run {run_id}" if task_id is None else f"run {run_id}, task {task_id}"
+        super().__init__(f"{which}: {problem}")
+        self.run_id = run_id
+        self.task_id = task_id
+        self.problem = problem
 
 
 class RunHeldError(SpawnerError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent
     from aurora_spawner.control.checkpoints import CleanReport
+    from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.control.status import RunStatus
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.tasks.result import RunState, TaskState
@@ -288,6 +289,12 @@ class Aurora(ProjectParts):
             limits_of=self._limits_of,
             notify=self.notify,
         )
+
+    def merge(self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True) -> MergeReport:
+        """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`."""
+        from aurora_spawner.control.merging import merge_work
+
+        return merge_work(self.project.runs_db, run_id, tasks=tasks, deliver=deliver)
 
     def clean(self, *, older_than_days: float) -> CleanReport:
         """Removes the contents of old runs, each after its open reservations are settled."""

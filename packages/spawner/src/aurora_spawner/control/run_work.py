@@ -78,7 +78,7 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
     try:
         git = Git.of_checkout(isolation.repository)
         refs = refs_of_run(git, run.run_id)
-        on_target = run.delivery is not None and _has(git, isolation, run.delivery.commit)
+        on_target = run.delivery is not None and is_on_target(git, isolation, run.delivery.commit)
     except WorkspaceError as error:
         trouble = str(error)
     return WorkOfRun(
@@ -113,8 +113,12 @@ def commit_of(git: Git, ref: str) -> str | None:
     return git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", accepted=(0, 1)).text or None
 
 
-def _has(git: Git, isolation: Isolation, commit: str) -> bool:
-    """Returns True if the target branch has a commit."""
+def is_on_target(git: Git, isolation: Isolation, commit: str) -> bool:
+    """Returns True if the target branch of a run has a commit.
+
+    Raises:
+        GitError: Git failed.
+    """
     target = commit_of(git, f"refs/heads/{isolation.target}") if isolation.target else None
     known = git.run("cat-file", "-e", f"{commit}^{{commit}}", accepted=(0, 1, 128)).status == 0
     return target is not None and known and is_ancestor(git, commit, target)

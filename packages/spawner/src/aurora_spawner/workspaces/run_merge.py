@@ -9,6 +9,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
+from aurora_spawner.workspaces.starting_point import starting_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ def merge_run(
         git=git,
         run_id=worktrees.workspaces.run_id,
         target=isolation.target or "",
-        base=isolation.base,
+        base=starting_point(worktrees, [work.commit for work in changed]),
         check=check,
     )
     flaky = base_fails = False
@@ -117,10 +118,13 @@ def _remove_worktrees(
     for task_id, work in works.items():
         merged = arrived.tasks.get(task_id) if arrived else None
         done = work.commit is None or (merged is not None and merged.outcome is MergeOutcome.MERGED)
-        if not done or not worktrees.path_of(task_id).exists():
+        if not done:
             continue
         try:
-            worktrees.workspaces.remove(worktrees.find(task_id))
+            if worktrees.path_of(task_id).exists():
+                worktrees.workspaces.remove(worktrees.find(task_id))
+            elif worktrees.has_refs(task_id):  # a kill came between the removal of the folder and that of its refs
+                worktrees.workspaces.remove(worktrees.gone(task_id, work.base))
         except WorkspaceError as error:
             kept[task_id] = f"the worktree of task {task_id} stays: {error}"
     return kept

@@ -9,7 +9,7 @@ from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
 from aurora_spawner.workspaces.results import commit_work
-from aurora_spawner.workspaces.worktrees import BRANCHES, Workspaces, slug
+from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, Workspaces, Worktree, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.isolation import Isolation
-    from aurora_spawner.workspaces.worktrees import Worktree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +70,16 @@ class RunWorktrees:
         if not self.path_of(task_id).exists():
             raise ForeignWorktreeError(self.path_of(task_id), "is gone; the task's commits are on its branch")
         return self.workspaces.create(task_id, self.isolation.base)
+
+    def has_refs(self, task_id: str) -> bool:
+        """Returns True if a task has its branch, or the ref that remembers its base."""
+        names = (f"refs/heads/{self.branch_of(task_id)}", f"{BASES}/{self.workspaces.run_id}/{slug(task_id)}")
+        return bool(self.workspaces.git.text("for-each-ref", *names))
+
+    def gone(self, task_id: str, base: str) -> Worktree:
+        """Returns the worktree of a task whose folder is gone, for the removal of its refs."""
+        path, branch = self.path_of(task_id), self.branch_of(task_id)
+        return Worktree(path=path, branch=branch, base=base, run_id=self.workspaces.run_id, task_id=task_id)
 
     def commit(self, worktree: Worktree, task: SpawnTask, *, agent: str) -> TaskWork:
         """Commits the work of an agent, and returns it.

@@ -1,0 +1,69 @@
+"""`aur merge`: merge the work of a run, and deliver it to the branch that it is for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option, run_argument
+from aurora_cli.output import emit, emit_json
+from aurora_cli.render.merge import as_document, delivery_lines, merge_lines
+from aurora_cli.user_prompts import is_interactive
+
+if TYPE_CHECKING:
+    from aurora_soar import Aurora
+    from aurora_spawner.control.merging import MergeReport
+
+__all__ = ["command"]
+
+
+@click.command(
+    "merge",
+    cls=AurCommand,
+    examples=(
+        ("aur merge spawn-1763690000000", "Merge what is not merged yet, and ask before the target branch moves."),
+        ("aur merge spawn-1763690000000 --task 1.2 --yes", "Merge and deliver one task, without confirmation."),
+    ),
+)
+@run_argument
+@click.option("--task", "tasks", multiple=True, metavar="ID", help="Merge only this task, and those it depends on.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, run_id: str, tasks: tuple[str, ...], yes: bool, as_json: bool) -> int:
+    """Merge the work of a run, and deliver it to the branch that it is for.
+
+    Work that conflicts stays on its own branch; resolve the conflict in the task's worktree, commit, and merge again.
+    A failed task can be named with --task: what is in its worktree is committed and merged. The files of the checkout
+    are updated only if it has no uncommitted changes. Nothing is pushed. The exit status is 0 only if everything that
+    was asked for is on the target branch.
+    """
+    if not yes and (as_json or not is_interactive()):
+        raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
+    aurora = wiring.open_existing()
+    report = aurora.merge(run_id, tasks=tasks, deliver=yes)
+    if as_json:
+        emit_json(as_document(run_id, report))
+    else:
+        for line in merge_lines(report):
+            emit(line)
+        if not yes:
+            report = _deliver_if_wanted(aurora, run_id, tasks, report)
+        for line in delivery_lines(run_id, report):
+            emit(line)
+    return ExitCode.DONE if report.arrived else ExitCode.NOT_REACHED
+
+
+def _deliver_if_wanted(aurora: Aurora, run_id: str, tasks: tuple[str, ...], report: MergeReport) -> MergeReport:
+    """Asks if the target is to get what is merged; returns the report of the delivery, or the one that there was."""
+    delivery = report.merge.delivery
+    if not report.merged or delivery.target is None or delivery.problem or delivery.base_fails:
+        return report
+    question = f"Deliver the merged work to {delivery.target}?"
+    if report.on_target or click.confirm(question, default=False, err=True):
+        return aurora.merge(run_id, tasks=tasks)
+    return report

@@ -1,0 +1,150 @@
+"""The merge of a run's work after the run: what is not merged yet, onto the integration branch and to the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_spawner.control.run_work import is_on_target
+from aurora_spawner.control.work_changes import held_run
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.runs.work_merge import merge_entries
+from aurora_spawner.tasks.work import Delivery, MergeOutcome
+from aurora_spawner.workspaces.isolation import uncommitted as present_base
+from aurora_spawner.workspaces.run_merge import merge_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.control.work_changes import HeldRun
+    from aurora_spawner.journal.views import TaskRow
+    from aurora_spawner.tasks.work import RunMerge, TaskWork
+    from aurora_spawner.workspaces.merge_queue import Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeReport:
+    """The merge of a run's work, or of the work of some of its tasks."""
+
+    merge: RunMerge
+    left_out: Mapping[str, str]
+    """Tasks that were asked for and have no work that could be merged, each with the reason."""
+    uncommitted: tuple[str, ...]
+    """Tasks with uncommitted files in their worktrees, which are not part of what was merged."""
+    kept: tuple[str, ...]
+    """A sentence for each worktree that stays although its work has arrived."""
+    on_target: bool
+    """True if the target has everything that is merged, or nothing is."""
+    blocking: tuple[str, ...]
+    """Uncommitted files of the checkout that kept it and the target from being updated."""
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """Tasks whose work is on the integration branch, or on the target."""
+        return tuple(each.task_id for each in self.merge.tasks.values() if each.outcome is MergeOutcome.MERGED)
+
+    @property
+    def arrived(self) -> bool:
+        """True if everything that was asked for is on the target, or there was nothing."""
+        return self.merge.ok and self.on_target and not self.left_out
+
+
+def merge_work(
+    journal: Path,
+    run_id: str,
+    *,
+    tasks: Collection[str] = (),
+    deliver: bool = True,
+    check: Callable[[str], Check] | None = None,
+) -> MergeReport:
+    """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
+
+    A branch that goes on from its task's commit, as after a person has resolved a conflict in its worktree, is taken
+    as it is now.
+
+    Args:
+        tasks: Merge only these, with the tasks that they depend on; none merges all that succeeded. A task that
+            failed can be named, too: what is in its worktree is committed then.
+        deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
+        check: Says if a commit is good; None takes everything that git can merge.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
+        NoWorkError: The tasks of the run have no worktrees.
+        RunHeldError: Another process works on the run.
+        WorkspaceError: Git failed; what was merged before stays.
+    """
+    with held_run(journal, run_id) as held:
+        works, left_out = _works(held, tasks)
+        uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
+        agents = {row.task_id: row.result.agent for row in held.rows if row.result is not None}
+        done = merge_run(held.worktrees, works, deliver=deliver, agents=agents, check=check)
+        held.append(merge_entries(run_id, done))
+        delivery, isolation = done.merge.delivery, held.worktrees.isolation
+        refused = delivery.outcome is Delivery.CHECKED_OUT
+        return MergeReport(
+            merge=done.merge,
+            left_out=left_out,
+            uncommitted=uncommitted,
+            kept=done.kept,
+            on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
+            blocking=present_base(isolation).dirty if refused else (),
+        )
+
+
+def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], dict[str, str]]:
+    """Returns the work to merge, in the order of the run, and why other tasks have none."""
+    rows = {row.task_id: row for row in held.rows}
+    asked = {held.row(task_id).task_id for task_id in tasks} or rows.keys()
+    wanted = _with_dependencies(rows, asked) if tasks else rows.keys()
+    works: dict[str, TaskWork] = {}
+    left_out: dict[str, str] = {}
+    for task_id, row in rows.items():
+        finished = row.result.work if row.result is not None and row.result.success else None
+        if finished is not None and (task_id in wanted or _is_merged(row)):
+            works[task_id] = finished
+        elif task_id in asked and (not row.state.settled or task_id in held.busy):
+            left_out[task_id] = f"it is {row.state}; finish it first: aur resume {held.run.run_id}"
+        elif task_id in asked and tasks:
+            try:
+                works[task_id] = _committed(held, row)
+            except WorkspaceError as error:
+                left_out[task_id] = str(error)
+    return works, left_out
+
+
+def _is_merged(row: TaskRow) -> bool:
+    return row.merge is not None and row.merge.outcome is MergeOutcome.MERGED
+
+
+def _with_dependencies(rows: Mapping[str, TaskRow], asked: Collection[str]) -> set[str]:
+    """Returns the tasks and all that they depend on, whose commits theirs contain."""
+    found: set[str] = set()
+    left = list(asked)
+    while left:
+        task_id = left.pop()
+        if task_id in rows and task_id not in found:
+            found.add(task_id)
+            left += rows[task_id].task.depends_on
+    return found
+
+
+def _committed(held: HeldRun, row: TaskRow) -> TaskWork:
+    """Commits what a task that ended without success has left in its worktree.
+
+    Raises:
+        WorkspaceError: The worktree is gone, or what is in it cannot be a commit.
+    """
+    worktree = held.worktrees.find(row.task_id)
+    agent = row.result.agent if row.result else row.task.agent or held.run.default_agent
+    return held.worktrees.commit(worktree, row.task, agent=agent)
+
+
+def _has_uncommitted(held: HeldRun, task_id: str) -> bool:
+    if not held.worktrees.path_of(task_id).exists():
+        return False
+    try:
+        return bool(held.worktrees.workspaces.unsaved(held.worktrees.find(task_id)).changed)
+    except WorkspaceError:
+        return False  # it is no worktree any more; the merge keeps and names it

@@ -1,0 +1,105 @@
+"""Changes to the work of a run that no coordinator executes, made under its lease."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.errors import NoWorkError, UnknownTaskError
+from aurora_spawner.journal.facts import RunEnded, entry_of
+from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
+from aurora_spawner.tasks.result import RunState, TaskState
+from aurora_spawner.tasks.work import RunMerge
+from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.store import Journal
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRun:
+    """A run whose work this process may change."""
+
+    store: Journal
+    lease: str
+    run: RunRow
+    """As it was before this process took it."""
+    rows: tuple[TaskRow, ...]
+    worktrees: RunWorktrees
+    busy: frozenset[str]
+    """Tasks whose agents still run, although their coordinator has died."""
+
+    def row(self, task_id: str) -> TaskRow:
+        """Returns a task.
+
+        Raises:
+            UnknownTaskError: The run has no such task.
+        """
+        found = next((row for row in self.rows if row.task_id == task_id), None)
+        if found is None:
+            raise UnknownTaskError(self.run.run_id, task_id, [row.task_id for row in self.rows])
+        return found
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Writes facts durably; errors as `Journal.append`."""
+        self.store.append(entries, lease=self.lease)
+
+
+@contextmanager
+def held_run(journal: Path, run_id: str) -> Iterator[HeldRun]:
+    """Holds a run with worktrees while its work is changed; at the end it has the state that its tasks give it.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+        NoWorkError: Its tasks have no worktrees.
+        RunHeldError: Another process works on it.
+        WorkspaceError: Its repository is gone, or is one that worktrees cannot be made of.
+    """
+    with open_journal(journal, run_id) as store:
+        run = load_run(store, run_id)
+        isolation = run.options.isolation if run.options else None
+        if isolation is None:
+            raise NoWorkError(
+                run_id, None, "its tasks did not work in worktrees, so there is nothing of them to merge"
+            )
+        worktrees = RunWorktrees.of(isolation, run_id)
+        with store.hold(run_id, holder=own_identity()) as lease:
+            try:
+                attempts = load_attempts(store, run_id, open_only=True)
+                busy = {each.task_id for each in attempts if each.supervisor is not None and each.supervisor.alive()}
+                yield HeldRun(
+                    store=store,
+                    lease=lease,
+                    run=run,
+                    rows=tuple(load_tasks(store, run_id)),
+                    worktrees=worktrees,
+                    busy=frozenset(busy),
+                )
+            finally:
+                ended = RunEnded(state=_state(store, run).value, notices=[])
+                store.append([entry_of(ended, run_id=run_id)], lease=lease)
+
+
+def _state(store: Journal, before: RunRow) -> RunState:
+    """Returns the state of a run by its tasks and the merge of their work."""
+    rows = load_tasks(store, before.run_id)
+    if not all(row.state.settled for row in rows):
+        return before.state if before.state.settled else RunState.INTERRUPTED
+    delivery = load_run(store, before.run_id).delivery
+    merges = {row.task_id: row.merge for row in rows if row.merge is not None}
+    waiting = [row for row in rows if _changed(row) and row.merge is None]
+    merged = delivery is not None and RunMerge(tasks=merges, delivery=delivery).ok and not waiting
+    succeeded = all(row.state is TaskState.SUCCEEDED for row in rows)
+    return RunState.SUCCEEDED if succeeded and merged else RunState.FAILED
+
+
+def _changed(row: TaskRow) -> bool:
+    return row.result is not None and row.result.work is not None and row.result.work.commit is not None

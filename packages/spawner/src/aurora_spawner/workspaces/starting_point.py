@@ -1,0 +1,35 @@
+"""The commit that an integration branch starts from: the base, or the target if that has work of the run already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_spawner.workspaces.merging import is_ancestor
+from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+
+
+def starting_point(worktrees: RunWorktrees, commits: Iterable[str]) -> str:
+    """Returns the commit for a merge of these commits to start from.
+
+    The integration branch is removed once the target has its commits. A later merge that started from the base again
+    would repeat what the target has, and would find a conflict only on the way to the target, without the other task.
+
+    Raises:
+        GitError: Git failed.
+    """
+    git, isolation = worktrees.workspaces.git, worktrees.isolation
+    run_id = worktrees.workspaces.run_id
+    if isolation.target is None or git.succeeds(
+        "show-ref", "--verify", "--quiet", f"refs/heads/{BRANCHES}/{run_id}/{INTEGRATION}"
+    ):
+        return isolation.base
+    target = git.run("rev-parse", "--verify", "--quiet", f"refs/heads/{isolation.target}", accepted=(0, 1)).text
+    delivered = target and any(
+        is_ancestor(git, commit, target) and not is_ancestor(git, commit, isolation.base) for commit in commits
+    )
+    return target if delivered else isolation.base
