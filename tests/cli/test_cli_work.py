@@ -64,8 +64,12 @@ def test_a_checkout_with_changes_is_named_as_the_reason(aur: Aur, shed: Shed) ->
 def test_a_task_that_failed_keeps_its_worktree_in_sight(aur: Aur, shed: Shed) -> None:
     report = shed.run(SpawnTask("echo half > half.txt; exit 3", id="a"))
     text = aur("runs", "show", report.run_id).stdout
+    assert "work: no task has finished work with changes\n" in text
     assert ": no finished work\n" in text
     assert f"worktree {shed.worktree(report.run_id, 'a')}\n" in text
+    assert shed.repository("for-each-ref", "--format=%(refname)", "refs/heads/aurora") == (
+        f"refs/heads/aurora/{report.run_id}/a"
+    )
 
 
 def test_a_repository_that_is_gone_is_said(aur: Aur, shed: Shed) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "KEYS", "MEM", "RUNS", "Entry"]
+__all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "KEYS", "MEM", "RUNS", "WORKTREES", "Entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,19 @@ BUDGET: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="budget.set", summary="Set limits for all your projects."),
     Entry(name="reset", module="budget.reset", summary="Reset this month's cost to zero."),
     Entry(name="history", module="budget.history", summary="List the cost of attempts, newest first."),
+)
+
+WORKTREES: Final[tuple[Entry, ...]] = (
+    Entry(
+        name="list",
+        module="worktrees.list",
+        summary="List the worktrees of all runs, with what is left of crashed runs.",
+    ),
+    Entry(
+        name="clean",
+        module="worktrees.clean",
+        summary="Remove worktrees that hold nothing that is not elsewhere.",
+    ),
 )
 
 KEYS: Final[tuple[Entry, ...]] = (
@@ -127,6 +140,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="merge",
         summary="Merge the work of a run, and deliver it to the branch that it is for.",
         section="Work in worktrees",
+    ),
+    Entry(
+        name="worktrees",
+        module="worktrees",
+        summary="List and clean up the worktrees of tasks.",
+        section="Work in worktrees",
+        entries=WORKTREES,
     ),
     Entry(
         name="init",

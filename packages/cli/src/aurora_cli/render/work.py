@@ -29,6 +29,9 @@ def outcome_of_run(work: WorkOfRun, run_id: str) -> Iterator[str]:
     if work.trouble:
         yield f"work: git cannot be asked: {one_line(work.trouble, 200)}"
     delivery = work.delivery
+    if delivery is not None and not any(each.merge for each in work.tasks.values()):
+        yield "work: no task has finished work with changes"
+        return
     if delivery is None:
         yield f"work: not merged yet; merge it with: aur merge {run_id}"
         return

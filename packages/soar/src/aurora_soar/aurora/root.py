@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aurora_spawner.control.checkpoints import CleanReport
     from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.control.status import RunStatus
+    from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
+    from aurora_spawner.control.worktrees import WorktreeStatus
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.tasks.result import RunState, TaskState
 
@@ -295,6 +297,18 @@ class Aurora(ProjectParts):
         from aurora_spawner.control.merging import merge_work
 
         return merge_work(self.project.runs_db, run_id, tasks=tasks, deliver=deliver)
+
+    def worktrees(self) -> list[WorktreeStatus]:
+        """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""
+        from aurora_spawner.control.worktrees import list_worktrees
+
+        return list_worktrees(self.project.runs_db, self.project.root)
+
+    def clean_worktrees(self, *, ignored_too: bool = False, dry_run: bool = False) -> WorktreeCleanup:
+        """Removes worktrees that hold nothing that is not elsewhere; see `clean_worktrees` of the spawner."""
+        from aurora_spawner.control.worktree_cleanup import clean_worktrees
+
+        return clean_worktrees(self.project.runs_db, self.project.root, ignored_too=ignored_too, dry_run=dry_run)
 
     def clean(self, *, older_than_days: float) -> CleanReport:
         """Removes the contents of old runs, each after its open reservations are settled."""

@@ -61,9 +61,10 @@ def merge_run(
     merged: dict[str, TaskMerge] = {}
     outcome, problem = None, None
     try:
-        batch = queue.merge(changed)
-        flaky, base_fails = batch.flaky, batch.base_fails
-        merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
+        if changed:  # else there would be a branch without anything on it
+            batch = queue.merge(changed)
+            flaky, base_fails = batch.flaky, batch.base_fails
+            merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
         if deliver and changed and isolation.target is not None and not base_fails:
             outcome = Delivery(queue.deliver(update_checkout=True).value)
     except WorkspaceError as error:

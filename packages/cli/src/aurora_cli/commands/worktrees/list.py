@@ -1,0 +1,40 @@
+"""`aur worktrees list`: list the worktrees of all runs."""
+
+from __future__ import annotations
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.worktrees import list_document, list_lines
+
+__all__ = ["command"]
+
+
+@click.command(
+    "list",
+    cls=AurCommand,
+    examples=(
+        ("aur worktrees list", "Run, task, state, size and folder of each."),
+        ("aur worktrees list --json", "The same as JSON, with branches and commits."),
+    ),
+)
+@json_option
+def command(*, as_json: bool) -> int:
+    """List the worktrees of all runs, with what is left of crashed runs.
+
+    Worktrees of other tools are not listed. A worktree is running, merged, unmerged, discarded, gone (its folder was
+    removed), broken, or holds uncommitted files.
+    """
+    found = wiring.open_existing().worktrees()
+    if as_json:
+        emit_json(list_document(found))
+        return ExitCode.DONE
+    for line in list_lines(found):
+        emit(line)
+    if not found:
+        note("no worktree of a run in this repository")
+    return ExitCode.DONE

@@ -1,0 +1,88 @@
+"""The clean-up of worktrees: of those whose work is on the target or in the attic, and that hold nothing else."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aurora_spawner.control.worktrees import Survey, workspaces_of
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.attic import KEEP_DAYS, sweep_attic
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.worktrees import BASES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.control.worktrees import WorktreeStatus
+    from aurora_spawner.workspaces.attic import AtticEntry
+    from aurora_spawner.workspaces.ours import Ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorktreeCleanup:
+    """The result of a clean-up."""
+
+    removed: tuple[WorktreeStatus, ...]
+    """With a dry run, what would be removed."""
+    kept: tuple[WorktreeStatus, ...]
+    """Each with the reason in `keep`."""
+    swept: tuple[AtticEntry, ...]
+    """Discarded commits that are forgotten now; none with a dry run."""
+
+
+def clean_worktrees(
+    journal: Path,
+    repository: Path,
+    *,
+    ignored_too: bool = False,
+    dry_run: bool = False,
+    keep_days: float = KEEP_DAYS,
+) -> WorktreeCleanup:
+    """Removes worktrees and branches of ours that hold nothing that is not elsewhere, and old entries of the attic.
+
+    Args:
+        journal: Need not exist.
+        repository: A folder in the user's checkout.
+        ignored_too: Also remove worktrees with files that `.gitignore` hides.
+        dry_run: Only say what would be removed.
+        keep_days: The age at which discarded commits are forgotten.
+
+    Raises:
+        WorkspaceError: The folder is in no git repository, or git failed.
+        JournalError: The journal cannot be read.
+    """
+    survey = Survey.of(journal, Git.of_checkout(repository))
+    removed, kept = [], []
+    for ours in survey.ours:
+        status = survey.status(ours, ignored_too=ignored_too)
+        if status.keep is None and not dry_run:
+            try:
+                _remove(survey.git, ours, ignored_too=ignored_too)
+            except WorkspaceError as error:
+                status = replace(status, keep=error.problem)
+        (removed if status.keep is None else kept).append(status)
+    swept = () if dry_run else tuple(sweep_attic(survey.git, keep_days=keep_days))
+    return WorktreeCleanup(removed=tuple(removed), kept=tuple(kept), swept=swept)
+
+
+def _remove(git: Git, ours: Ours, *, ignored_too: bool) -> None:
+    """Removes one; what has changed since it was looked at keeps it.
+
+    Raises:
+        WorkspaceError: It holds work by now, or git failed.
+    """
+    if ours.listed is None or ours.path is None:
+        _remove_refs(git, ours)
+        return
+    workspaces_of(git, ours, ours.path).remove(ours.worktree(ours.path), ignored_too=ignored_too)
+    with suppress(OSError):
+        ours.path.parent.rmdir()  # the last worktree of its run is gone
+
+
+def _remove_refs(git: Git, ours: Ours) -> None:
+    """Removes the branch and the base of a worktree that is gone, unless one of them was moved meanwhile."""
+    refs = {f"refs/heads/{ours.branch}": ours.head, f"{BASES}/{ours.run_id}/{ours.name}": ours.base}
+    lines = [f"delete {ref} {commit}\n" for ref, commit in refs.items() if commit]
+    git.run("update-ref", "--stdin", stdin="".join(lines).encode())

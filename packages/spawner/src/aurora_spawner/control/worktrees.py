@@ -1,0 +1,220 @@
+"""The worktrees of all runs of a repository: the state of each, and why it must stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from aurora_spawner.control.run_work import commit_of
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
+from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.merging import is_ancestor
+from aurora_spawner.workspaces.ours import disk_use, find_ours
+from aurora_spawner.workspaces.worktrees import BRANCHES, Unsaved, Workspaces, slug
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.workspaces.isolation import Isolation
+    from aurora_spawner.workspaces.ours import Ours
+
+_NAMED_FILES = 5
+
+
+class WorktreeState(StrEnum):
+    """The state of a worktree."""
+
+    RUNNING = "running"
+    """A process works on its run, or its agent still runs."""
+    UNCOMMITTED = "uncommitted files"
+    UNMERGED = "unmerged"
+    """Its commits are on neither the target nor the attic."""
+    MERGED = "merged"
+    """The target has its commits, or it has none."""
+    DISCARDED = "discarded"
+    """The attic has its commits."""
+    GONE = "gone"
+    """Its folder was removed; its branch or git's entry is left."""
+    BROKEN = "broken"
+    """Its folder and the repository do not know each other any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorktreeStatus:
+    """A worktree of ours, or what is left of it."""
+
+    ours: Ours
+    task_id: str
+    """Its slug if the journal does not have the run."""
+    state: WorktreeState
+    size: int
+    """Bytes on the disk."""
+    keep: str | None
+    """The reason for which it must stay; None if a clean-up removes it."""
+
+
+def list_worktrees(journal: Path, repository: Path, *, ignored_too: bool = False) -> list[WorktreeStatus]:
+    """Returns the worktrees of all runs of a repository, those of crashed and of forgotten runs included.
+
+    Args:
+        journal: Need not exist.
+        repository: A folder in the user's checkout.
+        ignored_too: Files that `.gitignore` hides are no reason to keep a worktree.
+
+    Raises:
+        WorkspaceError: The folder is in no git repository, or git failed.
+        JournalError: The journal cannot be read.
+    """
+    survey = Survey.of(journal, Git.of_checkout(repository))
+    return [survey.status(each, ignored_too=ignored_too) for each in survey.ours]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One look at the worktrees of a repository, and at the runs that they belong to."""
+
+    git: Git
+    runs: Mapping[str, KnownRun]
+    ours: tuple[Ours, ...]
+
+    @classmethod
+    def of(cls, journal: Path, git: Git) -> Survey:
+        """Reads the journal and the repository; errors as `list_worktrees`."""
+        runs = known_runs(journal)
+        folders = [row.worktree for run in runs.values() for row in run.rows.values() if row.worktree is not None]
+        return cls(git, runs, tuple(find_ours(git, run_ids=runs, folders=folders)))
+
+    @cached_property
+    def _discarded(self) -> frozenset[str]:
+        return frozenset(entry.commit for entry in list_attic(self.git))
+
+    def status(self, ours: Ours, *, ignored_too: bool) -> WorktreeStatus:
+        """Returns the state of one, and why it must stay."""
+        run = self.runs.get(ours.run_id)
+        row = run.rows.get(ours.name) if run else None
+        state, keep = self._state(ours, run, row, ignored_too=ignored_too)
+        return WorktreeStatus(
+            ours=ours,
+            task_id=row.task_id if row else ours.name,
+            state=state,
+            size=disk_use(ours.path) if ours.path is not None and ours.there else 0,
+            keep=keep,
+        )
+
+    def _state(
+        self, ours: Ours, run: KnownRun | None, row: TaskRow | None, *, ignored_too: bool
+    ) -> tuple[WorktreeState, str | None]:
+        if run and (run.is_held or (row and row.task_id in run.busy)):
+            return WorktreeState.RUNNING, "a process works on its run, or its agent still runs"
+        state, keep = self._of_commits(ours, run)
+        if row and not row.state.settled:
+            keep = keep or f"its task has not ended; resume the run: aur resume {ours.run_id}"
+        if ours.locked_by_others:
+            keep = f"another program has locked it: {ours.listed.lock if ours.listed else ''}"
+        if ours.is_integration:
+            return state, keep
+        if not ours.there:
+            return WorktreeState.GONE, keep
+        return self._of_files(ours, state, keep, ignored_too=ignored_too)
+
+    def _of_commits(self, ours: Ours, run: KnownRun | None) -> tuple[WorktreeState, str | None]:
+        """Returns the state by the commits alone."""
+        unheld = [commit for commit in ours.commits if not self._is_delivered(commit, run)]
+        if not unheld:
+            return WorktreeState.MERGED, None
+        if all(commit in self._discarded for commit in unheld):
+            return WorktreeState.DISCARDED, None
+        target = f"on {run.isolation.target}" if run and run.isolation.target else "on a branch of yours"
+        then = f"; merge them: aur merge {ours.run_id}" if run else ""
+        return WorktreeState.UNMERGED, f"its commits on {ours.branch} are not {target}{then}"
+
+    def _is_delivered(self, commit: str, run: KnownRun | None) -> bool:
+        """Returns True if the target has a commit; without a known target, if any branch that is not ours has it."""
+        target = run.isolation.target if run else None
+        if target is not None:
+            there = commit_of(self.git, f"refs/heads/{target}")
+            return there is not None and is_ancestor(self.git, commit, there)
+        holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/heads/")
+        return any(not holder.startswith(f"refs/heads/{BRANCHES}/") for holder in holders.splitlines())
+
+    def _of_files(
+        self, ours: Ours, state: WorktreeState, keep: str | None, *, ignored_too: bool
+    ) -> tuple[WorktreeState, str | None]:
+        try:
+            unsaved = self._unsaved(ours)
+        except WorkspaceError as error:
+            return WorktreeState.BROKEN, f"{error.problem}; look at it, and delete it yourself"
+        if unsaved.changed:
+            return WorktreeState.UNCOMMITTED, f"it holds uncommitted files: {_first(unsaved.changed)}"
+        if unsaved.ignored and not ignored_too:
+            keep = keep or f"it holds ignored files, which --ignored removes: {_first(unsaved.ignored)}"
+        return state, keep
+
+    def _unsaved(self, ours: Ours) -> Unsaved:
+        """Returns the files of a worktree that no commit has.
+
+        Raises:
+            WorkspaceError: It is no worktree of this repository any more.
+        """
+        path = ours.path
+        if path is None or ours.listed is None:
+            raise WorkspaceError(path or self.git.folder, "git does not list it as a worktree any more")
+        return workspaces_of(self.git, ours, path).unsaved(ours.worktree(path))
+
+
+def workspaces_of(git: Git, ours: Ours, path: Path) -> Workspaces:
+    """Returns the worktrees of the run that one belongs to.
+
+    Raises:
+        WorkspaceError: The repository is one that worktrees cannot be made of.
+    """
+    return Workspaces(git.folder, home=path.parents[2], run_id=ours.run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRun:
+    """A run with worktrees that the journal has."""
+
+    run: RunRow
+    isolation: Isolation
+    rows: Mapping[str, TaskRow]
+    """By slug."""
+    busy: frozenset[str]
+    """Tasks whose agents run, with or without a coordinator."""
+
+    @property
+    def is_held(self) -> bool:
+        """True if a living process works on it."""
+        return self.run.holder is not None and self.run.holder.alive()
+
+
+def known_runs(journal: Path) -> dict[str, KnownRun]:
+    """Returns the runs with worktrees, by name; none if there is no journal.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    if not journal.exists():
+        return {}
+    found = {}
+    with Journal(journal) as store:
+        for run in list_runs(store):
+            isolation = run.options.isolation if run.options else None
+            if isolation is not None:
+                attempts = load_attempts(store, run.run_id, open_only=True)
+                running = {each.task_id for each in attempts if each.supervisor and each.supervisor.alive()}
+                rows = {slug(row.task_id): row for row in load_tasks(store, run.run_id)}
+                found[run.run_id] = KnownRun(run=run, isolation=isolation, rows=rows, busy=frozenset(running))
+    return found
+
+
+def _first(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
+    return ", ".join(names[:_NAMED_FILES]) + more

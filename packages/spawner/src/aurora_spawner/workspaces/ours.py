@@ -1,0 +1,163 @@
+"""Everything of ours in a repository over all runs: worktrees, branches and bases, those of crashed runs included."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, INTEGRATION, Worktree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from aurora_spawner.workspaces.git import Git
+
+_OUR_LOCK: Final = "aurora: "
+"""Begins the lock reason of each worktree of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A worktree as git lists it."""
+
+    path: Path
+    head: str | None
+    """The commit that is checked out."""
+    branch: str | None
+    """Without `refs/heads/`; None for a detached head."""
+    lock: str | None
+    """The reason of its lock; None if it is not locked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """The worktree of a task, or what is left of it; or the integration branch of a run."""
+
+    run_id: str
+    name: str
+    """The task's slug; `integration` for the integration branch."""
+    branch: str
+    """Without `refs/heads/`."""
+    base: str | None
+    """The commit that the task started from; None if no ref of ours remembers it."""
+    head: str | None
+    """The commit of the branch; None if the branch is gone."""
+    path: Path | None
+    """The folder, which may be gone; None if nothing knows of one."""
+    listed: Listed | None
+    """None if git lists no such worktree."""
+
+    @property
+    def is_integration(self) -> bool:
+        """True for the integration branch of a run, which has no worktree."""
+        return self.name == INTEGRATION
+
+    @property
+    def there(self) -> bool:
+        """True if its folder is there."""
+        return self.path is not None and self.path.is_dir()
+
+    @property
+    def commits(self) -> frozenset[str]:
+        """The commits that must not be lost: of the branch, and of what is checked out."""
+        checked_out = self.listed.head if self.listed else None
+        return frozenset(commit for commit in (self.head, checked_out) if commit)
+
+    @property
+    def locked_by_others(self) -> bool:
+        """True if another program has locked it."""
+        lock = self.listed.lock if self.listed else None
+        return lock is not None and not lock.startswith(_OUR_LOCK)
+
+    def worktree(self, path: Path) -> Worktree:
+        """Returns it as a worktree at its folder."""
+        return Worktree(path=path, branch=self.branch, base=self.base or "", run_id=self.run_id, task_id=self.name)
+
+
+def list_worktrees(git: Git) -> list[Listed]:
+    """Returns the worktrees that git lists, whoever made them; the first is the main one.
+
+    Raises:
+        GitError: Git failed.
+    """
+    found = []
+    for block in os.fsdecode(git.run("worktree", "list", "--porcelain", "-z").data).split("\0\0"):
+        words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
+        if "worktree" in words:
+            head = words.get("HEAD", "")
+            found.append(
+                Listed(
+                    path=Path(words["worktree"]).resolve(),
+                    head=head if head.strip("0") else None,
+                    branch=words.get("branch", "").removeprefix("refs/heads/") or None,
+                    lock=words.get("locked"),
+                )
+            )
+    return found
+
+
+def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) -> list[Ours]:
+    """Returns what is ours, by run and name.
+
+    A branch or worktree is ours if a ref of ours remembers its base, or if its run is known: others may call a branch
+    `aurora/…`, too.
+
+    Args:
+        run_ids: Runs that are known.
+        folders: Where worktrees of known runs are, or were.
+
+    Raises:
+        GitError: Git failed.
+    """
+    bases, heads = _refs(git, BASES), _refs(git, f"refs/heads/{BRANCHES}")
+    runs = {run_id for run_id, _name in bases} | set(run_ids)
+    listed = {(each.path.parent.name, each.path.name): each for each in list_worktrees(git)[1:]}
+    listed = {key: each for key, each in listed.items() if key in bases or (key[0] in runs and _is_ours(each, key))}
+    places = {(path.parent.name, path.name): path for path in folders if path.is_dir()}
+    keys = bases.keys() | {key for key in heads if key[0] in runs} | listed.keys() | places.keys()
+    return [
+        Ours(
+            run_id=run_id,
+            name=name,
+            branch=f"{BRANCHES}/{run_id}/{name}",
+            base=bases.get((run_id, name)),
+            head=heads.get((run_id, name)),
+            path=listed[run_id, name].path if (run_id, name) in listed else places.get((run_id, name)),
+            listed=listed.get((run_id, name)),
+        )
+        for run_id, name in sorted(keys)
+    ]
+
+
+def _is_ours(listed: Listed, key: tuple[str, str]) -> bool:
+    return listed.branch == f"{BRANCHES}/{key[0]}/{key[1]}" or (listed.lock or "").startswith(_OUR_LOCK)
+
+
+def _refs(git: Git, below: str) -> dict[tuple[str, str], str]:
+    """Returns the commits of the refs `<below>/<run>/<name>`."""
+    refs = {}
+    for line in git.text("for-each-ref", "--format=%(objectname) %(refname)", f"{below}/").splitlines():
+        commit, _, ref = line.partition(" ")
+        run_id, _, name = ref.removeprefix(f"{below}/").partition("/")
+        if name and "/" not in name:
+            refs[run_id, name] = commit
+    return refs
+
+
+def disk_use(folder: Path) -> int:
+    """Returns the bytes that a folder takes on the disk; links are not followed."""
+    return sum(_blocks(Path(place), names) for place, _folders, names in os.walk(folder))
+
+
+def _blocks(place: Path, names: Collection[str]) -> int:
+    return sum(_sizes(place / name for name in (".", *names)))
+
+
+def _sizes(paths: Iterator[Path]) -> Iterator[int]:
+    for path in paths:
+        try:
+            yield path.lstat().st_blocks * 512
+        except OSError:
+            continue  # it was removed meanwhile
