@@ -142,6 +142,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Work in worktrees",
     ),
     Entry(
+        name="discard",
+        module="discard",
+        summary="Discard the work of a task; it can be got back for 30 days.",
+        section="Work in worktrees",
+    ),
+    Entry(
         name="worktrees",
         module="worktrees",
         summary="List and clean up the worktrees of tasks.",

@@ -25,6 +25,7 @@ __all__ = [
     "max_concurrent_option",
     "run_argument",
     "target_argument",
+    "task_argument",
 ]
 
 
@@ -99,6 +100,11 @@ def accept_changes_option(command: Command) -> Command:
 def run_argument(command: Command) -> Command:
     """Adds the argument RUN."""
     return click.argument("run_id", metavar="RUN", help="A run's name, as `aur runs list` shows it.")(command)
+
+
+def task_argument(command: Command) -> Command:
+    """Adds the argument TASK."""
+    return click.argument("task_id", metavar="TASK", help="A task of the run, as `aur runs show` shows it.")(command)
 
 
 def target_argument(command: Command) -> Command:

@@ -61,7 +61,8 @@ def task_work_lines(work: WorkOfTask) -> Iterator[str]:
     """Yields the branch and commit of a task, its merge, and its worktree if that is still there."""
     base = f" from {work.base[:_HASH]}" if work.base else ""
     if work.work is None:
-        yield f"{printable(work.branch)}{base}: no finished work"
+        unfinished = "no finished work" if work.merge is None else merge_words(work.merge)
+        yield f"{printable(work.branch)}{base}: {unfinished}"
     elif work.work.commit is None:
         yield f"{printable(work.branch)}{base}: changed nothing"
     else:
@@ -90,6 +91,8 @@ def merge_words(merge: TaskMerge | None) -> str:
             return f"not merged: conflicts with{other or ' other work'}{files}"
         case MergeOutcome.RED:
             return f"not merged: the checks fail with it{f' and{other}' if other else ''}"
+        case MergeOutcome.DISCARDED:
+            return f"discarded; it is {merge.attic}"
 
 
 def run_work_document(work: WorkOfRun) -> dict[str, object]:
@@ -124,4 +127,5 @@ def task_work_document(work: WorkOfTask) -> dict[str, object]:
         "merge": str(merge.outcome) if merge else None,
         "conflicts": list(merge.files) if merge else [],
         "clashes_with": merge.clashes_with if merge else None,
+        "attic": merge.attic if merge else None,
     }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent
     from aurora_spawner.control.checkpoints import CleanReport
+    from aurora_spawner.control.discarding import DiscardReport
     from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.control.status import RunStatus
     from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
@@ -297,6 +298,12 @@ class Aurora(ProjectParts):
         from aurora_spawner.control.merging import merge_work
 
         return merge_work(self.project.runs_db, run_id, tasks=tasks, deliver=deliver)
+
+    def discard(self, run_id: str, task_id: str) -> DiscardReport:
+        """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`."""
+        from aurora_spawner.control.discarding import discard_work
+
+        return discard_work(self.project.runs_db, run_id, task_id)
 
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""

@@ -101,6 +101,10 @@ def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], 
     works: dict[str, TaskWork] = {}
     left_out: dict[str, str] = {}
     for task_id, row in rows.items():
+        if row.is_discarded:
+            if tasks and task_id in asked:
+                left_out[task_id] = f"it was discarded; `git merge {row.merge.attic if row.merge else ''}` takes it"
+            continue
         finished = row.result.work if row.result is not None and row.result.success else None
         if finished is not None and (task_id in wanted or _is_merged(row)):
             works[task_id] = finished

@@ -54,7 +54,8 @@ def clean_worktrees(
         JournalError: The journal cannot be read.
     """
     survey = Survey.of(journal, Git.of_checkout(repository))
-    removed, kept = [], []
+    removed: list[WorktreeStatus] = []
+    kept: list[WorktreeStatus] = []
     for ours in survey.ours:
         status = survey.status(ours, ignored_too=ignored_too)
         if status.keep is None and not dry_run:

@@ -88,6 +88,15 @@ class WorkMerged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkDiscarded(Fact):
+    """The user discarded one task's work, which is in the attic now."""
+
+    kind = "work_discarded"
+    merge: dict[str, Any]
+    """A `TaskMerge`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDelivered(Fact):
     """The merged work of a run is on its integration branch, and was brought to the target if that was wanted."""
 
@@ -297,6 +306,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         RunTaken,
         WorkspaceIntended,
         WorkMerged,
+        WorkDiscarded,
         RunDelivered,
         AttemptIntended,
         AttemptStarted,

@@ -29,6 +29,7 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TasksAdded,
     TaskSettled,
+    WorkDiscarded,
     WorkMerged,
     WorkspaceIntended,
     field_names,
@@ -78,6 +79,7 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     WorkspaceIntended: (
         "UPDATE tasks SET worktree = :path, branch = :branch WHERE run_id = :run_id AND task_id = :task_id",
     ),
+    WorkDiscarded: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
     WorkMerged: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
     RunDelivered: ("UPDATE runs SET delivery = :delivery WHERE run_id = :run_id",),
     AttemptIntended: (

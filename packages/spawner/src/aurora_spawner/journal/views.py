@@ -20,7 +20,7 @@ from aurora_spawner.journal.store import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
-from aurora_spawner.tasks.work import RunDelivery, TaskMerge, delivery_from_text, merge_from_text
+from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, TaskMerge, delivery_from_text, merge_from_text
 from aurora_spawner.workspaces.isolation import Isolation, isolation_from_json
 
 if TYPE_CHECKING:
@@ -119,6 +119,11 @@ class TaskRow:
     """The branch of that worktree."""
     merge: TaskMerge | None = None
     """None until its work was merged."""
+
+    @property
+    def is_discarded(self) -> bool:
+        """True if the user does not want its work."""
+        return self.merge is not None and self.merge.outcome is MergeOutcome.DISCARDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

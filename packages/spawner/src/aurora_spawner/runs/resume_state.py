@@ -58,6 +58,8 @@ class ResumeState:
     """Such attempts at tasks that have been edited or are gone."""
     cancelled: frozenset[str]
     """Tasks that the user has cancelled and that are not settled."""
+    discarded: frozenset[str]
+    """Settled tasks whose work the user has discarded."""
     changes: tuple[tuple[str | None, Fact], ...]
     """Facts to be journalled before the run continues, each with its task."""
 
@@ -143,6 +145,7 @@ def find_resume_state(
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
         cancelled=frozenset(cancelled),
+        discarded=frozenset(row.task_id for row in kept if row.state.settled and row.is_discarded),
         changes=tuple(changes),
     )
 

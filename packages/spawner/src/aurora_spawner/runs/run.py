@@ -228,7 +228,7 @@ class Run:
             driving = asyncio.ensure_future(coordinator.drive(found))
             async with serve_control(coordinator, self.orders.spool):
                 cancelled = await _see_through(driving, coordinator)
-            merged = await self._merge(coordinator, writer, worktrees)
+            merged = await self._merge(coordinator, writer, worktrees, state.discarded)
             report = self._report(coordinator, recovery, merged, time.monotonic() - started)
             ended = RunEnded(state=report.state.value, notices=list(report.notices))
             await writer.write(entry_of(ended, run_id=self.run_id))
@@ -238,12 +238,16 @@ class Run:
         return report
 
     async def _merge(
-        self, coordinator: Coordinator, writer: GroupWriter, worktrees: RunWorktrees | None
+        self,
+        coordinator: Coordinator,
+        writer: GroupWriter,
+        worktrees: RunWorktrees | None,
+        discarded: frozenset[str],
     ) -> MergeResult | None:
         """Merges the work of the tasks, unless the run was ended before they were done."""
         if worktrees is None or coordinator.ending is not None:
             return None
-        merged = await merge_results(worktrees, coordinator.all_results())
+        merged = await merge_results(worktrees, coordinator.all_results(), discarded=discarded)
         await writer.write(*merge_entries(self.run_id, merged))
         coordinator.emit(run_events.RunMerged(merge=merged.merge))
         return merged

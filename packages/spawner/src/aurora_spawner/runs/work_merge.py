@@ -10,7 +10,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_merge import merge_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.tasks.result import SpawnResult
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
-async def merge_results(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> MergeResult:
-    """Merges the work of the tasks that succeeded, as the run's options say."""
-    works = {task_id: result.work for task_id, result in results.items() if result.work is not None}
+async def merge_results(
+    worktrees: RunWorktrees, results: Mapping[str, SpawnResult], *, discarded: Collection[str]
+) -> MergeResult:
+    """Merges the work of the tasks that succeeded, as the run's options say.
+
+    Args:
+        discarded: Tasks whose work the user does not want.
+    """
+    wanted = {task_id: result.work for task_id, result in results.items() if task_id not in discarded}
+    works = {task_id: work for task_id, work in wanted.items() if work is not None}
     agents = {task_id: result.agent for task_id, result in results.items()}
     deliver = worktrees.isolation.merge is MergeMode.AUTO
     return await asyncio.to_thread(merge_run, worktrees, works, deliver=deliver, agents=agents)

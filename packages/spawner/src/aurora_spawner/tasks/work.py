@@ -21,6 +21,8 @@ class MergeOutcome(StrEnum):
     """Git cannot merge it with what is there already."""
     RED = "red"
     """The checks fail with it."""
+    DISCARDED = "discarded"
+    """The user did not want it; the attic has it for a while."""
 
 
 class Delivery(StrEnum):
@@ -87,6 +89,8 @@ class TaskMerge:
     """Files in conflict."""
     clashes_with: str | None = None
     """For a conflict or a failed check: the task that is needed for it to fail; None if it fails alone."""
+    attic: str | None = None
+    """For discarded work: the ref that has it."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -127,7 +131,8 @@ class RunMerge:
     @property
     def unmerged(self) -> tuple[TaskMerge, ...]:
         """The work that is on its own branch only."""
-        return tuple(each for each in self.tasks.values() if each.outcome is not MergeOutcome.MERGED)
+        done = (MergeOutcome.MERGED, MergeOutcome.DISCARDED)
+        return tuple(each for each in self.tasks.values() if each.outcome not in done)
 
     @property
     def ok(self) -> bool:

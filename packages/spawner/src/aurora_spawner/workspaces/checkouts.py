@@ -83,10 +83,15 @@ def _word(answer: bool) -> str:
     return "true" if answer else "false"
 
 
-def reveal(git: Git) -> None:
-    """Makes git look at each file again that an agent told it to leave alone, and that is there."""
+def reveal(git: Git, *, index: Path | None = None) -> None:
+    """Makes git look at each file again that an agent told it to leave alone, and that is there.
+
+    Args:
+        index: An index instead of the checkout's own.
+    """
+    environment = {} if index is None else {"GIT_INDEX_FILE": str(index)}
     assumed, skipped = [], []
-    for entry in git.run("ls-files", "-v", "-z").fields:
+    for entry in git.run("ls-files", "-v", "-z", environment=environment).fields:
         tag, name = entry[0], entry[2:]
         if tag.islower():
             assumed.append(name)
@@ -94,4 +99,5 @@ def reveal(git: Git) -> None:
             skipped.append(name)
     for option, names in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
         if names:
-            git.run("update-index", option, "-z", "--stdin", stdin=b"".join(os.fsencode(n) + b"\0" for n in names))
+            paths = b"".join(os.fsencode(name) + b"\0" for name in names)
+            git.run("update-index", option, "-z", "--stdin", stdin=paths, environment=environment)

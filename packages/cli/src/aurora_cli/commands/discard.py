@@ -1,0 +1,49 @@
+"""`aur discard`: discard the work of a task."""
+
+from __future__ import annotations
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option, run_argument, task_argument
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.discard import as_document, as_lines
+from aurora_cli.user_prompts import is_interactive
+
+__all__ = ["command"]
+
+
+@click.command(
+    "discard",
+    cls=AurCommand,
+    examples=(
+        ("aur discard spawn-1763690000000 1.2", "Ask, then move the task's work to the attic."),
+        ("aur discard spawn-1763690000000 1.2 --yes", "The same without confirmation."),
+    ),
+)
+@run_argument
+@task_argument
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, as_json: bool) -> int:
+    """Discard the work of a task; it can be got back for 30 days.
+
+    The task's branch moves to the attic, with the uncommitted files of its worktree as one more commit, and the
+    worktree is removed. Ignored files such as build output are not kept. Work that is merged cannot be discarded.
+    """
+    if not yes and (as_json or not is_interactive()):
+        raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
+    aurora = wiring.open_existing()
+    if not yes and not click.confirm(f"Discard the work of task {task_id}?", default=False, err=True):
+        note("nothing was discarded")
+        return ExitCode.NOT_REACHED
+    report = aurora.discard(run_id, task_id)
+    if as_json:
+        emit_json(as_document(run_id, task_id, report))
+    else:
+        for line in as_lines(task_id, report):
+            emit(line)
+    return ExitCode.DONE

@@ -1,0 +1,124 @@
+"""The work of a task that the user does not want: moved to the attic, its worktree removed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_spawner.control.run_work import commit_of
+from aurora_spawner.control.work_changes import held_run
+from aurora_spawner.errors import NoWorkError
+from aurora_spawner.journal.facts import WorkDiscarded, entry_of
+from aurora_spawner.tasks.work import MergeOutcome, TaskMerge
+from aurora_spawner.workspaces.attic import ATTIC, AtticEntry, list_attic
+from aurora_spawner.workspaces.merging import is_ancestor
+from aurora_spawner.workspaces.present import present_commit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.control.work_changes import HeldRun
+    from aurora_spawner.journal.views import TaskRow
+    from aurora_spawner.workspaces.git import Git
+    from aurora_spawner.workspaces.worktrees import Worktree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardReport:
+    """The discarded work of one task."""
+
+    kept: AtticEntry
+    """The head of the work, with the files that were not committed."""
+    lost: tuple[AtticEntry, ...]
+    """Other heads that the agent had made and left."""
+    part_of: tuple[str, ...]
+    """Tasks that stand on this one, so that their work contains it."""
+
+
+def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
+    """Moves the work of a task to the attic and removes its worktree; a second call goes on where one was killed.
+
+    Files that `.gitignore` hides are not kept.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
+        NoWorkError: The task has no branch, its work is merged, or its agent still runs.
+        RunHeldError: Another process works on the run.
+        WorkspaceError: The worktree holds what no commit can hold, or git failed.
+    """
+    with held_run(journal, run_id) as held:
+        row = held.row(task_id)
+        _check_discardable(held, row)
+        git = held.worktrees.workspaces.git
+        branch = held.worktrees.branch_of(task_id)
+        there = held.worktrees.path_of(task_id).exists()
+        worktree = held.worktrees.find(task_id) if there else held.worktrees.gone(task_id, "")
+        heads = _heads(git, worktree, there=there)
+        earlier = [] if there else _earlier(git, row, heads)
+        entries = earlier or [_put(git, branch, commit) for commit in heads]
+        if not entries:
+            raise NoWorkError(run_id, task_id, "its branch and its worktree are gone, so there is nothing to discard")
+        merge = TaskMerge(
+            task_id=task_id,
+            branch=branch,
+            commit=entries[0].commit,
+            outcome=MergeOutcome.DISCARDED,
+            attic=entries[0].ref,
+        )
+        held.append([entry_of(WorkDiscarded(merge=merge.to_json()), run_id=run_id, task_id=task_id)])
+        if there:
+            _stand_on(worktree, entries[0].commit)
+        lost = held.worktrees.workspaces.remove(worktree, ignored_too=True)
+        part_of = tuple(each.task_id for each in held.rows if task_id in each.task.depends_on)
+    return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)
+
+
+def _check_discardable(held: HeldRun, row: TaskRow) -> None:
+    run_id, task_id = held.run.run_id, row.task_id
+    if row.branch is None:
+        raise NoWorkError(run_id, task_id, "it never had a worktree")
+    if task_id in held.busy:
+        raise NoWorkError(run_id, task_id, f"its agent still runs; end it first: aur cancel {run_id}/{task_id}")
+    if row.merge is not None and row.merge.outcome is MergeOutcome.MERGED:
+        raise NoWorkError(run_id, task_id, "its work is merged already; revert it on the branch that has it")
+
+
+def _heads(git: Git, worktree: Worktree, *, there: bool) -> list[str]:
+    """Returns the commits to keep: the present state of the worktree, and the branch if it has something else."""
+    branch = commit_of(git, f"refs/heads/{worktree.branch}")
+    if not there:
+        return [branch] if branch else []
+    message = f"Uncommitted files of task {worktree.task_id}\n\nAurora-Run: {worktree.run_id}\n"
+    present = present_commit(worktree, f"{message}Aurora-Task: {worktree.task_id}\n")
+    return [present, *([branch] if branch and not is_ancestor(git, branch, present) else [])]
+
+
+def _put(git: Git, branch: str, commit: str) -> AtticEntry:
+    """Puts a commit into the attic; one that an earlier, killed call has put there stays the only one."""
+    there = [
+        entry
+        for entry in list_attic(git)
+        if entry.commit == commit and (entry.name == branch or entry.name.startswith(f"{branch}."))
+    ]
+    if there:
+        return there[0]
+    since = int(time.time())
+    taken = {entry.ref for entry in list_attic(git)}
+    name = branch if f"{ATTIC}/{since}/{branch}" not in taken else f"{branch}.{commit}"
+    git.run("update-ref", f"{ATTIC}/{since}/{name}", commit, "0" * len(commit))
+    return AtticEntry(ref=f"{ATTIC}/{since}/{name}", commit=commit, name=name, since=float(since))
+
+
+def _earlier(git: Git, row: TaskRow, heads: list[str]) -> list[AtticEntry]:
+    """Returns where an earlier call, killed after it had removed the folder, has put these heads with all files."""
+    ref = row.merge.attic if row.merge else None
+    entries = [entry for entry in list_attic(git) if entry.ref == ref]
+    return entries if all(is_ancestor(git, head, each.commit) for each in entries for head in heads) else []
+
+
+def _stand_on(worktree: Worktree, commit: str) -> None:
+    """Makes a worktree stand on a commit that has its files; none is written, so a later change is still seen."""
+    git = worktree.git
+    git.run("add", "--all")
+    git.run("update-ref", "--no-deref", "HEAD", commit)

@@ -1,0 +1,45 @@
+"""The present state of a worktree as a commit, uncommitted and untracked files included; nothing in it changes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.checkouts import reveal
+
+if TYPE_CHECKING:
+    from aurora_spawner.workspaces.worktrees import Worktree
+
+
+def present_commit(worktree: Worktree, message: str) -> str:
+    """Returns the commit that is checked out, or one on top of it with what is uncommitted, on no branch.
+
+    It is read through an index of its own. Ignored files are not part of it.
+
+    Raises:
+        ForeignWorktreeError: The worktree is gone, or its `.git` file is.
+        WorkspaceError: It holds a repository of its own, whose content no commit of this one can hold.
+        GitError: Git failed.
+    """
+    git = worktree.git
+    head = git.text("rev-parse", "--verify", "HEAD^{commit}")
+    with tempfile.TemporaryDirectory(prefix="aurora-index-") as folder:
+        index = Path(folder) / "index"
+        own = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "index"))
+        if own.exists():
+            shutil.copyfile(own, index)
+        environment = {"GIT_INDEX_FILE": str(index)}
+        reveal(git, index=index)
+        git.run("add", "--all", environment=environment)
+        for entry in git.run("ls-files", "--stage", "-z", environment=environment).fields:
+            if entry.startswith("160000"):
+                name = entry.partition("\t")[2]
+                raise WorkspaceError(worktree.path, f"holds a git repository of its own in {name}; move that away")
+        tree = git.text("write-tree", environment=environment)
+    if tree == git.text("rev-parse", f"{head}^{{tree}}"):
+        return head
+    identity = git.identity()
+    return git.run("commit-tree", tree, "-p", head, "-F", "-", stdin=message.encode(), environment=identity).text
