@@ -136,6 +136,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(name="audit", module="audit", summary="Verify the journal of runs.", section="Runs", entries=AUDIT),
     Entry(
+        name="diff",
+        module="diff",
+        summary="Show the change that a run, or one of its tasks, has made.",
+        section="Work in worktrees",
+    ),
+    Entry(
         name="merge",
         module="merge",
         summary="Merge the work of a run, and deliver it to the branch that it is for.",

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = [
     "colour_setting",
     "emit",
+    "emit_bytes",
     "emit_json",
     "emit_json_line",
+    "emit_paged",
     "is_gone",
     "is_live_terminal",
     "note",
@@ -36,6 +38,23 @@ __all__ = [
 def emit(text: str) -> None:
     """Prints a result. A reader that closes the pipe (`aur … | head`) ends the output, not the command."""
     _print(printable_with_colours(text))
+
+
+def emit_bytes(data: bytes) -> None:
+    """Prints a result byte by byte, for a program that reads it; a closed pipe ends the output, not the command."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        if not is_gone(error):
+            raise
+        silence(sys.stdout)
+
+
+def emit_paged(text: str, *, colour: bool) -> None:
+    """Shows a long result through the pager of the user, escaped as by `emit`; `colour` keeps its colours."""
+    click.echo_via_pager(printable_with_colours(text), color=colour)
 
 
 def _print(text: str) -> None:

@@ -299,6 +299,12 @@ class Aurora(ProjectParts):
 
         return merge_work(self.project.runs_db, run_id, tasks=tasks, deliver=deliver)
 
+    def diff(self, run_id: str, task_id: str | None = None, *, stat: bool = False, colour: bool = False) -> bytes:
+        """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`."""
+        from aurora_spawner.control.diffs import work_diff
+
+        return work_diff(self.project.runs_db, run_id, task_id, stat=stat, colour=colour)
+
     def discard(self, run_id: str, task_id: str) -> DiscardReport:
         """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`."""
         from aurora_spawner.control.discarding import discard_work

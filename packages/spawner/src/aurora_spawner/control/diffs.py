@@ -1,0 +1,97 @@
+"""The change that a task or a run has made, as git shows it; nothing in a worktree or on a branch changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.control.lookup import find_run
+from aurora_spawner.control.run_work import commit_of
+from aurora_spawner.errors import NoWorkError, UnknownTaskError
+from aurora_spawner.tasks.work import MergeOutcome
+from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
+from aurora_spawner.workspaces.present import present_commit
+from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+from aurora_spawner.workspaces.worktrees import BASES, slug
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from aurora_spawner.journal.views import RunRow, TaskRow
+
+_SAFE: Final = ("--no-ext-diff", "--no-textconv")
+"""The repository may name programs that show its files; a change is shown as it is."""
+
+
+def work_diff(
+    journal: Path, run_id: str, task_id: str | None = None, *, stat: bool = False, colour: bool = False
+) -> bytes:
+    """Returns the change of a task against its base, or of all merged tasks against the base of the run.
+
+    The change of a task is the present state of its worktree, with uncommitted and untracked files; if that is gone,
+    its branch, or the commit that the journal has.
+
+    Args:
+        stat: Files and numbers of lines instead of a patch.
+        colour: With the escape sequences of a terminal.
+
+    Returns:
+        A patch; empty if nothing was changed.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
+        NoWorkError: The tasks had no worktrees, or nothing of the work is left.
+        WorkspaceError: The worktree cannot be read, or git failed.
+    """
+    run, rows = find_run(journal, run_id)
+    isolation = run.options.isolation if run.options else None
+    if isolation is None:
+        raise NoWorkError(run_id, None, "its tasks did not work in worktrees, so nothing knows what each has changed")
+    worktrees = RunWorktrees.of(isolation, run_id)
+    if task_id is None:
+        base, commit = isolation.base, _merged(worktrees, run, rows)
+    else:
+        row = next((row for row in rows if row.task_id == task_id), None)
+        if row is None:
+            raise UnknownTaskError(run_id, task_id, [row.task_id for row in rows])
+        base, commit = _of_task(worktrees, run_id, row)
+    form = ("--stat=100",) if stat else ("--patch", "--binary", "--full-index")
+    shown = ("--color=always" if colour else "--color=never", "-r", "--find-renames", *form)
+    return worktrees.workspaces.git.run("diff-tree", *_SAFE, *shown, base, commit).data
+
+
+def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, str]:
+    """Returns the base of a task and a commit with its present state."""
+    git = worktrees.workspaces.git
+    work = row.result.work if row.result else None
+    base = work.base if work else commit_of(git, f"{BASES}/{run_id}/{slug(row.task_id)}")
+    if row.branch is None or base is None:
+        raise NoWorkError(
+            run_id, row.task_id, f"it is {row.state} and has no worktree, so there is no change to show"
+        )
+    worktree = worktrees.gone(row.task_id, base)
+    if worktree.path.exists():
+        return base, present_commit(worktree, f"Present state of task {row.task_id}\n")
+    known = [f"refs/heads/{row.branch}", row.merge.attic if row.merge else None, work.head if work else None]
+    for revision in filter(None, known):
+        commit = commit_of(git, revision)
+        if commit:
+            return base, commit
+    raise NoWorkError(run_id, row.task_id, "its branch and its worktree are gone")
+
+
+def _merged(worktrees: RunWorktrees, run: RunRow, rows: Sequence[TaskRow]) -> str:
+    """Returns a commit with the work of the merged tasks, and nothing that others have done on the target."""
+    git = worktrees.workspaces.git
+    merges = [row.merge for row in rows if row.merge and row.merge.outcome is MergeOutcome.MERGED]
+    if not merges or run.delivery is None:
+        raise NoWorkError(run.run_id, None, f"nothing of it is merged yet; see one task: aur diff {run.run_id} TASK")
+    head = worktrees.isolation.base
+    for each in merges:
+        if is_ancestor(git, each.commit, head):
+            continue
+        merge = merge_trees(git, head, each.commit)
+        if not merge.is_clean:  # a conflict that a person has resolved with commits of the target
+            return run.delivery.commit
+        head = commit_merge(git, merge.tree, (head, each.commit), "Work of the merged tasks\n")
+    return head
