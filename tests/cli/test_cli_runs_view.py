@@ -146,9 +146,15 @@ def test_a_paused_run_is_called_so_only_while_it_runs() -> None:
 
 
 def test_a_clean_up_tells_what_it_kept_and_how_many_it_removed() -> None:
-    report = CleanReport(removed=("spawn-1",), kept_running=("spawn-2",), left_alone=("spawn-3 is elsewhere",))
+    report = CleanReport(
+        removed=("spawn-1",),
+        kept_running=("spawn-2",),
+        left_alone=("spawn-3 is elsewhere",),
+        kept_work={"spawn-4": "a: unmerged"},
+    )
     assert runs.cleaned_document(report) == {
         "removed": ["spawn-1"],
         "kept_running": ["spawn-2"],
         "left_alone": ["spawn-3 is elsewhere"],
+        "kept_work": {"spawn-4": "a: unmerged"},
     }

@@ -162,6 +162,31 @@ def test_discarded_heads_are_forgotten_after_a_month(aur: Aur, shed: Shed) -> No
     )
 
 
+def test_runs_clean_does_not_forget_a_run_with_work_that_is_not_merged(aur: Aur, shed: Shed) -> None:
+    run_id = shed.run(writes("a", "same.txt", "a"), writes("b", "same.txt", "b")).run_id
+    done = shed.run(writes("c", "c.txt", "c")).run_id
+    outcome = aur("runs", "clean", "--older-than", "0")
+    assert outcome.stdout == "removed 1 run\n"
+    why = f"b: its commits on aurora/{run_id}/b are not on main; merge them: aur merge {run_id}"
+    assert f"kept {run_id}: {why}\n" in outcome.stderr
+    assert aur("runs", "show", run_id).returncode == ExitCode.DONE
+    assert aur("runs", "show", done).returncode == ExitCode.USAGE
+    shed.repository("merge", "--quiet", "--strategy=ours", f"aurora/{run_id}/b")
+    document = json.loads(aur("runs", "clean", "--older-than", "0", "--json").stdout)
+    assert document["removed"] == []
+    assert document["kept_work"] == {run_id: "its worktrees are still there; remove them first: aur worktrees clean"}
+    aur("worktrees", "clean")
+    assert aur("runs", "clean", "--older-than", "0").stdout == "removed 1 run\n"
+
+
+def test_runs_clean_keeps_a_run_whose_repository_is_gone_while_its_folders_are_there(aur: Aur, shed: Shed) -> None:
+    run_id = shed.run(SpawnTask("echo mine > mine.txt; exit 1", id="a")).run_id
+    (shed.path / ".git").rename(shed.path.parent / "moved")
+    assert f"kept {run_id}: its worktrees are still in " in aur("runs", "clean", "--older-than", "0").stderr
+    subprocess.run(["rm", "-r", shed.worktree(run_id, "a")], check=True)
+    assert aur("runs", "clean", "--older-than", "0").stdout == "removed 1 run\n"
+
+
 CRASHING = """
 import sys
 from pathlib import Path

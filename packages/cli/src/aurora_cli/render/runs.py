@@ -103,6 +103,7 @@ def cleaned_document(report: CleanReport) -> dict[str, object]:
         "removed": list(report.removed),
         "kept_running": list(report.kept_running),
         "left_alone": list(report.left_alone),
+        "kept_work": dict(report.kept_work),
     }
 
 
@@ -110,6 +111,8 @@ def show_cleaned(report: CleanReport) -> None:
     """Prints the result of a clean-up."""
     for run_id in report.kept_running:
         note(f"kept {run_id}: it has live processes")
+    for run_id, reason in report.kept_work.items():
+        note(f"kept {run_id}: {one_line(reason, 300)}")
     for sentence in report.left_alone:
         note(sentence)
     emit(f"removed {count(len(report.removed), 'run')}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.control.worktrees import work_left
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
@@ -129,6 +130,8 @@ class CleanReport:
     """Old runs whose coordinator or attempts still run."""
     left_alone: tuple[str, ...] = ()
     """A sentence for each run whose files are outside the spool folder and were not deleted."""
+    kept_work: Mapping[str, str] = field(default_factory=dict)
+    """Old runs whose work is not merged, or whose worktrees are left, each with the reason."""
 
 
 def clean_checkpoints(
@@ -140,6 +143,8 @@ def clean_checkpoints(
     before: Callable[[str], None] = lambda _run_id: None,
 ) -> CleanReport:
     """Removes the contents of runs that ended, or were interrupted, longer ago than a number of days.
+
+    A run with unmerged work, or with worktrees, is kept: without it nothing would know what they are.
 
     Their events lose their payloads and keep their hashes, so the journal can still be verified. Their files are
     deleted only if they are below our own spool folder.
@@ -156,6 +161,7 @@ def clean_checkpoints(
     limit = (time.time() if now is None else now) - older_than_days * DAY_S
     removed: list[str] = []
     kept: list[str] = []
+    kept_work: dict[str, str] = {}
     left: list[str] = []
     own = spool or journal.parent / "runs"
     with Journal(journal) as store:
@@ -165,12 +171,15 @@ def clean_checkpoints(
             if _runs_still(store, run):
                 kept.append(run.run_id)
                 continue
+            if work := work_left(store, run):
+                kept_work[run.run_id] = work
+                continue
             before(run.run_id)
             store.redact(run.run_id)
             if not _delete_spool(run, own):
                 left.append(f"the files of {run.run_id} in {run.spool} were not deleted: they are not below {own}")
             removed.append(run.run_id)
-    return CleanReport(removed=tuple(removed), kept_running=tuple(kept), left_alone=tuple(left))
+    return CleanReport(removed=tuple(removed), kept_running=tuple(kept), left_alone=tuple(left), kept_work=kept_work)
 
 
 def _delete_spool(run: RunRow, own: Path) -> bool:

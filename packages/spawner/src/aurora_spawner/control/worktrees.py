@@ -203,16 +203,40 @@ def known_runs(journal: Path) -> dict[str, KnownRun]:
     """
     if not journal.exists():
         return {}
-    found = {}
     with Journal(journal) as store:
-        for run in list_runs(store):
-            isolation = run.options.isolation if run.options else None
-            if isolation is not None:
-                attempts = load_attempts(store, run.run_id, open_only=True)
-                running = {each.task_id for each in attempts if each.supervisor and each.supervisor.alive()}
-                rows = {slug(row.task_id): row for row in load_tasks(store, run.run_id)}
-                found[run.run_id] = KnownRun(run=run, isolation=isolation, rows=rows, busy=frozenset(running))
-    return found
+        found = [_known_run(store, run) for run in list_runs(store)]
+    return {known.run.run_id: known for known in found if known is not None}
+
+
+def _known_run(store: Journal, run: RunRow) -> KnownRun | None:
+    isolation = run.options.isolation if run.options else None
+    if isolation is None:
+        return None
+    attempts = load_attempts(store, run.run_id, open_only=True)
+    running = {each.task_id for each in attempts if each.supervisor and each.supervisor.alive()}
+    rows = {slug(row.task_id): row for row in load_tasks(store, run.run_id)}
+    return KnownRun(run=run, isolation=isolation, rows=rows, busy=frozenset(running))
+
+
+def work_left(store: Journal, run: RunRow) -> str | None:
+    """Returns why a run must not be forgotten: what is left of its work in the repository; None if nothing is."""
+    known = _known_run(store, run)
+    if known is None:
+        return None
+    folders = [row.worktree for row in known.rows.values() if row.worktree is not None and row.worktree.is_dir()]
+    try:
+        git = Git.of_checkout(known.isolation.repository)
+        left = find_ours(git, run_ids={run.run_id}, folders=folders)
+        survey = Survey(git, {run.run_id: known}, tuple(each for each in left if each.run_id == run.run_id))
+        statuses = [survey.status(each, ignored_too=True) for each in survey.ours]
+    except WorkspaceError as error:  # the repository is gone: what is left of the work is in the folders
+        return (
+            f"its worktrees are still in {folders[0].parent}, and git cannot be asked: {error}" if folders else None
+        )
+    unmerged = [each for each in statuses if each.keep is not None]
+    if unmerged:
+        return f"{unmerged[0].task_id}: {unmerged[0].keep}"
+    return "its worktrees are still there; remove them first: aur worktrees clean" if statuses else None
 
 
 def _first(names: tuple[str, ...]) -> str:

@@ -30,7 +30,7 @@ def command(*, days: float, as_json: bool) -> int:
     """Delete the data of old runs.
 
     Deletes prompts, outputs and results; such a run can no longer be resumed or shown. The record that it ran and the
-    journal's hash chain stay. A run with live processes is kept.
+    journal's hash chain stay. A run with live processes, unmerged work or worktrees is kept.
     """
     return clean(days, as_json=as_json)
 
