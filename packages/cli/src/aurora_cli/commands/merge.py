@@ -11,7 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit, emit_json
-from aurora_cli.render.merge import as_document, delivery_lines, merge_lines
+from aurora_cli.render.merge_report import as_document, delivery_lines, merge_lines
 from aurora_cli.user_prompts import is_interactive
 
 if TYPE_CHECKING:

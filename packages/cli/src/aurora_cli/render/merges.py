@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskMerge
 
-__all__ = ["merge_document", "merge_lines"]
+__all__ = ["merge_document", "merge_lines", "why_unmerged"]
 
 _REASONS: Final[Mapping[Delivery, str]] = {
     Delivery.CONFLICT: "{target} has new commits that conflict with it",
@@ -25,7 +25,7 @@ _REASONS: Final[Mapping[Delivery, str]] = {
 def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
     """Yields what became of the work of a run: where it is, and what could not be merged and why."""
     for each in merge.unmerged:
-        yield f"task {one_line(each.task_id)} is unmerged: {_why_unmerged(each)}; its work is on {each.branch}"
+        yield f"task {one_line(each.task_id)} is unmerged: {why_unmerged(each)}; its work is on {each.branch}"
     delivery = merge.delivery
     if delivery.base_fails:
         yield "the checks fail without any of this work, so no task is blamed"
@@ -37,11 +37,13 @@ def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
         yield _arrival(run_id, delivery)
 
 
-def _why_unmerged(merge: TaskMerge) -> str:
+def why_unmerged(merge: TaskMerge) -> str:
+    """Returns why the work of a task is on its own branch only."""
     other = f" with task {one_line(merge.clashes_with)}" if merge.clashes_with else ""
     if merge.outcome is MergeOutcome.RED:
         return f"the checks fail{other}" if other else "the checks fail with it"
-    return f"it conflicts{other} in {one_line(', '.join(merge.files), 200)}"
+    files = f" in {one_line(', '.join(merge.files), 200)}" if merge.files else ""
+    return f"it conflicts{other or ' with other work'}{files}"
 
 
 def _arrival(run_id: str, delivery: RunDelivery) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aurora_cli.render.merges import why_unmerged
 from aurora_cli.render.words import count, one_line, printable
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 
@@ -82,17 +83,13 @@ def merge_words(merge: TaskMerge | None) -> str:
     """Returns what became of one task's work."""
     if merge is None:
         return "not merged yet"
-    other = f" task {one_line(merge.clashes_with)}" if merge.clashes_with else ""
     match merge.outcome:
         case MergeOutcome.MERGED:
             return "merged"
-        case MergeOutcome.CONFLICT:
-            files = f" in {one_line(', '.join(merge.files), 200)}" if merge.files else ""
-            return f"not merged: conflicts with{other or ' other work'}{files}"
-        case MergeOutcome.RED:
-            return f"not merged: the checks fail with it{f' and{other}' if other else ''}"
         case MergeOutcome.DISCARDED:
             return f"discarded; it is {merge.attic}"
+        case MergeOutcome.CONFLICT | MergeOutcome.RED:
+            return f"not merged: {why_unmerged(merge)}"
 
 
 def run_work_document(work: WorkOfRun) -> dict[str, object]:
