@@ -97,7 +97,7 @@ def test_a_conflict_that_a_person_resolved_in_the_worktree_is_merged(aur: Aur, s
     place = shed.worktree(run_id, "b")
     outcome = aur("merge", run_id, "--yes")
     assert outcome.returncode == ExitCode.NOT_REACHED
-    assert "b  not merged: conflicts with task a in same.txt\n" in outcome.stdout
+    assert "b  not merged: it conflicts with task a in same.txt\n" in outcome.stdout
     hint = f"in its worktree, `git merge main`, resolve and commit; then: aur merge {run_id}"
     assert f"to resolve the conflict of b: {hint}\n" in outcome.stdout
     with pytest.raises(subprocess.CalledProcessError):
@@ -186,6 +186,48 @@ def test_a_run_without_worktrees_and_an_unknown_task_are_usage_errors(aur: Aur, 
     outcome = aur("merge", run_id, "--task", "frist", "--yes")
     assert outcome.returncode == ExitCode.USAGE
     assert "did you mean 'first'?" in outcome.stderr
+
+
+CONFIG = """\
+backends:
+  same: {kind: command, command: ["sh", "-c", "cat > same.txt; echo done"]}
+  other: {kind: command, command: ["sh", "-c", "cat > other.txt; echo done"]}
+"""
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_the_boxes_that_aurora_ticks_do_not_keep_work_from_the_checkout(aur: Aur, shed: Shed, tracked: bool) -> None:
+    (shed.path / ".aurora" / "config.yaml").write_text(CONFIG)
+    file = shed.path / "tasks.md"
+    file.write_text("- [ ] 1 One\n  - Agent: same\n- [ ] 2 Two\n  - Agent: same\n- [ ] 3 Three\n  - Agent: other\n")
+    if tracked:
+        shed.repository.commit({})
+    run_id = json.loads(aur("spawn", "tasks.md", "--isolation", "worktree", "--json").stdout)["run_id"]
+    assert "[x] 1" in file.read_text()
+    assert "[ ] 2" in file.read_text()
+    outcome = aur("merge", run_id, "--yes")
+    assert "main has the work\n" in outcome.stdout
+    assert (shed.path / "other.txt").exists()
+    place = json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"][1]["work"]["worktree"]
+    with pytest.raises(subprocess.CalledProcessError):
+        shed.repository("merge", "main", folder=place)
+    shed.repository("checkout", "--ours", "same.txt", folder=place)
+    shed.repository("commit", "--all", "--quiet", "-m", "Resolve", folder=place)
+    assert aur("merge", run_id, "--yes").returncode == ExitCode.DONE
+    assert "[x] 2" in file.read_text()
+    assert "nothing to run" in aur("spawn", "tasks.md").stderr
+
+
+def test_a_task_file_that_the_work_changes_too_is_not_overwritten(aur: Aur, shed: Shed) -> None:
+    config = 'backends:\n  sh: {kind: command, command: ["sh", "-c", "echo - theirs >> tasks.md; echo done"]}\n'
+    (shed.path / ".aurora" / "config.yaml").write_text(config)
+    (shed.path / "tasks.md").write_text("- [ ] 1 One\n  - Agent: sh\n")
+    shed.repository.commit({})
+    run_id = json.loads(aur("spawn", "tasks.md", "--isolation", "worktree", "--json").stdout)["run_id"]
+    outcome = aur("merge", run_id, "--yes")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "main stays as it is: it is checked out, with uncommitted files" in outcome.stdout
+    assert (shed.path / "tasks.md").read_text().startswith("- [x] 1 One")
 
 
 KILLED = """

@@ -32,7 +32,7 @@ def test_a_run_shows_the_commit_of_each_task_and_why_one_is_not_merged(aur: Aur,
     assert "work: on main (fast-forwarded)\n" in text
     commits = {name: result.work.head for name, result in report.results.items() if result.work}
     assert f"      {branch}/a at {commits['a'][:9]} from {base}: 1 file +1 -0; merged\n" in text
-    unmerged = "not merged: conflicts with task a in same.txt"
+    unmerged = "not merged: it conflicts with task a in same.txt"
     assert f"      {branch}/b at {commits['b'][:9]} from {base}: 1 file +1 -0; {unmerged}\n" in text
     assert f"      {branch}/c from {base}: changed nothing\n" in text
     assert f"worktree {shed.worktree(report.run_id, 'b')}\n" in text

@@ -294,10 +294,13 @@ class Aurora(ProjectParts):
         )
 
     def merge(self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True) -> MergeReport:
-        """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`."""
-        from aurora_spawner.control.merging import merge_work
+        """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`.
 
-        return merge_work(self.project.runs_db, run_id, tasks=tasks, deliver=deliver)
+        The boxes of tasks that are merged are ticked in the task file.
+        """
+        from aurora_soar.taskruns.merge import merge_taskfile_run
+
+        return merge_taskfile_run(self.project.runs_db, run_id, tasks=tasks, deliver=deliver, notify=self.notify)
 
     def diff(self, run_id: str, task_id: str | None = None, *, stat: bool = False, colour: bool = False) -> bytes:
         """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`."""

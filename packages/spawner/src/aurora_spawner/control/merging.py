@@ -10,7 +10,7 @@ from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.work_merge import merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
-from aurora_spawner.workspaces.isolation import uncommitted as present_base
+from aurora_spawner.workspaces.isolation import uncommitted_files
 from aurora_spawner.workspaces.run_merge import merge_run
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def merge_work(
             uncommitted=uncommitted,
             kept=done.kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
-            blocking=present_base(isolation).dirty if refused else (),
+            blocking=uncommitted_files(isolation) if refused else (),
         )
 
 

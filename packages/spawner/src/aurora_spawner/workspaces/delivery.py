@@ -39,8 +39,12 @@ def _returns_to(checkout: Path, ref: str) -> bool:
     )
 
 
-def fast_forward(checkout: Path, ref: str, new: str) -> bool:
+def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[str] = ()) -> bool:
     """Moves a checked out branch and the files to a newer commit; returns False if there is uncommitted work.
+
+    Args:
+        own_files: Files that Aurora writes itself, relative to the checkout. Their changes are no uncommitted work,
+            and stay, unless the newer commit changes them too.
 
     Raises:
         OverwriteError: Ignored, untracked or hidden files stand where the commit has files; nothing changed.
@@ -55,9 +59,12 @@ def fast_forward(checkout: Path, ref: str, new: str) -> bool:
             f"has files of yours where the work has some: {', '.join(files)}; move them away, then deliver again"
         )
         raise OverwriteError(checkout, problem, files=files)
-    question = ("status", "--porcelain=v1", "-z", "--untracked-files=all")
-    if git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"}).fields:
-        return False
+    question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
+    dirty = {entry[3:] for entry in git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"}).fields}
+    if dirty:
+        changed = git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields
+        if dirty - (set(own_files) - set(changed)):
+            return False
     git.run("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", new)
     return True
 

@@ -14,6 +14,7 @@ from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 _TRIES: Final = 5
 """Number of merges into a target that keeps moving; then the work stays on the integration branch."""
@@ -115,6 +116,7 @@ class MergeQueue:
         base: the commit that the integration branch starts from.
         check: says if a commit is good; None takes everything that git can merge. It is asked once about a tree, and
             once more if it fails.
+        own_files: files of the checkout whose changes are no reason to leave it as it is; see `fast_forward`.
     """
 
     git: Git
@@ -122,6 +124,7 @@ class MergeQueue:
     target: str
     base: str
     check: Callable[[str], Check] | None = None
+    own_files: tuple[str, ...] = ()
     _merged: list[Work] = field(default_factory=list)
     _checked: dict[str, Check] = field(default_factory=dict)
     """The last answer for each tree."""
@@ -203,7 +206,7 @@ class MergeQueue:
             if checkouts:
                 # A second checkout of the branch, or one on a drive that is away, would be left behind.
                 updatable = update_checkout and len(checkouts) == 1 and checkouts[0].is_dir()
-                if not (updatable and fast_forward(checkouts[0], self._target_ref, head)):
+                if not (updatable and self._fast_forward(checkouts[0], head)):
                     return Delivery.CHECKED_OUT
                 return Delivery.MERGED if moved else Delivery.FAST_FORWARDED
             try:
@@ -214,6 +217,9 @@ class MergeQueue:
                 continue  # somebody moved it since it was read
             return Delivery.MERGED if moved else Delivery.FAST_FORWARDED
         return Delivery.MOVING
+
+    def _fast_forward(self, checkout: Path, head: str) -> bool:
+        return fast_forward(checkout, self._target_ref, head, own_files=self.own_files)
 
     @property
     def _ref(self) -> str:

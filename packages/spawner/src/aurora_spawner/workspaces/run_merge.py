@@ -56,6 +56,7 @@ def merge_run(
         target=isolation.target or "",
         base=starting_point(worktrees, [work.commit for work in changed]),
         check=check,
+        own_files=isolation.own_files,
     )
     flaky = base_fails = False
     merged: dict[str, TaskMerge] = {}
