@@ -152,6 +152,28 @@ def test_a_folder_that_is_no_worktree_any_more_is_kept_and_explained(aur: Aur, s
     assert (place / "mine.txt").exists()
 
 
+def test_the_checkout_of_a_killed_check_goes(aur: Aur, shed: Shed) -> None:
+    run_id = shed.run(SpawnTask("exit 1", id="a")).run_id
+    script = (
+        "import os, sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
+        "with Workspaces(Path(), home=Path(sys.argv[1]), run_id=sys.argv[2]).checked_out('HEAD'): os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(shed.home), run_id], check=True)
+    (shed.worktree(run_id, ".check") / "built.txt").write_text("by the check\n")
+    assert states(aur) == {".check": "check", "a": "merged"}
+    assert cleaned(aur) == ({".check", "a"}, {})
+    assert not list(shed.home.glob("*/*/*"))
+    assert not list(shed.home.glob(f"*/{run_id}"))
+
+
+def test_a_repository_that_git_cannot_look_at_keeps_everything(aur: Aur, shed: Shed) -> None:
+    shed.run(SpawnTask("exit 1", id="a"))
+    shed.repository("config", "core.sparseCheckout", "true")
+    removed, kept = cleaned(aur)
+    assert removed == set()
+    assert kept["a"].startswith("git cannot look at it: ")
+
+
 def test_discarded_heads_are_forgotten_after_a_month(aur: Aur, shed: Shed) -> None:
     old, new = int(time.time()) - 31 * 86_400, int(time.time()) - 29 * 86_400
     for since in (old, new):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.control.worktrees import Survey, workspaces_of
+from aurora_spawner.control.worktrees import Survey
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import KEEP_DAYS, sweep_attic
 from aurora_spawner.workspaces.git import Git
@@ -60,7 +61,7 @@ def clean_worktrees(
         status = survey.status(ours, ignored_too=ignored_too)
         if status.keep is None and not dry_run:
             try:
-                _remove(survey.git, ours, ignored_too=ignored_too)
+                _remove(survey, ours, ignored_too=ignored_too)
             except WorkspaceError as error:
                 status = replace(status, keep=error.problem)
         (removed if status.keep is None else kept).append(status)
@@ -68,18 +69,27 @@ def clean_worktrees(
     return WorktreeCleanup(removed=tuple(removed), kept=tuple(kept), swept=swept)
 
 
-def _remove(git: Git, ours: Ours, *, ignored_too: bool) -> None:
+def _remove(survey: Survey, ours: Ours, *, ignored_too: bool) -> None:
     """Removes one; what has changed since it was looked at keeps it.
 
     Raises:
         WorkspaceError: It holds work by now, or git failed.
     """
     if ours.listed is None or ours.path is None:
-        _remove_refs(git, ours)
+        _remove_refs(survey.git, ours)
         return
-    workspaces_of(git, ours, ours.path).remove(ours.worktree(ours.path), ignored_too=ignored_too)
+    if ours.is_check:
+        survey.git.run("worktree", "remove", "--force", "--force", str(ours.path))
+    else:
+        survey.workspaces(ours, ours.path).remove(ours.worktree(ours.path), ignored_too=ignored_too)
+    _remove_run_folder(ours.path.parent)
+
+
+def _remove_run_folder(folder: Path) -> None:
+    """Removes the folder of a run if its last worktree is gone."""
     with suppress(OSError):
-        ours.path.parent.rmdir()  # the last worktree of its run is gone
+        if all(path.suffix == ".lock" for path in folder.iterdir()):
+            shutil.rmtree(folder)
 
 
 def _remove_refs(git: Git, ours: Ours) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.run_work import commit_of
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
 from aurora_spawner.workspaces.attic import list_attic
@@ -42,6 +42,8 @@ class WorktreeState(StrEnum):
     """The attic has its commits."""
     GONE = "gone"
     """Its folder was removed; its branch or git's entry is left."""
+    CHECK = "check"
+    """The checkout of a check that was killed; it holds no work."""
     BROKEN = "broken"
     """Its folder and the repository do not know each other any more."""
 
@@ -83,6 +85,7 @@ class Survey:
     git: Git
     runs: Mapping[str, KnownRun]
     ours: tuple[Ours, ...]
+    opened: dict[tuple[str, Path], Workspaces] = field(default_factory=dict)
 
     @classmethod
     def of(cls, journal: Path, git: Git) -> Survey:
@@ -113,6 +116,8 @@ class Survey:
     ) -> tuple[WorktreeState, str | None]:
         if run and (run.is_held or (row and row.task_id in run.busy)):
             return WorktreeState.RUNNING, "a process works on its run, or its agent still runs"
+        if ours.is_check:
+            return WorktreeState.CHECK, None
         state, keep = self._of_commits(ours, run)
         if row and not row.state.settled:
             keep = keep or f"its task has not ended; resume the run: aur resume {ours.run_id}"
@@ -149,8 +154,10 @@ class Survey:
     ) -> tuple[WorktreeState, str | None]:
         try:
             unsaved = self._unsaved(ours)
+        except ForeignWorktreeError as error:
+            return WorktreeState.BROKEN, f"it {error.problem}; look at its files before you delete it"
         except WorkspaceError as error:
-            return WorktreeState.BROKEN, f"{error.problem}; look at it, and delete it yourself"
+            return state, f"git cannot look at it: {error}"
         if unsaved.changed:
             return WorktreeState.UNCOMMITTED, f"it holds uncommitted files: {_first(unsaved.changed)}"
         if unsaved.ignored and not ignored_too:
@@ -161,21 +168,24 @@ class Survey:
         """Returns the files of a worktree that no commit has.
 
         Raises:
-            WorkspaceError: It is no worktree of this repository any more.
+            ForeignWorktreeError: It is no worktree of this repository any more.
+            WorkspaceError: Git failed.
         """
         path = ours.path
         if path is None or ours.listed is None:
-            raise WorkspaceError(path or self.git.folder, "git does not list it as a worktree any more")
-        return workspaces_of(self.git, ours, path).unsaved(ours.worktree(path))
+            raise ForeignWorktreeError(path or self.git.folder, "is not listed by git any more")
+        return self.workspaces(ours, path).unsaved(ours.worktree(path))
 
+    def workspaces(self, ours: Ours, path: Path) -> Workspaces:
+        """Returns the worktrees of the run that one belongs to; opened once for each run.
 
-def workspaces_of(git: Git, ours: Ours, path: Path) -> Workspaces:
-    """Returns the worktrees of the run that one belongs to.
-
-    Raises:
-        WorkspaceError: The repository is one that worktrees cannot be made of.
-    """
-    return Workspaces(git.folder, home=path.parents[2], run_id=ours.run_id)
+        Raises:
+            WorkspaceError: The repository is one that worktrees cannot be made of.
+        """
+        key = (ours.run_id, path.parents[2])
+        if key not in self.opened:
+            self.opened[key] = Workspaces(self.git.folder, home=path.parents[2], run_id=ours.run_id)
+        return self.opened[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

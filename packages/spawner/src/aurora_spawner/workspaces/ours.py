@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _OUR_LOCK: Final = "aurora: "
 """Begins the lock reason of each worktree of ours."""
+_CHECK: Final = ".check"
+"""The folder in which `Workspaces.checked_out` has a commit that is checked; no task's slug begins with a dot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ class Ours:
     def is_integration(self) -> bool:
         """True for the integration branch of a run, which has no worktree."""
         return self.name == INTEGRATION
+
+    @property
+    def is_check(self) -> bool:
+        """True for the checkout of a check, which holds no work and is left only if the check was killed."""
+        return self.name == _CHECK
 
     @property
     def there(self) -> bool:
@@ -132,7 +139,8 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
 
 
 def _is_ours(listed: Listed, key: tuple[str, str]) -> bool:
-    return listed.branch == f"{BRANCHES}/{key[0]}/{key[1]}" or (listed.lock or "").startswith(_OUR_LOCK)
+    on_our_branch = listed.branch == f"{BRANCHES}/{key[0]}/{key[1]}"
+    return on_our_branch or key[1] == _CHECK or (listed.lock or "").startswith(_OUR_LOCK)
 
 
 def _refs(git: Git, below: str) -> dict[tuple[str, str], str]:

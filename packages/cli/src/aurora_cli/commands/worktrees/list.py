@@ -27,7 +27,7 @@ def command(*, as_json: bool) -> int:
     """List the worktrees of all runs, with what is left of crashed runs.
 
     Worktrees of other tools are not listed. A worktree is running, merged, unmerged, discarded, gone (its folder was
-    removed), broken, or holds uncommitted files.
+    removed), broken, left from a check, or holds uncommitted files.
     """
     found = wiring.open_existing().worktrees()
     if as_json:
