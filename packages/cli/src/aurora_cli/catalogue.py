@@ -70,7 +70,7 @@ WORKTREES: Final[tuple[Entry, ...]] = (
     Entry(
         name="list",
         module="worktrees.list",
-        summary="List the worktrees of all runs, with what is left of crashed runs.",
+        summary="List the worktrees of all runs.",
     ),
     Entry(
         name="clean",
@@ -144,7 +144,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="merge",
         module="merge",
-        summary="Merge the work of a run, and deliver it to the branch that it is for.",
+        summary="Merge the work of a run, and deliver it.",
         section="Work in worktrees",
     ),
     Entry(
