@@ -1,5 +1,6 @@
 """The journal's file is removed or replaced while a run works: the run notices, writes it back, and says so."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -15,11 +16,14 @@ import pytest
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints
+from aurora_spawner.control.follow import afollow_events, afollow_run
+from aurora_spawner.control.status import RunStatus
+from aurora_spawner.control.steering import wait_until_held
 from aurora_spawner.errors import JournalCorruptError
 from aurora_spawner.journal.facts import RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.journal.views import RunRow, list_runs, load_tasks
+from aurora_spawner.journal.views import EventRow, RunRow, list_runs, load_events, load_tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,6 +162,32 @@ def test_an_older_copy_in_its_place_costs_no_run_its_events(tmp_path: Path) -> N
     assert report.trouble
     for each in (first, between, last):
         assert states(last.journal, each.run_id) == [TaskState.SUCCEEDED] * 3
+
+
+@pytest.mark.parametrize("harm", ["rm .aurora/runs.db*", "rm -rf .aurora"])
+async def test_followers_of_a_vanished_journal_go_on_and_leave_its_place_to_the_coordinator(
+    tmp_path: Path, harm: str
+) -> None:
+    tasks = [SpawnTask(FIRST, id="1"), SpawnTask(f"{harm}; sleep 0.5; [ ! -e .aurora/runs.db ] && echo done", id="2")]
+    options = RunOptions(default_agent="sh", max_concurrent=1, cwd=tmp_path, spool=tmp_path / "runs")
+    made = Run.create(tmp_path / ".aurora" / "runs.db", tasks, BACKENDS, options)
+    execution = asyncio.create_task(made.execute())
+    await asyncio.to_thread(wait_until_held, made.journal, made.run_id, pid=os.getpid(), limit_s=30)
+
+    async def events() -> list[EventRow]:
+        return [each async for each in afollow_events(made.journal, made.run_id, period_s=0.02)]
+
+    async def statuses() -> list[RunStatus]:
+        return [each async for each in afollow_run(made.journal, made.run_id, period_s=0.02)]
+
+    async with asyncio.timeout(60):
+        report, followed, seen = await asyncio.gather(execution, events(), statuses())
+    assert report.ok, "the second task finds no journal that a follower made"
+    assert f"was written back to {made.journal}" in report.trouble[0]
+    assert list(made.journal.parent.glob("*rescued*")) == []
+    assert seen[-1].state == "succeeded"
+    with Journal(made.journal) as store:
+        assert followed == load_events(store, made.run_id)
 
 
 def list_runs_of(journal: Path) -> list[RunRow]:

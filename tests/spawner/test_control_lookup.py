@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.checkpoints import export_checkpoint
+from aurora_spawner.control.follow import afollow_events, afollow_log, afollow_run, arun_status
 from aurora_spawner.control.logs import read_logs
 from aurora_spawner.control.lookup import attempts_of, check_unchanged, find_run, is_held, recovery_of, titles_of
 from aurora_spawner.control.status import run_status, unfinished_statuses
@@ -35,6 +37,10 @@ def done(tmp_path: Path) -> Run:
     return run
 
 
+async def _all(followed: AsyncIterator[object]) -> list[object]:
+    return [each async for each in followed]
+
+
 ASKED: list[Callable[[Path, str], object]] = [
     find_run,
     titles_of,
@@ -48,6 +54,10 @@ ASKED: list[Callable[[Path, str], object]] = [
     cancel_run,
     lambda journal, run_id: list(read_logs(journal, run_id)),
     lambda journal, run_id: export_checkpoint(journal, run_id, journal.parent),
+    lambda journal, run_id: asyncio.run(arun_status(journal, run_id)),
+    lambda journal, run_id: asyncio.run(_all(afollow_run(journal, run_id))),
+    lambda journal, run_id: asyncio.run(_all(afollow_events(journal, run_id))),
+    lambda journal, run_id: asyncio.run(_all(afollow_log(journal, run_id, "1"))),
 ]
 
 
@@ -89,8 +99,12 @@ def test_an_unknown_task_is_named_with_the_nearest(done: Run) -> None:
     assert raised.value.nearest == "2"
 
 
-def test_a_journal_that_is_gone_is_no_unknown_run(done: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ask", ASKED)
+def test_a_journal_that_is_gone_is_no_unknown_run(
+    done: Run, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Path, str], object]
+) -> None:
     monkeypatch.setattr("aurora_spawner.control.audit.default_state_dir", lambda: done.options.state_dir)
     done.journal.unlink()
     with pytest.raises(JournalError, match="is gone"):
-        find_run(done.journal, done.run_id)
+        ask(done.journal, done.run_id)
+    assert not done.journal.exists()

@@ -7,9 +7,11 @@ the loop before.
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.logs import FOLLOW_PERIOD_S, LogCursor, last_begun
+from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import ask_for_waits, coordinator_pid, status_of
 from aurora_spawner.journal.async_reader import AsyncJournal
 
@@ -25,13 +27,25 @@ STATUS_PERIOD_S = 2.0
 """The longest time between two reads of a status: quiet attempts and crashes write nothing."""
 
 
+@asynccontextmanager
+async def _opened(journal: Path, run_id: str) -> AsyncGenerator[AsyncJournal, None]:
+    """Opens the journal that a run should be in for reading; errors as `open_journal`."""
+    await asyncio.to_thread(_migrate, journal, run_id)
+    async with AsyncJournal(journal) as reader:
+        yield reader
+
+
+def _migrate(journal: Path, run_id: str) -> None:
+    open_journal(journal, run_id).close()
+
+
 async def arun_status(journal: Path, run_id: str) -> RunStatus:
     """Returns the status of a run; the asynchronous twin of `run_status`.
 
     Raises:
         UnknownRunError: The journal has no such run.
     """
-    async with AsyncJournal(journal) as reader:
+    async with _opened(journal, run_id) as reader:
         return await _status(reader, run_id)
 
 
@@ -57,7 +71,7 @@ async def afollow_run(
     loop = asyncio.get_running_loop()
     status: RunStatus | None = None
     read_version, due = -1, 0.0
-    async with AsyncJournal(journal) as reader:
+    async with _opened(journal, run_id) as reader:
         while True:
             version = await reader.version()
             if version != read_version or loop.time() >= due:
@@ -81,7 +95,7 @@ async def afollow_events(
     Raises:
         UnknownRunError: The journal has no such run.
     """
-    async with AsyncJournal(journal) as reader:
+    async with _opened(journal, run_id) as reader:
         while True:
             over = coordinator_pid(await reader.run(run_id)) is None  # asked first: the last events follow it
             while events := await reader.events(run_id, after=after):
@@ -104,7 +118,7 @@ async def afollow_log(
 ) -> AsyncGenerator[bytes, None]:
     """Yields the output of a task as it grows; the asynchronous twin of `follow_log`."""
     cursor = LogCursor(stream=stream, transcript=transcript)
-    async with AsyncJournal(journal) as reader:
+    async with _opened(journal, run_id) as reader:
         while True:
             over = await _task_over(reader, run_id, task_id)
             attempt = last_begun(await reader.attempts(run_id, task_id=task_id))

@@ -6,7 +6,6 @@ thread. docs/decisions/0010-async-reads.md has the reason and the figures.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +13,7 @@ import aiosqlite
 
 from aurora_spawner.errors import JournalError, UnknownRunError
 from aurora_spawner.journal.places import FileIdentity
-from aurora_spawner.journal.store import BUSY_WAIT_S, Journal, translated
+from aurora_spawner.journal.store import BUSY_WAIT_S, SELECT_ORIGIN, check_origin, translated
 from aurora_spawner.journal.views import (
     read_attempt,
     read_event,
@@ -40,7 +39,9 @@ EVENTS_AT_ONCE = 500
 
 
 class AsyncJournal:
-    """A journal that one event loop reads and never writes; use it in `async with`.
+    """A journal that one event loop reads and never writes or makes; use it in `async with`.
+
+    A coordinator whose journal was removed goes on in the open file until it writes it back, and so does a reader.
 
     Raises:
         JournalCorruptError: The file is something else, or a stored value is malformed.
@@ -53,19 +54,42 @@ class AsyncJournal:
         self._file: FileIdentity | None = None
 
     async def __aenter__(self) -> Self:
-        await self._open()
+        try:
+            await self._follow_file()
+        except BaseException:
+            await self._close()
+            raise
+        if self._connection is None:
+            raise JournalError(self.path, "is not there")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._close()
 
-    async def _open(self) -> aiosqlite.Connection:
-        await asyncio.to_thread(_check, self.path)
+    async def _follow_file(self) -> None:
+        """Opens the file in place, unless it is open or there is none."""
+        while (found := FileIdentity.of(self.path)) not in (None, self._file):
+            try:
+                connection = await self._connect()
+            except JournalError:
+                if FileIdentity.of(self.path) == found:
+                    raise
+            else:
+                former, self._connection, self._file = self._connection, connection, found
+                if former is not None:
+                    await former.close()
+
+    async def _connect(self) -> aiosqlite.Connection:
         with translated(self.path):
-            self._file = FileIdentity.of(self.path)
-            connection = self._connection = await aiosqlite.connect(
+            connection = await aiosqlite.connect(
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_WAIT_S, isolation_level=None
             )
+            try:  # SQLite opens the log at the first read: now, while both belong together
+                (origin,) = await connection.execute_fetchall(SELECT_ORIGIN)
+                check_origin(self.path, *origin)
+            except BaseException:
+                await connection.close()
+                raise
             connection.row_factory = sqlite3.Row
         return connection
 
@@ -75,14 +99,11 @@ class AsyncJournal:
             await connection.close()
 
     async def _rows(self, statement: Statement) -> Iterable[sqlite3.Row]:
-        connection = self._connection
-        if connection is None:
+        if self._connection is None:
             raise JournalError(self.path, "is not open; read it in `async with AsyncJournal(path)`")
-        if FileIdentity.of(self.path) != self._file:  # a coordinator wrote a lost journal back under its name
-            await self._close()
-            connection = await self._open()
+        await self._follow_file()  # a coordinator wrote a lost journal back under its name
         with translated(self.path):
-            return await connection.execute_fetchall(*statement)
+            return await self._connection.execute_fetchall(*statement)
 
     async def version(self) -> int:
         """Returns a number that changes with every commit of another connection."""
@@ -116,8 +137,3 @@ class AsyncJournal:
         """Returns the next events of a run behind the event `after`, the oldest first."""
         rows = await self._rows(select_events(run_id, after=after, limit=limit))
         return [read_event(row, self.path) for row in rows]
-
-
-def _check(path: Path) -> None:
-    """Opens a journal once through the synchronous core, which checks and migrates it."""
-    Journal(path).close()

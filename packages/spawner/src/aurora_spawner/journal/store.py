@@ -43,6 +43,25 @@ WRITE_BACK_PAUSE_S = 0.1
 BUSY_WAIT_S = 30.0
 """The longest wait of a write for another writer."""
 
+SELECT_ORIGIN: Final = """
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+    FROM pragma_application_id, pragma_user_version
+    """
+"""The values for `check_origin`, of one state: another process may be making the tables of a new journal."""
+
+
+def check_origin(path: Path, application_id: int, version: int, tables: int) -> None:
+    """Checks that a database is a journal that this version can read, or is empty.
+
+    Raises:
+        JournalCorruptError: It belongs to another program.
+        JournalError: A newer version of this package has written it.
+    """
+    if application_id not in (0, APPLICATION_ID) or (tables and not application_id):
+        raise JournalCorruptError(path, "is the database of another program; move it away")
+    if version > len(MIGRATIONS):
+        raise JournalError(path, "was written by a newer version of this package; update it")
+
 
 class Journal:
     """An open journal; one thread at a time may use it.
@@ -75,15 +94,7 @@ class Journal:
         self._files = _identities(path)
 
     def _prepare(self) -> None:
-        # One read of one state: another process may be making the tables of a new journal at this moment.
-        found, version, tables = self.connection.execute(
-            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
-            " FROM pragma_application_id, pragma_user_version"
-        ).fetchone()
-        if found not in (0, APPLICATION_ID) or (tables and not found):
-            raise JournalCorruptError(self.path, "is the database of another program; move it away")
-        if version > len(MIGRATIONS):
-            raise JournalError(self.path, "was written by a newer version of this package; update it")
+        check_origin(self.path, *self.connection.execute(SELECT_ORIGIN).fetchone())
         use_write_ahead_log(self.connection, wait_s=BUSY_WAIT_S)
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.execute("PRAGMA foreign_keys = ON")
