@@ -190,6 +190,15 @@ async def test_followers_of_a_vanished_journal_go_on_and_leave_its_place_to_the_
         assert followed == load_events(store, made.run_id)
 
 
+def test_a_journal_without_events_in_the_place_of_a_vanished_one_is_replaced(tmp_path: Path) -> None:
+    with Journal(tmp_path / "empty.db") as store:
+        store.connection.execute("PRAGMA journal_mode = DELETE")
+    made, report = run(tmp_path, "rm .aurora/runs.db*; cp empty.db .aurora/runs.db")
+    assert report.trouble
+    assert list(made.journal.parent.glob("*rescued*")) == []
+    assert states(made.journal, made.run_id) == [TaskState.SUCCEEDED] * 3
+
+
 def list_runs_of(journal: Path) -> list[RunRow]:
     with Journal(journal) as store:
         return list_runs(store)

@@ -194,14 +194,15 @@ class Journal:
         return target
 
     def _has_all_of(self, path: Path) -> bool:
-        """Returns True if a file is an older state of this journal."""
+        """Returns True if a file is an older state of this journal, or a journal without an event."""
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                    return False
                 last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         except sqlite3.Error:
             return False
-        ours = self.connection.execute("SELECT seq, hash FROM events WHERE seq = ?", last[:1]) if last else ()
-        return last in ours
+        return last is None or last in self.connection.execute("SELECT seq, hash FROM events WHERE seq = ?", last[:1])
 
     def _facts_of(self, run_id: str) -> list[tuple[float, str | None, str, str]]:
         return self.connection.execute(
