@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -19,11 +22,13 @@ from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.control.follow import afollow_events, afollow_run
 from aurora_spawner.control.status import RunStatus
 from aurora_spawner.control.steering import wait_until_held
-from aurora_spawner.errors import JournalCorruptError
-from aurora_spawner.journal.facts import RunEnded, entry_of
+from aurora_spawner.errors import JournalCorruptError, JournalError
+from aurora_spawner.journal import store as journal_store
+from aurora_spawner.journal.facts import Entry, RunCreated, RunEnded, RunPaused, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import EventRow, RunRow, list_runs, load_events, load_tasks
+from aurora_spawner.storage.private_files import make_private_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,14 +147,167 @@ def test_a_copy_that_is_written_over_before_it_is_opened_is_put_there_again(
         opened(self, path)
 
     with Journal(first.journal) as store, store.hold(last.run_id, holder=own_identity()) as lease:
-        for path in first.journal.parent.glob("runs.db*"):
-            path.unlink()
+        remove(first.journal)
         monkeypatch.setattr(Journal, "_open", late)
         store.append([entry_of(RunEnded(state="succeeded", notices=[]), run_id=last.run_id)], lease=lease)
         assert len(written_over) == 2
         assert {row.run_id for row in list_runs(store)} == {first.run_id, last.run_id}
     with Journal(first.journal) as store:
         assert verify(store).ok
+
+
+def made_runs(folder: Path, *names: str) -> Path:
+    """A journal with a run of each name, and no task."""
+    path = folder / ".aurora" / "runs.db"
+    with Journal(path) as store:
+        for name in names:
+            created = RunCreated(
+                run_kind="spawn", cwd="/", spool="/", max_concurrent=1, default_agent="sh", default_timeout_s=None
+            )
+            store.create_run([name], created, [])
+    return path
+
+
+def pause(run_id: str) -> list[Entry]:
+    return [entry_of(RunPaused(by="test"), run_id=run_id)]
+
+
+def remove(path: Path) -> None:
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+
+
+def pauses(path: Path, run_id: str) -> int:
+    with Journal(path) as store:
+        assert verify(store).ok, verify(store)
+        return sum(isinstance(event.fact, RunPaused) for event in load_events(store, run_id))
+
+
+def test_a_journal_that_finds_no_room_is_written_back_later_and_leaves_no_draft(tmp_path: Path) -> None:
+    path = made_runs(tmp_path, "spawn-1")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(path) as store, store.hold("spawn-1", holder=own_identity()) as lease:
+        remove(path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+        try:
+            with pytest.raises(JournalError):
+                store.append(pause("spawn-1"), lease=lease)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert list(path.parent.iterdir()) == []
+        store.append(pause("spawn-1"), lease=lease)
+    assert pauses(path, "spawn-1") == 1
+    assert {each.name for each in path.parent.iterdir()} == {path.name}
+
+
+def test_a_folder_that_is_removed_while_the_copy_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a long `rm -rf`."""
+    path = made_runs(tmp_path, "spawn-1")
+    removed: list[Path] = []
+
+    def removed_again(draft: Path) -> None:
+        make_private_file(draft)
+        if len(removed) < 2:
+            removed.append(draft)
+            shutil.rmtree(path.parent)
+
+    with Journal(path) as store, store.hold("spawn-1", holder=own_identity()) as lease:
+        shutil.rmtree(path.parent)
+        monkeypatch.setattr(journal_store, "make_private_file", removed_again)
+        store.append(pause("spawn-1"), lease=lease)
+    assert len(removed) == 2
+    assert pauses(path, "spawn-1") == 1
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_not_taken_for_the_open_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made_runs(tmp_path, "spawn-1")
+    copy = shutil.copy(path, tmp_path / "copy.db")
+    switch = journal_store.use_write_ahead_log
+
+    def replaced(connection: sqlite3.Connection, *, wait_s: float) -> None:
+        switch(connection, wait_s=wait_s)
+        if copy.exists():
+            remove(path)
+            copy.replace(path)
+
+    monkeypatch.setattr(journal_store, "use_write_ahead_log", replaced)
+    with Journal(path) as store, store.hold("spawn-1", holder=own_identity()) as lease:
+        store.append(pause("spawn-1"), lease=lease)
+    assert pauses(path, "spawn-1") == 1
+
+
+def test_runs_of_one_process_write_their_journal_back_one_after_the_other(tmp_path: Path) -> None:
+    names = ("spawn-1", "spawn-2", "spawn-3")
+    path = made_runs(tmp_path, *names)
+    rounds = 8
+    barrier = threading.Barrier(len(names), action=lambda: remove(path))
+
+    def coordinate(name: str) -> None:
+        with Journal(path) as store, store.hold(name, holder=own_identity()) as lease:
+            for _ in range(rounds):
+                barrier.wait(timeout=60)
+                store.append(pause(name), lease=lease)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert list(pool.map(coordinate, names)) == [None] * len(names)
+    assert [pauses(path, name) for name in names] == [rounds] * len(names)
+    assert {each.name for each in path.parent.iterdir()} == {path.name}
+
+
+def test_a_copy_is_not_put_over_what_another_coordinator_writes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each saw the place empty; the slower one must not remove the log of the faster."""
+    names = ("spawn-1", "spawn-2")
+    path = made_runs(tmp_path, *names)
+    put = journal_store._put
+    second = threading.Event()
+
+    def put_late(draft: Path, place: Path, run_id: str, *, over: bool) -> Path:
+        if run_id == "spawn-1":
+            second.wait(timeout=0.5)
+        return put(draft, place, run_id, over=over)
+
+    def finish(name: str) -> None:
+        with Journal(path) as store, store.hold(name, holder=own_identity()) as lease:
+            both.wait(timeout=60)
+            store.append(pause(name), lease=lease)
+            second.set()
+
+    both = threading.Barrier(2, action=lambda: remove(path))
+    monkeypatch.setattr(journal_store, "_put", put_late)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(finish, names))
+    assert [pauses(path, name) for name in names] == [1, 1]
+
+
+def test_journals_that_are_written_beside_a_file_in_one_second_keep_apart(tmp_path: Path) -> None:
+    names = ("spawn-1", "spawn-2")
+    path = made_runs(tmp_path, *names)
+    with ExitStack() as open_:
+        stores = [open_.enter_context(Journal(path)) for _ in names]
+        leases = [
+            open_.enter_context(store.hold(name, holder=own_identity()))
+            for store, name in zip(stores, names, strict=True)
+        ]
+        remove(path)
+        path.write_text("of somebody else")
+        for store, name, lease in zip(stores, names, leases, strict=True):
+            store.append(pause(name), lease=lease)
+        assert len({store.path for store in stores}) == 2
+    for store, name in zip(stores, names, strict=True):
+        assert pauses(store.path, name) == 1
+
+
+def test_no_journal_is_made_through_a_link_to_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "runs.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(JournalError, match=r"runs\.db"):
+        Journal(tmp_path / "runs.db")
+    assert not (tmp_path / "elsewhere.db").exists()
 
 
 def test_an_older_copy_in_its_place_costs_no_run_its_events(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import json
 import os
 import sqlite3
@@ -83,23 +85,18 @@ class Journal:
             self._open(path)
 
     def _open(self, path: Path) -> None:
-        make_private_file(path)
-        self.connection = sqlite3.connect(path, timeout=BUSY_WAIT_S, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare()
-        except BaseException:
-            self.connection.close()
-            raise
-        self.path = path
-        self._files = _identities(path)
-
-    def _prepare(self) -> None:
-        check_origin(self.path, *self.connection.execute(SELECT_ORIGIN).fetchone())
-        use_write_ahead_log(self.connection, wait_s=BUSY_WAIT_S)
-        self.connection.execute("PRAGMA synchronous = FULL")
-        self.connection.execute("PRAGMA foreign_keys = ON")
-        self.connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
-        migrate(self.connection)
+        """Opens the file in place; after an error the former file stays open."""
+        opened = None
+        while opened is None:
+            make_private_file(path)
+            found = FileIdentity.of(path)
+            connection = _connect(path)
+            placed = _identities(path)
+            if placed[0] == found:
+                opened = connection
+            else:  # it was replaced meanwhile, and what is written to a nameless file is lost
+                connection.close()
+        self.connection, self.path, self._files = opened, path, placed
 
     def __enter__(self) -> Self:
         return self
@@ -156,42 +153,79 @@ class Journal:
                 self._files = _identities(self.path)
             return
         with translated(self.path):
-            own = self._facts_of(run_id)
-            target = self._write_back(run_id, lease)
-        self._written = 0
-        self._repeat(run_id, lease, own, problem)
+            target = self._write_back(run_id, lease, problem)
         said = f"the journal {problem}; it was written back to {target}"
         self.trouble = (*(each for each in self.trouble if each != said), said)
 
-    def _write_back(self, run_id: str, lease: str) -> Path:
-        """Puts a copy of the open journal in place and opens it; returns its path.
+    def _write_back(self, run_id: str, lease: str, problem: str) -> Path:
+        """Puts a copy of the open journal in place and continues in it; returns its path.
 
-        What removes the file may still be writing over its place, so the open journal is closed only once the copy
-        has been seen to hold the run.
+        What removes the file may still be writing over its place, so this is tried several times. Another coordinator
+        that writes the same journal back waits meanwhile, and finds the copy.
         """
-        whole, path, files = self.connection, self.path, self._files
+        path = self.path
         for tries_left in reversed(range(WRITE_BACK_TRIES)):
-            make_private_folder(path.parent)
-            draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-            draft.unlink(missing_ok=True)
-            make_private_file(draft)
-            whole.execute("VACUUM INTO ?", (str(draft),))
-            older = FileIdentity.of(path) in (None, files[0]) or self._has_all_of(path)
-            target = _put(draft, path, run_id, over=older)
+            target = path
             try:
-                self._open(target)
-                self._check_lease(run_id, lease)
-            except (JournalError, RunHeldError, sqlite3.Error):
-                if self.connection is not whole:
-                    self.connection.close()
-                self.connection, self.path, self._files = whole, path, files
+                make_private_folder(path.parent)
+                with _locked(path.parent) as folder:
+                    target = self._put_copy(run_id)
+                    os.fsync(folder)
+                    self._continue_in(target, run_id, lease, problem)
+                break
+            except (JournalError, sqlite3.Error, UnicodeDecodeError, OSError):
                 if not tries_left:
                     raise
-                time.sleep(WRITE_BACK_PAUSE_S)
-            else:
-                break
-        whole.close()
+                if target != path:
+                    for each in (target, *beside(target)):
+                        each.unlink(missing_ok=True)
+            time.sleep(WRITE_BACK_PAUSE_S)
         return target
+
+    def _put_copy(self, run_id: str) -> Path:
+        """Copies the open journal into its place, or beside another file; returns the journal to continue with."""
+        path = self.path
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        draft.unlink(missing_ok=True)
+        try:
+            make_private_file(draft)
+            self.connection.execute("VACUUM INTO ?", (str(draft),))
+            _make_durable(draft)
+            older = FileIdentity.of(path) in (None, self._files[0]) or self._has_all_of(path)
+            return _put(draft, path, run_id, over=older)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _continue_in(self, copy: Path, run_id: str, lease: str, problem: str) -> None:
+        """Opens a copy in the place of the open journal, and closes that once the copy has been seen to hold the run.
+
+        Raises:
+            RunHeldError: Another coordinator has taken the run in it.
+            JournalError: It was written over.
+        """
+        whole, path, files, written = self.connection, self.path, self._files, self._written
+        own = self._facts_of(run_id)
+        try:
+            self._open(copy)
+            self._check_taken(run_id, lease)
+            self._written = 0
+            self._repeat(run_id, lease, own, problem)
+        except BaseException:
+            if self.connection is not whole:
+                self.connection.close()
+            self.connection, self.path, self._files, self._written = whole, path, files, written
+            raise
+        whole.close()
+
+    def _check_taken(self, run_id: str, lease: str) -> None:
+        """Checks that a run was taken under a lease, whoever has taken it since.
+
+        Raises:
+            JournalError: The journal does not say so.
+        """
+        query = "SELECT 1 FROM events WHERE run_id = ? AND kind = ? AND json_extract(payload, '$.lease') = ?"
+        if self.connection.execute(query, (run_id, RunTaken.kind, lease)).fetchone() is None:
+            raise JournalError(self.path, "was written over while it was written back; resume the run")
 
     def _has_all_of(self, path: Path) -> bool:
         """Returns True if a file is an older state of this journal, or a journal without an event."""
@@ -338,6 +372,54 @@ def _holds(other: ProcessIdentity, lease: str, asking: ProcessIdentity) -> bool:
     return other.alive() or other.host != asking.host
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    """Opens a file that is there, and makes it a journal of this version."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_WAIT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        check_origin(path, *connection.execute(SELECT_ORIGIN).fetchone())
+        use_write_ahead_log(connection, wait_s=BUSY_WAIT_S)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Lets one coordinator at a time write a journal of a folder back; yields a descriptor of the folder.
+
+    A coordinator that replaced the copy of another would take the facts that the other has written since.
+    """
+    while True:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):  # else it was removed while this waited
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _make_durable(draft: Path) -> None:
+    """Waits until a copy is on the disk; VACUUM does not."""
+    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _identities(path: Path) -> tuple[FileIdentity | None, FileIdentity | None]:
     """Returns the identities of the database and of its log."""
     return FileIdentity.of(path), FileIdentity.of(beside(path)[0])
@@ -365,9 +447,9 @@ def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
         draft.replace(path)
         return path
     if _has_run(path, run_id):  # another coordinator of this project was faster
-        draft.unlink()
         return path
-    target = path.with_name(f"{path.name}.rescued-{int(time.time())}-{os.getpid()}")
+    names = (f"{path.name}.rescued-{int(time.time())}-{number}" for number in itertools.count(1))
+    target = next(each for each in map(path.with_name, names) if not each.exists())
     draft.replace(target)
     return target
 
