@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import resource
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from aurora_spawner import SpawnTask
 from aurora_spawner.attempts.process_identity import ProcessIdentity, own_identity
 from aurora_spawner.errors import JournalCorruptError, JournalError, RunHeldError
+from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (
     FACT_TYPES,
@@ -28,7 +30,7 @@ from aurora_spawner.journal.facts import (
 )
 from aurora_spawner.journal.schema import MIGRATIONS, migrate
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.verify import verify
+from aurora_spawner.journal.verify import accept_changes, verify
 from aurora_spawner.journal.views import list_runs, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.runs.resume_state import tasks_added
@@ -191,6 +193,68 @@ async def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path) -> N
                 await writer.write(pause())
         await writer.close()
         assert verify(journal).events == 2
+
+
+async def test_an_error_of_any_kind_ends_the_writer_and_is_raised_by_each_write(tmp_path: Path) -> None:
+    with Journal(tmp_path / "runs.db") as journal:
+
+        def fail(_entries: Sequence[Entry], *, lease: str | None = None) -> None:
+            raise ZeroDivisionError(lease)
+
+        journal.append = fail  # type: ignore[method-assign]
+        writer = GroupWriter(journal, lease="mine")
+        async with asyncio.timeout(20):
+            for _ in range(2):
+                with pytest.raises(ZeroDivisionError):
+                    await writer.write(pause())
+            await writer.close()
+
+
+@pytest.mark.parametrize("change", ["hash = 'x'", f"seq = {2**63 - 1}"])
+def test_nothing_is_written_behind_a_last_event_that_is_damaged(tmp_path: Path, change: str) -> None:
+    with Journal(tmp_path / "runs.db") as journal:
+        create(journal)
+        journal.connection.execute(f"UPDATE events SET {change} WHERE seq = 2")
+        with pytest.raises(JournalCorruptError, match="is damaged"):
+            journal.append([pause()])
+        with pytest.raises(JournalCorruptError, match="is damaged"):
+            accept_changes(journal, "spawn-1", "a test", None)
+        assert "could not be anchored" in str(write_anchor(tmp_path / "state", journal))
+
+
+def test_damage_below_the_events_is_told_in_our_words(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Journal(path) as journal:
+        create(journal)
+        (page,) = journal.connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'events'").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    with Journal(path) as journal:
+        with pytest.raises(JournalCorruptError, match="is damaged"):
+            accept_changes(journal, "spawn-1", "a test", None)
+        assert "is damaged" in str(write_anchor(tmp_path / "state", journal))
+
+
+def test_an_anchor_that_finds_no_room_leaves_no_draft(tmp_path: Path, journal: Journal) -> None:
+    create(journal)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        notice = write_anchor(tmp_path / "state", journal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "could not be anchored" in str(notice)
+    assert list((tmp_path / "state" / "anchors").iterdir()) == []
+
+
+def test_changes_of_a_run_without_an_attempt_can_be_accepted(journal: Journal) -> None:
+    """Most of its tables have no row of it."""
+    create(journal)
+    journal.connection.execute("UPDATE tasks SET state = 'succeeded'")
+    accept_changes(journal, "spawn-1", "a test", None)
+    assert [row.state for row in load_tasks(journal, "spawn-1")] == [TaskState.PENDING]
+    assert verify(journal).ok
 
 
 def test_the_journal_is_durable_and_does_not_block_readers(journal: Journal) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import JournalError
+from aurora_spawner.journal.store import translated
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.storage.stored_values import Reader, StoredValueError, count, document, read_fields, text
@@ -76,12 +77,10 @@ def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False, cr
     try:
         known = read_anchor(state_dir, journal.path)
         before = None if replace or created else known
-        query = "SELECT seq, hash FROM events WHERE seq = coalesce(?, (SELECT max(seq) FROM events))"
-        if before is not None:
-            found = journal.connection.execute(query, (before.seq,)).fetchone()
-            if found is None or found[1] != before.hash:
+        with translated(journal.path):
+            if before is not None and not _has(journal, before):
                 return None
-        last = journal.connection.execute(query, (None,)).fetchone()
+            last = journal.last_event()
         if last is not None:
             gone = f"{known}, {known.seq:,} events" if known and created else known.before if known else None
             stored = {"journal": str(journal.path.absolute()), "seq": last[0], "hash": last[1].hex(), "at": _now()}
@@ -92,6 +91,11 @@ def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False, cr
     return None
 
 
+def _has(journal: Journal, anchor: Anchor) -> bool:
+    found = journal.connection.execute("SELECT hash FROM events WHERE seq = ?", (anchor.seq,)).fetchone()
+    return found is not None and found[0] == anchor.hash
+
+
 def _now() -> float:
     return datetime.now(tz=UTC).timestamp()
 
@@ -99,9 +103,12 @@ def _now() -> float:
 def _write(path: Path, stored: dict[str, Any]) -> None:
     make_private_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    make_private_file(draft)
-    draft.write_text(json.dumps(stored), encoding="ascii")
-    draft.replace(path)
+    try:
+        make_private_file(draft)
+        draft.write_text(json.dumps(stored), encoding="ascii")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _path_of(state_dir: Path, journal: Path) -> Path:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 CACHE_KIB = 4 << 10
 """The most memory for pages."""
+LAST_SEQ: Final = 1 << 60
+"""More events than any journal has: SQLite keeps numbers below 2**63."""
 WRITE_BACK_TRIES = 5
 WRITE_BACK_PAUSE_S = 0.1
 BUSY_WAIT_S = 30.0
@@ -256,8 +258,7 @@ class Journal:
             self._append(connection, [entry_of(restored, run_id=run_id), *entries], run_id=run_id)
 
     def _append(self, connection: sqlite3.Connection, entries: Sequence[Entry], *, run_id: str) -> None:
-        last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-        seq, head = last or (0, GENESIS)
+        seq, head = self.last_event() or (0, GENESIS)
         rows = []
         if seq < self._written:
             gap = GapDeclared(first=seq + 1, last=self._written, problem="they were gone when the next was written")
@@ -275,6 +276,20 @@ class Journal:
             "INSERT INTO events (seq, at, run_id, task_id, kind, payload, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
         )
         self._written = seq
+
+    def last_event(self) -> tuple[int, bytes] | None:
+        """Returns number and hash of the last event; None without one.
+
+        Raises:
+            JournalCorruptError: No event can follow it.
+        """
+        last = self.connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        if last is None:
+            return None
+        seq, head = last
+        if not isinstance(head, bytes) or not 0 < seq <= LAST_SEQ:
+            raise JournalCorruptError(self.path, f"event {seq} is damaged; move it away, or restore it from a copy")
+        return seq, head
 
     def expect(self, seq: int) -> None:
         """Sets the number of the last known event; the next write declares missing events as lost."""
@@ -306,8 +321,8 @@ class Journal:
                 for table in reversed(list(found)):  # rows may be left without their task
                     connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608
                 for table, rows in found.items():
-                    places = ", ".join("?" * len(rows[0])) if rows else ""
-                    connection.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608
+                    for row in rows:
+                        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
             if gone:
                 self.expect(gone[-1])
             self._append(connection, [entry_of(ChangesAccepted(problem=problem), run_id=run_id)], run_id=run_id)

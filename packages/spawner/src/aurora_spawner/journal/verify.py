@@ -279,9 +279,14 @@ def _lost_since(journal: Journal, anchor: Anchor | None) -> str | None:
 def accept_changes(journal: Journal, run_id: str, problem: str, anchor: Anchor | None) -> None:
     """Accepts the changes of a run: its rows are rebuilt from its events, and an event records it.
 
-    If the events cannot be read, the rows stay unchanged.
+    If the events do not follow from each other, the rows stay unchanged.
+
+    Raises:
+        JournalError: The events cannot be read, or no event can be written.
     """
-    rows = list(_events(journal, run_id))
+    with translated(journal.path):
+        rows = list(_events(journal, run_id))
+        last, _hash = journal.last_event() or (0, GENESIS)
     try:
         with _replayed(rows) as replica:
             found = {
@@ -290,5 +295,4 @@ def accept_changes(journal: Journal, run_id: str, problem: str, anchor: Anchor |
             }
     except _UNFIT:
         found = {}
-    last = journal.connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
     journal.accept(run_id, problem, found, gone=range(last + 1, (anchor.seq if anchor else 0) + 1))

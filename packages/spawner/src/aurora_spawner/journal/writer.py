@@ -7,8 +7,6 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import SpawnerError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,7 +33,7 @@ class GroupWriter:
         self._loop = asyncio.get_running_loop()
         self._turn: _Batch = []
         self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._failure: SpawnerError | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="aurora-journal", daemon=True)
         self._thread.start()
 
@@ -93,14 +91,14 @@ class GroupWriter:
         if self._failure is None:
             try:
                 self._journal.append(entries, lease=self._lease)
-            except SpawnerError as error:
+            except Exception as error:  # noqa: BLE001 -- the run raises it; a dead thread would leave it waiting
                 self._failure = error
         futures = [written for _some, written in group if written is not None]
         if futures:
             self._loop.call_soon_threadsafe(_resolve, futures, self._failure)
 
 
-def _resolve(futures: list[asyncio.Future[None]], failure: SpawnerError | None) -> None:
+def _resolve(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
     for future in futures:
         if future.cancelled():
             continue
