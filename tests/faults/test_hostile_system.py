@@ -103,14 +103,14 @@ def test_a_full_disk_ends_the_run_in_order_and_a_resume_finishes_it(
     run = make_run(tmp_path, "i=0; while [ $i -lt 900 ]; do echo line $i; i=$((i+1)); done", 20)
     with Journal(tmp_path / "runs.db") as journal:
         pages = journal.connection.execute("PRAGMA page_count").fetchone()[0]
-    prepare = Journal._prepare
+    opened = Journal._open
 
-    def prepare_small(self: Journal) -> None:
-        prepare(self)
+    def open_small(self: Journal, path: Path) -> None:
+        opened(self, path)
         self.connection.execute(f"PRAGMA max_page_count = {pages + 10}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_prepare", prepare_small)
+        patch.setattr(Journal, "_open", open_small)
         with pytest.raises(JournalError, match="the disk is full; make room and resume"):
             run.execute_sync()
     assert processes_of_run(run.run_id) == []

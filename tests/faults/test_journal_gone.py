@@ -29,6 +29,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import EventRow, RunRow, list_runs, load_events, load_tasks
 from aurora_spawner.storage.private_files import make_private_file
+from aurora_spawner.storage.write_ahead import use_write_ahead_log
 
 ROOT = Path(__file__).parents[2]
 
@@ -225,11 +226,11 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_not_taken_for_the_open_on
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = made_runs(tmp_path, "spawn-1")
-    copy = shutil.copy(path, tmp_path / "copy.db")
-    switch = journal_store.use_write_ahead_log
+    copy = tmp_path / "copy.db"
+    shutil.copy(path, copy)
 
     def replaced(connection: sqlite3.Connection, *, wait_s: float) -> None:
-        switch(connection, wait_s=wait_s)
+        use_write_ahead_log(connection, wait_s=wait_s)
         if copy.exists():
             remove(path)
             copy.replace(path)

@@ -198,8 +198,8 @@ async def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path) -> N
 async def test_an_error_of_any_kind_ends_the_writer_and_is_raised_by_each_write(tmp_path: Path) -> None:
     with Journal(tmp_path / "runs.db") as journal:
 
-        def fail(_entries: Sequence[Entry], *, lease: str | None = None) -> None:
-            raise ZeroDivisionError(lease)
+        def fail(entries: Sequence[Entry], *, lease: str | None = None) -> None:
+            raise ZeroDivisionError(entries, lease)
 
         journal.append = fail  # type: ignore[method-assign]
         writer = GroupWriter(journal, lease="mine")
