@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aurora_spawner.errors import JournalError
-from aurora_spawner.runs.control_server import PATH_LIMIT, serve_control, short_path
+from aurora_spawner.runs import control_server
+from aurora_spawner.runs.control_server import PATH_LIMIT, SILENT_LIMIT, serve_control, short_path
 from aurora_spawner.tasks.result import TaskState
 
 
@@ -130,6 +132,73 @@ async def test_callers_that_hang_up_or_never_end_their_line_disturb_no_other(tmp
     endless, nothing, last = await exchange(tmp_path, b"x" * 300_000, b"", b'{"do": "status"}\n')
     assert (endless, json.loads(nothing)["ok"]) == (b"", False)
     assert json.loads(last)["ok"]
+
+
+async def connected(folder: Path, sent: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    with short_path(folder) as place:
+        reader, writer = await asyncio.open_unix_connection(place / "control.sock")
+    writer.write(sent)
+    return reader, writer
+
+
+async def test_a_caller_that_sends_half_a_line_is_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_server, "CALLER_TIMEOUT_S", 0.2)
+    async with serve_control(FakeCoordinator(), tmp_path):  # type: ignore[arg-type]
+        reader, writer = await connected(tmp_path, b'{"do": "cancel"')
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+
+
+async def test_many_silent_callers_give_way_to_the_next(tmp_path: Path) -> None:
+    async with serve_control(FakeCoordinator(), tmp_path):  # type: ignore[arg-type]
+        silent = [await connected(tmp_path) for _ in range(4 * SILENT_LIMIT)]
+        reader, writer = await connected(tmp_path, b'{"do": "status"}\n')
+        assert json.loads(await asyncio.wait_for(reader.read(), 20))["ok"]
+        assert await asyncio.wait_for(silent[0][0].read(), 20) == b""
+        for _, each in (*silent, (reader, writer)):
+            each.close()
+
+
+class Chatty(FakeCoordinator):
+    """Says more than a socket holds."""
+
+    def status(self) -> dict[str, Any]:
+        return {"said": "x" * (4 << 20)}
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"do": ', b'{"do": "status"}\n'])
+async def test_a_server_that_closes_leaves_no_caller_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """Neither one that is silent, nor one that does not read its answer."""
+    monkeypatch.setattr(control_server, "CALLER_TIMEOUT_S", 0.5)
+    before = asyncio.all_tasks()
+    with short_path(tmp_path) as place, socket.socket(socket.AF_UNIX) as caller:
+        async with serve_control(Chatty(), tmp_path):  # type: ignore[arg-type]
+            caller.connect(str(place / "control.sock"))
+            caller.sendall(sent)
+            await asyncio.sleep(0.1)
+            assert asyncio.all_tasks() > before
+        assert asyncio.all_tasks() == before
+
+
+async def test_a_request_that_is_being_done_is_answered_before_the_server_closes(tmp_path: Path) -> None:
+    class Slow(FakeCoordinator):
+        async def pause(self, *, by: str) -> None:
+            await asyncio.sleep(0.3)
+            await super().pause(by=by)
+
+    async with serve_control(Slow(), tmp_path):  # type: ignore[arg-type]
+        reader, writer = await connected(tmp_path, b'{"do": "pause"}\n')
+        await asyncio.sleep(0.1)
+    assert json.loads(await reader.read())["ok"]
+    writer.close()
+
+
+@pytest.mark.parametrize("harm", ["rm -r run", "rm run/control.sock; mkdir run/control.sock", "rm -r run; touch run"])
+async def test_what_is_in_the_place_of_the_socket_at_the_end_is_left_there(tmp_path: Path, harm: str) -> None:
+    async with serve_control(FakeCoordinator(), tmp_path / "run"):  # type: ignore[arg-type]
+        await asyncio.to_thread(subprocess.run, ["sh", "-c", harm], cwd=tmp_path, check=True)
 
 
 async def test_a_socket_that_a_killed_coordinator_left_is_taken_over(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import socket
 import stat
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.runs.control_server import short_path
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.run_events import TaskEnded
 from aurora_spawner.testing import processes_of_run
 
@@ -212,6 +215,89 @@ def test_a_request_that_makes_no_sense_is_refused(
     assert error in answer["error"]
     with pytest.raises(SpawnerError, match="has no task 9"):
         cancel_run(run.journal, run.run_id, task_id="9")
+
+
+@pytest.fixture
+def listened(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Runs of this process, in place of whose coordinator another program answers, a piece every 0.1 s."""
+    with ExitStack() as open_:
+
+        def start(*pieces: bytes) -> Run:
+            options = RunOptions(default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs")
+            run = Run.create(tmp_path / "runs.db", [SpawnTask("true", id="1")], BACKENDS, options)
+            store = open_.enter_context(Journal(run.journal))
+            open_.enter_context(store.hold(run.run_id, holder=own_identity()))
+            folder = tmp_path / "runs" / run.run_id
+            folder.mkdir(parents=True)
+            door = open_.enter_context(socket.socket(socket.AF_UNIX))
+            with short_path(folder) as place:
+                door.bind(str(place / "control.sock"))
+            door.listen()
+            answering = threading.Thread(target=answer, args=(door, pieces))
+            answering.start()
+            open_.callback(answering.join)
+            return run
+
+        yield start
+
+
+def answer(door: socket.socket, pieces: tuple[bytes, ...]) -> None:
+    line, _ = door.accept()
+    with line, suppress(ConnectionError):
+        line.recv(1 << 16)
+        for piece in pieces:
+            line.sendall(piece)
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"{",
+        b"[1]\n",
+        b"\xff\n",
+        b'{"providers": 5}\n',
+        b'{"health": [1]}\n',
+        b'{"waiting_for": [1]}\n',
+        b"[" * 99_999,
+    ],
+)
+def test_a_status_does_without_an_answer_that_is_none(listened: Callable[..., Run], said: bytes) -> None:
+    run = listened(said)
+    status = run_status(run.journal, run.run_id)
+    assert (status.pid, status.providers, status.health, status.waiting_for) == (os.getpid(), (), (), {})
+
+
+def test_an_answer_in_drips_counts_as_none_after_the_wait(
+    listened: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aurora_spawner.control.status.STATUS_TIMEOUT_S", 0.5)
+    run = listened(*[b" "] * 100)
+    begin = time.monotonic()
+    assert run_status(run.journal, run.run_id).pid == os.getpid()
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"ok": true}\n', b'{"ok": true, "state": [1]}\n', b'{"ok": true, "state": "odd"}\n']
+)
+def test_a_cancel_that_is_not_told_the_state_says_so(listened: Callable[..., Run], said: bytes) -> None:
+    run = listened(said)
+    with pytest.raises(SpawnerError, match="did not say what it was"):
+        cancel_run(run.journal, run.run_id, task_id="1")
+
+
+def test_a_coordinator_that_may_not_be_woken_is_asked(
+    listened: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    run = listened(b'{"ok": true, "state": "running"}\n')
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", refuse)
+        assert cancel_run(run.journal, run.run_id, task_id="1") is TaskState.RUNNING
 
 
 def finished_run(folder: Path, *scripts: str) -> Run:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal.store import BUSY_WAIT_S
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.control_server import SOCKET_NAME, short_path
+from aurora_spawner.storage.stored_values import document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 CHANGE_TIMEOUT_S: Final = BUSY_WAIT_S + 5
 """The longest wait for a change, which is durable before it is answered; another process may be writing, too."""
+PIECE_BYTES: Final = 64 << 10
 ANSWER_LIMIT_BYTES: Final = 16 << 20
 """The longest answer; a longer one counts as no answer."""
 STATUS_TIMEOUT_S: Final = 2.0
@@ -55,7 +58,7 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
     Raises:
         UnknownRunError: The journal has no such run.
         NotRunningError: No coordinator executes it.
-        NoAnswerError: Its coordinator does not answer.
+        NoAnswerError: Its coordinator does not answer, or not with an object.
         SpawnerError: The coordinator refused.
     """
     with open_journal(journal, run_id) as store:
@@ -63,7 +66,7 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
     if run.holder is None or not run.holder.alive():
         raise NotRunningError(run_id, str(run.state))
     if request.get("do") == "cancel":  # a coordinator that was stopped, as by Ctrl-Z, has to run to end it
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # of another user's: it refuses the connection, too
             os.kill(run.holder.pid, signal.SIGCONT)
     answer = send_request(run, request, pid=run.holder.pid, timeout_s=CHANGE_TIMEOUT_S)
     if not answer.get("ok"):
@@ -79,11 +82,29 @@ def send_request(run: RunRow, request: Mapping[str, Any], *, pid: int, timeout_s
     """
     try:
         with short_path(run.spool / run.run_id) as place, socket.socket(socket.AF_UNIX) as line:
+            until = time.monotonic() + timeout_s
             line.settimeout(timeout_s)
             line.connect(str(place / SOCKET_NAME))
             line.sendall(json.dumps(request).encode("ascii") + b"\n")
-            with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline(ANSWER_LIMIT_BYTES))
+            return document(_first_line(line, until).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise NoAnswerError(run.run_id, pid, str(error) or type(error).__name__) from error
-    return answer if isinstance(answer, dict) else {}
+
+
+def _first_line(line: socket.socket, until: float) -> bytes:
+    """Returns what comes up to a line end, a hang-up or the limit.
+
+    Raises:
+        TimeoutError: It did not come by `until`, on the monotonic clock.
+    """
+    answer = bytearray()
+    while len(answer) < ANSWER_LIMIT_BYTES and not answer.endswith(b"\n"):
+        left_s = until - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        line.settimeout(left_s)
+        piece = line.recv(PIECE_BYTES)
+        if not piece:
+            break
+        answer += piece
+    return bytes(answer)

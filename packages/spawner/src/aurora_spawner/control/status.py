@@ -153,6 +153,14 @@ def ask_for_waits(run: RunRow, pid: int | None) -> dict[str, Any]:
     if pid is None:
         return {}
     try:
-        return send_request(run, {"do": "status"}, pid=pid, timeout_s=STATUS_TIMEOUT_S)
+        answer = send_request(run, {"do": "status"}, pid=pid, timeout_s=STATUS_TIMEOUT_S)
     except NoAnswerError:
         return {}
+    return answer if _is_status(answer) else {}
+
+
+def _is_status(answer: Mapping[str, Any]) -> bool:
+    """Returns True if an answer has the shape of a status: an agent may listen in the coordinator's place."""
+    lists = (answer.get("providers", []), answer.get("health", []))
+    objects = all(isinstance(each, list) and all(isinstance(one, dict) for one in each) for each in lists)
+    return objects and isinstance(answer.get("waiting_for", {}), dict)

@@ -12,6 +12,7 @@ from aurora_spawner.attempts.end_reason import ENDED_EARLY
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import identify, own_identity
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
+from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
 from aurora_spawner.errors import SpawnerError, UnknownRunError
 from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
@@ -91,7 +92,14 @@ def cancel_run(
     except NotRunningError:
         ending = _cancel_abandoned(journal, run_id, task_id, executor or LocalExecutor(), at_once=at_once)
         return asyncio.run(ending)
-    return None if task_id is None else TaskState(answer["state"])
+    if task_id is None:
+        return None
+    try:
+        return TaskState(str(answer.get("state")))
+    except ValueError as error:
+        raise SpawnerError(
+            f"run {run_id}: task {task_id} is cancelled; its coordinator did not say what it was"
+        ) from error
 
 
 def _ask_while_held(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +123,7 @@ def _released(journal: Path, run_id: str) -> bool:
     """Returns True if a run's coordinator releases the run within `RELEASE_TIMEOUT_S`."""
     end = time.monotonic() + RELEASE_TIMEOUT_S
     while time.monotonic() < end:
-        with Journal(journal) as store:
+        with open_journal(journal, run_id) as store:
             holder = load_run(store, run_id).holder
         if holder is None or not holder.alive():
             return True
@@ -129,7 +137,7 @@ async def _cancel_abandoned(
     try:
         if task_id is not None:
             return await _cancel_task_of_abandoned(journal, run_id, task_id, executor, at_once=at_once)
-        with Journal(journal) as store:
+        with open_journal(journal, run_id) as store:
             state = load_run(store, run_id).state
         if state.settled:
             return state
@@ -143,7 +151,7 @@ async def _cancel_task_of_abandoned(
     journal: Path, run_id: str, task_id: str, executor: Executor, *, at_once: bool
 ) -> TaskState:
     """Ends one task of a run without a coordinator; a resume settles the task."""
-    with Journal(journal) as store:
+    with open_journal(journal, run_id) as store:
         row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
         if row is None:
             raise SpawnerError(f"run {run_id}: the run has no task {task_id}")
@@ -180,7 +188,7 @@ async def end_abandoned(
     Raises:
         RunHeldError: Its coordinator is not dead.
     """
-    with Journal(journal) as store, store.hold(run_id, holder=own_identity()) as lease:
+    with open_journal(journal, run_id) as store, store.hold(run_id, holder=own_identity()) as lease:
         attempts = load_attempts(store, run_id, open_only=True)
         tasks = {row.task_id: row.task for row in load_tasks(store, run_id)} if attempts else {}
         state = _state_by_tasks(store, run_id)

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import socket
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,10 @@ PATH_LIMIT: Final = 100
 OPEN_FOLDERS: Final = Path("/proc/self/fd")
 """The folder in which Linux names every open folder by a number, however long its own path is."""
 REQUEST_LIMIT: Final = 64 << 10
+SILENT_LIMIT: Final = 32
+"""The most connections without a request; the oldest gives way to the next."""
+CALLER_TIMEOUT_S: Final = 5.0
+"""The longest wait for a request, and for a caller to take its answer."""
 
 
 @asynccontextmanager
@@ -36,8 +40,11 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
     """Answers requests while this is open. A run that cannot listen still runs, and its report says so."""
     try:
         make_private_folder(spool)
+        callers = _Callers(coordinator)
         with short_path(spool) as place:
-            server = await _serve(coordinator, place / SOCKET_NAME)
+            server = await asyncio.start_unix_server(
+                callers.hear, sock=_bound(place / SOCKET_NAME), limit=REQUEST_LIMIT
+            )
     except OSError as error:
         coordinator.notices.append(
             f"no control socket in {spool} ({error.strerror}): this run cannot be paused or cancelled from outside"
@@ -48,7 +55,9 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
         yield
     finally:
         server.close()
-        (spool / SOCKET_NAME).unlink(missing_ok=True)
+        await callers.leave()
+        with suppress(OSError):  # an agent may have put a folder in its place, or removed the folder around it
+            (spool / SOCKET_NAME).unlink()
 
 
 @contextmanager
@@ -70,18 +79,51 @@ def short_path(folder: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-async def _serve(coordinator: Coordinator, path: Path) -> asyncio.Server:
-    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class _Callers:
+    """The open connections; callers that are silent, slow or many cost the run a bounded time and memory."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._open: set[asyncio.Task[Any]] = set()
+        self._silent: dict[asyncio.StreamWriter, None] = {}
+        """Callers whose request has not come, the oldest first."""
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers the request of a caller."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
         try:
-            answer = await _answer(coordinator, await reader.readline())
-            writer.write(json.dumps(answer).encode("ascii") + b"\n")
-            await writer.drain()
-        except (ValueError, ConnectionError):  # a line without end, or a caller who hung up
+            answer = await _answer(self._coordinator, await self._request(reader, writer))
+            async with asyncio.timeout(CALLER_TIMEOUT_S):
+                writer.write(json.dumps(answer).encode("ascii") + b"\n")
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (ValueError, ConnectionError, TimeoutError):  # a line without end, or a caller who hung up or waits
             pass
         finally:
-            writer.close()
+            writer.transport.abort()
+            self._open.discard(task)
 
-    return await asyncio.start_unix_server(on_connection, sock=_bound(path), limit=REQUEST_LIMIT)
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        self._silent[writer] = None
+        if len(self._silent) > SILENT_LIMIT:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.transport.abort()
+        try:
+            async with asyncio.timeout(CALLER_TIMEOUT_S):
+                return await reader.readline()
+        finally:
+            self._silent.pop(writer, None)
+
+    async def leave(self) -> None:
+        """Hangs up on silent callers, and waits until the others have their answers."""
+        for each in self._silent:
+            each.transport.abort()
+        if self._open:
+            await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
 
 
 def _bound(path: Path) -> socket.socket:
