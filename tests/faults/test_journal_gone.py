@@ -20,6 +20,8 @@ from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.checkpoints import clean_checkpoints
 from aurora_spawner.control.follow import afollow_events, afollow_run
+from aurora_spawner.control.logs import follow_log
+from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import RunStatus
 from aurora_spawner.control.steering import wait_until_held
 from aurora_spawner.errors import JournalCorruptError, JournalError
@@ -327,7 +329,8 @@ def test_an_older_copy_in_its_place_costs_no_run_its_events(tmp_path: Path) -> N
 async def test_followers_of_a_vanished_journal_go_on_and_leave_its_place_to_the_coordinator(
     tmp_path: Path, harm: str
 ) -> None:
-    tasks = [SpawnTask(FIRST, id="1"), SpawnTask(f"{harm}; sleep 0.5; [ ! -e .aurora/runs.db ] && echo done", id="2")]
+    script = f"until [ -e begun ]; do sleep 0.02; done; {harm}; sleep 0.5; [ ! -e .aurora/runs.db ] && echo done"
+    tasks = [SpawnTask(FIRST, id="1"), SpawnTask(script, id="2")]
     options = RunOptions(default_agent="sh", max_concurrent=1, cwd=tmp_path, spool=tmp_path / "runs")
     made = Run.create(tmp_path / ".aurora" / "runs.db", tasks, BACKENDS, options)
     execution = asyncio.create_task(made.execute())
@@ -337,7 +340,12 @@ async def test_followers_of_a_vanished_journal_go_on_and_leave_its_place_to_the_
         return [each async for each in afollow_events(made.journal, made.run_id, period_s=0.02)]
 
     async def statuses() -> list[RunStatus]:
-        return [each async for each in afollow_run(made.journal, made.run_id, period_s=0.02)]
+        found = []
+        async for each in afollow_run(made.journal, made.run_id, period_s=0.02):
+            found.append(each)
+            if any(running.task == "2" and running.since for running in each.running):
+                (tmp_path / "begun").touch()  # the coordinator writes nothing until the task ends
+        return found
 
     async with asyncio.timeout(60):
         report, followed, seen = await asyncio.gather(execution, events(), statuses())
@@ -347,6 +355,61 @@ async def test_followers_of_a_vanished_journal_go_on_and_leave_its_place_to_the_
     assert seen[-1].state == "succeeded"
     with Journal(made.journal) as store:
         assert followed == load_events(store, made.run_id)
+
+
+def test_a_log_is_followed_into_the_journal_that_was_written_back(tmp_path: Path) -> None:
+    tasks = [SpawnTask("rm .aurora/runs.db*; echo gone", id="1"), SpawnTask("echo last", id="2")]
+    options = RunOptions(default_agent="sh", max_concurrent=1, cwd=tmp_path, spool=tmp_path / ".aurora" / "runs")
+    made = Run.create(tmp_path / ".aurora" / "runs.db", tasks, BACKENDS, options)
+
+    def execute(_pause_s: float) -> None:
+        asyncio.run(made.execute())
+
+    with Journal(made.journal, make=False) as store:
+        with store.hold(made.run_id, holder=own_identity()):
+            pass  # this process lives, so the follower waits for the run
+        pieces = follow_log(store, made.run_id, "2", sleep=execute)
+        assert b"".join(pieces) == b"last\n"
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_a_reader_makes_no_journal_in_the_place_of_one_that_vanishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """It was seen there, and is removed before or after it is opened."""
+    path = made_runs(tmp_path, "spawn-1")
+    connect = journal_store._connect
+
+    def late(place: Path) -> sqlite3.Connection:
+        if lost == "before":
+            remove(path)
+            return connect(place)
+        connection = connect(place)
+        remove(path)
+        return connection
+
+    monkeypatch.setattr(journal_store, "_connect", late)
+    with pytest.raises(JournalError):
+        open_journal(path, "spawn-1")
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_folder_in_the_place_of_a_journal_is_left_as_it_is(tmp_path: Path, make: bool) -> None:
+    path = tmp_path / "runs.db"
+    path.mkdir(mode=0o755)
+    with pytest.raises(JournalError, match=r"runs\.db"):
+        Journal(path, make=make)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_a_journal_that_others_can_read_is_made_private_by_who_reads_it(tmp_path: Path) -> None:
+    path = made_runs(tmp_path, "spawn-1")
+    path.chmod(0o644)
+    with Journal(path, make=False) as store:
+        store.append(pause("spawn-1"))
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes == {"runs.db": 0o600, "runs.db-wal": 0o600, "runs.db-shm": 0o600}
 
 
 def test_a_journal_without_events_in_the_place_of_a_vanished_one_is_replaced(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def audit_journal(journal: Path) -> AuditReport:
         check_not_gone(journal)
         return AuditReport(events=0, head="")
     anchor = read_anchor(default_state_dir(), journal)
-    with Journal(journal) as store:
+    with Journal(journal, make=False) as store:
         return verify(store, anchor)
 
 

@@ -64,7 +64,7 @@ def list_checkpoints(journal: Path, *, limit: int | None = None) -> list[RunSumm
     """
     if not journal.exists():
         return []
-    with Journal(journal) as store:
+    with Journal(journal, make=False) as store:
         return [
             RunSummary(
                 run=run,
@@ -164,7 +164,7 @@ def clean_checkpoints(
     kept_work: dict[str, str] = {}
     left: list[str] = []
     own = spool or journal.parent / "runs"
-    with Journal(journal) as store:
+    with Journal(journal, make=False) as store:
         for run in list_runs(store):
             if (run.ended_at or run.started_at or run.created_at) > limit:
                 continue

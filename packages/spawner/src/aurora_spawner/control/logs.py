@@ -97,6 +97,7 @@ def follow_log(
     """
     cursor = LogCursor(stream=stream, transcript=transcript)
     while True:
+        journal.follow_file()  # a coordinator wrote a lost journal back under its name
         over = _over(journal, run_id, task_id)  # asked first: the last output follows it
         attempt = _last_attempt(journal, run_id, task_id)
         if attempt is not None:

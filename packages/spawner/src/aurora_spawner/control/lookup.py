@@ -31,7 +31,7 @@ def open_journal(journal: Path, run_id: str) -> Journal:
     if not journal.exists():
         check_not_gone(journal)
         raise UnknownRunError(run_id)
-    return Journal(journal)
+    return Journal(journal, make=False)
 
 
 def find_run(journal: Path, run_id: str) -> tuple[RunRow, list[TaskRow]]:

@@ -269,7 +269,7 @@ def wait_until_held(journal: Path, run_id: str, *, pid: int, limit_s: float = 10
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         if journal.exists():
-            with Journal(journal) as store:
+            with Journal(journal, make=False) as store:
                 try:
                     run = load_run(store, run_id)
                 except UnknownRunError:

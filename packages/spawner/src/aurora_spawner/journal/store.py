@@ -28,7 +28,7 @@ from aurora_spawner.journal.facts import (
 from aurora_spawner.journal.places import FileIdentity, beside
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
-from aurora_spawner.storage.private_files import make_private_file, make_private_folder
+from aurora_spawner.storage.private_files import make_private_file, make_private_folder, restrict_to_owner
 from aurora_spawner.storage.stored_values import StoredValueError, document
 from aurora_spawner.storage.write_ahead import use_write_ahead_log
 
@@ -75,23 +75,36 @@ class Journal:
         JournalError: It cannot be opened or written; the message has the reason of the system.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, make: bool = True) -> None:
+        """Opens a journal.
+
+        Args:
+            make: Makes the file if there is none; False for a reader, which leaves the place of a lost journal to the
+                coordinator that has it open.
+        """
         self.path = path
+        self._make = make
         self.trouble: tuple[str, ...] = ()
         """Sentences about damage to the file while it was open, and its repair."""
         self._clock = clock
         self._written = 0
         """Number of the last known event."""
         with translated(path):
-            make_private_folder(path.parent)
+            if make:
+                make_private_folder(path.parent)
             self._open(path)
 
     def _open(self, path: Path) -> None:
         """Opens the file in place; after an error the former file stays open."""
         opened = None
         while opened is None:
-            make_private_file(path)
+            if self._make:
+                make_private_file(path)
+            elif path.is_file():
+                restrict_to_owner(path)
             found = FileIdentity.of(path)
+            if found is None:
+                raise JournalError(path, "is not there")
             connection = _connect(path)
             placed = _identities(path)
             if placed[0] == found:
@@ -105,6 +118,18 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def follow_file(self) -> None:
+        """Opens the file in place if it is another than the open one; for a reader that follows a run.
+
+        Raises:
+            JournalError: It cannot be read.
+        """
+        if FileIdentity.of(self.path) not in (None, self._files[0]):
+            former = self.connection
+            with translated(self.path):
+                self._open(self.path)
+            former.close()
 
     def close(self) -> None:
         """Closes the file; appended facts are durable already."""

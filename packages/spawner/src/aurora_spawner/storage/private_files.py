@@ -22,7 +22,7 @@ def make_private_folder(folder: Path) -> None:
     An existing folder keeps its permissions, because it may serve others; an existing `.aurora` is made private.
     """
     if folder.name == _OURS and folder.is_dir() and not folder.is_symlink():
-        _restrict_to_owner(folder, PRIVATE_FOLDER)
+        restrict_to_owner(folder, PRIVATE_FOLDER)
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -42,10 +42,15 @@ def make_private_file(path: Path) -> None:
     with _making, suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
     if path.is_file():
-        _restrict_to_owner(path, PRIVATE_FILE)
+        restrict_to_owner(path)
 
 
-def _restrict_to_owner(path: Path, mode: int) -> None:
+def restrict_to_owner(path: Path, mode: int = PRIVATE_FILE) -> None:
+    """Takes the permissions that `mode` lacks from a file or folder; one of another user stays unchanged.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
     if path.stat().st_mode & 0o777 & ~mode:
         with suppress(PermissionError):
             path.chmod(mode)
