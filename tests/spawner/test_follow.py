@@ -4,10 +4,13 @@ import asyncio
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import textwrap
+import threading
 import time
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -19,11 +22,12 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control import follow, status
 from aurora_spawner.control.follow import afollow_events, afollow_log, afollow_run, arun_status
 from aurora_spawner.control.steering import cancel_run, detach, run_status, wait_until_held
-from aurora_spawner.errors import JournalCorruptError, JournalError, UnknownRunError
+from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, UnknownRunError
+from aurora_spawner.journal import async_reader
 from aurora_spawner.journal.async_reader import AsyncJournal
 from aurora_spawner.journal.facts import RunEnded, RunTaken, TaskSettled, entry_of
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import RunRow, load_events
+from aurora_spawner.journal.views import EventRow, RunRow, load_events
 
 BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
 GATE = "echo begun; while [ ! -e open ]; do sleep 0.02; done; echo done"
@@ -152,6 +156,87 @@ async def test_a_journal_under_the_same_name_is_read_anew(tmp_path: Path) -> Non
         after = await journal.events(run.run_id)
     assert after[: len(before)] == before
     assert isinstance(after[-1].fact, RunEnded)
+
+
+async def to_the_end(events: AsyncIterator[EventRow]) -> list[EventRow]:
+    return [each async for each in events]
+
+
+async def read_all(run: Run) -> None:
+    async with AsyncJournal(run.journal) as journal:
+        await journal.run(run.run_id)
+        await journal.events(run.run_id)
+
+
+async def ended(thread: threading.Thread) -> bool:
+    await asyncio.to_thread(thread.join, 20)
+    return not thread.is_alive()
+
+
+async def test_a_read_of_a_locked_journal_waits_for_the_lock_and_can_be_cancelled(tmp_path: Path) -> None:
+    run = created(tmp_path, "echo x")
+    with closing(sqlite3.connect(run.journal, isolation_level=None)) as locker:
+        locker.execute("PRAGMA locking_mode = EXCLUSIVE")
+        locker.execute("BEGIN EXCLUSIVE")
+        locker.execute("PRAGMA user_version = 0")
+        waiting, given_up = (asyncio.create_task(read_all(run)) for _ in range(2))
+        await asyncio.sleep(0.5)
+        begin = time.monotonic()
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        assert time.monotonic() - begin < 5
+        assert not waiting.done()
+        locker.execute("ROLLBACK")
+    await asyncio.wait_for(waiting, 20)
+
+
+async def test_a_journal_that_stays_locked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(async_reader, "BUSY_WAIT_S", 0.5)
+    run = created(tmp_path, "echo x")
+    with closing(sqlite3.connect(run.journal, isolation_level=None)) as locker:
+        locker.execute("PRAGMA locking_mode = EXCLUSIVE")
+        locker.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(JournalLockedError):
+            await read_all(run)
+
+
+async def test_a_reader_that_is_cancelled_anywhere_or_finds_no_journal_leaves_no_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    run = created(tmp_path, "echo x")
+    for turns in range(30):
+        reading = asyncio.create_task(read_all(run))
+        for _ in range(turns):
+            await asyncio.sleep(0.0002)
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+    for content in (b"", b"no database" * 500, run.journal.read_bytes()[:6000]):
+        (tmp_path / "odd.db").write_bytes(content)
+        with pytest.raises(JournalError):
+            async with AsyncJournal(tmp_path / "odd.db") as journal:
+                await journal.run(run.run_id)
+    for thread in set(threading.enumerate()) - before:
+        if not thread.name.startswith("asyncio"):
+            assert await ended(thread)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database" * 500, None], ids=["empty", "text", "folder"])
+async def test_a_follower_ends_with_an_error_of_ours_if_something_else_takes_the_place(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    run = created(tmp_path, "echo x")
+    with Journal(run.journal) as store, store.hold(run.run_id, holder=own_identity()):
+        events = afollow_events(run.journal, run.run_id, period_s=0.02)
+        await anext(events)
+        run.journal.rename(tmp_path / "kept.db")
+        if content is None:
+            run.journal.mkdir()
+        else:
+            run.journal.write_bytes(content)
+        rest = asyncio.ensure_future(to_the_end(events))
+        with pytest.raises(JournalError, match=str(run.journal)):
+            await asyncio.wait_for(rest, 20)
 
 
 async def test_errors_are_those_of_the_synchronous_reads(tmp_path: Path) -> None:

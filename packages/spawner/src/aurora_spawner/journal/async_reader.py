@@ -6,12 +6,14 @@ thread. docs/decisions/0010-async-reads.md has the reason and the figures.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Self
 
 import aiosqlite
 
-from aurora_spawner.errors import JournalError, UnknownRunError
+from aurora_spawner.errors import JournalError, JournalLockedError, UnknownRunError
 from aurora_spawner.journal.places import FileIdentity
 from aurora_spawner.journal.store import BUSY_WAIT_S, SELECT_ORIGIN, check_origin, translated
 from aurora_spawner.journal.views import (
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import AttemptRow, EventRow, RunRow, Statement
     from aurora_spawner.tasks.result import TaskState
 
+LOCK_WAIT_S = 0.1
+"""The longest wait of the thread for a lock: whoever cancels a read waits for it. The event loop asks again."""
 EVENTS_AT_ONCE = 500
 """The most events of one read: the event loop decodes them in a few milliseconds."""
 
@@ -82,10 +86,10 @@ class AsyncJournal:
     async def _connect(self) -> aiosqlite.Connection:
         with translated(self.path):
             connection = await aiosqlite.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_WAIT_S, isolation_level=None
+                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_WAIT_S, isolation_level=None
             )
             try:  # SQLite opens the log at the first read: now, while both belong together
-                (origin,) = await connection.execute_fetchall(SELECT_ORIGIN)
+                (origin,) = await self._read(connection, (SELECT_ORIGIN, ()))
                 check_origin(self.path, *origin)
             except BaseException:
                 await connection.close()
@@ -102,8 +106,18 @@ class AsyncJournal:
         if self._connection is None:
             raise JournalError(self.path, "is not open; read it in `async with AsyncJournal(path)`")
         await self._follow_file()  # a coordinator wrote a lost journal back under its name
-        with translated(self.path):
-            return await self._connection.execute_fetchall(*statement)
+        return await self._read(self._connection, statement)
+
+    async def _read(self, connection: aiosqlite.Connection, statement: Statement) -> Iterable[sqlite3.Row]:
+        until = time.monotonic() + BUSY_WAIT_S
+        while True:
+            try:
+                with translated(self.path):
+                    return await connection.execute_fetchall(*statement)
+            except JournalLockedError:
+                if time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(LOCK_WAIT_S)
 
     async def version(self) -> int:
         """Returns a number that changes with every commit of another connection."""
