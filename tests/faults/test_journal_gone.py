@@ -306,6 +306,28 @@ def test_journals_that_are_written_beside_a_file_in_one_second_keep_apart(tmp_pa
         assert pauses(store.path, name) == 1
 
 
+def test_a_spoilt_rescued_copy_is_replaced_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made_runs(tmp_path, "spawn-1")
+    opened = Journal._open
+    spoilt: list[Path] = []
+
+    def spoil(self: Journal, place: Path) -> None:
+        if not spoilt:
+            spoilt.append(place)
+            place.write_bytes(b"no database" * 500)
+        opened(self, place)
+
+    with Journal(path) as store, store.hold("spawn-1", holder=own_identity()) as lease:
+        remove(path)
+        path.write_text("of somebody else")
+        monkeypatch.setattr(Journal, "_open", spoil)
+        store.append(pause("spawn-1"), lease=lease)
+    assert spoilt
+    assert pauses(store.path, "spawn-1") == 1
+    assert {each.name for each in path.parent.iterdir()} == {path.name, store.path.name}
+    assert path.read_text() == "of somebody else"
+
+
 def test_no_journal_is_made_through_a_link_to_nowhere(tmp_path: Path) -> None:
     (tmp_path / "runs.db").symlink_to(tmp_path / "elsewhere.db")
     with pytest.raises(JournalError, match=r"runs\.db"):

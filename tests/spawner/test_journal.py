@@ -6,7 +6,7 @@ import json
 import resource
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,6 +136,26 @@ def test_a_run_has_one_holder(journal: Journal) -> None:
         journal.hold("spawn-1", holder=me),
     ):
         pass
+
+
+def test_a_run_has_one_holder_from_the_moment_it_is_taken(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread of this process asks as soon as the lease can be read."""
+    create(journal)
+    transaction = Journal.transaction
+    refused: list[str] = []
+
+    @contextmanager
+    def asked_after(self: Journal) -> Iterator[sqlite3.Connection]:
+        with transaction(self) as connection:
+            yield connection
+        if self is journal:
+            with Journal(journal.path) as other, pytest.raises(RunHeldError) as held:
+                other.hold("spawn-1", holder=own_identity()).__enter__()
+            refused.append(held.value.run_id)
+
+    monkeypatch.setattr(Journal, "transaction", asked_after)
+    with journal.hold("spawn-1", holder=own_identity()):
+        assert refused == ["spawn-1"]
 
 
 def test_the_dead_hold_nothing(journal: Journal) -> None:

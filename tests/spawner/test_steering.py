@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -353,6 +354,36 @@ def test_old_runs_are_cleaned_away_and_new_ones_kept(tmp_path: Path) -> None:
         assert verify(store).problem is None
     with pytest.raises(UnknownRunError):
         export_checkpoint(journal, old.run_id, tmp_path)
+
+
+def test_a_run_that_is_resumed_during_a_clean_up_is_kept(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "echo x")
+    with Journal(run.journal) as store, ExitStack() as held:
+
+        def resume(run_id: str) -> None:
+            held.enter_context(store.hold(run_id, holder=own_identity()))
+
+        report = clean_checkpoints(
+            run.journal,
+            older_than_days=0,
+            now=time.time() + 1,
+            before=resume,
+        )
+        assert (report.removed, report.kept_running) == ((), (run.run_id,))
+        assert (tmp_path / "runs" / run.run_id).is_dir()
+
+
+def test_an_export_that_finds_no_room_leaves_no_draft(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "echo x")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(run.journal):  # its log has room
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                export_checkpoint(run.journal, run.run_id, tmp_path / "out")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_run_that_works_is_not_cleaned_away(detached: Callable[..., Detached]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.worktrees import work_left
+from aurora_spawner.errors import RunHeldError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
@@ -87,10 +89,13 @@ def export_checkpoint(journal: Path, run_id: str, folder: Path) -> Path:
         document = checkpoint_document(load_run(store, run_id), load_tasks(store, run_id))
     make_private_folder(folder)
     target = folder / f"{run_id}.json"
-    draft = folder / f".{run_id}.json.draft"
-    make_private_file(draft)
-    draft.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(target)
+    draft = folder / f".{run_id}.json.{os.getpid()}.draft"
+    try:
+        make_private_file(draft)
+        draft.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
     return target
 
 
@@ -175,7 +180,11 @@ def clean_checkpoints(
                 kept_work[run.run_id] = work
                 continue
             before(run.run_id)
-            store.redact(run.run_id)
+            try:
+                store.redact(run.run_id)
+            except RunHeldError:  # resumed meanwhile
+                kept.append(run.run_id)
+                continue
             if not _delete_spool(run, own):
                 left.append(f"the files of {run.run_id} in {run.spool} were not deleted: they are not below {own}")
             removed.append(run.run_id)

@@ -321,8 +321,16 @@ class Journal:
         self._written = seq
 
     def redact(self, run_id: str) -> None:
-        """Removes the payloads and the rows of a run; its hashes stay, and a fact records the clean-up."""
+        """Removes the payloads and the rows of a run; its hashes stay, and a fact records the clean-up.
+
+        Raises:
+            RunHeldError: A living coordinator holds it.
+        """
         with self.transaction() as connection:
+            row = connection.execute("SELECT holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            holder = _holder_of(self.path, run_id, row[0]) if row and row[0] is not None else None
+            if holder is not None and holder.alive():
+                raise RunHeldError(run_id, str(holder))
             rows = connection.execute(
                 "SELECT seq, payload FROM events WHERE run_id = ? AND payload IS NOT NULL", (run_id,)
             ).fetchall()
@@ -377,6 +385,14 @@ class Journal:
             RunHeldError: Another coordinator holds it and lives, or cannot be proven dead from here.
         """
         lease = os.urandom(12).hex()
+        _LEASES_HERE.add(lease)  # before another thread can read it in the journal
+        try:
+            self._take(run_id, lease, holder)
+            yield lease
+        finally:
+            _LEASES_HERE.discard(lease)
+
+    def _take(self, run_id: str, lease: str, holder: ProcessIdentity) -> None:
         with self.transaction() as connection:
             row = connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
@@ -387,11 +403,6 @@ class Journal:
                     raise RunHeldError(run_id, str(other))
             taken = RunTaken(lease=lease, holder=holder.to_json())
             self._append(connection, [entry_of(taken, run_id=run_id)], run_id=run_id)
-        _LEASES_HERE.add(lease)
-        try:
-            yield lease
-        finally:
-            _LEASES_HERE.discard(lease)
 
 
 _LEASES_HERE: Final[set[str]] = set()
