@@ -14,8 +14,9 @@ import pytest
 
 from aurora_core import ConfigError, Project
 from aurora_core.trust import Claim
-from aurora_policies import PoliciesEngine
+from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
+from aurora_soar.taskruns.ledger import user_limits
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
@@ -293,6 +294,30 @@ def test_an_existing_project_may_be_asked_for(shop: Path) -> None:
     with pytest.raises(NoProjectError):
         Aurora.open(existing=True)
     assert not (shop / ".aurora").exists()
+
+
+def test_a_limit_of_the_user_s_own_that_is_removed_leaves_a_stranger_s_without_effect(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AURORA_TRUST")
+    default = Aurora(Project.init(shop)).ledger.limits.monthly_usd
+    Project.init(shop).policies_file.write_text("budget: {monthly_limit_usd: 100000}\n", encoding="utf-8")
+    notices: list[Notice] = []
+    aurora = Aurora.open(notify=notices.append)
+    aurora.set_user_limits(amounts={"monthly_usd": 7.0})
+    assert (aurora.ledger.limits.monthly_usd, notices) == (7.0, [])
+    before = aurora.project_agents
+    aurora.set_user_limits(amounts={"monthly_usd": None})
+    assert aurora.ledger.limits.monthly_usd == default
+    assert aurora.project_agents.policies is aurora.policies is not before.policies
+    assert ["budget.monthly_limit_usd" in notice.message for notice in notices] == [True]
+
+
+def test_policies_that_are_not_valid_keep_the_user_s_limits_as_they_are(shop: Path) -> None:
+    Project.init(shop).policies_file.write_text("budget: {monthly_limit_usd: much}\n", encoding="utf-8")
+    with pytest.raises(PolicyFileError):
+        Aurora.open().set_user_limits(amounts={"monthly_usd": 7.0})
+    assert user_limits().monthly_usd is None
 
 
 def test_every_promised_name_is_there() -> None:

@@ -218,14 +218,20 @@ class ProjectParts:
     ) -> None:
         """Changes the limits that the user has set for all projects; see `taskruns.ledger.set_user_limits`.
 
+        The policies are read anew afterwards: a limit of the user's own decides what of a project's needs trust.
+
         Raises:
             PolicyFileError: the project's policies are not valid.
             BudgetStoreError: the ledger cannot be read or written.
         """
+        from aurora_policies import PoliciesEngine
         from aurora_soar.taskruns.ledger import set_user_limits
 
-        _ = self.policies  # a file that is not valid is reported before anything is written
+        PoliciesEngine.load(self.project.policies_file)  # a file that is not valid is reported before the write
         set_user_limits(amounts=amounts, warn_at=warn_at, on_limit=on_limit)
+        self.__dict__.pop("policies", None)
+        self.__dict__.pop("project_agents", None)
+        self._left_aside_reported = False
 
     @cached_property
     def memory(self) -> Memory:
