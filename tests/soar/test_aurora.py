@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -318,6 +319,16 @@ def test_policies_that_are_not_valid_keep_the_user_s_limits_as_they_are(shop: Pa
     with pytest.raises(PolicyFileError):
         Aurora.open().set_user_limits(amounts={"monthly_usd": 7.0})
     assert user_limits().monthly_usd is None
+
+
+async def test_two_task_files_are_run_side_by_side_in_one_event_loop(shop: Path) -> None:
+    configured(shop, 'backends:\n  cat: {kind: command, command: ["cat"]}\n')
+    files = ["one.md", "two.md"]
+    for name in files:
+        (shop / name).write_text("- [ ] 1 Say it\n  - Agent: cat\n")
+    aurora = Aurora.open()
+    results = await asyncio.wait_for(asyncio.gather(*map(aurora.arun_taskfile, files)), timeout=20)
+    assert [result.ok for result in results] == [True, True]
 
 
 def test_every_promised_name_is_there() -> None:

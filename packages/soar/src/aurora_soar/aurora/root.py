@@ -9,7 +9,7 @@ from aurora_soar.aurora.parts import ProjectParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
@@ -183,7 +183,7 @@ class Aurora(ProjectParts):
         self.check_not_in_use(plan, force=force)
         self.set_up()
         await self._index_for(plan.agents)
-        with self.start_lock(plan, force=force) as release:
+        async with self.astart_lock(plan, force=force) as release:
             run = self.new_run(plan, stagger_s=stagger_s)
             return await execute_run(run, plan.file, plan.titles, on_event=on_event, on_start=release)
 
@@ -202,6 +202,12 @@ class Aurora(ProjectParts):
         from aurora_soar.taskruns.start import start_lock
 
         return start_lock(self.project, plan.file.path, as_read=plan.content, force=force, notify=self.notify)
+
+    def astart_lock(self, plan: SpawnPlan, *, force: bool = False) -> AbstractAsyncContextManager[Callable[[], None]]:
+        """Keeps others from starting a run, this event loop's other tasks included; see `start_lock`."""
+        from aurora_soar.taskruns.start import astart_lock
+
+        return astart_lock(self.project, plan.file.path, as_read=plan.content, force=force, notify=self.notify)
 
     def new_run(self, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_in: Path | None = None) -> Run:
         """Writes a run of a plan into the journal; nothing starts. See `taskruns.execute.new_run`."""

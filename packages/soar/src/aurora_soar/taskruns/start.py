@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import StartLockError, TaskFileChangedError, TaskFileInUseError
@@ -14,12 +15,12 @@ from aurora_soar.taskruns.resume import runs_working_on
 from aurora_spawner.taskfiles.reading import task_file_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from aurora_core import Project
 
-__all__ = ["check_not_in_use", "start_lock"]
+__all__ = ["astart_lock", "check_not_in_use", "start_lock"]
 
 _WAIT_LIMIT_S: Final = 30.0
 """Seconds that another start may take until its run is in the journal."""
@@ -56,6 +57,28 @@ def start_lock(
         TaskFileChangedError: the file has changed.
         StartLockError: another start holds the lock too long.
     """
+    with _lock_file(project) as (lock, release):
+        for wait_s in _acquire(lock, project):
+            time.sleep(wait_s)
+        _check_startable(project, file, as_read=as_read, force=force, notify=notify)
+        yield release
+
+
+@asynccontextmanager
+async def astart_lock(
+    project: Project, file: Path, *, as_read: bytes, force: bool, notify: Notify
+) -> AsyncIterator[Callable[[], None]]:
+    """Holds the lock as `start_lock` does; other starts in the same event loop go on meanwhile."""
+    with _lock_file(project) as (lock, release):
+        for wait_s in _acquire(lock, project):
+            await asyncio.sleep(wait_s)
+        _check_startable(project, file, as_read=as_read, force=force, notify=notify)
+        yield release
+
+
+@contextmanager
+def _lock_file(project: Project) -> Iterator[tuple[int, Callable[[], None]]]:
+    """Opens the lock's file; yields its descriptor and the function that closes it, which releases the lock."""
     # The kernel releases the lock however this process ends, and agents do not inherit it.
     lock = os.open(project.aurora_dir / "starting.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     held = True
@@ -67,16 +90,17 @@ def start_lock(
             os.close(lock)
 
     try:
-        _acquire(lock, project)
-        check_not_in_use(project, file, force=force, notify=notify)
-        if task_file_bytes(file) != as_read:
-            raise TaskFileChangedError(file)
-        yield release
+        yield lock, release
     finally:
         release()
 
 
-def _acquire(lock: int, project: Project) -> None:
+def _acquire(lock: int, project: Project) -> Iterator[float]:
+    """Acquires the lock; yields the seconds to wait before each further attempt.
+
+    Raises:
+        StartLockError: another start holds it too long.
+    """
     end = time.monotonic() + _WAIT_LIMIT_S
     while True:
         try:
@@ -84,6 +108,12 @@ def _acquire(lock: int, project: Project) -> None:
         except BlockingIOError:
             if time.monotonic() > end:
                 raise StartLockError(project.root) from None
-            time.sleep(_RETRY_EVERY_S)
+            yield _RETRY_EVERY_S
         else:
             return
+
+
+def _check_startable(project: Project, file: Path, *, as_read: bytes, force: bool, notify: Notify) -> None:
+    check_not_in_use(project, file, force=force, notify=notify)
+    if task_file_bytes(file) != as_read:
+        raise TaskFileChangedError(file)
