@@ -331,6 +331,16 @@ async def test_two_task_files_are_run_side_by_side_in_one_event_loop(shop: Path)
     assert [result.ok for result in results] == [True, True]
 
 
+async def test_several_questions_are_answered_at_once(shop: Path) -> None:
+    with Aurora.open() as aurora:
+        results = await asyncio.gather(
+            aurora.aask("What does scan of Till do?"),
+            aurora.aask("Where is total_cents set?"),
+            aurora.aask("Who calls Till?"),
+        )
+    assert ["src/till.py:" in result.answer for result in results] == [True] * 3
+
+
 def test_every_promised_name_is_there() -> None:
     import aurora_soar
 

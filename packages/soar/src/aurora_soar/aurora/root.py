@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+    from aurora_core import Memory
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -72,16 +73,21 @@ class Aurora(ProjectParts):
 
         text = read_question(question).text
         self.set_up()
-        orchestrator = self.orchestrator()
-        if index:
-            await self.memory.aindex()
-        return await orchestrator.aexecute(text, verbosity=Verbosity(verbosity), on_event=on_event)
+        with self.open_memory() as memory:  # its own, because several questions may be asked at once
+            orchestrator = self.orchestrator(memory)
+            if index:
+                await memory.aindex()
+            return await orchestrator.aexecute(text, verbosity=Verbosity(verbosity), on_event=on_event)
 
-    def orchestrator(self) -> SOAROrchestrator:
-        """Builds the orchestrator of this project's questions over `memory`; errors as `aask`."""
+    def orchestrator(self, memory: Memory | None = None) -> SOAROrchestrator:
+        """Builds the orchestrator of this project's questions; errors as `aask`.
+
+        Args:
+            memory: answers one question at a time; `self.memory` if None.
+        """
         from aurora_soar.aurora.question_orchestrator import build_orchestrator
 
-        return build_orchestrator(self.project_agents, self.memory, self.shared_answers)
+        return build_orchestrator(self.project_agents, memory or self.memory, self.shared_answers)
 
     def plan(
         self,
