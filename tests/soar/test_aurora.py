@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import ConfigError, Project
+from aurora_core import ConfigError, Project, Reasoning
 from aurora_core.trust import Claim
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
@@ -21,6 +21,7 @@ from aurora_soar.taskruns.ledger import user_limits
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.tasks.result import RunState, TaskState
 
 
 def configured(root: Path, text: str) -> Project:
@@ -339,6 +340,68 @@ async def test_several_questions_are_answered_at_once(shop: Path) -> None:
             aurora.aask("Who calls Till?"),
         )
     assert ["src/till.py:" in result.answer for result in results] == [True] * 3
+
+
+PAID = """\
+tool: paid
+backends: {paid: {kind: command, command: ["sleep", "600"], events: claude}}
+"""
+KILLED = """\
+import os
+from aurora_soar import Aurora
+from aurora_spawner.tasks.run_events import TaskStarted
+Aurora.open().run_taskfile("tasks.md", on_event=lambda event: os._exit(9) if isinstance(event, TaskStarted) else None)
+"""
+
+
+@pytest.fixture
+def killed(shop: Path) -> Aurora:
+    """A project whose run was killed while an agent worked that has reserved some of the budget."""
+    configured(shop, PAID)
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n", encoding="utf-8")
+    process = subprocess.run([sys.executable, "-c", KILLED], timeout=50, check=False)
+    assert process.returncode == 9
+    return Aurora.open()
+
+
+def test_a_run_is_cancelled_settled_and_cleaned(killed: Aurora) -> None:
+    (left,) = killed.status()
+    assert len(killed.ledger.open_reservations(left.run_id)) == 1
+    assert killed.cancel(left.run_id, task_id="1", at_once=True) is TaskState.RUNNING
+    assert killed.ledger.open_reservations(left.run_id) == {}
+    assert killed.cancel(left.run_id) is None
+    assert killed.cancel(left.run_id) is RunState.CANCELLED
+    assert killed.clean(older_than_days=0).removed == (left.run_id,)
+
+
+def test_so_it_is_inside_an_event_loop(killed: Aurora) -> None:
+    async def cancel_and_clean(run_id: str) -> None:
+        assert await killed.acancel(run_id, at_once=True) is None
+        assert killed.ledger.open_reservations(run_id) == {}
+        assert (await killed.aclean(older_than_days=0)).removed == (run_id,)
+
+    (left,) = killed.status()
+    asyncio.run(cancel_and_clean(left.run_id))
+
+
+def test_answers_are_shared_between_projects_with_consent_alone(shop: Path, tmp_path: Path, home: Path) -> None:
+    project = configured(shop, "tool: local\n")
+    with Aurora(project) as aurora:
+        assert aurora.shared_answers is None
+    (home / ".config" / "aurora").mkdir(parents=True)
+    (home / ".config" / "aurora" / "config.yaml").write_text("memory: {share_answers: true}\n", encoding="utf-8")
+    with Aurora(project) as aurora:
+        assert aurora.shared_answers is not None
+        aurora.shared_answers.remember(
+            Reasoning(
+                query="How are tills closed?", answer="By hand.", score=0.9, sources=("a.py:1",), run_id="soar-1"
+            )
+        )
+    (tmp_path / "other").mkdir()
+    with Aurora(Project.init(tmp_path / "other")) as other:
+        shared = other.shared_answers
+        assert shared is not None
+        assert ["By hand." in hit.content for hit in shared.search("closed tills")] == [True]
 
 
 def test_every_promised_name_is_there() -> None:

@@ -293,7 +293,10 @@ class Aurora(ProjectParts):
     def cancel(
         self, run_id: str, *, task_id: str | None = None, at_once: bool = False
     ) -> TaskState | RunState | None:
-        """Ends a run or one of its tasks, and settles what it cost; see `taskruns.settle.cancel_run`."""
+        """Ends a run or one of its tasks, and settles what it cost; see `taskruns.settle.cancel_run`.
+
+        Must not be called while an event loop runs.
+        """
         from aurora_soar.taskruns.settle import cancel_run
 
         return cancel_run(
@@ -304,6 +307,14 @@ class Aurora(ProjectParts):
             limits_of=self._limits_of,
             notify=self.notify,
         )
+
+    async def acancel(
+        self, run_id: str, *, task_id: str | None = None, at_once: bool = False
+    ) -> TaskState | RunState | None:
+        """Runs `cancel` in a thread."""
+        import asyncio
+
+        return await asyncio.to_thread(self.cancel, run_id, task_id=task_id, at_once=at_once)
 
     def merge(self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True) -> MergeReport:
         """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`.
@@ -339,10 +350,19 @@ class Aurora(ProjectParts):
         return clean_worktrees(self.project.runs_db, self.project.root, ignored_too=ignored_too, dry_run=dry_run)
 
     def clean(self, *, older_than_days: float) -> CleanReport:
-        """Removes the contents of old runs, each after its open reservations are settled."""
+        """Removes the contents of old runs, each after its open reservations are settled.
+
+        Must not be called while an event loop runs.
+        """
         from aurora_soar.taskruns.settle import clean_runs
 
         return clean_runs(self.project.runs_db, older_than_days=older_than_days, limits_of=self._limits_of)
+
+    async def aclean(self, *, older_than_days: float) -> CleanReport:
+        """Runs `clean` in a thread."""
+        import asyncio
+
+        return await asyncio.to_thread(self.clean, older_than_days=older_than_days)
 
     def _limits_of(self, run_id: str) -> RunLimits | None:
         reserved = self.ledger.open_reservations(run_id)
