@@ -163,13 +163,13 @@ def test_what_an_agent_printed_is_shown_byte_for_byte(aur: Aur, works: Path) -> 
     assert aur("logs", f"{run_id}/2", "-f").stdout == "Say ünïcode"
 
 
-@pytest.mark.parametrize("more", [[], ["-f"]])
-def test_an_unknown_task_names_the_nearest(aur: Aur, works: Path, more: list[str]) -> None:
-    write_tasks(works, "1.10 Say hello")
+@pytest.mark.parametrize("words", [["logs"], ["logs", "-f"], ["cancel"]], ids=" ".join)
+def test_an_unknown_task_names_the_others_and_the_nearest(aur: Aur, works: Path, words: list[str]) -> None:
+    write_tasks(works, "1.10 Say hello", "1.2 Say more")
     run_id = spawned(aur)
-    outcome = aur("logs", f"{run_id}/1.1", *more)
+    outcome = aur(*words, f"{run_id}/1.1")
     assert outcome.returncode == ExitCode.USAGE
-    assert f"run {run_id} has no task '1.1'" in outcome.stderr
+    assert f"run {run_id} has no task '1.1'; its tasks: 1.10, 1.2" in outcome.stderr
     assert "did you mean '1.10'?" in outcome.stderr
 
 

@@ -30,7 +30,7 @@ from aurora_spawner.control.steering import (
     unpause_run,
     wait_until_held,
 )
-from aurora_spawner.errors import SpawnerError, UnknownRunError
+from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.runs.control_server import short_path
@@ -214,7 +214,7 @@ def test_a_request_that_makes_no_sense_is_refused(
         answer = json.loads(line.makefile("rb").readline())
     assert not answer["ok"]
     assert error in answer["error"]
-    with pytest.raises(SpawnerError, match="has no task 9"):
+    with pytest.raises(UnknownTaskError, match="has no task '9'; its tasks: 1"):
         cancel_run(run.journal, run.run_id, task_id="9")
 
 

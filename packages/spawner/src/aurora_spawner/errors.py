@@ -34,11 +34,15 @@ A failed agent is not an exception but a `SpawnResult`.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
+
+_NAMED_TASKS: Final = 20
+"""Number of a run's tasks that an error names."""
 
 
 class SpawnerError(Exception):
@@ -139,7 +143,9 @@ class UnknownTaskError(SpawnerError):
     """A run has no task of that name; `nearest` is the most similar one, None if none is similar."""
 
     def __init__(self, run_id: str, task_id: str, known: Collection[str]) -> None:
-        super().__init__(f"run {run_id} has no task {task_id!r}")
+        more = f" and {len(known) - _NAMED_TASKS} more" if len(known) > _NAMED_TASKS else ""
+        names = f"; its tasks: {', '.join(islice(known, _NAMED_TASKS))}{more}" if known else ""
+        super().__init__(f"run {run_id} has no task {task_id!r}{names}")
         self.run_id = run_id
         self.task_id = task_id
         close = get_close_matches(task_id, known, n=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.audit import check_not_gone
-from aurora_spawner.errors import UnknownRunError
+from aurora_spawner.errors import UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.providers.gate_store import default_state_dir
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import AttemptRow, RunRow, TaskRow
     from aurora_spawner.recovery.report import RecoveryReport
 
-__all__ = ["attempts_of", "check_unchanged", "find_run", "is_held", "open_journal", "recovery_of", "titles_of"]
+__all__ = [
+    "attempts_of",
+    "check_task",
+    "check_unchanged",
+    "find_run",
+    "is_held",
+    "open_journal",
+    "recovery_of",
+    "titles_of",
+]
 
 
 def open_journal(journal: Path, run_id: str) -> Journal:
@@ -48,6 +57,17 @@ def titles_of(journal: Path, run_id: str) -> dict[str, str]:
     """Returns the titles of a run's tasks, by id; errors as `find_run`."""
     _, tasks = find_run(journal, run_id)
     return {row.task_id: row.task.headline for row in tasks}
+
+
+def check_task(journal: Path, run_id: str, task_id: str) -> None:
+    """Refuses a task that a run does not have.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: the journal has no such run, or the run no such task.
+    """
+    titles = titles_of(journal, run_id)
+    if task_id not in titles:
+        raise UnknownTaskError(run_id, task_id, titles)
 
 
 def is_held(journal: Path, run_id: str) -> bool:

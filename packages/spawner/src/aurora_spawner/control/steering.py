@@ -12,9 +12,9 @@ from aurora_spawner.attempts.end_reason import ENDED_EARLY
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import identify, own_identity
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
-from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.control.lookup import check_task, open_journal
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
-from aurora_spawner.errors import SpawnerError, UnknownRunError
+from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run, load_tasks
@@ -82,10 +82,12 @@ def cancel_run(
         already, and None if this call ends it.
 
     Raises:
-        UnknownRunError: The journal has no such run.
+        UnknownRunError, UnknownTaskError: The journal has no such run, or the run no such task.
         NoAnswerError: Its coordinator lives and does not answer.
-        SpawnerError: The task is unknown, or it has ended and no coordinator has collected its result.
+        SpawnerError: The task has ended and no coordinator has collected its result.
     """
+    if task_id is not None:
+        check_task(journal, run_id, task_id)  # a coordinator's refusal is a sentence, not a typed error
     request = {"do": "cancel", "at_once": at_once} | ({} if task_id is None else {"task": task_id})
     try:
         answer = _ask_while_held(journal, run_id, request)
@@ -152,9 +154,10 @@ async def _cancel_task_of_abandoned(
 ) -> TaskState:
     """Ends one task of a run without a coordinator; a resume settles the task."""
     with open_journal(journal, run_id) as store:
-        row = next((row for row in load_tasks(store, run_id) if row.task_id == task_id), None)
-        if row is None:
-            raise SpawnerError(f"run {run_id}: the run has no task {task_id}")
+        rows = {row.task_id: row for row in load_tasks(store, run_id)}
+        if task_id not in rows:
+            raise UnknownTaskError(run_id, task_id, rows)
+        row = rows[task_id]
         if row.state.settled:
             return row.state
         with store.hold(run_id, holder=own_identity()) as lease:
