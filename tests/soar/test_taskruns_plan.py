@@ -78,6 +78,14 @@ def test_an_unknown_default_agent_is_named_with_where_it_was_set(tasks: Path) ->
     with pytest.raises(UnknownAgentError, match="no agent named 'gpt'") as raised:
         plan(tasks, default_agent="gpt")
     assert raised.value.where == "tool (flag)"
+    assert "local, reviewer" in raised.value.hint
+
+
+@pytest.mark.parametrize("text", ["- [ ] 1 Review it\n  - Agent: reviewer\n", "- [x] 1 Done\n"])
+def test_an_unknown_default_agent_is_refused_although_no_task_needs_it(tasks: Path, text: str) -> None:
+    tasks.write_text(text, encoding="utf-8")
+    with pytest.raises(UnknownAgentError, match="no agent named 'gpt'"):
+        plan(tasks, default_agent="gpt")
 
 
 class Clock:

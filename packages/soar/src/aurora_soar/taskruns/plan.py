@@ -163,7 +163,7 @@ def assigned_personas(
 
 
 def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...] = ()) -> None:
-    """Refuses a plan with a task that no backend does.
+    """Refuses a plan with a task that no backend does, or with an unknown default even if no task needs it.
 
     Args:
         default_from: the place that names the default agent, for the error.
@@ -172,7 +172,9 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
     Raises:
         UnknownAgentError: a task, or the default, names an agent that is not among the backends.
     """
+    if plan.default_agent not in plan.backends:
+        raise UnknownAgentError(plan.default_agent, default_from, plan.backends.keys())
     for task in plan.file.tasks:
-        if plan.agent_of(task) not in plan.backends:
-            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}" if task.agent else default_from
-            raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
+        if task.agent and task.agent not in plan.backends:
+            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
+            raise UnknownAgentError(task.agent, where, {*plan.backends, *personas})
