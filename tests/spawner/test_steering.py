@@ -405,10 +405,9 @@ def test_the_socket_finds_a_place_when_the_path_is_long(tmp_path: Path) -> None:
 
 def test_a_coordinator_that_cannot_start_is_noticed(tmp_path: Path) -> None:
     run = finished_run(tmp_path, "echo a")
-    with Journal(tmp_path / "runs.db") as journal:
-        journal.connection.execute("UPDATE runs SET started_at = NULL")
+    began_at = time.time()
     pid = detach([sys.executable, "-c", "raise SystemExit(3)"], log=tmp_path / "log")
-    assert not wait_until_held(tmp_path / "runs.db", run.run_id, pid=pid)
+    assert not wait_until_held(tmp_path / "runs.db", run.run_id, pid=pid, since=began_at)
     os.waitpid(pid, 0)
 
 

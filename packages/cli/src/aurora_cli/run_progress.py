@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from aurora_cli.errors import CoordinatorLostError
@@ -99,8 +100,9 @@ def in_background(
     aurora.plan_resume(run_id, accept_changes=accept_changes)
     log = aurora.project.aurora_dir / "runs" / run_id / "coordinator.log"
     command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
+    began_at = time.time()
     pid = detach(command, log=log, cwd=aurora.project.root)
-    if not wait_until_held(aurora.project.runs_db, run_id, pid=pid):
+    if not wait_until_held(aurora.project.runs_db, run_id, pid=pid, since=began_at):
         raise CoordinatorLostError(run_id, log)
     if as_json:
         emit_json({"run_id": run_id, "pid": pid, "log": str(log)})

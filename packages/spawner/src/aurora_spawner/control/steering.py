@@ -267,8 +267,12 @@ def detach(command: Sequence[str], *, log: Path, cwd: Path | None = None) -> int
     return process.pid
 
 
-def wait_until_held(journal: Path, run_id: str, *, pid: int, limit_s: float = 10.0) -> bool:
-    """Returns True if the coordinator `pid` takes the run within the limit, False at once if it dies before."""
+def wait_until_held(journal: Path, run_id: str, *, pid: int, since: float = 0.0, limit_s: float = 10.0) -> bool:
+    """Returns True if the coordinator `pid` takes the run within the limit, False at once if it dies before.
+
+    Args:
+        since: The time at which it was started, in seconds since 1970; a resumed run may have ended before.
+    """
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         if journal.exists():
@@ -277,7 +281,9 @@ def wait_until_held(journal: Path, run_id: str, *, pid: int, limit_s: float = 10
                     run = load_run(store, run_id)
                 except UnknownRunError:
                     return False
-            if run.started_at is not None and (run.holder is None or run.holder.pid == pid):
+            if run.holder is not None and run.holder.pid == pid:
+                return True
+            if run.holder is None and run.ended_at is not None and run.ended_at >= since:
                 return True
         if identify(pid) is None:
             return False
