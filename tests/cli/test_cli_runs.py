@@ -205,6 +205,8 @@ def test_one_after_the_other_and_spaced_out(aur: Aur, works: Path) -> None:
         ["tasks.md", "--sequential", "--max-concurrent", "3"],
         ["tasks.md", "--no-checkpoint", "--bg"],
         ["tasks.md", "--retry-failed"],
+        ["tasks.md", "--list-checkpoints"],
+        ["--clean-checkpoints", "3", "--dry-run"],
         [],
     ],
 )
@@ -212,6 +214,51 @@ def test_options_that_contradict_each_other_are_refused(aur: Aur, works: Path, o
     write_tasks(works, "1 Say hello")
     assert aur("spawn", *options).returncode == ExitCode.USAGE
     assert not (works.parent / ".aurora" / "runs.db").exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--tool", "echo"],
+        ["--match"],
+        ["--budget", "0"],
+        ["--dry-run"],
+        ["--force"],
+        ["--order", "file"],
+        ["--optional"],
+        ["--no-checkpoint"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_of_new_runs_is_refused_with_a_resume(aur: Aur, works: Path, option: list[str]) -> None:
+    write_tasks(works, "1 Break\n  - Agent: broken")
+    run_id = spawned(aur)
+    outcome = aur("spawn", "--resume", run_id, "--retry-failed", *option)
+    assert outcome.returncode == ExitCode.USAGE
+    assert f"no effect with --resume: a resumed run keeps its own: {option[0]}\n" in outcome.stderr
+    assert json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"][0]["attempts"] == 3
+
+
+def test_a_run_at_work_refuses_the_options_of_a_resume_and_names_them(aur: Aur, works: Path) -> None:
+    write_tasks(works, "1 Wait\n  - Agent: gated")
+    run_id = aur("spawn", "tasks.md", "--bg").stdout.strip()
+    wait_for(lambda: "1  Wait  @gated" in aur("status", run_id).stdout)
+    assert aur("pause", run_id).returncode == ExitCode.DONE
+    for words, named in (
+        (("resume", run_id, "--retry-failed", "--bg"), "--retry-failed, --bg"),
+        (("resume", run_id, "--accept-changes"), "--accept-changes"),
+        (("spawn", "tasks.md", "--resume", run_id, "--sequential"), "TASKFILE, --max-concurrent or --sequential"),
+        (("spawn", "--resume", run_id, "--stagger-delay", "2"), "--stagger-delay"),
+    ):
+        refused = aur(*words)
+        assert refused.returncode == ExitCode.USAGE
+        assert f"a process works on {run_id}; no effect there: {named}\n" in refused.stderr
+    assert "paused" in aur("status", run_id).stdout
+    continued = aur("spawn", "--resume", run_id, "--yes", "--json")
+    assert continued.returncode == ExitCode.DONE
+    assert json.loads(continued.stdout) == {"run_id": run_id}
+    (works.parent / "go").touch()
+    wait_for(lambda: works.read_text(encoding="utf-8").startswith("- [x]"))
 
 
 def test_failed_tasks_are_tried_again_on_request(aur: Aur, works: Path) -> None:
@@ -427,6 +474,9 @@ def test_a_run_whose_agent_is_not_configured_any_more_says_so(aur: Aur, works: P
     assert refused.returncode == ExitCode.ENVIRONMENT
     assert "has no backend" in refused.stderr
     assert "bug in Aurora" not in refused.stderr
+    lost = aur("resume", run_id, "--retry-failed", "--bg")
+    assert lost.returncode == ExitCode.ENVIRONMENT
+    assert "did not start in the background" in lost.stderr
 
 
 def test_a_changed_run_is_refused_and_goes_on_when_that_is_wanted(aur: Aur, works: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import subprocess
@@ -340,6 +341,25 @@ async def test_several_questions_are_answered_at_once(shop: Path) -> None:
             aurora.aask("Who calls Till?"),
         )
     assert ["src/till.py:" in result.answer for result in results] == [True] * 3
+
+
+PARTING = """\
+spawner: {recovery: {max_retries: 0}}
+backends: {slow: {kind: command, command: ["sh", "-c", "[ -e well ] && sleep 0.3 && cat"]}}
+"""
+
+
+def test_a_resume_has_as_many_agents_at_once_as_it_is_given(shop: Path) -> None:
+    configured(shop, PARTING)
+    tasks = "".join(f"- [ ] {number} Say it\n  - Agent: slow\n" for number in (1, 2, 3))
+    (shop / "tasks.md").write_text(tasks, encoding="utf-8")
+    failed = Aurora.open().run_taskfile("tasks.md")
+    assert not failed.ok
+    (shop / "well").touch()
+    resumed = Aurora.open(max_concurrent=1).resume(failed.run_id, retry_failed=True)
+    assert resumed.ok
+    times = sorted((each.started_at or 0.0, each.ended_at or 0.0) for each in resumed.results.values())
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(times))
 
 
 PAID = """\

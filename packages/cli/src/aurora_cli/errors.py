@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from aurora_cli.exits import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = [
     "CliError",
     "CoordinatorLostError",
     "MissingPathError",
+    "RunAtWorkError",
 ]
 
 
@@ -54,6 +56,22 @@ class CoordinatorLostError(CliError):
         self.log = log
         super().__init__(f"run {run_id} did not start in the background")
         self.hint = f"see {log}, or run it in the foreground: aur resume {run_id}"
+
+
+class RunAtWorkError(CliError):
+    """A run that a process works on was to be resumed with options that could not reach that process.
+
+    Attributes:
+        options: those options, as the user writes them.
+    """
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, run_id: str, options: Sequence[str]) -> None:
+        self.run_id = run_id
+        self.options = tuple(options)
+        super().__init__(f"a process works on {run_id}; no effect there: {', '.join(options)}")
+        self.hint = f"`aur resume {run_id}` alone ends a pause; after `aur cancel {run_id}` the options take effect"
 
 
 def _names_beside(path: Path) -> list[str]:

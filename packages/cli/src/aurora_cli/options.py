@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from aurora_cli.errors import MissingPathError
 
@@ -21,6 +22,7 @@ __all__ = [
     "ExistingPath",
     "FiniteRange",
     "accept_changes_option",
+    "given_parameters",
     "json_option",
     "max_concurrent_option",
     "run_argument",
@@ -72,6 +74,15 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
+
+
+def given_parameters(ctx: click.Context) -> dict[str, str]:
+    """Returns the parameters that are on the command line, by name: `--long-option`, or an argument's name."""
+    return {
+        param.name: max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
+        for param in ctx.command.params
+        if param.name and ctx.get_parameter_source(param.name) is ParameterSource.COMMANDLINE
+    }
 
 
 def json_option(command: Command) -> Command:

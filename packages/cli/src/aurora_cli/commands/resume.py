@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import run_progress, wiring
+from aurora_cli.errors import RunAtWorkError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
-from aurora_cli.output import note
+from aurora_cli.output import emit_json, note
 from aurora_spawner.control.lookup import is_held
 from aurora_spawner.control.steering import unpause_run
 
@@ -40,7 +41,7 @@ __all__ = ["command", "resume"]
 def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
     """Resume a run that was paused or interrupted.
 
-    A paused run continues in its own process. A run without a live process is resumed here: what is finished
+    A paused run continues in its own process, with the options that it has. A run without a live process is resumed here: what is finished
     stays finished, agents that still work are adopted, and a task that was edited in the task file runs again.
     """
     return resume(
@@ -65,12 +66,23 @@ def resume(
         taskfile: replaces the file that the run was made from.
         max_concurrent: agents at once; None leaves it to the run.
         stagger_s: time between two starts; 0 for none.
+
+    Raises:
+        RunAtWorkError: a process works on the run, and an option could not reach it.
     """
     aurora = wiring.open_existing()
     if is_held(aurora.project.runs_db, run_id):
-        unpause_run(aurora.project.runs_db, run_id)
-        note(f"{run_id} continues")
-        return ExitCode.DONE
+        useless = {
+            "TASKFILE": taskfile is not None,
+            "--max-concurrent or --sequential": max_concurrent is not None,
+            "--stagger-delay": stagger_s > 0,
+            "--retry-failed": retry_failed,
+            "--bg": background,
+            "--accept-changes": accept_changes,
+        }
+        if any(useless.values()):
+            raise RunAtWorkError(run_id, [option for option, given in useless.items() if given])
+        return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
     if background:
         more = [f"--stagger-delay={stagger_s}"] if stagger_s else []
         more += ["--retry-failed"] if retry_failed else []
@@ -85,3 +97,11 @@ def resume(
         retry_failed=retry_failed,
         as_json=as_json,
     )
+
+
+def _unpause(journal: Path, run_id: str, *, as_json: bool) -> ExitCode:
+    unpause_run(journal, run_id)
+    if as_json:
+        emit_json({"run_id": run_id})
+    note(f"{run_id} continues")
+    return ExitCode.DONE

@@ -19,6 +19,7 @@ from aurora_cli.options import (
     ExistingPath,
     FiniteRange,
     accept_changes_option,
+    given_parameters,
     json_option,
     max_concurrent_option,
 )
@@ -29,7 +30,7 @@ from aurora_soar.taskruns.execute import nothing_to_run
 from aurora_soar.taskruns.isolation import WantedIsolation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from aurora_core import Config
     from aurora_soar import Aurora, SpawnPlan
@@ -39,6 +40,24 @@ __all__ = ["command"]
 
 SHOWN_TASKS: Final = 40
 """More would scroll the question about them off the screen."""
+
+
+_TAKEN_WITH: Final[Mapping[str, tuple[str, ...]]] = {
+    "resume": (
+        "taskfile",
+        "max_concurrent",
+        "sequential",
+        "stagger_s",
+        "background",
+        "retry_failed",
+        "accept_changes",
+        "yes",
+        "as_json",
+    ),
+    "list_checkpoints": ("yes", "as_json"),
+    "clean_days": ("yes", "as_json"),
+}
+"""The parameters that take effect beside an option that starts no new run, and `--yes`: nothing is asked there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,20 +88,28 @@ class _Options:
     clean_days: float | None
     as_json: bool
 
-    def check(self) -> None:
-        """Refuses options that contradict each other.
+    def check(self, given: Mapping[str, str]) -> None:
+        """Refuses options that contradict each other, or have no effect beside another.
+
+        Args:
+            given: the parameters on the command line, by name, each as the user writes it.
 
         Raises:
             click.UsageError: they do.
         """
-        doing = [self.resume is not None, self.list_checkpoints, self.clean_days is not None]
-        if sum(doing) > 1:
+        doing = [name for name in _TAKEN_WITH if name in given]
+        if len(doing) > 1:
             raise click.UsageError("--resume, --list-checkpoints and --clean-checkpoints exclude each other")
-        if self.taskfile is None and not any(doing):
+        if self.taskfile is None and not doing:
             raise click.UsageError("name a task file: aur spawn tasks.md")
-        for conflict, problem in self._conflicts(new=not any(doing)):
+        for conflict, problem in self._conflicts(new=not doing):
             if conflict:
                 raise click.UsageError(problem)
+        for name in doing:
+            useless = [word for each, word in given.items() if each not in {name, *_TAKEN_WITH[name]}]
+            reason = ": a resumed run keeps its own" if name == "resume" else ""
+            if useless:
+                raise click.UsageError(f"no effect with {given[name]}{reason}: {', '.join(useless)}")
 
     def _conflicts(self, *, new: bool) -> Iterator[tuple[object, str]]:
         """Yields each contradiction: true if it is there, and what to say of it."""
@@ -90,22 +117,9 @@ class _Options:
             self.sequential and self.max_concurrent not in (None, 1),
             "--sequential and --max-concurrent exclude each other",
         )
-        yield (
-            self.no_checkpoint and (self.background or self.resume),
-            "--no-checkpoint leaves nothing that --bg or --resume could continue",
-        )
-        yield self.retry_failed and not self.resume, "--retry-failed needs --resume"
-        yield self.accept_changes and not self.resume, "--accept-changes needs --resume"
-        yield self.match and not new, "--match is for new runs; a resumed one keeps the personas that it found"
-        yield (
-            (self.order or self.optional) and not new,
-            "--order and --optional are for new runs; a resumed one keeps its own",
-        )
-        yield self.budget_usd is not None and not new, "--budget is for new runs; a resumed one keeps its own"
-        yield (
-            (self.isolation or self.include_dirty or self.merge) and not new,
-            "--isolation, --include-dirty and --merge are for new runs; a resumed one keeps its own",
-        )
+        yield self.no_checkpoint and self.background, "--no-checkpoint leaves nothing that --bg could continue"
+        yield self.retry_failed and new, "--retry-failed needs --resume"
+        yield self.accept_changes and new, "--accept-changes needs --resume"
         yield (
             self.isolation == "none" and (self.include_dirty or self.merge),
             "--include-dirty and --merge are for worktrees, which --isolation none does not make",
@@ -216,7 +230,7 @@ def command(**given: object) -> int:
     finished stays finished.
     """
     options = _Options(**given)  # type: ignore[arg-type]
-    options.check()
+    options.check(given_parameters(click.get_current_context()))
     if options.list_checkpoints:
         return show_resumable(as_json=options.as_json)
     if options.clean_days is not None:

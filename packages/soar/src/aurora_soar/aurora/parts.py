@@ -44,7 +44,7 @@ class ProjectParts:
     Args:
         project: may be a folder that was never set up; `set_up`, and what needs it, makes its `.aurora`.
         tool: the agent for tasks that name none, and the model of questions; None leaves it to the configuration.
-        max_concurrent: agents at once; None leaves it to the configuration.
+        max_concurrent: agents at once; None leaves it to the configuration, or to the run that is resumed.
         notify: receives notices for the user; the log of this package by default.
         ask_trust: receives what the user does not trust of the project yet; True trusts it from now on. None asks
             nothing, and a notice names what is ignored.
@@ -63,6 +63,7 @@ class ProjectParts:
     ) -> None:
         self.project = project
         self.notify = notify
+        self._max_concurrent = max_concurrent
         self._given = {"tool": tool, "spawner.max_concurrent": max_concurrent}
         self._on_batch_held = on_batch_held
         self._left_aside_reported = False

@@ -246,7 +246,9 @@ class Aurora(ProjectParts):
     ) -> TaskRunResult:
         """Resumes a run of a task file where it stands, within the limit that it was given.
 
-        Finished tasks stay finished, attempts that still work are adopted, and edited tasks run again.
+        Finished tasks stay finished, attempts that still work are adopted, and edited tasks run again. The run has as
+        many agents at once as before, unless this object was given `max_concurrent`. Tasks that name no agent stay
+        with the one that the run was started with, whatever `tool` is.
 
         Args:
             retry_failed: also run again what failed, was skipped or was cancelled.
@@ -262,7 +264,9 @@ class Aurora(ProjectParts):
         from aurora_soar.taskruns.execute import execute_run, resumed_run
 
         plan = self.plan_resume(run_id, accept_changes=accept_changes)
-        run = await resumed_run(self.project_agents, plan, retry_failed=retry_failed)
+        run = await resumed_run(
+            self.project_agents, plan, max_concurrent=self._max_concurrent, retry_failed=retry_failed
+        )
         await self._index_for(plan.agents)
         return await execute_run(run, plan.file, plan.titles, on_event=on_event)
 
