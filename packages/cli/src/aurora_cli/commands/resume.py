@@ -41,8 +41,9 @@ __all__ = ["command", "resume"]
 def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
     """Resume a run that was paused or interrupted.
 
-    A paused run continues in its own process, with the options that it has. A run without a live process is resumed here: what is finished
-    stays finished, agents that still work are adopted, and a task that was edited in the task file runs again.
+    A paused run continues in its own process, with the options that it has. A run without a live process is resumed
+    here: what is finished stays finished, agents that still work are adopted, and a task that was edited in the task
+    file runs again.
     """
     return resume(
         run_id, retry_failed=retry_failed, background=background, accept_changes=accept_changes, as_json=as_json
