@@ -79,6 +79,31 @@ def test_a_folder_outside_the_project_is_refused(aur: Aur, shop: Path) -> None:
     assert "other" in outcome.stderr
 
 
+def test_outside_a_project_the_named_folder_is_set_up_and_not_the_current_one(
+    aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = shop.parent / "elsewhere"
+    here.mkdir()
+    (here / "link").symlink_to(shop)
+    monkeypatch.chdir(here)
+    outcome = aur("mem", "index", "link", "--json")
+    assert outcome.returncode == ExitCode.DONE, outcome.stderr
+    assert f"setting up a project in {shop}" in outcome.stderr
+    assert json.loads(outcome.stdout)["files_indexed"] == 3
+    assert not (here / ".aurora").exists()
+    (shop / "src" / "shop" / "new.py").write_text("ANSWER = 42\n", encoding="utf-8")
+    assert json.loads(aur("mem", "index", "../shop/src", "--json").stdout)["files_indexed"] == 1
+    assert not (shop / "src" / ".aurora").exists()
+
+
+def test_outside_a_project_a_file_sets_nothing_up(aur: Aur, shop: Path) -> None:
+    outcome = aur("mem", "index", "README.md")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert f"no project in {shop}" in outcome.stderr
+    assert "aur init" in outcome.stderr
+    assert not (shop / ".aurora").exists()
+
+
 def test_search_shows_place_name_and_first_line_best_first(aur: Aur, shop: Path) -> None:
     aur("mem", "index")
     outcome = aur("mem", "search", "price", "of", "article")

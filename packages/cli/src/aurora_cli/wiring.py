@@ -17,16 +17,32 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Persona
     from aurora_spawner.recovery.settings import BatchQuestion
 
-__all__ = ["open_existing", "open_folder", "open_new", "persona_named", "show_notice"]
+__all__ = ["open_around", "open_existing", "open_folder", "open_new", "persona_named", "show_notice"]
 
 
-def open_existing() -> Aurora:
-    """Opens the project that the current folder belongs to.
+def open_existing(folder: Path | None = None) -> Aurora:
+    """Opens the project that a folder belongs to.
+
+    Args:
+        folder: the current folder if None.
 
     Raises:
         NoProjectError: it belongs to none.
     """
-    return Aurora.open(Path.cwd(), notify=show_notice, on_batch_held=_batch_question(), existing=True)
+    return Aurora.open(folder or Path.cwd(), notify=show_notice, on_batch_held=_batch_question(), existing=True)
+
+
+def open_around(path: Path) -> Aurora:
+    """Opens the project of the current folder; if there is none, the one that a path belongs to.
+
+    A folder that belongs to none would be a project of its own.
+
+    Raises:
+        NoProjectError: a file belongs to none.
+    """
+    if Project.find(Path.cwd()):
+        return open_folder()
+    return open_folder(path) if path.is_dir() else open_existing(path.resolve().parent)
 
 
 def open_folder(folder: Path | None = None, *, tool: str | None = None, max_concurrent: int | None = None) -> Aurora:

@@ -37,9 +37,9 @@ def command(*, path: Path | None, as_json: bool) -> int:
 
     Reads only files whose content changed. Files that git tracks are indexed; files that .gitignore names, binary and
     generated files and files over 600 kB are left out, see `aur mem stats`. A folder without a project is set up
-    first.
+    first: the current one, or the one that PATH names.
     """
-    aurora = wiring.open_folder()
+    aurora = wiring.open_around(path) if path else wiring.open_folder()
     aurora.set_up()
     with aurora.open_memory() as memory:
         report = index_with_progress(memory, path and path.absolute())
