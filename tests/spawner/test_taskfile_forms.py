@@ -304,6 +304,8 @@ PROSE = [
     "Filters: by date",
     "Dependencies: axios",
     "Dependencies: log4j2, python3",
+    "Dependencies: es6-es2020",
+    "Depends on: 2 teams",
     "Depends on: the schema",
     "depends on the schema",
     "Timeout: after 30 s",
@@ -389,12 +391,40 @@ def test_a_group_that_is_depended_on_stands_for_its_tasks_and_its_settings_for_t
         ("- [ ] 1 A\n- [ ] 2 B\n  - Dependencies: 7\n", 2, "depends on 7, which does not exist"),
         ("- [ ] 1 A\n  - [ ] 1.1 B\n    - Depends: 1\n", 2, "depends on itself"),
         ("- [ ] T001 A (depends on T002)\n- [ ] T002 B (depends on T001)\n", 1, "depends on itself"),
+        ("- [ ] 1 A\n- [ ] 2 B\n  - Depends: a, b\n", 2, "depends on a, which does not exist"),
+        ("- [ ] 1 A\n- [ ] 2 B\n  - Depends: setup\n", 2, "depends on setup, which does not exist"),
+        ("- [ ] 1 A\n- [ ] 2 B\n  - **Depends on**: 1, the schema\n", 2, "depends on the schema, which does not"),
+        ("- [ ] 1 A\n- [ ] 2 B\n  - Dependencies: 1, axios\n", 2, "depends on axios, which does not exist"),
+        ("- [ ] 1.1 A\n- [ ] 1.2 B\n- [ ] 2 C\n  - Depends: 1.1 1.2\n", 3, "depends on 1.1 1.2, which does not"),
+        ("- [ ] 1.1 A\n- [ ] 2 C\n  - Depends: 1.1 (API), 1.1\n", 2, r"depends on 1.1 \(API\), which does not"),
+        ("- [ ] 1 A\n- [ ] 2 B\n<!-- depends: first -->\n", 2, "depends on first, which does not exist"),
+        ("- [ ] T001 A\n- [ ] T002 B (depends on T001, US1)\n", 2, "depends on US1, which does not exist"),
+        ("- [ ] T001 A\n- [ ] T002 B\n  - depends on T001 and setup\n", 2, "depends on setup, which does not"),
     ],
 )
 def test_dependencies_that_cannot_be_are_refused_with_file_and_line(text: str, line: int, problem: str) -> None:
     with pytest.raises(GraphError, match=problem) as caught:
         parse(text)
     assert (caught.value.path, caught.value.line) == (FILE, line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- Depends: T001-T500",
+        "(depends on T009-T001)",
+        "- depends on T001-T500",
+        f"- Depends: {'T001, ' * 300}",
+        f"- Depends: {', '.join(f'{letter}1-{letter}99' for letter in 'ABCDEFGHIJKLM')}",
+    ],
+)
+def test_a_list_of_ids_that_is_too_long_is_refused_but_for_a_task_that_is_done(line: str) -> None:
+    own = line if line[0] == "(" else f"\n  {line}"
+    with pytest.raises(TaskFileError, match=r"too long|must go up|too many") as caught:
+        parse(f"- [ ] T001 A\n- [ ] T002 B {own}\n")
+    assert caught.value.line == (2 if line[0] == "(" else 3)
+    assert [task.id for task in parse(f"- [ ] T001 A\n- [x] T002 B {own}\n").tasks] == ["T001"]
+    assert [task.id for task in parse("- [ ] T001 A\n- [x] T002 B\n  - Depends: a, b\n").tasks] == ["T001"]
 
 
 def test_a_mention_of_something_else_in_brackets_is_a_note() -> None:

@@ -119,7 +119,10 @@ class _Reading:
         return f"has no tasks{where}: tasks are lines like `- [ ] 1. Write the parser`"
 
     def _make_items(self) -> list[Item]:
-        items = [Item(entry=entry, settings=read_settings(entry, self._path)) for entry in self._outline.entries]
+        items = [
+            Item(entry=entry, settings=read_settings(entry, self._path, done=entry.box in DONE))
+            for entry in self._outline.entries
+        ]
         leads = [read_lead(item.settings.text) for item in items]
         referenced = {each for item in items for reference in item.settings.references for each in reference.ids}
         for item, lead in zip(items, choose_ids(leads, referenced), strict=True):
@@ -188,9 +191,10 @@ class _Reading:
     def _resolve(self, item: Item, reference: Reference) -> list[str] | None:
         """Returns the tasks that a line names, all tasks of a group for a group; None if the line is prose."""
         targets = [self._find(item, name) for name in reference.ids]
+        known = any(targets) or all(map(self._directory.knows_style, reference.ids))
+        if reference.loose and not known:
+            return None
         for name, target in zip(reference.ids, targets, strict=True):
-            if target is None and reference.loose and not self._directory.knows_style(name):
-                return None
             if target is None and item.entry.box not in DONE:
                 problem = f"depends on {name}, which does not exist{self._directory.suggestion(name)}"
                 raise GraphError(item.id, problem, line=item.entry.line, path=self._path)

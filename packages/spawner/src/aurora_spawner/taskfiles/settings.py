@@ -1,7 +1,8 @@
 """The settings below a task: `- Agent: @name`, `_Depends: 1.1_`, `<!-- priority: high -->`.
 
 A line is a setting only if its key is known and its value parses. Anything else is prose and stays in the prompt word
-for word; a near miss is reported.
+for word; a near miss is reported. Dependencies that cannot be understood and are no prose are refused: without them,
+tasks would run in the wrong order.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Reference:
     line: int
     ids: tuple[str, ...]
     loose: bool
-    """True if the line is prose unless all its ids exist."""
+    """True if the line is prose unless an id exists, or looks like the file's ids."""
     text: str
     """The line itself."""
     perhaps: tuple[str, ...] = ()
@@ -131,13 +132,31 @@ class _NoValueError(ValueError):
     """The value of a known key does not parse; the message names valid values."""
 
 
-def read_settings(entry: Entry, path: Path) -> Settings:
+class _ListError(_NoValueError):
+    """A list of ids, and no prose, that is too long; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ids:
+    """The parts of a list of ids."""
+
+    named: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    """The ids within ranges."""
+    odd: tuple[str, ...] = ()
+    """The parts that are no ids."""
+
+
+def read_settings(entry: Entry, path: Path, *, done: bool = False) -> Settings:
     """Returns the settings in a task's own line and in the lines below it.
 
+    Args:
+        done: The task is done, so that nothing waits for its dependencies.
+
     Raises:
-        TaskFileError: A setting with a single value is given twice.
+        TaskFileError: A setting with a single value is given twice, or a list of dependencies is too long.
     """
-    reader = _Reader(path)
+    reader = _Reader(path, done=done)
     settings = reader.settings
     settings.text = reader.take_comments(entry.text, entry.line)
     if match := _IN_BRACKETS.search(settings.text[-400:]):
@@ -151,9 +170,10 @@ def read_settings(entry: Entry, path: Path) -> Settings:
 class _Reader:
     """Collects the settings of one task."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, done: bool) -> None:
         self.settings = Settings()
         self._path = path
+        self._done = done
         self._lines: dict[str, int] = {}
 
     def takes(self, line: BodyLine) -> bool:
@@ -178,11 +198,13 @@ class _Reader:
         if match is None:
             return False
         try:
-            ids, perhaps = _ids(match[1])
-        except _NoValueError:
+            found = _ids(match[1])
+        except _NoValueError as problem:
+            self._refuse_list(problem, line.line, _short(line.text))
             return False
-        reference = Reference(line=line.line, ids=ids, perhaps=perhaps, loose=True, text=_short(line.text))
-        self.settings.references.append(reference)
+        if any(len(part.split()) > 1 for part in found.odd):
+            return False
+        self._refer(found, line.line, _short(line.text), loose=True)
         return True
 
     def take_comments(self, text: str, line: int) -> str:
@@ -201,20 +223,36 @@ class _Reader:
         """Takes `(depends on T001)` at the end of a task's line, which stays part of the text."""
         text = _short(f"(depends on {inner})")
         try:
-            ids, perhaps = _ids(inner)
+            self._refer(_meant_as_ids(inner, loose=True), line, text, loose=True)
         except _NoValueError as problem:
+            self._refuse_list(problem, line, text)
             self.settings.near_misses.append((line, f"{text} is not a setting: {problem}"))
-            return
-        self.settings.references.append(Reference(line=line, ids=ids, perhaps=perhaps, loose=True, text=text))
+
+    def _refer(self, ids: _Ids, line: int, text: str, *, loose: bool) -> None:
+        """Keeps the ids of a line; a part that is no id is refused later, as one that does not exist."""
+        named = (*ids.named, *ids.odd)
+        self.settings.references.append(Reference(line=line, ids=named, perhaps=ids.inside, loose=loose, text=text))
+
+    def _refuse_list(self, problem: _NoValueError, line: int, text: str) -> None:
+        """Refuses a list of ids that is too long, unless the task is done.
+
+        Raises:
+            TaskFileError: It is.
+        """
+        if isinstance(problem, _ListError) and not self._done:
+            raise TaskFileError(self._path, line, f"{text}: {problem}", field="depends") from problem
 
     def _set(self, key: str, value: str, line: int, text: str) -> bool:
         name = _KEYS.get(key)
         if name is None:
             self._record_slip(key, value, line, text)
             return False
+        loose = key in _LOOSE_KEYS
         try:
-            read = _READERS[name](value)
+            read = _meant_as_ids(value, loose=loose) if name == "depends" else _READERS[name](value)
         except _NoValueError as problem:
+            if not loose:
+                self._refuse_list(problem, line, _short(text))
             remark = f"{_short(text)} is not a setting and stays in the prompt: {problem}"
             self.settings.near_misses.append((line, remark))
             return False
@@ -222,11 +260,8 @@ class _Reader:
             problem_text = f"{name} is set twice for this task, first in line {self._lines[name]}"
             raise TaskFileError(self._path, line, problem_text, field=name)
         self._lines.setdefault(name, line)
-        if name == "depends":
-            ids, perhaps = _ids(value)
-            self.settings.references.append(
-                Reference(line=line, ids=ids, perhaps=perhaps, loose=key in _LOOSE_KEYS, text=_short(text))
-            )
+        if isinstance(read, _Ids):
+            self._refer(read, line, _short(text), loose=loose)
         else:
             self._keep(name, read, line)
         return True
@@ -312,37 +347,76 @@ def _model(value: str) -> str:
     return name
 
 
-def _ids(value: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Returns the named ids, and the ids within ranges."""
+def _meant_as_ids(value: str, *, loose: bool) -> _Ids:
+    """Returns the parts of a value that names tasks, even if not all of them are ids.
+
+    Args:
+        loose: The key is often about other things than tasks.
+
+    Raises:
+        _NoValueError: The value is prose: no part of it is an id, and not every part is one word or a row of ids.
+    """
+    found = _ids(value)
+    if found.odd and not found.named and (loose or not all(map(_is_word_or_ids, found.odd))):
+        raise _NoValueError("tasks must be named by their ids, such as 1.1 or T001")
+    return found
+
+
+def _is_word_or_ids(part: str) -> bool:
+    words = part.split()
+    return len(words) == 1 or all(map(_ID.fullmatch, words))
+
+
+def _only_ids(value: str) -> _Ids:
+    """Returns the ids of a value that has nothing else."""
+    found = _ids(value)
+    if found.odd:
+        raise _NoValueError("tasks must be named by their ids, such as 1.1 or T001")
+    return found
+
+
+def _ids(value: str) -> _Ids:
+    """Splits a value into ids, ids within ranges, and parts that are neither.
+
+    Raises:
+        _ListError: It is a list that is too long.
+        _NoValueError: It is empty, or too long for a list.
+    """
     if value.lower().strip("`*_.() \t") in _NOTHING or value.strip() in _NOTHING:
-        return (), ()
+        return _Ids()
     if len(value) > _LONG:
-        raise _NoValueError("it is too long for a list of ids")
+        first = _id_in(_SEPARATOR.split(value[:_LONG], maxsplit=1)[0])
+        kind = _ListError if _ID.fullmatch(first) or _RANGE.fullmatch(first) else _NoValueError
+        raise kind("it is too long for a list of ids")
     text = _REMARK.sub("", value).rstrip(". \t")
     found: dict[str, None] = {}
     inside: dict[str, None] = {}
+    odd: dict[str, None] = {}
     for part in _SEPARATOR.split(text):
-        word = _WORD_BEFORE_ID.sub("", part.strip(_DRESS), count=1).strip(_DRESS).removeprefix("#")
+        word = _id_in(part)
         if match := _RANGE.fullmatch(word):
             ends, between = _range(match)
             found.update(dict.fromkeys(ends))
             inside.update(dict.fromkeys(between))
-        elif word and not _ID.fullmatch(word):
-            raise _NoValueError("tasks must be named by their ids, such as 1.1 or T001")
         elif word:
-            found[word] = None
+            (found if _ID.fullmatch(word) else odd)[word] = None
         if len(inside) > _LONG:
-            raise _NoValueError("it names too many tasks")
-    if not found:
+            raise _ListError("it names too many tasks")
+    if not found and not odd:
         raise _NoValueError("it names no task; write none for no dependency")
-    return tuple(found), tuple(inside)
+    return _Ids(named=tuple(found), inside=tuple(inside), odd=tuple(odd))
+
+
+def _id_in(part: str) -> str:
+    """Returns a part of a list without emphasis, the word "task" and the hash before a number."""
+    return _WORD_BEFORE_ID.sub("", part.strip(_DRESS), count=1).strip(_DRESS).removeprefix("#")
 
 
 def _range(match: re.Match[str]) -> tuple[list[str], list[str]]:
     """Returns the ends of a range such as `T003-T007`, and the ids between them."""
     stem, first, last = match["stem"], match["first"], match["last"]
     if int(last) - int(first) not in range(1, _WIDEST_RANGE):
-        raise _NoValueError(f"a range must go up and span at most {_WIDEST_RANGE} tasks")
+        raise _ListError(f"a range must go up and span at most {_WIDEST_RANGE} tasks")
     between = range(int(first) + 1, int(last))
     return [f"{stem}{first}", f"{stem}{last}"], [f"{stem}{number:0{len(first)}}" for number in between]
 
@@ -384,7 +458,7 @@ def _critical(value: str) -> bool:
 _READERS: Mapping[str, Callable[[str], object]] = {
     "agent": _name,
     "model": _model,
-    "depends": _ids,
+    "depends": _only_ids,
     "priority": _priority,
     "timeout": _timeout,
     "files": _files,
