@@ -1,9 +1,11 @@
 """`aur soar`: a question, answered from a folder that nobody set up."""
 
 import json
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, Popen
 
 import pytest
 
@@ -128,6 +130,24 @@ def test_a_named_agent_plans_looks_and_writes(aur: Aur) -> None:
     assert phases["phase6_synthesize"]["sources"] == [{"file": "src/shop/till.py", "line": 1}]
     assert document["total_cost_usd"] is None, "nobody told, and unknown is not nothing"
     assert "[Agent 1/1] thinker: completed" in outcome.stderr
+
+
+@pytest.mark.parametrize(("where", "shown"), [("Cut this goal", False), ("Write the answer", True)])
+def test_an_interrupt_is_said_and_the_question_can_be_asked_again(
+    start_aur: Callable[..., Popen[str]], thinker: Path, where: str, shown: bool
+) -> None:
+    hang = f"if {where!r} in prompt:\n    import time\n    open('hangs', 'w').close()\n    time.sleep(600)\n"
+    (thinker / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{hang}if "Cut this'))
+    process = start_aur("soar", WHY, "--tool", "thinker")
+    while not (thinker / "hangs").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert f"interrupted; a question cannot be resumed, ask it again: aur soar '{WHY}'\n" in err
+    assert out.startswith("Interrupted: this rests on what was found until then.\n") is shown
+    assert ("till.py:" in out, out == "") == (shown, not shown)
 
 
 @pytest.mark.usefixtures("thinker")

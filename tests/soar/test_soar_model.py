@@ -194,6 +194,27 @@ def test_a_model_that_fails_altogether_leaves_the_local_answer(ask: Callable[...
     assert "`retry.py:" in result.answer
 
 
+CUT_OFF = Completion(text="", agent="coder", usage=None, error="interrupted", interrupted=True)
+
+
+def test_an_interrupted_answer_is_called_so_and_not_recorded(ask: Callable[..., SoarResult]) -> None:
+    result = ask(Scripted(json.dumps(PLAN), CUT_OFF))
+    assert (result.interrupted, result.ok, result.recorded.cached) == (True, False, False)
+    assert result.to_dict()["interrupted"] is True
+    assert result.response.startswith("Interrupted: this rests on what was found until then.\n\n")
+    assert "- the backoff delay is doubled (`retry.py:8`)" in result.answer
+    weak = replace(CUT_OFF, text='{"answer": "No idea.", "conflicts": []}', error=None)
+    model = Scripted(json.dumps(PLAN), weak)
+    assert ask(model).interrupted
+    assert len(model.prompts) == 2, "it was not asked again"
+
+
+def test_an_interrupted_plan_starts_no_agent(ask: Callable[..., SoarResult], project: Project) -> None:
+    result = ask(Scripted(CUT_OFF))
+    assert (result.interrupted, result.ok, result.sources) == (True, False, ())
+    assert not list(project.root.glob("asked.*"))
+
+
 def test_findings_are_not_lost_when_no_answer_can_be_used(ask: Callable[..., SoarResult]) -> None:
     result = ask(Scripted(json.dumps(PLAN), "words", "more words", "{}"))
     assert result.synthesis.written_by is None

@@ -14,7 +14,7 @@ from aurora_soar.phases.assess import Assessment, Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
 from aurora_soar.phases.decompose import Decomposition, decompose
 from aurora_soar.phases.decompose_with_model import plan_with_model
-from aurora_soar.phases.record import Recorded, record
+from aurora_soar.phases.record import NOT_RECORDED, Recorded, record
 from aurora_soar.phases.retrieve import RetrievedContext, retrieve
 from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.phases.synthesize_with_model import AnswerContext, answer_with_model
@@ -204,7 +204,11 @@ async def _synthesize(context: Context, found: Findings) -> Synthesized:
 
 
 def _record(context: Context, found: Findings) -> Recorded:
-    question, synthesis = found.of(Assessed).question, found.of(Synthesized).synthesis
+    """Records the answer, unless it was interrupted: a part of an answer must not pass for one later."""
+    question, written = found.of(Assessed).question, found.of(Synthesized)
+    synthesis = written.synthesis
+    if found.of(Collected).interrupted or any(call.interrupted for call in written.calls):
+        return NOT_RECORDED
     return record(context.memory, question, synthesis, context.query_id, shared=context.shared)
 
 
@@ -257,7 +261,7 @@ _AGENTS: Final[tuple[Step[Context], ...]] = (
 _END: Final[tuple[Step[Context], ...]] = (
     Step(None, _look_up, (Assessed,), Collected, may_take=(Planned,), unless=_collected),
     Step(Phase.SYNTHESIZE, _synthesize, (Assessed, Retrieved, Collected), Synthesized),
-    Step(Phase.RECORD, _record, (Assessed, Synthesized), Recorded),
+    Step(Phase.RECORD, _record, (Assessed, Collected, Synthesized), Recorded),
     Step(
         Phase.RESPOND,
         _respond,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -56,7 +57,7 @@ def command(
     The question is assessed, cut into subgoals and answered by agents that run side by side; every line of the
     answer names the file and line that it rests on. Without --tool (or AURORA_TOOL, or `tool:` in the configuration)
     no model is asked and nothing is spent. A folder that was never set up is set up first. The exit status is 1 when
-    no answer with a source was found.
+    no answer with a source was found, and 130 when Ctrl-C ended it: what was found until then is shown.
     """
     from aurora_soar import read_question
 
@@ -69,9 +70,11 @@ def command(
         result = orchestrator.execute(question, on_event=progress_listener(verbosity))
     if result.log_error:
         note(result.log_error)
+    if result.interrupted:
+        note(f"interrupted; a question cannot be resumed, ask it again: aur soar {shlex.quote(question)}")
     if as_json:
         emit_json(result.to_dict())
-    else:
+    elif result.sources or not result.interrupted:
         emit(as_text(result, verbosity))
     return _status(result)
 

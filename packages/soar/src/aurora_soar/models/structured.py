@@ -92,7 +92,9 @@ class Replies(Generic[T]):
 async def ask_until_valid(
     model: LanguageModel, request: str, read: Callable[[Completion], T], *, title: str
 ) -> Replies[T]:
-    """Asks a model until `read` accepts its answer, at most `TRIES` times; a model that fails is not asked again.
+    """Asks a model until `read` accepts its answer, at most `TRIES` times.
+
+    A model that fails, or is interrupted, is not asked again.
 
     Args:
         request: the prompt; each repeat adds the error of the previous answer to it.
@@ -110,6 +112,8 @@ async def ask_until_valid(
             value = read(completion)
         except ModelAnswerError as error:
             errors.append(str(error))
+            if completion.interrupted:
+                break
             prompt = f"{request}\nYour last answer to this could not be used: {error}. Answer again, in full.\n"
             continue
         return Replies(value=value, calls=tuple(calls), errors=tuple(errors))

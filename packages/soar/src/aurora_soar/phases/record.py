@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aurora_soar.phases.synthesize import Synthesis
     from aurora_soar.question.question import Question
 
-__all__ = ["Recorded", "record"]
+__all__ = ["NOT_RECORDED", "Recorded", "record"]
 
 PATTERN_FROM: Final = 0.8
 LEARNT_FROM: Final = 0.5
@@ -40,6 +40,10 @@ class Recorded:
         return self.reasoning_chunk_id is not None
 
 
+NOT_RECORDED: Final = Recorded(reasoning_chunk_id=None, pattern_marked=False, activation_update=0.0)
+"""The result if nothing is stored."""
+
+
 def record(
     memory: Memory, question: Question, synthesis: Synthesis, run_id: str, *, shared: Memory | None = None
 ) -> Recorded:
@@ -49,7 +53,7 @@ def record(
         shared: a memory that the user's other projects read, with the user's consent.
     """
     if synthesis.score < LEARNT_FROM or not synthesis.sources:
-        return Recorded(reasoning_chunk_id=None, pattern_marked=False, activation_update=0.0)
+        return NOT_RECORDED
     memory.record_access(synthesis.chunk_ids)
     pattern = synthesis.score >= PATTERN_FROM
     reasoning = Reasoning(

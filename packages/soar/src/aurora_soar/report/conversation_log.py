@@ -103,6 +103,7 @@ def log_document(execution: Execution) -> dict[str, object]:
     return {
         "query_id": execution.query_id,
         "query": execution.question.text,
+        "interrupted": execution.interrupted,
         "total_duration_ms": execution.duration_ms,
         "total_cost_usd": _cost_usd(execution),
         "tokens_used": _tokens(execution),

@@ -129,8 +129,9 @@ class Execution:
 
     @property
     def interrupted(self) -> bool:
-        """True if a signal ended the agents early."""
-        return self.collected.interrupted
+        """True if a signal ended an agent or a call of the model early."""
+        calls = (*self.plan_calls, *self.answer_calls)
+        return self.collected.interrupted or any(call.interrupted for call in calls)
 
     @property
     def run_id(self) -> str | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 MAX_EARLIER: Final = 3
+_INTERRUPTED: Final = "Interrupted: this rests on what was found until then.\n\n"
 
 
 def render(execution: Execution, verbosity: Verbosity) -> str:
@@ -25,12 +26,16 @@ def render(execution: Execution, verbosity: Verbosity) -> str:
         case Verbosity.JSON:
             return json.dumps(log_document(execution), indent=2, ensure_ascii=False) + "\n"
         case Verbosity.QUIET:
-            return execution.answer
+            return _answer(execution)
         case Verbosity.NORMAL:
-            return f"{execution.answer}\n---\n{_scores(execution)}\n{_earlier(execution)}"
+            return f"{_answer(execution)}\n---\n{_scores(execution)}\n{_earlier(execution)}"
         case Verbosity.VERBOSE:
-            text = f"{execution.answer}\n---\n{_scores(execution)}\n{_earlier(execution)}"
+            text = f"{_answer(execution)}\n---\n{_scores(execution)}\n{_earlier(execution)}"
             return f"{text}\n" + "\n".join(_details(execution)) + "\n"
+
+
+def _answer(execution: Execution) -> str:
+    return f"{_INTERRUPTED if execution.interrupted else ''}{execution.answer}"
 
 
 def _scores(execution: Execution) -> str:
