@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import ConfigError, Project, Reasoning
+from aurora_core import ChunkKind, ConfigError, Project, Reasoning
 from aurora_core.trust import Claim
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
@@ -421,7 +421,8 @@ def test_answers_are_shared_between_projects_with_consent_alone(shop: Path, tmp_
     with Aurora(Project.init(tmp_path / "other")) as other:
         shared = other.shared_answers
         assert shared is not None
-        assert ["By hand." in hit.content for hit in shared.search("closed tills")] == [True]
+        found = shared.search("closed tills", kinds=(ChunkKind.REAS,))
+        assert ["By hand." in hit.content for hit in found] == [True]
 
 
 def test_every_promised_name_is_there() -> None:
