@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from aurora_cli.exits import ExitCode
+from aurora_soar import Aurora
 
 Aur = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -366,9 +367,7 @@ def test_a_file_that_changes_before_its_run_begins_is_not_run(
 ) -> None:
     """As by another run that has just ended, whose ticks this one has not seen."""
     write_tasks(works, "1 Say hello")
-    monkeypatch.setattr(
-        "aurora_cli.run_progress.refresh_memory", lambda *_: write_tasks(works, "1 Say something else")
-    )
+    monkeypatch.setattr(Aurora, "refresh_memory", lambda *_: write_tasks(works, "1 Say something else"))
     refused = aur("spawn", "tasks.md", "--yes")
     assert refused.returncode == ExitCode.ENVIRONMENT
     assert "tasks.md changed after it was read" in refused.stderr

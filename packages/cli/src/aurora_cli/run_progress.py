@@ -13,26 +13,18 @@ from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.merges import merge_lines
 from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.render.words import one_line
-from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.execute import execute_run, resumed_run
 from aurora_spawner.tasks.run_events import RunPaused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent
     from aurora_spawner.taskfiles.model import TaskFile
 
-__all__ = ["execute", "in_background", "refresh_memory", "report_result", "resume"]
-
-
-def refresh_memory(aurora: Aurora, agents: Collection[str]) -> None:
-    """Brings the memory up to date if the local agent, which answers from it, has a task."""
-    if LOCAL_AGENT in agents:
-        with aurora.open_memory() as memory:
-            index_with_progress(memory)
+__all__ = ["execute", "in_background", "report_result", "resume"]
 
 
 def execute(
@@ -76,7 +68,7 @@ def resume(
         aurora.project_agents, plan, max_concurrent=max_concurrent, stagger_s=stagger_s, retry_failed=retry_failed
     )
     run = asyncio.run(resumed)
-    refresh_memory(aurora, plan.agents)
+    aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
     return execute(run, plan.file, plan.titles, as_json=as_json)
 

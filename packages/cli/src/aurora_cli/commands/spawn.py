@@ -25,6 +25,7 @@ from aurora_cli.options import (
 )
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview
+from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import nothing_to_run
 from aurora_soar.taskruns.isolation import WantedIsolation
@@ -270,7 +271,7 @@ def _spawn(options: _Options) -> ExitCode:
     if not _wanted(options):
         return ExitCode.NOT_REACHED
     aurora.set_up()
-    run_progress.refresh_memory(aurora, plan.agents)
+    aurora.refresh_memory(plan.agents, index_with_progress)
     with aurora.start_lock(plan, force=options.force) as release:
         return _run(aurora, plan, options, on_start=release)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aurora_core import Memory
 from aurora_soar.aurora.parts import ProjectParts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-    from aurora_core import Memory
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -179,6 +179,8 @@ class Aurora(ProjectParts):
             TaskFileInUseError: another run works on the file.
             WorkspaceError: worktrees are asked for, and cannot be made.
         """
+        import asyncio
+
         from aurora_soar.taskruns.execute import execute_run, nothing_to_run
 
         plan = self.plan(
@@ -188,10 +190,22 @@ class Aurora(ProjectParts):
             return nothing_to_run(plan)
         self.check_not_in_use(plan, force=force)
         self.set_up()
-        await self._index_for(plan.agents)
+        await asyncio.to_thread(self.refresh_memory, plan.agents)
         async with self.astart_lock(plan, force=force) as release:
             run = self.new_run(plan, stagger_s=stagger_s)
             return await execute_run(run, plan.file, plan.titles, on_event=on_event, on_start=release)
+
+    def refresh_memory(self, agents: Collection[str], index: Callable[[Memory], object] = Memory.index) -> None:
+        """Brings the memory up to date if the local agent, which answers from it, is among a run's agents.
+
+        Args:
+            index: indexes the memory; for example with a display of its progress.
+        """
+        from aurora_soar.registry import LOCAL_AGENT
+
+        if LOCAL_AGENT in agents:
+            with self.open_memory() as memory:
+                index(memory)
 
     def check_not_in_use(self, plan: SpawnPlan, *, force: bool = False) -> None:
         """Refuses a plan whose task file a run works on; with `force` only warns.
@@ -261,13 +275,15 @@ class Aurora(ProjectParts):
             RunHeldError: another process works on it.
             OverLimitError: nothing is left of its budget.
         """
+        import asyncio
+
         from aurora_soar.taskruns.execute import execute_run, resumed_run
 
         plan = self.plan_resume(run_id, accept_changes=accept_changes)
         run = await resumed_run(
             self.project_agents, plan, max_concurrent=self._max_concurrent, retry_failed=retry_failed
         )
-        await self._index_for(plan.agents)
+        await asyncio.to_thread(self.refresh_memory, plan.agents)
         return await execute_run(run, plan.file, plan.titles, on_event=on_event)
 
     def plan_resume(self, run_id: str, taskfile: Path | None = None, *, accept_changes: bool = False) -> ResumePlan:
@@ -371,11 +387,3 @@ class Aurora(ProjectParts):
     def _limits_of(self, run_id: str) -> RunLimits | None:
         reserved = self.ledger.open_reservations(run_id)
         return self.project_agents.limits().using(reserved.values()) if reserved else None
-
-    async def _index_for(self, agents: Collection[str]) -> None:
-        """Brings the memory up to date if the local agent, which answers from it, has a task."""
-        from aurora_soar.registry import LOCAL_AGENT
-
-        if LOCAL_AGENT in agents:
-            with self.open_memory() as memory:
-                await memory.aindex()
