@@ -256,6 +256,15 @@ def test_a_configured_agent_whose_program_is_gone_is_an_error(aur: Aur, team: Pa
     assert "correct its `command:`" in outcome.stdout
 
 
+def test_a_program_in_the_project_is_found_from_a_folder_inside_it(
+    aur: Aur, team: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(team, "mine", "cat")
+    put(team / ".aurora/config.yaml", 'backends:\n  mine: {kind: command, command: ["./mine"]}\n')
+    monkeypatch.chdir(team / "src")
+    assert checks(aur)["mine"]["program"] == str(team / "mine")
+
+
 def test_a_program_that_hangs_is_given_up_with_what_it_started(
     aur: Aur, team: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,24 @@ def test_agents_whose_program_is_missing_are_named(shop: Path) -> None:
     assert result.message == "program not found for: gone, away"
 
 
+def test_a_known_cli_is_looked_for_by_its_program_and_on_the_path_that_it_gets(shop: Path) -> None:
+    project = Project.init(shop)
+    for name in ("bin/codex", "agent"):
+        (shop / name).parent.mkdir(exist_ok=True)
+        (shop / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (shop / name).chmod(0o755)
+    config = f"""\
+backends:
+  mine: {{kind: codex, env: {{PATH: "{shop}/bin"}}}}
+  claude: {{kind: claude}}
+  own: {{kind: gemini, command: [./agent]}}
+  model: {{kind: model, model: gpt-5}}
+"""
+    project.config_file.write_text(config, encoding="utf-8")
+    result = found(shop, "agents")
+    assert result.message == "program not found for: claude"
+
+
 def test_agents_are_not_looked_for_in_a_configuration_that_makes_no_sense(shop: Path) -> None:
     Project.init(shop)
     (shop / ".aurora" / "config.yaml").write_text("[", encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.taskruns.backends import program_of
 from aurora_spawner import CliBackend
 from aurora_spawner.backends.model.apis import APIS
 from aurora_spawner.backends.model.backend import ModelBackend
@@ -62,11 +62,17 @@ class AgentCheck:
     advice: str
 
 
-def check_agents(backends: Mapping[str, Backend], environ: Mapping[str, str], home: Path) -> tuple[AgentCheck, ...]:
-    """Checks the known CLIs, then the configured agents; the programs report their versions concurrently."""
+def check_agents(
+    backends: Mapping[str, Backend], environ: Mapping[str, str], *, home: Path, folder: Path
+) -> tuple[AgentCheck, ...]:
+    """Checks the known CLIs, then the configured agents; the programs report their versions concurrently.
+
+    Args:
+        folder: the folder in which the agents work.
+    """
     known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
     checked = {**known, **backends}
-    programs = {name: _program(backend, environ) for name, backend in checked.items()}
+    programs = {name: program_of(backend, environ, folder) for name, backend in checked.items()}
     with ThreadPoolExecutor(max_workers=4) as pool:
         asked = {
             name: pool.submit(
@@ -129,12 +135,6 @@ def _advice(backend: Backend, program: str | None, version: str | None, signed_i
     if version is None:
         return f"`{backend.profile.program} --version` fails; install {backend.profile.package} again"
     return "sign in, or set its key" if signed_in is SignedIn.NO else ""
-
-
-def _program(backend: Backend, environ: Mapping[str, str]) -> str | None:
-    command: tuple[str, ...] = getattr(backend, "command", ())
-    program = command[0] if command else backend.profile.program if isinstance(backend, CliBackend) else ""
-    return shutil.which(program, path=environ.get("PATH")) if program else None
 
 
 def _signed_in(backend: Backend, environ: Mapping[str, str], home: Path) -> tuple[SignedIn, str]:

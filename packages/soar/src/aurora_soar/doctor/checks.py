@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core import AuroraCoreError, Memory, Project, ProjectError, StoreCorruptError, load_config
 from aurora_core.git import run_git
 from aurora_policies import PoliciesEngine, PolicyFileError
-from aurora_soar.taskruns.backends import check_kinds
+from aurora_soar.taskruns.backends import check_kinds, configured_agents, program_of
 from aurora_spawner import SpawnerError
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.errors import ProviderStateError
@@ -207,27 +207,20 @@ def _configuration(project: Project, environ: Mapping[str, str]) -> Iterator[Che
         yield CheckResult(
             check="trust", level=Level.WARN, message=message, advice="run `aur trust` to review and trust it"
         )
-    yield _agents(project, config)
+    yield _agents(project, config, environ)
 
 
-def _agents(project: Project, config: Config) -> CheckResult:
+def _agents(project: Project, config: Config, environ: Mapping[str, str]) -> CheckResult:
     """Checks that the programs of the configured agents exist; starts none of them."""
-    programs = {
-        name: (*backend.command, backend.kind)[0]
-        for name, backend in config.backends.items()
-        if backend.kind != "model"
-    }
-    missing = [name for name, program in programs.items() if not _program(project.root, program)]
+    programs = {name: each for name, each in config.backends.items() if each.kind != "model"}
+    agents = configured_agents(replace(config, backends=programs), str)  # only models look for keys
+    missing = [name for name, each in agents.items() if not program_of(each, environ, project.root)]
     if missing:
         message = f"program not found for: {', '.join(missing)}"
         return CheckResult(
             check="agents", level=Level.WARN, message=message, advice="install it, or correct its `command:`"
         )
     return CheckResult(check="agents", level=Level.OK, message=", ".join(sorted({"local", *config.backends})))
-
-
-def _program(root: Path, program: str) -> str | None:
-    return shutil.which(root / program if "/" in program else program)
 
 
 def _policies(project: Project) -> CheckResult:

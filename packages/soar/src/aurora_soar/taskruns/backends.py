@@ -14,6 +14,7 @@ from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import BackendError
+from aurora_spawner.supervision.programs import find_executable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from aurora_core.settings.config import BackendConfig
     from aurora_spawner.backends.command import PromptBy
 
-__all__ = ["check_kinds", "configured_agents", "found_agents", "line_of"]
+__all__ = ["check_kinds", "configured_agents", "found_agents", "line_of", "program_of"]
 
 KINDS: Final = ("command", *PROFILES, "model")
 """Kinds of agents that a configuration may name."""
@@ -88,6 +89,17 @@ def found_agents(environ: Mapping[str, str], env_pass: tuple[str, ...] = ()) -> 
         env_pass: names or patterns of further variables that they see.
     """
     return {kind: CliBackend(name=kind, kind=kind, keep_env=env_pass) for kind in installed_kinds(environ)}
+
+
+def program_of(backend: Backend, environ: Mapping[str, str], folder: Path) -> str | None:
+    """Returns the path of an agent's program; None if it is not found, or the agent is no program.
+
+    Args:
+        folder: the folder in which it would run; a relative path counts from there.
+    """
+    if not isinstance(backend, CliBackend | CommandBackend):
+        return None
+    return find_executable(backend.program, backend.env.get("PATH", environ.get("PATH")), folder)
 
 
 def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> CommandBackend:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from aurora_spawner.backends.profiles import (
 )
 from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.errors import BackendError
+from aurora_spawner.supervision.programs import find_on_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,6 +69,11 @@ class CliBackend:
         return PROFILES[self.kind]
 
     @property
+    def program(self) -> str:
+        """The program that it starts: a name, or a path."""
+        return self.command[0] if self.command else self.profile.program
+
+    @property
     def dialect(self) -> Dialect:
         """The dialect of its stdout."""
         return DIALECTS[self.kind]
@@ -99,8 +104,7 @@ class CliBackend:
     def request(self, request: AttemptRequest) -> Invocation:
         """Returns the invocation for an attempt."""
         profile = self.profile
-        program = self.command or (profile.program,)
-        find_program(self.name, program[0], self.env, advice=f"install {profile.package}, set `command:`")
+        find_program(self.name, self.program, self.env, advice=f"install {profile.package}, set `command:`")
         instructions = (request.task.instructions or "").strip() if profile.instructed else ""
         places = {
             HOME: str(request.home),
@@ -115,7 +119,7 @@ class CliBackend:
             files[INSTRUCTIONS] = f"{instructions}\n"
         arguments = self._arguments(request)
         return Invocation(
-            command=(*program, *(_filled(word, places) for word in arguments)),
+            command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),
             env={name: _filled(value, places) for name, value in self._variables().items()},
             own_env=self.own_env(request.task.model),
             keep_env=self.keep_env,
@@ -195,6 +199,4 @@ def _filled(word: str, places: Mapping[str, str]) -> str:
 
 def installed_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Returns the known CLIs whose program is on PATH, the preferred one first."""
-    return tuple(
-        kind for kind, profile in PROFILES.items() if shutil.which(profile.program, path=environ.get("PATH"))
-    )
+    return tuple(kind for kind, profile in PROFILES.items() if find_on_path(profile.program, environ.get("PATH")))

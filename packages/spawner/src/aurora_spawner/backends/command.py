@@ -56,9 +56,14 @@ class CommandBackend:
         if not self.command or not self.command[0]:
             raise BackendError(self.name, "has no command; give the program and its arguments")
 
+    @property
+    def program(self) -> str:
+        """The program that it starts: a name, or a path."""
+        return self.command[0]
+
     def invoke(self, task: SpawnTask) -> Invocation:
         """Returns the command unchanged."""
-        find_program(self.name, self.command[0], self.env)
+        find_program(self.name, self.program, self.env)
         model = task.model or self.model
         named = {"AURORA_MODEL": model} if model else {}
         env = {**self.env, **named}

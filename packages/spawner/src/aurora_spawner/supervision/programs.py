@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def find_executable(program: str, search: str | None, folder: Path) -> str | None:
+    """Returns the path of the file that an agent in a folder would start; None if there is none.
+
+    Args:
+        program: A name, or a path, which counts from the folder.
+        search: As for `find_on_path`.
+    """
+    return shutil.which(str(folder / program)) if "/" in program else find_on_path(program, search)
 
 
 def find_on_path(program: str, search: str | None) -> str | None:

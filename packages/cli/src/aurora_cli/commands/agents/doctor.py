@@ -36,7 +36,7 @@ def command(*, as_json: bool) -> int:
     from aurora_soar.doctor.agents import check_agents
 
     aurora = wiring.open_folder()
-    checks = check_agents(aurora.agents, os.environ, Path.home())
+    checks = check_agents(aurora.agents, os.environ, home=Path.home(), folder=aurora.project.root)
     if as_json:
         emit_json(agent_checks.as_document(checks))
     else:
