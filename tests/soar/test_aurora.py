@@ -9,13 +9,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from aurora_core import ChunkKind, ConfigError, Project, Reasoning
-from aurora_core.trust import Claim
+from aurora_core.trust import Claim, Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
 from aurora_soar.taskruns.ledger import user_limits
@@ -297,6 +297,31 @@ def test_an_existing_project_may_be_asked_for(shop: Path) -> None:
     with pytest.raises(NoProjectError):
         Aurora.open(existing=True)
     assert not (shop / ".aurora").exists()
+
+
+def test_trust_in_each_part_is_decided_once(shop: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changes in between cannot have an effect that the notice does not name."""
+    project = Project.init(shop)
+    project.policies_file.write_text("caps: {max_agents: 999}\n", encoding="utf-8")
+    (shop / ".env").write_text("OPENAI_API_KEY=sk-theirs\n", encoding="utf-8")
+    persona = PERSONA.replace("name:", "model: opus\nname:").format(name="painter", description="Paints the till.")
+    (shop / ".claude" / "agents").mkdir(parents=True)
+    (shop / ".claude" / "agents" / "painter.md").write_text(persona)
+    decided: list[Part] = []
+    trusts = TrustStore.trusts
+
+    def counted(store: TrustStore, project: Project, part: Part, claims: Iterable[Claim]) -> bool:
+        decided.append(part)
+        return trusts(store, project, part, claims)
+
+    monkeypatch.setattr(TrustStore, "trusts", counted)
+    notices: list[Notice] = []
+    aurora = Aurora.open(notify=notices.append)
+    _ = aurora.config, aurora.policies, aurora.personas, aurora.keys, aurora.project_agents
+    assert sorted(decided) == sorted(Part)
+    (told,) = [notice.message for notice in notices]
+    named = ("tool, backends.mine", "caps.max_agents", ".claude/agents/painter.md", "OPENAI_API_KEY")
+    assert all(name in told for name in named), told
 
 
 def test_a_limit_of_the_user_s_own_that_is_removed_leaves_a_stranger_s_without_effect(

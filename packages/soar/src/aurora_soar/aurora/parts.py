@@ -143,11 +143,8 @@ class ProjectParts:
         Raises:
             ConfigError: a file or variable is not valid; names file, line and field.
         """
-        overrides = {key: value for key, value in self._given.items() if value is not None}
-        config = load_config(self.project, environ=os.environ, overrides=overrides)
-        if config.untrusted:
-            self._report_left_aside()
-        return config
+        self._report_left_aside(self._config.untrusted)
+        return self._config
 
     @cached_property
     def policies(self) -> PoliciesEngine:
@@ -156,23 +153,21 @@ class ProjectParts:
         Raises:
             PolicyFileError: the file is not valid; nothing may run.
         """
-        from aurora_policies import PoliciesEngine
-
-        policies = PoliciesEngine.load(self.project.policies_file)
-        loosened = trust.loosened_by(policies)
-        if trust.trust_store().trusts(self.project, Part.POLICIES, trust.policy_claims(loosened)):
-            return policies
-        self._report_left_aside()
-        return policies.without(loosened)
+        policies, untrusted = self._policies
+        self._report_left_aside(untrusted)
+        return policies
 
     @cached_property
     def personas(self) -> Roster:
         """The personas of the project and of its user."""
-        return self._trusted(self._find_roster())
+        roster, untrusted = self._personas
+        self._report_left_aside(untrusted)
+        return roster
 
     def refresh_personas(self) -> Roster:
         """Reads all personas anew, past the cache."""
-        self.personas = self._trusted(self._find_roster(refresh=True))
+        self._personas = self._trusted(self._find_roster(refresh=True))
+        self.__dict__.pop("personas", None)
         return self.personas
 
     @cached_property
@@ -197,12 +192,10 @@ class ProjectParts:
         """The user's keys; those of the project's `.env` only if the user trusts them."""
         from aurora_core.settings.keys import KeyStore, system_ring
 
-        trusted = trust.trust_store().trusts(self.project, Part.KEYS, trust.key_claims(self.project))
-        if not trusted:
-            self._report_left_aside()
+        self._report_left_aside(self._untrusted_keys)
         return KeyStore(
             ring=system_ring(),
-            env_file=self.project.root / ".env" if trusted else None,
+            env_file=None if self._untrusted_keys else self.project.root / ".env",
             environ=os.environ,
             names_file=Path.home() / ".aurora" / "key_names.json",
         )
@@ -230,8 +223,8 @@ class ProjectParts:
 
         PoliciesEngine.load(self.project.policies_file)  # a file that is not valid is reported before the write
         set_user_limits(amounts=amounts, warn_at=warn_at, on_limit=on_limit)
-        self.__dict__.pop("policies", None)
-        self.__dict__.pop("project_agents", None)
+        for read in ("_policies", "policies", "project_agents"):
+            self.__dict__.pop(read, None)
         self._left_aside_reported = False
 
     @cached_property
@@ -294,15 +287,43 @@ class ProjectParts:
         cache = self.project.aurora_dir / CACHE_NAME if self.project.aurora_dir.is_dir() else None
         return load_roster(self.project.root, Path.home(), cache=cache, now=time.time(), refresh=refresh)
 
-    def _trusted(self, roster: Roster) -> Roster:
-        claims = trust.persona_claims(self.project, roster)
-        if trust.trust_store().trusts(self.project, Part.PERSONAS, claims):
-            return roster
-        self._report_left_aside()
-        return roster.without_models_of_project()
+    # Each part is read and its trust decided once, here; what takes effect and the notice both follow from that.
 
-    def _report_left_aside(self) -> None:
-        """Reports once what of the project has no effect."""
-        if not self._left_aside_reported:
+    @cached_property
+    def _config(self) -> Config:
+        overrides = {key: value for key, value in self._given.items() if value is not None}
+        return load_config(self.project, environ=os.environ, overrides=overrides)
+
+    @cached_property
+    def _policies(self) -> tuple[PoliciesEngine, tuple[Claim, ...]]:
+        from aurora_policies import PoliciesEngine
+
+        policies = PoliciesEngine.load(self.project.policies_file)
+        loosened = trust.loosened_by(policies)
+        untrusted = trust.untrusted_in(self.project, Part.POLICIES, trust.policy_claims(loosened))
+        return policies.without(loosened) if untrusted else policies, untrusted
+
+    @cached_property
+    def _personas(self) -> tuple[Roster, tuple[Claim, ...]]:
+        return self._trusted(self._find_roster())
+
+    def _trusted(self, roster: Roster) -> tuple[Roster, tuple[Claim, ...]]:
+        claims = trust.persona_claims(self.project, roster)
+        untrusted = trust.untrusted_in(self.project, Part.PERSONAS, claims)
+        return roster.without_models_of_project() if untrusted else roster, untrusted
+
+    @cached_property
+    def _untrusted_keys(self) -> tuple[Claim, ...]:
+        return trust.untrusted_in(self.project, Part.KEYS, trust.key_claims(self.project))
+
+    def _report_left_aside(self, untrusted: tuple[Claim, ...]) -> None:
+        """Reports what of the whole project has no effect, once, if a part that is used has such claims."""
+        if untrusted and not self._left_aside_reported:
             self._left_aside_reported = True
-            self.notify(trust.untrusted_notice(self.project, self._find_roster))
+            readers = (
+                lambda: self._config.untrusted,
+                lambda: self._policies[1],
+                lambda: self._personas[1],
+                lambda: self._untrusted_keys,
+            )
+            self.notify(trust.untrusted_notice(self.project, readers))

@@ -29,6 +29,7 @@ __all__ = [
     "policy_claims",
     "trust_created_project",
     "trust_store",
+    "untrusted_in",
     "untrusted_notice",
 ]
 
@@ -138,22 +139,27 @@ def _fingerprint(root: Path, value: str) -> str:
     return hashlib.sha256(os.fsencode(root) + b"\0" + value.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def untrusted_notice(project: Project, roster: Callable[[], Roster]) -> Notice:
-    """Returns a one-line notice of the settings that are ignored until the user trusts the project."""
+def untrusted_in(project: Project, part: Part, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Returns the claims of a part that have no effect: all of them, or none if the user trusts the part.
+
+    Raises:
+        TrustStoreError: a record of trust cannot be read.
+    """
+    return () if trust_store().trusts(project, part, claims) else claims
+
+
+def untrusted_notice(project: Project, untrusted: Iterable[Callable[[], Sequence[Claim]]]) -> Notice:
+    """Returns a one-line notice of the settings that are ignored until the user trusts the project.
+
+    Args:
+        untrusted: for each part, returns its claims that are not trusted.
+    """
     from aurora_policies import PoliciesError
 
-    store = trust_store()
-    readers: tuple[tuple[Part, Callable[[], tuple[Claim, ...]]], ...] = (
-        (Part.CONFIG, lambda: project_claims(project)),
-        (Part.POLICIES, lambda: _claims_of_policies(project)),
-        (Part.PERSONAS, lambda: persona_claims(project, roster())),
-        (Part.KEYS, lambda: key_claims(project)),
-    )
     names: list[str] = []
-    for part, read in readers:
+    for claims_of_part in untrusted:
         try:
-            claims = read()
-            names += [] if store.trusts(project, part, claims) else [claim.name for claim in claims]
+            names += [claim.name for claim in claims_of_part()]
         except (AuroraCoreError, PoliciesError):
             continue  # the reader that needs that file reports its error
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
