@@ -23,6 +23,7 @@ from aurora_soar.question.focus import Focus
 from aurora_soar.report.conversation_log import log_document
 from aurora_soar.report.result import SoarResult
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings
+from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.usage import Usage
 
@@ -262,7 +263,12 @@ def test_a_simple_question_is_written_from_the_memory_with_one_call(ask: Callabl
     assert "retry.py" in result.answer
 
 
-async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project) -> None:
+async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project, tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    recovery = RecoverySettings(
+        policy=RecoveryPolicy(max_retries=0), fallbacks={"coder": ("spare",)}, state_dir=state_dir
+    )
+
     def model(script: str) -> AgentModel:
         return AgentModel(
             name="coder",
@@ -272,7 +278,7 @@ async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project) -> None:
             },
             project=project,
             timeout_s=20,
-            recovery=RecoverySettings(policy=RecoveryPolicy(max_retries=0), fallbacks={"coder": ("spare",)}),
+            recovery=recovery,
             executor=lambda: LocalExecutor(grace_s=0.3, detached=False),
         )
 
@@ -280,6 +286,7 @@ async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project) -> None:
     assert (said.text, said.agent, said.error) == ("HELLO", "coder", None)
     other = await model("echo no >&2; exit 3").ask("hello", title="plan")
     assert (other.text, other.agent) == ("hello", "spare")
+    assert read_anchor(state_dir, project.runs_db), "the user's own folder knows of the journal, as of other runs"
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("utf-8", "replace")))

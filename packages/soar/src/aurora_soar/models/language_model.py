@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from aurora_spawner import Run, RunOptions, SpawnTask
+from aurora_soar.run_options import project_run_options
+from aurora_spawner import Run, SpawnTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,14 +79,14 @@ class AgentModel:
             self.project.runs_db,
             [SpawnTask(prompt, self.name, title=title)],
             self.backends,
-            RunOptions(
-                default_agent=self.name,
+            project_run_options(
+                self.project,
                 kind="soar",
-                default_timeout_s=self.timeout_s,
-                cwd=self.project.root,
-                spool=self.project.aurora_dir / "runs",
+                default_agent=self.name,
+                timeout_s=self.timeout_s,
                 recovery=self.recovery,
                 executor=self.executor(),
+                state_dir=self.recovery.state_dir,
             ),
         )
         report = await run.execute()

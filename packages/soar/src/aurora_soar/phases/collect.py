@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import AgentOutputError
@@ -10,10 +10,10 @@ from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.claims import read_claims
 from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
 from aurora_soar.phases.prompts import subgoal_request
+from aurora_soar.run_options import project_run_options
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.runs.run import Run
-from aurora_spawner.runs.run_options import RunOptions
 from aurora_spawner.tasks.run_events import (
     BatchTripped,
     ProviderAnswers,
@@ -95,21 +95,20 @@ async def collect(
         on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
             retry, fallback and paused provider.
     """
+    options = project_run_options(
+        project,
+        kind="soar",
+        default_agent=decomposition.subgoals[0].assigned_agent,
+        timeout_s=limits.timeout_s,
+        recovery=recovery,
+        executor=executor,
+        state_dir=recovery.state_dir,
+    )
     run = Run.create(
         project.runs_db,
         [_task(index, subgoal, question, places) for index, subgoal in enumerate(decomposition.subgoals)],
         registry.backends,
-        RunOptions(
-            default_agent=decomposition.subgoals[0].assigned_agent,
-            kind="soar",
-            max_concurrent=limits.max_concurrent,
-            default_timeout_s=limits.timeout_s,
-            cwd=project.root,
-            spool=project.aurora_dir / "runs",
-            recovery=recovery,
-            state_dir=recovery.state_dir,
-            executor=executor,
-        ),
+        replace(options, max_concurrent=limits.max_concurrent),
     )
     report = await run.execute(on_event=_listener(len(decomposition.subgoals), on_line))
     for sentence in report.trouble:

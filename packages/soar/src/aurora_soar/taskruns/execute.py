@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.notices import Notice
+from aurora_soar.run_options import project_run_options
 from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.isolation import with_base
@@ -15,7 +16,7 @@ from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
 from aurora_spawner.errors import JournalError
 from aurora_spawner.providers.gate_store import default_state_dir
-from aurora_spawner.runs.run_options import RunOptions, TaskSource
+from aurora_spawner.runs.run_options import TaskSource
 from aurora_spawner.tasks.run_events import RunStarted
 
 if TYPE_CHECKING:
@@ -90,28 +91,31 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
         limits.check(plan.agents, tasks=len(plan.file.tasks))
+    options = project_run_options(
+        project,
+        kind=TASKFILE_RUN,
+        default_agent=plan.default_agent,
+        timeout_s=plan.timeout_s,
+        recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
+        # A run whose journal is thrown away cannot be resumed: its agents end with this process.
+        executor=limits.executor(detached=keep_in is None) if limits else None,
+        state_dir=None if keep_in else default_state_dir(),
+        folder=folder,
+    )
     return Run.create(
         folder / project.runs_db.name,
         plan.file.tasks,
         plan.backends,
-        RunOptions(
-            default_agent=plan.default_agent,
-            kind=TASKFILE_RUN,
+        replace(
+            options,
             max_concurrent=plan.max_concurrent,
-            default_timeout_s=plan.timeout_s,
-            cwd=project.root,
-            spool=folder / "runs",
             start_rate_per_s=1 / stagger_s if stagger_s else None,
-            recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
             prices=limits.prices if limits else None,
-            # A run whose journal is thrown away cannot be resumed: its agents end with this process.
-            executor=limits.executor(detached=keep_in is None) if limits else None,
             source=TaskSource(
                 taskfile=plan.file.path.absolute(), order=plan.file.chosen_order, optional=plan.file.optional
             ),
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
-            state_dir=None if keep_in else default_state_dir(),
         ),
     )
 
