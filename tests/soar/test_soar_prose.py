@@ -114,6 +114,16 @@ def test_a_string_that_documents_an_attribute_is_no_docstring_of_its_function() 
         ("a.md", "| Counts the | coins. |\n\n    Counts in code.\n\nCounts the coins.\n", ["Counts the coins."]),
         ("a.md", "~~~\nCounts in a fence.\n~~~\nCounts the coins.\n", ["Counts the coins."]),
         ("a.md", "- Counts the coins.\n- Counts the notes.\n", ["Counts the coins.", "Counts the notes."]),
+        (
+            "a.md",
+            "- [ ] Count the notes\n  - and the small coins\n\n  too.\n\nCounts the coins.\n",
+            ["Counts the coins."],
+        ),
+        (
+            "a.md",
+            "1. [-] Count the notes\n- [ ]* Count the cents\n- [1] Counts the coins.\n",
+            ["[1] Counts the coins."],
+        ),
     ],
 )
 def test_prose_is_told_from_code_in_each_language(file: str, text: str, found: list[str]) -> None:

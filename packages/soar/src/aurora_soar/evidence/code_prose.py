@@ -40,6 +40,7 @@ _NOISE: Final = re.compile(
     re.IGNORECASE,
 )
 _LIST: Final = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
+_OPEN_BOX: Final = re.compile(r"^(?P<indent>\s*)(?:[-*+•]|\d+[.)])\s+\[[^\w\]]?\](?:\s|\*|$)")
 HASH_SUFFIXES: Final = (".py", ".pyi", ".sh", ".rb", ".yaml", ".yml", ".toml")
 PROSE_SUFFIXES: Final = (".md", ".markdown", ".rst", ".txt")
 
@@ -98,9 +99,17 @@ def _leading_comment(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def _markdown_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Yields the lines of prose; a task that is not done, and what is indented below it, says nothing of what is."""
     fenced = False
+    task_indent: int | None = None
     for number, line in enumerate(lines):
-        if _FENCE.match(line):
+        if task_indent is not None and line.strip() and len(line) - len(line.lstrip()) <= task_indent:
+            task_indent = None
+        if task_indent is None and not fenced and (box := _OPEN_BOX.match(line)):
+            task_indent = len(box["indent"])
+        if task_indent is not None:
+            yield number, ""
+        elif _FENCE.match(line):
             fenced = not fenced
             yield number, ""
         elif fenced or line.startswith(("    ", "\t")) or line.lstrip().startswith(("|", "#", "<", "..")):
