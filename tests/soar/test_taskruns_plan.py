@@ -88,6 +88,13 @@ def test_an_unknown_default_agent_is_refused_although_no_task_needs_it(tasks: Pa
         plan(tasks, default_agent="gpt")
 
 
+def test_a_known_default_agent_that_is_not_installed_is_refused_if_a_task_needs_it(tasks: Path) -> None:
+    with pytest.raises(UnknownAgentError, match="claude is not on PATH"):
+        plan(tasks, default_agent="claude")
+    tasks.write_text("- [ ] 1 Review it\n  - Agent: reviewer\n", encoding="utf-8")
+    assert plan(tasks, default_agent="claude").agents == ("reviewer",)
+
+
 class Clock:
     """A clock that stands still until it is moved."""
 

@@ -9,6 +9,7 @@ from aurora_soar.errors import UnknownAgentError
 from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
 from aurora_spawner import read_taskfile
+from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.taskfiles.reading import task_file_bytes
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def assigned_personas(
 def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...] = ()) -> None:
     """Refuses a plan with a task that no backend does, or with an unknown default even if no task needs it.
 
+    A known CLI that is not installed is refused only if a task needs it.
+
     Args:
         default_from: the place that names the default agent, for the error.
         personas: names that a task could use beside those of backends, for the error.
@@ -172,9 +175,9 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
     Raises:
         UnknownAgentError: a task, or the default, names an agent that is not among the backends.
     """
-    if plan.default_agent not in plan.backends:
+    if plan.default_agent not in {*plan.backends, *PROFILES}:
         raise UnknownAgentError(plan.default_agent, default_from, plan.backends.keys())
     for task in plan.file.tasks:
-        if task.agent and task.agent not in plan.backends:
-            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
-            raise UnknownAgentError(task.agent, where, {*plan.backends, *personas})
+        if plan.agent_of(task) not in plan.backends:
+            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}" if task.agent else default_from
+            raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
