@@ -371,7 +371,8 @@ def test_ranges_name_what_the_file_has_of_them() -> None:
 
 
 def test_none_is_a_word_about_dependencies_too() -> None:
-    assert waits(parse(KIRO + "- [ ] 4. Aside\n  - Depends: none\n"))["4"] == set()
+    for none in ("none", "**None**.", "N/A", "-", "None (the first one)"):
+        assert waits(parse(KIRO + f"- [ ] 4. Aside\n  - Depends: {none}\n"))["4"] == set()
 
 
 def test_a_group_that_is_depended_on_stands_for_its_tasks_and_its_settings_for_theirs() -> None:

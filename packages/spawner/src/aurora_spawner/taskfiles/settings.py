@@ -382,13 +382,13 @@ def _ids(value: str) -> _Ids:
         _ListError: It is a list that is too long.
         _NoValueError: It is empty, or too long for a list.
     """
-    if value.lower().strip("`*_.() \t") in _NOTHING or value.strip() in _NOTHING:
-        return _Ids()
     if len(value) > _LONG:
         first = _id_in(_SEPARATOR.split(value[:_LONG], maxsplit=1)[0])
         kind = _ListError if _ID.fullmatch(first) or _RANGE.fullmatch(first) else _NoValueError
         raise kind("it is too long for a list of ids")
     text = _REMARK.sub("", value).rstrip(". \t")
+    if text.lower().strip("`*_() \t") in _NOTHING or value.strip() in _NOTHING:
+        return _Ids()
     found: dict[str, None] = {}
     inside: dict[str, None] = {}
     odd: dict[str, None] = {}
