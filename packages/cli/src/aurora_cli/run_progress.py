@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
+
+START_LIMIT_S: Final = 60.0
+"""Seconds until a process in the background works on its run; it checks the memory before."""
 
 
 def execute(
@@ -73,28 +76,25 @@ def resume(
     return execute(run, plan.file, plan.titles, as_json=as_json)
 
 
-def in_background(
-    aurora: Aurora, run_id: str, *, more: Sequence[str] = (), accept_changes: bool = False, as_json: bool
-) -> ExitCode:
+def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
     """Starts a process of its own that resumes a run; returns once it works on the run.
+
+    The memory should be up to date, because that process starts with it.
 
     Args:
         more: arguments for that process's `aur spawn --resume`.
 
     Raises:
-        UnknownRunError, NotResumableError: there is no such run of a task file.
         CoordinatorLostError: the process ended before it worked on the run.
     """
     from aurora_spawner.control.steering import detach, wait_until_held
     from aurora_spawner.supervision.interpreter import python_command
 
-    # An error is shown here, not in the log of a process that died.
-    aurora.plan_resume(run_id, accept_changes=accept_changes)
     log = aurora.project.aurora_dir / "runs" / run_id / "coordinator.log"
     command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
     began_at = time.time()
     pid = detach(command, log=log, cwd=aurora.project.root)
-    if not wait_until_held(aurora.project.runs_db, run_id, pid=pid, since=began_at):
+    if not wait_until_held(aurora.project.runs_db, run_id, pid=pid, since=began_at, limit_s=START_LIMIT_S):
         raise CoordinatorLostError(run_id, log)
     if as_json:
         emit_json({"run_id": run_id, "pid": pid, "log": str(log)})

@@ -12,6 +12,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import emit_json, note
+from aurora_cli.render.index import index_with_progress
 from aurora_spawner.control.lookup import is_held
 from aurora_spawner.control.steering import unpause_run
 
@@ -84,15 +85,17 @@ def resume(
         if any(useless.values()):
             raise RunAtWorkError(run_id, [option for option, given in useless.items() if given])
         return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
+    plan = aurora.plan_resume(run_id, taskfile, accept_changes=accept_changes)
     if background:
+        aurora.refresh_memory(plan.agents, index_with_progress)
         more = [f"--stagger-delay={stagger_s}"] if stagger_s else []
         more += ["--retry-failed"] if retry_failed else []
         more += [f"--max-concurrent={max_concurrent}"] if max_concurrent else []
         more += ["--", str(taskfile.absolute())] if taskfile else []
-        return run_progress.in_background(aurora, run_id, more=more, accept_changes=accept_changes, as_json=as_json)
+        return run_progress.in_background(aurora, run_id, more=more, as_json=as_json)
     return run_progress.resume(
         aurora,
-        aurora.plan_resume(run_id, taskfile, accept_changes=accept_changes),
+        plan,
         max_concurrent=max_concurrent,
         stagger_s=stagger_s,
         retry_failed=retry_failed,

@@ -108,9 +108,8 @@ class _Options:
                 raise click.UsageError(problem)
         for name in doing:
             useless = [word for each, word in given.items() if each not in {name, *_TAKEN_WITH[name]}]
-            reason = ": a resumed run keeps its own" if name == "resume" else ""
             if useless:
-                raise click.UsageError(f"no effect with {given[name]}{reason}: {', '.join(useless)}")
+                raise click.UsageError(f"no effect with {given[name]}: {', '.join(useless)}")
 
     def _conflicts(self, *, new: bool) -> Iterator[tuple[object, str]]:
         """Yields each contradiction: true if it is there, and what to say of it."""
