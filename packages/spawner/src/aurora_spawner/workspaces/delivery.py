@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import OverwriteError
+from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.unfinished import operation_in
 
@@ -65,8 +65,31 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
         changed = git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields
         if dirty - (set(own_files) - set(changed)):
             return False
-    git.run("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", new)
+    old = git.text("rev-parse", ref)
+    try:
+        git.run("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", new)
+    except GitError:
+        if git.text("rev-parse", ref) == old:
+            _put_back(git, old, new)
+        raise
     return True
+
+
+def _put_back(git: Git, old: str, new: str) -> None:
+    """Undoes what git has written before it failed, as on a full disk: the checkout had no change of its own."""
+    changes = git.run("diff-tree", "-r", "--name-status", "--no-renames", "-z", old, new).fields
+    kinds = dict(zip(changes[1::2], changes[::2], strict=True))
+    for name in (name for name, kind in kinds.items() if kind == "A"):
+        try:
+            (git.folder / name).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # git had not come to it
+        except OSError as error:
+            raise WorkspaceError(
+                git.folder, f"has a half written {name}, which cannot be deleted: {error}"
+            ) from error
+    there = b"".join(os.fsencode(name) + b"\0" for name, kind in kinds.items() if kind != "A")
+    git.run("checkout-index", "--force", "-z", "--stdin", stdin=there)
 
 
 def _overwritten(git: Git, old: str, new: str) -> Iterator[str]:
