@@ -137,6 +137,10 @@ class Workspaces:
                 self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
         return worktree
 
+    def base_of(self, task_id: str) -> str:
+        """Returns the commit that a task's worktree was to be made from; empty if none was begun."""
+        return self._commit_of(f"{BASES}/{self.run_id}/{slug(task_id)}")
+
     def unsaved(self, worktree: Worktree) -> Unsaved:
         """Returns what would be lost if the folder were deleted."""
         reveal(worktree.git)
@@ -181,12 +185,33 @@ class Workspaces:
         if inside is not None:
             head = inside.run("rev-parse", "--verify", "--quiet", "HEAD", accepted=(0, 1)).text
             self._check_reachable_elsewhere(worktree, head)
-            lost = put_away_lost(inside, worktree.branch)
+            kept = (worktree.base,) if worktree.base else ()
+            lost = put_away_lost(inside, worktree.branch, kept=kept)
         with self._alone():
             self._unregister(worktree, self._known(worktree))
             self.git.run("update-ref", "-d", branch)
             self.git.run("update-ref", "-d", _base_ref(worktree))
         return lost
+
+    def set_aside(self, worktree: Worktree, since: int) -> Path:
+        """Moves a worktree without a branch away, so that its task can have a new one; returns its new folder.
+
+        Args:
+            since: Unix time, which names the folder.
+
+        Raises:
+            ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
+        """
+        aside = worktree.path.with_name(f"{worktree.path.name}.{since}")
+        with self._alone():
+            known = self._known(worktree)
+            if known is not None and known.locked is not None:
+                self.git.run("worktree", "unlock", str(worktree.path))
+            self.git.run("worktree", "move", str(worktree.path), str(aside))
+            reason = f"{_LOCKED_BY_US}files of an earlier attempt at task {worktree.task_id} that no commit has"
+            self.git.run("worktree", "lock", "--reason", reason, str(aside))
+            self.git.run("update-ref", "-d", _base_ref(worktree))
+        return aside
 
     def lock(self, worktree: Worktree, reason: str) -> None:
         """Keeps git and people from removing a worktree; replaces an earlier reason.
@@ -343,7 +368,7 @@ class Workspaces:
 
     def _check_reachable_elsewhere(self, worktree: Worktree, commit: str) -> None:
         own = f"refs/heads/{worktree.branch}"
-        if not commit:
+        if not commit or commit == worktree.base:  # which may be a merge of the work before it, on no branch
             return
         holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()
         if not any(holder != own and not holder.startswith(f"{BASES}/") for holder in holders):
