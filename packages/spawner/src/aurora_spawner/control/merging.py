@@ -11,7 +11,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.work_merge import merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.isolation import uncommitted_files
-from aurora_spawner.workspaces.run_merge import merge_run
+from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -79,15 +79,17 @@ def merge_work(
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
         agents = {row.task_id: row.result.agent for row in held.rows if row.result is not None}
-        done = merge_run(held.worktrees, works, deliver=deliver, agents=agents, check=check)
-        held.append(merge_entries(run_id, done))
-        delivery, isolation = done.merge.delivery, held.worktrees.isolation
+        merge = merge_run(held.worktrees, works, deliver=deliver, agents=agents, check=check)
+        held.append(merge_entries(run_id, merge))
+        kept = remove_merged(held.worktrees, works, merge)
+        held.worktrees.release()
+        delivery, isolation = merge.delivery, held.worktrees.isolation
         refused = delivery.outcome is Delivery.CHECKED_OUT
         return MergeReport(
-            merge=done.merge,
+            merge=merge,
             left_out=left_out,
             uncommitted=uncommitted,
-            kept=done.kept,
+            kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
             blocking=uncommitted_files(isolation) if refused else (),
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CUT_OFF = ("interrupted", "cancelled")
 """The reasons for opening tasks again that continue where they were."""
 ASKED_ANEW = "its provider is asked anew"
+EDITED = "edited"
 DROPPED = "dropped"
 """Termination reason of an unfinished task that a resume no longer wants."""
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
@@ -67,6 +68,12 @@ class ResumeState:
     def asks_providers_anew(self) -> bool:
         """Returns True if tasks are opened again that failed for nothing but their providers."""
         return any(isinstance(fact, TaskReopened) and fact.why == ASKED_ANEW for _task_id, fact in self.changes)
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """Tasks that are opened again because they are others now."""
+        opened = ((task_id, fact.why) for task_id, fact in self.changes if isinstance(fact, TaskReopened))
+        return tuple(str(task_id) for task_id, why in opened if why == EDITED)
 
     @property
     def begun_anew(self) -> frozenset[str]:
@@ -230,7 +237,7 @@ def _reopened(
         if task_id not in graph.tasks:
             continue
         if task_id in edited:
-            reopened[task_id] = "edited"
+            reopened[task_id] = EDITED
         elif row.state is TaskState.RUNNING and task_id not in attempted:
             reopened[task_id] = "interrupted"
         elif row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:

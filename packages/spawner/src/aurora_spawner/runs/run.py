@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -33,7 +34,7 @@ from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
-from aurora_spawner.runs.work_merge import merge_entries, merge_results
+from aurora_spawner.runs.work_merge import merge_entries, merge_results, remove_worktrees, start_edited_over
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_options import ResumeOptions
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
-    from aurora_spawner.workspaces.run_merge import MergeResult
+    from aurora_spawner.tasks.work import RunMerge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,22 +215,37 @@ class Run:
         on_event: Callable[[RunEvent], None] | None,
     ) -> RunReport:
         started = time.monotonic()
-        for task_id, fact in state.changes:
-            writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
         isolation = self.options.isolation
         worktrees = await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id) if isolation else None
         coordinator = self._coordinator(state, writer, recovery, on_event, worktrees)
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
-        with end_on_signals(lambda _name, at_once: coordinator.end("interrupted", at_once=at_once)):
+        stopped = threading.Event()
+
+        def end(_name: str, at_once: bool) -> None:
+            stopped.set()
+            coordinator.end("interrupted", at_once=at_once)
+
+        with end_on_signals(end):
             first, hedges = _first_attempts(state.open_attempts)
             found = [await self._find(attempt) for attempt in first]
             for attempt in (*state.outdated_attempts, *hedges):
                 await self._end_outdated(attempt, writer)
+            if worktrees is not None:
+                await asyncio.to_thread(worktrees.hold, worktrees.isolation.base)
+                coordinator.notices += await start_edited_over(worktrees, state)
+            for task_id, fact in state.changes:
+                writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
             driving = asyncio.ensure_future(coordinator.drive(found))
             async with serve_control(coordinator, self.orders.spool):
-                cancelled = await _see_through(driving, coordinator)
-            merged = await self._merge(coordinator, writer, worktrees, state.discarded)
-            report = self._report(coordinator, recovery, merged, time.monotonic() - started)
+                cancelled = await _see_through(driving, lambda: coordinator.end("interrupted"))
+            merge: RunMerge | None = None
+            if worktrees is not None:
+                merging = asyncio.ensure_future(self._merge(coordinator, writer, worktrees, state.discarded, stopped))
+                cancelled = await _see_through(merging, stopped.set) or cancelled
+                merge = merging.result()
+            report = self._report(coordinator, recovery, merge, time.monotonic() - started)
+            if stopped.is_set() and merge is not None and not merge.ok:
+                report = replace(report, interrupted=True)
             ended = RunEnded(state=report.state.value, notices=list(report.notices))
             await writer.write(entry_of(ended, run_id=self.run_id))
             coordinator.emit(run_events.RunEnded(state=report.state))
@@ -241,16 +257,20 @@ class Run:
         self,
         coordinator: Coordinator,
         writer: GroupWriter,
-        worktrees: RunWorktrees | None,
+        worktrees: RunWorktrees,
         discarded: frozenset[str],
-    ) -> MergeResult | None:
-        """Merges the work of the tasks, unless the run was ended before they were done."""
-        if worktrees is None or coordinator.ending is not None:
-            return None
-        merged = await merge_results(worktrees, coordinator.all_results(), discarded=discarded)
-        await writer.write(*merge_entries(self.run_id, merged))
-        coordinator.emit(run_events.RunMerged(merge=merged.merge))
-        return merged
+        stopped: threading.Event,
+    ) -> RunMerge | None:
+        """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
+        results, merge = coordinator.all_results(), None
+        if coordinator.ending is None:
+            merge = await merge_results(worktrees, results, discarded=discarded, stopped=stopped.is_set)
+            await writer.write(*merge_entries(self.run_id, merge))
+        if not stopped.is_set() and coordinator.ending != "interrupted":
+            coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=discarded)
+        if merge is not None:
+            coordinator.emit(run_events.RunMerged(merge=merge))
+        return merge
 
     async def _find(self, attempt: AttemptRow) -> FoundAttempt:
         found = await self.executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
@@ -323,18 +343,17 @@ class Run:
         self,
         coordinator: Coordinator,
         recovery: RunRecovery | NoRecovery,
-        merged: MergeResult | None,
+        merge: RunMerge | None,
         duration_s: float,
     ) -> RunReport:
-        kept = merged.kept if merged else ()
         return RunReport(
             run_id=self.run_id,
             results=coordinator.all_results(),
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
-            notices=(*coordinator.notices, *kept, *([recovery.trouble] if recovery.trouble else ())),
-            merge=merged.merge if merged else None,
+            notices=(*coordinator.notices, *([recovery.trouble] if recovery.trouble else ())),
+            merge=merge,
             recovery_metrics=recovery.metrics,
         )
 
@@ -356,15 +375,15 @@ def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, acce
             write_anchor(state_dir, store, replace=True)
 
 
-async def _see_through(driving: asyncio.Future[None], coordinator: Coordinator) -> bool:
-    """Waits for the end of the drive; a cancellation of the waiter ends the run in order and is reported."""
+async def _see_through(driving: asyncio.Future[Any], end: Callable[[], None]) -> bool:
+    """Waits for the end of a part of the run; a cancellation of the waiter ends it in order and is reported."""
     cancelled = False
     while not driving.done():
         try:
             await asyncio.shield(driving)
         except asyncio.CancelledError:
             cancelled = True
-            coordinator.end("interrupted")
+            end()
     driving.result()
     return cancelled
 

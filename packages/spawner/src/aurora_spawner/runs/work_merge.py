@@ -7,36 +7,79 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
 from aurora_spawner.workspaces.isolation import MergeMode
-from aurora_spawner.workspaces.run_merge import merge_run
+from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
-    from aurora_spawner.workspaces.run_merge import MergeResult
+    from aurora_spawner.tasks.work import RunMerge, TaskWork
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
 async def merge_results(
-    worktrees: RunWorktrees, results: Mapping[str, SpawnResult], *, discarded: Collection[str]
-) -> MergeResult:
+    worktrees: RunWorktrees,
+    results: Mapping[str, SpawnResult],
+    *,
+    discarded: Collection[str],
+    stopped: Callable[[], bool],
+) -> RunMerge:
     """Merges the work of the tasks that succeeded, as the run's options say.
 
     Args:
         discarded: Tasks whose work the user does not want.
+        stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
-    wanted = {task_id: result.work for task_id, result in results.items() if task_id not in discarded}
-    works = {task_id: work for task_id, work in wanted.items() if work is not None}
     agents = {task_id: result.agent for task_id, result in results.items()}
     deliver = worktrees.isolation.merge is MergeMode.AUTO
-    return await asyncio.to_thread(merge_run, worktrees, works, deliver=deliver, agents=agents)
+    works = _works(results, discarded)
+    return await asyncio.to_thread(merge_run, worktrees, works, deliver=deliver, agents=agents, stopped=stopped)
 
 
-def merge_entries(run_id: str, merged: MergeResult) -> list[Entry]:
+async def remove_worktrees(
+    worktrees: RunWorktrees,
+    results: Mapping[str, SpawnResult],
+    merge: RunMerge | None,
+    *,
+    discarded: Collection[str],
+) -> tuple[str, ...]:
+    """Removes the worktrees that are needed no longer; returns a sentence for each that stays."""
+    works = _works(results, discarded)
+    merged = () if merge is None else await asyncio.to_thread(remove_merged, worktrees, works, merge)
+    left = await asyncio.to_thread(left_behind, worktrees, results)
+    await asyncio.to_thread(worktrees.release)
+    return (*merged, *left)
+
+
+async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list[str]:
+    """Puts the work on tasks that were edited since into the attic; returns a sentence for each folder that stays.
+
+    Before the journal knows that they are open again: a resume after a kill then finds them edited once more.
+
+    Raises:
+        WorkspaceError: The work on one cannot be put away.
+    """
+    notices = []
+    for task_id in state.edited:
+        aside = await asyncio.to_thread(worktrees.start_over, task_id)
+        if aside is not None:
+            notices.append(
+                f"task {task_id} was edited; files of its earlier attempts that git ignores are in {aside}"
+            )
+    return notices
+
+
+def _works(results: Mapping[str, SpawnResult], discarded: Collection[str]) -> dict[str, TaskWork]:
+    works = {task_id: result.work for task_id, result in results.items() if task_id not in discarded}
+    return {task_id: work for task_id, work in works.items() if work is not None}
+
+
+def merge_entries(run_id: str, merge: RunMerge) -> list[Entry]:
     """Returns what the journal is told of a merge."""
     entries = [
         entry_of(WorkMerged(merge=each.to_json()), run_id=run_id, task_id=task_id)
-        for task_id, each in merged.merge.tasks.items()
+        for task_id, each in merge.tasks.items()
     ]
-    return [*entries, entry_of(RunDelivered(delivery=merged.merge.delivery.to_json()), run_id=run_id)]
+    return [*entries, entry_of(RunDelivered(delivery=merge.delivery.to_json()), run_id=run_id)]

@@ -7,12 +7,16 @@ import stat
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
+
+
+PROBE: Final = ".aurora-"
+"""Begins the name of a folder in which the file system is tried out."""
 
 
 def linked_git_dir(worktree: Path) -> Path:
@@ -57,7 +61,7 @@ def exact_settings(folder: Path) -> tuple[str, ...]:
 
 
 def _measured(folder: Path) -> tuple[str, ...]:
-    with tempfile.TemporaryDirectory(prefix=".aurora-", dir=folder) as place:
+    with tempfile.TemporaryDirectory(prefix=PROBE, dir=folder) as place:
         file = Path(place) / "file"
         file.touch(0o600)
         modes = []

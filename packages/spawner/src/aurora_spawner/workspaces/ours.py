@@ -118,7 +118,9 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
     Raises:
         GitError: Git failed.
     """
-    bases, heads = _refs(git, BASES), _refs(git, f"refs/heads/{BRANCHES}")
+    held = f"{INTEGRATION}."  # commits that `RunWorktrees.hold` keeps
+    bases = {key: commit for key, commit in _refs(git, BASES).items() if not key[1].startswith(held)}
+    heads = _refs(git, f"refs/heads/{BRANCHES}")
     runs = {run_id for run_id, _name in bases} | set(run_ids)
     listed = {(each.path.parent.name, each.path.name): each for each in list_worktrees(git)[1:]}
     listed = {key: each for key, each in listed.items() if key in bases or (key[0] in runs and _is_ours(each, key))}

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.starting_point import starting_point
+from aurora_spawner.workspaces.worktrees import slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.work import TaskWork
+    from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merge_queue import Check, Merged
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+    from aurora_spawner.workspaces.worktrees import Worktree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeResult:
-    """A merge, and the worktrees that stay although their work has arrived."""
+_AT_ONCE: Final = 4
+"""Worktrees that are removed side by side."""
 
-    merge: RunMerge
-    kept: tuple[str, ...]
-    """A sentence for each."""
+_HOW_IT_WENT: Final = {
+    TaskState.FAILED: "failed",
+    TaskState.CANCELLED: "was cancelled",
+    TaskState.SKIPPED: "was skipped",
+}
 
 
 def merge_run(
@@ -35,7 +41,8 @@ def merge_run(
     deliver: bool,
     agents: Mapping[str, str],
     check: Callable[[str], Check] | None = None,
-) -> MergeResult:
+    stopped: Callable[[], bool] = lambda: False,
+) -> RunMerge:
     """Merges the work of a run's tasks. What was merged before stays so; a second call goes on where one was killed.
 
     Args:
@@ -43,30 +50,32 @@ def merge_run(
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         agents: The agent of each task.
         check: Says if a commit is good; None takes everything that git can merge.
+        stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
-    changed = [
-        Work(task_id=task_id, commit=_present(worktrees, work), branch=work.branch, agent=agents.get(task_id, ""))
-        for task_id, work in works.items()
-        if work.commit is not None
-    ]
+    changed = {task_id: work for task_id, work in works.items() if work.commit is not None}
     queue = MergeQueue(
         git=git,
         run_id=worktrees.workspaces.run_id,
         target=isolation.target or "",
-        base=starting_point(worktrees, [work.commit for work in changed]),
-        check=check,
+        base=isolation.base,
         own_files=isolation.own_files,
     )
+    if check is not None:
+        queue.check = _careful(check, worktrees, stopped)
     flaky = base_fails = False
     merged: dict[str, TaskMerge] = {}
     outcome, problem = None, None
     try:
         if changed:  # else there would be a branch without anything on it
-            batch = queue.merge(changed)
+            finished = _finished(worktrees, changed, agents)
+            queue.base = starting_point(worktrees, [work.commit for work in finished])
+            _go_on(git, stopped)
+            batch = queue.merge(finished)
             flaky, base_fails = batch.flaky, batch.base_fails
             merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
         if deliver and changed and isolation.target is not None and not base_fails:
+            _go_on(git, stopped)
             outcome = Delivery(queue.deliver(update_checkout=True).value)
     except WorkspaceError as error:
         problem = str(error)
@@ -79,19 +88,86 @@ def merge_run(
         base_fails=base_fails,
         problem=problem,
     )
-    merge = RunMerge(tasks=merged, delivery=delivery)
-    arrived = outcome is not None and outcome.arrived
-    kept = _remove_worktrees(worktrees, works, merge if arrived else None)
+    return RunMerge(tasks=merged, delivery=delivery)
+
+
+def remove_merged(worktrees: RunWorktrees, works: Mapping[str, TaskWork], merge: RunMerge) -> tuple[str, ...]:
+    """Removes the worktrees of tasks that changed nothing, and of those whose work has arrived on the target.
+
+    Only once the merge is in the journal: without the integration branch a second merge would begin anew.
+
+    Returns:
+        A sentence for each worktree or branch that stays although it could go.
+    """
+    arrived = merge.delivery.outcome is not None and merge.delivery.outcome.arrived
+    merged = {each.task_id for each in merge.tasks.values() if arrived and each.outcome is MergeOutcome.MERGED}
+
+    def remove(task_id: str) -> str:
+        try:
+            if worktrees.path_of(task_id).exists() or worktrees.has_refs(task_id):
+                worktrees.workspaces.remove(worktrees.gone(task_id, works[task_id].base))
+        except WorkspaceError as error:
+            return f"the worktree of task {task_id} stays: {error}"
+        return ""
+
+    needless = [task_id for task_id, work in works.items() if work.commit is None or task_id in merged]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        kept = [sentence for sentence in threads.map(remove, needless) if sentence]
     if arrived:
-        kept |= _remove_integration(worktrees, delivery)
-    return MergeResult(merge=merge, kept=tuple(kept.values()))
+        kept += _remove_integration(worktrees, merge.delivery)
+    return tuple(kept)
 
 
-def _present(worktrees: RunWorktrees, work: TaskWork) -> str:
-    """Returns the head of a task's branch if it goes on from the task's commit, as after a conflict was resolved."""
-    git, commit = worktrees.workspaces.git, str(work.commit)
-    head = git.run("rev-parse", "--verify", "--quiet", f"refs/heads/{work.branch}", accepted=(0, 1)).text
-    return head if head and is_ancestor(git, commit, head) else commit
+def left_behind(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> tuple[str, ...]:
+    """Returns a sentence for each task that did not succeed and has left something in its worktree."""
+    names = {slug(task_id): task_id for task_id in results}
+    sentences = []
+    for worktree in worktrees.workspaces.existing():
+        task_id = names.get(worktree.path.name, worktree.path.name)
+        result = results.get(task_id)
+        if (result is None or not result.success) and _holds_work(worktrees, worktree):
+            how = "is in the run no longer" if result is None else _HOW_IT_WENT[result.state]
+            where = f"{worktree.path}, on the branch {worktree.branch}"
+            sentences.append(f"the work of task {task_id}, which {how}, is in {where}; a retry continues from it")
+    return tuple(sentences)
+
+
+def _holds_work(worktrees: RunWorktrees, worktree: Worktree) -> bool:
+    try:
+        unsaved = worktrees.workspaces.unsaved(worktree)
+        return bool(unsaved) or worktree.git.text("rev-parse", "HEAD") != worktree.base
+    except WorkspaceError:
+        return True  # nobody can look into it
+
+
+def _go_on(git: Git, stopped: Callable[[], bool]) -> None:
+    if stopped():
+        raise WorkspaceError(git.folder, "the merge was interrupted; resume the run to complete it")
+
+
+def _careful(
+    check: Callable[[str], Check], worktrees: RunWorktrees, stopped: Callable[[], bool]
+) -> Callable[[str], Check]:
+    """Returns a check that can be stopped before it begins, and whose commits a `git gc` meanwhile does not take."""
+
+    def asked(commit: str) -> Check:
+        _go_on(worktrees.workspaces.git, stopped)
+        worktrees.hold(commit)
+        return check(commit)
+
+    return asked
+
+
+def _finished(worktrees: RunWorktrees, works: Mapping[str, TaskWork], agents: Mapping[str, str]) -> list[Work]:
+    """Returns the work with the heads of the tasks' branches, where they go on from it: a conflict was resolved."""
+    git, heads = worktrees.workspaces.git, worktrees.heads()
+    finished = []
+    for task_id, work in works.items():
+        head, commit = heads.get(work.branch), str(work.commit)
+        if head is not None and head != commit and is_ancestor(git, commit, head):
+            commit = head
+        finished.append(Work(task_id=task_id, commit=commit, branch=work.branch, agent=agents.get(task_id, "")))
+    return finished
 
 
 def _task_merge(merged: Merged) -> TaskMerge:
@@ -105,37 +181,10 @@ def _task_merge(merged: Merged) -> TaskMerge:
     )
 
 
-def _remove_worktrees(
-    worktrees: RunWorktrees, works: Mapping[str, TaskWork], arrived: RunMerge | None
-) -> dict[str, str]:
-    """Removes the worktrees of tasks that changed nothing, and of those whose work has arrived.
-
-    Args:
-        arrived: The merge whose merged work is on the target; None if nothing arrived.
-
-    Returns:
-        Why others of them stay, by task.
-    """
-    kept: dict[str, str] = {}
-    for task_id, work in works.items():
-        merged = arrived.tasks.get(task_id) if arrived else None
-        done = work.commit is None or (merged is not None and merged.outcome is MergeOutcome.MERGED)
-        if not done:
-            continue
-        try:
-            if worktrees.path_of(task_id).exists():
-                worktrees.workspaces.remove(worktrees.find(task_id))
-            elif worktrees.has_refs(task_id):  # a kill came between the removal of the folder and that of its refs
-                worktrees.workspaces.remove(worktrees.gone(task_id, work.base))
-        except WorkspaceError as error:
-            kept[task_id] = f"the worktree of task {task_id} stays: {error}"
-    return kept
-
-
-def _remove_integration(worktrees: RunWorktrees, delivery: RunDelivery) -> dict[str, str]:
+def _remove_integration(worktrees: RunWorktrees, delivery: RunDelivery) -> list[str]:
     """Removes the integration branch; the target has its commits."""
     try:
         worktrees.workspaces.git.run("update-ref", "-d", f"refs/heads/{delivery.branch}", delivery.commit)
     except WorkspaceError as error:
-        return {delivery.branch: f"the branch {delivery.branch} stays: {error}"}
-    return {}
+        return [f"the branch {delivery.branch} stays: {error}"]
+    return []

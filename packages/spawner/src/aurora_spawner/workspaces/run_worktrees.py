@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.tasks.work import TaskWork
+from aurora_spawner.workspaces.attic import put_away
+from aurora_spawner.workspaces.checkouts import PROBE
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
 from aurora_spawner.workspaces.results import commit_work
-from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, Workspaces, Worktree, slug
+from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, INTEGRATION, Workspaces, Worktree, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,13 +33,27 @@ class RunWorktrees:
 
     @classmethod
     def of(cls, isolation: Isolation, run_id: str) -> RunWorktrees:
-        """Opens the worktrees of a run.
+        """Opens the worktrees of a run; nothing is written.
 
         Raises:
             WorkspaceError: The repository is gone, or is now one that worktrees cannot be made of.
         """
         workspaces = Workspaces(isolation.repository, home=isolation.home, run_id=run_id)
         return cls(isolation=isolation, workspaces=workspaces)
+
+    def hold(self, commit: str) -> None:
+        """Keeps a commit that no branch has until `release`, whatever `git gc` removes."""
+        self.workspaces.git.run("update-ref", f"{self._held}{commit}", commit)
+
+    def release(self) -> None:
+        """Lets go of the commits that were held, and of the run's folder if no worktree is left in it."""
+        git = self.workspaces.git
+        refs = git.run("for-each-ref", "--format=delete %(refname)", f"{self._held}*").data
+        git.run("update-ref", "--stdin", stdin=refs)
+        for probe in self.workspaces.folder.glob(f"{PROBE}*"):  # of a process that was killed
+            shutil.rmtree(probe, ignore_errors=True)
+        with suppress(OSError):
+            self.workspaces.folder.rmdir()
 
     def path_of(self, task_id: str) -> Path:
         """Returns where a task's worktree is, or would be."""
@@ -48,6 +67,12 @@ class RunWorktrees:
         """Returns the folder in which the agent works."""
         return worktree.path / self.isolation.folder
 
+    def heads(self) -> dict[str, str]:
+        """Returns the commits of the run's branches, by their names without `refs/heads/`."""
+        which = ("--format=%(objectname) %(refname:lstrip=2)", f"refs/heads/{BRANCHES}/{self.workspaces.run_id}/")
+        lines = self.workspaces.git.text("for-each-ref", *which).splitlines()
+        return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
+
     def prepare(self, task_id: str, before: Mapping[str, TaskWork]) -> Worktree:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
@@ -57,9 +82,7 @@ class RunWorktrees:
         Raises:
             WorkspaceError: The work of two of them conflicts, or the worktree cannot be made.
         """
-        if self.path_of(task_id).exists():
-            return self.workspaces.create(task_id, self.isolation.base)
-        return self.workspaces.create(task_id, self._joined(before))
+        return self.workspaces.create(task_id, self._base_after(task_id, before))
 
     def find(self, task_id: str) -> Worktree:
         """Returns the worktree that a task's agent works in, or has worked in.
@@ -77,9 +100,37 @@ class RunWorktrees:
         return bool(self.workspaces.git.text("for-each-ref", *names))
 
     def gone(self, task_id: str, base: str) -> Worktree:
-        """Returns the worktree of a task whose folder is gone, for the removal of its refs."""
+        """Returns the worktree of a task without a look at its folder, which may be gone."""
         path, branch = self.path_of(task_id), self.branch_of(task_id)
         return Worktree(path=path, branch=branch, base=base, run_id=self.workspaces.run_id, task_id=task_id)
+
+    def start_over(self, task_id: str) -> Path | None:
+        """Puts the work of earlier attempts at a task into the attic: the next one starts from a fresh base.
+
+        What a kill interrupts, a second call completes.
+
+        Returns:
+            The folder with files that no commit can hold, because `.gitignore` hides them; None if there are none.
+
+        Raises:
+            WorkspaceError: The work cannot be put away; it stays as it is.
+        """
+        git, branch = self.workspaces.git, self.branch_of(task_id)
+        worktree = self._planned(task_id)
+        if worktree.path.exists():
+            worktree = self.find(task_id)
+            done = commit_work(worktree, "Work on a task before it was edited\n", trailers=self._trailers(task_id))
+            worktree.git.run("update-ref", "--no-deref", "HEAD", done.commit or worktree.base)
+        commit = self._commit_of(branch)
+        if commit and commit != worktree.base:
+            integrated = self._commit_of(self._integration)
+            if integrated and is_ancestor(git, commit, integrated):
+                put_away(git, self._integration)  # it is made again, without this work
+            put_away(git, branch)
+        if worktree.path.exists() and self.workspaces.unsaved(worktree).ignored:
+            return self.workspaces.set_aside(worktree, int(time.time()))
+        self.workspaces.remove(worktree)
+        return None
 
     def commit(self, worktree: Worktree, task: SpawnTask, *, agent: str) -> TaskWork:
         """Commits the work of an agent, and returns it.
@@ -87,11 +138,7 @@ class RunWorktrees:
         Raises:
             WorkspaceError: What the agent left cannot be a commit; it stays as it is.
         """
-        trailers = {
-            "Aurora-Run": self.workspaces.run_id,
-            "Aurora-Task": worktree.task_id,
-            "Aurora-Agent": agent,
-        }
+        trailers = {**self._trailers(worktree.task_id), "Aurora-Agent": agent}
         done = commit_work(worktree, f"{task.headline}\n", trailers=trailers, scope=self._scope(task))
         return TaskWork(
             branch=worktree.branch,
@@ -104,10 +151,41 @@ class RunWorktrees:
             out_of_scope=done.out_of_scope,
         )
 
+    @property
+    def _held(self) -> str:
+        return f"{BASES}/{self.workspaces.run_id}/{INTEGRATION}."
+
+    @property
+    def _integration(self) -> str:
+        return f"{BRANCHES}/{self.workspaces.run_id}/{INTEGRATION}"
+
+    def _trailers(self, task_id: str) -> dict[str, str]:
+        return {"Aurora-Run": self.workspaces.run_id, "Aurora-Task": task_id}
+
+    def _commit_of(self, branch: str) -> str:
+        """Returns the head of a branch; empty if there is none."""
+        head = f"refs/heads/{branch}"
+        return self.workspaces.git.run("rev-parse", "--verify", "--quiet", head, accepted=(0, 1)).text
+
+    def _planned(self, task_id: str) -> Worktree:
+        """Returns the worktree of a task, whether it is there or not."""
+        return self.gone(task_id, self.workspaces.base_of(task_id))
+
     def _scope(self, task: SpawnTask) -> Sequence[str]:
         """Returns the patterns of a task's declared files, relative to the repository."""
         folder = self.isolation.folder
         return task.files if folder == "." else [f"{folder}/{each}" for each in task.files]
+
+    def _base_after(self, task_id: str, before: Mapping[str, TaskWork]) -> str:
+        """Returns the base of a task: one that was begun keeps its own if that has all of the work before it."""
+        if not before:
+            return self.isolation.base
+        git, begun = self.workspaces.git, self.workspaces.base_of(task_id)
+        if begun and all(is_ancestor(git, work.head, begun) for work in before.values()):
+            return begun
+        if begun:
+            self.start_over(task_id)
+        return self._joined(before)
 
     def _joined(self, before: Mapping[str, TaskWork]) -> str:
         """Returns a commit with the work of all tasks before; a merge commit on no branch if one is needed."""

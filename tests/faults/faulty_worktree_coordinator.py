@@ -1,0 +1,121 @@
+"""A coordinator of tasks in worktrees that is run as a program by the crash tests, and kills itself where it is told.
+
+    python -m tests.faults.faulty_worktree_coordinator FOLDER
+    AURORA_FAULT=before:7       as in `faulty_coordinator`: around the write of the 7th fact
+    AURORA_GIT_FAULT=before:7   SIGKILL to itself just before it starts its 7th git; `after:7` once that has ended
+
+It begins a run for the repository FOLDER/project, or resumes the one that is there. Its tasks are those below, or
+those of FOLDER/tasks.json: a merge mode, and of each task the script and its dependencies. What is to be known of the
+end is in FOLDER/report.json.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from tests.faults.faulty_coordinator import arm
+
+from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+
+SCRIPTS = {
+    "first": "echo first > shared.txt; echo done",
+    "second": "echo second > shared.txt; echo done",
+    "own": "echo own > own.txt; git add own.txt; git commit -qm own; echo more >> own.txt; echo done",
+    "after": "cat shared.txt own.txt > after.txt; rm README.md; echo done; exit",
+    "nothing": "echo nothing to do",
+    "fails": "echo half > half.txt; git add half.txt; git commit -qm half; echo rest > rest.txt; exit 3",
+    "never": "echo never; echo done > never.txt",
+}
+NEEDS = {"after": ("first", "own"), "never": ("fails",)}
+
+
+def tasks(folder: Path) -> tuple[MergeMode, list[SpawnTask]]:
+    """Two that conflict, one that commits by itself, one that stands on two, a no-op, one that fails, one skipped."""
+    given = folder / "tasks.json"
+    own = ("auto", {name: (script, NEEDS.get(name, ())) for name, script in SCRIPTS.items()})
+    mode, scripts = json.loads(given.read_text()) if given.exists() else own
+    return MergeMode(mode), [
+        SpawnTask(f"echo started >> {folder}/starts.{name}; {script}", id=name, depends_on=tuple(needs))
+        for name, (script, needs) in scripts.items()
+    ]
+
+
+def arm_git(fault: str) -> None:
+    """Make this process kill itself around its n-th git."""
+    moment, number = fault.split(":")
+    start, count, turn = Git._start, 0, threading.Lock()
+
+    def start_or_die(self: Git, *arguments: object) -> tuple[int, bytes, bytes]:
+        nonlocal count
+        with turn:
+            count += 1
+            now = count == int(number)
+        if now and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = start(self, *arguments)  # type: ignore[arg-type]
+        if now and moment == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    Git._start = start_or_die  # type: ignore[assignment,method-assign]
+
+
+def make(folder: Path) -> Run:
+    repository = folder / "project"
+    merge, made = tasks(folder)
+    isolation = isolation_of(repository, home=folder / "worktrees", merge=merge)
+    options = RunOptions(
+        default_agent="sh",
+        cwd=repository,
+        spool=folder / "runs",
+        isolation=isolation,
+        executor=LocalExecutor(grace_s=0.5),
+    )
+    return Run.create(folder / "runs.db", made, {"sh": CommandBackend("sh", ("sh",))}, options)
+
+
+def take(folder: Path) -> Run:
+    """Make the run, or find the one that is there."""
+    name = folder / "run_id"
+    if name.exists():
+        backends = {"sh": CommandBackend("sh", ("sh",))}
+        return Run.resume(folder / "runs.db", name.read_text(), backends, executor=LocalExecutor(grace_s=0.5))
+    run = make(folder)
+    written = folder / "run_id.new"
+    written.write_text(run.run_id)
+    written.replace(name)
+    return run
+
+
+def said(report: RunReport) -> dict[str, object]:
+    works = {task_id: result.work.to_json() for task_id, result in report.results.items() if result.work}
+    merge = report.merge
+    return {
+        "states": {task_id: str(result.state) for task_id, result in report.results.items()},
+        "errors": {task_id: result.error for task_id, result in report.results.items() if result.error},
+        "works": works,
+        "merges": {task_id: each.to_json() for task_id, each in merge.tasks.items()} if merge else {},
+        "delivery": merge.delivery.to_json() if merge else None,
+        "notices": report.notices,
+    }
+
+
+def main(folder: Path) -> int:
+    if fault := os.environ.get("AURORA_FAULT"):
+        arm(fault)
+    run = take(folder)
+    if fault := os.environ.get("AURORA_GIT_FAULT"):
+        arm_git(fault)
+    report = run.execute_sync()
+    (folder / "report.json").write_text(json.dumps(said(report)))
+    return 0 if report.ok else 130 if report.interrupted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
