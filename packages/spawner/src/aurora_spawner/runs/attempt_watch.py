@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.journal.facts import AttemptStalled
 from aurora_spawner.liveness.output_listener import OutputListener
@@ -13,8 +15,8 @@ from aurora_spawner.tasks import run_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.liveness.stall_detection import StallVerdict
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_tasks import RunTasks
 
 
+_LOOK_S: Final = 1.0
+"""Time between two looks at a worktree."""
+
+
 class AttemptWatch:
-    """Ends attempts whose time is up, records those that stall, and passes on what they report."""
+    """Ends attempts whose time is up or whose worktree goes, records those that stall, passes on what they report."""
 
     def __init__(self, tasks: RunTasks, *, executor: Executor, recorder: Recorder, notifier: Notifier) -> None:
         self._tasks = tasks
@@ -36,14 +42,25 @@ class AttemptWatch:
         self._notifier = notifier
         self._watchdog = Watchdog(on_stall=self._on_stall, on_expired=self._on_expired)
         self._listener = OutputListener()
+        self._looks: dict[str, asyncio.TimerHandle] = {}
 
     def close(self) -> None:
         """Closes the outputs that are read."""
         self._listener.close()
+        for look in self._looks.values():
+            look.cancel()
 
     def follow(self, task_id: str, running: RunningAttempt, *, limits: TimeLimits, detection: EarlyDetection) -> None:
         """Watches an attempt until its release."""
         self._watchdog.follow(task_id, running, limits=limits, detection=detection)
+
+    def guard(self, task_id: str, worktree: Path) -> None:
+        """Ends an attempt, until its release, once its worktree is gone: git would take another repository for it."""
+        if (worktree / ".git").exists():
+            self._looks[task_id] = asyncio.get_running_loop().call_later(_LOOK_S, self.guard, task_id, worktree)
+        else:
+            problem = f"its worktree {worktree} was removed or moved while it ran; its commits are on its branch"
+            self._on_expired(task_id, EndReason.WORKTREE_GONE, problem)
 
     def listen(
         self, task_id: str, running: RunningAttempt, backend: Backend, on_signal: Callable[[ProviderSignal], None]
@@ -57,6 +74,8 @@ class AttemptWatch:
         """Lets go of an attempt that has ended."""
         self._watchdog.release(task_id)
         self._listener.release(task_id)
+        if look := self._looks.pop(task_id, None):
+            look.cancel()
 
     def waiting_for(self) -> dict[str, str]:
         """Returns by task what its quiet attempt waits for."""

@@ -121,6 +121,8 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
     run.watch.follow(
         attempt.task_id, running, limits=run.limits(task, default_s=None), detection=run.recovery.detection(task)
     )
+    if attempt.worktree is not None:
+        run.watch.guard(attempt.task_id, attempt.worktree.path)
     listener = run.recovery.listener(agent)
     if listener is not None:
         on_signal = partial(_on_signal, run, agent, listener)
@@ -168,7 +170,8 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if seen.survivors:
         pids = ", ".join(map(str, seen.survivors))
         run.notices.append(f"task {task_id}: processes {pids} could not be ended")
-    return attempt._replace(judged=seen, result=run.tasks.flight(task_id).shares.joined(seen, result))
+    joined = run.tasks.flight(task_id).shares.joined(seen, result)
+    return attempt._replace(judged=seen, result=joined, final=seen.reason == EndReason.WORKTREE_GONE)
 
 
 def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:

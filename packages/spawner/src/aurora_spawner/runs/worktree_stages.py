@@ -26,7 +26,8 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         try:
             return attempt._replace(worktree=await asyncio.to_thread(worktrees.find, task_id))
         except WorkspaceError:
-            return attempt  # its agent has to be seen to its end first; `commit_attempt` reports it
+            # Its agent has to be seen to its end first; `commit_attempt` looks again.
+            return attempt._replace(worktree=worktrees.gone(task_id, ""))
     branch = worktrees.branch_of(task_id)
     intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
     await run.recorder.append(task_id, intended)
@@ -51,7 +52,7 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt
     try:
         worktree = attempt.worktree
-        if worktree is None:
+        if worktree is None or not worktree.base:
             worktree = await asyncio.to_thread(run.worktrees.find, attempt.task_id)
         work = await asyncio.to_thread(run.worktrees.commit, worktree, run.task(attempt.task_id), agent=attempt.agent)
     except WorkspaceError as error:
