@@ -11,14 +11,16 @@ import pytest
 from tests.spawner.workspaces.repository import Repository, write
 
 from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.tasks.work import Delivery
 from aurora_spawner.workspaces.checks import OUTPUT_BYTES, CommandCheck
-from aurora_spawner.workspaces.merge_queue import Check, Delivery, MergeQueue, Work
+from aurora_spawner.workspaces.merge_queue import Check, MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces
 
 
 def shell(workspaces: Workspaces, script: str, timeout_s: float = 30) -> CommandCheck:
-    return CommandCheck(workspaces=workspaces, command=("sh", "-c", script), timeout_s=timeout_s)
+    command = ("sh", "-c", script)
+    return CommandCheck(workspaces=workspaces, command=command, environment=os.environ, timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize(("script", "answer", "status"), [
@@ -91,7 +93,7 @@ def test_a_check_that_destroys_its_checkout_leaves_no_worktree(
 
 
 def test_a_program_that_is_missing_is_a_typed_error(repository: Repository, workspaces: Workspaces) -> None:
-    check = CommandCheck(workspaces=workspaces, command=("no-such-program",), timeout_s=5)
+    check = CommandCheck(workspaces=workspaces, command=("no-such-program",), environment=os.environ, timeout_s=5)
     with pytest.raises(WorkspaceError, match="'no-such-program' could not be started"):
         check(repository("rev-parse", "main"))
     with pytest.raises(GitError):
@@ -107,7 +109,7 @@ def test_a_check_of_a_process_that_was_killed_is_cleared_away(repository: Reposi
         "command = ('sh', '-c', 'touch junk; echo go >&3; exec 3>&-; sleep 2')\n"
         "import os; os.dup2(1, 3); os.set_inheritable(3, True); import subprocess; popen = subprocess.Popen\n"
         "subprocess.Popen = lambda *a, **k: popen(*a, **{**k, 'close_fds': False})\n"
-        "CommandCheck(workspaces=made, command=command, timeout_s=60)(sys.argv[3])"
+        "CommandCheck(workspaces=made, command=command, environment=os.environ, timeout_s=60)(sys.argv[3])"
     )
     head = repository("rev-parse", "main")
     start: list[str | Path] = [sys.executable, "-c", program, repository.path, workspaces.folder.parents[1], head]

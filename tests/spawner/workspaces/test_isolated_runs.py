@@ -125,12 +125,12 @@ def test_without_a_merge_the_target_and_the_checkout_stay(repository: Repository
 
 
 def test_a_dirty_checkout_stays_as_it_is(repository: Repository, place: Path) -> None:
-    (repository.path / "README.md").write_text("mine\n")
+    (repository.path / "app.py").write_text("mine\n")
     report = run(repository, place, writes("one.txt", "1"))
     assert not report.ok
     assert report.merge is not None
     assert report.merge.delivery.outcome is Delivery.CHECKED_OUT
-    assert (repository.path / "README.md").read_text() == "mine\n"
+    assert (repository.path / "app.py").read_text() == "mine\n"
     assert not (repository.path / "one.txt").exists()
 
 

@@ -6,15 +6,18 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
-from aurora_spawner.errors import OverwriteError, WorkspaceError
+from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
+from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.forecast import forecast
-from aurora_spawner.workspaces.merge_queue import Check, Delivery, MergeQueue, Outcome, Work
+from aurora_spawner.workspaces.git import Git, Output
+from aurora_spawner.workspaces.merge_queue import Check, MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
@@ -62,7 +65,7 @@ def test_of_three_that_clash_and_three_that_do_not_nothing_is_lost(
     works += [work(workspaces, f"free-{n}", lambda at, n=n: write(at, {f"new-{n}.py": "1\n"})) for n in range(3)]  # type: ignore[misc]
     merging = queue(repository)
     batch = merging.merge(works)
-    assert [each.outcome for each in batch.merged] == [Outcome.MERGED, *[Outcome.CONFLICT] * 2, *[Outcome.MERGED] * 3]
+    assert [each.outcome for each in batch.merged] == ["merged", *["conflict"] * 2, *["merged"] * 3]
     assert [(each.files, each.clashes_with) for each in batch.merged[1:3]] == [(("app.py",), "clash-0")] * 2
     assert not batch.is_complete
     assert repository.state() == before
@@ -87,8 +90,8 @@ def test_two_that_are_good_alone_and_fail_together_are_named(repository: Reposit
     merging = queue(repository, check)
     batch = merging.merge(works)
     answers = {each.work.task_id: (each.outcome, each.clashes_with) for each in batch.merged}
-    assert answers.pop("right") == (Outcome.RED, "left")
-    assert set(answers.values()) == {(Outcome.MERGED, None)}
+    assert answers.pop("right") == (MergeOutcome.RED, "left")
+    assert set(answers.values()) == {(MergeOutcome.MERGED, None)}
     text = repository.shown(merging.branch, "app.py")
     assert "LEFT" in text
     assert "RIGHT" not in text
@@ -103,8 +106,8 @@ def test_one_that_fails_alone_blames_nobody_else(repository: Repository, workspa
     check, _ = checks(repository, lambda text: "BROKEN" not in text)
     batch = queue(repository, check).merge(works)
     assert [(each.outcome, each.clashes_with) for each in batch.merged] == [
-        (Outcome.MERGED, None),
-        (Outcome.RED, None),
+        (MergeOutcome.MERGED, None),
+        (MergeOutcome.RED, None),
     ]
 
 
@@ -114,7 +117,7 @@ def test_what_stands_on_failing_work_is_left_out_with_it(repository: Repository,
     check, _ = checks(repository, lambda text: "BROKEN" not in text)
     merging = queue(repository, check)
     batch = merging.merge([bad, after])
-    assert [(each.outcome, each.clashes_with) for each in batch.merged] == [(Outcome.RED, None), (Outcome.RED, "bad")]
+    assert [(each.outcome, each.clashes_with) for each in batch.merged] == [("red", None), ("red", "bad")]
     assert merging.head == repository("rev-parse", "main")
 
 
@@ -179,13 +182,32 @@ def test_a_checked_out_target_is_updated_only_when_clean_and_asked(
     merging = _merged_queue(repository, workspaces)
     before = repository("rev-parse", "main")
     assert merging.deliver() is Delivery.CHECKED_OUT
-    write(repository.path, {"untracked.txt": "mine\n"})
+    write(repository.path, {"docs/guide.md": "mine\n", "untracked.txt": "mine\n"})
     assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
     assert repository("rev-parse", "main") == before
-    (repository.path / "untracked.txt").unlink()
+    repository("checkout", "-q", "docs/guide.md")
     assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
     assert "line one" in (repository.path / "app.py").read_text()
-    assert repository("status", "--porcelain") == ""
+    assert repository("status", "--porcelain") == "?? untracked.txt"
+    assert (repository.path / "untracked.txt").read_text() == "mine\n"
+
+
+def test_what_the_user_saves_while_git_looks_is_not_put_back(
+    repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git refuses to merge over it; only what git itself has begun to write is undone then."""
+    merging = _merged_queue(repository, workspaces)
+    run = Git.run
+
+    def saved_meanwhile(git: Git, *arguments: str, **more: Any) -> Output:
+        if arguments[:2] == ("merge", "--ff-only"):
+            write(repository.path, {"app.py": "saved just now\n"})
+        return run(git, *arguments, **more)
+
+    monkeypatch.setattr(Git, "run", saved_meanwhile)
+    with pytest.raises(GitError, match="overwritten by merge"):
+        merging.deliver(update_checkout=True)
+    assert (repository.path / "app.py").read_text() == "saved just now\n"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +275,6 @@ def test_settings_of_the_user_do_not_hide_work_from_a_delivery(
 ) -> None:
     merging = _merged_queue(repository, workspaces)
     settings = {
-        "status.showUntrackedFiles": "no",
         "merge.ff": "false",
         "merge.autoStash": "true",
         "core.fsmonitor": "true",
@@ -261,9 +282,6 @@ def test_settings_of_the_user_do_not_hide_work_from_a_delivery(
     }
     for name, value in settings.items():
         repository("config", name, value)
-    write(repository.path, {"untracked.txt": "mine\n"})
-    assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
-    (repository.path / "untracked.txt").unlink()
     write(repository.path, {"docs/guide.md": "mine\n"})
     assert merging.deliver(update_checkout=True) is Delivery.CHECKED_OUT
     repository("checkout", "-q", "docs/guide.md")
@@ -337,7 +355,7 @@ def test_a_base_that_fails_is_checked_again_with_the_targets_new_commits(
     mended = repository.commit({"app.py": text})
     batch = merging.merge(works)
     assert not batch.base_fails
-    assert [each.outcome for each in batch.merged] == [Outcome.MERGED, Outcome.RED]
+    assert [each.outcome for each in batch.merged] == [MergeOutcome.MERGED, MergeOutcome.RED]
     assert repository("merge-base", "--is-ancestor", mended, merging.head) == ""
     assert "BROKEN" not in repository.shown(merging.head, "app.py")
     assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
@@ -504,7 +522,7 @@ def test_whatever_agents_do_each_commit_is_merged_or_named(
             capture_output=True,
             check=False,
         )
-        assert (arrived.returncode == 0) == (answer.outcome is Outcome.MERGED)
+        assert (arrived.returncode == 0) == (answer.outcome is MergeOutcome.MERGED)
         if arrived.returncode:
             repository("merge", "--abort", folder=reference)
             assert answer.files
@@ -545,7 +563,7 @@ for each in works:
             break
         assert killed.returncode == -9, killed.stderr
         batch = queue(repository).merge(works)
-        assert [each.outcome for each in batch.merged] == [Outcome.MERGED, Outcome.MERGED, Outcome.CONFLICT]
+        assert [each.outcome for each in batch.merged] == ["merged", "merged", "conflict"]
         assert repository("rev-list", "--count", "--merges", "aurora/run-1/integration") == "2"
         repository("update-ref", "-d", "refs/heads/aurora/run-1/integration")
     else:

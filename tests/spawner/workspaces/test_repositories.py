@@ -8,9 +8,10 @@ import pytest
 from tests.spawner.workspaces.repository import Repository, write
 
 from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merge_queue import Delivery, MergeQueue, Outcome, Work
+from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
@@ -93,8 +94,8 @@ def test_two_changes_of_a_binary_file_conflict(repository: Repository, workspace
         works.append(Work(task_id=task, commit=commit, branch=worktree.branch))
     batch = MergeQueue(git=repository.git, run_id="run-1", target="main", base=base).merge(works)
     assert [(each.outcome, each.files) for each in batch.merged] == [
-        (Outcome.MERGED, ()),
-        (Outcome.CONFLICT, ("blob",)),
+        (MergeOutcome.MERGED, ()),
+        (MergeOutcome.CONFLICT, ("blob",)),
     ]
 
 

@@ -6,22 +6,28 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+import click
+
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import index_with_progress
+from aurora_cli.render.merge_report import delivery_lines
 from aurora_cli.render.merges import merge_lines
 from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.render.words import one_line
+from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import execute_run, resumed_run
 from aurora_spawner.tasks.run_events import RunPaused
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.taskruns.resume import ResumePlan
-    from aurora_spawner import Run, RunEvent
+    from aurora_spawner import Run, RunEvent, RunReport
+    from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
@@ -36,12 +42,14 @@ def execute(
     titles: Mapping[str, str],
     *,
     as_json: bool,
+    merge: Callable[[str], MergeReport] | None = None,
     on_start: Callable[[], None] = lambda: None,
 ) -> ExitCode:
     """Executes a run with live progress, and ticks the boxes of its task file if it has one.
 
     Args:
         titles: of its tasks, by id.
+        merge: brings the work of a run to its target; called if the user agrees. None asks nothing.
         on_start: called once the journal says that this process works on the run.
     """
     with watch() as show:
@@ -54,7 +62,26 @@ def execute(
         result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start))
     for notice in result.notices:
         note(notice)
-    return report_result(result, as_json=as_json)
+    code = report_result(result, as_json=as_json)
+    if merge is None or as_json or not _is_to_be_asked(run, result.report):
+        return code
+    delivery = result.report.merge.delivery if result.report.merge else None
+    if delivery is None or not click.confirm(f"Merge it into {delivery.target}?", default=False, err=True):
+        return code
+    merged = merge(run.run_id)
+    for line in delivery_lines(run.run_id, merged):
+        note(line)
+    return code if merged.arrived else ExitCode.NOT_REACHED
+
+
+def _is_to_be_asked(run: Run, report: RunReport) -> bool:
+    """Returns True if merged work waits for the user's word, and a question can be answered."""
+    isolation, merge = run.options.isolation, report.merge
+    if isolation is None or merge is None or isolation.merge is not MergeMode.ASK or not is_interactive():
+        return False
+    delivery = merge.delivery
+    waits = delivery.outcome is None and delivery.target is not None and delivery.problem is None
+    return waits and not delivery.base_fails and len(merge.unmerged) < len(merge.tasks)
 
 
 def resume(
@@ -73,7 +100,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
-    return execute(run, plan.file, plan.titles, as_json=as_json)
+    return execute(run, plan.file, plan.titles, as_json=as_json, merge=aurora.merge)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:

@@ -286,7 +286,9 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
             [f"--max-concurrent={options.at_once}"] if options.at_once else []
         )
         return run_progress.in_background(aurora, run.run_id, more=more, as_json=options.as_json)
-    return run_progress.execute(run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start)
+    return run_progress.execute(
+        run, plan.file, plan.titles, as_json=options.as_json, merge=aurora.merge, on_start=on_start
+    )
 
 
 def _wanted(options: _Options) -> bool:

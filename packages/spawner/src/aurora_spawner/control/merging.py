@@ -10,7 +10,7 @@ from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.work_merge import merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
-from aurora_spawner.workspaces.isolation import uncommitted_files
+from aurora_spawner.workspaces.delivery import changed_files
 from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
 
 if TYPE_CHECKING:
@@ -91,8 +91,13 @@ def merge_work(
             uncommitted=uncommitted,
             kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
-            blocking=uncommitted_files(isolation) if refused else (),
+            blocking=_blocking(held) if refused else (),
         )
+
+
+def _blocking(held: HeldRun) -> tuple[str, ...]:
+    worktrees = held.worktrees
+    return tuple(sorted(changed_files(worktrees.workspaces.git) - set(worktrees.isolation.own_files)))
 
 
 def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from aurora_spawner.workspaces.git import Git
@@ -23,6 +25,13 @@ OUTPUT_BYTES: Final = 64 * 1024
 """Length of the end of the output that is kept."""
 _POLL_S: Final = 0.05
 _READ_BYTES: Final = 65536
+_GUARDED: Final = """
+exec 9<&0 </dev/null
+(exec >/dev/null 2>&1; read -r _ <&9; kill -KILL 0) &
+exec 9<&-
+exec "$@"
+"""
+"""Runs a command whose process group is killed as soon as nobody holds the other end of its first input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +62,14 @@ class CommandCheck:
     Attributes:
         workspaces: of the run; they hold the checkout.
         command: the program and its arguments; it succeeds with exit status 0.
+        environment: the variables of the command.
         timeout_s: time until the command, and what it started, is ended.
         reports: all runs so far.
     """
 
     workspaces: Workspaces
     command: tuple[str, ...]
+    environment: Mapping[str, str]
     timeout_s: float
     reports: list[CheckReport] = field(default_factory=list)
 
@@ -70,7 +81,9 @@ class CommandCheck:
             GitError: Git failed.
         """
         with self.workspaces.checked_out(commit) as git:
-            status, output = _run(self.command, git.folder, self.timeout_s)
+            status, output = run_command(
+                self.command, git.folder, environment=self.environment, timeout_s=self.timeout_s
+            )
             report = CheckReport(commit=commit, status=status, output=output, changed=_changed(git, commit))
         self.reports.append(report)
         return report.check
@@ -85,16 +98,27 @@ def _changed(git: Git, commit: str) -> tuple[str, ...]:
     return (*(() if head == commit else ("HEAD",)), *(entry[3:] for entry in entries))
 
 
-def _run(command: tuple[str, ...], folder: Path, timeout_s: float) -> tuple[int | None, str]:
-    """Runs a command; its process group has ended when this returns or raises."""
+def run_command(
+    command: tuple[str, ...], folder: Path, *, environment: Mapping[str, str], timeout_s: float
+) -> tuple[int | None, str]:
+    """Runs a command; its process group has ended when this returns or raises, and soon after this process dies.
+
+    Returns:
+        Its exit status, negative for a signal and None if the time limit ended it; the end of its output.
+
+    Raises:
+        WorkspaceError: It could not be started.
+    """
+    if shutil.which(command[0], path=environment.get("PATH")) is None:
+        raise WorkspaceError(folder, f"the check {command[0]!r} could not be started: there is no such program")
     until = time.monotonic() + timeout_s
     kept = b""
     try:
         process = subprocess.Popen(
-            command,
+            ("sh", "-c", _GUARDED, "sh", *command),
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-            stdin=subprocess.DEVNULL,
+            env={name: value for name, value in environment.items() if not name.startswith("GIT_")},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             process_group=0,

@@ -59,8 +59,7 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
             f"has files of yours where the work has some: {', '.join(files)}; move them away, then deliver again"
         )
         raise OverwriteError(checkout, problem, files=files)
-    question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
-    dirty = {entry[3:] for entry in git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"}).fields}
+    dirty = changed_files(git)
     if dirty:
         changed = git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields
         if dirty - (set(own_files) - set(changed)):
@@ -75,21 +74,40 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
     return True
 
 
+def changed_files(git: Git) -> frozenset[str]:
+    """Returns the tracked files of a checkout with changes that no commit has."""
+    question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
+    listing = git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"})
+    return frozenset(entry[3:] for entry in listing.fields)
+
+
 def _put_back(git: Git, old: str, new: str) -> None:
-    """Undoes what git has written before it failed, as on a full disk: the checkout had no change of its own."""
+    """Undoes what git has written before it failed, as on a full disk.
+
+    Only files that git began to write: any other content is the user's, saved while git looked.
+    """
     changes = git.run("diff-tree", "-r", "--name-status", "--no-renames", "-z", old, new).fields
     kinds = dict(zip(changes[1::2], changes[::2], strict=True))
-    for name in (name for name, kind in kinds.items() if kind == "A"):
+    begun = [name for name, kind in kinds.items() if _is_begun(git, name, new if kind != "D" else None)]
+    for name in (name for name in begun if kinds[name] == "A"):
         try:
-            (git.folder / name).unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # git had not come to it
+            (git.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise WorkspaceError(
                 git.folder, f"has a half written {name}, which cannot be deleted: {error}"
             ) from error
-    there = b"".join(os.fsencode(name) + b"\0" for name, kind in kinds.items() if kind != "A")
+    there = b"".join(os.fsencode(name) + b"\0" for name in begun if kinds[name] != "A")
     git.run("checkout-index", "--force", "-z", "--stdin", stdin=there)
+
+
+def _is_begun(git: Git, name: str, commit: str | None) -> bool:
+    """Returns True if a file is gone, or holds the beginning of what a commit has; None for a deletion."""
+    path = git.folder / name
+    if not os.path.lexists(path):
+        return True
+    if commit is None or path.is_symlink() or not path.is_file():
+        return False
+    return git.run("cat-file", "blob", f"{commit}:{name}").data.startswith(path.read_bytes())
 
 
 def _overwritten(git: Git, old: str, new: str) -> Iterator[str]:

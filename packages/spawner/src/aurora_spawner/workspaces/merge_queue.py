@@ -7,6 +7,7 @@ from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees, one_line
@@ -31,23 +32,12 @@ class Work:
     agent: str = ""
 
 
-class Outcome(StrEnum):
-    """The end of one task's work."""
-
-    MERGED = "merged"
-    """On the integration branch, and the checks passed with it."""
-    CONFLICT = "conflict"
-    """Git cannot merge it with what is there already."""
-    RED = "red"
-    """The checks fail with it."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
     """The outcome of merging one task's work."""
 
     work: Work
-    outcome: Outcome
+    outcome: MergeOutcome
     files: tuple[str, ...] = ()
     """Files in conflict."""
     clashes_with: str | None = None
@@ -81,24 +71,7 @@ class Batch:
     @property
     def is_complete(self) -> bool:
         """True if everything is merged."""
-        return all(each.outcome is Outcome.MERGED for each in self.merged)
-
-
-class Delivery(StrEnum):
-    """The outcome for the target branch."""
-
-    FAST_FORWARDED = "fast-forwarded"
-    MERGED = "merged"
-    """The target had moved; the work was merged with its new commits and checked again."""
-    UP_TO_DATE = "up to date"
-    CONFLICT = "conflict"
-    """The target's new commits conflict with the work; the target stays."""
-    RED = "red"
-    """The checks fail together with the target's new commits; the target stays."""
-    CHECKED_OUT = "checked out"
-    """The target is checked out, and was not to be updated or has uncommitted changes; the target stays."""
-    MOVING = "moving"
-    """The target moved at each try; the target stays."""
+        return all(each.outcome is MergeOutcome.MERGED for each in self.merged)
 
 
 @dataclass(slots=True)
@@ -166,10 +139,10 @@ class MergeQueue:
                 head, answers = self._put_all(base, works)
                 verdict = self._judge(base, head)
         if verdict is _Verdict.FAILED:
-            taken = [work for work in works if answers[work.task_id].outcome is Outcome.MERGED]
+            taken = [work for work in works if answers[work.task_id].outcome is MergeOutcome.MERGED]
             head = self._bisect(base, taken, answers)
         self._move(start, head)
-        self._merged += [work for work in works if answers[work.task_id].outcome is Outcome.MERGED]
+        self._merged += [work for work in works if answers[work.task_id].outcome is MergeOutcome.MERGED]
         return Batch(
             merged=tuple(answers[work.task_id] for work in works),
             flaky=verdict is _Verdict.FLAKY,
@@ -241,7 +214,7 @@ class MergeQueue:
         for work in works:
             head, answer = self._put_on(head, work, taken)
             answers[work.task_id] = answer
-            if answer.outcome is Outcome.MERGED:
+            if answer.outcome is MergeOutcome.MERGED:
                 taken.append(work)
         return head, answers
 
@@ -269,14 +242,14 @@ class MergeQueue:
     def _put_on(self, head: str, work: Work, before: Sequence[Work]) -> tuple[str, Merged]:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
         if is_ancestor(self.git, work.commit, head):
-            return head, Merged(work=work, outcome=Outcome.MERGED)
+            return head, Merged(work=work, outcome=MergeOutcome.MERGED)
         merge = merge_trees(self.git, head, work.commit)
         if not merge.is_clean:
             other = self._conflicting(work, [*self._merged, *before])
-            return head, Merged(work=work, outcome=Outcome.CONFLICT, files=merge.conflicts, clashes_with=other)
+            return head, Merged(work=work, outcome=MergeOutcome.CONFLICT, files=merge.conflicts, clashes_with=other)
         message = f"Merge task {one_line(work.task_id)}\n\n{self._trailers(work)}"
         return commit_merge(self.git, merge.tree, (head, work.commit), message), Merged(
-            work=work, outcome=Outcome.MERGED
+            work=work, outcome=MergeOutcome.MERGED
         )
 
     def _trailers(self, work: Work) -> str:
@@ -300,10 +273,10 @@ class MergeQueue:
                 return head
             culprit = left[self._first_failing(start, left) - 1]
             partner = self._partner(start, left[: left.index(culprit)], culprit)
-            answers[culprit.task_id] = Merged(work=culprit, outcome=Outcome.RED, clashes_with=partner)
+            answers[culprit.task_id] = Merged(work=culprit, outcome=MergeOutcome.RED, clashes_with=partner)
             left.remove(culprit)
             for work in [each for each in left if is_ancestor(self.git, culprit.commit, each.commit)]:
-                answers[work.task_id] = Merged(work=work, outcome=Outcome.RED, clashes_with=culprit.task_id)
+                answers[work.task_id] = Merged(work=work, outcome=MergeOutcome.RED, clashes_with=culprit.task_id)
                 left.remove(work)  # it stands on the culprit's commits
         return start
 
@@ -312,7 +285,7 @@ class MergeQueue:
         for work in works:
             if not is_ancestor(self.git, work.commit, head):
                 files = merge_trees(self.git, head, work.commit).conflicts
-                answers[work.task_id] = Merged(work=work, outcome=Outcome.CONFLICT, files=files)
+                answers[work.task_id] = Merged(work=work, outcome=MergeOutcome.CONFLICT, files=files)
 
     def _first_failing(self, start: str, works: Sequence[Work]) -> int:
         """Returns how many of the works, in their order, it takes for the check to fail; all together fail."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
-from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
+from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.starting_point import starting_point
@@ -76,7 +76,7 @@ def merge_run(
             merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
         if deliver and changed and isolation.target is not None and not base_fails:
             _go_on(git, stopped)
-            outcome = Delivery(queue.deliver(update_checkout=True).value)
+            outcome = queue.deliver(update_checkout=True)
     except WorkspaceError as error:
         problem = str(error)
     delivery = RunDelivery(
@@ -175,7 +175,7 @@ def _task_merge(merged: Merged) -> TaskMerge:
         task_id=merged.work.task_id,
         branch=merged.work.branch,
         commit=merged.work.commit,
-        outcome=MergeOutcome(merged.outcome.value),
+        outcome=merged.outcome,
         files=merged.files,
         clashes_with=merged.clashes_with,
     )
