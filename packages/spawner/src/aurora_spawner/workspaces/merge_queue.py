@@ -15,7 +15,6 @@ from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 _TRIES: Final = 5
 """Number of merges into a target that keeps moving; then the work stays on the integration branch."""
@@ -175,24 +174,27 @@ class MergeQueue:
                 if refused is not None:
                     return refused
                 head = self.head
-            checkouts = checkouts_of(self.git, self._target_ref)
-            if checkouts:
-                # A second checkout of the branch, or one on a drive that is away, would be left behind.
-                updatable = update_checkout and len(checkouts) == 1 and checkouts[0].is_dir()
-                if not (updatable and self._fast_forward(checkouts[0], head)):
-                    return Delivery.CHECKED_OUT
-                return Delivery.MERGED if moved else Delivery.FAST_FORWARDED
             try:
-                self.git.run("update-ref", "-m", f"aurora: {self.run_id}", self._target_ref, head, target)
+                delivered = self._advance(target, head, update_checkout=update_checkout)
             except GitError:
                 if self._commit_of(self._target_ref) == target:
                     raise
                 continue  # somebody moved it since it was read
+            if not delivered:
+                return Delivery.CHECKED_OUT
             return Delivery.MERGED if moved else Delivery.FAST_FORWARDED
         return Delivery.MOVING
 
-    def _fast_forward(self, checkout: Path, head: str) -> bool:
-        return fast_forward(checkout, self._target_ref, head, own_files=self.own_files)
+    def _advance(self, target: str, head: str, *, update_checkout: bool) -> bool:
+        """Moves the target, and the files of its checkout; returns False if those must not change."""
+        checkouts = checkouts_of(self.git, self._target_ref)
+        if not checkouts:
+            self.git.run("update-ref", "-m", f"aurora: {self.run_id}", self._target_ref, head, target)
+            return True
+        # A second checkout of the branch, or one on a drive that is away, would be left behind.
+        if not update_checkout or len(checkouts) > 1 or not checkouts[0].is_dir():
+            return False
+        return fast_forward(checkouts[0], self._target_ref, head, own_files=self.own_files)
 
     @property
     def _ref(self) -> str:

@@ -76,7 +76,8 @@ def merge_run(
             merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
         if deliver and changed and isolation.target is not None and not base_fails:
             _go_on(git, stopped)
-            outcome = queue.deliver(update_checkout=True)
+            with worktrees.workspaces.delivering():
+                outcome = queue.deliver(update_checkout=True)
     except WorkspaceError as error:
         problem = str(error)
     delivery = RunDelivery(

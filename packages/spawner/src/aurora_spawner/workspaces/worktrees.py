@@ -386,6 +386,17 @@ class Workspaces:
         return worktrees
 
     @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """Lets one run at a time change the user's checkout: half an update looks like uncommitted work.
+
+        Raises:
+            WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
+        """
+        make_private_folder(self._home)
+        with _turn(self._home / ".delivery.lock"):
+            yield
+
+    @contextmanager
     def _alone(self) -> Iterator[int]:
         """Lets one process at a time change the list of worktrees: git itself fails when two do.
 
