@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["merge_document", "merge_lines", "why_unmerged"]
 
+_SHOWN_LINES: Final = 8
 _REASONS: Final[Mapping[Delivery, str]] = {
     Delivery.CONFLICT: "{target} has new commits that conflict with it",
     Delivery.RED: "the checks fail together with new commits of {target}",
@@ -27,6 +28,9 @@ def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
     for each in merge.unmerged:
         yield f"task {one_line(each.task_id)} is unmerged: {why_unmerged(each)}; its work is on {each.branch}"
     delivery = merge.delivery
+    if delivery.check_output and not merge.ok:
+        yield "the failed check printed:"
+        yield from (f"  {one_line(line, 200)}" for line in delivery.check_output.splitlines()[-_SHOWN_LINES:])
     if delivery.base_fails:
         yield "the checks fail without any of this work, so no task is blamed"
     if delivery.flaky:

@@ -87,6 +87,7 @@ class Config:
         recovery: recovery settings, unchecked: the spawner knows their fields.
         isolation: the place where tasks work: worktree, none, or auto for a worktree where that is possible.
         merge: the treatment of finished work: auto brings it to the branch, ask and never leave it for the user.
+        check: shell commands that must pass with the merged work before the branch gets it.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
         activation: preset of activation in searches.
         semantic_model: folder of an embedding model; None for searches by words alone.
@@ -105,6 +106,7 @@ class Config:
     share_answers: bool = False
     isolation: str = "auto"
     merge: str = "ask"
+    check: tuple[str, ...] = ()
     env_pass: tuple[str, ...] = ()
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
@@ -121,6 +123,7 @@ _KEYS: Final = (
     "env_pass",
     "isolation",
     "merge",
+    "check",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -271,6 +274,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     passed = values.get("env_pass", ())
     assert isinstance(exclude, (list, tuple))
     assert isinstance(passed, (list, tuple))
+    checks = values.get("check", ())
+    assert isinstance(checks, (list, tuple))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
     model = values.get("memory.semantic_model")
@@ -305,6 +310,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         share_answers=bool(values.get("memory.share_answers", False)),
         isolation=str(values.get("isolation", "auto")),
         merge=str(values.get("merge", "ask")),
+        check=tuple(checks),
         env_pass=tuple(passed),
         untrusted=untrusted,
         recovery=recovery,

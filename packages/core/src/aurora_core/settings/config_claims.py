@@ -48,6 +48,9 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
         yield _claim("isolation", "agents work in your checkout itself")
     if found.get("merge") == "auto":
         yield _claim("merge", "finished work is merged into your branch without a question")
+    checks = found.get("check")
+    if isinstance(checks, list) and checks:
+        yield _claim("check", *(f"runs {command}" for command in checks))
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
 

@@ -124,6 +124,7 @@ class _File(_Strict):
     env_pass: list[_Pattern] = Field(default_factory=list)
     isolation: Literal["auto", "worktree", "none"] = "auto"
     merge: Literal["auto", "ask", "never"] = "ask"
+    check: list[_Word] = Field(default_factory=list)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
@@ -139,7 +140,7 @@ def settings_in(source: YamlSource) -> dict[str, object]:
     except ValidationError as error:
         raise _first_problem(source, error) from error
     given: dict[str, object] = {}
-    for key in ("tool", "backends", "env_pass", "isolation", "merge"):
+    for key in ("tool", "backends", "env_pass", "isolation", "merge", "check"):
         if key in parsed.model_fields_set:
             given[key] = getattr(parsed, key)
     if "max_concurrent" in parsed.spawner.model_fields_set:

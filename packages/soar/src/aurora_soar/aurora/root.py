@@ -343,7 +343,14 @@ class Aurora(ProjectParts):
         """
         from aurora_soar.taskruns.merge import merge_taskfile_run
 
-        return merge_taskfile_run(self.project.runs_db, run_id, tasks=tasks, deliver=deliver, notify=self.notify)
+        return merge_taskfile_run(
+            self.project.runs_db,
+            run_id,
+            tasks=tasks,
+            deliver=deliver,
+            checks=self.config.check,
+            notify=self.notify,
+        )
 
     def diff(self, run_id: str, task_id: str | None = None, *, stat: bool = False, colour: bool = False) -> bytes:
         """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`."""

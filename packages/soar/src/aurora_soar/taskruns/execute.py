@@ -116,6 +116,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             ),
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
+            checks=agents.config.check,
         ),
     )
 
@@ -151,6 +152,7 @@ async def resumed_run(
         recovery=agents.recovery(background=plan.run.default_timeout_s is None),
         prices=limits.prices,
         state_dir=default_state_dir(),
+        checks=agents.config.check,
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
     )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import WorkspaceError
-from aurora_spawner.runs.work_merge import merge_entries
+from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import changed_files
 from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.control.work_changes import HeldRun
     from aurora_spawner.journal.views import TaskRow
     from aurora_spawner.tasks.work import RunMerge, TaskWork
-    from aurora_spawner.workspaces.merge_queue import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def merge_work(
     *,
     tasks: Collection[str] = (),
     deliver: bool = True,
-    check: Callable[[str], Check] | None = None,
+    checks: Sequence[str] = (),
 ) -> MergeReport:
     """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
 
@@ -67,7 +67,7 @@ def merge_work(
         tasks: Merge only these, with the tasks that they depend on; none merges all that succeeded. A task that
             failed can be named, too: what is in its worktree is committed then.
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
-        check: Says if a commit is good; None takes everything that git can merge.
+        checks: Shell commands that must pass with the merged work before the target gets it.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
@@ -78,6 +78,7 @@ def merge_work(
     with held_run(journal, run_id) as held:
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
+        check = checks_of(held.worktrees, checks, os.environ)
         agents = {row.task_id: row.result.agent for row in held.rows if row.result is not None}
         merge = merge_run(held.worktrees, works, deliver=deliver, agents=agents, check=check)
         held.append(merge_entries(run_id, merge))

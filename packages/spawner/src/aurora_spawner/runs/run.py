@@ -264,7 +264,14 @@ class Run:
         """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
         results, merge = coordinator.all_results(), None
         if coordinator.ending is None:
-            merge = await merge_results(worktrees, results, discarded=discarded, stopped=stopped.is_set)
+            merge = await merge_results(
+                worktrees,
+                results,
+                checks=self.options.checks,
+                environ=self.orders.environ,
+                discarded=discarded,
+                stopped=stopped.is_set,
+            )
             await writer.write(*merge_entries(self.run_id, merge))
         if not stopped.is_set() and coordinator.ending != "interrupted":
             coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=discarded)

@@ -65,6 +65,9 @@ class RunOptions:
     """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
     isolation: Isolation | None = None
     """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
+    checks: tuple[str, ...] = ()
+    """Shell commands that must pass with the merged work before the target gets it. A resume is given them anew: the
+    journal of a stranger's project must not name programs to run."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Attempts of an agent at once, if fewer than `max_concurrent`."""
@@ -114,6 +117,7 @@ class ResumeOptions(TypedDict, total=False):
     `max_concurrent` is the exception: left out, it is what the run was created with.
     """
 
+    checks: tuple[str, ...]
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
+from aurora_spawner.supervision.environment import agent_environment
+from aurora_spawner.workspaces.checks import ShellChecks
 from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.runs.resume_state import ResumeState
@@ -23,19 +25,41 @@ async def merge_results(
     worktrees: RunWorktrees,
     results: Mapping[str, SpawnResult],
     *,
+    checks: Sequence[str],
+    environ: Mapping[str, str],
     discarded: Collection[str],
     stopped: Callable[[], bool],
 ) -> RunMerge:
     """Merges the work of the tasks that succeeded, as the run's options say.
 
     Args:
+        checks: Shell commands that must pass with the merged work.
+        environ: The environment of the run, before variables that are not for agents are left out.
         discarded: Tasks whose work the user does not want.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     agents = {task_id: result.agent for task_id, result in results.items()}
     deliver = worktrees.isolation.merge is MergeMode.AUTO
     works = _works(results, discarded)
-    return await asyncio.to_thread(merge_run, worktrees, works, deliver=deliver, agents=agents, stopped=stopped)
+    check = checks_of(worktrees, checks, environ, stopped)
+    return await asyncio.to_thread(
+        merge_run, worktrees, works, deliver=deliver, agents=agents, check=check, stopped=stopped
+    )
+
+
+def checks_of(
+    worktrees: RunWorktrees,
+    commands: Sequence[str],
+    environ: Mapping[str, str],
+    stopped: Callable[[], bool] = lambda: False,
+) -> ShellChecks | None:
+    """Returns the check of merged work; None without commands.
+
+    It runs code that agents wrote, and so sees no more of the environment than they do.
+    """
+    if not commands:
+        return None
+    return ShellChecks(worktrees.workspaces, commands, environment=agent_environment(environ), stopped=stopped)
 
 
 async def remove_worktrees(

@@ -114,6 +114,8 @@ class RunDelivery:
     """A check fails without any of the work; then no task is blamed."""
     problem: str | None = None
     """The reason for which the merge was not finished."""
+    check_output: str = ""
+    """The end of the output of the first check that failed."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""

@@ -15,7 +15,7 @@ from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.workspaces.git import Git
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 OUTPUT_BYTES: Final = 64 * 1024
 """Length of the end of the output that is kept."""
+SHOWN_CHARACTERS: Final = 2000
+"""Length of the end of a failed check's output that a report has."""
+TIMEOUT_S: Final = 1800.0
+"""Time for all checks of one commit."""
+_CANNOT_RUN: Final = (126, 127)
+"""Exit statuses of a shell that could not start a program."""
 _POLL_S: Final = 0.05
 _READ_BYTES: Final = 65536
 _GUARDED: Final = """
@@ -64,6 +70,7 @@ class CommandCheck:
         command: the program and its arguments; it succeeds with exit status 0.
         environment: the variables of the command.
         timeout_s: time until the command, and what it started, is ended.
+        stopped: asked while the command runs; True ends it.
         reports: all runs so far.
     """
 
@@ -71,22 +78,69 @@ class CommandCheck:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     timeout_s: float
+    stopped: Callable[[], bool] = lambda: False
     reports: list[CheckReport] = field(default_factory=list)
 
     def __call__(self, commit: str) -> Check:
         """Checks a commit.
 
         Raises:
-            WorkspaceError: The command could not be started, or another process checks for the same run.
+            WorkspaceError: The command could not be started, was stopped, or another process checks for the same run.
             GitError: Git failed.
         """
         with self.workspaces.checked_out(commit) as git:
             status, output = run_command(
-                self.command, git.folder, environment=self.environment, timeout_s=self.timeout_s
+                self.command,
+                git.folder,
+                environment=self.environment,
+                timeout_s=self.timeout_s,
+                stopped=self.stopped,
             )
+            if status is None and self.stopped():
+                raise WorkspaceError(git.folder, "the check was interrupted; resume the run to complete the merge")
             report = CheckReport(commit=commit, status=status, output=output, changed=_changed(git, commit))
         self.reports.append(report)
         return report.check
+
+
+class ShellChecks(CommandCheck):
+    """A check of shell commands, each of which has to pass; the first that fails ends it.
+
+    Args:
+        commands: at least one.
+    """
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        commands: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        timeout_s: float = TIMEOUT_S,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        script = " && ".join(f'sh -c "${{{number}}}"' for number in range(1, len(commands) + 1))
+        super().__init__(
+            workspaces=workspaces,
+            command=("sh", "-c", script, "checks", *commands),
+            environment=environment,
+            timeout_s=timeout_s,
+            stopped=stopped,
+        )
+
+    def __call__(self, commit: str) -> Check:
+        """Checks a commit; errors as in the base class, and if a program is missing: that is nobody's fault."""
+        answer = CommandCheck.__call__(self, commit)
+        report = self.reports[-1]
+        if report.status in _CANNOT_RUN:
+            problem = f"a check cannot run (exit status {report.status}): {report.output.strip()[-300:]}"
+            raise WorkspaceError(self.workspaces.git.folder, problem)
+        return answer
+
+    @property
+    def failure(self) -> str:
+        """The end of the output of the first check that failed; empty if none did."""
+        return next((each.output[-SHOWN_CHARACTERS:] for each in self.reports if each.status != 0), "")
 
 
 def _changed(git: Git, commit: str) -> tuple[str, ...]:
@@ -99,12 +153,17 @@ def _changed(git: Git, commit: str) -> tuple[str, ...]:
 
 
 def run_command(
-    command: tuple[str, ...], folder: Path, *, environment: Mapping[str, str], timeout_s: float
+    command: tuple[str, ...],
+    folder: Path,
+    *,
+    environment: Mapping[str, str],
+    timeout_s: float,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[int | None, str]:
     """Runs a command; its process group has ended when this returns or raises, and soon after this process dies.
 
     Returns:
-        Its exit status, negative for a signal and None if the time limit ended it; the end of its output.
+        Its exit status, negative for a signal, None if the time limit or `stopped` ended it; the end of its output.
 
     Raises:
         WorkspaceError: It could not be started.
@@ -129,7 +188,7 @@ def run_command(
         try:
             assert process.stdout is not None
             os.set_blocking(process.stdout.fileno(), False)
-            while process.poll() is None and time.monotonic() < until:
+            while process.poll() is None and time.monotonic() < until and not stopped():
                 kept = (kept + _waiting(process.stdout.fileno(), _POLL_S))[-OUTPUT_BYTES:]
             status = process.returncode
         finally:

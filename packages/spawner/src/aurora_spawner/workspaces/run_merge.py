@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
+from aurora_spawner.workspaces.checks import ShellChecks
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.starting_point import starting_point
@@ -88,6 +89,7 @@ def merge_run(
         flaky=flaky,
         base_fails=base_fails,
         problem=problem,
+        check_output=check.failure if isinstance(check, ShellChecks) else "",
     )
     return RunMerge(tasks=merged, delivery=delivery)
 

@@ -1,0 +1,114 @@
+"""`aur spawn` in a git repository: worktrees by default, a merge that tells the truth, boxes that follow it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.finished_runs import Shed, make_shed
+
+from aurora_cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+AGENT = """cat > /dev/null
+case $AURORA_TASK_ID in 1|2) echo $AURORA_TASK_ID > shared.txt;; *) pwd > place.txt;; esac
+echo done"""
+CONFIG = f"tool: sh\nbackends:\n  sh: {{kind: command, command: {json.dumps(['sh', '-c', AGENT])}}}\n"
+TASKS = "- [ ] 1 First\n- [ ] 2 Second\n- [ ] 3 Third\n"
+
+
+@pytest.fixture
+def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
+    made = make_shed(tmp_path, monkeypatch)
+    made.repository.commit({"tasks.md": TASKS})
+    return made
+
+
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:
+    """Writes the user's own configuration."""
+    folder = tmp_path / "config" / "aurora"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG + more)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+def spawn(aur: Callable[..., CompletedProcess[str]], *more: str) -> CompletedProcess[str]:
+    return aur("spawn", "tasks.md", "--order", "parallel", "--max-concurrent", "1", *more)
+
+
+def boxes(shed: Shed) -> str:
+    return "".join(line[3] for line in (shed.path / "tasks.md").read_text().splitlines())
+
+
+def test_what_conflicts_is_named_and_its_box_stays_open(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch)
+    outcome = spawn(aur, "--yes")
+    assert outcome.returncode == ExitCode.NOT_REACHED, outcome.stderr
+    assert "3 of 3 succeeded, 1 unmerged" in outcome.stdout
+    assert "task 2 is unmerged: it conflicts with task 1 in shared.txt; its work is on aurora/" in outcome.stderr
+    assert "merged into main" in outcome.stderr
+    assert boxes(shed) == "x x"
+    assert (shed.path / "shared.txt").read_text() == "1\n"
+    assert str(shed.path) not in (shed.path / "place.txt").read_text()
+
+
+def test_without_a_terminal_nothing_is_merged_unasked(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch)
+    before = shed.repository("rev-parse", "main")
+    document = json.loads(spawn(aur, "--json").stdout)
+    assert document["merge"]["delivery"]["outcome"] is None
+    assert shed.repository("rev-parse", "main") == before
+    assert boxes(shed) == "x x"
+    assert aur("merge", document["run_id"], "--yes").returncode == ExitCode.NOT_REACHED
+    assert (shed.path / "shared.txt").read_text() == "1\n"
+
+
+def test_in_the_folder_itself_if_asked_to(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch)
+    outcome = spawn(aur, "--isolation", "none")
+    assert outcome.returncode == ExitCode.DONE
+    assert (shed.path / "place.txt").read_text().strip() == str(shed.path)
+    refused = spawn(aur, "--isolation", "none", "--merge", "auto")
+    assert refused.returncode == ExitCode.USAGE
+    assert "--include-dirty and --merge are for worktrees" in refused.stderr
+
+
+def test_uncommitted_changes_join_if_asked_to(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch)
+    (shed.path / "app.py").write_text("mine\n")
+    shown = spawn(aur, "--dry-run").stdout
+    assert "without 1 uncommitted file (--include-dirty adds them)" in shown
+    document = json.loads(spawn(aur, "--include-dirty", "--merge", "never", "--json").stdout)
+    branch = document["merge"]["delivery"]["branch"]
+    assert shed.repository.shown(branch, "app.py") == "mine"
+    assert (shed.path / "app.py").read_text() == "mine\n"
+
+
+def test_a_check_of_the_user_is_run_and_one_of_a_clone_is_not(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AURORA_TRUST", raising=False)
+    configure(tmp_path, monkeypatch, 'check: ["echo of the user; test ! -e place.txt"]\n')
+    (shed.path / ".aurora").mkdir(exist_ok=True)
+    (shed.path / ".aurora" / "config.yaml").write_text(f'check: ["touch {tmp_path}/it-ran"]\nmerge: auto\n')
+    outcome = spawn(aur, "--yes")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert not (tmp_path / "it-ran").exists()
+    assert "check" in outcome.stderr.split("1 First")[0]  # what has no effect is named
+    assert "task 3 is unmerged: the checks fail with it" in outcome.stderr
+    assert "  of the user" in outcome.stderr
+    assert boxes(shed) == "x  "
+    assert not (shed.path / "place.txt").exists()
