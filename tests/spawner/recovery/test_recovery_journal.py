@@ -41,11 +41,15 @@ def run(folder: Path, policy: RecoveryPolicy | None = QUICK, count: int = 1) -> 
     return made.run_id
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_journal_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     old = run(tmp_path, policy=None)
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
-        connection.execute("ALTER TABLE runs DROP COLUMN options")
+        for column in ("worktree", "branch", "merge"):
+            connection.execute(f"ALTER TABLE tasks DROP COLUMN {column}")
+        connection.execute("ALTER TABLE runs DROP COLUMN delivery")
+        if version < 4:
+            connection.execute("ALTER TABLE runs DROP COLUMN options")
         if version < 3:
             connection.execute("ALTER TABLE tasks DROP COLUMN cancel_asked")
         if version == 1:
