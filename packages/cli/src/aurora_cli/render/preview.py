@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_cli.render.words import count, one_line
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from aurora_soar import SpawnPlan
     from aurora_soar.taskruns.isolation import IsolationPlan
     from aurora_spawner import SpawnTask
+    from aurora_spawner.workspaces.isolation import Isolation
 
 __all__ = ["as_document", "as_text"]
 
@@ -90,13 +92,18 @@ def _isolation(plan: IsolationPlan) -> Iterator[str]:
     if plan.uncommitted:
         files = count(plan.uncommitted, "uncommitted file")
         base += f" with {files}" if plan.include_dirty else f", without {files} (--include-dirty adds them)"
-    target = isolation.target or "no branch, because none is checked out"
+    yield f"  each task in a worktree of {base}; {_goes(isolation)}"
+
+
+def _goes(isolation: Isolation) -> str:
+    if isolation.target is None:
+        return "not merged, because no branch is checked out"
     goes = {
-        "auto": f"then merged into {target}",
-        "ask": f"merged into {target} when you agree",
-        "never": "not merged",
+        MergeMode.AUTO: f"then merged into {isolation.target}",
+        MergeMode.ASK: f"merged into {isolation.target} when you agree",
+        MergeMode.NEVER: "not merged",
     }
-    yield f"  each task in a worktree of {base}; {goes[isolation.merge.value]}"
+    return goes[isolation.merge]
 
 
 def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
