@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnResult, SpawnTask
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.control.steering import cancel_run, run_status
 from aurora_spawner.journal.store import Journal
@@ -315,6 +316,20 @@ async def test_an_adopted_attempt_keeps_its_time_limit_though_its_supervisor_is_
     again = Run.resume(run.journal, run.run_id, BACKENDS, executor=LocalExecutor(grace_s=0.3))
     assert (await finish(again)).results["1"].termination_reason == "deadline"
     assert keepers(tmp_path) == []
+
+
+@pytest.mark.parametrize(("cancelled", "reason"), [(False, "deadline"), (True, "cancelled")])
+async def test_an_end_by_our_own_kill_is_none_of_the_agent(tmp_path: Path, cancelled: bool, reason: str) -> None:
+    """A supervisor that wakes while the coordinator kills everything records that its agent ended by a signal."""
+    run = new_run(tmp_path, "kill -9 $$")
+    assert (await finish(run)).results["1"].exit_code == -9
+    with Journal(run.journal) as journal:
+        (attempt,) = load_attempts(journal, run.run_id)
+    overruled = supervisor_deadline.SupervisorDeadline(grace_s=0.3, late=True, cancelled=cancelled)
+    executor = LocalExecutor()
+    end = await executor._harvest(AttemptFolder(path=attempt.folder), attempt.token, overruled, [])
+    executor.close()
+    assert end.reason == reason
 
 
 def test_a_coordinator_that_was_stopped_goes_on(tmp_path: Path) -> None:

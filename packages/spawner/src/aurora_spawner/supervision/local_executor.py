@@ -206,8 +206,13 @@ class LocalExecutor:
                 reason = EndReason.CANCELLED if deadline.cancelled else EndReason.DEADLINE
             return await asyncio.to_thread(self._end_orphans, files, token, reason, survivors)
         if record.stdout_bytes + record.stderr_bytes > INLINE_READ_BYTES:
-            return await asyncio.to_thread(self._end_of, files, record)
-        return self._end_of(files, record)
+            end = await asyncio.to_thread(self._end_of, files, record)
+        else:
+            end = self._end_of(files, record)
+        if deadline.late and end.reason == EndReason.EXITED and (end.exit_code or 0) < 0:
+            # A supervisor that woke while we killed everything has seen its agent end by our signal.
+            return replace(end, reason=EndReason.CANCELLED if deadline.cancelled else EndReason.DEADLINE)
+        return end
 
     def _end_of(self, files: AttemptFolder, record: ExitRecord) -> AttemptEnd:
         return AttemptEnd(
