@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -324,3 +325,20 @@ def test_different_tasks_have_different_slugs(names: tuple[str, str]) -> None:
     for name in (one, other):
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", name)
         assert Git(Path.cwd()).succeeds("check-ref-format", f"refs/heads/aurora/run/{name}")
+
+
+def test_an_entry_that_git_was_killed_in_is_made_again(repository: Repository, workspaces: Workspaces) -> None:
+    """Git writes its lock and the folder's name first, and then opens this file; it cannot list what it left so."""
+    workspaces.create("b", "HEAD")
+    worktree = workspaces.create("a", "HEAD")
+    (entry,) = (link.parent for link in repository.path.glob(".git/worktrees/*/gitdir") if "/a/" in link.read_text())
+    (entry / "commondir").write_text("")
+    (entry / "locked").write_text("initializing\n")
+    for file in worktree.path.iterdir():
+        if file.name != ".git":
+            (shutil.rmtree if file.is_dir() else os.unlink)(file)
+    with pytest.raises(subprocess.CalledProcessError):
+        repository("worktree", "list")
+    assert workspaces.create("a", "HEAD").path == worktree.path
+    assert (worktree.path / "app.py").exists()
+    assert repository("worktree", "list").count("\n") == 2

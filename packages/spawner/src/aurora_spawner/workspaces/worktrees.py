@@ -374,9 +374,30 @@ class Workspaces:
         if not any(holder != own and not holder.startswith(f"{BASES}/") for holder in holders):
             raise WorkspaceError(worktree.path, f"has commits that no other branch has, up to {commit[:12]}")
 
+    def _drop_unreadable(self) -> bool:
+        """Removes git's entries of worktrees of ours whose making was killed halfway; git cannot read past them.
+
+        Nobody has worked in one: git had not got as far as its files.
+        """
+        dropped = False
+        for entry in self._common.glob("worktrees/*"):
+            common, link, lock = entry / "commondir", entry / "gitdir", entry / "locked"
+            half = common.is_file() and not common.stat().st_size
+            ours = link.is_file() and Path(os.fsdecode(link.read_bytes()).rstrip("\n")).is_relative_to(self._home)
+            if half and ours and lock.is_file() and lock.read_text().strip() == _INITIALIZING:
+                shutil.rmtree(entry)
+                dropped = True
+        return dropped
+
     def _registered(self) -> dict[Path, _Registered]:
         worktrees: dict[Path, _Registered] = {}
-        for block in os.fsdecode(self.git.run("worktree", "list", "--porcelain", "-z").data).split("\0\0"):
+        try:
+            listing = self.git.run("worktree", "list", "--porcelain", "-z").data
+        except GitError:
+            if not self._drop_unreadable():
+                raise
+            listing = self.git.run("worktree", "list", "--porcelain", "-z").data
+        for block in os.fsdecode(listing).split("\0\0"):
             words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
             if "worktree" in words:
                 branch = words.get("branch", "").removeprefix("refs/heads/")
