@@ -115,7 +115,7 @@ def test_the_turn_of_another_process_is_not_waited_for_without_end(
 ) -> None:
     workspaces = Workspaces(repository.path, home=tmp_path / "home", run_id="run-1")
     workspaces.create("a", "HEAD")
-    monkeypatch.setattr("aurora_spawner.workspaces.worktrees.TURN_WAIT_S", 0.2)
+    monkeypatch.setattr("aurora_spawner.workspaces.turns.TURN_WAIT_S", 0.2)
     lock = workspaces.folder.parent / ".lock"
     with lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)

@@ -21,8 +21,9 @@ from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
+from aurora_spawner.workspaces.names import slug
 from aurora_spawner.workspaces.results import commit_work
-from aurora_spawner.workspaces.worktrees import Workspaces, slug
+from aurora_spawner.workspaces.worktrees import Workspaces
 
 TRAILERS = {"Aurora-Run": "run-1", "Aurora-Task": "a"}
 

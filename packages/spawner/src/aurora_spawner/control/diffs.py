@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.control.lookup import find_run
-from aurora_spawner.control.run_work import commit_of
 from aurora_spawner.errors import NoWorkError, UnknownTaskError
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
+from aurora_spawner.workspaces.names import base_ref_of, slug
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
-from aurora_spawner.workspaces.worktrees import BASES, slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +63,8 @@ def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, s
     """Returns the base of a task and a commit with its present state."""
     git = worktrees.workspaces.git
     work = row.result.work if row.result else None
-    base = work.base if work else commit_of(git, f"{BASES}/{run_id}/{slug(row.task_id)}")
-    if row.branch is None or base is None:
+    base = work.base if work else git.commit_of(base_ref_of(run_id, slug(row.task_id)))
+    if row.branch is None or not base:
         raise NoWorkError(
             run_id, row.task_id, f"it is {row.state} and has no worktree, so there is no change to show"
         )
@@ -74,7 +73,7 @@ def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, s
         return base, present_commit(worktree, f"Present state of task {row.task_id}\n")
     known = [f"refs/heads/{row.branch}", row.merge.attic if row.merge else None, work.head if work else None]
     for revision in filter(None, known):
-        commit = commit_of(git, revision)
+        commit = git.commit_of(revision)
         if commit:
             return base, commit
     raise NoWorkError(run_id, row.task_id, "its branch and its worktree are gone")

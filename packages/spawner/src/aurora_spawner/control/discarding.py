@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.control.run_work import commit_of
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError
 from aurora_spawner.journal.facts import WorkDiscarded, entry_of
@@ -86,7 +85,7 @@ def _check_discardable(held: HeldRun, row: TaskRow) -> None:
 
 def _heads(git: Git, worktree: Worktree, *, there: bool) -> list[str]:
     """Returns the commits to keep: the present state of the worktree, and the branch if it has something else."""
-    branch = commit_of(git, f"refs/heads/{worktree.branch}")
+    branch = git.commit_of(f"refs/heads/{worktree.branch}")
     if not there:
         return [branch] if branch else []
     message = f"Uncommitted files of task {worktree.task_id}\n\nAurora-Run: {worktree.run_id}\n"

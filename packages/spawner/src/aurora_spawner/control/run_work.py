@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, INTEGRATION, slug
+from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, base_ref_of, branch_of, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
     isolation = run.options.isolation if run.options else None
     if isolation is None:
         return None
-    branch = f"{BRANCHES}/{run.run_id}/{INTEGRATION}"
+    branch = branch_of(run.run_id, INTEGRATION)
     refs: dict[str, str] = {}
     trouble, on_target = (
         None,
@@ -104,24 +104,15 @@ def refs_of_run(git: Git, run_id: str) -> dict[str, str]:
     return {name: commit for commit, _, name in (line.partition(" ") for line in listing.splitlines())}
 
 
-def commit_of(git: Git, ref: str) -> str | None:
-    """Returns the commit of a ref; None if there is no such ref.
-
-    Raises:
-        GitError: Git failed.
-    """
-    return git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", accepted=(0, 1)).text or None
-
-
 def is_on_target(git: Git, isolation: Isolation, commit: str) -> bool:
     """Returns True if the target branch of a run has a commit.
 
     Raises:
         GitError: Git failed.
     """
-    target = commit_of(git, f"refs/heads/{isolation.target}") if isolation.target else None
+    target = git.commit_of(f"refs/heads/{isolation.target}") if isolation.target else ""
     known = git.run("cat-file", "-e", f"{commit}^{{commit}}", accepted=(0, 1, 128)).status == 0
-    return target is not None and known and is_ancestor(git, commit, target)
+    return bool(target) and known and is_ancestor(git, commit, target)
 
 
 def _of_task(row: TaskRow, run_id: str, refs: Mapping[str, str]) -> WorkOfTask:
@@ -130,7 +121,7 @@ def _of_task(row: TaskRow, run_id: str, refs: Mapping[str, str]) -> WorkOfTask:
     return WorkOfTask(
         task_id=row.task_id,
         branch=str(row.branch),
-        base=work.base if work else refs.get(f"{BASES}/{run_id}/{slug(row.task_id)}"),
+        base=work.base if work else refs.get(base_ref_of(run_id, slug(row.task_id))),
         work=work,
         head=refs.get(f"refs/heads/{row.branch}"),
         worktree=row.worktree if there else None,

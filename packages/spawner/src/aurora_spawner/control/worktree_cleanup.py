@@ -11,7 +11,7 @@ from aurora_spawner.control.worktrees import Survey
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import KEEP_DAYS, sweep_attic
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.worktrees import BASES
+from aurora_spawner.workspaces.names import base_ref_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +94,6 @@ def _remove_run_folder(folder: Path) -> None:
 
 def _remove_refs(git: Git, ours: Ours) -> None:
     """Removes the branch and the base of a worktree that is gone, unless one of them was moved meanwhile."""
-    refs = {f"refs/heads/{ours.branch}": ours.head, f"{BASES}/{ours.run_id}/{ours.name}": ours.base}
+    refs = {f"refs/heads/{ours.branch}": ours.head, base_ref_of(ours.run_id, ours.name): ours.base}
     lines = [f"delete {ref} {commit}\n" for ref, commit in refs.items() if commit]
     git.run("update-ref", "--stdin", stdin="".join(lines).encode())

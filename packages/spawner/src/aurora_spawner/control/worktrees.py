@@ -7,15 +7,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aurora_spawner.control.run_work import commit_of
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
+from aurora_spawner.workspaces.names import BRANCHES, slug
 from aurora_spawner.workspaces.ours import disk_use, find_ours
-from aurora_spawner.workspaces.worktrees import BRANCHES, Unsaved, Workspaces, slug
+from aurora_spawner.workspaces.worktrees import Unsaved, Workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,8 +144,8 @@ class Survey:
         """Returns True if the target has a commit; without a known target, if any branch that is not ours has it."""
         target = run.isolation.target if run else None
         if target is not None:
-            there = commit_of(self.git, f"refs/heads/{target}")
-            return there is not None and is_ancestor(self.git, commit, there)
+            there = self.git.commit_of(f"refs/heads/{target}")
+            return bool(there) and is_ancestor(self.git, commit, there)
         holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/heads/")
         return any(not holder.startswith(f"refs/heads/{BRANCHES}/") for holder in holders.splitlines())
 

@@ -76,7 +76,7 @@ def put_away_lost(
 
 def _logged(git: Git, ref: str) -> list[str]:
     """Returns the commits that a ref has had; also if it names none now, as HEAD on a branch without a commit."""
-    if git.run("rev-parse", "--verify", "--quiet", ref, accepted=(0, 1)).text:
+    if git.commit_of(ref):
         return git.text("rev-list", "--walk-reflogs", ref, "--").splitlines()
     log = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", f"logs/{ref}"))
     entries = [line.split()[1] for line in log.read_text(errors="replace").splitlines()] if log.is_file() else []

@@ -48,7 +48,7 @@ def read_base(git: Git, *, include_dirty: bool = False) -> Base:
             that the commit could not hold.
         GitError: Git failed.
     """
-    head = git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1)).text
+    head = git.commit_of("HEAD")
     if not head:
         problem = "nothing is checked out, there is no commit yet; make one, or use --isolation none"
         raise WorkspaceError(git.folder, problem)

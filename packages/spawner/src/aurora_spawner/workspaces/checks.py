@@ -146,7 +146,7 @@ class ShellChecks(CommandCheck):
 def _changed(git: Git, commit: str) -> tuple[str, ...]:
     try:
         entries = git.run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal").fields
-        head = git.run("rev-parse", "--verify", "--quiet", "HEAD", accepted=(0, 1)).text
+        head = git.commit_of("HEAD")
     except GitError:
         return (".",)
     return (*(() if head == commit else ("HEAD",)), *(entry[3:] for entry in entries))

@@ -151,6 +151,10 @@ class Git:
         """Returns the output of one command without the line end."""
         return self.run(*arguments, environment=environment).text
 
+    def commit_of(self, revision: str) -> str:
+        """Returns the commit that a revision names; empty if it names none."""
+        return self.run("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", accepted=(0, 1)).text
+
     def succeeds(self, *arguments: str) -> bool:
         """Returns True if a question of git's is answered with yes (exit status 0), False for no (1)."""
         return self.run(*arguments, accepted=(0, 1)).status == 0

@@ -11,7 +11,7 @@ from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees, one_line
-from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
+from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -109,12 +109,12 @@ class MergeQueue:
     @property
     def branch(self) -> str:
         """The integration branch, without `refs/heads/`."""
-        return f"{BRANCHES}/{self.run_id}/{INTEGRATION}"
+        return branch_of(self.run_id, INTEGRATION)
 
     @property
     def head(self) -> str:
         """The commit of the integration branch; the base before anything was merged."""
-        return self._commit_of(self._ref) or self.base
+        return self.git.commit_of(self._ref) or self.base
 
     def merge(self, works: Sequence[Work]) -> Batch:
         """Merges the work of tasks one by one, checks the result, and leaves out what makes it fail.
@@ -160,7 +160,7 @@ class MergeQueue:
             GitError: Git failed.
         """
         for _ in range(_TRIES):
-            target = self._commit_of(self._target_ref)
+            target = self.git.commit_of(self._target_ref)
             if not target:
                 raise WorkspaceError(
                     self.git.folder, f"there is no branch {self.target}; the work is on {self.branch}"
@@ -177,7 +177,7 @@ class MergeQueue:
             try:
                 delivered = self._advance(target, head, update_checkout=update_checkout)
             except GitError:
-                if self._commit_of(self._target_ref) == target:
+                if self.git.commit_of(self._target_ref) == target:
                     raise
                 continue  # somebody moved it since it was read
             if not delivered:
@@ -204,10 +204,6 @@ class MergeQueue:
     def _target_ref(self) -> str:
         return f"refs/heads/{self.target}"
 
-    def _commit_of(self, ref: str) -> str:
-        """Returns the commit of a ref; empty if there is no such ref."""
-        return self.git.run("rev-parse", "--verify", "--quiet", ref, accepted=(0, 1)).text
-
     def _put_all(self, base: str, works: Sequence[Work]) -> tuple[str, dict[str, Merged]]:
         """Merges the works one by one; returns the head and the answer for each task."""
         head = base
@@ -229,7 +225,7 @@ class MergeQueue:
 
     def _newer_base(self, base: str) -> str | None:
         """Returns a base that passes, since the target has new commits; None if it fails with them, too."""
-        target = self._commit_of(self._target_ref)
+        target = self.git.commit_of(self._target_ref)
         if not target or is_ancestor(self.git, target, base):
             return None
         newer = target
@@ -329,9 +325,9 @@ class MergeQueue:
         return self._checked[tree] is Check.PASSED
 
     def _move(self, old: str, new: str) -> None:
-        if new == old and self._commit_of(self._ref):
+        if new == old and self.git.commit_of(self._ref):
             return
-        there = self._commit_of(self._ref)
+        there = self.git.commit_of(self._ref)
         if there and there != old:
             raise WorkspaceError(self.git.folder, f"another process moved {self.branch}; merge again")
         self.git.run("update-ref", self._ref, new, there or "0" * len(new))

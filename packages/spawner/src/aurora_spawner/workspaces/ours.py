@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, INTEGRATION, Worktree
+from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, branch_of
+from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -130,7 +131,7 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
         Ours(
             run_id=run_id,
             name=name,
-            branch=f"{BRANCHES}/{run_id}/{name}",
+            branch=branch_of(run_id, name),
             base=bases.get((run_id, name)),
             head=heads.get((run_id, name)),
             path=listed[run_id, name].path if (run_id, name) in listed else places.get((run_id, name)),
@@ -141,7 +142,7 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
 
 
 def _is_ours(listed: Listed, key: tuple[str, str]) -> bool:
-    on_our_branch = listed.branch == f"{BRANCHES}/{key[0]}/{key[1]}"
+    on_our_branch = listed.branch == branch_of(*key)
     return on_our_branch or key[1] == _CHECK or (listed.lock or "").startswith(_OUR_LOCK)
 
 

@@ -11,8 +11,8 @@ from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskM
 from aurora_spawner.workspaces.checks import ShellChecks
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
+from aurora_spawner.workspaces.names import slug
 from aurora_spawner.workspaces.starting_point import starting_point
-from aurora_spawner.workspaces.worktrees import slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,8 +13,9 @@ from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
+from aurora_spawner.workspaces.names import BRANCHES, INTEGRATION, base_ref_of, branch_of, slug
 from aurora_spawner.workspaces.results import commit_work
-from aurora_spawner.workspaces.worktrees import BASES, BRANCHES, INTEGRATION, Workspaces, Worktree, slug
+from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ class RunWorktrees:
 
     def branch_of(self, task_id: str) -> str:
         """Returns the branch of a task's worktree, without `refs/heads/`."""
-        return f"{BRANCHES}/{self.workspaces.run_id}/{slug(task_id)}"
+        return branch_of(self.workspaces.run_id, slug(task_id))
 
     def cwd_of(self, worktree: Worktree) -> Path:
         """Returns the folder in which the agent works."""
@@ -96,7 +97,7 @@ class RunWorktrees:
 
     def has_refs(self, task_id: str) -> bool:
         """Returns True if a task has its branch, or the ref that remembers its base."""
-        names = (f"refs/heads/{self.branch_of(task_id)}", f"{BASES}/{self.workspaces.run_id}/{slug(task_id)}")
+        names = (f"refs/heads/{self.branch_of(task_id)}", base_ref_of(self.workspaces.run_id, slug(task_id)))
         return bool(self.workspaces.git.text("for-each-ref", *names))
 
     def gone(self, task_id: str, base: str) -> Worktree:
@@ -121,9 +122,9 @@ class RunWorktrees:
             worktree = self.find(task_id)
             done = commit_work(worktree, "Work on a task before it was edited\n", trailers=self._trailers(task_id))
             worktree.git.run("update-ref", "--no-deref", "HEAD", done.commit or worktree.base)
-        commit = self._commit_of(branch)
+        commit = git.commit_of(f"refs/heads/{branch}")
         if commit and commit != worktree.base:
-            integrated = self._commit_of(self._integration)
+            integrated = git.commit_of(f"refs/heads/{self._integration}")
             if integrated and is_ancestor(git, commit, integrated):
                 put_away(git, self._integration)  # it is made again, without this work
             put_away(git, branch)
@@ -153,19 +154,14 @@ class RunWorktrees:
 
     @property
     def _held(self) -> str:
-        return f"{BASES}/{self.workspaces.run_id}/{INTEGRATION}."
+        return f"{base_ref_of(self.workspaces.run_id, INTEGRATION)}."
 
     @property
     def _integration(self) -> str:
-        return f"{BRANCHES}/{self.workspaces.run_id}/{INTEGRATION}"
+        return branch_of(self.workspaces.run_id, INTEGRATION)
 
     def _trailers(self, task_id: str) -> dict[str, str]:
         return {"Aurora-Run": self.workspaces.run_id, "Aurora-Task": task_id}
-
-    def _commit_of(self, branch: str) -> str:
-        """Returns the head of a branch; empty if there is none."""
-        head = f"refs/heads/{branch}"
-        return self.workspaces.git.run("rev-parse", "--verify", "--quiet", head, accepted=(0, 1)).text
 
     def _planned(self, task_id: str) -> Worktree:
         """Returns the worktree of a task, whether it is there or not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.worktrees import BRANCHES, INTEGRATION
+from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +25,10 @@ def starting_point(worktrees: RunWorktrees, commits: Iterable[str]) -> str:
     git, isolation = worktrees.workspaces.git, worktrees.isolation
     run_id = worktrees.workspaces.run_id
     if isolation.target is None or git.succeeds(
-        "show-ref", "--verify", "--quiet", f"refs/heads/{BRANCHES}/{run_id}/{INTEGRATION}"
+        "show-ref", "--verify", "--quiet", f"refs/heads/{branch_of(run_id, INTEGRATION)}"
     ):
         return isolation.base
-    target = git.run("rev-parse", "--verify", "--quiet", f"refs/heads/{isolation.target}", accepted=(0, 1)).text
+    target = git.commit_of(f"refs/heads/{isolation.target}")
     delivered = target and any(
         is_ancestor(git, commit, target) and not is_ancestor(git, commit, isolation.base) for commit in commits
     )

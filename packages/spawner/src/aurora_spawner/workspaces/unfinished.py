@@ -41,7 +41,7 @@ def check_settled(worktree: Worktree) -> None:
         raise UnfinishedWorkError(worktree.path, problem, files=files)
     if files:
         raise UnfinishedWorkError(worktree.path, f"has files in conflict: {', '.join(files)}", files=files)
-    if not git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", accepted=(0, 1)).text:
+    if not git.commit_of("HEAD"):
         raise UnfinishedWorkError(worktree.path, f"is on a branch without a commit; check out {worktree.branch}")
 
 

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import re
 import shutil
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError, WorkspaceLockedError
+from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
-from aurora_spawner.workspaces.git import GITLINK, TIMEOUT_S, Git
+from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.names import BASES, base_ref_of, branch_of, folder_of, slug
+from aurora_spawner.workspaces.supported import check_supported, first_of
+from aurora_spawner.workspaces.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BRANCHES: Final = "aurora"
-"""First part of the name of every branch of ours."""
-BASES: Final = "refs/aurora/bases"
-"""Refs that remember what each task started from."""
 _INITIALIZING: Final = "initializing"
 """Git's own lock reason while it makes a worktree."""
-INTEGRATION: Final = "integration"
-"""Last part of the name of a run's integration branch; no task's branch is called so."""
 _CHECKED_OUT: Final = ".check"
 """Folder of a commit that is only looked at; no task's slug begins with a dot."""
 _LOCKED_BY_US: Final = "aurora: "
 """Begins the lock reason of each worktree of ours."""
-_SLUG_LENGTH: Final = 48
-_HASH_LENGTH: Final = 12
-_HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
-TURN_WAIT_S: Final = 2 * TIMEOUT_S
-"""Time for other processes to make or remove their worktrees of the same repository."""
-_TURN_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +81,9 @@ class Workspaces:
     def __init__(self, repository: Path, *, home: Path, run_id: str) -> None:
         self.git = _checkout(repository)
         self.run_id = _checked_name(self.git, run_id)
-        _check_supported(self.git)
+        check_supported(self.git)
         self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
-        self._home = home.resolve() / _folder_name(self._common)
+        self._home = home.resolve() / folder_of(self._common)
         others = [path for path in self._registered() if not path.is_relative_to(self._home)]
         for project in (self.git.folder, self._common, *others):
             if self._home.is_relative_to(project):
@@ -121,7 +109,7 @@ class Workspaces:
         """
         worktree = self._planned(task_id, base)
         make_private_folder(worktree.path.parent)
-        with self._alone() as turn:
+        with self._alone() as held:
             known = self._registered().get(worktree.path)
             if known is not None and known.locked == _INITIALIZING:
                 self._drop_half_made(worktree)
@@ -131,7 +119,7 @@ class Workspaces:
             else:
                 if os.path.lexists(worktree.path):
                     self._drop_empty(worktree)
-                self._add(worktree, turn)
+                self._add(worktree, held)
             if known is None or known.locked is None:
                 reason = f"{_LOCKED_BY_US}work of task {worktree.task_id} in run {worktree.run_id}"
                 self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
@@ -139,7 +127,7 @@ class Workspaces:
 
     def base_of(self, task_id: str) -> str:
         """Returns the commit that a task's worktree was to be made from; empty if none was begun."""
-        return self._commit_of(f"{BASES}/{self.run_id}/{slug(task_id)}")
+        return self.git.commit_of(base_ref_of(self.run_id, slug(task_id)))
 
     def unsaved(self, worktree: Worktree) -> Unsaved:
         """Returns what would be lost if the folder were deleted."""
@@ -174,23 +162,23 @@ class Workspaces:
             unsaved = self.unsaved(worktree)
             unheld = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
             if unheld:
-                raise WorkspaceError(worktree.path, f"holds files that no commit has: {_first(unheld)}")
+                raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
         branch = f"refs/heads/{worktree.branch}"
         for path, other in self._registered().items():
             if other.branch == worktree.branch and path.name != worktree.path.name:
                 raise WorkspaceError(worktree.path, f"its branch {worktree.branch} is checked out in {path}")
         inside = None if known is None else self._inside(worktree)
-        self._check_reachable_elsewhere(worktree, self._commit_of(branch))
+        self._check_reachable_elsewhere(worktree, self.git.commit_of(branch))
         lost: tuple[AtticEntry, ...] = ()
         if inside is not None:
-            head = inside.run("rev-parse", "--verify", "--quiet", "HEAD", accepted=(0, 1)).text
+            head = inside.commit_of("HEAD")
             self._check_reachable_elsewhere(worktree, head)
             kept = (worktree.base,) if worktree.base else ()
             lost = put_away_lost(inside, worktree.branch, kept=kept)
         with self._alone():
             self._unregister(worktree, self._known(worktree))
             self.git.run("update-ref", "-d", branch)
-            self.git.run("update-ref", "-d", _base_ref(worktree))
+            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name))
         return lost
 
     def set_aside(self, worktree: Worktree, since: int) -> Path:
@@ -210,7 +198,7 @@ class Workspaces:
             self.git.run("worktree", "move", str(worktree.path), str(aside))
             reason = f"{_LOCKED_BY_US}files of an earlier attempt at task {worktree.task_id} that no commit has"
             self.git.run("worktree", "lock", "--reason", reason, str(aside))
-            self.git.run("update-ref", "-d", _base_ref(worktree))
+            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name))
         return aside
 
     def lock(self, worktree: Worktree, reason: str) -> None:
@@ -239,12 +227,12 @@ class Workspaces:
         place = self.folder / _CHECKED_OUT
         make_private_folder(self.folder)
         settings = exact_settings(self.folder)
-        with _turn(self.folder / f"{_CHECKED_OUT}.lock") as turn:
+        with turn(self.folder / f"{_CHECKED_OUT}.lock") as held:
             self._delete(place)
             try:
                 with self._alone():
                     git = Git(self.git.folder, git_dir=self.git.git_dir, settings=settings)
-                    git.run("worktree", "add", "--quiet", "--detach", str(place), commit, held=turn)
+                    git.run("worktree", "add", "--quiet", "--detach", str(place), commit, held=held)
                 yield Git(place, git_dir=linked_git_dir(place), settings=settings)
             finally:
                 self._delete(place)
@@ -266,34 +254,30 @@ class Workspaces:
         ]
 
     def _planned(self, task_id: str, base: str) -> Worktree:
-        commit = self._commit_of(f"{base}^{{commit}}")
+        commit = self.git.commit_of(base)
         if not commit:
             raise WorkspaceError(self.git.folder, f"there is no commit {base}; make one, or use --isolation none")
         return self._worktree(slug(task_id), task_id, commit)
 
     def _worktree(self, name: str, task_id: str, base: str) -> Worktree:
-        branch = f"{BRANCHES}/{self.run_id}/{name}"
+        branch = branch_of(self.run_id, name)
         return Worktree(path=self.folder / name, branch=branch, base=base, run_id=self.run_id, task_id=task_id)
 
-    def _commit_of(self, revision: str) -> str:
-        """Returns the commit that a revision names; empty if it names none."""
-        return self.git.run("rev-parse", "--verify", "--quiet", revision, accepted=(0, 1)).text
-
-    def _add(self, worktree: Worktree, turn: int) -> None:
+    def _add(self, worktree: Worktree, held: int) -> None:
         branch = f"refs/heads/{worktree.branch}"
-        there = self._commit_of(branch)
+        there = self.git.commit_of(branch)
         if there and there != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
-        self.git.run("update-ref", _base_ref(worktree), worktree.base)
+        self.git.run("update-ref", base_ref_of(self.run_id, worktree.path.name), worktree.base)
         new = ("-b", worktree.branch, str(worktree.path), worktree.base)
         # While it works, git locks the worktree as "initializing"; our lock would hide that from the next process.
         which = (str(worktree.path), worktree.branch) if there else new
         git = Git(self.git.folder, git_dir=self.git.git_dir, settings=exact_settings(self.folder))
-        git.run("worktree", "add", "--quiet", *which, held=turn)
+        git.run("worktree", "add", "--quiet", *which, held=held)
 
     def _found(self, worktree: Worktree, known: _Registered) -> Worktree:
         """Returns the worktree with the base that it was made from, whatever its agent has checked out."""
-        base = self._commit_of(_base_ref(worktree))
+        base = self.git.commit_of(base_ref_of(self.run_id, worktree.path.name))
         if not base:
             problem = f"is a worktree of {known.branch or 'no branch'} that this run did not make; remove it first"
             raise ForeignWorktreeError(worktree.path, problem)
@@ -414,7 +398,7 @@ class Workspaces:
             WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
         """
         make_private_folder(self._home)
-        with _turn(self._home / ".delivery.lock"):
+        with turn(self._home / ".delivery.lock"):
             yield
 
     @contextmanager
@@ -427,49 +411,14 @@ class Workspaces:
             WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
         """
         make_private_folder(self._home)
-        with _turn(self._home / ".lock") as turn:
-            yield turn
+        with turn(self._home / ".lock") as held:
+            yield held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Registered:
     branch: str | None
     locked: str | None
-
-
-@contextmanager
-def _turn(lock: Path) -> Iterator[int]:
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = time.monotonic() + TURN_WAIT_S
-    try:
-        while not _locked(descriptor):
-            if time.monotonic() > until:
-                raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
-            time.sleep(_TURN_PAUSE_S)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _base_ref(worktree: Worktree) -> str:
-    return f"{BASES}/{worktree.run_id}/{worktree.path.name}"
-
-
-def slug(name: str) -> str:
-    """Returns a name that can stand in a branch and a path; different names give different slugs."""
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH].rstrip("-")
-    # A name that looks like a slug with a hash could be the slug of another name.
-    is_own = plain == name and plain not in ("", INTEGRATION) and not _HASHED.search(plain)
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-    return plain if is_own else f"{plain or 'task'}-{digest[:_HASH_LENGTH]}"
 
 
 def _checkout(folder: Path) -> Git:
@@ -485,38 +434,3 @@ def _checked_name(git: Git, run_id: str) -> str:
     ):
         raise WorkspaceError(git.folder, f"{run_id!r} cannot be part of a branch's name")
     return run_id
-
-
-def _folder_name(common: Path) -> str:
-    """A name for a repository's folder of worktrees: readable, and different for two repositories of one name."""
-    place = common.resolve()
-    return f"{slug(place.parent.name)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"
-
-
-def _check_supported(git: Git) -> None:
-    git.check_version()
-    entries = [entry.partition("\t") for entry in git.run("ls-files", "--stage", "-z").fields]
-    submodules = [name for mode, _, name in entries if mode.startswith(GITLINK)]
-    if submodules:
-        problem = f"has submodules ({_first(submodules)}), which a worktree does not get; use --isolation none"
-        raise WorkspaceError(git.folder, problem)
-    if git.text_of_setting("core.sparseCheckout", kind="bool") == "true":
-        problem = "is a sparse checkout, and so would be each worktree; `git sparse-checkout disable` ends that"
-        raise WorkspaceError(git.folder, f"{problem}, or use --isolation none")
-    _check_lfs(git, [name for _, _, name in entries if Path(name).name == ".gitattributes"])
-
-
-def _check_lfs(git: Git, names: list[str]) -> None:
-    info = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "info/attributes"))
-    files = (info, git.folder / ".gitattributes", *(git.folder / name for name in names))
-    if not any(file.is_file() and b"filter=lfs" in file.read_bytes() for file in files):
-        return
-    filters = [git.text_of_setting(f"filter.lfs.{kind}") for kind in ("process", "clean")]
-    if shutil.which("git-lfs") is None or not any(filters):
-        problem = "keeps files in Git LFS; install git-lfs and run `git lfs install`, or use --isolation none"
-        raise WorkspaceError(git.folder, problem)
-
-
-def _first(names: tuple[str, ...] | list[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

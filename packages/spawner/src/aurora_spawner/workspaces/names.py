@@ -1,0 +1,50 @@
+"""Names of ours in a repository: branches, refs, and the folders of worktrees."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BRANCHES: Final = "aurora"
+"""First part of the name of every branch of ours."""
+BASES: Final = "refs/aurora/bases"
+"""Refs that remember what each task started from."""
+INTEGRATION: Final = "integration"
+"""Last part of the name of a run's integration branch; no task's branch is called so."""
+_SLUG_LENGTH: Final = 48
+_HASH_LENGTH: Final = 12
+_HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
+
+
+def slug(name: str) -> str:
+    """Returns a name that can stand in a branch and a path; different names give different slugs."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_SLUG_LENGTH].rstrip("-")
+    # A name that looks like a slug with a hash could be the slug of another name.
+    is_own = plain == name and plain not in ("", INTEGRATION) and not _HASHED.search(plain)
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return plain if is_own else f"{plain or 'task'}-{digest[:_HASH_LENGTH]}"
+
+
+def branch_of(run_id: str, task_slug: str) -> str:
+    """Returns the branch of a task, or with `INTEGRATION` that of the run, without `refs/heads/`."""
+    return f"{BRANCHES}/{run_id}/{task_slug}"
+
+
+def base_ref_of(run_id: str, task_slug: str) -> str:
+    """Returns the ref that remembers the base of a task."""
+    return f"{BASES}/{run_id}/{task_slug}"
+
+
+def folder_of(common: Path) -> str:
+    """Returns the name of a repository's folder of worktrees: readable, and another for each repository.
+
+    Args:
+        common: the repository itself, its `.git`.
+    """
+    place = common.resolve()
+    return f"{slug(place.parent.name)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"

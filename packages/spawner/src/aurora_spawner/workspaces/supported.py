@@ -1,0 +1,50 @@
+"""Repositories that worktrees can be made of, and the reasons for which they cannot be made of others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.git import GITLINK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aurora_spawner.workspaces.git import Git
+
+
+def check_supported(git: Git) -> None:
+    """Checks that worktrees of a repository have all that its checkout has.
+
+    Raises:
+        WorkspaceError: It has submodules, Git LFS that is not installed, or is a sparse checkout; or git is too old.
+    """
+    git.check_version()
+    entries = [entry.partition("\t") for entry in git.run("ls-files", "--stage", "-z").fields]
+    submodules = [name for mode, _, name in entries if mode.startswith(GITLINK)]
+    if submodules:
+        problem = f"has submodules ({first_of(submodules)}), which a worktree does not get; use --isolation none"
+        raise WorkspaceError(git.folder, problem)
+    if git.text_of_setting("core.sparseCheckout", kind="bool") == "true":
+        problem = "is a sparse checkout, and so would be each worktree; `git sparse-checkout disable` ends that"
+        raise WorkspaceError(git.folder, f"{problem}, or use --isolation none")
+    _check_lfs(git, [name for _, _, name in entries if Path(name).name == ".gitattributes"])
+
+
+def _check_lfs(git: Git, names: list[str]) -> None:
+    info = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "info/attributes"))
+    files = (info, git.folder / ".gitattributes", *(git.folder / name for name in names))
+    if not any(file.is_file() and b"filter=lfs" in file.read_bytes() for file in files):
+        return
+    filters = [git.text_of_setting(f"filter.lfs.{kind}") for kind in ("process", "clean")]
+    if shutil.which("git-lfs") is None or not any(filters):
+        problem = "keeps files in Git LFS; install git-lfs and run `git lfs install`, or use --isolation none"
+        raise WorkspaceError(git.folder, problem)
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """Returns some names for a message, and the number of the others."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

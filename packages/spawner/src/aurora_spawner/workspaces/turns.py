@@ -1,0 +1,47 @@
+"""Turns: one process at a time does what git, or two of us, cannot do at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import WorkspaceLockedError
+from aurora_spawner.workspaces.git import TIMEOUT_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TURN_WAIT_S: Final = 2 * TIMEOUT_S
+"""Time for other processes to make or remove their worktrees of the same repository."""
+_PAUSE_S: Final = 0.05
+
+
+@contextmanager
+def turn(lock: Path) -> Iterator[int]:
+    """Holds a lock file; the kernel releases it however this process ends. Yields its descriptor.
+
+    Raises:
+        WorkspaceLockedError: Others hold it longer than `TURN_WAIT_S`.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + TURN_WAIT_S
+    try:
+        while not _locked(descriptor):
+            if time.monotonic() > until:
+                raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
+            time.sleep(_PAUSE_S)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
