@@ -78,7 +78,7 @@ def test_a_check_whose_program_is_missing_fails_no_task(repository: Repository, 
     assert not report.ok
     assert report.merge is not None
     assert report.merge.tasks == {}
-    assert "a check cannot run (exit status 127)" in str(report.merge.delivery.problem)
+    assert "the check 'no-such-program-here --all' cannot run (exit status 127)" in str(report.merge.delivery.problem)
     assert report.succeeded == 3
     again = merge_work(place / "runs.db", report.run_id, checks=["test -e a.txt"])
     assert again.arrived

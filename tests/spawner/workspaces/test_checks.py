@@ -19,8 +19,7 @@ from aurora_spawner.workspaces.worktrees import Workspaces
 
 
 def shell(workspaces: Workspaces, script: str, timeout_s: float = 30) -> CommandCheck:
-    command = ("sh", "-c", script)
-    return CommandCheck(workspaces=workspaces, command=command, environment=os.environ, timeout_s=timeout_s)
+    return CommandCheck(workspaces=workspaces, commands=(script,), environment=os.environ, timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize(("script", "answer", "status"), [
@@ -93,8 +92,8 @@ def test_a_check_that_destroys_its_checkout_leaves_no_worktree(
 
 
 def test_a_program_that_is_missing_is_a_typed_error(repository: Repository, workspaces: Workspaces) -> None:
-    check = CommandCheck(workspaces=workspaces, command=("no-such-program",), environment=os.environ, timeout_s=5)
-    with pytest.raises(WorkspaceError, match="'no-such-program' could not be started"):
+    check = CommandCheck(workspaces=workspaces, commands=("true", "no-such-program"), environment=os.environ)
+    with pytest.raises(WorkspaceError, match="'no-such-program' cannot run \\(exit status 127\\)"):
         check(repository("rev-parse", "main"))
     with pytest.raises(GitError):
         check("1" * 40)
@@ -106,10 +105,10 @@ def test_a_check_of_a_process_that_was_killed_is_cleared_away(repository: Reposi
         "import sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
         "from aurora_spawner.workspaces.checks import CommandCheck\n"
         "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-1')\n"
-        "command = ('sh', '-c', 'touch junk; echo go >&3; exec 3>&-; sleep 2')\n"
+        "command = 'touch junk; echo go >&3; exec 3>&-; sleep 2'\n"
         "import os; os.dup2(1, 3); os.set_inheritable(3, True); import subprocess; popen = subprocess.Popen\n"
         "subprocess.Popen = lambda *a, **k: popen(*a, **{**k, 'close_fds': False})\n"
-        "CommandCheck(workspaces=made, command=command, environment=os.environ, timeout_s=60)(sys.argv[3])"
+        "CommandCheck(workspaces=made, commands=(command,), environment=os.environ, timeout_s=60)(sys.argv[3])"
     )
     head = repository("rev-parse", "main")
     start: list[str | Path] = [sys.executable, "-c", program, repository.path, workspaces.folder.parents[1], head]

@@ -20,8 +20,9 @@ from aurora_spawner.tasks.run_events import RunEnded, RunEvent, TaskEnded, TaskS
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, TaskWork
 from aurora_spawner.testing import processes_of_run
 from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
-from aurora_spawner.workspaces.merge_queue import Batch, Check, MergeQueue, Work
+from aurora_spawner.workspaces.merge_queue import Batch, MergeQueue, Work
 from aurora_spawner.workspaces.run_merge import merge_run
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
@@ -347,11 +348,8 @@ def test_gc_during_the_check_of_a_merge_loses_nothing(repository: Repository, pl
     repository("update-ref", "-d", f"refs/heads/aurora/{run.run_id}/integration")
     assert run.options.isolation is not None
     worktrees = RunWorktrees.of(run.options.isolation, run.run_id)
-
-    def check(commit: str) -> Check:
-        repository("gc", "-q", "--prune=now")
-        return Check.FAILED if {"a.txt", "c.txt"} <= set(repository.files(commit)) else Check.PASSED
-
+    swept = f"git -C {repository.path} gc -q --prune=now; ! (test -e a.txt && test -e c.txt)"
+    check = CommandCheck(workspaces=worktrees.workspaces, commands=(swept,), environment=os.environ)
     merge = merge_run(worktrees, works, deliver=False, agents={}, check=check)
     assert {task_id: each.outcome for task_id, each in merge.tasks.items()} == {
         "a": MergeOutcome.MERGED,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
 from aurora_spawner.supervision.environment import agent_environment
-from aurora_spawner.workspaces.checks import ShellChecks
+from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
@@ -52,14 +52,19 @@ def checks_of(
     commands: Sequence[str],
     environ: Mapping[str, str],
     stopped: Callable[[], bool] = lambda: False,
-) -> ShellChecks | None:
+) -> CommandCheck | None:
     """Returns the check of merged work; None without commands.
 
     It runs code that agents wrote, and so sees no more of the environment than they do.
     """
     if not commands:
         return None
-    return ShellChecks(worktrees.workspaces, commands, environment=agent_environment(environ), stopped=stopped)
+    return CommandCheck(
+        workspaces=worktrees.workspaces,
+        commands=tuple(commands),
+        environment=agent_environment(environ),
+        stopped=stopped,
+    )
 
 
 async def remove_worktrees(

@@ -1,10 +1,9 @@
-"""Checks of a commit: a command, in a checkout of its own, within a time limit."""
+"""Checks of a commit: shell commands, in a checkout of its own, within a time limit."""
 
 from __future__ import annotations
 
 import os
 import select
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aurora_spawner.workspaces.git import Git
@@ -42,42 +41,45 @@ exec "$@"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """One run of a check."""
+    """One check of a commit."""
 
     commit: str
+    command: str
+    """The first command that failed; the last one if all passed."""
     status: int | None
-    """The exit status, negative for a signal; None if the time limit ended it."""
+    """Its exit status, negative for a signal; None if the time limit ended it."""
     output: str
     """The end of its output, at most `OUTPUT_BYTES`."""
     changed: tuple[str, ...] = ()
-    """Files that it changed and git does not ignore, `HEAD` if it made or checked out a commit, `.` if it
-    destroyed the checkout. Nothing of it is delivered."""
+    """Files that the commands changed and git does not ignore, `HEAD` if they made or checked out a commit, `.` if
+    they destroyed the checkout. Nothing of it is delivered."""
 
     @property
     def check(self) -> Check:
-        """The answer: passed if the command ended with 0 in time."""
+        """The answer: passed if every command ended with 0 in time."""
         return Check.PASSED if self.status == 0 else Check.FAILED
 
 
 @dataclass(slots=True, kw_only=True)
 class CommandCheck:
-    """A check for a `MergeQueue`; it may be called for one commit after another.
+    """A check for a `MergeQueue`: shell commands, all of which have to pass; the first that fails ends it.
 
-    Each commit is checked out afresh, apart from every branch, so that what the command changes is not delivered.
+    It may be called for one commit after another. Each is checked out afresh, apart from every branch, so that what
+    the commands change is not delivered.
 
     Attributes:
         workspaces: of the run; they hold the checkout.
-        command: the program and its arguments; it succeeds with exit status 0.
-        environment: the variables of the command.
-        timeout_s: time until the command, and what it started, is ended.
-        stopped: asked while the command runs; True ends it.
-        reports: all runs so far.
+        commands: at least one.
+        environment: the variables of the commands.
+        timeout_s: time for all of them; then the one that runs is ended, with what it started.
+        stopped: asked while a command runs; True ends it.
+        reports: all checks so far.
     """
 
     workspaces: Workspaces
-    command: tuple[str, ...]
+    commands: tuple[str, ...]
     environment: Mapping[str, str]
-    timeout_s: float
+    timeout_s: float = TIMEOUT_S
     stopped: Callable[[], bool] = lambda: False
     reports: list[CheckReport] = field(default_factory=list)
 
@@ -85,57 +87,31 @@ class CommandCheck:
         """Checks a commit.
 
         Raises:
-            WorkspaceError: The command could not be started, was stopped, or another process checks for the same run.
+            WorkspaceError: A program is missing, which is nobody's fault; the check was stopped; or another process
+                checks for the same run.
             GitError: Git failed.
         """
+        until = time.monotonic() + self.timeout_s
         with self.workspaces.checked_out(commit) as git:
-            status, output = run_command(
-                self.command,
-                git.folder,
-                environment=self.environment,
-                timeout_s=self.timeout_s,
-                stopped=self.stopped,
-            )
-            if status is None and self.stopped():
-                raise WorkspaceError(git.folder, "the check was interrupted; resume the run to complete the merge")
-            report = CheckReport(commit=commit, status=status, output=output, changed=_changed(git, commit))
+            for command in self.commands:
+                status, output = self._run(command, git.folder, until)
+                if status != 0:
+                    break
+            changed = _changed(git, commit)
+        report = CheckReport(commit=commit, command=command, status=status, output=output, changed=changed)
         self.reports.append(report)
         return report.check
 
-
-class ShellChecks(CommandCheck):
-    """A check of shell commands, each of which has to pass; the first that fails ends it.
-
-    Args:
-        commands: at least one.
-    """
-
-    def __init__(
-        self,
-        workspaces: Workspaces,
-        commands: Sequence[str],
-        *,
-        environment: Mapping[str, str],
-        timeout_s: float = TIMEOUT_S,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
-        script = " && ".join(f'sh -c "${{{number}}}"' for number in range(1, len(commands) + 1))
-        super().__init__(
-            workspaces=workspaces,
-            command=("sh", "-c", script, "checks", *commands),
-            environment=environment,
-            timeout_s=timeout_s,
-            stopped=stopped,
+    def _run(self, command: str, folder: Path, until: float) -> tuple[int | None, str]:
+        status, output = run_command(
+            ("sh", "-c", command), folder, environment=self.environment, until=until, stopped=self.stopped
         )
-
-    def __call__(self, commit: str) -> Check:
-        """Checks a commit; errors as in the base class, and if a program is missing: that is nobody's fault."""
-        answer = CommandCheck.__call__(self, commit)
-        report = self.reports[-1]
-        if report.status in _CANNOT_RUN:
-            problem = f"a check cannot run (exit status {report.status}): {report.output.strip()[-300:]}"
+        if status is None and self.stopped():
+            raise WorkspaceError(folder, "the check was interrupted; resume the run to complete the merge")
+        if status in _CANNOT_RUN:
+            problem = f"the check {command!r} cannot run (exit status {status}): {output.strip()[-300:]}"
             raise WorkspaceError(self.workspaces.git.folder, problem)
-        return answer
+        return status, output
 
     @property
     def failure(self) -> str:
@@ -157,10 +133,13 @@ def run_command(
     folder: Path,
     *,
     environment: Mapping[str, str],
-    timeout_s: float,
-    stopped: Callable[[], bool] = lambda: False,
+    until: float,
+    stopped: Callable[[], bool],
 ) -> tuple[int | None, str]:
     """Runs a command; its process group has ended when this returns or raises, and soon after this process dies.
+
+    Args:
+        until: the moment to end it, in seconds of the monotonic clock.
 
     Returns:
         Its exit status, negative for a signal, None if the time limit or `stopped` ended it; the end of its output.
@@ -168,9 +147,6 @@ def run_command(
     Raises:
         WorkspaceError: It could not be started.
     """
-    if shutil.which(command[0], path=environment.get("PATH")) is None:
-        raise WorkspaceError(folder, f"the check {command[0]!r} could not be started: there is no such program")
-    until = time.monotonic() + timeout_s
     kept = b""
     try:
         process = subprocess.Popen(
@@ -183,7 +159,7 @@ def run_command(
             process_group=0,
         )
     except (OSError, ValueError) as error:
-        raise WorkspaceError(folder, f"the check {command[0]!r} could not be started: {error}") from error
+        raise WorkspaceError(folder, f"a check could not be started: {error}") from error
     with process:
         try:
             assert process.stdout is not None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
-from aurora_spawner.workspaces.checks import ShellChecks
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import slug
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.work import TaskWork
+    from aurora_spawner.workspaces.checks import CommandCheck
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merge_queue import Check, Merged
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -41,7 +41,7 @@ def merge_run(
     *,
     deliver: bool,
     agents: Mapping[str, str],
-    check: Callable[[str], Check] | None = None,
+    check: CommandCheck | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> RunMerge:
     """Merges the work of a run's tasks. What was merged before stays so; a second call goes on where one was killed.
@@ -89,7 +89,7 @@ def merge_run(
         flaky=flaky,
         base_fails=base_fails,
         problem=problem,
-        check_output=check.failure if isinstance(check, ShellChecks) else "",
+        check_output=check.failure if check is not None else "",
     )
     return RunMerge(tasks=merged, delivery=delivery)
 
