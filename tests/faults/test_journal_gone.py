@@ -26,6 +26,7 @@ from aurora_spawner.control.status import RunStatus
 from aurora_spawner.control.steering import wait_until_held
 from aurora_spawner.errors import JournalCorruptError, JournalError
 from aurora_spawner.journal import store as journal_store
+from aurora_spawner.journal import write_back
 from aurora_spawner.journal.facts import Entry, RunCreated, RunEnded, RunPaused, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -218,7 +219,7 @@ def test_a_folder_that_is_removed_while_the_copy_is_made_is_made_again(
 
     with Journal(path) as store, store.hold("spawn-1", holder=own_identity()) as lease:
         shutil.rmtree(path.parent)
-        monkeypatch.setattr(journal_store, "make_private_file", removed_again)
+        monkeypatch.setattr(write_back, "make_private_file", removed_again)
         store.append(pause("spawn-1"), lease=lease)
     assert len(removed) == 2
     assert pauses(path, "spawn-1") == 1
@@ -267,7 +268,7 @@ def test_a_copy_is_not_put_over_what_another_coordinator_writes_meanwhile(
     """Each saw the place empty; the slower one must not remove the log of the faster."""
     names = ("spawn-1", "spawn-2")
     path = made_runs(tmp_path, *names)
-    put = journal_store._put
+    put = write_back._put
     second = threading.Event()
 
     def put_late(draft: Path, place: Path, run_id: str, *, over: bool) -> Path:
@@ -282,7 +283,7 @@ def test_a_copy_is_not_put_over_what_another_coordinator_writes_meanwhile(
             second.set()
 
     both = threading.Barrier(2, action=lambda: remove(path))
-    monkeypatch.setattr(journal_store, "_put", put_late)
+    monkeypatch.setattr(write_back, "_put", put_late)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(finish, names))
     assert [pauses(path, name) for name in names] == [1, 1]

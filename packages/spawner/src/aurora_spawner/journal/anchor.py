@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import JournalError
-from aurora_spawner.journal.store import translated
+from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.storage.stored_values import Reader, StoredValueError, count, document, read_fields, text

@@ -15,7 +15,8 @@ import aiosqlite
 
 from aurora_spawner.errors import JournalError, JournalLockedError, UnknownRunError
 from aurora_spawner.journal.places import FileIdentity
-from aurora_spawner.journal.store import BUSY_WAIT_S, SELECT_ORIGIN, check_origin, translated
+from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.store import BUSY_WAIT_S, SELECT_ORIGIN, check_origin
 from aurora_spawner.journal.views import (
     read_attempt,
     read_event,

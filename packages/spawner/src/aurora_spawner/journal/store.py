@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import itertools
 import json
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.attempts.process_identity import ProcessIdentity
-from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, RunHeldError, UnknownRunError
+from aurora_spawner.errors import JournalCorruptError, JournalError, RunHeldError, UnknownRunError
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import (
     FACT_TYPES,
@@ -28,6 +26,8 @@ from aurora_spawner.journal.facts import (
 from aurora_spawner.journal.places import FileIdentity, beside
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.write_back import identities, put_copy, sole_writer, what_happened
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder, restrict_to_owner
 from aurora_spawner.storage.stored_values import StoredValueError, document
 from aurora_spawner.storage.write_ahead import use_write_ahead_log
@@ -106,7 +106,7 @@ class Journal:
             if found is None:
                 raise JournalError(path, "is not there")
             connection = _connect(path)
-            placed = _identities(path)
+            placed = identities(path)
             if placed[0] == found:
                 opened = connection
             else:  # it was replaced meanwhile, and what is written to a nameless file is lost
@@ -174,10 +174,10 @@ class Journal:
         Raises:
             JournalError: It cannot be written back.
         """
-        problem = _what_happened(self.path, self._files)
+        problem = what_happened(self.path, self._files)
         if problem is None:
             if None in self._files:  # SQLite makes the log with the first change
-                self._files = _identities(self.path)
+                self._files = identities(self.path)
             return
         with translated(self.path):
             target = self._write_back(run_id, lease, problem)
@@ -195,8 +195,8 @@ class Journal:
             target = path
             try:
                 make_private_folder(path.parent)
-                with _locked(path.parent) as folder:
-                    target = self._put_copy(run_id)
+                with sole_writer(path.parent) as folder:
+                    target = put_copy(self.connection, path, self._files[0], run_id)
                     os.fsync(folder)
                     self._continue_in(target, run_id, lease, problem)
                 break
@@ -208,20 +208,6 @@ class Journal:
                         each.unlink(missing_ok=True)
             time.sleep(WRITE_BACK_PAUSE_S)
         return target
-
-    def _put_copy(self, run_id: str) -> Path:
-        """Copies the open journal into its place, or beside another file; returns the journal to continue with."""
-        path = self.path
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        draft.unlink(missing_ok=True)
-        try:
-            make_private_file(draft)
-            self.connection.execute("VACUUM INTO ?", (str(draft),))
-            _make_durable(draft)
-            older = FileIdentity.of(path) in (None, self._files[0]) or self._has_all_of(path)
-            return _put(draft, path, run_id, over=older)
-        finally:
-            draft.unlink(missing_ok=True)
 
     def _continue_in(self, copy: Path, run_id: str, lease: str, problem: str) -> None:
         """Opens a copy in the place of the open journal, and closes that once the copy has been seen to hold the run.
@@ -253,17 +239,6 @@ class Journal:
         query = "SELECT 1 FROM events WHERE run_id = ? AND kind = ? AND json_extract(payload, '$.lease') = ?"
         if self.connection.execute(query, (run_id, RunTaken.kind, lease)).fetchone() is None:
             raise JournalError(self.path, "was written over while it was written back; resume the run")
-
-    def _has_all_of(self, path: Path) -> bool:
-        """Returns True if a file is an older state of this journal, or a journal without an event."""
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                    return False
-                last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-        except sqlite3.Error:
-            return False
-        return last is None or last in self.connection.execute("SELECT seq, hash FROM events WHERE seq = ?", last[:1])
 
     def _facts_of(self, run_id: str) -> list[tuple[float, str | None, str, str]]:
         return self.connection.execute(
@@ -443,100 +418,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Lets one coordinator at a time write a journal of a folder back; yields a descriptor of the folder.
-
-    A coordinator that replaced the copy of another would take the facts that the other has written since.
-    """
-    while True:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.path.samestat(os.fstat(descriptor), folder.stat()):  # else it was removed while this waited
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _make_durable(draft: Path) -> None:
-    """Waits until a copy is on the disk; VACUUM does not."""
-    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _identities(path: Path) -> tuple[FileIdentity | None, FileIdentity | None]:
-    """Returns the identities of the database and of its log."""
-    return FileIdentity.of(path), FileIdentity.of(beside(path)[0])
-
-
-def _what_happened(path: Path, opened: tuple[FileIdentity | None, FileIdentity | None]) -> str | None:
-    """Describes a change of the opened files; None if they are in place."""
-    now = _identities(path)
-    if now[0] != opened[0]:
-        return "was removed during the run" if now[0] is None else "was replaced during the run"
-    if opened[1] is not None and now[1] != opened[1]:
-        return "has lost its log (runs.db-wal) during the run"
-    return None
-
-
-def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
-    """Gives a complete copy its name; returns the journal to continue with.
-
-    Args:
-        over: True if the place has no event that the copy lacks.
-    """
-    if over:
-        for each in beside(path):  # of the lost file: SQLite would take its log for the copy's
-            each.unlink(missing_ok=True)
-        draft.replace(path)
-        return path
-    if _has_run(path, run_id):  # another coordinator of this project was faster
-        return path
-    names = (f"{path.name}.rescued-{int(time.time())}-{number}" for number in itertools.count(1))
-    target = next(each for each in map(path.with_name, names) if not each.exists())
-    draft.replace(target)
-    return target
-
-
-def _has_run(path: Path, run_id: str) -> bool:
-    """Returns True if a file is a journal with a run."""
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-            found = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() if ours else None
-            return found is not None
-    except sqlite3.Error:
-        return False
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turns errors of SQLite and of the system into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translate(path, error) from error
-    except UnicodeDecodeError as error:  # SQLite hands out the bytes of a damaged page, and in its messages, too
-        raise JournalCorruptError(path, f"is damaged ({error}); move it away, or restore it from a copy") from error
-    except OSError as error:
-        raise JournalError(path, f"cannot be used: {error.strerror or error}") from error
-
-
-def _translate(path: Path, error: sqlite3.Error) -> JournalError:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return JournalLockedError(path, "another process has locked the journal; end that process, or try again")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return JournalCorruptError(path, f"is damaged ({error}); move it away, or restore it from a copy")
-    if name.startswith("SQLITE_FULL"):
-        return JournalError(path, "the disk is full; make room and resume the run")
-    if name.startswith("SQLITE_READONLY"):
-        return JournalError(path, "cannot be written; check who owns the file and its folder")
-    return JournalError(path, f"cannot be used: {error}")

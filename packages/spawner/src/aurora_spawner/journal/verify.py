@@ -14,7 +14,7 @@ from aurora_spawner.journal.chain import GENESIS, link, payload_digest
 from aurora_spawner.journal.facts import FACT_TYPES, ChangesAccepted, GapDeclared, RunCleaned, entry_of
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import migrate
-from aurora_spawner.journal.store import translated
+from aurora_spawner.journal.sqlite_errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

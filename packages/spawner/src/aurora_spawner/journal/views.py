@@ -16,7 +16,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
 from aurora_spawner.journal.facts import FACT_TYPES
-from aurora_spawner.journal.store import translated
+from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
