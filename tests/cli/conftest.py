@@ -9,6 +9,7 @@ from subprocess import DEVNULL, PIPE, CompletedProcess, Popen
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.finished_runs import Shed, make_shed
 
 from aurora_cli.main import run
 
@@ -145,3 +146,9 @@ SHOP = {
     "src/shop/stock.py": STOCK,
     "README.md": "# Shop\n\nSells things.\n\n## Prices\n\nPrices are whole cents.\n",
 }
+
+
+@pytest.fixture
+def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
+    """Stand in a project in a git repository."""
+    return make_shed(tmp_path, monkeypatch)

@@ -10,7 +10,7 @@ from tests.spawner.workspaces.repository import ALONE, Repository, make_reposito
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.supervision.local_executor import LocalExecutor
-from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,12 +40,12 @@ class Shed:
         index, files = self.repository.state()
         return index, {name: content for name, content in files.items() if not name.startswith(".aurora/")}
 
-    def create(self, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO) -> Run:
+    def create(self, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO, isolation: Isolation | None = None) -> Run:
         options = RunOptions(
             default_agent="sh",
             cwd=self.path,
             spool=self.path / ".aurora" / "runs",
-            isolation=isolation_of(self.path, home=self.home, merge=merge),
+            isolation=isolation or isolation_of(self.path, home=self.home, merge=merge),
             executor=LocalExecutor(grace_s=0.3),
         )
         return Run.create(self.journal, tasks, BACKENDS, options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import AUR
-from tests.cli.finished_runs import Shed, make_shed, writes
+from tests.cli.finished_runs import Shed, writes
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import SpawnTask
@@ -17,14 +17,8 @@ from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
-    return make_shed(tmp_path, monkeypatch)
 
 
 def test_a_failed_task_shows_its_uncommitted_and_untracked_files_and_nothing_moves(aur: Aur, shed: Shed) -> None:

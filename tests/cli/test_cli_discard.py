@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.finished_runs import BACKENDS, Shed, make_shed, writes
+from tests.cli.finished_runs import BACKENDS, Shed, writes
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
@@ -22,14 +22,8 @@ from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
-    return make_shed(tmp_path, monkeypatch)
 
 
 def clashing(shed: Shed) -> str:
@@ -165,3 +159,16 @@ def test_a_discard_that_is_killed_is_finished_by_the_next(aur: Aur, shed: Shed, 
     }
     assert shed.repository("for-each-ref", "refs/heads/aurora/", "refs/aurora/bases/") == ""
     assert shed.repository("worktree", "list", "--porcelain").count("worktree ") == 1
+
+
+def test_work_that_a_killed_merge_has_integrated_is_left_out_by_the_next(aur: Aur, shed: Shed) -> None:
+    """The journal does not know of that merge."""
+    run = shed.create(writes("a", "a.txt", "a"), writes("b", "b.txt", "b"), merge=MergeMode.NEVER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aurora_spawner.runs.run.merge_entries", lambda *_given: [])
+        run.execute_sync()
+    assert shed.repository.shown(f"aurora/{run.run_id}/integration", "b.txt") == "b"
+    assert aur("discard", run.run_id, "b", "--yes").returncode == ExitCode.DONE
+    aur("merge", run.run_id, "--yes")
+    assert (shed.path / "a.txt").exists()
+    assert not (shed.path / "b.txt").exists()

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.finished_runs import Shed, make_shed, writes
+from tests.cli.finished_runs import Shed, writes
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
@@ -24,14 +24,8 @@ from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
-    return make_shed(tmp_path, monkeypatch)
 
 
 def state_of(shed: Shed, run_id: str) -> RunState:
@@ -87,8 +81,8 @@ def test_at_a_terminal_it_asks_before_the_target_moves(
         assert outcome.stdout.endswith("main has the work\n")
     else:
         assert outcome.returncode == ExitCode.NOT_REACHED
-        wanted = f"main stays as it is: deliver the work with: aur merge {run_id}; "
-        assert outcome.stdout.endswith(f"{wanted}the work is on aurora/{run_id}/integration\n")
+        where = f"the work is on aurora/{run_id}/integration, not on main"
+        assert outcome.stdout.endswith(f"{where}: deliver it with: aur merge {run_id}\n")
         assert not (shed.path / "a.txt").exists()
 
 
@@ -130,7 +124,7 @@ def test_a_dirty_checkout_stays_and_its_files_are_named(aur: Aur, shed: Shed) ->
     before = shed.users_files()
     outcome = aur("merge", run_id, "--yes")
     assert outcome.returncode == ExitCode.NOT_REACHED
-    assert "main stays as it is: it is checked out, with uncommitted files (app.py); commit them" in outcome.stdout
+    assert "not on main: it is checked out, with uncommitted changes (app.py); commit or stash them" in outcome.stdout
     assert shed.users_files() == before
     shed.repository("checkout", "--quiet", "app.py")
     assert aur("merge", run_id, "--yes").returncode == ExitCode.DONE
@@ -226,7 +220,7 @@ def test_a_task_file_that_the_work_changes_too_is_not_overwritten(aur: Aur, shed
     run_id = json.loads(aur("spawn", "tasks.md", "--isolation", "worktree", "--json").stdout)["run_id"]
     outcome = aur("merge", run_id, "--yes")
     assert outcome.returncode == ExitCode.NOT_REACHED
-    assert "main stays as it is: it is checked out, with uncommitted files" in outcome.stdout
+    assert "not on main: it is checked out, with uncommitted changes" in outcome.stdout
     assert (shed.path / "tasks.md").read_text().startswith("- [x] 1 One")
 
 
@@ -271,3 +265,21 @@ def test_a_merge_that_is_killed_between_two_steps_of_git_is_finished_by_the_next
     with Journal(shed.journal) as journal:
         merges = [row.merge for row in load_tasks(journal, run_id)]
     assert [merge.outcome for merge in merges if merge] == [MergeOutcome.MERGED] * 2
+
+
+def test_where_everything_conflicts_nothing_is_said_to_have_arrived(aur: Aur, shed: Shed) -> None:
+    run = shed.create(writes("a", "app.py", "a"), merge=MergeMode.NEVER)
+    shed.repository.commit({"app.py": "another\n"})
+    shed.repository("branch", "-f", f"aurora/{run.run_id}/integration", "main")
+    run.execute_sync()
+    outcome = aur("merge", run.run_id, "--yes")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "a  not merged: it conflicts with other work in app.py" in outcome.stdout
+    assert "has the work" not in outcome.stdout
+
+
+def test_a_merge_that_changes_nothing_leaves_the_state_of_the_run(aur: Aur, shed: Shed) -> None:
+    run_id = shed.run(writes("a", "a.txt", "a")).run_id
+    assert aur("merge", run_id, "--task", "nope", "--yes").returncode == ExitCode.USAGE
+    with Journal(shed.journal) as journal:
+        assert load_run(journal, run_id).state is RunState.SUCCEEDED

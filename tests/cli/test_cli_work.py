@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-from tests.cli.finished_runs import Shed, make_shed, writes
+from tests.cli.finished_runs import Shed, writes
 
 from aurora_spawner import SpawnTask
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -14,14 +13,8 @@ from aurora_spawner.workspaces.isolation import MergeMode
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
-    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
-    return make_shed(tmp_path, monkeypatch)
 
 
 def test_a_run_shows_the_commit_of_each_task_and_why_one_is_not_merged(aur: Aur, shed: Shed) -> None:
@@ -48,7 +41,7 @@ def test_work_that_waits_on_the_integration_branch_names_the_command_that_delive
     report = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.ASK)
     commit = shed.repository("rev-parse", f"aurora/{report.run_id}/integration")
     place = f"aurora/{report.run_id}/integration ({commit[:9]})"
-    line = f"work: on {place}, not on main; deliver it with: aur merge {report.run_id}\n"
+    line = f"work: on {place}, not on main: deliver it with: aur merge {report.run_id}\n"
     assert line in aur("runs", "show", report.run_id).stdout
     shed.repository("merge", "--quiet", commit)
     assert "work: on main\n" in aur("runs", "show", report.run_id).stdout
@@ -58,7 +51,7 @@ def test_a_checkout_with_changes_is_named_as_the_reason(aur: Aur, shed: Shed) ->
     (shed.path / "app.py").write_text("mine\n")
     report = shed.run(writes("a", "a.txt", "a"))
     text = aur("runs", "show", report.run_id).stdout
-    assert "not on main: it is checked out, with uncommitted changes; deliver it with: aur merge" in text
+    assert "not on main: it is checked out, with uncommitted changes; commit or stash them, then: aur merge" in text
 
 
 def test_a_task_that_failed_keeps_its_worktree_in_sight(aur: Aur, shed: Shed) -> None:

@@ -9,25 +9,20 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.finished_runs import Shed, make_shed, writes
+from tests.cli.finished_runs import Shed, writes
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import SpawnTask
-from aurora_spawner.workspaces.isolation import MergeMode
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
-    return make_shed(tmp_path, monkeypatch)
 
 
 def states(aur: Aur) -> dict[str, str]:
@@ -242,3 +237,50 @@ def test_a_worktree_of_a_running_and_of_a_crashed_run_is_kept(aur: Aur, shed: Sh
         time.sleep(0.1)
     assert states(aur) == {"a": "uncommitted files"}
     aur("cancel", run.run_id)
+
+
+def test_a_worktree_on_a_base_of_no_branch_that_nobody_touched_goes(aur: Aur, shed: Shed) -> None:
+    (shed.path / "app.py").write_text("mine\n")
+    isolation = isolation_of(shed.path, home=shed.home, merge=MergeMode.NEVER)
+    made = shed.create(SpawnTask("exit 3", id="a"), isolation=replace(isolation, base=with_snapshot(isolation)))
+    made.execute_sync()
+    assert states(aur) == {"a": "merged"}
+    assert cleaned(aur) == ({"a"}, {})
+    assert shed.repository("for-each-ref", "refs/aurora/", "refs/heads/aurora/") == ""
+
+
+def test_a_worktree_whose_making_was_killed_hides_no_other(aur: Aur, shed: Shed) -> None:
+    """Git lists nothing while a file of its entry is empty."""
+    run_id = shed.run(writes("a", "same.txt", "a"), writes("b", "same.txt", "b")).run_id
+    shed.repository("update-ref", f"refs/aurora/bases/{run_id}/c", "main")
+    entry = shed.path / ".git" / "worktrees" / "c"
+    entry.mkdir()
+    (entry / "locked").write_text("initializing\n")
+    (entry / "gitdir").write_text(f"{shed.home}/x/{run_id}/c/.git\n")
+    (entry / "commondir").touch()
+    with pytest.raises(subprocess.CalledProcessError):
+        shed.repository("worktree", "list")
+    assert states(aur)["b"] == "unmerged"
+    assert not entry.exists()
+
+
+def test_an_entry_of_another_tool_that_git_cannot_read_is_an_error_and_stays(aur: Aur, shed: Shed) -> None:
+    entry = shed.path / ".git" / "worktrees" / "theirs"
+    entry.mkdir(parents=True)
+    (entry / "locked").write_text("initializing\n")
+    (entry / "gitdir").write_text("/elsewhere/theirs/.git\n")
+    (entry / "commondir").touch()
+    outcome = aur("worktrees", "list")
+    assert outcome.returncode != ExitCode.DONE
+    assert "commondir" in outcome.stderr
+    assert entry.exists()
+
+
+def test_commits_that_a_crashed_run_kept_for_its_merge_are_let_go_when_nothing_is_left(aur: Aur, shed: Shed) -> None:
+    head = shed.repository("rev-parse", "main")
+    shed.repository("update-ref", f"refs/aurora/bases/spawn-1/integration.{head}", head)
+    resumable = shed.create(writes("a", "a.txt", "a"))
+    shed.repository("update-ref", f"refs/aurora/bases/{resumable.run_id}/integration.{head}", head)
+    aur("worktrees", "clean")
+    kept = shed.repository("for-each-ref", "--format=%(refname)", "refs/aurora/bases/")
+    assert kept == f"refs/aurora/bases/{resumable.run_id}/integration.{head}"

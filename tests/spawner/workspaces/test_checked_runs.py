@@ -34,13 +34,15 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "place"
 
 
-def make(repository: Repository, place: Path, *checks: str, names: str = "abc") -> Run:
+def make(
+    repository: Repository, place: Path, *checks: str, names: str = "abc", merge: MergeMode = MergeMode.AUTO
+) -> Run:
     tasks = [SpawnTask(f"echo {name} > {name}.txt; echo done", id=name) for name in names]
     options = RunOptions(
         default_agent="sh",
         cwd=repository.path,
         spool=place / "runs",
-        isolation=isolation_of(repository.path, home=place / "worktrees", merge=MergeMode.AUTO),
+        isolation=isolation_of(repository.path, home=place / "worktrees", merge=merge),
         checks=checks,
         executor=LocalExecutor(grace_s=0.3),
     )
@@ -68,9 +70,40 @@ def test_a_check_that_fails_on_the_base_blames_nobody(repository: Repository, pl
     report = run(repository, place, "echo always red; exit 1")
     assert not report.ok
     assert report.merge is not None
-    assert (report.merge.delivery.base_fails, report.merge.unmerged) == (True, ())
+    assert report.merge.delivery.base_fails
+    assert {each.outcome for each in report.merge.unmerged} == {MergeOutcome.UNCHECKED}
     assert report.merge.delivery.outcome is None
+    again = merge_work(place / "runs.db", report.run_id, checks=["echo always red; exit 1"])
+    assert (again.merge.delivery.base_fails, again.merge.delivery.outcome, again.arrived) == (True, None, False)
     assert not (repository.path / "a.txt").exists()
+
+
+def test_what_was_merged_without_checks_is_checked_before_it_is_delivered(
+    repository: Repository, place: Path
+) -> None:
+    report = make(repository, place, merge=MergeMode.NEVER).execute_sync()
+    refused = merge_work(place / "runs.db", report.run_id, checks=[NOT_BOTH])
+    assert refused.merge.delivery.outcome is Delivery.RED
+    assert not (repository.path / "a.txt").exists()
+    assert merge_work(place / "runs.db", report.run_id).arrived
+
+
+def test_a_check_whose_files_cannot_be_deleted_ends_no_run(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a container, which belong to another user."""
+
+    chmod, refused = Path.chmod, []
+
+    def only_ours(path: Path, mode: int) -> None:
+        if path.name == "left":
+            refused.append(path)
+            raise PermissionError(1, "Operation not permitted")
+        chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", only_ours)
+    assert run(repository, place, "mkdir left; touch left/file").ok
+    assert refused
 
 
 def test_a_check_whose_program_is_missing_fails_no_task(repository: Repository, place: Path) -> None:

@@ -123,22 +123,10 @@ def test_a_worktree_that_another_program_locked_stays(repository: Repository, wo
     for reason in ("a backup reads it", ""):
         repository("worktree", "unlock", str(worktree.path))
         repository("worktree", "lock", *(("--reason", reason) if reason else ()), str(worktree.path))
-        for use in (workspaces.remove, lambda each: workspaces.lock(each, "kept")):
-            with pytest.raises(ForeignWorktreeError, match="locked by another program"):
-                use(worktree)
+        with pytest.raises(ForeignWorktreeError, match="locked by another program"):
+            workspaces.remove(worktree)
     assert worktree.path.is_dir()
     assert repository("rev-parse", worktree.branch)
-
-
-def test_a_lock_of_ours_may_be_replaced_and_removed(repository: Repository, workspaces: Workspaces) -> None:
-    worktree = workspaces.create("a", "HEAD")
-    workspaces.lock(worktree, "kept, since it conflicts")
-    assert "locked aurora: kept, since it conflicts" in repository("worktree", "list", "--porcelain")
-    repository("worktree", "unlock", str(worktree.path))
-    workspaces.lock(worktree, "aurora: kept")
-    assert "locked aurora: kept\n" in repository("worktree", "list", "--porcelain") + "\n"
-    workspaces.remove(worktree)
-    assert not worktree.path.exists()
 
 
 def test_nothing_but_a_worktree_of_the_run_is_removed(repository: Repository, workspaces: Workspaces) -> None:

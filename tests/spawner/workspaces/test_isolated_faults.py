@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
-from aurora_spawner.errors import RunHeldError, WorkspaceError
+from aurora_spawner.errors import GitLockedError, RunHeldError, WorkspaceError
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_run
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.result import RunState
 from aurora_spawner.tasks.run_events import RunEnded, RunEvent, TaskEnded, TaskStarted
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, TaskWork
 from aurora_spawner.testing import processes_of_run
@@ -440,3 +443,31 @@ def test_what_is_left_of_an_ended_task_is_told_as_it_was(repository: Repository,
 
     assert run.execute_sync(watch).ok
     assert seen == [True]
+
+
+# What a second reading has found.
+
+
+def test_a_lock_of_the_user_at_the_end_takes_no_last_word(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work has arrived by then; only what is left could not be looked at."""
+    run = make(repository, place, SpawnTask("echo a > a.txt; echo done", id="a"))
+
+    def locked(_worktrees: RunWorktrees) -> None:
+        raise GitLockedError(repository.path, ("update-ref",), "packed-refs.lock exists", lock=None)
+
+    monkeypatch.setattr(RunWorktrees, "release", locked)
+    report = run.execute_sync()
+    assert report.ok
+    assert any("packed-refs.lock" in notice for notice in report.notices)
+    with Journal(place / "runs.db") as journal:
+        assert load_run(journal, run.run_id).state is RunState.SUCCEEDED
+
+
+def test_commits_that_an_agent_left_are_named(repository: Repository, place: Path) -> None:
+    lose = "echo a > a.txt; git add a.txt; git commit -qm a; git reset -q --hard HEAD~1; echo b > b.txt; echo done"
+    report = make(repository, place, SpawnTask(lose, id="a")).execute_sync()
+    (notice,) = [each for each in report.notices if "left commits" in each]
+    ref = notice.rpartition(" ")[2]
+    assert repository.shown(ref, "a.txt") == "a"

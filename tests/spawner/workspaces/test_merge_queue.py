@@ -133,7 +133,7 @@ def test_a_flaky_check_blames_nobody(repository: Repository, workspaces: Workspa
 def test_a_check_that_fails_on_the_base_blames_nobody(repository: Repository, workspaces: Workspaces) -> None:
     batch = queue(repository, lambda _: Check.FAILED).merge([work(workspaces, "a", lambda at: write(at, {"a": "1"}))])
     assert batch.base_fails
-    assert batch.is_complete
+    assert [each.outcome for each in batch.merged] == [MergeOutcome.UNCHECKED]
 
 
 def test_a_queue_that_was_killed_goes_on_where_it_was(repository: Repository, workspaces: Workspaces) -> None:
@@ -372,9 +372,11 @@ def test_a_base_that_fails_with_the_targets_new_commits_too_blames_nobody(
     merging = MergeQueue(git=repository.git, run_id="run-1", target="main", base=broken, check=check)
     assert merging.merge(works[:1]).base_fails
     repository.commit({"app.py": later} if later else {"a": "another\n"})
-    batch = merging.merge(works)
-    assert batch.base_fails
-    assert batch.is_complete
+    for _ in range(2):
+        batch = merging.merge(works)
+        assert batch.base_fails
+        assert {each.outcome for each in batch.merged} == {MergeOutcome.UNCHECKED}
+        assert merging.head == broken
 
 
 def test_a_check_that_is_cancelled_or_answers_nonsense_moves_nothing(

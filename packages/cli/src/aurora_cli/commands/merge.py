@@ -11,7 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit, emit_json
-from aurora_cli.render.merge_report import as_document, delivery_lines, merge_lines
+from aurora_cli.render.merge_report import as_document, delivery_lines, task_lines
 from aurora_cli.user_prompts import is_interactive
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def command(ctx: click.Context, *, run_id: str, tasks: tuple[str, ...], yes: boo
     if as_json:
         emit_json(as_document(run_id, report))
     else:
-        for line in merge_lines(report):
+        for line in task_lines(report):
             emit(line)
         if not yes:
             report = _deliver_if_wanted(aurora, run_id, tasks, report)

@@ -1,4 +1,4 @@
-"""Text and data about the merge of a run's work."""
+"""Text and data about the merge of a run's work: what could not be merged and why, and where the rest is."""
 
 from __future__ import annotations
 
@@ -8,25 +8,42 @@ from aurora_cli.render.words import one_line
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskMerge
 
-__all__ = ["merge_document", "merge_lines", "why_unmerged"]
+__all__ = ["check_lines", "delivery_words", "merge_document", "merge_lines", "merge_words", "why_undelivered"]
 
 _SHOWN_LINES: Final = 8
-_REASONS: Final[Mapping[Delivery, str]] = {
-    Delivery.CONFLICT: "{target} has new commits that conflict with it",
-    Delivery.RED: "the checks fail together with new commits of {target}",
-    Delivery.CHECKED_OUT: "{target} is checked out with uncommitted changes; commit or stash them, then {again}",
-    Delivery.MOVING: "{target} kept moving; {again} tries again",
+_NAMED_FILES: Final = 5
+_ARRIVED: Final[Mapping[Delivery, str]] = {
+    Delivery.FAST_FORWARDED: "has the work",
+    Delivery.MERGED: "has the work, merged with its new commits",
+    Delivery.UP_TO_DATE: "has the work already",
 }
+_REFUSED: Final[Mapping[Delivery, tuple[str, str]]] = {
+    Delivery.CONFLICT: ("its new commits conflict with the work", "git merge {branch}"),
+    Delivery.RED: ("the checks fail with the work", "aur merge {run_id} checks again"),
+    Delivery.CHECKED_OUT: (
+        "it is checked out, with uncommitted changes{files}",
+        "commit or stash them, then: aur merge {run_id}",
+    ),
+    Delivery.MOVING: ("it moved at each try", "aur merge {run_id} tries again"),
+}
+"""The reason for which a target lacks the work, and what to do."""
 
 
 def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
-    """Yields what became of the work of a run: where it is, and what could not be merged and why."""
+    """Yields what became of the work of a run that has ended."""
     for each in merge.unmerged:
         yield f"task {one_line(each.task_id)} is unmerged: {why_unmerged(each)}; its work is on {each.branch}"
+    yield from check_lines(merge)
+    if merge.delivery.problem or any(each.outcome is MergeOutcome.MERGED for each in merge.tasks.values()):
+        yield delivery_words(run_id, merge.delivery)
+
+
+def check_lines(merge: RunMerge) -> Iterator[str]:
+    """Yields what the checks have shown, if they did not simply pass."""
     delivery = merge.delivery
     if delivery.check_output and not merge.ok:
         yield "the failed check printed:"
@@ -35,32 +52,67 @@ def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
         yield "the checks fail without any of this work, so no task is blamed"
     if delivery.flaky:
         yield "a check failed once and then passed on the same commit: it is flaky"
-    if delivery.problem:
-        yield f"the merge was not finished: {one_line(delivery.problem, 300)}; `aur merge {run_id}` tries again"
-    elif len(merge.unmerged) < len(merge.tasks):
-        yield _arrival(run_id, delivery)
+
+
+def merge_words(merge: TaskMerge | None) -> str:
+    """Returns what became of one task's work."""
+    if merge is None:
+        return "not merged yet"
+    match merge.outcome:
+        case MergeOutcome.MERGED:
+            return "merged"
+        case MergeOutcome.DISCARDED:
+            return f"discarded; it is {merge.attic}"
+        case MergeOutcome.CONFLICT | MergeOutcome.RED | MergeOutcome.UNCHECKED:
+            return f"not merged: {why_unmerged(merge)}"
 
 
 def why_unmerged(merge: TaskMerge) -> str:
     """Returns why the work of a task is on its own branch only."""
     other = f" with task {one_line(merge.clashes_with)}" if merge.clashes_with else ""
+    if merge.outcome is MergeOutcome.UNCHECKED:
+        return "the checks fail without it, too"
     if merge.outcome is MergeOutcome.RED:
         return f"the checks fail{other}" if other else "the checks fail with it"
     files = f" in {one_line(', '.join(merge.files), 200)}" if merge.files else ""
     return f"it conflicts{other or ' with other work'}{files}"
 
 
-def _arrival(run_id: str, delivery: RunDelivery) -> str:
-    target, again = delivery.target, f"`aur merge {run_id}`"
+def delivery_words(run_id: str, delivery: RunDelivery, *, blocking: Sequence[str] = ()) -> str:
+    """Returns where the merged work of a run is, and if the target lacks it, why and what to do.
+
+    Args:
+        blocking: Files with uncommitted changes that kept the target's checkout from being updated.
+    """
     if delivery.outcome is not None and delivery.outcome.arrived:
-        return f"merged into {target}"
-    if target is None:
-        reason = "no branch was checked out when the run began"
-    elif delivery.outcome is None:
-        reason = f"{again} brings it to {target}"
-    else:
-        reason = _REASONS[delivery.outcome].format(target=target, again=again)
-    return f"the work is on {delivery.branch}: {reason}"
+        return f"{one_line(str(delivery.target))} {_ARRIVED[delivery.outcome]}"
+    return f"the work is on {delivery.branch}{why_undelivered(run_id, delivery, blocking=blocking)}"
+
+
+def why_undelivered(run_id: str, delivery: RunDelivery, *, blocking: Sequence[str] = ()) -> str:
+    """Returns the end of a sentence about work on the integration branch: why no target has it, and what to do."""
+    if delivery.target is None:
+        return f"; no branch was checked out when the run was made: git merge {delivery.branch}"
+    return f", not on {one_line(delivery.target)}: {_reason(run_id, delivery, blocking)}"
+
+
+def _reason(run_id: str, delivery: RunDelivery, blocking: Sequence[str]) -> str:
+    if delivery.problem:
+        return f"{one_line(delivery.problem, 300)}; aur merge {run_id} tries again"
+    if delivery.base_fails:
+        return "the checks fail without the work, too"
+    if delivery.outcome is None:
+        return f"deliver it with: aur merge {run_id}"
+    reason, advice = (
+        part.format(run_id=run_id, branch=delivery.branch, files=_named(blocking))
+        for part in _REFUSED[delivery.outcome]
+    )
+    return f"{reason}; {advice}"
+
+
+def _named(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _NAMED_FILES} more" if len(files) > _NAMED_FILES else ""
+    return f" ({', '.join(one_line(name) for name in files[:_NAMED_FILES])}{more})" if files else ""
 
 
 def merge_document(merge: RunMerge) -> dict[str, object]:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.render.merges import why_unmerged
+from aurora_cli.render.merges import merge_words, why_undelivered
 from aurora_cli.render.words import count, one_line, printable
-from aurora_spawner.tasks.work import Delivery, MergeOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from aurora_spawner.control.run_work import WorkOfRun, WorkOfTask
-    from aurora_spawner.tasks.work import RunDelivery, TaskMerge, TaskWork
+    from aurora_spawner.tasks.work import TaskWork
 
-__all__ = ["merge_words", "outcome_of_run", "run_work_document", "task_work_document", "task_work_lines"]
+__all__ = ["outcome_of_run", "run_work_document", "task_work_document", "task_work_lines"]
 
 _HASH: Final = 9
-_REFUSED: Final[Mapping[Delivery, str]] = {
-    Delivery.CONFLICT: "its new commits conflict with the work",
-    Delivery.RED: "the checks fail together with its new commits",
-    Delivery.CHECKED_OUT: "it is checked out, with uncommitted changes",
-    Delivery.MOVING: "it moved at each try",
-}
 
 
 def outcome_of_run(work: WorkOfRun, run_id: str) -> Iterator[str]:
@@ -40,22 +33,10 @@ def outcome_of_run(work: WorkOfRun, run_id: str) -> Iterator[str]:
     if work.on_target:
         how = f" ({delivery.outcome})" if delivery.outcome and delivery.outcome.arrived else ""
         yield f"work: on {one_line(str(work.target))}{how}"
-    elif work.target is None:
-        yield f"work: on {place}; no branch was checked out when the run was made: git merge {delivery.branch}"
     else:
-        target = one_line(work.target)
-        yield f"work: on {place}, not on {target}{_refusal(delivery)}; deliver it with: aur merge {run_id}"
+        yield f"work: on {place}{why_undelivered(run_id, delivery)}"
     if delivery.flaky:
-        yield "  the checks failed once and passed when they were run again on the same commit"
-
-
-def _refusal(delivery: RunDelivery) -> str:
-    if delivery.problem:
-        return f": {one_line(delivery.problem, 200)}"
-    if delivery.base_fails:
-        return ": the checks fail without the work, too"
-    reason = _REFUSED.get(delivery.outcome) if delivery.outcome else None
-    return f": {reason}" if reason else ""
+        yield "  a check failed once and then passed on the same commit: it is flaky"
 
 
 def task_work_lines(work: WorkOfTask) -> Iterator[str]:
@@ -77,19 +58,6 @@ def task_work_lines(work: WorkOfTask) -> Iterator[str]:
 
 def _size(work: TaskWork) -> str:
     return f"{count(work.files, 'file')} +{work.insertions} -{work.deletions}"
-
-
-def merge_words(merge: TaskMerge | None) -> str:
-    """Returns what became of one task's work."""
-    if merge is None:
-        return "not merged yet"
-    match merge.outcome:
-        case MergeOutcome.MERGED:
-            return "merged"
-        case MergeOutcome.DISCARDED:
-            return f"discarded; it is {merge.attic}"
-        case MergeOutcome.CONFLICT | MergeOutcome.RED:
-            return f"not merged: {why_unmerged(merge)}"
 
 
 def run_work_document(work: WorkOfRun) -> dict[str, object]:

@@ -11,6 +11,7 @@ from aurora_spawner.errors import NoWorkError
 from aurora_spawner.journal.facts import WorkDiscarded, entry_of
 from aurora_spawner.tasks.work import MergeOutcome, TaskMerge
 from aurora_spawner.workspaces.attic import ATTIC, AtticEntry, list_attic
+from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.present import present_commit
 
@@ -53,6 +54,7 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         branch = held.worktrees.branch_of(task_id)
         there = held.worktrees.path_of(task_id).exists()
         worktree = held.worktrees.find(task_id) if there else held.worktrees.gone(task_id, "")
+        base = held.worktrees.workspaces.base_of(task_id)
         heads = _heads(git, worktree, there=there)
         earlier = [] if there else _earlier(git, row, heads)
         entries = earlier or [_put(git, branch, commit) for commit in heads]
@@ -65,6 +67,9 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
             outcome=MergeOutcome.DISCARDED,
             attic=entries[0].ref,
         )
+        for commit in heads:
+            if commit != base:
+                held.worktrees.leave_out(commit)
         held.append([entry_of(WorkDiscarded(merge=merge.to_json()), run_id=run_id, task_id=task_id)])
         if there:
             _stand_on(worktree, entries[0].commit)
@@ -119,5 +124,6 @@ def _earlier(git: Git, row: TaskRow, heads: list[str]) -> list[AtticEntry]:
 def _stand_on(worktree: Worktree, commit: str) -> None:
     """Makes a worktree stand on a commit that has its files; none is written, so a later change is still seen."""
     git = worktree.git
+    reveal(git)
     git.run("add", "--all")
     git.run("update-ref", "--no-deref", "HEAD", commit)

@@ -11,7 +11,7 @@ from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
-from aurora_spawner.workspaces.delivery import changed_files
+from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.control.work_changes import HeldRun
     from aurora_spawner.journal.views import TaskRow
-    from aurora_spawner.tasks.work import RunMerge, TaskWork
+    from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +92,13 @@ def merge_work(
             uncommitted=uncommitted,
             kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
-            blocking=_blocking(held) if refused else (),
+            blocking=_blocking(held, delivery) if refused else (),
         )
 
 
-def _blocking(held: HeldRun) -> tuple[str, ...]:
-    worktrees = held.worktrees
-    return tuple(sorted(changed_files(worktrees.workspaces.git) - set(worktrees.isolation.own_files)))
+def _blocking(held: HeldRun, delivery: RunDelivery) -> tuple[str, ...]:
+    git, own_files = held.worktrees.workspaces.git, held.worktrees.isolation.own_files
+    return tuple(sorted(blocking_files(git, "HEAD", delivery.commit, own_files=own_files)))
 
 
 def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], dict[str, str]]:
@@ -150,7 +150,7 @@ def _committed(held: HeldRun, row: TaskRow) -> TaskWork:
     """
     worktree = held.worktrees.find(row.task_id)
     agent = row.result.agent if row.result else row.task.agent or held.run.default_agent
-    return held.worktrees.commit(worktree, row.task, agent=agent)
+    return held.worktrees.commit(worktree, row.task, agent=agent)[0]
 
 
 def _has_uncommitted(held: HeldRun, task_id: str) -> bool:

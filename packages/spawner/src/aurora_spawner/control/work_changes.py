@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.lookup import open_journal
-from aurora_spawner.errors import NoWorkError, UnknownTaskError
+from aurora_spawner.errors import JournalError, NoWorkError, RunHeldError, UnknownTaskError
 from aurora_spawner.journal.facts import RunEnded, entry_of
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.tasks.result import RunState, TaskState
@@ -36,6 +36,8 @@ class HeldRun:
     worktrees: RunWorktrees
     busy: frozenset[str]
     """Tasks whose agents still run, although their coordinator has died."""
+    changes: list[Entry] = field(default_factory=list)
+    """The facts that were written so far."""
 
     def row(self, task_id: str) -> TaskRow:
         """Returns a task.
@@ -51,11 +53,12 @@ class HeldRun:
     def append(self, entries: Sequence[Entry]) -> None:
         """Writes facts durably; errors as `Journal.append`."""
         self.store.append(entries, lease=self.lease)
+        self.changes.extend(entries)
 
 
 @contextmanager
 def held_run(journal: Path, run_id: str) -> Iterator[HeldRun]:
-    """Holds a run with worktrees while its work is changed; at the end it has the state that its tasks give it.
+    """Holds a run with worktrees while its work is changed; a run that is not changed keeps its state.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -65,27 +68,40 @@ def held_run(journal: Path, run_id: str) -> Iterator[HeldRun]:
     """
     with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
-        isolation = run.options.isolation if run.options else None
-        if isolation is None:
-            raise NoWorkError(
-                run_id, None, "its tasks did not work in worktrees, so there is nothing of them to merge"
-            )
-        worktrees = RunWorktrees.of(isolation, run_id)
+        worktrees = _worktrees_of(run)
         with store.hold(run_id, holder=own_identity()) as lease:
+            attempts = load_attempts(store, run_id, open_only=True)
+            busy = {each.task_id for each in attempts if each.supervisor is not None and each.supervisor.alive()}
+            held = HeldRun(
+                store=store,
+                lease=lease,
+                run=run,
+                rows=tuple(load_tasks(store, run_id)),
+                worktrees=worktrees,
+                busy=frozenset(busy),
+            )
             try:
-                attempts = load_attempts(store, run_id, open_only=True)
-                busy = {each.task_id for each in attempts if each.supervisor is not None and each.supervisor.alive()}
-                yield HeldRun(
-                    store=store,
-                    lease=lease,
-                    run=run,
-                    rows=tuple(load_tasks(store, run_id)),
-                    worktrees=worktrees,
-                    busy=frozenset(busy),
-                )
-            finally:
-                ended = RunEnded(state=_state(store, run).value, notices=[])
-                store.append([entry_of(ended, run_id=run_id)], lease=lease)
+                yield held
+            except BaseException:
+                with suppress(JournalError, RunHeldError):  # the first error says more
+                    _let_go(held)
+                raise
+            _let_go(held)
+
+
+def _worktrees_of(run: RunRow) -> RunWorktrees:
+    isolation = run.options.isolation if run.options else None
+    if isolation is None:
+        problem = "its tasks did not work in worktrees, so there is nothing of them to merge"
+        raise NoWorkError(run.run_id, None, problem)
+    return RunWorktrees.of(isolation, run.run_id)
+
+
+def _let_go(held: HeldRun) -> None:
+    """Ends the hold of a run, which `Journal.hold` has made a running one."""
+    before = held.run.state if held.run.state.settled else RunState.INTERRUPTED
+    state = _state(held.store, held.run) if held.changes else before
+    held.store.append([entry_of(RunEnded(state=state.value, notices=[]), run_id=held.run.run_id)], lease=held.lease)
 
 
 def _state(store: Journal, before: RunRow) -> RunState:
@@ -96,6 +112,8 @@ def _state(store: Journal, before: RunRow) -> RunState:
     delivery = load_run(store, before.run_id).delivery
     merges = {row.task_id: row.merge for row in rows if row.merge is not None}
     waiting = [row for row in rows if _changed(row) and row.merge is None]
+    if before.state is RunState.CANCELLED and any(row.state is TaskState.CANCELLED for row in rows):
+        return RunState.CANCELLED
     merged = delivery is not None and RunMerge(tasks=merges, delivery=delivery).ok and not waiting
     succeeded = all(row.state is TaskState.SUCCEEDED for row in rows)
     return RunState.SUCCEEDED if succeeded and merged else RunState.FAILED

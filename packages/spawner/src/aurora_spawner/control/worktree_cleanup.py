@@ -12,8 +12,10 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import KEEP_DAYS, sweep_attic
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.names import base_ref_of
+from aurora_spawner.workspaces.ours import release_held, runs_that_hold
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_spawner.control.worktrees import WorktreeStatus
@@ -65,8 +67,18 @@ def clean_worktrees(
             except WorkspaceError as error:
                 status = replace(status, keep=error.problem)
         (removed if status.keep is None else kept).append(status)
+    if not dry_run:
+        _release_held(survey, kept)
     swept = () if dry_run else tuple(sweep_attic(survey.git, keep_days=keep_days))
     return WorktreeCleanup(removed=tuple(removed), kept=tuple(kept), swept=swept)
+
+
+def _release_held(survey: Survey, kept: Sequence[WorktreeStatus]) -> None:
+    """Lets go of the commits that a run had kept for its merge, if nothing of it is left and it cannot go on."""
+    resumable = {name for name, known in survey.runs.items() if known.is_held or not known.run.state.settled}
+    in_use = resumable | {each.ours.run_id for each in kept}
+    for run_id in runs_that_hold(survey.git) - in_use:
+        release_held(survey.git, run_id)
 
 
 def _remove(survey: Survey, ours: Ours, *, ignored_too: bool) -> None:

@@ -15,6 +15,7 @@ from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import BRANCHES, slug
 from aurora_spawner.workspaces.ours import disk_use, find_ours
+from aurora_spawner.workspaces.supported import first_of
 from aurora_spawner.workspaces.worktrees import Unsaved, Workspaces
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.ours import Ours
-
-_NAMED_FILES = 5
 
 
 class WorktreeState(StrEnum):
@@ -131,7 +130,8 @@ class Survey:
 
     def _of_commits(self, ours: Ours, run: KnownRun | None) -> tuple[WorktreeState, str | None]:
         """Returns the state by the commits alone."""
-        unheld = [commit for commit in ours.commits if not self._is_delivered(commit, run)]
+        own = ours.commits - {ours.base}  # which may be a snapshot, or a merge of other tasks' work, on no branch
+        unheld = [commit for commit in own if not self._is_delivered(commit, run)]
         if not unheld:
             return WorktreeState.MERGED, None
         if all(commit in self._discarded for commit in unheld):
@@ -159,9 +159,9 @@ class Survey:
         except WorkspaceError as error:
             return state, f"git cannot look at it: {error}"
         if unsaved.changed:
-            return WorktreeState.UNCOMMITTED, f"it holds uncommitted files: {_first(unsaved.changed)}"
+            return WorktreeState.UNCOMMITTED, f"it holds uncommitted files: {first_of(unsaved.changed)}"
         if unsaved.ignored and not ignored_too:
-            keep = keep or f"it holds ignored files, which --ignored removes: {_first(unsaved.ignored)}"
+            keep = keep or f"it holds ignored files, which --ignored removes: {first_of(unsaved.ignored)}"
         return state, keep
 
     def _unsaved(self, ours: Ours) -> Unsaved:
@@ -247,8 +247,3 @@ def work_left(store: Journal, run: RunRow) -> str | None:
     if unmerged:
         return f"{unmerged[0].task_id}: {unmerged[0].keep}"
     return "its worktrees are still there; remove them first: aur worktrees clean" if statuses else None
-
-
-def _first(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
-    return ", ".join(names[:_NAMED_FILES]) + more

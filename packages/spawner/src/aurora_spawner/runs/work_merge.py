@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
+from aurora_spawner.runs.worktree_stages import aside_notice
 from aurora_spawner.supervision.environment import agent_environment
 from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -77,8 +79,11 @@ async def remove_worktrees(
     """Removes the worktrees that are needed no longer; returns a sentence for each that stays."""
     works = _works(results, discarded)
     merged = () if merge is None else await asyncio.to_thread(remove_merged, worktrees, works, merge)
-    left = await asyncio.to_thread(left_behind, worktrees, results)
-    await asyncio.to_thread(worktrees.release)
+    try:
+        left = await asyncio.to_thread(left_behind, worktrees, results)
+        await asyncio.to_thread(worktrees.release)
+    except WorkspaceError as error:  # nothing is lost, and the run has its last word
+        left = (f"what tasks have left in their worktrees could not be looked at: {error}",)
     return (*merged, *left)
 
 
@@ -94,9 +99,7 @@ async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list
     for task_id in state.edited:
         aside = await asyncio.to_thread(worktrees.start_over, task_id)
         if aside is not None:
-            notices.append(
-                f"task {task_id} was edited; files of its earlier attempts that git ignores are in {aside}"
-            )
+            notices.append(aside_notice(task_id, aside))
     return notices
 
 

@@ -11,6 +11,8 @@ from aurora_spawner.journal.facts import WorkspaceIntended
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.work import TaskWork
@@ -32,11 +34,18 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
     await run.recorder.append(task_id, intended)
     try:
-        worktree = await asyncio.to_thread(worktrees.prepare, task_id, _work_before(run, task_id))
+        worktree, aside = await asyncio.to_thread(worktrees.prepare, task_id, _work_before(run, task_id))
     except WorkspaceError as error:
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
+    if aside is not None:
+        run.notices.append(aside_notice(task_id, aside))
     return attempt._replace(worktree=worktree)
+
+
+def aside_notice(task_id: str, aside: Path) -> str:
+    """Says where the files are that earlier attempts at a task have left and no commit holds."""
+    return f"task {task_id} starts over; files of its earlier attempts that git ignores are in {aside}"
 
 
 def _work_before(run: RunContext, task_id: str) -> dict[str, TaskWork]:
@@ -54,10 +63,15 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         worktree = attempt.worktree
         if worktree is None or not worktree.base:
             worktree = await asyncio.to_thread(run.worktrees.find, attempt.task_id)
-        work = await asyncio.to_thread(run.worktrees.commit, worktree, run.task(attempt.task_id), agent=attempt.agent)
+        work, lost = await asyncio.to_thread(
+            run.worktrees.commit, worktree, run.task(attempt.task_id), agent=attempt.agent
+        )
     except WorkspaceError as error:
         failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be committed: {error}")
         return attempt._replace(result=failed, final=True)
+    if lost:
+        refs = ", ".join(lost)
+        run.notices.append(f"task {attempt.task_id} left commits that are on no branch of its own; they are {refs}")
     if work.out_of_scope:
         changed = ", ".join(work.out_of_scope)
         run.notices.append(f"task {attempt.task_id} changed files that it does not declare: {changed}")

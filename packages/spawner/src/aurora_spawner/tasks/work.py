@@ -21,6 +21,8 @@ class MergeOutcome(StrEnum):
     """Git cannot merge it with what is there already."""
     RED = "red"
     """The checks fail with it."""
+    UNCHECKED = "unchecked"
+    """The checks fail without any work, too, so that nothing is known of this work; nothing was merged."""
     DISCARDED = "discarded"
     """The user did not want it; the attic has it for a while."""
 
@@ -35,7 +37,7 @@ class Delivery(StrEnum):
     CONFLICT = "conflict"
     """The target's new commits conflict with the work; the target stays."""
     RED = "red"
-    """The checks fail together with the target's new commits; the target stays."""
+    """The checks fail with the work, or together with the target's new commits; the target stays."""
     CHECKED_OUT = "checked out"
     """The target is checked out, and was not to be updated or has uncommitted changes; the target stays."""
     MOVING = "moving"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.listing import list_worktrees
 from aurora_spawner.workspaces.unfinished import operation_in
 
 if TYPE_CHECKING:
@@ -16,15 +17,12 @@ if TYPE_CHECKING:
 
 def checkouts_of(git: Git, ref: str) -> list[Path]:
     """Returns the checkouts of a branch, with those in which git rebases or bisects it."""
-    places = []
-    path = Path()
-    for line in git.run("worktree", "list", "--porcelain", "-z").fields:
-        word, _, rest = line.partition(" ")
-        if word == "worktree":
-            path = Path(rest)
-        elif (word == "branch" and rest == ref) or (word == "detached" and _returns_to(path, ref)):
-            places.append(path)
-    return places
+    return [
+        each.path
+        for each in list_worktrees(git)
+        if (each.branch is not None and f"refs/heads/{each.branch}" == ref)
+        or (each.branch is None and each.head is not None and _returns_to(each.path, ref))
+    ]
 
 
 def _returns_to(checkout: Path, ref: str) -> bool:
@@ -59,11 +57,8 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
             f"has files of yours where the work has some: {', '.join(files)}; move them away, then deliver again"
         )
         raise OverwriteError(checkout, problem, files=files)
-    dirty = changed_files(git)
-    if dirty:
-        changed = git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields
-        if dirty - (set(own_files) - set(changed)):
-            return False
+    if blocking_files(git, ref, new, own_files=own_files):
+        return False
     old = git.text("rev-parse", ref)
     try:
         git.run("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", new)
@@ -74,11 +69,15 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
     return True
 
 
-def changed_files(git: Git) -> frozenset[str]:
-    """Returns the tracked files of a checkout with changes that no commit has."""
+def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) -> frozenset[str]:
+    """Returns the tracked files whose uncommitted changes keep a checkout from being updated to a newer commit."""
     question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
     listing = git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"})
-    return frozenset(entry[3:] for entry in listing.fields)
+    dirty = frozenset(entry[3:] for entry in listing.fields)
+    own = dirty & frozenset(own_files)
+    if own:
+        own -= frozenset(git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields)
+    return dirty - own
 
 
 def _put_back(git: Git, old: str, new: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -119,7 +119,7 @@ class MergeQueue:
     def merge(self, works: Sequence[Work]) -> Batch:
         """Merges the work of tasks one by one, checks the result, and leaves out what makes it fail.
 
-        Nothing has moved if the check raises an error.
+        Nothing has moved if the check raises an error, or fails without any of the work.
 
         Raises:
             ValueError: Two works have one task, or the check answers with no `Check`.
@@ -137,6 +137,14 @@ class MergeQueue:
                 base = newer
                 head, answers = self._put_all(base, works)
                 verdict = self._judge(base, head)
+        if verdict is _Verdict.BASE_FAILS:  # what is on the integration branch has passed, always
+            answers = {
+                task_id: replace(each, outcome=MergeOutcome.UNCHECKED)
+                if each.outcome is MergeOutcome.MERGED and not is_ancestor(self.git, each.work.commit, start)
+                else each
+                for task_id, each in answers.items()
+            }
+            head = start
         if verdict is _Verdict.FAILED:
             taken = [work for work in works if answers[work.task_id].outcome is MergeOutcome.MERGED]
             head = self._bisect(base, taken, answers)
@@ -168,6 +176,8 @@ class MergeQueue:
             head = self.head
             if is_ancestor(self.git, head, target):
                 return Delivery.UP_TO_DATE
+            if not self._passes(head):  # it was merged with other checks, or without any
+                return Delivery.RED
             moved = not is_ancestor(self.git, target, head)
             if moved:
                 refused = self._merge_target(head, target)

@@ -16,6 +16,10 @@ BASES: Final = "refs/aurora/bases"
 """Refs that remember what each task started from."""
 INTEGRATION: Final = "integration"
 """Last part of the name of a run's integration branch; no task's branch is called so."""
+CHECK: Final = ".check"
+"""Folder of a commit that is only looked at; no task's slug begins with a dot."""
+OUR_LOCK: Final = "aurora: "
+"""Begins the lock reason of each worktree of ours."""
 _SLUG_LENGTH: Final = 48
 _HASH_LENGTH: Final = 12
 _HASHED: Final = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
@@ -38,6 +42,11 @@ def branch_of(run_id: str, task_slug: str) -> str:
 def base_ref_of(run_id: str, task_slug: str) -> str:
     """Returns the ref that remembers the base of a task."""
     return f"{BASES}/{run_id}/{task_slug}"
+
+
+def held_refs_of(run_id: str) -> str:
+    """Returns the beginning of the refs that keep commits of a run which no branch has; a commit follows."""
+    return f"{base_ref_of(run_id, INTEGRATION)}."
 
 
 def folder_of(common: Path) -> str:

@@ -5,33 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, branch_of
+from aurora_spawner.workspaces.listing import Listed, list_worktrees
+from aurora_spawner.workspaces.names import BASES, BRANCHES, CHECK, INTEGRATION, OUR_LOCK, branch_of, held_refs_of
 from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from aurora_spawner.workspaces.git import Git
-
-_OUR_LOCK: Final = "aurora: "
-"""Begins the lock reason of each worktree of ours."""
-_CHECK: Final = ".check"
-"""The folder in which `Workspaces.checked_out` has a commit that is checked; no task's slug begins with a dot."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A worktree as git lists it."""
-
-    path: Path
-    head: str | None
-    """The commit that is checked out."""
-    branch: str | None
-    """Without `refs/heads/`; None for a detached head."""
-    lock: str | None
-    """The reason of its lock; None if it is not locked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +43,7 @@ class Ours:
     @property
     def is_check(self) -> bool:
         """True for the checkout of a check, which holds no work and is left only if the check was killed."""
-        return self.name == _CHECK
+        return self.name == CHECK
 
     @property
     def there(self) -> bool:
@@ -77,33 +60,11 @@ class Ours:
     def locked_by_others(self) -> bool:
         """True if another program has locked it."""
         lock = self.listed.lock if self.listed else None
-        return lock is not None and not lock.startswith(_OUR_LOCK)
+        return lock is not None and not lock.startswith(OUR_LOCK)
 
     def worktree(self, path: Path) -> Worktree:
         """Returns it as a worktree at its folder."""
         return Worktree(path=path, branch=self.branch, base=self.base or "", run_id=self.run_id, task_id=self.name)
-
-
-def list_worktrees(git: Git) -> list[Listed]:
-    """Returns the worktrees that git lists, whoever made them; the first is the main one.
-
-    Raises:
-        GitError: Git failed.
-    """
-    found = []
-    for block in os.fsdecode(git.run("worktree", "list", "--porcelain", "-z").data).split("\0\0"):
-        words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
-        if "worktree" in words:
-            head = words.get("HEAD", "")
-            found.append(
-                Listed(
-                    path=Path(words["worktree"]).resolve(),
-                    head=head if head.strip("0") else None,
-                    branch=words.get("branch", "").removeprefix("refs/heads/") or None,
-                    lock=words.get("locked"),
-                )
-            )
-    return found
 
 
 def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) -> list[Ours]:
@@ -143,7 +104,7 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
 
 def _is_ours(listed: Listed, key: tuple[str, str]) -> bool:
     on_our_branch = listed.branch == branch_of(*key)
-    return on_our_branch or key[1] == _CHECK or (listed.lock or "").startswith(_OUR_LOCK)
+    return on_our_branch or key[1] == CHECK or (listed.lock or "").startswith(OUR_LOCK)
 
 
 def _refs(git: Git, below: str) -> dict[tuple[str, str], str]:
@@ -155,6 +116,26 @@ def _refs(git: Git, below: str) -> dict[tuple[str, str], str]:
         if name and "/" not in name:
             refs[run_id, name] = commit
     return refs
+
+
+def runs_that_hold(git: Git) -> frozenset[str]:
+    """Returns the runs with refs that keep commits which no branch has; a run that ends lets them go.
+
+    Raises:
+        GitError: Git failed.
+    """
+    return frozenset(run_id for run_id, name in _refs(git, BASES) if name.startswith(f"{INTEGRATION}."))
+
+
+def release_held(git: Git, run_id: str) -> None:
+    """Removes the refs that keep commits of a run which no branch has.
+
+    Raises:
+        GitError: Git failed.
+    """
+    refs = git.run("for-each-ref", "--format=delete %(refname)", f"{held_refs_of(run_id)}*").data
+    if refs:
+        git.run("update-ref", "--stdin", stdin=refs)
 
 
 def disk_use(folder: Path) -> int:

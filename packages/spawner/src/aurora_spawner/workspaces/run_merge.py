@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
@@ -10,7 +11,7 @@ from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.names import slug
+from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug
 from aurora_spawner.workspaces.starting_point import starting_point
 
 if TYPE_CHECKING:
@@ -55,43 +56,37 @@ def merge_run(
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
     changed = {task_id: work for task_id, work in works.items() if work.commit is not None}
-    queue = MergeQueue(
-        git=git,
-        run_id=worktrees.workspaces.run_id,
-        target=isolation.target or "",
-        base=isolation.base,
-        own_files=isolation.own_files,
+    delivery = RunDelivery(
+        branch=branch_of(worktrees.workspaces.run_id, INTEGRATION), commit=isolation.base, target=isolation.target
     )
-    if check is not None:
-        queue.check = _careful(check, worktrees, stopped)
-    flaky = base_fails = False
     merged: dict[str, TaskMerge] = {}
-    outcome, problem = None, None
     try:
-        if changed:  # else there would be a branch without anything on it
-            finished = _finished(worktrees, changed, agents)
-            queue.base = starting_point(worktrees, [work.commit for work in finished])
+        finished = _finished(worktrees, changed, agents)
+        queue = MergeQueue(
+            git=git,
+            run_id=worktrees.workspaces.run_id,
+            target=isolation.target or "",
+            base=starting_point(worktrees, [work.commit for work in finished]),
+            check=None if check is None else _careful(check, worktrees, stopped),
+            own_files=isolation.own_files,
+        )
+        if finished:  # else there would be a branch without anything on it
             _go_on(git, stopped)
             batch = queue.merge(finished)
-            flaky, base_fails = batch.flaky, batch.base_fails
             merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
-        if deliver and changed and isolation.target is not None and not base_fails:
+            delivery = replace(delivery, commit=queue.head, flaky=batch.flaky, base_fails=batch.base_fails)
+        if deliver and isolation.target is not None and _any_merged(merged):
             _go_on(git, stopped)
             with worktrees.workspaces.delivering():
                 outcome = queue.deliver(update_checkout=True)
+            delivery = replace(delivery, commit=queue.head, outcome=outcome)
     except WorkspaceError as error:
-        problem = str(error)
-    delivery = RunDelivery(
-        branch=queue.branch,
-        commit=queue.head,
-        target=isolation.target,
-        outcome=outcome,
-        flaky=flaky,
-        base_fails=base_fails,
-        problem=problem,
-        check_output=check.failure if check is not None else "",
-    )
-    return RunMerge(tasks=merged, delivery=delivery)
+        delivery = replace(delivery, problem=str(error))
+    return RunMerge(tasks=merged, delivery=replace(delivery, check_output=check.failure if check else ""))
+
+
+def _any_merged(merged: Mapping[str, TaskMerge]) -> bool:
+    return any(each.outcome is MergeOutcome.MERGED for each in merged.values())
 
 
 def remove_merged(worktrees: RunWorktrees, works: Mapping[str, TaskWork], merge: RunMerge) -> tuple[str, ...]:
@@ -122,7 +117,11 @@ def remove_merged(worktrees: RunWorktrees, works: Mapping[str, TaskWork], merge:
 
 
 def left_behind(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> tuple[str, ...]:
-    """Returns a sentence for each task that did not succeed and has left something in its worktree."""
+    """Returns a sentence for each task that did not succeed and has left something in its worktree.
+
+    Raises:
+        GitError: Git failed.
+    """
     names = {slug(task_id): task_id for task_id in results}
     sentences = []
     for worktree in worktrees.workspaces.existing():

@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
+from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
-from aurora_spawner.workspaces.names import BRANCHES, INTEGRATION, base_ref_of, branch_of, slug
+from aurora_spawner.workspaces.names import BRANCHES, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
+from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
@@ -44,13 +45,11 @@ class RunWorktrees:
 
     def hold(self, commit: str) -> None:
         """Keeps a commit that no branch has until `release`, whatever `git gc` removes."""
-        self.workspaces.git.run("update-ref", f"{self._held}{commit}", commit)
+        self.workspaces.git.run("update-ref", f"{held_refs_of(self.workspaces.run_id)}{commit}", commit)
 
     def release(self) -> None:
         """Lets go of the commits that were held, and of the run's folder if no worktree is left in it."""
-        git = self.workspaces.git
-        refs = git.run("for-each-ref", "--format=delete %(refname)", f"{self._held}*").data
-        git.run("update-ref", "--stdin", stdin=refs)
+        release_held(self.workspaces.git, self.workspaces.run_id)
         for probe in self.workspaces.folder.glob(f"{PROBE}*"):  # of a process that was killed
             shutil.rmtree(probe, ignore_errors=True)
         with suppress(OSError):
@@ -74,16 +73,22 @@ class RunWorktrees:
         lines = self.workspaces.git.text("for-each-ref", *which).splitlines()
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
 
-    def prepare(self, task_id: str, before: Mapping[str, TaskWork]) -> Worktree:
+    def prepare(self, task_id: str, before: Mapping[str, TaskWork]) -> tuple[Worktree, Path | None]:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
         Args:
             before: The work of the tasks that it depends on.
 
+        Returns:
+            The worktree; and if the task starts over, what `start_over` returns.
+
         Raises:
             WorkspaceError: The work of two of them conflicts, or the worktree cannot be made.
         """
-        return self.workspaces.create(task_id, self._base_after(task_id, before))
+        begun, aside = self.workspaces.base_of(task_id), None
+        if begun and not self._has_all_of(begun, before):
+            begun, aside = "", self.start_over(task_id)
+        return self.workspaces.create(task_id, begun or self._joined(before)), aside
 
     def find(self, task_id: str) -> Worktree:
         """Returns the worktree that a task's agent works in, or has worked in.
@@ -91,9 +96,7 @@ class RunWorktrees:
         Raises:
             ForeignWorktreeError: It is gone.
         """
-        if not self.path_of(task_id).exists():
-            raise ForeignWorktreeError(self.path_of(task_id), "is gone; the task's commits are on its branch")
-        return self.workspaces.create(task_id, self.isolation.base)
+        return self.workspaces.find(task_id)
 
     def has_refs(self, task_id: str) -> bool:
         """Returns True if a task has its branch, or the ref that remembers its base."""
@@ -124,24 +127,35 @@ class RunWorktrees:
             worktree.git.run("update-ref", "--no-deref", "HEAD", done.commit or worktree.base)
         commit = git.commit_of(f"refs/heads/{branch}")
         if commit and commit != worktree.base:
-            integrated = git.commit_of(f"refs/heads/{self._integration}")
-            if integrated and is_ancestor(git, commit, integrated):
-                put_away(git, self._integration)  # it is made again, without this work
+            self.leave_out(commit)
             put_away(git, branch)
         if worktree.path.exists() and self.workspaces.unsaved(worktree).ignored:
             return self.workspaces.set_aside(worktree, int(time.time()))
         self.workspaces.remove(worktree)
         return None
 
-    def commit(self, worktree: Worktree, task: SpawnTask, *, agent: str) -> TaskWork:
-        """Commits the work of an agent, and returns it.
+    def leave_out(self, commit: str) -> None:
+        """Puts an integration branch that has a commit into the attic; the next merge makes it again, without it.
+
+        A merge that was killed before the journal knew of it may have put the commit there.
+        """
+        git = self.workspaces.git
+        integrated = git.commit_of(f"refs/heads/{self._integration}")
+        if integrated and is_ancestor(git, commit, integrated):
+            put_away(git, self._integration)
+
+    def commit(self, worktree: Worktree, task: SpawnTask, *, agent: str) -> tuple[TaskWork, tuple[str, ...]]:
+        """Commits the work of an agent.
+
+        Returns:
+            The work, and the refs of the attic that keep commits which the agent had made and left.
 
         Raises:
             WorkspaceError: What the agent left cannot be a commit; it stays as it is.
         """
         trailers = {**self._trailers(worktree.task_id), "Aurora-Agent": agent}
         done = commit_work(worktree, f"{task.headline}\n", trailers=trailers, scope=self._scope(task))
-        return TaskWork(
+        work = TaskWork(
             branch=worktree.branch,
             base=worktree.base,
             commit=done.commit,
@@ -151,10 +165,7 @@ class RunWorktrees:
             deletions=sum(file.deletions or 0 for file in done.files),
             out_of_scope=done.out_of_scope,
         )
-
-    @property
-    def _held(self) -> str:
-        return f"{base_ref_of(self.workspaces.run_id, INTEGRATION)}."
+        return work, tuple(entry.ref for entry in done.lost)
 
     @property
     def _integration(self) -> str:
@@ -172,16 +183,8 @@ class RunWorktrees:
         folder = self.isolation.folder
         return task.files if folder == "." else [f"{folder}/{each}" for each in task.files]
 
-    def _base_after(self, task_id: str, before: Mapping[str, TaskWork]) -> str:
-        """Returns the base of a task: one that was begun keeps its own if that has all of the work before it."""
-        if not before:
-            return self.isolation.base
-        git, begun = self.workspaces.git, self.workspaces.base_of(task_id)
-        if begun and all(is_ancestor(git, work.head, begun) for work in before.values()):
-            return begun
-        if begun:
-            self.start_over(task_id)
-        return self._joined(before)
+    def _has_all_of(self, begun: str, before: Mapping[str, TaskWork]) -> bool:
+        return all(is_ancestor(self.workspaces.git, work.head, begun) for work in before.values())
 
     def _joined(self, before: Mapping[str, TaskWork]) -> str:
         """Returns a commit with the work of all tasks before; a merge commit on no branch if one is needed."""

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceLockedError
+from aurora_spawner.errors import WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.git import TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TURN_WAIT_S: Final = 2 * TIMEOUT_S
 """Time for other processes to make or remove their worktrees of the same repository."""
-_PAUSE_S: Final = 0.05
+_PAUSE_S: Final = 0.005
 
 
 @contextmanager
@@ -25,9 +25,13 @@ def turn(lock: Path) -> Iterator[int]:
     """Holds a lock file; the kernel releases it however this process ends. Yields its descriptor.
 
     Raises:
+        WorkspaceError: It cannot be opened, as on a full disk.
         WorkspaceLockedError: Others hold it longer than `TURN_WAIT_S`.
     """
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise WorkspaceError(lock, f"cannot be opened: {error.strerror}") from error
     until = time.monotonic() + TURN_WAIT_S
     try:
         while not _locked(descriptor):

@@ -5,29 +5,23 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.names import BASES, base_ref_of, branch_of, folder_of, slug
+from aurora_spawner.workspaces.listing import INITIALIZING, Listed, list_worktrees
+from aurora_spawner.workspaces.names import BASES, CHECK, OUR_LOCK, base_ref_of, branch_of, folder_of, slug
 from aurora_spawner.workspaces.supported import check_supported, first_of
 from aurora_spawner.workspaces.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_INITIALIZING: Final = "initializing"
-"""Git's own lock reason while it makes a worktree."""
-_CHECKED_OUT: Final = ".check"
-"""Folder of a commit that is only looked at; no task's slug begins with a dot."""
-_LOCKED_BY_US: Final = "aurora: "
-"""Begins the lock reason of each worktree of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +102,10 @@ class Workspaces:
             GitError: Git failed, a hook of the user's included.
         """
         worktree = self._planned(task_id, base)
-        make_private_folder(worktree.path.parent)
+        _make_folder(worktree.path.parent)
         with self._alone() as held:
             known = self._registered().get(worktree.path)
-            if known is not None and known.locked == _INITIALIZING:
+            if known is not None and known.lock == INITIALIZING:
                 self._drop_half_made(worktree)
                 known = None
             if known is not None:
@@ -120,10 +114,22 @@ class Workspaces:
                 if os.path.lexists(worktree.path):
                     self._drop_empty(worktree)
                 self._add(worktree, held)
-            if known is None or known.locked is None:
-                reason = f"{_LOCKED_BY_US}work of task {worktree.task_id} in run {worktree.run_id}"
+            if known is None or known.lock is None:
+                reason = f"{OUR_LOCK}work of task {worktree.task_id} in run {worktree.run_id}"
                 self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
         return worktree
+
+    def find(self, task_id: str) -> Worktree:
+        """Returns the worktree that was made for a task, with the base that it was made from.
+
+        Raises:
+            ForeignWorktreeError: It is gone, or is no worktree of this run any more.
+        """
+        worktree = self._worktree(slug(task_id), task_id, "")
+        known = self._registered().get(worktree.path)
+        if known is None or not worktree.path.exists():
+            raise ForeignWorktreeError(worktree.path, "is gone; the task's commits are on its branch")
+        return self._found(worktree, known)
 
     def base_of(self, task_id: str) -> str:
         """Returns the commit that a task's worktree was to be made from; empty if none was begun."""
@@ -193,26 +199,13 @@ class Workspaces:
         aside = worktree.path.with_name(f"{worktree.path.name}.{since}")
         with self._alone():
             known = self._known(worktree)
-            if known is not None and known.locked is not None:
+            if known is not None and known.lock is not None:
                 self.git.run("worktree", "unlock", str(worktree.path))
             self.git.run("worktree", "move", str(worktree.path), str(aside))
-            reason = f"{_LOCKED_BY_US}files of an earlier attempt at task {worktree.task_id} that no commit has"
+            reason = f"{OUR_LOCK}files of an earlier attempt at task {worktree.task_id} that no commit has"
             self.git.run("worktree", "lock", "--reason", reason, str(aside))
             self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name))
         return aside
-
-    def lock(self, worktree: Worktree, reason: str) -> None:
-        """Keeps git and people from removing a worktree; replaces an earlier reason.
-
-        Raises:
-            ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
-        """
-        with self._alone():
-            known = self._known(worktree)
-            if known is not None and known.locked is not None:
-                self.git.run("worktree", "unlock", str(worktree.path))
-            reason = _LOCKED_BY_US + reason.removeprefix(_LOCKED_BY_US)
-            self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
 
     @contextmanager
     def checked_out(self, commit: str) -> Iterator[Git]:
@@ -224,10 +217,10 @@ class Workspaces:
             WorkspaceLockedError: Another process of the run has one for longer than `TURN_WAIT_S`.
             GitError: Git failed.
         """
-        place = self.folder / _CHECKED_OUT
-        make_private_folder(self.folder)
+        place = self.folder / CHECK
+        _make_folder(self.folder)
         settings = exact_settings(self.folder)
-        with turn(self.folder / f"{_CHECKED_OUT}.lock") as held:
+        with turn(self.folder / f"{CHECK}.lock") as held:
             self._delete(place)
             try:
                 with self._alone():
@@ -250,7 +243,7 @@ class Workspaces:
         return [
             self._worktree(path.name, path.name, bases[path.name])
             for path, known in sorted(self._registered().items(), key=lambda each: each[0])
-            if path.parent == self.folder and path.name in bases and known.locked != _INITIALIZING
+            if path.parent == self.folder and path.name in bases and known.lock != INITIALIZING
         ]
 
     def _planned(self, task_id: str, base: str) -> Worktree:
@@ -275,7 +268,7 @@ class Workspaces:
         git = Git(self.git.folder, git_dir=self.git.git_dir, settings=exact_settings(self.folder))
         git.run("worktree", "add", "--quiet", *which, held=held)
 
-    def _found(self, worktree: Worktree, known: _Registered) -> Worktree:
+    def _found(self, worktree: Worktree, known: Listed) -> Worktree:
         """Returns the worktree with the base that it was made from, whatever its agent has checked out."""
         base = self.git.commit_of(base_ref_of(self.run_id, worktree.path.name))
         if not base:
@@ -288,7 +281,7 @@ class Workspaces:
         linked_git_dir(worktree.path)
         return replace(worktree, base=base)
 
-    def _known(self, worktree: Worktree) -> _Registered | None:
+    def _known(self, worktree: Worktree) -> Listed | None:
         """Returns what git lists for a worktree; None if git does not list it.
 
         Raises:
@@ -303,8 +296,8 @@ class Workspaces:
         ):
             raise ForeignWorktreeError(worktree.path, f"is no worktree of run {self.run_id}, and stays")
         known = self._registered().get(place)
-        if known is not None and known.locked is not None and not known.locked.startswith(_LOCKED_BY_US):
-            problem = f"was locked by another program ({known.locked or 'without a reason'}), and stays"
+        if known is not None and known.lock is not None and not known.lock.startswith(OUR_LOCK):
+            problem = f"was locked by another program ({known.lock or 'without a reason'}), and stays"
             raise ForeignWorktreeError(worktree.path, problem)
         return known
 
@@ -314,7 +307,8 @@ class Workspaces:
             if place.is_symlink():
                 place.unlink()
             for folder, _, _ in os.walk(place):
-                Path(folder).chmod(0o700)  # what is in a read-only folder cannot be deleted
+                with suppress(OSError):  # of another user, as a container leaves them
+                    Path(folder).chmod(0o700)  # what is in a read-only folder cannot be deleted
             shutil.rmtree(place, ignore_errors=True)
             if place in self._registered():
                 self.git.run("worktree", "remove", "--force", "--force", str(place))
@@ -324,7 +318,7 @@ class Workspaces:
     def _drop_half_made(self, worktree: Worktree) -> None:
         self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
         if worktree.path.exists():
-            shutil.rmtree(worktree.path)
+            _delete_folder(worktree.path)
 
     def _drop_empty(self, worktree: Worktree) -> None:
         """Removes a folder that git had made before it listed the worktree: it holds a `.git` file at most."""
@@ -332,13 +326,13 @@ class Workspaces:
         content = [path.name for path in worktree.path.iterdir()] if is_folder else None
         if content not in ([], [".git"]) or (worktree.path / ".git").is_dir():
             raise WorkspaceError(worktree.path, "exists and is no worktree of this repository; move it away")
-        shutil.rmtree(worktree.path)
+        _delete_folder(worktree.path)
 
-    def _unregister(self, worktree: Worktree, known: _Registered | None) -> None:
+    def _unregister(self, worktree: Worktree, known: Listed | None) -> None:
         """Removes a worktree from git's list, and its folder; no other one, as `git worktree prune` would."""
         if known is None:
             return
-        if known.locked is not None:
+        if known.lock is not None:
             self.git.run("worktree", "unlock", str(worktree.path))
         self.git.run("worktree", "remove", str(worktree.path))  # without --force, git looks once more for work in it
 
@@ -358,37 +352,8 @@ class Workspaces:
         if not any(holder != own and not holder.startswith(f"{BASES}/") for holder in holders):
             raise WorkspaceError(worktree.path, f"has commits that no other branch has, up to {commit[:12]}")
 
-    def _drop_unreadable(self) -> bool:
-        """Removes git's entries of worktrees of ours whose making was killed halfway; git cannot read past them.
-
-        Nobody has worked in one: git had not got as far as its files.
-        """
-        dropped = False
-        for entry in self._common.glob("worktrees/*"):
-            common, link, lock = entry / "commondir", entry / "gitdir", entry / "locked"
-            half = common.is_file() and not common.stat().st_size
-            ours = link.is_file() and Path(os.fsdecode(link.read_bytes()).rstrip("\n")).is_relative_to(self._home)
-            if half and ours and lock.is_file() and lock.read_text().strip() == _INITIALIZING:
-                shutil.rmtree(entry)
-                dropped = True
-        return dropped
-
-    def _registered(self) -> dict[Path, _Registered]:
-        worktrees: dict[Path, _Registered] = {}
-        try:
-            listing = self.git.run("worktree", "list", "--porcelain", "-z").data
-        except GitError:
-            if not self._drop_unreadable():
-                raise
-            listing = self.git.run("worktree", "list", "--porcelain", "-z").data
-        for block in os.fsdecode(listing).split("\0\0"):
-            words = dict(line.partition(" ")[::2] for line in block.split("\0") if line)
-            if "worktree" in words:
-                branch = words.get("branch", "").removeprefix("refs/heads/")
-                worktrees[Path(words["worktree"]).resolve()] = _Registered(
-                    branch=branch or None, locked=words.get("locked")
-                )
-        return worktrees
+    def _registered(self) -> dict[Path, Listed]:
+        return {each.path: each for each in list_worktrees(self.git)}
 
     @contextmanager
     def delivering(self) -> Iterator[None]:
@@ -397,7 +362,7 @@ class Workspaces:
         Raises:
             WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
         """
-        make_private_folder(self._home)
+        _make_folder(self._home)
         with turn(self._home / ".delivery.lock"):
             yield
 
@@ -410,15 +375,23 @@ class Workspaces:
         Raises:
             WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
         """
-        make_private_folder(self._home)
+        _make_folder(self._home)
         with turn(self._home / ".lock") as held:
             yield held
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Registered:
-    branch: str | None
-    locked: str | None
+def _make_folder(folder: Path) -> None:
+    try:
+        make_private_folder(folder)
+    except OSError as error:
+        raise WorkspaceError(folder, f"cannot be made: {error.strerror}") from error
+
+
+def _delete_folder(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise WorkspaceError(folder, f"cannot be deleted: {error}") from error
 
 
 def _checkout(folder: Path) -> Git:
