@@ -12,7 +12,7 @@ from aurora_spawner.errors import UnfinishedWorkError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.results import WorkResult, commit_work
-from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
+from aurora_spawner.workspaces.worktrees import Unsaved, Workspaces, Worktree
 
 CONFLICT = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> other\n"
 
@@ -218,14 +218,16 @@ def test_a_trailer_stays_one_line(repository: Repository, worktree: Worktree) ->
     assert body == "# More\n\n#1 ?\n\nAurora-Task: a Aurora-Run: other"
 
 
-def test_what_a_hook_changed_and_what_is_ignored_is_named(repository: Repository, worktree: Worktree) -> None:
+def test_what_a_hook_changed_and_what_is_ignored_keeps_the_worktree(
+    repository: Repository, workspaces: Workspaces, worktree: Worktree
+) -> None:
     hook = repository.path / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho formatted > new.py\n")
     hook.chmod(0o755)
     write(worktree.path, {"new.py": "1\n", "debug.log": "1\n"})
     result = collect(worktree)
-    assert result.left_out == ("new.py", "debug.log")
+    assert workspaces.unsaved(worktree) == Unsaved(changed=("new.py",), ignored=("debug.log",))
     assert repository.shown(str(result.commit), "new.py") == "1"
 
 
@@ -307,20 +309,19 @@ def test_no_setting_of_the_user_alone_hides_a_change(
     write(worktree.path, {"app.py": "changed\n", "new.py": "1\n"})
     result = commit_work(worktree, "# More\n", trailers={"Aurora-Task": "a"})
     assert [file.path for file in result.files] == ["app.py", "new.py"]
-    assert result.left_out == ()
 
 
-def test_ignored_by_the_user_is_left_out_and_named(
+def test_ignored_by_the_user_is_left_out_and_keeps_the_worktree(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The user's own rules keep keys and notes out of commits, so they hold; what they keep out is named."""
+    """The user's own rules keep keys and notes out of commits, so they hold."""
     write(tmp_path, {"ignore": "*.key\n", "settings": f"[core]\n\texcludesFile = {tmp_path / 'ignore'}\n"})
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
     workspaces = Workspaces(repository.path, home=tmp_path / "home", run_id="run-1")
     worktree = workspaces.create("a", "HEAD")
     write(worktree.path, {"new.key": "1\n", "new.py": "1\n"})
     result = collect(worktree)
-    assert ([file.path for file in result.files], result.left_out) == (["new.py"], ("new.key",))
+    assert [file.path for file in result.files] == ["new.py"]
     with pytest.raises(WorkspaceError, match=r"new\.key"):
         workspaces.remove(worktree)
 

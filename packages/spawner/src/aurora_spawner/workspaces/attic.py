@@ -70,7 +70,9 @@ def put_away_lost(
         if commit not in parents:
             name = f"{branch}.lost/{commit}"
             entries.append(AtticEntry(ref=f"{ATTIC}/{since}/{name}", commit=commit, name=name, since=float(since)))
-    git.run("update-ref", "--stdin", stdin="".join(f"create {each.ref} {each.commit}\n" for each in entries).encode())
+    if entries:
+        created = "".join(f"create {each.ref} {each.commit}\n" for each in entries)
+        git.run("update-ref", "--stdin", stdin=created.encode())
     return tuple(entries)
 
 

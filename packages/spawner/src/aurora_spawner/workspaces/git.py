@@ -166,8 +166,9 @@ class Git:
     def identity(self) -> dict[str, str]:
         """Returns variables that name an author if the user has configured none."""
         variables: dict[str, str] = {}
+        found = self.run("config", "--name-only", "--get-regexp", r"^user\.(name|email)$", accepted=(0, 1)).text
         for part, default in _IDENTITY.items():
-            if not self.text_of_setting(f"user.{part}"):
+            if f"user.{part}" not in found.splitlines():
                 variables |= {f"GIT_{role}_{part.upper()}": default for role in ("AUTHOR", "COMMITTER")}
         return variables
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aurora_spawner.workspaces.attic import AtticEntry
-    from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -44,8 +43,6 @@ class WorkResult:
     files: tuple[FileChange, ...] = ()
     out_of_scope: tuple[str, ...] = ()
     """Changed files that the task did not declare; empty if it declared none."""
-    left_out: tuple[str, ...] = ()
-    """Files that the commit does not hold: ignored ones, folders as one entry, and what a hook changed meanwhile."""
     lost: tuple[AtticEntry, ...] = ()
     """Commits that the agent had made and left, by a reset, an amend or another branch; they are in the attic."""
 
@@ -77,8 +74,10 @@ def commit_work(
     check_settled(worktree)
     reveal(git)
     git.run("add", "--all", "--sparse")
-    _check_embedded(worktree)
-    check_conflict_markers(worktree)
+    staged = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", worktree.base, "--").fields
+    entries = [(entry.split(), path) for entry, path in zip(staged[::2], staged[1::2], strict=True)]
+    _check_embedded(worktree, [path for (_, mode, *_), path in entries if mode == GITLINK])
+    check_conflict_markers(worktree, [path for (*_, letter), path in entries if letter != "D"])
     if not git.succeeds("diff-index", "--cached", "--quiet", "HEAD", "--"):
         _leave_other_branch(worktree)
         added = [part for name, value in trailers.items() for part in ("--trailer", f"{name}: {one_line(value)}")]
@@ -95,7 +94,6 @@ def commit_work(
         branch=worktree.branch,
         files=files,
         out_of_scope=tuple(file.path for file in files if scope and not _matches(file.path, scope)),
-        left_out=_left_out(git),
         lost=lost,
     )
 
@@ -103,10 +101,11 @@ def commit_work(
 def changed_files(worktree: Worktree, commit: str) -> tuple[FileChange, ...]:
     """Returns the files that differ between a task's base and a commit."""
     how = ("--no-ext-diff", "--no-textconv", "--no-renames", "-z", worktree.base, commit)
-    letters = worktree.git.run("diff-tree", "-r", "--name-status", *how).fields
-    kinds = dict(zip(letters[1::2], letters[::2], strict=True))
+    fields = worktree.git.run("diff-tree", "-r", "--raw", "--numstat", *how).fields
+    names = next((at for at, field in enumerate(fields[::2]) if not field.startswith(":")), len(fields) // 2) * 2
+    kinds = {path: entry.split()[-1] for entry, path in zip(fields[:names:2], fields[1:names:2], strict=True)}
     changes = []
-    for line in worktree.git.run("diff-tree", "-r", "--numstat", *how).fields:
+    for line in fields[names:]:
         insertions, deletions, path = line.split("\t", 2)
         changes.append(
             FileChange(path=path, kind=kinds[path], insertions=_lines(insertions), deletions=_lines(deletions))
@@ -130,14 +129,7 @@ def _leave_other_branch(worktree: Worktree) -> None:
         git.run("update-ref", "--no-deref", "HEAD", git.text("rev-parse", "HEAD"))
 
 
-def _left_out(git: Git) -> tuple[str, ...]:
-    question = ("--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal", "--ignored=traditional")
-    return tuple(entry[3:] for entry in git.run("status", *question).fields)
-
-
-def _check_embedded(worktree: Worktree) -> None:
-    staged = worktree.git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", worktree.base, "--").fields
-    embedded = [path for entry, path in zip(staged[::2], staged[1::2], strict=True) if entry.split()[1] == GITLINK]
+def _check_embedded(worktree: Worktree, embedded: Sequence[str]) -> None:
     if embedded:
         worktree.git.run("reset", "--quiet")
         problem = f"holds a git repository of its own in {embedded[0]}; move that away or delete its .git folder"

@@ -53,19 +53,18 @@ def operation_in(git: Git) -> str | None:
     return None
 
 
-def check_conflict_markers(worktree: Worktree) -> None:
-    """Checks that no file in the index has more conflict markers than it had in the task's base.
+def check_conflict_markers(worktree: Worktree, changed: Sequence[str]) -> None:
+    """Checks that no file has more conflict markers than it had in the task's base.
+
+    Args:
+        changed: Files of the index that differ from the base.
 
     Raises:
         UnfinishedWorkError: A file has.
     """
-    git = worktree.git
-    changed = git.run(
-        "diff-index", "--cached", "--name-only", "--no-renames", "--diff-filter=d", "-z", worktree.base, "--"
-    ).fields
     files = [
         name
-        for name, size in _marker_sizes(git, changed)
+        for name, size in _marker_sizes(worktree.git, changed)
         if (count := _conflicts(_text_of(worktree, name), size))
         and count > _conflicts(_base_of(worktree, name), size)
     ]

@@ -21,7 +21,7 @@ from aurora_spawner.workspaces.supported import check_supported, first_of
 from aurora_spawner.workspaces.turns import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,28 +163,31 @@ class Workspaces:
             ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
             WorkspaceError: It holds work that nothing else holds; the message says which.
         """
-        known = self._known(worktree)
+        listed = self._registered()
+        known = self._known(worktree, listed)
         if worktree.path.exists():
             unsaved = self.unsaved(worktree)
             unheld = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
             if unheld:
                 raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
         branch = f"refs/heads/{worktree.branch}"
-        for path, other in self._registered().items():
+        for path, other in listed.items():
             if other.branch == worktree.branch and path.name != worktree.path.name:
                 raise WorkspaceError(worktree.path, f"its branch {worktree.branch} is checked out in {path}")
+        commits = {self.git.commit_of(branch)}
         inside = None if known is None else self._inside(worktree)
-        self._check_reachable_elsewhere(worktree, self.git.commit_of(branch))
+        if inside is not None:
+            commits.add(inside.commit_of("HEAD"))
+        for commit in commits:
+            self._check_reachable_elsewhere(worktree, commit)
         lost: tuple[AtticEntry, ...] = ()
         if inside is not None:
-            head = inside.commit_of("HEAD")
-            self._check_reachable_elsewhere(worktree, head)
             kept = (worktree.base,) if worktree.base else ()
             lost = put_away_lost(inside, worktree.branch, kept=kept)
         with self._alone():
-            self._unregister(worktree, self._known(worktree))
-            self.git.run("update-ref", "-d", branch)
-            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name))
+            self._unregister(worktree, self._known(worktree, self._registered()))
+            refs = (branch, base_ref_of(self.run_id, worktree.path.name))
+            self.git.run("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in refs).encode())
         return lost
 
     def set_aside(self, worktree: Worktree, since: int) -> Path:
@@ -198,7 +201,7 @@ class Workspaces:
         """
         aside = worktree.path.with_name(f"{worktree.path.name}.{since}")
         with self._alone():
-            known = self._known(worktree)
+            known = self._known(worktree, self._registered())
             if known is not None and known.lock is not None:
                 self.git.run("worktree", "unlock", str(worktree.path))
             self.git.run("worktree", "move", str(worktree.path), str(aside))
@@ -281,7 +284,7 @@ class Workspaces:
         linked_git_dir(worktree.path)
         return replace(worktree, base=base)
 
-    def _known(self, worktree: Worktree) -> Listed | None:
+    def _known(self, worktree: Worktree, listed: Mapping[Path, Listed]) -> Listed | None:
         """Returns what git lists for a worktree; None if git does not list it.
 
         Raises:
@@ -295,7 +298,7 @@ class Workspaces:
             or worktree.branch != self._worktree(name, name, "").branch
         ):
             raise ForeignWorktreeError(worktree.path, f"is no worktree of run {self.run_id}, and stays")
-        known = self._registered().get(place)
+        known = listed.get(place)
         if known is not None and known.lock is not None and not known.lock.startswith(OUR_LOCK):
             problem = f"was locked by another program ({known.lock or 'without a reason'}), and stays"
             raise ForeignWorktreeError(worktree.path, problem)
