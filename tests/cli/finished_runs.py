@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
+from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of
 
@@ -47,6 +48,7 @@ class Shed:
             spool=self.path / ".aurora" / "runs",
             isolation=isolation or isolation_of(self.path, home=self.home, merge=merge),
             executor=LocalExecutor(grace_s=0.3),
+            state_dir=default_state_dir(),
         )
         return Run.create(self.journal, tasks, BACKENDS, options)
 

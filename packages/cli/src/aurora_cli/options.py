@@ -104,7 +104,7 @@ def accept_changes_option(command: Command) -> Command:
     return click.option(
         "--accept-changes",
         is_flag=True,
-        help="Resume a run although its part of the journal was changed; the journal records this.",
+        help="Go on although the run's part of the journal was changed, or is not yours; the journal records it.",
     )(command)
 
 

@@ -10,6 +10,7 @@ SpawnerError
 │   ├── JournalLockedError      another process holds the journal longer than the wait
 │   └── JournalCorruptError     the file is not a journal, or its hash chain is broken
 │       └── JournalChangedError     a run's part of the journal was changed from outside
+│           └── ForeignJournalError     the user has written no journal in this place
 ├── UnknownRunError         a run that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
@@ -128,6 +129,15 @@ class JournalChangedError(JournalCorruptError):
         super().__init__(path, f"run {run_id} was changed from outside: {problem}; nothing was started: {advice}")
         self.run_id = run_id
         self.problem = problem
+
+
+class ForeignJournalError(JournalChangedError):
+    """The user's own folder knows of no journal in this place, so somebody else may have written it."""
+
+    def __init__(self, path: Path | str, run_id: str) -> None:
+        super().__init__(path, run_id, "it was not written by you in this place")
+        advice = "if you have copied or moved it, accept it: --accept-changes (accept_changes=True)"
+        self.args = (f"{path}: run {run_id} was not written by you in this place, and may come with a clone; {advice}",)
 
 
 class UnknownRunError(SpawnerError):

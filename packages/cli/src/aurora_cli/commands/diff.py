@@ -10,7 +10,7 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import run_argument
+from aurora_cli.options import accept_changes_option, run_argument
 from aurora_cli.output import colour_setting, emit_bytes, emit_paged, note
 
 __all__ = ["command"]
@@ -27,7 +27,8 @@ __all__ = ["command"]
 @run_argument
 @click.argument("task_id", metavar="[TASK]", required=False, help="A task; all merged ones if left out.")
 @click.option("--stat", is_flag=True, help="Show files and numbers of lines instead of the lines.")
-def command(*, run_id: str, task_id: str | None, stat: bool) -> int:
+@accept_changes_option
+def command(*, run_id: str, task_id: str | None, stat: bool, accept_changes: bool) -> int:
     """Show the change that a run, or one of its tasks, has made.
 
     The change of a task is against its base. While its worktree is there, that is its present state, with uncommitted
@@ -35,7 +36,7 @@ def command(*, run_id: str, task_id: str | None, stat: bool) -> int:
     """
     terminal = sys.stdout.isatty()
     colour = terminal and colour_setting(os.environ) is not False
-    change = wiring.open_existing().diff(run_id, task_id, stat=stat, colour=colour)
+    change = wiring.open_existing().diff(run_id, task_id, stat=stat, colour=colour, accept_changes=accept_changes)
     if not change:
         note("nothing was changed")
     elif terminal:

@@ -7,7 +7,7 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, run_argument, task_argument
+from aurora_cli.options import accept_changes_option, json_option, run_argument, task_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.discard import as_document, as_lines
 from aurora_cli.user_prompts import is_interactive
@@ -26,9 +26,10 @@ __all__ = ["command"]
 @run_argument
 @task_argument
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@accept_changes_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, as_json: bool) -> int:
+def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, accept_changes: bool, as_json: bool) -> int:
     """Discard the work of a task; it can be got back for 30 days.
 
     The task's branch moves to the attic, with the uncommitted files of its worktree as one more commit, and the
@@ -40,7 +41,7 @@ def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, as_json
     if not yes and not click.confirm(f"Discard the work of task {task_id}?", default=False, err=True):
         note("nothing was discarded")
         return ExitCode.NOT_REACHED
-    report = aurora.discard(run_id, task_id)
+    report = aurora.discard(run_id, task_id, accept_changes=accept_changes)
     if as_json:
         emit_json(as_document(run_id, task_id, report))
     else:

@@ -9,7 +9,7 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, run_argument
+from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render.merge_report import as_document, delivery_lines, task_lines
 from aurora_cli.user_prompts import is_interactive
@@ -32,9 +32,12 @@ __all__ = ["command"]
 @run_argument
 @click.option("--task", "tasks", multiple=True, metavar="ID", help="Merge only this task, and those it depends on.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@accept_changes_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, run_id: str, tasks: tuple[str, ...], yes: bool, as_json: bool) -> int:
+def command(
+    ctx: click.Context, *, run_id: str, tasks: tuple[str, ...], yes: bool, accept_changes: bool, as_json: bool
+) -> int:
     """Merge the work of a run, and deliver it to the branch that it is for.
 
     Work that conflicts stays on its own branch; resolve the conflict in the task's worktree, commit, and merge again.
@@ -45,7 +48,7 @@ def command(ctx: click.Context, *, run_id: str, tasks: tuple[str, ...], yes: boo
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
     aurora = wiring.open_existing()
-    report = aurora.merge(run_id, tasks=tasks, deliver=yes)
+    report = aurora.merge(run_id, tasks=tasks, deliver=yes, accept_changes=accept_changes)
     if as_json:
         emit_json(as_document(run_id, report))
     else:

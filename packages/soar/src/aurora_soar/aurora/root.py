@@ -336,13 +336,22 @@ class Aurora(ProjectParts):
 
         return await asyncio.to_thread(self.cancel, run_id, task_id=task_id, at_once=at_once)
 
-    def merge(self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True) -> MergeReport:
+    def merge(
+        self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True, accept_changes: bool = False
+    ) -> MergeReport:
         """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`.
 
         The boxes of tasks that are merged are ticked in the task file.
+
+        Args:
+            accept_changes: continue although the run's part of the journal was changed, or came from elsewhere.
+
+        Raises:
+            JournalChangedError: it was, and `accept_changes` is false.
         """
         from aurora_soar.taskruns.merge import merge_taskfile_run
 
+        self._check_unchanged(run_id, accept=accept_changes)
         return merge_taskfile_run(
             self.project.runs_db,
             run_id,
@@ -352,16 +361,34 @@ class Aurora(ProjectParts):
             notify=self.notify,
         )
 
-    def diff(self, run_id: str, task_id: str | None = None, *, stat: bool = False, colour: bool = False) -> bytes:
-        """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`."""
+    def diff(
+        self,
+        run_id: str,
+        task_id: str | None = None,
+        *,
+        stat: bool = False,
+        colour: bool = False,
+        accept_changes: bool = False,
+    ) -> bytes:
+        """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
         from aurora_spawner.control.diffs import work_diff
 
+        self._check_unchanged(run_id, accept=accept_changes)
         return work_diff(self.project.runs_db, run_id, task_id, stat=stat, colour=colour)
 
-    def discard(self, run_id: str, task_id: str) -> DiscardReport:
-        """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`."""
+    def discard(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> DiscardReport:
+        """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
         from aurora_spawner.control.discarding import discard_work
 
+        self._check_unchanged(run_id, accept=accept_changes)
         return discard_work(self.project.runs_db, run_id, task_id)
 
     def worktrees(self) -> list[WorktreeStatus]:
@@ -390,6 +417,11 @@ class Aurora(ProjectParts):
         import asyncio
 
         return await asyncio.to_thread(self.clean, older_than_days=older_than_days)
+
+    def _check_unchanged(self, run_id: str, *, accept: bool) -> None:
+        from aurora_spawner.control.lookup import check_unchanged
+
+        check_unchanged(self.project.runs_db, run_id, accept=accept)
 
     def _limits_of(self, run_id: str) -> RunLimits | None:
         reserved = self.ledger.open_reservations(run_id)

@@ -98,6 +98,8 @@ class Journal:
         """Opens the file in place; after an error the former file stays open."""
         opened = None
         while opened is None:
+            if path.is_symlink():  # it would be changed wherever it is
+                raise JournalError(path, "is a link; replace it by the file itself, or remove it")
             if self._make:
                 make_private_file(path)
             elif path.is_file():

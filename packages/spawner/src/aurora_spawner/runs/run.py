@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
-from aurora_spawner.errors import BackendError, JournalChangedError
+from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
@@ -365,15 +365,22 @@ class Run:
         )
 
 
+def _refuse_foreign(journal: Path, run_id: str) -> None:
+    raise ForeignJournalError(journal, run_id)
+
+
 def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, accept: bool) -> None:
     """Holds a run against its hashes before anything of it starts.
 
     Raises:
-        JournalChangedError: It is not as it was written, and `accept` is false.
+        JournalChangedError: It is not as it was written, or was not written by this user in this place, and `accept`
+            is false.
     """
     anchor = read_anchor(state_dir, store.path) if state_dir else None
     try:
         check_run(store, run_id, anchor)
+        if state_dir and anchor is None:
+            _refuse_foreign(store.path, run_id)
     except JournalChangedError as error:
         if not accept:
             raise

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.storage.stored_values import Reader, count, document, read_fields
+from aurora_spawner.storage.stored_values import Reader, StoredValueError, count, document, read_fields, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+CommitId = str
+"""The name of a commit: hexadecimal digits. A journal can come from a stranger, and git takes texts for options."""
+BranchName = str
+"""The name of a branch of ours, without `refs/heads/`."""
+AtticRef = str
+"""The full name of a ref of the attic."""
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_BRANCH: Final = re.compile(r"aurora/[A-Za-z0-9][\w.-]*/[a-z0-9][a-z0-9-]*")
 
 
 class MergeOutcome(StrEnum):
@@ -53,11 +64,11 @@ class Delivery(StrEnum):
 class TaskWork:
     """The work of one task, on a branch of its own."""
 
-    branch: str
+    branch: BranchName
     """Without `refs/heads/`."""
-    base: str
+    base: CommitId
     """The commit that the task started from."""
-    commit: str | None = None
+    commit: CommitId | None = None
     """None if the agent changed nothing."""
     path: str = ""
     """The folder of its worktree."""
@@ -84,14 +95,14 @@ class TaskMerge:
     """The merge of one task's work."""
 
     task_id: str
-    branch: str
-    commit: str
+    branch: BranchName
+    commit: CommitId
     outcome: MergeOutcome
     files: tuple[str, ...] = ()
     """Files in conflict."""
     clashes_with: str | None = None
     """For a conflict or a failed check: the task that is needed for it to fail; None if it fails alone."""
-    attic: str | None = None
+    attic: AtticRef | None = None
     """For discarded work: the ref that has it."""
 
     def to_json(self) -> dict[str, Any]:
@@ -103,9 +114,9 @@ class TaskMerge:
 class RunDelivery:
     """The state of a run's integration branch."""
 
-    branch: str
+    branch: BranchName
     """The integration branch, without `refs/heads/`."""
-    commit: str
+    commit: CommitId
     target: str | None
     """The branch that the work is for; None if none was checked out when the run was made."""
     outcome: Delivery | None = None
@@ -146,9 +157,37 @@ class RunMerge:
         return delivered and not self.unmerged and not failed
 
 
-_WORK_READERS: Final[Mapping[str, Reader]] = {"int": count}
-_MERGE_READERS: Final[Mapping[str, Reader]] = {"MergeOutcome": MergeOutcome}
-_DELIVERY_READERS: Final[Mapping[str, Reader]] = {"Delivery": Delivery}
+def commit_id(value: object) -> CommitId:
+    """Returns a stored value if it is the name of a commit.
+
+    Raises:
+        StoredValueError: It is not.
+    """
+    if not _COMMIT.fullmatch(text(value)):
+        raise StoredValueError(f"must be the name of a commit, not {ascii(value)[:60]}")
+    return text(value)
+
+
+def _branch_name(value: object) -> BranchName:
+    if not _BRANCH.fullmatch(text(value)):
+        raise StoredValueError(f"must be a branch of a run, not {ascii(value)[:60]}")
+    return text(value)
+
+
+def _attic_ref(value: object) -> AtticRef:
+    if not text(value).startswith("refs/aurora/attic/"):
+        raise StoredValueError(f"must be a ref of the attic, not {ascii(value)[:60]}")
+    return text(value)
+
+
+_READERS: Final[Mapping[str, Reader]] = {
+    "int": count,
+    "CommitId": commit_id,
+    "BranchName": _branch_name,
+    "AtticRef": _attic_ref,
+    "MergeOutcome": MergeOutcome,
+    "Delivery": Delivery,
+}
 
 
 def work_from_json(stored: object) -> TaskWork:
@@ -157,7 +196,7 @@ def work_from_json(stored: object) -> TaskWork:
     Raises:
         StoredValueError: The value is no stored work.
     """
-    return TaskWork(**read_fields(TaskWork, stored, _WORK_READERS))
+    return TaskWork(**read_fields(TaskWork, stored, _READERS))
 
 
 def merge_from_text(stored: object) -> TaskMerge:
@@ -166,7 +205,7 @@ def merge_from_text(stored: object) -> TaskMerge:
     Raises:
         StoredValueError: The value is no stored merge.
     """
-    return TaskMerge(**read_fields(TaskMerge, document(stored), _MERGE_READERS))
+    return TaskMerge(**read_fields(TaskMerge, document(stored), _READERS))
 
 
 def delivery_from_text(stored: object) -> RunDelivery:
@@ -175,4 +214,4 @@ def delivery_from_text(stored: object) -> RunDelivery:
     Raises:
         StoredValueError: The value is no stored delivery.
     """
-    return RunDelivery(**read_fields(RunDelivery, document(stored), _DELIVERY_READERS))
+    return RunDelivery(**read_fields(RunDelivery, document(stored), _READERS))

@@ -71,6 +71,7 @@ _SETTINGS: Final = (
     "merge.renames=true",
     "merge.renormalize=false",
     "rerere.enabled=false",
+    "safe.bareRepository=explicit",
     "status.showUntrackedFiles=all",
     "submodule.recurse=false",
     "trailer.ifExists=addIfDifferentNeighbor",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.stored_values import Reader, path, read_fields
+from aurora_spawner.tasks.work import CommitId, commit_id
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.worktrees import Workspaces
@@ -35,9 +36,9 @@ class Isolation:
     """The folder in which agents work, relative to it; "." for itself."""
     home: Path
     """The folder for worktrees, outside the checkout."""
-    base: str
+    base: CommitId
     """The commit that tasks without dependencies start from."""
-    head: str
+    head: CommitId
     """The commit that was checked out; the parent of `base` if that holds uncommitted changes."""
     target: str | None
     """The branch that the work is for; None if none was checked out."""
@@ -45,13 +46,18 @@ class Isolation:
     own_files: tuple[str, ...] = ()
     """Files of the checkout that Aurora writes itself, relative to it: a task file whose boxes are ticked."""
 
+    def __post_init__(self) -> None:
+        for name in (self.folder, *self.own_files):
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise WorkspaceError(self.repository, f"{name!r} is not in it")
+
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
         values = {**asdict(self), "merge": self.merge.value}
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-_READERS: Final[dict[str, Reader]] = {"MergeMode": MergeMode, "Path": path}
+_READERS: Final[dict[str, Reader]] = {"MergeMode": MergeMode, "Path": path, "CommitId": commit_id}
 
 
 def isolation_from_json(stored: object) -> Isolation:

@@ -86,7 +86,7 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
     runs = {run_id for run_id, _name in bases} | set(run_ids)
     listed = {(each.path.parent.name, each.path.name): each for each in list_worktrees(git)[1:]}
     listed = {key: each for key, each in listed.items() if key in bases or (key[0] in runs and _is_ours(each, key))}
-    places = {(path.parent.name, path.name): path for path in folders if path.is_dir()}
+    places = {key: path for path in folders if (key := (path.parent.name, path.name))[0] in run_ids and path.is_dir()}
     keys = bases.keys() | {key for key in heads if key[0] in runs} | listed.keys() | places.keys()
     return [
         Ours(
