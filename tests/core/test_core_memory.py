@@ -394,6 +394,15 @@ async def test_closing_stops_an_index_and_leaves_a_whole_memory(project: Path, c
         assert "discount" in names(memory, "discount")
 
 
+async def test_a_closed_memory_starts_nothing(project: Path) -> None:
+    memory = Memory.open(project)
+    memory.close()
+    before = threading.active_count()
+    with pytest.raises(StoreError, match="the memory is closed"):
+        await memory.asearch("discount")
+    assert threading.active_count() == before
+
+
 async def test_a_cancelled_index_makes_room_for_the_next_call(project: Path) -> None:
     class Slow(Memory):
         def index(self, *given: Any, **more: Any) -> IndexReport:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_core import ChunkKind, ConfigError, Project, Reasoning
+from aurora_core import ChunkKind, ConfigError, Memory, Project, Reasoning
 from aurora_core.trust import Claim, Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
@@ -270,6 +270,29 @@ async def test_a_task_file_is_run_inside_an_event_loop(shop: Path) -> None:
     assert (done.run_id, done.ok) == ("", True), "every box is ticked"
     again = await aurora.aresume(result.run_id)
     assert again.results["1"].output == result.results["1"].output
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+async def test_a_cancelled_run_does_not_wait_for_the_index(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, resumes: bool
+) -> None:
+    (shop / "tasks.md").write_text("- [ ] 1 Where is total_cents set?\n  - Agent: local\n")
+    aurora = Aurora.open()
+    run_id = (await aurora.arun_taskfile("tasks.md")).run_id if resumes else ""
+    (shop / "tasks.md").write_text("- [ ] 1 What does Till do?\n  - Agent: local\n")
+    indexing = asyncio.Event()
+
+    async def endless(memory: Memory) -> None:
+        indexing.set()
+        await asyncio.sleep(600)
+
+    monkeypatch.setattr(Memory, "aindex", endless)
+    running = asyncio.ensure_future(aurora.aresume(run_id) if resumes else aurora.arun_taskfile("tasks.md"))
+    await indexing.wait()
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=20)
+    assert done == {running}
+    assert running.cancelled()
 
 
 def test_a_file_that_a_run_works_on_is_not_run_twice(shop: Path, log: Path) -> None:

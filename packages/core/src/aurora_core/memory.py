@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
 from aurora_core.chunking import ChunkKind
-from aurora_core.errors import ProjectError
+from aurora_core.errors import ProjectError, StoreError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
@@ -462,6 +462,8 @@ class Memory:
         from asyncio import get_running_loop  # start-up does not pay for these
         from concurrent.futures import ThreadPoolExecutor
 
+        if self._closing.is_set():
+            raise StoreError(self._database, "the memory is closed; open it again")
         if self._executor is None:
             self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aurora-memory")
         return await get_running_loop().run_in_executor(self._executor, call)

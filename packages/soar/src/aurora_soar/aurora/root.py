@@ -179,8 +179,6 @@ class Aurora(ProjectParts):
             TaskFileInUseError: another run works on the file.
             WorkspaceError: worktrees are asked for, and cannot be made.
         """
-        import asyncio
-
         from aurora_soar.taskruns.execute import execute_run, nothing_to_run
 
         plan = self.plan(
@@ -190,7 +188,7 @@ class Aurora(ProjectParts):
             return nothing_to_run(plan)
         self.check_not_in_use(plan, force=force)
         self.set_up()
-        await asyncio.to_thread(self.refresh_memory, plan.agents)
+        await self.arefresh_memory(plan.agents)
         async with self.astart_lock(plan, force=force) as release:
             run = self.new_run(plan, stagger_s=stagger_s)
             return await execute_run(run, plan.file, plan.titles, on_event=on_event, on_start=release)
@@ -206,6 +204,14 @@ class Aurora(ProjectParts):
         if LOCAL_AGENT in agents:
             with self.open_memory() as memory:
                 index(memory)
+
+    async def arefresh_memory(self, agents: Collection[str]) -> None:
+        """Brings the memory up to date as `refresh_memory` does; a cancellation ends the indexing."""
+        from aurora_soar.registry import LOCAL_AGENT
+
+        if LOCAL_AGENT in agents:
+            with self.open_memory() as memory:
+                await memory.aindex()
 
     def check_not_in_use(self, plan: SpawnPlan, *, force: bool = False) -> None:
         """Refuses a plan whose task file a run works on; with `force` only warns.
@@ -275,15 +281,13 @@ class Aurora(ProjectParts):
             RunHeldError: another process works on it.
             OverLimitError: nothing is left of its budget.
         """
-        import asyncio
-
         from aurora_soar.taskruns.execute import execute_run, resumed_run
 
         plan = self.plan_resume(run_id, accept_changes=accept_changes)
         run = await resumed_run(
             self.project_agents, plan, max_concurrent=self._max_concurrent, retry_failed=retry_failed
         )
-        await asyncio.to_thread(self.refresh_memory, plan.agents)
+        await self.arefresh_memory(plan.agents)
         return await execute_run(run, plan.file, plan.titles, on_event=on_event)
 
     def plan_resume(self, run_id: str, taskfile: Path | None = None, *, accept_changes: bool = False) -> ResumePlan:
