@@ -21,7 +21,8 @@ SAFE_DIRECTORY: Final = "AURORA_SAFE_DIRECTORY"
 """The variable that names folders whose projects may belong to other users: separated as in PATH, `*` for any."""
 # What is made here stays here; config.yaml, policies.yaml and project.md may be shared through version control.
 _IGNORED: Final = (
-    "# What Aurora keeps for itself on this machine.\nmemory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\ncache/\n"
+    "# What Aurora keeps for itself on this machine.\n"
+    "memory.db*\nruns.db*\nruns/\nlogs/\ncheckpoints/\ncache/\n*.lock\n.gitignore\n"
 )
 
 
