@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import sqlite3
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -203,13 +203,6 @@ def test_after_a_kill_the_resume_settles_what_was_reserved(
 def started(till: Path) -> int:
     """Attempts whose agent runs."""
     return len(list((till / ".aurora" / "runs").glob("*/0*/agent")))
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
-    until = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def cut_off(start_aur: Callable[..., Popen[str]], till: Path, *, agent: str) -> str:

@@ -6,12 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 from aurora_soar import Aurora
@@ -47,13 +47,6 @@ def spawned(aur: Aur, *options: str) -> str:
     run_id = json.loads(aur("spawn", "tasks.md", "--json", *options).stdout)["run_id"]
     assert isinstance(run_id, str)
     return run_id
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 50.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_list_has_the_newest_first_and_counts(aur: Aur, works: Path) -> None:

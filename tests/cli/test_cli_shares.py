@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
@@ -95,13 +96,6 @@ def billed(till: Path) -> float:
 def money(aur: Aur) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(aur("budget", "show", "--json").stdout)
     return found
-
-
-def wait_for(condition: Callable[[], bool], within_s: float = 30.0) -> None:
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it does not happen"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

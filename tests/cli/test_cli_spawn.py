@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -188,13 +188,6 @@ def sleepers() -> list[int]:
         for process in psutil.process_iter(["cmdline"])
         if process.info["cmdline"] == ["sleep", "31.4159"] and process.status() != psutil.STATUS_ZOMBIE
     ]
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_a_reader_that_leaves_early_ends_the_output_and_not_the_run(
