@@ -96,7 +96,7 @@ def counted_gits() -> Iterator[list[object]]:
 def run(folder: Path, repository: Path, *, isolated: bool, agent_s: int) -> tuple[RunReport, float]:
     """The report of a run, and the megabytes that its worktrees have used when its last task ended."""
     home = folder / "worktrees"
-    isolation = isolation_of(repository, home=home, merge=MergeMode.AUTO) if isolated else None
+    isolation = isolation_of(repository, home=home, merge=MergeMode.AUTO)[0] if isolated else None
     options = RunOptions(
         default_agent="sh",
         cwd=repository if isolated else folder / "plain",

@@ -46,7 +46,7 @@ class Shed:
             default_agent="sh",
             cwd=self.path,
             spool=self.path / ".aurora" / "runs",
-            isolation=isolation or isolation_of(self.path, home=self.home, merge=merge),
+            isolation=isolation or isolation_of(self.path, home=self.home, merge=merge)[0],
             executor=LocalExecutor(grace_s=0.3),
             state_dir=default_state_dir(),
         )

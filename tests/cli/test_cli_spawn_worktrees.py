@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
+from tests.cli.terminals import on_terminal
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -79,9 +81,33 @@ def test_in_the_folder_itself_if_asked_to(
     outcome = spawn(aur, "--isolation", "none")
     assert outcome.returncode == ExitCode.DONE
     assert (shed.path / "place.txt").read_text().strip() == str(shed.path)
-    refused = spawn(aur, "--isolation", "none", "--merge", "auto")
+
+
+@pytest.mark.parametrize("words", [("--merge", "auto"), ("--include-dirty",)])
+@pytest.mark.parametrize("none", ["option", "configuration", "no checkpoint"])
+def test_what_is_for_worktrees_is_refused_where_there_will_be_none(
+    aur: Callable[..., CompletedProcess[str]],
+    shed: Shed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    none: str,
+) -> None:
+    configure(tmp_path, monkeypatch, "isolation: none\n" if none == "configuration" else "")
+    more = {"option": ("--isolation", "none"), "no checkpoint": ("--no-checkpoint",)}.get(none, ())
+    refused = spawn(aur, *more, *words)
     assert refused.returncode == ExitCode.USAGE
-    assert "--include-dirty and --merge are for worktrees" in refused.stderr
+    assert "--include-dirty and --merge are for worktrees, and none will be made" in refused.stderr
+    assert boxes(shed) == "   "
+
+
+@pytest.mark.parametrize("words", [("--isolation", "worktree"), ("--merge", "auto"), ("--include-dirty",)])
+def test_a_resumed_run_keeps_its_isolation(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, words: tuple[str, ...]
+) -> None:
+    refused = aur("spawn", "--resume", "spawn-1", *words)
+    assert refused.returncode == ExitCode.USAGE
+    assert f"no effect with --resume: {words[0]}" in refused.stderr
 
 
 def test_uncommitted_changes_join_if_asked_to(
@@ -91,10 +117,68 @@ def test_uncommitted_changes_join_if_asked_to(
     (shed.path / "app.py").write_text("mine\n")
     shown = spawn(aur, "--dry-run").stdout
     assert "without 1 uncommitted file (--include-dirty adds them)" in shown
-    document = json.loads(spawn(aur, "--include-dirty", "--merge", "never", "--json").stdout)
+    document = json.loads(spawn(aur, "--include-dirty", "--yes", "--json").stdout)
     branch = document["merge"]["delivery"]["branch"]
+    assert document["merge"]["delivery"]["outcome"] is None
     assert shed.repository.shown(branch, "app.py") == "mine"
+    assert "[x]" not in shed.repository.shown(branch, "tasks.md")  # the boxes are Aurora's own
     assert (shed.path / "app.py").read_text() == "mine\n"
+    shed.repository("commit", "-qm", "Mine", "app.py")
+    assert aur("merge", document["run_id"], "--yes").returncode == ExitCode.NOT_REACHED  # 2 conflicts with 1
+    assert (shed.path / "shared.txt").read_text() == "1\n"
+    assert (shed.path / "app.py").read_text() == "mine\n"
+
+
+def test_uncommitted_changes_are_not_merged_with_the_work(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch, "merge: auto\n")
+    (shed.path / "app.py").write_text("mine\n")
+    refused = spawn(aur, "--include-dirty", "--merge", "auto")
+    assert refused.returncode == ExitCode.USAGE
+    assert "--include-dirty and --merge auto exclude each other" in refused.stderr
+    before = shed.repository("rev-parse", "main")
+    shown = spawn(aur, "--include-dirty", "--dry-run").stdout
+    assert "with 1 uncommitted file; not merged into main" in shown
+    assert spawn(aur, "--include-dirty").returncode == ExitCode.NOT_REACHED
+    assert shed.repository("rev-parse", "main") == before
+
+
+@pytest.mark.parametrize("words", [(), ("--yes",), ("--yes", "--bg")])
+def test_a_resume_merges_unasked_only_if_the_user_agrees(
+    aur: Callable[..., CompletedProcess[str]],
+    shed: Shed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    agent = f"test -e {tmp_path}/go || exit 7; echo done | tee done.txt"
+    configure(tmp_path, monkeypatch, f"  late: {{kind: command, command: {json.dumps(['sh', '-c', agent])}}}\n")
+    shed.repository.commit({"tasks.md": "- [ ] 1 Wait\n  - Agent: late\n"})
+    failed = spawn(aur, "--json")
+    assert failed.returncode == ExitCode.NOT_REACHED
+    (tmp_path / "go").touch()
+    outcome = aur("resume", json.loads(failed.stdout)["run_id"], "--retry-failed", *words)
+    assert outcome.returncode == ExitCode.DONE, outcome.stderr
+    if "--bg" in words:
+        wait_for(lambda: boxes(shed).startswith("x"))
+        wait_for((shed.path / "done.txt").exists)
+    assert (shed.path / "done.txt").exists() == bool(words)
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_a_user_on_a_terminal_is_asked_when_the_work_is_done(
+    shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agrees: bool
+) -> None:
+    configure(tmp_path, monkeypatch)
+    before = shed.repository("rev-parse", "main")
+    words = ("spawn", "tasks.md", "--order", "parallel", "--max-concurrent", "1")
+    status, written = on_terminal(*words, typed=f"y\n{'y' if agrees else 'n'}\n", TERM="dumb")
+    assert status == ExitCode.NOT_REACHED  # 2 conflicts with 1
+    assert "Merge it into main? [y/N]" in written
+    assert ("main has the work" in written.split("[y/N]")[1]) == agrees
+    assert (shed.repository("rev-parse", "main") != before) == agrees
+    assert (shed.path / "shared.txt").exists() == agrees
 
 
 def test_a_check_of_the_user_is_run_and_one_of_a_clone_is_not(

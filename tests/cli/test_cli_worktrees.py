@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -241,8 +240,8 @@ def test_a_worktree_of_a_running_and_of_a_crashed_run_is_kept(aur: Aur, shed: Sh
 
 def test_a_worktree_on_a_base_of_no_branch_that_nobody_touched_goes(aur: Aur, shed: Shed) -> None:
     (shed.path / "app.py").write_text("mine\n")
-    isolation = isolation_of(shed.path, home=shed.home, merge=MergeMode.NEVER)
-    made = shed.create(SpawnTask("exit 3", id="a"), isolation=replace(isolation, base=with_snapshot(isolation)))
+    isolation = isolation_of(shed.path, home=shed.home, merge=MergeMode.NEVER)[0]
+    made = shed.create(SpawnTask("exit 3", id="a"), isolation=with_snapshot(isolation))
     made.execute_sync()
     assert states(aur) == {"a": "merged"}
     assert cleaned(aur) == ({"a"}, {})

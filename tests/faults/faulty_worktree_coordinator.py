@@ -69,7 +69,7 @@ def arm_git(fault: str) -> None:
 def make(folder: Path) -> Run:
     repository = folder / "project"
     merge, made = tasks(folder)
-    isolation = isolation_of(repository, home=folder / "worktrees", merge=merge)
+    isolation = isolation_of(repository, home=folder / "worktrees", merge=merge)[0]
     options = RunOptions(
         default_agent="sh",
         cwd=repository,

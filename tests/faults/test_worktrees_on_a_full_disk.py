@@ -47,7 +47,7 @@ options = RunOptions(
     cwd=repository,
     spool=place / "runs",
     max_concurrent=2,
-    isolation=isolation_of(repository, home=home, merge=MergeMode.AUTO),
+    isolation=isolation_of(repository, home=home, merge=MergeMode.AUTO)[0],
 )
 run = Run.create(place / "runs.db", tasks, {"sh": CommandBackend("sh", ("sh",))}, options)
 fill(5_000_000 if full == "worktrees" else 700_000)

@@ -22,6 +22,7 @@ from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.errors import TaskFileError, UnknownRunError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import RunRow, load_run
+from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.runs.run_options import TaskSource
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -137,6 +138,7 @@ def new_run(project: Project, kind: str, *tasks: SpawnTask) -> Run:
             kind=kind,
             cwd=project.root,
             spool=project.aurora_dir / "runs",
+            state_dir=default_state_dir(),
         ),
     )
 

@@ -42,7 +42,7 @@ def make(
         default_agent="sh",
         cwd=repository.path,
         spool=place / "runs",
-        isolation=isolation_of(repository.path, home=place / "worktrees", merge=merge),
+        isolation=isolation_of(repository.path, home=place / "worktrees", merge=merge)[0],
         checks=checks,
         executor=LocalExecutor(grace_s=0.3),
     )

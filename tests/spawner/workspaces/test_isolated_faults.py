@@ -53,7 +53,7 @@ def make(
         default_agent="sh",
         cwd=repository.path,
         spool=place / "runs",
-        isolation=isolation_of(repository.path, home=place / "worktrees", merge=merge),
+        isolation=isolation_of(repository.path, home=place / "worktrees", merge=merge)[0],
         executor=LocalExecutor(grace_s=0.3),
         recovery=recovery,
         max_concurrent=at_once,

@@ -30,7 +30,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def make(repository: Repository, place: Path, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO) -> Run:
-    isolation = isolation_of(repository.path, home=place / "worktrees", merge=merge)
+    isolation = isolation_of(repository.path, home=place / "worktrees", merge=merge)[0]
     options = RunOptions(
         default_agent="sh",
         cwd=repository.path,
@@ -153,7 +153,7 @@ def test_a_run_in_a_folder_of_the_repository_works_in_that_folder(repository: Re
     (repository.path / "pkg" / "a.txt").write_text("a\n")
     repository.git.run("add", "--all")
     repository.git.run("commit", "-qm", "pkg")
-    isolation = isolation_of(repository.path / "pkg", home=place / "worktrees", merge=MergeMode.AUTO)
+    isolation = isolation_of(repository.path / "pkg", home=place / "worktrees", merge=MergeMode.AUTO)[0]
     options = RunOptions(default_agent="sh", cwd=repository.path / "pkg", spool=place / "runs", isolation=isolation)
     task = SpawnTask("cat a.txt; echo b > b.txt", files=("b.txt",))
     report = Run.create(place / "runs.db", [task], BACKENDS, options).execute_sync()

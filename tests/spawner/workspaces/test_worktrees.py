@@ -20,6 +20,7 @@ from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.names import slug
 from aurora_spawner.workspaces.results import commit_work
@@ -35,7 +36,7 @@ def test_a_snapshot_holds_uncommitted_work_and_the_checkout_is_untouched(reposit
     before = repository.state()
     base = read_base(repository.git, include_dirty=True)
     assert repository.state() == before
-    assert base.has_snapshot
+    assert base.commit != base.head
     assert base.branch == "main"
     assert repository.shown(base.commit, "new.txt") == "newer"
     assert repository.shown(base.commit, "app.py") == "changed"
@@ -44,10 +45,34 @@ def test_a_snapshot_holds_uncommitted_work_and_the_checkout_is_untouched(reposit
     assert set(base.dirty) == {"app.py", "new.txt", "docs/guide.md"}
 
 
+def test_a_snapshot_lacks_what_aurora_writes_itself(repository: Repository, tmp_path: Path) -> None:
+    write(repository.path, {"app.py": "changed\n", "tasks.md": "- [x] 1\n", "[a]*.md": "own\n", "a.md": "mine\n"})
+    files = tuple(repository.path / name for name in ("tasks.md", "[a]*.md", "gone.md"))
+    before = repository.state()
+    isolation, dirty = isolation_of(repository.path, home=tmp_path / "w", merge=MergeMode.ASK, own_files=files)
+    base = with_snapshot(isolation).base
+    assert repository.state() == before
+    assert set(dirty) == {"app.py", "a.md"}
+    assert repository("diff", "--name-only", isolation.head, base).split() == ["a.md", "app.py"]
+
+
+@pytest.mark.parametrize(
+    "moves", [("checkout", "-qb", "other"), ("commit", "-qam", "More"), ("checkout", "-q", "HEAD^0")]
+)
+def test_no_snapshot_is_made_of_a_checkout_that_has_moved(
+    repository: Repository, tmp_path: Path, moves: tuple[str, ...]
+) -> None:
+    write(repository.path, {"app.py": "changed\n"})
+    isolation, _ = isolation_of(repository.path, home=tmp_path / "w", merge=MergeMode.ASK)
+    repository(*moves)
+    with pytest.raises(WorkspaceError, match="another commit or branch is checked out by now"):
+        with_snapshot(isolation)
+
+
 def test_without_a_snapshot_the_base_is_the_commit(repository: Repository) -> None:
     write(repository.path, {"app.py": "changed\n"})
     base = read_base(repository.git)
-    assert (base.commit, base.has_snapshot, base.dirty) == (repository("rev-parse", "HEAD"), False, ("app.py",))
+    assert (base.commit, base.dirty) == (repository("rev-parse", "HEAD"), ("app.py",))
 
 
 def test_no_snapshot_is_made_of_conflicts(repository: Repository) -> None:

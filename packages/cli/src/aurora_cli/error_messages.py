@@ -70,7 +70,12 @@ def _of_soar(error: Exception) -> ErrorReport | None:
     if not isinstance(error, errors.SoarError):
         return None
     refused = (errors.OverLimitError, errors.UntrustedAgentError)
-    misused = (errors.EmptyQuestionError, errors.UnknownAgentError, errors.NotResumableError)
+    misused = (
+        errors.EmptyQuestionError,
+        errors.UnknownAgentError,
+        errors.NotResumableError,
+        errors.IncludeDirtyError,
+    )
     exit_code = ExitCode.ENVIRONMENT
     if isinstance(error, refused):
         exit_code = ExitCode.REFUSED

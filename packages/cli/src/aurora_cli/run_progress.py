@@ -63,10 +63,10 @@ def execute(
     for notice in result.notices:
         note(notice)
     code = report_result(result, as_json=as_json)
-    if merge is None or as_json or not _is_to_be_asked(run, result.report):
+    target = _waiting_target(run, result.report)
+    if merge is None or target is None or as_json or not is_interactive():
         return code
-    delivery = result.report.merge.delivery if result.report.merge else None
-    if delivery is None or not click.confirm(f"Merge it into {delivery.target}?", default=False, err=True):
+    if not click.confirm(f"Merge it into {target}?", default=False, err=True):
         return code
     merged = merge(run.run_id)
     for line in delivery_lines(run.run_id, merged):
@@ -74,14 +74,14 @@ def execute(
     return code if merged.arrived else ExitCode.NOT_REACHED
 
 
-def _is_to_be_asked(run: Run, report: RunReport) -> bool:
-    """Returns True if merged work waits for the user's word, and a question can be answered."""
+def _waiting_target(run: Run, report: RunReport) -> str | None:
+    """Returns the branch that merged work waits for until the user agrees; None if nothing waits."""
     isolation, merge = run.options.isolation, report.merge
-    if isolation is None or merge is None or isolation.merge is not MergeMode.ASK or not is_interactive():
-        return False
+    if isolation is None or merge is None or isolation.merge is not MergeMode.ASK:
+        return None
     delivery = merge.delivery
-    waits = delivery.outcome is None and delivery.target is not None and delivery.problem is None
-    return waits and not delivery.base_fails and len(merge.unmerged) < len(merge.tasks)
+    merged = len(merge.unmerged) < len(merge.tasks) and delivery.problem is None and not delivery.base_fails
+    return delivery.target if merged and delivery.outcome is None else None
 
 
 def resume(
@@ -91,11 +91,21 @@ def resume(
     max_concurrent: int | None = None,
     stagger_s: float = 0.0,
     retry_failed: bool = False,
+    yes: bool = False,
     as_json: bool = False,
 ) -> ExitCode:
-    """Resumes a run in this process."""
+    """Resumes a run in this process.
+
+    Args:
+        yes: work is merged without a question.
+    """
     resumed = resumed_run(
-        aurora.project_agents, plan, max_concurrent=max_concurrent, stagger_s=stagger_s, retry_failed=retry_failed
+        aurora.project_agents,
+        plan,
+        max_concurrent=max_concurrent,
+        stagger_s=stagger_s,
+        retry_failed=retry_failed,
+        agreed=yes,
     )
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)

@@ -8,6 +8,7 @@ SoarError
 ├── UnknownAgentError      a name that no agent has, and where it stands
 ├── UntrustedAgentError    an agent of a project that the user does not trust, and where it is named
 ├── OverLimitError         a run that a cap or the budget refuses
+├── IncludeDirtyError      work on uncommitted changes that was to be merged without a question
 ├── NotResumableError      a run that only its question could resume
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
 ├── TaskFileInUseError     a task file that another run works on
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentOutputError",
     "EmptyQuestionError",
+    "IncludeDirtyError",
     "ModelAnswerError",
     "NoProjectError",
     "NotResumableError",
@@ -144,6 +146,15 @@ class OverLimitError(SoarError):
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
         self.hint = hint
+
+
+class IncludeDirtyError(SoarError):
+    """Work on a snapshot of uncommitted changes cannot be merged before these are committed."""
+
+    hint = "leave merge out; when the run has ended, commit your changes, then: aur merge RUN"
+
+    def __init__(self) -> None:
+        super().__init__("include_dirty and merge=auto exclude each other: the branch has to get your changes first")
 
 
 class NotResumableError(SoarError):

@@ -137,7 +137,9 @@ class ForeignJournalError(JournalChangedError):
     def __init__(self, path: Path | str, run_id: str) -> None:
         super().__init__(path, run_id, "it was not written by you in this place")
         advice = "if you have copied or moved it, accept it: --accept-changes (accept_changes=True)"
-        self.args = (f"{path}: run {run_id} was not written by you in this place, and may come with a clone; {advice}",)
+        self.args = (
+            f"{path}: run {run_id} was not written by you in this place, and may come with a clone; {advice}",
+        )
 
 
 class UnknownRunError(SpawnerError):

@@ -34,12 +34,12 @@ __all__ = ["command", "resume"]
 @run_argument
 @click.option("--retry-failed", is_flag=True, help="Also run again what failed, was skipped or was cancelled.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
-@click.option(
-    "--yes", is_flag=True, expose_value=False, help="As for `aur spawn`; has no effect, as a resume never asks."
-)
+@click.option("--yes", is_flag=True, help="Merge without a question, as for `aur spawn`.")
 @accept_changes_option
 @json_option
-def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, as_json: bool) -> int:
+def command(
+    *, run_id: str, retry_failed: bool, background: bool, accept_changes: bool, yes: bool, as_json: bool
+) -> int:
     """Resume a run that was paused or interrupted.
 
     A paused run continues in its own process, with the options that it has. A run without a live process is resumed
@@ -47,7 +47,12 @@ def command(*, run_id: str, retry_failed: bool, background: bool, accept_changes
     file runs again.
     """
     return resume(
-        run_id, retry_failed=retry_failed, background=background, accept_changes=accept_changes, as_json=as_json
+        run_id,
+        retry_failed=retry_failed,
+        background=background,
+        accept_changes=accept_changes,
+        yes=yes,
+        as_json=as_json,
     )
 
 
@@ -60,6 +65,7 @@ def resume(
     retry_failed: bool,
     background: bool,
     accept_changes: bool,
+    yes: bool,
     as_json: bool,
 ) -> ExitCode:
     """Continues a paused run, or resumes one that no process works on.
@@ -90,6 +96,7 @@ def resume(
         aurora.refresh_memory(plan.agents, index_with_progress)
         more = [f"--stagger-delay={stagger_s}"] if stagger_s else []
         more += ["--retry-failed"] if retry_failed else []
+        more += ["--yes"] if yes else []
         more += [f"--max-concurrent={max_concurrent}"] if max_concurrent else []
         more += ["--", str(taskfile.absolute())] if taskfile else []
         return run_progress.in_background(aurora, run_id, more=more, as_json=as_json)
@@ -99,6 +106,7 @@ def resume(
         max_concurrent=max_concurrent,
         stagger_s=stagger_s,
         retry_failed=retry_failed,
+        yes=yes,
         as_json=as_json,
     )
 

@@ -58,7 +58,7 @@ _TAKEN_WITH: Final[Mapping[str, tuple[str, ...]]] = {
     "list_checkpoints": ("yes", "as_json"),
     "clean_days": ("yes", "as_json"),
 }
-"""The parameters that take effect beside an option that starts no new run, and `--yes`: nothing is asked there."""
+"""The parameters that take effect beside an option that starts no new run, and `--yes` where nothing is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,24 +121,30 @@ class _Options:
         yield self.retry_failed and new, "--retry-failed needs --resume"
         yield self.accept_changes and new, "--accept-changes needs --resume"
         yield (
-            self.isolation == "none" and (self.include_dirty or self.merge),
-            "--include-dirty and --merge are for worktrees, which --isolation none does not make",
-        )
-        yield (
             self.isolation == "worktree" and self.no_checkpoint,
             "--no-checkpoint leaves nothing that could find a worktree again",
+        )
+        yield (
+            self.include_dirty and self.merge in ("auto", "ask"),
+            f"--include-dirty and --merge {self.merge} exclude each other: commit your changes, then: aur merge RUN",
         )
 
     def wanted_isolation(self, config: Config) -> WantedIsolation:
         """Returns where tasks work, by the options over the configuration.
 
         `--yes` answers the question of the merge, too. A run that leaves no trace makes no worktrees.
+
+        Raises:
+            click.UsageError: an option is for worktrees, and there will be none.
         """
         kind = self.isolation or ("none" if self.no_checkpoint else config.isolation)
-        merge = self.merge or config.merge
+        if kind == "none" and (self.include_dirty or self.merge):
+            raise click.UsageError("--include-dirty and --merge are for worktrees, and none will be made")
+        # Work on uncommitted changes is merged after these, so no configuration and no `--yes` merges it at once.
+        merge = self.merge or ("ask" if self.include_dirty else config.merge)
         return WantedIsolation(
             kind=kind,
-            merge="auto" if merge == "ask" and self.yes else merge,
+            merge="auto" if merge == "ask" and self.yes and not self.include_dirty else merge,
             include_dirty=self.include_dirty,
         )
 
@@ -244,6 +250,7 @@ def command(**given: object) -> int:
             retry_failed=options.retry_failed,
             background=options.background,
             accept_changes=options.accept_changes,
+            yes=options.yes,
             as_json=options.as_json,
         )
     return _spawn(options)

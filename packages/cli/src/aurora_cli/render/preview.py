@@ -101,7 +101,7 @@ def _goes(isolation: Isolation) -> str:
     goes = {
         MergeMode.AUTO: f"then merged into {isolation.target}",
         MergeMode.ASK: f"merged into {isolation.target} when you agree",
-        MergeMode.NEVER: "not merged",
+        MergeMode.NEVER: f"not merged into {isolation.target}",
     }
     return goes[isolation.merge]
 

@@ -128,8 +128,12 @@ async def resumed_run(
     max_concurrent: int | None = None,
     stagger_s: float = 0.0,
     retry_failed: bool = False,
+    agreed: bool = False,
 ) -> Run:
     """Resumes a run where it stands, within the limit that it was given; nothing starts yet.
+
+    Args:
+        agreed: the user agrees to the merge that the run would ask about.
 
     Raises:
         BackendError: a task's agent is no longer configured.
@@ -147,6 +151,7 @@ async def resumed_run(
         agents.backends,
         tasks=plan.file.tasks if plan.file else None,
         retry_failed=retry_failed,
+        agreed=agreed,
         max_concurrent=agents.max_concurrent(max_concurrent or plan.run.max_concurrent),
         start_rate_per_s=1 / stagger_s if stagger_s else None,
         recovery=agents.recovery(background=plan.run.default_timeout_s is None),

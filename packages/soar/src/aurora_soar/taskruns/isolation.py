@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aurora_core.checkouts import enclosing_repository
+from aurora_soar.errors import IncludeDirtyError
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import ModelBackend
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.providers.gate_store import default_state_dir
-from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of, uncommitted_files, with_snapshot
+from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of, with_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,7 +29,7 @@ class WantedIsolation:
     Attributes:
         kind: worktree, none, or auto for worktrees where agents may write and the repository allows them.
         merge: auto, ask or never.
-        include_dirty: worktrees hold the uncommitted changes, too.
+        include_dirty: worktrees hold the uncommitted changes, too; their work is merged by the user, after these.
     """
 
     kind: str = "auto"
@@ -62,23 +64,30 @@ def plan_isolation(
         taskfile: its boxes are ticked in the user's checkout.
 
     Raises:
+        IncludeDirtyError: uncommitted changes are to be included, and work is to be merged without a question.
         WorkspaceError: worktrees are asked for, and cannot be made.
     """
     if wanted.kind == "none":
         return IsolationPlan()
+    if wanted.include_dirty and wanted.merge == "auto":
+        raise IncludeDirtyError
     if wanted.kind == "auto" and not any(_may_write(agent, backends) for agent in agents):
         return IsolationPlan()
-    if wanted.kind == "auto" and not _is_in_checkout(folder):
+    if wanted.kind == "auto" and enclosing_repository(folder) is None:
         return IsolationPlan()
     try:
-        isolation = isolation_of(
-            folder, home=default_state_dir() / "worktrees", merge=MergeMode(wanted.merge), own_files=(taskfile,)
+        isolation, files = isolation_of(
+            folder,
+            home=default_state_dir() / "worktrees",
+            merge=MergeMode(wanted.merge),
+            own_files=(taskfile,),
         )
-        files = uncommitted_files(isolation)
     except WorkspaceError as error:
         if wanted.kind == "worktree":
             raise
         return IsolationPlan(reason=str(error))
+    if wanted.include_dirty and files:
+        isolation = replace(isolation, merge=MergeMode.NEVER)  # they have to be on the branch before the work is
     return IsolationPlan(isolation=isolation, uncommitted=len(files), include_dirty=wanted.include_dirty)
 
 
@@ -90,12 +99,8 @@ def with_base(plan: IsolationPlan) -> Isolation | None:
     """
     if plan.isolation is None or not (plan.include_dirty and plan.uncommitted):
         return plan.isolation
-    return replace(plan.isolation, base=with_snapshot(plan.isolation))
+    return with_snapshot(plan.isolation)
 
 
 def _may_write(agent: str, backends: Mapping[str, Backend]) -> bool:
     return agent != LOCAL_AGENT and not isinstance(backends.get(agent), ModelBackend)
-
-
-def _is_in_checkout(folder: Path) -> bool:
-    return any((each / ".git").exists() for each in (folder, *folder.parents))

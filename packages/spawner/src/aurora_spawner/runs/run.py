@@ -39,6 +39,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import RunReport
+from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Run:
         retry_failed: bool = False,
         accept_changes: bool = False,
         checked: bool = False,
+        agreed: bool = False,
         **given: Unpack[ResumeOptions],
     ) -> Self:
         """Finds a run that was started; `execute` then continues where it stopped.
@@ -136,6 +138,7 @@ class Run:
             accept_changes: Proceed though the run's part of the journal is not as it was written: what its events say
                 holds, and the journal notes that this was accepted.
             checked: The caller has just done so with `check_unchanged`, which takes 0.1 s for 1,000 tasks.
+            agreed: The user agrees to the merge, so a run that was to ask (`MergeMode.ASK`) merges.
             given: Options that the journal does not keep; see `ResumeOptions`.
 
         Raises:
@@ -151,6 +154,8 @@ class Run:
             row = load_run(store, run_id)
             state = find_resume_state(load_tasks(store, run_id), (), revision)
         options = replace(_options_of(row), **given)
+        if agreed and options.isolation and options.isolation.merge is MergeMode.ASK:
+            options = replace(options, isolation=replace(options.isolation, merge=MergeMode.AUTO))
         _check_agents(state.graph, backends, options)
         return cls(
             run_id=run_id,

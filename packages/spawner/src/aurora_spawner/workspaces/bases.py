@@ -12,7 +12,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.git import GITLINK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aurora_spawner.workspaces.git import Git
 
@@ -31,17 +31,13 @@ class Base:
     dirty: tuple[str, ...] = ()
     """Files with uncommitted changes, untracked ones included."""
 
-    @property
-    def has_snapshot(self) -> bool:
-        """True if the base contains the uncommitted changes."""
-        return self.commit != self.head
 
-
-def read_base(git: Git, *, include_dirty: bool = False) -> Base:
+def read_base(git: Git, *, include_dirty: bool = False, without: Sequence[str] = ()) -> Base:
     """Reads what a checkout stands on; the checkout and its index stay untouched.
 
     Args:
         include_dirty: Put the uncommitted changes into a commit of their own, on no branch.
+        without: Files whose changes that commit lacks.
 
     Raises:
         WorkspaceError: The repository has no commit yet, a file with a conflict, or another repository inside it
@@ -54,7 +50,7 @@ def read_base(git: Git, *, include_dirty: bool = False) -> Base:
         raise WorkspaceError(git.folder, problem)
     name = git.run("symbolic-ref", "--quiet", "--short", "HEAD", accepted=(0, 1)).text
     dirty = _dirty_files(git)
-    commit = _snapshot(git, head) if include_dirty and dirty else head
+    commit = _snapshot(git, head, without) if include_dirty and dirty else head
     return Base(commit=commit, branch=name or None, head=head, dirty=dirty)
 
 
@@ -64,7 +60,7 @@ def _dirty_files(git: Git) -> tuple[str, ...]:
     return tuple(entry[3:] for entry in listing.fields)
 
 
-def _snapshot(git: Git, head: str) -> str:
+def _snapshot(git: Git, head: str, without: Sequence[str]) -> str:
     """Commits the files as they are, through an index of its own.
 
     A copy of the user's index knows which files are unchanged, so git reads only the others.
@@ -78,6 +74,8 @@ def _snapshot(git: Git, head: str) -> str:
             shutil.copyfile(own, copy)
         index = {"GIT_INDEX_FILE": str(copy)}
         git.run("add", "--all", "--sparse", environment=index)
+        if without:
+            git.run("reset", "--quiet", head, "--", *without, environment=index)
         _check_embedded(git, head, index)
         tree = git.text("write-tree", environment=index)
     identity = git.identity()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -69,13 +69,18 @@ def isolation_from_json(stored: object) -> Isolation:
     return Isolation(**read_fields(Isolation, stored, _READERS))
 
 
-def isolation_of(folder: Path, *, home: Path, merge: MergeMode, own_files: tuple[Path, ...] = ()) -> Isolation:
+def isolation_of(
+    folder: Path, *, home: Path, merge: MergeMode, own_files: tuple[Path, ...] = ()
+) -> tuple[Isolation, tuple[str, ...]]:
     """Reads what a run in a folder would start from; nothing is written.
 
     Args:
         folder: The folder in which agents would work without isolation.
         home: A folder for worktrees, outside the repository.
         own_files: Files that Aurora writes itself; those outside the repository do not matter.
+
+    Returns:
+        The isolation, and the files of the checkout with changes that no commit has, without those of `own_files`.
 
     Raises:
         WorkspaceError: The folder is in no repository, or in one that worktrees cannot be made of.
@@ -88,7 +93,7 @@ def isolation_of(folder: Path, *, home: Path, merge: MergeMode, own_files: tuple
     if str(relative) != "." and not git.run("ls-tree", base.commit, "--", str(relative)).text:
         raise WorkspaceError(folder, "is not in the last commit, so a worktree would lack it; commit it first")
     written = [file.resolve() for file in own_files]
-    return Isolation(
+    isolation = Isolation(
         repository=git.folder,
         folder=str(relative),
         home=home,
@@ -98,18 +103,19 @@ def isolation_of(folder: Path, *, home: Path, merge: MergeMode, own_files: tuple
         merge=merge,
         own_files=tuple(str(file.relative_to(top)) for file in written if file.is_relative_to(top)),
     )
+    return isolation, tuple(file for file in base.dirty if file not in isolation.own_files)
 
 
-def uncommitted_files(isolation: Isolation) -> tuple[str, ...]:
-    """Returns the files of the checkout with changes that no commit has, without those that Aurora writes itself."""
-    dirty = read_base(Git(isolation.repository)).dirty
-    return tuple(file for file in dirty if file not in isolation.own_files)
-
-
-def with_snapshot(isolation: Isolation) -> str:
+def with_snapshot(isolation: Isolation) -> Isolation:
     """Makes a commit of the uncommitted changes, on no branch; the checkout and its index stay untouched.
 
+    Returns:
+        The isolation with that commit as its base; it lacks what Aurora writes itself.
+
     Raises:
-        WorkspaceError: A file has a conflict.
+        WorkspaceError: A file has a conflict, or another commit or branch is checked out by now.
     """
-    return read_base(Git(isolation.repository), include_dirty=True).commit
+    base = read_base(Git(isolation.repository), include_dirty=True, without=isolation.own_files)
+    if (base.head, base.branch) != (isolation.head, isolation.target):
+        raise WorkspaceError(isolation.repository, "another commit or branch is checked out by now; start again")
+    return replace(isolation, base=base.commit)
