@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
-from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import SpawnTask
@@ -230,13 +229,13 @@ from pathlib import Path
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.workspaces import git
 
-journal, run_id, fatal = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+journal, run_id, fatal, count = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 run, calls = git.Git.run, 0
 
 def counted(self, *arguments, **options):
     global calls
-    calls += 1
-    if calls == fatal:
+    calls += " ".join(arguments).startswith(fatal)
+    if calls == count:
         os.kill(os.getpid(), signal.SIGKILL)
     return run(self, *arguments, **options)
 
@@ -245,14 +244,28 @@ merge_work(journal, run_id)
 """
 
 
-@pytest.mark.parametrize("fatal", [26, 33, 53, 54, 76, *few(range(18, 80), 1)])
+WRITING = [
+    ("merge --ff-only", 1),
+    *(
+        (command, count)
+        for count in (1, 2)
+        for command in ("worktree unlock", "worktree remove", "update-ref --stdin")
+    ),
+    ("update-ref -d refs/heads/aurora/", 1),
+    ("for-each-ref --format=delete", 1),
+    ("cat-file", 1),
+]
+"""The start of each command that changes the repository in a merge of two tasks, and the first one after them."""
+
+
+@pytest.mark.parametrize(("fatal", "count"), WRITING)
 def test_a_merge_that_is_killed_between_two_steps_of_git_is_finished_by_the_next(
-    aur: Aur, shed: Shed, fatal: int
+    aur: Aur, shed: Shed, fatal: str, count: int
 ) -> None:
     run_id = shed.run(writes("a", "a.txt", "a"), writes("b", "b.txt", "b"), merge=MergeMode.ASK).run_id
-    command = [sys.executable, "-c", KILLED, str(shed.journal), run_id, str(fatal)]
+    command = [sys.executable, "-c", KILLED, str(shed.journal), run_id, fatal, str(count)]
     status = subprocess.run(command, env=dict(os.environ), check=False).returncode
-    assert status in (0, -signal.SIGKILL)
+    assert status == -signal.SIGKILL
     outcome = aur("merge", run_id, "--yes")
     assert outcome.returncode == ExitCode.DONE, outcome
     assert shed.repository("status", "--porcelain") == ""

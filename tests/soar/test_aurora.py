@@ -17,7 +17,16 @@ import pytest
 from aurora_core import ChunkKind, ConfigError, Memory, Project, Reasoning
 from aurora_core.trust import Claim, Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
-from aurora_soar import Aurora, NoProjectError, Notice, OverLimitError, TaskFileInUseError, UntrustedAgentError
+from aurora_soar import (
+    Aurora,
+    IncludeDirtyError,
+    NoProjectError,
+    Notice,
+    OverLimitError,
+    TaskFileInUseError,
+    UntrustedAgentError,
+    WantedIsolation,
+)
 from aurora_soar.taskruns.ledger import user_limits
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.dialects import DIALECTS
@@ -270,6 +279,12 @@ async def test_a_task_file_is_run_inside_an_event_loop(shop: Path) -> None:
     assert (done.run_id, done.ok) == ("", True), "every box is ticked"
     again = await aurora.aresume(result.run_id)
     assert again.results["1"].output == result.results["1"].output
+
+
+def test_uncommitted_changes_are_not_merged_unasked(shop: Path) -> None:
+    (shop / "tasks.md").write_text("- [ ] 1 Say it\n  - Agent: local\n")
+    with pytest.raises(IncludeDirtyError, match="include_dirty and merge=auto exclude each other"):
+        Aurora.open().run_taskfile("tasks.md", isolation=WantedIsolation(merge="auto", include_dirty=True))
 
 
 @pytest.mark.parametrize("resumes", [False, True])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aurora_soar.errors import (
         AgentOutputError,
         EmptyQuestionError,
+        IncludeDirtyError,
         ModelAnswerError,
         NoProjectError,
         NotResumableError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from aurora_soar.report.respond import render
     from aurora_soar.report.result import SoarEvent, SoarResult
     from aurora_soar.taskruns.execute import TaskRunResult
+    from aurora_soar.taskruns.isolation import WantedIsolation
     from aurora_soar.taskruns.plan import SpawnPlan
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Completion",
     "Complexity",
     "EmptyQuestionError",
+    "IncludeDirtyError",
     "Intent",
     "LanguageModel",
     "ModelAnswerError",
@@ -69,6 +72,7 @@ __all__ = [
     "UnknownAgentError",
     "UntrustedAgentError",
     "Verbosity",
+    "WantedIsolation",
     "assess",
     "read_question",
     "render",
@@ -88,6 +92,7 @@ _MODULES: Final = {
     "registry": ("Agent", "AgentRegistry"),
     "report.result": ("SoarEvent", "SoarResult"),
     "taskruns.execute": ("TaskRunResult",),
+    "taskruns.isolation": ("WantedIsolation",),
     "taskruns.plan": ("SpawnPlan",),
 }
 _HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}
