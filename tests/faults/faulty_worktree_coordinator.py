@@ -6,7 +6,7 @@
 
 It begins a run for the repository FOLDER/project, or resumes the one that is there. Its tasks are those below, or
 those of FOLDER/tasks.json: a merge mode, and of each task the script and its dependencies. What is to be known of the
-end is in FOLDER/report.json.
+end is in FOLDER/report.json, and how many gits it has started in FOLDER/gits.
 """
 
 import json
@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.faulty_coordinator import arm
@@ -46,8 +47,8 @@ def tasks(folder: Path) -> tuple[MergeMode, list[SpawnTask]]:
     ]
 
 
-def arm_git(fault: str) -> None:
-    """Make this process kill itself around its n-th git."""
+def arm_git(fault: str) -> Callable[[], int]:
+    """Make this process kill itself around its n-th git; returns what says how many it has started."""
     moment, number = fault.split(":")
     start, count, turn = Git._start, 0, threading.Lock()
 
@@ -64,6 +65,7 @@ def arm_git(fault: str) -> None:
         return done
 
     Git._start = start_or_die  # type: ignore[assignment,method-assign]
+    return lambda: count
 
 
 def make(folder: Path) -> Run:
@@ -110,9 +112,9 @@ def main(folder: Path) -> int:
     if fault := os.environ.get("AURORA_FAULT"):
         arm(fault)
     run = take(folder)
-    if fault := os.environ.get("AURORA_GIT_FAULT"):
-        arm_git(fault)
+    started = arm_git(os.environ.get("AURORA_GIT_FAULT", "before:0"))
     report = run.execute_sync()
+    (folder / "gits").write_text(str(started()))
     (folder / "report.json").write_text(json.dumps(said(report)))
     return 0 if report.ok else 130 if report.interrupted else 1
 

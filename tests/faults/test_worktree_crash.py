@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STRIDE = int(os.environ.get("AURORA_FAULT_STRIDE", "5"))
 FACTS = 35
 """Of an undisturbed run, the one that makes it not counted."""
-GITS = 270
-"""At least so many git commands an undisturbed run starts."""
+POINTS = 250 // STRIDE
+"""Of an undisturbed run, which starts about 250 git commands: evenly spread over those that it really starts."""
 TREE = {
     ".gitignore": "*.log\n",
     "after.txt": "first\nown\nmore\n",
@@ -117,17 +117,30 @@ def check_clean_checkout(repository: Repository) -> None:
     assert repository("status", "--porcelain") == ""
 
 
-def facts_and_gits() -> list[object]:
-    facts = [("AURORA_FAULT", number) for number in range(1, FACTS + 1, STRIDE)]
-    gits = [("AURORA_GIT_FAULT", number) for number in range(1, GITS + 1, STRIDE)]
-    return [*few(facts, 2), *few(gits, 4)]
+@pytest.fixture(scope="module")
+def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Return how many git commands an undisturbed run starts."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    set_up(folder)
+    finish(folder)
+    return int((folder / "gits").read_text())
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize(("switch", "number"), facts_and_gits())
-def test_killed_around_a_fact_or_a_git(tmp_path: Path, moment: str, switch: str, number: int) -> None:
+@pytest.mark.parametrize("number", few(range(1, FACTS + 1, STRIDE), 2))
+def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     repository = set_up(tmp_path)
-    killed(tmp_path, **{switch: f"{moment}:{number}"})
+    killed(tmp_path, AURORA_FAULT=f"{moment}:{number}")
+    said = finish(tmp_path)
+    check_nothing_is_lost(tmp_path, repository, said)
+    check_clean_checkout(repository)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("point", few(range(POINTS), 4))
+def test_killed_around_a_git(tmp_path: Path, moment: str, point: int, gits: int) -> None:
+    repository = set_up(tmp_path)
+    killed(tmp_path, AURORA_GIT_FAULT=f"{moment}:{1 + point * gits // POINTS}")
     said = finish(tmp_path)
     check_nothing_is_lost(tmp_path, repository, said)
     check_clean_checkout(repository)
