@@ -238,6 +238,10 @@ class WorkspaceError(SpawnerError):
         self.problem = problem
 
 
+class CheckStoppedError(WorkspaceError):
+    """A check was stopped before its end; nothing is known of the work."""
+
+
 class GitError(WorkspaceError):
     """A git command failed."""
 

@@ -83,11 +83,16 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def session_record_for(spool: Path, *, position: int, task_id: str, number: int, backend: Backend) -> SessionRecord:
+def session_record_for(
+    spool: Path, *, position: int, task_id: str, number: int, backend: Backend, sent_back: bool = False
+) -> SessionRecord:
     """Returns the record of the next attempt of an agent at a task, with the session to continue.
 
     That is the session of the agent's latest attempt, if it is worth resuming: the attempt did some work, was cut
     off, and did not fail for a reason that the session would meet again.
+
+    Args:
+        sent_back: the agent has to mend its work; then the session goes on although the agent had finished.
     """
     for folder in _earlier(spool, position=position, task_id=task_id, number=number):
         record = read_session_record(folder.path)
@@ -99,7 +104,7 @@ def session_record_for(spool: Path, *, position: int, task_id: str, number: int,
         if not reply.worked and _passing(reply.reported):  # it added nothing to the session that it continued
             return replace(record, dialect=None, new_session_id=None)
         session = reply.session_id or record.new_session_id or record.session_id
-        if session is None or not _worth_resuming(reply):
+        if session is None or not _worth_resuming(reply, sent_back=sent_back):
             break
         return SessionRecord(
             agent=backend.name,
@@ -136,8 +141,8 @@ def lost_session(end: AttemptEnd, reply: Reply) -> ReportedFailure | None:
     return ReportedFailure(code=SESSION_LOST, message=said or "the session cannot be resumed")
 
 
-def _worth_resuming(reply: Reply) -> bool:
-    return reply.worked and not reply.finished and not _useless(reply.reported)
+def _worth_resuming(reply: Reply, *, sent_back: bool) -> bool:
+    return reply.worked and (sent_back or not reply.finished) and not _useless(reply.reported)
 
 
 def _passing(reported: ReportedFailure | None) -> bool:

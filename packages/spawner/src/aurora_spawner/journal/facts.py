@@ -79,6 +79,25 @@ class WorkspaceIntended(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChecksIntended(Fact):
+    """The checks of an attempt's work are about to run; further changes in its worktree come from them."""
+
+    kind = "checks_intended"
+    number: int
+    """Of the attempt."""
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkChecked(Fact):
+    """The checks of an attempt's work have run."""
+
+    kind = "work_checked"
+    checked: dict[str, Any]
+    """A `CheckedWork`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkMerged(Fact):
     """The merge of one task's work was tried."""
 
@@ -305,6 +324,8 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         TasksAdded,
         RunTaken,
         WorkspaceIntended,
+        ChecksIntended,
+        WorkChecked,
         WorkMerged,
         WorkDiscarded,
         RunDelivered,

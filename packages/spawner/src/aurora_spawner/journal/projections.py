@@ -16,6 +16,7 @@ from aurora_spawner.journal.facts import (
     AttemptStarted,
     BreakerMoved,
     CancelWithdrawn,
+    ChecksIntended,
     Fact,
     RecoveryTransitioned,
     RunCleaned,
@@ -29,6 +30,7 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TasksAdded,
     TaskSettled,
+    WorkChecked,
     WorkDiscarded,
     WorkMerged,
     WorkspaceIntended,
@@ -79,6 +81,18 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     WorkspaceIntended: (
         "UPDATE tasks SET worktree = :path, branch = :branch WHERE run_id = :run_id AND task_id = :task_id",
     ),
+    ChecksIntended: (
+        """
+        UPDATE tasks SET checking = json_object('number', :number, 'commit', :commit)
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
+    WorkChecked: (
+        """
+        UPDATE tasks SET checked = json_insert(COALESCE(checked, '[]'), '$[#]', json(:checked))
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
     WorkDiscarded: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
     WorkMerged: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
     RunDelivered: ("UPDATE runs SET delivery = :delivery WHERE run_id = :run_id",),
@@ -114,6 +128,7 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         """
         UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, merge = NULL,
             spec = :task, content_hash = json_extract(:task, '$.content_hash'),
+            checked = CASE WHEN :why IN ('interrupted', 'cancelled') THEN checked END, checking = NULL,
             cancel_asked = cancel_asked AND :why IN ('interrupted', 'cancelled')
         WHERE run_id = :run_id AND task_id = :task_id
         """,

@@ -115,7 +115,12 @@ _WORK: Final = (
     "ALTER TABLE runs ADD COLUMN delivery TEXT",
 )
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK)
+_CHECKS: Final = (
+    "ALTER TABLE tasks ADD COLUMN checking TEXT",
+    "ALTER TABLE tasks ADD COLUMN checked TEXT",
+)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -18,6 +18,7 @@ from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunE
 from aurora_spawner.journal.facts import FACT_TYPES
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
+from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, TaskMerge, delivery_from_text, merge_from_text
@@ -119,6 +120,10 @@ class TaskRow:
     """The branch of that worktree."""
     merge: TaskMerge | None = None
     """None until its work was merged."""
+    checking: CheckingWork | None = None
+    """The latest work whose checks began; they may have ended."""
+    checked: tuple[CheckedWork, ...] = ()
+    """The checks of each attempt's work, the oldest first."""
 
     @property
     def is_discarded(self) -> bool:
@@ -190,7 +195,7 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """Returns the tasks of a run in their order."""
     query = """
         SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked,
-            worktree, branch, merge
+            worktree, branch, merge, checking, COALESCE(checked, '[]') AS checked
         FROM tasks WHERE run_id = ? ORDER BY position
         """
     with translated(journal.path):
@@ -400,6 +405,8 @@ _TASK_READERS: Final[dict[str, Reader]] = {
     "SpawnTask": task_from_json,
     "SpawnResult": _result,
     "TaskMerge": merge_from_text,
+    "CheckingWork": checking_from_text,
+    "tuple[CheckedWork, ...]": rounds_from_text,
     "int": count,
 }
 _ATTEMPT_READERS: Final[dict[str, Reader]] = {

@@ -27,7 +27,7 @@ from aurora_spawner.recovery.provider_patience import ProviderPatience
 from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import limits_of
-from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
+from aurora_spawner.tasks.result import CHECK_FAILED, PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
 from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
@@ -227,6 +227,9 @@ class RunRecovery:
     def _failed(self, state: TaskRecoveryState, end: AttemptEnd, result: SpawnResult) -> AfterAttempt:
         why = self._classify(end, result)
         error = result.error or "it failed"
+        if result.reported is not None and result.reported.code == CHECK_FAILED:
+            self.providers.succeeded(state.agent, result.windows)  # the agent did its part and its provider answered
+            return self._next(state, error, why)
         if why.throttled and state.deferrals < DEFERRAL_LIMIT:
             return self._throttled(state, end, why, error)
         if result.reported is not None and result.reported.code == SESSION_LOST:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
     from aurora_spawner.backends.base import Reply
     from aurora_spawner.runs.in_flight import Termination
+    from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.workspaces.worktrees import Worktree
 
@@ -24,6 +25,7 @@ class FoundAttempt:
 
     task_id: str
     number: int
+    token: str
     found: RunningAttempt | AttemptEnd
 
 
@@ -39,6 +41,8 @@ class Attempt(NamedTuple):
     agent: str = ""
     number: int = 0
     """Counts the attempts at the task from 1; 0 before it is journalled."""
+    token: str = ""
+    """Carried by all of its processes; "" before it is journalled."""
     worktree: Worktree | None = None
     """None if the task works in the run's folder."""
     order: AttemptOrder | None = None
@@ -51,6 +55,10 @@ class Attempt(NamedTuple):
     """The end that its result follows from: its own, or the one before if money ran out."""
     result: SpawnResult | None = None
     """None if another attempt follows at once."""
+    checked: CheckedWork | None = None
+    """The checks of its work; None if there are none."""
+    unchecked: bool = False
+    """True if its checks were stopped by the end of the run: a resume finds it again and runs them."""
     final: bool = False
     """True if the result stands whatever recovery would do."""
     again: str = ""

@@ -15,13 +15,14 @@ from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
-from aurora_spawner.tasks.prompts import as_argument, prompt_for
+from aurora_spawner.tasks.prompts import as_argument, mending_prompt, prompt_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend, Invocation
+    from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -59,6 +60,7 @@ class OrderBuilder:
         before: Sequence[SpawnResult],
         deadline_s: float | None,
         open_tasks: int,
+        sent_back: CheckedWork | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -69,16 +71,28 @@ class OrderBuilder:
             before: Results of the task's dependencies, for its prompt.
             deadline_s: The time limit of the attempt; None for none.
             open_tasks: Tasks of the run that are not settled.
+            sent_back: The failed checks that the agent has to mend; None if there are none.
 
         Raises:
             BackendError: The agent's program cannot be found.
         """
         task_id = str(task.id)
         folder = attempt_folder(self.spool, position=position, task_id=task_id, number=number)
-        record = session_record_for(self.spool, position=position, task_id=task_id, number=number, backend=backend)
+        record = session_record_for(
+            self.spool,
+            position=position,
+            task_id=task_id,
+            number=number,
+            backend=backend,
+            sent_back=sent_back is not None,
+        )
         invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
-        if record.session_id:
+        if sent_back is not None:
+            prompt = mending_prompt(
+                None if record.session_id else prompt, sent_back, as_json=task.prompt_format == "json"
+            )
+        elif record.session_id:
             prompt = continuation_prompt(prompt)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         token = new_token()

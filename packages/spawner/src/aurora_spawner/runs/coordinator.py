@@ -22,6 +22,7 @@ from aurora_spawner.runs.run_context import RunContext
 from aurora_spawner.runs.run_tasks import RunTasks
 from aurora_spawner.runs.settlement import never_began, settle_task, skip_dependants
 from aurora_spawner.runs.stages import attempt_task
+from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
 from aurora_spawner.runs.work_group import WorkGroup
 from aurora_spawner.tasks import run_events
@@ -96,6 +97,7 @@ class Coordinator:
             ),
             notices=self.notices,
             dispatch=self.dispatch,
+            checks=TaskChecks(options=options, worktrees=worktrees, environ=orders.environ, run_id=orders.run_id),
             worktrees=worktrees,
         )
         self._wishes = self._run.wishes
@@ -135,7 +137,7 @@ class Coordinator:
         cancelled = {task_id for task_id, flight in self._tasks.in_flight.items() if flight.cancelled}
         for each in open_attempts:
             self._scheduler.begin(each.task_id)
-            attempt = Attempt(task_id=each.task_id, number=each.number, found=each.found)
+            attempt = Attempt(task_id=each.task_id, number=each.number, token=each.token, found=each.found)
             self._work.start(attempt_task(self._run, attempt))
         for task_id in sorted(cancelled - attempted):
             self._work.start(self._settle_cancelled(task_id))
@@ -147,6 +149,7 @@ class Coordinator:
             if flight.timer is not None:
                 flight.timer.cancel()
         self._watch.close()
+        self._run.checks.close()
         self._recovery.close()
 
     async def _abandon(self) -> None:

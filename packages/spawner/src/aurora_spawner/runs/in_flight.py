@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,17 @@ class TaskInFlight:
     """Set once the coordinator has ended the attempt under way because it took too long or stalled."""
     shares: Shares = field(default_factory=Shares)
     """Attempts that have spent their share of the budget."""
+    checking: CheckingWork | None = None
+    """The work whose checks an earlier coordinator has begun."""
+    rounds: list[CheckedWork] = field(default_factory=list)
+    """The checks of each attempt's work, those of earlier executions included."""
     timer: asyncio.TimerHandle | None = None
     """Set while the task waits for its next attempt without a slot."""
+
+    @property
+    def sent_back(self) -> CheckedWork | None:
+        """The checks that the next attempt has to mend; None if nothing was found."""
+        return self.rounds[-1] if self.rounds and not self.rounds[-1].passed else None
 
     def next_number(self) -> int:
         """Counts one more attempt and returns its number."""

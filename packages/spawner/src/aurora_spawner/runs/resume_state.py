@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from aurora_spawner.journal.views import AttemptRow, TaskRow
+    from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -53,6 +54,10 @@ class ResumeState:
     """Tasks that results of others added."""
     attempts: Mapping[str, int]
     """The attempts so far of each task that has had one."""
+    checking: Mapping[str, CheckingWork]
+    """The latest work of a task whose checks have begun."""
+    rounds: Mapping[str, tuple[CheckedWork, ...]]
+    """The checks so far of each task that goes on where it was."""
     open_attempts: tuple[AttemptRow, ...]
     """Attempts that were intended or started and whose ends are not journalled."""
     outdated_attempts: tuple[AttemptRow, ...]
@@ -149,6 +154,10 @@ def find_resume_state(
         },
         added=sum(row.added_by is not None for row in rows),
         attempts={row.task_id: row.attempts for row in rows if row.attempts},
+        checking={row.task_id: row.checking for row in rows if row.checking is not None},
+        rounds={
+            row.task_id: row.checked for row in rows if row.checked and reopened.get(row.task_id) in (None, *CUT_OFF)
+        },
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
         cancelled=frozenset(cancelled),

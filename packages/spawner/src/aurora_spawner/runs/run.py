@@ -286,7 +286,7 @@ class Run:
 
     async def _find(self, attempt: AttemptRow) -> FoundAttempt:
         found = await self.executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
-        return FoundAttempt(task_id=attempt.task_id, number=attempt.number, found=found)
+        return FoundAttempt(task_id=attempt.task_id, number=attempt.number, token=attempt.token, found=found)
 
     async def _end_outdated(self, attempt: AttemptRow, writer: GroupWriter) -> None:
         """Ends an attempt at the old text of a task that has been edited or is gone."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.run_tasks import RunTasks
     from aurora_spawner.runs.scheduler import Scheduler
+    from aurora_spawner.runs.task_checks import TaskChecks
     from aurora_spawner.runs.work_group import WorkGroup
     from aurora_spawner.tasks.result import SpawnResult, TaskState
     from aurora_spawner.tasks.task import SpawnTask
@@ -65,6 +66,7 @@ class RunContext:
     """Sentences for the report of the run."""
     dispatch: Callable[[], None]
     """Starts what may start; called whenever a slot is free or a task is ready."""
+    checks: TaskChecks
     worktrees: RunWorktrees | None = None
     """None if all tasks work in the run's folder."""
     wishes: Wishes = field(default_factory=Wishes)
@@ -104,6 +106,7 @@ class RunContext:
             before=self.tasks.before(task),
             deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,
             open_tasks=self.scheduler.open,
+            sent_back=self.tasks.flight(task_id).sent_back,
         )
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:

@@ -66,8 +66,17 @@ class RunOptions:
     isolation: Isolation | None = None
     """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
     checks: tuple[str, ...] = ()
-    """Shell commands that must pass with the merged work before the target gets it. A resume is given them anew: the
-    journal of a stranger's project must not name programs to run."""
+    """Shell commands that must pass on the work of each task that changed something, and again on the merged work
+    before the target gets it; only in worktrees. A resume is given them anew: the journal of a stranger's project
+    must not name programs to run."""
+    run_task_checks: bool = True
+    """False leaves out the checks that tasks themselves name: they come from somebody who is not trusted."""
+    check_rounds: int = 2
+    """How often failed checks of a task go back to its agent, in the same session if it has one."""
+    check_timeout_s: float = 1800.0
+    """Time for all checks of one attempt's work."""
+    check_protect: tuple[str, ...] = ()
+    """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Attempts of an agent at once, if fewer than `max_concurrent`."""
@@ -118,6 +127,10 @@ class ResumeOptions(TypedDict, total=False):
     """
 
     checks: tuple[str, ...]
+    run_task_checks: bool
+    check_rounds: int
+    check_timeout_s: float
+    check_protect: tuple[str, ...]
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

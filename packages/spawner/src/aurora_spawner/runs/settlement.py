@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.facts import TaskReopened, TaskSettled
+from aurora_spawner.journal.facts import TaskReopened, TaskSettled, WorkChecked
 from aurora_spawner.recovery import actions
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task
@@ -38,8 +38,11 @@ _STEP_OF: Final = {
 async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Writes down how an attempt ended, and what follows from it for its task."""
     task_id, result = attempt.task_id, attempt.result
-    ended = (ended_fact(attempt.number, attempt.end),) if attempt.number else ()
-    if result is None:
+    checked = (WorkChecked(checked=attempt.checked.to_json()),) if attempt.checked else ()
+    ended = (*checked, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
+    if attempt.unchecked and result is not None:
+        _leave_unchecked(run, task_id, result)
+    elif result is None:
         await _attempt_again(run, attempt, *ended)
     elif result.state is TaskState.CANCELLED and not run.tasks.cancelled(task_id):
         await _leave_open(run, task_id, result, *ended)
@@ -53,12 +56,20 @@ async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> Non
     task_id = attempt.task_id
     if attempt.found is None:
         await run.recorder.append(task_id, *ended)
-        run.notifier.emit(run_events.TaskRestarted(task_id=task_id, reason=attempt.again))
+        run.notifier.emit(_restarted(attempt))
         return
     run.recovery.cut_off(run.task(task_id))
     await run.recorder.append(task_id, *ended)
     wait(run, task_id, 0.0)
     run.dispatch()
+
+
+def _leave_unchecked(run: RunContext, task_id: str, result: SpawnResult) -> None:
+    """Leaves an attempt whose work was not checked to a resume, as if this coordinator had been killed."""
+    run.tasks.results[task_id] = result
+    run.scheduler.reopen(task_id)
+    run.dispatch()
+    run.notifier.emit(run_events.TaskEnded(task_id=task_id, result=result))
 
 
 async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended: Fact) -> None:
@@ -71,6 +82,12 @@ async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended
     run.dispatch()
     await written
     run.notifier.emit(run_events.TaskEnded(task_id=task_id, result=result))
+
+
+def _restarted(attempt: Attempt) -> run_events.TaskRestarted | run_events.TaskSentBack:
+    if attempt.checked is not None:
+        return run_events.TaskSentBack(task_id=attempt.task_id, checked=attempt.checked, reason=attempt.again)
+    return run_events.TaskRestarted(task_id=attempt.task_id, reason=attempt.again)
 
 
 async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *ended: Fact) -> None:

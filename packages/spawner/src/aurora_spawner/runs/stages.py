@@ -10,7 +10,10 @@ An attempt begins when `admission.py` has let its task have a slot.
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
 | commit (`worktree_stages.py`) | commits the work of a good attempt | |
+| check (`check_stage.py`) | runs the checks of that work; failures go back to the agent | `ChecksIntended` |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
+
+What the checks found is written together with the end of the attempt.
 
 A stage that gives no good result is followed by `settle` at once.
 """
@@ -28,6 +31,7 @@ from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
+from aurora_spawner.runs.check_stage import check_attempt
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
@@ -81,7 +85,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     await run.recorder.append(
         task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
     )
-    return attempt._replace(agent=agent, number=number, order=order)
+    return attempt._replace(agent=agent, number=number, token=order.token, order=order)
 
 
 async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
@@ -206,7 +210,7 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
         agent=attempt.agent,
         backend=backend,
         cwd=run.cwd_of(attempt.worktree),
-        retries=max(flight.attempts, 1) - 1 - len(flight.shares),
+        retries=max(flight.attempts, 1) - 1 - len(flight.shares) - sum(not each.passed for each in flight.rounds),
         stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
         prices=run.options.prices,
     )
@@ -220,5 +224,6 @@ STAGES: Final = (
     read_output,
     judge_attempt,
     commit_attempt,
+    check_attempt,
 )
 """Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.workspaces.task_checks import put_back_after_kill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +64,15 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         worktree = attempt.worktree
         if worktree is None or not worktree.base:
             worktree = await asyncio.to_thread(run.worktrees.find, attempt.task_id)
+        begun = run.tasks.flight(attempt.task_id).checking
+        if begun is not None and begun.number == attempt.number:
+            await asyncio.to_thread(put_back_after_kill, worktree, begun.commit)
         work, lost = await asyncio.to_thread(
-            run.worktrees.commit, worktree, run.task(attempt.task_id), agent=attempt.agent
+            run.worktrees.commit,
+            worktree,
+            run.task(attempt.task_id),
+            agent=attempt.agent,
+            protect=run.options.check_protect,
         )
     except WorkspaceError as error:
         failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be committed: {error}")
@@ -75,4 +83,7 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if work.out_of_scope:
         changed = ", ".join(work.out_of_scope)
         run.notices.append(f"task {attempt.task_id} changed files that it does not declare: {changed}")
-    return attempt._replace(result=replace(result, work=work))
+    if work.protected:
+        changed = ", ".join(work.protected)
+        run.notices.append(f"task {attempt.task_id} changed files that checks rest on: {changed}")
+    return attempt._replace(worktree=worktree, result=replace(result, work=work))

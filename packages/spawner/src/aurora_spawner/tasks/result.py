@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import IllegalTransitionError
 from aurora_spawner.storage.stored_values import Reader, read_fields
+from aurora_spawner.tasks.checked import CheckedWork, checked_from_json
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
 from aurora_spawner.tasks.work import RunMerge, TaskWork, work_from_json
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 
+CHECK_FAILED: Final = "check_failed"
+"""The code of a failure that checks of the work have found, not its agent."""
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
 """The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""
@@ -120,6 +123,8 @@ class SpawnResult:
     """The failure that the agent reported."""
     work: TaskWork | None = None
     """The change to the repository; None if the task had no worktree, or did not succeed."""
+    checked: CheckedWork | None = None
+    """The checks of its work; None if it has none, or never came to them."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
     """The account's usage windows as the attempt reported them; not stored."""
 
@@ -135,6 +140,7 @@ class SpawnResult:
             "usage": self.usage.to_json() if self.usage else None,
             "reported": self.reported.to_json() if self.reported else None,
             "work": self.work.to_json() if self.work else None,
+            "checked": self.checked.to_json() if self.checked else None,
             "success": self.success,
         }
 
@@ -156,6 +162,7 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
     "Usage": usage_from_json,
     "ReportedFailure": failure_from_json,
     "TaskWork": work_from_json,
+    "CheckedWork": checked_from_json,
 }
 
 

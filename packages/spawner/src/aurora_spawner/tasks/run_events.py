@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aurora_spawner.tasks.checked import CheckedWork  # noqa: TC001 -- as below
 from aurora_spawner.tasks.result import RunState, SpawnResult  # noqa: TC001 -- the fields of public classes resolve
 from aurora_spawner.tasks.work import RunMerge  # noqa: TC001 -- as above
 
@@ -203,6 +204,20 @@ class TaskRestarted(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSentBack(TaskEvent):
+    """A check of the task's work has failed; its agent goes on, and that costs no retry."""
+
+    checked: CheckedWork
+    reason: str
+    """The failed check and the round, in one line."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDeferred(TaskEvent):
     """An attempt met a rate limit; it costs no retry, and the task waits for its provider."""
 
@@ -280,6 +295,7 @@ RunEvent = (
     | TaskStarted
     | TaskRetried
     | TaskRestarted
+    | TaskSentBack
     | TaskDeferred
     | TaskFellBack
     | TaskStalled

@@ -47,6 +47,12 @@ class SpawnTask:
     the prompt."""
     order_only: tuple[str, ...] = ()
     """Those of `depends_on` that only the order of a file implies: the prompt does not rest on them."""
+    checks: tuple[str, ...] = ()
+    """Shell commands that must pass on the work before the task is done."""
+    until: str | None = None
+    """A shell command; the agent goes on in its session until it passes."""
+    max_turns: int = 10
+    """The most attempts that `until` may take."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and it gets the results of dependencies as `dependency_results`."""
 
@@ -68,6 +74,7 @@ class SpawnTask:
             raise TaskError(f"priority must be a whole number, not {self.priority!r}", field="priority")
         for file in self.files:
             _check_file(file)
+        _check_commands(self)
         if self.prompt_format not in ("text", "json"):
             raise TaskError(f"prompt_format must be text or json, not {self.prompt_format}", field="prompt_format")
         if self.prompt_format == "json":
@@ -88,6 +95,8 @@ class SpawnTask:
         needs = sorted(each for each in self.depends_on if each not in self.order_only)
         asked = [self.prompt, self.agent, self.model, needs, sorted(self.files), self.prompt_format]
         asked += [self.instructions] if self.instructions else []
+        asked += [["checks", *self.checks]] if self.checks else []
+        asked += [["until", self.until, str(self.max_turns)]] if self.until else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 
     def with_id(self, task_id: str) -> SpawnTask:
@@ -103,6 +112,15 @@ def _check_file(file: str) -> None:
         named = False
     if not named:
         raise TaskError(f"{file!a} cannot be the name of a file", field="files")
+
+
+def _check_commands(task: SpawnTask) -> None:
+    """Checks the commands of a task."""
+    for name, command in (*(("checks", each) for each in task.checks), ("until", task.until)):
+        if command is not None and (not command.strip() or "\0" in command):
+            raise TaskError(f"{name} must be a shell command, not {command!a}", field=name)
+    if type(task.max_turns) is not int or task.max_turns < 1:
+        raise TaskError(f"max_turns must be a whole number from 1, not {task.max_turns!r}", field="max_turns")
 
 
 def _check_json_object(prompt: str) -> None:

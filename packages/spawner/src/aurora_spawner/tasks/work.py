@@ -79,6 +79,8 @@ class TaskWork:
     deletions: int = 0
     out_of_scope: tuple[str, ...] = ()
     """Changed files that the task did not declare; empty if it declared none."""
+    protected: tuple[str, ...] = ()
+    """Changed files that checks rest on, by the patterns of the run."""
 
     @property
     def head(self) -> str:

@@ -26,7 +26,7 @@ SHOWN_CHARACTERS: Final = 2000
 """Length of the end of a failed check's output that a report has."""
 TIMEOUT_S: Final = 1800.0
 """Time for all checks of one commit."""
-_CANNOT_RUN: Final = (126, 127)
+CANNOT_RUN: Final = (126, 127)
 """Exit statuses of a shell that could not start a program."""
 _POLL_S: Final = 0.05
 _READ_BYTES: Final = 65536
@@ -108,7 +108,7 @@ class CommandCheck:
         )
         if status is None and self.stopped():
             raise WorkspaceError(folder, "the check was interrupted; resume the run to complete the merge")
-        if status in _CANNOT_RUN:
+        if status in CANNOT_RUN:
             problem = f"the check {command!r} cannot run (exit status {status}): {output.strip()[-300:]}"
             raise WorkspaceError(self.workspaces.git.folder, problem)
         return status, output

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError
-from aurora_spawner.workspaces.names import CHECK, base_ref_of
+from aurora_spawner.workspaces.names import base_ref_of, is_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,4 +97,4 @@ def _is_ours(git: Git, entry: Path) -> bool:
         place = Path(os.fsdecode((entry / "gitdir").read_bytes()).rstrip("\n")).parent
     except OSError:
         return False
-    return place.name == CHECK or bool(git.commit_of(base_ref_of(place.parent.name, place.name)))
+    return is_check(place.name) or bool(git.commit_of(base_ref_of(place.parent.name, place.name)))

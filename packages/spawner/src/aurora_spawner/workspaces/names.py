@@ -17,7 +17,7 @@ BASES: Final = "refs/aurora/bases"
 INTEGRATION: Final = "integration"
 """Last part of the name of a run's integration branch; no task's branch is called so."""
 CHECK: Final = ".check"
-"""Folder of a commit that is only looked at; no task's slug begins with a dot."""
+"""Begins the name of the folder of a commit that is only looked at; no task's slug begins with a dot."""
 OUR_LOCK: Final = "aurora: "
 """Begins the lock reason of each worktree of ours."""
 _SLUG_LENGTH: Final = 48
@@ -47,6 +47,11 @@ def base_ref_of(run_id: str, task_slug: str) -> str:
 def held_refs_of(run_id: str) -> str:
     """Returns the beginning of the refs that keep commits of a run which no branch has; a commit follows."""
     return f"{base_ref_of(run_id, INTEGRATION)}."
+
+
+def is_check(name: str) -> bool:
+    """Returns True for the name of a folder of a commit that is only looked at."""
+    return name == CHECK or name.startswith(f"{CHECK}.")
 
 
 def folder_of(common: Path) -> str:

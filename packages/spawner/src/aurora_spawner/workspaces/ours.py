@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_spawner.workspaces.listing import Listed, list_worktrees
-from aurora_spawner.workspaces.names import BASES, BRANCHES, CHECK, INTEGRATION, OUR_LOCK, branch_of, held_refs_of
+from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, OUR_LOCK, branch_of, held_refs_of, is_check
 from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Ours:
     @property
     def is_check(self) -> bool:
         """True for the checkout of a check, which holds no work and is left only if the check was killed."""
-        return self.name == CHECK
+        return is_check(self.name)
 
     @property
     def there(self) -> bool:
@@ -104,7 +104,7 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
 
 def _is_ours(listed: Listed, key: tuple[str, str]) -> bool:
     on_our_branch = listed.branch == branch_of(*key)
-    return on_our_branch or key[1] == CHECK or (listed.lock or "").startswith(OUR_LOCK)
+    return on_our_branch or is_check(key[1]) or (listed.lock or "").startswith(OUR_LOCK)
 
 
 def _refs(git: Git, below: str) -> dict[tuple[str, str], str]:

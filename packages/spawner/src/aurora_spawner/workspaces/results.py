@@ -43,6 +43,8 @@ class WorkResult:
     files: tuple[FileChange, ...] = ()
     out_of_scope: tuple[str, ...] = ()
     """Changed files that the task did not declare; empty if it declared none."""
+    protected: tuple[str, ...] = ()
+    """Changed files that match the patterns of protected ones."""
     lost: tuple[AtticEntry, ...] = ()
     """Commits that the agent had made and left, by a reset, an amend or another branch; they are in the attic."""
 
@@ -53,7 +55,12 @@ class WorkResult:
 
 
 def commit_work(
-    worktree: Worktree, message: str, *, trailers: Mapping[str, str], scope: Sequence[str] = ()
+    worktree: Worktree,
+    message: str,
+    *,
+    trailers: Mapping[str, str],
+    scope: Sequence[str] = (),
+    protect: Sequence[str] = (),
 ) -> WorkResult:
     """Commits what an agent left in its worktree, on top of the commits that it made itself.
 
@@ -63,6 +70,7 @@ def commit_work(
         message: Subject and body.
         trailers: Name the run, the task and the agent.
         scope: Patterns of the files that the task may change; none allows all.
+        protect: Patterns of the files whose change is to be reported.
 
     Raises:
         ForeignWorktreeError: The worktree is gone, or its `.git` file is.
@@ -94,6 +102,7 @@ def commit_work(
         branch=worktree.branch,
         files=files,
         out_of_scope=tuple(file.path for file in files if scope and not _matches(file.path, scope)),
+        protected=tuple(file.path for file in files if _matches(file.path, protect)),
         lost=lost,
     )
 

@@ -13,7 +13,7 @@ from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
-from aurora_spawner.workspaces.names import BRANCHES, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
+from aurora_spawner.workspaces.names import BRANCHES, CHECK, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
 from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
@@ -52,6 +52,8 @@ class RunWorktrees:
         release_held(self.workspaces.git, self.workspaces.run_id)
         for probe in self.workspaces.folder.glob(f"{PROBE}*"):  # of a process that was killed
             shutil.rmtree(probe, ignore_errors=True)
+        for lock in self.workspaces.folder.glob(f"{CHECK}.*.lock"):  # only this run's coordinator takes them
+            lock.unlink(missing_ok=True)
         with suppress(OSError):
             self.workspaces.folder.rmdir()
 
@@ -144,8 +146,13 @@ class RunWorktrees:
         if integrated and is_ancestor(git, commit, integrated):
             put_away(git, self._integration)
 
-    def commit(self, worktree: Worktree, task: SpawnTask, *, agent: str) -> tuple[TaskWork, tuple[str, ...]]:
+    def commit(
+        self, worktree: Worktree, task: SpawnTask, *, agent: str, protect: Sequence[str] = ()
+    ) -> tuple[TaskWork, tuple[str, ...]]:
         """Commits the work of an agent.
+
+        Args:
+            protect: Patterns of the files whose change is to be reported.
 
         Returns:
             The work, and the refs of the attic that keep commits which the agent had made and left.
@@ -154,7 +161,9 @@ class RunWorktrees:
             WorkspaceError: What the agent left cannot be a commit; it stays as it is.
         """
         trailers = {**self._trailers(worktree.task_id), "Aurora-Agent": agent}
-        done = commit_work(worktree, f"{task.headline}\n", trailers=trailers, scope=self._scope(task))
+        done = commit_work(
+            worktree, f"{task.headline}\n", trailers=trailers, scope=self._scope(task), protect=protect
+        )
         work = TaskWork(
             branch=worktree.branch,
             base=worktree.base,
@@ -164,6 +173,7 @@ class RunWorktrees:
             insertions=sum(file.insertions or 0 for file in done.files),
             deletions=sum(file.deletions or 0 for file in done.files),
             out_of_scope=done.out_of_scope,
+            protected=done.protected,
         )
         return work, tuple(entry.ref for entry in done.lost)
 

@@ -211,19 +211,22 @@ class Workspaces:
         return aside
 
     @contextmanager
-    def checked_out(self, commit: str) -> Iterator[Git]:
+    def checked_out(self, commit: str, *, task_id: str | None = None) -> Iterator[Git]:
         """Checks out a commit on no branch, in a folder that is deleted afterwards with all that is in it.
 
-        One at a time for a run: what a killed process has left there is deleted first.
+        One at a time for each task, and one for the run: what a killed process has left there is deleted first.
+
+        Args:
+            task_id: The task that it is for; None for the run.
 
         Raises:
             WorkspaceLockedError: Another process of the run has one for longer than `TURN_WAIT_S`.
             GitError: Git failed.
         """
-        place = self.folder / CHECK
+        place = self.folder / (CHECK if task_id is None else f"{CHECK}.{slug(task_id)}")
         _make_folder(self.folder)
         settings = exact_settings(self.folder)
-        with turn(self.folder / f"{CHECK}.lock") as held:
+        with turn(place.with_name(f"{place.name}.lock")) as held:
             self._delete(place)
             try:
                 with self._alone():
