@@ -234,3 +234,48 @@ def test_nothing_to_tick_changes_nothing(tmp_path: Path) -> None:
     before = path.stat().st_ino
     assert tick(read_taskfile(path), []).ticked == ()
     assert path.stat().st_ino == before
+
+
+@pytest.mark.parametrize(
+    ("line", "checks"),
+    [
+        ('- Check: `make lint && echo "a: b"`', ('make lint && echo "a: b"',)),
+        ("- Check: pytest -q tests/api", ("pytest -q tests/api",)),
+        ("- **Check:** `./check.sh`", ("./check.sh",)),
+        ("- Check: ./check.sh --all", ("./check.sh --all",)),
+        ("- Check: that users can log in", ()),
+        ("- Check: make sure that it works", ()),
+        ("- Check: test that it works", ()),
+        ("- Check: `pytest` passes", ()),
+        ("- Check: ``", ()),
+    ],
+)
+def test_a_check_is_a_command_and_no_prose(tmp_path: Path, line: str, checks: tuple[str, ...]) -> None:
+    file = tmp_path / "tasks.md"
+    file.write_text(f"- [ ] Write it\n  {line}\n")
+    read = read_taskfile(file)
+    (task,) = read.tasks
+    assert task.checks == checks
+    assert (line in task.prompt) is not bool(checks)
+    assert bool(read.notes) is not bool(checks)
+
+
+def test_checks_of_the_task_its_group_and_the_file_add_up(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.md"
+    file.write_text(
+        "---\ntitle: x\ncheck: [ruff check ., 'test -e a']\n---\n- [ ] 1 Group\n  - Check: `in group`\n"
+        "  - [ ] 1.1 Leaf\n    - Check: `one`\n    - Check: `two`\n    - Until: `goal`\n    - Max turns: 3\n"
+    )
+    (task,) = read_taskfile(file).tasks
+    assert task.checks == ("one", "two", "in group", "ruff check .", "test -e a")
+    assert (task.until, task.max_turns) == ("goal", 3)
+
+
+@pytest.mark.parametrize("value", ["3", "{a: b}", "[1]", "['']", "[", "", "&a [x, *a]"])
+def test_a_check_of_the_file_is_a_command_or_a_list(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "tasks.md"
+    file.write_text(f"---\ntitle: x\ncheck: {value}\n---\n- [ ] Write it\n")
+    with pytest.raises(TaskFileError) as refused:
+        read_taskfile(file)
+    assert (refused.value.line or 0) >= 3
+    assert "check" in str(refused.value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GraphError, TaskFileError
 from aurora_spawner.taskfiles import ccsdd, kiro, openspec, plain, speckit
+from aurora_spawner.taskfiles.commands import checks_of_file
 from aurora_spawner.taskfiles.form import DONE, Item
 from aurora_spawner.taskfiles.ids import choose_ids, is_sure, read_lead
 from aurora_spawner.taskfiles.lines import misplaced_runs, read_outline
@@ -41,7 +42,7 @@ _STATE_REMARKS: Final = {
     LineState.WAITING: "depends on a task that is not run; not run",
     LineState.OPTIONAL: "is optional; left out",
 }
-_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical")
+_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical", "until", "max_turns")
 """The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
 _PATH: Final = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
@@ -69,17 +70,21 @@ def parse_taskfile(text: str, path: Path, *, order: Order | None = None, optiona
     if len(outline.entries) > BOX_LIMIT:
         line = outline.entries[BOX_LIMIT].line
         raise TaskFileError(path, line, f"has more than {BOX_LIMIT:,} boxes: split it")
-    return _Reading(outline, path, order=order, optional=optional).result()
+    checks = checks_of_file(text.removeprefix(BYTE_ORDER_MARK), path)
+    return _Reading(outline, path, order=order, optional=optional, checks=checks).result()
 
 
 class _Reading:
     """A reader of one file, step by step."""
 
-    def __init__(self, outline: Outline, path: Path, *, order: Order | None, optional: bool) -> None:
+    def __init__(
+        self, outline: Outline, path: Path, *, order: Order | None, optional: bool, checks: tuple[str, ...]
+    ) -> None:
         self._outline = outline
         self._path = path
         self._order = order
         self._optional = optional
+        self._checks = checks
         self._notes: list[Note] = []
         self._prompts = Prompts()
         self._items = self._make_items()
@@ -298,6 +303,7 @@ class _Reading:
             depends_on=self._needs[item.id] or order,
             order_only=order,
             files=self._files_of(item),
+            checks=self._checks_of(item),
             **values,  # type: ignore[arg-type]
         )
         return TaskLine(
@@ -308,6 +314,15 @@ class _Reading:
             task=task,
             numbered=item.number is not None,
         )
+
+    def _checks_of(self, item: Item) -> tuple[str, ...]:
+        """Returns the checks of a task, its groups and the file."""
+        given: list[str] = []
+        for owner in _with_groups(item):
+            own = owner.settings.values.get("checks", ())
+            assert isinstance(own, tuple)
+            given += own
+        return tuple(dict.fromkeys([*given, *self._checks]))
 
     def _files_of(self, item: Item) -> tuple[str, ...]:
         given = item.settings.values.get("files", ())

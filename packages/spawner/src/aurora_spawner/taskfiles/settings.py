@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import TaskFileError
+from aurora_spawner.taskfiles.commands import NoCommandError, command_in
 from aurora_spawner.taskfiles.lines import Kind
 
 if TYPE_CHECKING:
@@ -34,10 +35,15 @@ _KEYS: Final = {
     "timeout": "timeout",
     "files": "files",
     "critical": "critical",
+    "check": "checks",
+    "checks": "checks",
+    "until": "until",
+    "max turns": "max_turns",
+    "maxturns": "max_turns",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 """Keys that are often about libraries: their values are ids only if the file has them."""
-_SEVERAL: Final = ("depends", "files")
+_SEVERAL: Final = ("depends", "files", "checks")
 """Settings that may be given more than once; their values add up."""
 
 _MARKER: Final = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]+")
@@ -115,7 +121,7 @@ class Settings:
     """The settings of a task, and the text that is left for its prompt."""
 
     values: dict[str, object] = field(default_factory=dict)
-    """The given ones of agent, model, priority, timeout_s, critical and files."""
+    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until and max_turns."""
     references: list[Reference] = field(default_factory=list)
     """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""
@@ -269,10 +275,11 @@ class _Reader:
     def _keep(self, name: str, read: object, line: int) -> None:
         if name == "files":
             self.settings.file_lines.add(line)
+        if name in _SEVERAL:
             assert isinstance(read, tuple)
-            before = self.settings.values.get("files", ())
+            before = self.settings.values.get(name, ())
             assert isinstance(before, tuple)
-            self.settings.values["files"] = tuple(dict.fromkeys([*before, *read]))
+            self.settings.values[name] = tuple(dict.fromkeys([*before, *read]))
         else:
             self.settings.values[_FIELDS[name]] = read
 
@@ -455,6 +462,20 @@ def _critical(value: str) -> bool:
     return _YES_NO[word]
 
 
+def _command(value: str) -> str:
+    try:
+        return command_in(value)
+    except NoCommandError as error:
+        raise _NoValueError(str(error)) from error
+
+
+def _max_turns(value: str) -> int:
+    word = _plain(value)
+    if not _WHOLE.fullmatch(word) or int(word) < 1:
+        raise _NoValueError("the most turns must be a whole number from 1")
+    return int(word)
+
+
 _READERS: Mapping[str, Callable[[str], object]] = {
     "agent": _name,
     "model": _model,
@@ -463,5 +484,8 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "timeout": _timeout,
     "files": _files,
     "critical": _critical,
+    "checks": lambda value: (_command(value),),
+    "until": _command,
+    "max_turns": _max_turns,
 }
 _FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in _READERS}
