@@ -72,7 +72,7 @@ def test_off_a_terminal_each_end_is_a_line_with_its_place_in_the_run() -> None:
     for event in (started("1.1"), ended("1.1"), ended("1.2", TaskState.FAILED, error="it broke\nbadly")):
         view(event)
     assert lines == [
-        "[1/3] 1.1 Read: succeeded (0.1 s)",
+        "[1/3] 1.1 Read: succeeded (0.1 s), unverified",
         "[2/3] 1.2 Read: failed (0.1 s): it broke badly",
     ]
 
@@ -117,7 +117,7 @@ def drawn(events: list[RunEvent], *, now: float = 103.0) -> tuple[str, str]:
 
 def test_the_table_shows_running_tasks_and_ended_ones_scroll_above_it() -> None:
     above, table = drawn([started("1"), started("2", title="Write [b]x[/b]"), ended("1")])
-    assert above == "[1/3] 1 Read: succeeded (0.1 s)\n"
+    assert above == "[1/3] 1 Read: succeeded (0.1 s), unverified\n"
     assert "Write [b]x[/b]" in table
     assert "3 s" in table
     assert "1/3" in table
@@ -159,5 +159,5 @@ def test_the_document_has_every_task_in_order_and_stable_keys() -> None:
     assert set(tasks[0]) == {
         "id", "title", "agent", "state", "output", "output_path", "error", "exit_code", "termination_reason",
         "retry_count", "fallback", "original_agent", "execution_time_s", "model", "usage", "session_id", "resumed",
-        "started_at", "ended_at", "work",
+        "started_at", "ended_at", "work", "checked", "verification",
     }  # fmt: skip

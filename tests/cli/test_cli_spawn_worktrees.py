@@ -192,7 +192,7 @@ def test_a_check_of_the_user_is_run_and_one_of_a_clone_is_not(
     assert outcome.returncode == ExitCode.NOT_REACHED
     assert not (tmp_path / "it-ran").exists()
     assert "check" in outcome.stderr.split("1 First")[0]  # what has no effect is named
-    assert "task 3 is unmerged: the checks fail with it" in outcome.stderr
-    assert "  of the user" in outcome.stderr
+    assert "the check `echo of the user; test ! -e place.txt` failed (exit status 1)" in outcome.stderr
+    assert "verified: `echo of the user; test ! -e place.txt` passed in " in outcome.stderr
     assert boxes(shed) == "x  "
     assert not (shed.path / "place.txt").exists()

@@ -73,7 +73,7 @@ def test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output(repository:
     assert "hello.txt says hallo" in asked
     assert f"`{HELLO}` failed (exit status 1)" in asked
     sent_back = [each for each in events if isinstance(each, TaskSentBack)]
-    assert [each.message.rpartition("; ")[2] for each in sent_back] == ["round 1 of 2"]
+    assert [each.message.partition(": ")[0] for each in sent_back] == ["round 1 of 2"]
     assert repository("log", "--format=%s", "main", "--", "hello.txt").splitlines() == ["Write hello.txt"] * 2
 
 

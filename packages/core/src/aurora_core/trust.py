@@ -43,6 +43,11 @@ class Part(StrEnum):
     POLICIES = "policies"
     PERSONAS = "personas"
     KEYS = "keys"
+    TASK_FILES = "task_files"
+
+
+WHOLE_PROJECT: Final = tuple(part for part in Part if part is not Part.TASK_FILES)
+"""The parts that are trusted together; each task file is trusted by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +147,30 @@ class TrustStore:
             wanted == digest_of(each for each in known.claims if each.part is part) for known in self._about(project)
         )
 
+    def trusts_claim(self, project: Project, claim: Claim) -> bool:
+        """Returns True if the user has trusted a claim that said at least as much.
+
+        Raises:
+            TrustStoreError: a record cannot be read.
+        """
+        return self.everything or any(
+            (each.part, each.name) == (claim.part, claim.name) and set(claim.says) <= set(each.says)
+            for known in self._about(project)
+            for each in known.claims
+        )
+
+    def remember_claim(self, root: Path, claim: Claim) -> None:
+        """Records that one claim is trusted, in place of an earlier one of its name.
+
+        Raises:
+            TrustStoreError: the record cannot be written.
+        """
+        known = self.known(root)
+        kept = [
+            each for each in (known.claims if known else ()) if each.part is claim.part and each.name != claim.name
+        ]
+        self.remember(root, (*kept, claim), parts=(claim.part,))
+
     def _about(self, project: Project) -> Iterator[TrustedProject]:
         linked = linked_worktree(project.root)
         main = linked.main_checkout if linked and linked.confirmed else None
@@ -171,7 +200,7 @@ class TrustStore:
         files = sorted(self.folder.glob("*.json")) if self.folder else []
         return tuple(sorted(filter(None, map(_read, files)), key=lambda found: found.root))
 
-    def remember(self, root: Path, claims: Iterable[Claim], *, parts: Iterable[Part] = Part) -> None:
+    def remember(self, root: Path, claims: Iterable[Claim], *, parts: Iterable[Part] = WHOLE_PROJECT) -> None:
         """Records that parts of a project are trusted as they are; the record of other parts is kept.
 
         Raises:

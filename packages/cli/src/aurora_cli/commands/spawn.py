@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -24,9 +24,10 @@ from aurora_cli.options import (
     max_concurrent_option,
 )
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.render import preview
+from aurora_cli.render import preview, trust
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
+from aurora_soar.aurora.trust import trust_store
 from aurora_soar.taskruns.execute import nothing_to_run
 from aurora_soar.taskruns.isolation import WantedIsolation
 
@@ -276,6 +277,7 @@ def _spawn(options: _Options) -> ExitCode:
     note(preview.as_text(plan, limit=SHOWN_TASKS))
     if not _wanted(options):
         return ExitCode.NOT_REACHED
+    plan = _with_trusted_checks(aurora, plan)
     aurora.set_up()
     aurora.refresh_memory(plan.agents, index_with_progress)
     with aurora.start_lock(plan, force=options.force) as release:
@@ -296,6 +298,19 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
     return run_progress.execute(
         run, plan.file, plan.titles, as_json=options.as_json, merge=aurora.merge, on_start=on_start
     )
+
+
+def _with_trusted_checks(aurora: Aurora, plan: SpawnPlan) -> SpawnPlan:
+    """Asks about commands of the file that the user does not trust yet, if a question can be answered."""
+    claim = plan.untrusted_checks
+    if claim is None or not is_interactive():
+        return plan
+    for line in trust.claim_lines([claim]):
+        note(line)
+    if not click.confirm("Aurora itself runs these commands. Trust them?", default=False, err=True):
+        return plan
+    trust_store().remember_claim(aurora.project.root, claim)
+    return replace(plan, untrusted_checks=None)
 
 
 def _wanted(options: _Options) -> bool:

@@ -14,8 +14,10 @@ from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.trust import as_document, as_lines, list_document, list_lines
 from aurora_cli.user_prompts import is_interactive
-from aurora_core.trust import changes, digest_of
+from aurora_core.trust import WHOLE_PROJECT, changes, digest_of
 from aurora_soar.aurora.trust import trust_store
+from aurora_soar.taskruns.checks import task_file_claim
+from aurora_spawner import read_taskfile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +35,7 @@ __all__ = ["command"]
     examples=(
         ("aur trust", "Show what this project can run or loosen, and ask."),
         ("aur trust --yes", "Trust it without confirmation, in a script."),
+        ("aur trust tasks.md", "Let Aurora run the checks that a task file names."),
         ("aur trust --list", "List the projects that you trust."),
         ("aur trust --remove", "Stop trusting this project."),
     ),
@@ -41,7 +44,7 @@ __all__ = ["command"]
     "path",
     required=False,
     type=click.Path(path_type=Path),
-    help="A folder of the project (default: the current one).",
+    help="A folder of the project (default: the current one), or a task file.",
 )
 @click.option("--yes", is_flag=True, help="Trust what is shown, without confirmation.")
 @click.option("--list", "list_all", is_flag=True, help="List the projects that you trust.")
@@ -52,8 +55,8 @@ def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_js
 
     Settings of a project that can start a program or loosen a rule are ignored until you trust it: its agents and its
     default agent, policies looser than the defaults, models named by its personas, and keys in its .env. After a
-    change of one of them you have to trust it again. AURORA_TRUST=1 trusts every project while it is set. The exit
-    status is 1 while something is not trusted.
+    change of one of them you have to trust it again. Each task file with checks is trusted by itself. AURORA_TRUST=1
+    trusts everything while it is set. The exit status is 1 while something is not trusted.
     """
     if sum((yes, list_all, remove)) > 1:
         raise click.UsageError("--yes, --list and --remove exclude each other")
@@ -61,6 +64,8 @@ def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_js
         return _list(as_json=as_json)
     if remove:
         return _remove(path, as_json=as_json)
+    if path is not None and path.is_file():
+        return _trust_file(wiring.open_folder(path.resolve().parent), path, yes=yes, as_json=as_json)
     folder = Path.cwd() if path is None else ExistingPath("folder").convert(str(path), None, None)
     return _trust(wiring.open_folder(folder.resolve()), yes=yes, as_json=as_json)
 
@@ -69,8 +74,9 @@ def _trust(aurora: Aurora, *, yes: bool, as_json: bool) -> ExitCode:
     store, project = trust_store(), aurora.project
     claims = aurora.claims()
     known = store.known(project.root)
-    changed = changes(known.claims, claims) if known and known.claims else ()
-    already = known is not None and digest_of(known.claims) == digest_of(claims)
+    before = tuple(each for each in known.claims if each.part in WHOLE_PROJECT) if known else ()
+    changed = changes(before, claims) if before else ()
+    already = known is not None and digest_of(before) == digest_of(claims)
     if not as_json:
         _show(project, claims, changed)
     wanted = already or not claims or store.everything or yes or (not as_json and _confirmed())
@@ -80,6 +86,27 @@ def _trust(aurora: Aurora, *, yes: bool, as_json: bool) -> ExitCode:
         emit_json(as_document(project, claims, changed, trusted=wanted))
     elif claims:
         note("already trusted" if already else "trusted" if wanted else "not trusted; these settings are ignored")
+    return ExitCode.DONE if wanted else ExitCode.NOT_REACHED
+
+
+def _trust_file(aurora: Aurora, path: Path, *, yes: bool, as_json: bool) -> ExitCode:
+    """Trusts the commands that a task file names for Aurora itself to run."""
+    store, project = trust_store(), aurora.project
+    claim = task_file_claim(project, path, (line.task for line in read_taskfile(path).lines))
+    claims = () if claim is None else (claim,)
+    already = claim is None or store.trusts_claim(project, claim)
+    if not as_json:
+        for line in as_lines(project, claims, ()):
+            emit(line)
+        if claim is None:
+            note(f"{path}: no command that needs trust")
+    wanted = already or yes or (not as_json and _confirmed())
+    if wanted and not already and claim is not None:
+        store.remember_claim(project.root, claim)
+    if as_json:
+        emit_json(as_document(project, claims, (), trusted=wanted))
+    elif claim is not None:
+        note("already trusted" if already else "trusted" if wanted else "not trusted; these commands do not run")
     return ExitCode.DONE if wanted else ExitCode.NOT_REACHED
 
 

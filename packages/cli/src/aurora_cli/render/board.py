@@ -72,5 +72,9 @@ def _name(event: TaskEvent) -> str:
 
 def _end(result: SpawnResult) -> str:
     time = f" ({result.execution_time:.1f} s)" if result.started_at is not None else ""
-    reason = f": {one_line(result.error, 300)}" if result.error and not result.success else ""
-    return f"{result.state.value}{time}{reason}"
+    if not result.success:
+        reason = f": {one_line(result.error, 300)}" if result.error else ""
+        return f"{result.state.value}{time}{reason}"
+    proof = result.verification
+    ran = f": {one_line(proof.ran, 300)}" if result.checked else ""
+    return f"{result.state.value}{time}, {proof.level}{ran}"

@@ -42,6 +42,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
         "isolation": _isolation_document(plan.isolation),
         "expected_usd": plan.expected_usd,
+        "checks_trusted": plan.untrusted_checks is None,
         "tasks": [
             {
                 "id": task.id,
@@ -54,6 +55,9 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
                 "priority": task.priority,
                 "critical": task.critical,
                 "files": list(task.files),
+                "checks": list(task.checks),
+                "until": task.until,
+                "max_turns": task.max_turns if task.until else None,
             }
             for task in plan.file.tasks
         ],
@@ -145,4 +149,6 @@ def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
         terms.append(f"after {one_line(', '.join(task.depends_on), 60)}")
     if not task.critical:
         terms.append("not critical")
+    terms += [f"check {one_line(command, 60)}" for command in task.checks]
+    terms += [f"until {one_line(task.until, 60)}"] if task.until else []
     return f"({', '.join(terms)})"

@@ -80,6 +80,8 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
         yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
+        if row.result and (row.result.success or row.result.checked):
+            yield f"      {one_line(str(row.result.verification), 200)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
 
@@ -206,6 +208,8 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "output": result.output if result else None,
         "error": result.error if result else None,
         "exit_code": result.exit_code if result else None,
+        "checked": result.checked.to_json() if result and result.checked else None,
+        "verification": result.verification.level.value if result else None,
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

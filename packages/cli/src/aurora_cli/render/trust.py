@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aurora_core import Project
     from aurora_core.trust import Change, Claim, TrustedProject
 
-__all__ = ["as_document", "as_lines", "list_document", "list_lines"]
+__all__ = ["as_document", "as_lines", "claim_lines", "list_document", "list_lines"]
 
 _LONGEST: Final = 4_000
 _PLACES: Final = {
@@ -23,6 +23,7 @@ _PLACES: Final = {
     Part.POLICIES: ".aurora/policies.yaml",
     Part.PERSONAS: "personas",
     Part.KEYS: ".env",
+    Part.TASK_FILES: "task files",
 }
 
 
@@ -40,9 +41,14 @@ def as_lines(project: Project, claims: Sequence[Claim], changed: Sequence[Change
         members = [claim for claim in claims if claim.part is part]
         if members:
             yield f"{one_line(str(project.root), 400)}: {_PLACES[part]}"
-        for claim in members:
-            yield f"  {click.style(one_line(claim.name, 200), bold=True)}"
-            yield from (f"    {one_line(line, _LONGEST)}" for line in claim.says)
+        yield from claim_lines(members)
+
+
+def claim_lines(claims: Iterable[Claim]) -> Iterator[str]:
+    """Yields the name and the whole content of each claim."""
+    for claim in claims:
+        yield f"  {click.style(_name(claim), bold=True)}"
+        yield from (f"    {one_line(line, _LONGEST)}" for line in claim.says)
 
 
 def _name(claim: Claim) -> str:

@@ -87,7 +87,10 @@ class Config:
         recovery: recovery settings, unchecked: the spawner knows their fields.
         isolation: the place where tasks work: worktree, none, or auto for a worktree where that is possible.
         merge: the treatment of finished work: auto brings it to the branch, ask and never leave it for the user.
-        check: shell commands that must pass with the merged work before the branch gets it.
+        check: shell commands that must pass on the work of each task and on the merged work.
+        check_rounds: how often failed checks of a task go back to its agent.
+        check_timeout_s: time for all checks of one task's work.
+        check_protect: patterns of files that checks rest on; a task that changes some is reported.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
         activation: preset of activation in searches.
         semantic_model: folder of an embedding model; None for searches by words alone.
@@ -107,6 +110,9 @@ class Config:
     isolation: str = "auto"
     merge: str = "ask"
     check: tuple[str, ...] = ()
+    check_rounds: int = 2
+    check_timeout_s: float = 1800.0
+    check_protect: tuple[str, ...] = ()
     env_pass: tuple[str, ...] = ()
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
@@ -124,6 +130,9 @@ _KEYS: Final = (
     "isolation",
     "merge",
     "check",
+    "check_rounds",
+    "check_timeout_s",
+    "check_protect",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -274,8 +283,12 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     passed = values.get("env_pass", ())
     assert isinstance(exclude, (list, tuple))
     assert isinstance(passed, (list, tuple))
-    checks = values.get("check", ())
+    checks, protect = values.get("check", ()), values.get("check_protect", ())
     assert isinstance(checks, (list, tuple))
+    assert isinstance(protect, (list, tuple))
+    rounds, check_timeout_s = values.get("check_rounds", 2), values.get("check_timeout_s", 1800.0)
+    assert isinstance(rounds, int)
+    assert isinstance(check_timeout_s, (int, float))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
     model = values.get("memory.semantic_model")
@@ -311,6 +324,9 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         isolation=str(values.get("isolation", "auto")),
         merge=str(values.get("merge", "ask")),
         check=tuple(checks),
+        check_rounds=rounds,
+        check_timeout_s=float(check_timeout_s),
+        check_protect=tuple(protect),
         env_pass=tuple(passed),
         untrusted=untrusted,
         recovery=recovery,

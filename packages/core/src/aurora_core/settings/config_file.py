@@ -125,8 +125,14 @@ class _File(_Strict):
     isolation: Literal["auto", "worktree", "none"] = "auto"
     merge: Literal["auto", "ask", "never"] = "ask"
     check: list[_Word] = Field(default_factory=list)
+    check_rounds: Annotated[int, Field(ge=0, le=20)] = 2
+    check_timeout_s: PositiveFloat = 1800.0
+    check_protect: list[_Word] = Field(default_factory=list)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
+
+
+_TOP_LEVEL: Final = tuple(key for key in _File.model_fields if key not in ("spawner", "memory"))
 
 
 def settings_in(source: YamlSource) -> dict[str, object]:
@@ -140,7 +146,7 @@ def settings_in(source: YamlSource) -> dict[str, object]:
     except ValidationError as error:
         raise _first_problem(source, error) from error
     given: dict[str, object] = {}
-    for key in ("tool", "backends", "env_pass", "isolation", "merge", "check"):
+    for key in _TOP_LEVEL:
         if key in parsed.model_fields_set:
             given[key] = getattr(parsed, key)
     if "max_concurrent" in parsed.spawner.model_fields_set:

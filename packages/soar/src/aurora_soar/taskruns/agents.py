@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
+    from aurora_spawner.runs.run_options import CheckOptions
 
 __all__ = ["ProjectAgents", "among", "find_backends", "skipping"]
 
@@ -72,6 +73,20 @@ class ProjectAgents:
     def max_concurrent(self, wanted: int | None = None) -> int:
         """Returns how many agents run at once: as wanted or configured, within the cap of the policies."""
         return min(wanted or self.config.max_concurrent, self.policies.caps.max_agents)
+
+    def check_options(self, *, run_task_checks: bool) -> CheckOptions:
+        """Returns the options of a run that are about checks.
+
+        Args:
+            run_task_checks: the user trusts the commands that its tasks name.
+        """
+        return {
+            "checks": self.config.check,
+            "run_task_checks": run_task_checks,
+            "check_rounds": self.config.check_rounds,
+            "check_timeout_s": self.config.check_timeout_s,
+            "check_protect": self.config.check_protect,
+        }
 
     def check_trusted(self, agents: Iterable[tuple[str, str]]) -> None:
         """Refuses agents of the project's own that the user does not trust; the user's own of that name may run.

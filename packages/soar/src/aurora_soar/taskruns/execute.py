@@ -9,8 +9,9 @@ from aurora_soar.notices import Notice
 from aurora_soar.run_options import project_run_options
 from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
+from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
-from aurora_soar.taskruns.resume import TASKFILE_RUN, stored_limit
+from aurora_soar.taskruns.resume import TASKFILE_RUN, stored_limit, taskfile_of
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
@@ -87,6 +88,8 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         check_not_gone(project.runs_db)
     except JournalError as error:  # a new journal starts
         agents.notify(Notice(message=str(error), warning=True))
+    if plan.untrusted_checks is not None:
+        agents.notify(ignored_checks_notice(plan.untrusted_checks))
     folder = keep_in or project.aurora_dir
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
@@ -116,7 +119,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             ),
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
-            checks=agents.config.check,
+            **agents.check_options(run_task_checks=plan.untrusted_checks is None),
         ),
     )
 
@@ -143,6 +146,10 @@ async def resumed_run(
     journal, run_id = agents.project.runs_db, plan.run.run_id
     agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
     limits = agents.limits(per_run_usd=stored_limit(plan.run)).using(plan.agents)
+    tasks = plan.file.tasks if plan.file else [row.task for row in plan.tasks]
+    untrusted = untrusted_checks(agents.project, taskfile_of(plan.run) or journal, tasks)
+    if untrusted is not None:
+        agents.notify(ignored_checks_notice(untrusted))
     await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)
     limits.check(plan.open_agents, tasks=len(plan.tasks))
     return Run.resume(
@@ -157,7 +164,7 @@ async def resumed_run(
         recovery=agents.recovery(background=plan.run.default_timeout_s is None),
         prices=limits.prices,
         state_dir=default_state_dir(),
-        checks=agents.config.check,
+        **agents.check_options(run_task_checks=untrusted is None),
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.errors import UnknownAgentError
+from aurora_soar.taskruns.checks import untrusted_checks
 from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
 from aurora_spawner import read_taskfile
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from aurora_core.trust import Claim
     from aurora_soar.personas import Roster
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.limits import RunLimits
@@ -40,6 +42,7 @@ class SpawnPlan:
         limits: keeps the run within budget and caps; None for no limits.
         content: of the file when its tasks were read.
         isolation: the place where its tasks work.
+        untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
     """
 
     file: TaskFile
@@ -54,6 +57,7 @@ class SpawnPlan:
     limits: RunLimits | None = None
     content: bytes = field(default=b"", repr=False)
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
+    untrusted_checks: Claim | None = None
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -145,7 +149,8 @@ def plan_taskfile(
     placed = plan_isolation(
         agents.project.root, agents=plan.agents, backends=plan.backends, wanted=wanted, taskfile=taskfile
     )
-    return replace(plan, isolation=placed)
+    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
+    return replace(plan, isolation=placed, untrusted_checks=untrusted)
 
 
 def assigned_personas(

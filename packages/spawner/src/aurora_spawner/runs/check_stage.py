@@ -113,7 +113,7 @@ def _judged(run: RunContext, attempt: Attempt, result: SpawnResult, checked: Che
         return attempt._replace(result=replace(result, checked=checked))
     following = next_round(run.task(task_id), run.tasks.flight(task_id).rounds, check_rounds=run.options.check_rounds)
     if following is not None:
-        again = f"{checked.complaint}; round {following.number} of {following.most}"
+        again = f"round {following.number} of {following.most}: {checked.complaint}"
         return attempt._replace(result=None, again=again)
     return _failed(attempt, result, checked)
 

@@ -72,7 +72,7 @@ class RunOptions:
     run_task_checks: bool = True
     """False leaves out the checks that tasks themselves name: they come from somebody who is not trusted."""
     check_rounds: int = 2
-    """How often failed checks of a task go back to its agent, in the same session if it has one."""
+    """The most rounds in which an agent mends what checks have found, in the same session if it has one."""
     check_timeout_s: float = 1800.0
     """Time for all checks of one attempt's work."""
     check_protect: tuple[str, ...] = ()
@@ -120,17 +120,22 @@ class RunOptions:
         )
 
 
-class ResumeOptions(TypedDict, total=False):
-    """Options of a run that a resume is given anew; each means the same as in `RunOptions`, and has its default.
-
-    `max_concurrent` is the exception: left out, it is what the run was created with.
-    """
+class CheckOptions(TypedDict, total=False):
+    """The options of a run that are about checks; each means the same as in `RunOptions`."""
 
     checks: tuple[str, ...]
     run_task_checks: bool
     check_rounds: int
     check_timeout_s: float
     check_protect: tuple[str, ...]
+
+
+class ResumeOptions(CheckOptions, total=False):
+    """Options of a run that a resume is given anew; each means the same as in `RunOptions`, and has its default.
+
+    `max_concurrent` is the exception: left out, it is what the run was created with.
+    """
+
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOrder:
-    """What is to be checked of one attempt.
+    """The work of one attempt, and the commands for it.
 
     Attributes:
         token: of the attempt; processes of the checks carry it.

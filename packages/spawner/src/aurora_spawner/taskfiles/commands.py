@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import TaskFileError
-from aurora_spawner.storage.plain_yaml import PlainYamlError, parse_plain_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +84,8 @@ def checks_of_file(text: str, path: Path) -> tuple[str, ...]:
 
 
 def _commands(matter: Sequence[str], line: int, path: Path) -> tuple[str, ...]:
+    from aurora_spawner.storage.plain_yaml import PlainYamlError, parse_plain_yaml
+
     try:
         document = parse_plain_yaml("\n".join(matter)).value
     except PlainYamlError as error:

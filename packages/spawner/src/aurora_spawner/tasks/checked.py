@@ -46,12 +46,12 @@ class CheckRun:
 
     @property
     def summary(self) -> str:
-        """What it did, in one line for people."""
+        """The command and its end, in one line for people."""
         return f"`{self.command}` {self.ending} after {self.seconds:.1f} s"
 
     @property
     def ending(self) -> str:
-        """How it ended, such as "failed (exit status 1)"."""
+        """The end, such as "failed (exit status 1)"."""
         if self.status is None:
             return "did not end in time"
         if self.status < 0:
@@ -86,7 +86,7 @@ class CheckedWork:
 
     @property
     def complaint(self) -> str:
-        """What is wrong, in one line for people; empty if all passed."""
+        """The failure, in one line for people; empty if all passed."""
         failed = self.failed
         if failed is None:
             return ""

@@ -11,6 +11,7 @@ from aurora_spawner.storage.stored_values import Reader, read_fields
 from aurora_spawner.tasks.checked import CheckedWork, checked_from_json
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
+from aurora_spawner.tasks.verification import Verification, verification_of
 from aurora_spawner.tasks.work import RunMerge, TaskWork, work_from_json
 
 if TYPE_CHECKING:
@@ -132,6 +133,11 @@ class SpawnResult:
     def success(self) -> bool:
         """True if the task is done, on evidence."""
         return self.state is TaskState.SUCCEEDED
+
+    @property
+    def verification(self) -> Verification:
+        """The extent to which the result is proven, and what was run."""
+        return verification_of(self.checked, done=self.success)
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values, and `success`."""

@@ -23,7 +23,7 @@ _CACHES: Final = ("__pycache__/", ".pyc")
 _CACHE_TAG: Final = "CACHEDIR.TAG"
 """A file by which programs mark folders that they can make again (bford.info/cachedir)."""
 _CHANGING: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
-"""What differs between two runs of the same command: times, counts, addresses."""
+"""The parts that differ between two runs of the same command: times, counts, addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
