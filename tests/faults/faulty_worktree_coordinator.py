@@ -33,16 +33,23 @@ SCRIPTS = {
     "fails": "echo half > half.txt; git add half.txt; git commit -qm half; echo rest > rest.txt; exit 3",
     "never": "echo never; echo done > never.txt",
 }
+CHECKS = {"own": ("echo spoilt > src/app.py; echo junk > junk.txt; test -e own.txt",)}
+"""Of tasks by their names; this one leaves changes that no commit may have."""
 NEEDS = {"after": ("first", "own"), "never": ("fails",)}
 
 
 def tasks(folder: Path) -> tuple[MergeMode, list[SpawnTask]]:
-    """Two that conflict, one that commits by itself, one that stands on two, a no-op, one that fails, one skipped."""
+    """A conflict of two, a task that commits and is checked, one on two others, a no-op, a failure, a skipped one."""
     given = folder / "tasks.json"
     own = ("auto", {name: (script, NEEDS.get(name, ())) for name, script in SCRIPTS.items()})
     mode, scripts = json.loads(given.read_text()) if given.exists() else own
     return MergeMode(mode), [
-        SpawnTask(f"echo started >> {folder}/starts.{name}; {script}", id=name, depends_on=tuple(needs))
+        SpawnTask(
+            f"echo started >> {folder}/starts.{name}; {script}",
+            id=name,
+            depends_on=tuple(needs),
+            checks=CHECKS.get(name, ()),
+        )
         for name, (script, needs) in scripts.items()
     ]
 

@@ -25,7 +25,7 @@ from aurora_spawner.testing import processes_of_run
 
 ROOT = Path(__file__).resolve().parents[2]
 STRIDE = int(os.environ.get("AURORA_FAULT_STRIDE", "5"))
-FACTS = 35
+FACTS = 37
 """Of an undisturbed run, the one that makes it not counted."""
 POINTS = 250 // STRIDE
 """Of an undisturbed run, which starts about 250 git commands: evenly spread over those that it really starts."""
@@ -36,6 +36,7 @@ TREE = {
     "shared.txt": "first\n",
     "src/app.py": "print()\n",
 }
+CHANGED = "task own: the check `echo spoilt > src/app.py; echo junk > junk.txt; test -e own.txt` changed"
 MERGED = ("first", "own", "after")
 
 
@@ -75,6 +76,7 @@ def check_nothing_is_lost(folder: Path, repository: Repository, said: dict[str, 
     assert outcomes == {**dict.fromkeys(MERGED, MergeOutcome.MERGED), "second": MergeOutcome.CONFLICT}
     assert Delivery(said["delivery"]["outcome"]).arrived
     assert said["delivery"]["problem"] is None
+    assert sum(CHANGED in notice for notice in said["notices"]) <= 1
 
     assert {name: repository.shown("main", name) + "\n" for name in repository.files("main")} == TREE
     log = repository("log", "--format=%s", "main").splitlines()
@@ -148,7 +150,19 @@ def test_killed_around_a_git(tmp_path: Path, moment: str, point: int, gits: int)
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
-    "kind", few(["workspace_intended", "attempt_ended", "task_settled", "work_merged", "run_ended"], 2)
+    "kind",
+    few(
+        [
+            "workspace_intended",
+            "checks_intended",
+            "work_checked",
+            "attempt_ended",
+            "task_settled",
+            "work_merged",
+            "run_ended",
+        ],
+        2,
+    ),
 )
 def test_killed_around_a_kind_of_fact(tmp_path: Path, moment: str, kind: str) -> None:
     repository = set_up(tmp_path)
