@@ -10,7 +10,7 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic
-from aurora_spawner.workspaces.forecast import forecast
+from aurora_spawner.workspaces.forecast import Forecaster
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
@@ -51,7 +51,7 @@ def test_without_its_link_a_worktree_is_no_part_of_the_repository_around_it(
     ):
         with pytest.raises(ForeignWorktreeError):
             use()
-    assert forecast([worktree, other]) == []
+    assert Forecaster(repository.git).look([worktree, other]) == []
     assert (outer.state()[0], outer("for-each-ref"), repository("for-each-ref")) == before
     assert (worktree.path / "new.py").exists()
 

@@ -15,7 +15,7 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 
 from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
-from aurora_spawner.workspaces.forecast import forecast
+from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 from aurora_spawner.workspaces.git import Git, Output
 from aurora_spawner.workspaces.merge_queue import Check, MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
@@ -458,9 +458,15 @@ def test_a_forecast_sees_conflicts_of_unsaved_work_and_changes_nothing(
     repository("mv", "docs", "manual", folder=four.path)
     write(three.path, {"docs/more.md": "1\n"})
     indexes = [repository("ls-files", "--stage", folder=each.path) for each in (one, two, three, four)]
-    found = {(each.first.task_id, each.second.task_id): each.files for each in forecast([one, two, three, four])}
+    looked = Forecaster(repository.git).look([one, two, three, four])
+    found = {(each.first, each.second): each.files for each in looked}
     assert found.pop(("t0", "t1")) == ("app.py",)
     assert list(found) == [("t2", "t3")]  # a file was added to a folder that the other renamed
+    ended = commit_work(one, "Mine", trailers={}).commit
+    finished = FinishedWork(task_id="t0", base=one.base, commit=str(ended))
+    assert [(each.first, each.second) for each in Forecaster(repository.git).look([finished, two])] == [("t0", "t1")]
+    assert Forecaster(repository.git).look([finished]) == []
+    indexes[0] = repository("ls-files", "--stage", folder=one.path)
     assert indexes == [repository("ls-files", "--stage", folder=each.path) for each in (one, two, three, four)]
 
 

@@ -98,6 +98,18 @@ class WorkChecked(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictForeseen(Fact):
+    """The work of a running task conflicts with that of another, as both stand; or does no longer."""
+
+    kind = "conflict_foreseen"
+    other: str
+    """The id of the other task."""
+    files: list[str]
+    over: bool = False
+    """True if they conflict no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkMerged(Fact):
     """The merge of one task's work was tried."""
 
@@ -326,6 +338,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         WorkspaceIntended,
         ChecksIntended,
         WorkChecked,
+        ConflictForeseen,
         WorkMerged,
         WorkDiscarded,
         RunDelivered,

@@ -16,6 +16,7 @@ from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
 from aurora_spawner.runs.callbacks import Callbacks
+from aurora_spawner.runs.conflict_watch import ConflictWatch
 from aurora_spawner.runs.notifier import Notifier
 from aurora_spawner.runs.recorder import Recorder
 from aurora_spawner.runs.run_context import RunContext
@@ -100,6 +101,8 @@ class Coordinator:
             checks=TaskChecks(options=options, worktrees=worktrees, environ=orders.environ, run_id=orders.run_id),
             worktrees=worktrees,
         )
+        every_s = options.forecast_every_s
+        self._conflicts = ConflictWatch(self._run, every_s=every_s) if worktrees and every_s else None
         self._wishes = self._run.wishes
         self._finished = asyncio.Event()
         self._pauses = PauseTimers()
@@ -120,6 +123,8 @@ class Coordinator:
                 self._resume(open_attempts)
                 self.dispatch()
                 self._work.start(self._finished.wait())
+                if self._conflicts is not None:
+                    self._work.start(self._conflicts.watch(self._finished))
         except BaseExceptionGroup as failures:
             # Whatever it is, no agent may be left running. No `except*`: Pythons before 3.11.4 wrap what is raised in
             # it in a group again.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import RunningAttempt
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
+    from aurora_spawner.workspaces.worktrees import Worktree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ class TaskInFlight:
     """Set once the coordinator has ended the attempt under way because it took too long or stalled."""
     shares: Shares = field(default_factory=Shares)
     """Attempts that have spent their share of the budget."""
+    worktree: Worktree | None = None
+    """The worktree of its attempts; None before the first, and without worktrees."""
     checking: CheckingWork | None = None
     """The work whose checks an earlier coordinator has begun."""
     rounds: list[CheckedWork] = field(default_factory=list)

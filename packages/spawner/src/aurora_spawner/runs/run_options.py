@@ -77,6 +77,8 @@ class RunOptions:
     """Time for all checks of one attempt's work."""
     check_protect: tuple[str, ...] = ()
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
+    forecast_every_s: float | None = 5.0
+    """Time between two looks for conflicts of running tasks; None never looks."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Attempts of an agent at once, if fewer than `max_concurrent`."""
@@ -136,6 +138,7 @@ class ResumeOptions(CheckOptions, total=False):
     `max_concurrent` is the exception: left out, it is what the run was created with.
     """
 
+    forecast_every_s: float | None
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

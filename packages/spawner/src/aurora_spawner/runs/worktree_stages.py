@@ -27,7 +27,9 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     task_id = attempt.task_id
     if attempt.found is not None:
         try:
-            return attempt._replace(worktree=await asyncio.to_thread(worktrees.find, task_id))
+            found = await asyncio.to_thread(worktrees.find, task_id)
+            run.tasks.flight(task_id).worktree = found
+            return attempt._replace(worktree=found)
         except WorkspaceError:
             # Its agent has to be seen to its end first; `commit_attempt` looks again.
             return attempt._replace(worktree=worktrees.gone(task_id, ""))
@@ -41,6 +43,7 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
     if aside is not None:
         run.notices.append(aside_notice(task_id, aside))
+    run.tasks.flight(task_id).worktree = worktree
     return attempt._replace(worktree=worktree)
 
 

@@ -257,6 +257,26 @@ class TaskStalled(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskConflict(TaskEvent):
+    """The work of the task conflicts with that of another, as both stand now."""
+
+    other: str
+    """The id of the other task."""
+    files: tuple[str, ...]
+    """The files in conflict; git may name none."""
+    over: bool = False
+    """True if they conflict no longer."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        if self.over:
+            return f"no longer conflicts with task {self.other}"
+        where = f" in {', '.join(self.files[:5])}" if self.files else ""
+        return f"will conflict with task {self.other}{where}, as both stand now"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskHedged(TaskEvent):
     """The attempt takes unusually long; a second agent works on the task beside it."""
 
@@ -299,6 +319,7 @@ RunEvent = (
     | TaskDeferred
     | TaskFellBack
     | TaskStalled
+    | TaskConflict
     | TaskHedged
     | TaskEnded
 )

@@ -1,0 +1,80 @@
+"""The watch for conflicts while agents run: told when they are foreseen, not when the work is merged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.journal.facts import ConflictForeseen
+from aurora_spawner.tasks import run_events
+from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
+
+if TYPE_CHECKING:
+    from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.workspaces.forecast import Forecast
+    from aurora_spawner.workspaces.worktrees import Worktree
+
+_SHARE: Final = 0.1
+"""The most of the time that is spent on looks."""
+
+
+class ConflictWatch:
+    """Compares the work of running tasks from time to time, and reports each pair once."""
+
+    def __init__(self, run: RunContext, *, every_s: float) -> None:
+        self._run = run
+        self._every_s = every_s
+        self._foreseen: dict[tuple[str, str], Forecast] = {}
+
+    @property
+    def foreseen(self) -> list[Forecast]:
+        """The conflicts that the last look has found."""
+        return list(self._foreseen.values())
+
+    async def watch(self, finished: asyncio.Event) -> None:
+        """Looks until the tasks of the run have ended."""
+        assert self._run.worktrees is not None
+        forecaster = Forecaster(self._run.worktrees.workspaces.git)
+        pause_s = self._every_s
+        while not await _within(finished, pause_s):
+            began = time.monotonic()
+            self._report(await asyncio.to_thread(forecaster.look, self._works()))
+            pause_s = max(self._every_s, (time.monotonic() - began) / _SHARE)
+
+    def _works(self) -> list[Worktree | FinishedWork]:
+        """Returns the work of tasks that run and of tasks that have succeeded, in the order of the run."""
+        tasks = self._run.tasks
+        works: dict[str, Worktree | FinishedWork] = {
+            task_id: flight.worktree for task_id, flight in tasks.in_flight.items() if flight.worktree is not None
+        }
+        for task_id, result in tasks.results.items():
+            if result.work is not None and result.work.commit is not None:
+                works[task_id] = FinishedWork(task_id=task_id, base=result.work.base, commit=result.work.commit)
+        return [works[task_id] for task_id in tasks.in_order(works)]
+
+    def _report(self, found: list[Forecast]) -> None:
+        now = {(each.first, each.second): each for each in found}
+        for pair in [*now, *(pair for pair in self._foreseen if pair not in now)]:
+            each = now.get(pair)
+            if each is None and pair[1] not in self._run.tasks.in_flight and pair[0] not in self._run.tasks.in_flight:
+                continue  # both have ended with it, and the merge will tell
+            if each != self._foreseen.get(pair):
+                self._tell(pair, each)
+        self._foreseen = now
+
+    def _tell(self, pair: tuple[str, str], now: Forecast | None) -> None:
+        first, second = pair
+        files = now.files if now else ()
+        fact = ConflictForeseen(other=first, files=list(files), over=now is None)
+        self._run.recorder.append_nowait(second, fact)
+        self._run.notifier.emit(run_events.TaskConflict(task_id=second, other=first, files=files, over=now is None))
+
+
+async def _within(event: asyncio.Event, seconds: float) -> bool:
+    """Returns True once an event is set, False after a time without it."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
