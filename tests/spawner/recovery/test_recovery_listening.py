@@ -19,10 +19,11 @@ from aurora_spawner import (
     TaskState,
 )
 from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.backends.events import SessionStarted
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.liveness import output_listener
-from aurora_spawner.liveness.output_listener import OutputFollower
+from aurora_spawner.liveness.output_listener import OutputFollower, signal_in
 from aurora_spawner.providers.gate import GateState
 from aurora_spawner.providers.gate_store import ProviderStore
 from aurora_spawner.providers.signal import ProviderSignal
@@ -139,20 +140,20 @@ def test_more_that_may_be_bought_keeps_an_account_open(tmp_path: Path) -> None:
     line = json.dumps(window(1.0, 4e9, status="rejected", overageStatus="allowed")) + "\n"
     stdout = tmp_path / "stdout"
     stdout.write_text(line)
-    assert OutputFollower(DIALECTS["claude"], stdout).read() is None
+    assert signal_in(OutputFollower(DIALECTS["claude"], stdout).read()) is None
     stdout.write_text(json.dumps(window(1.0, 4e9, status="rejected", overageStatus="rejected")) + "\n")
-    signal = OutputFollower(DIALECTS["claude"], stdout).read()
+    signal = signal_in(OutputFollower(DIALECTS["claude"], stdout).read())
     assert signal is not None
     assert (signal.windows[0].name, signal.windows[0].exhausted) == ("5-hour", True)
 
 
 def test_an_output_that_is_not_there_or_is_garbage_tells_nothing(tmp_path: Path) -> None:
-    assert OutputFollower(DIALECTS["claude"], tmp_path / "none").read() is None
-    assert OutputFollower(DIALECTS["claude"], tmp_path).read() is None
+    assert signal_in(OutputFollower(DIALECTS["claude"], tmp_path / "none").read()) is None
+    assert signal_in(OutputFollower(DIALECTS["claude"], tmp_path).read()) is None
     (tmp_path / "stdout").write_bytes(b'\xff\x00{"type": "rate_limit_event", "rate_limit_info": 7}\n[1]\n' * 100)
-    assert OutputFollower(DIALECTS["claude"], tmp_path / "stdout").read() is None
+    assert signal_in(OutputFollower(DIALECTS["claude"], tmp_path / "stdout").read()) is None
     os.mkfifo(tmp_path / "pipe")
-    assert OutputFollower(DIALECTS["claude"], tmp_path / "pipe").read() is None
+    assert signal_in(OutputFollower(DIALECTS["claude"], tmp_path / "pipe").read()) is None
 
 
 def test_an_output_is_followed_so_far_and_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,5 +161,15 @@ def test_an_output_is_followed_so_far_and_no_further(tmp_path: Path, monkeypatch
     (tmp_path / "stdout").write_text(said + json.dumps(window(0.96, 4e9)) + "\n")
     monkeypatch.setattr(output_listener, "LIVE_BYTES", len(said))
     follower = OutputFollower(DIALECTS["claude"], tmp_path / "stdout")
-    assert follower.read() == ProviderSignal(answered=True)
-    assert follower.read() is None
+    assert signal_in(follower.read()) == ProviderSignal(answered=True)
+    assert signal_in(follower.read()) is None
+
+
+INIT = {"type": "system", "subtype": "init", "session_id": "s", "model": "m"}
+
+
+def test_the_folder_of_an_agent_is_told(tmp_path: Path) -> None:
+    (tmp_path / "stdout").write_text(json.dumps({**INIT, "cwd": "/elsewhere"}) + "\n")
+    (event,) = OutputFollower(DIALECTS["claude"], tmp_path / "stdout").read()
+    assert isinstance(event, SessionStarted)
+    assert event.folder == "/elsewhere"

@@ -27,6 +27,7 @@ class EndReason(StrEnum):
     """Its supervisor was killed; the exit code is unknown."""
     FOLDER_REMOVED = "folder_removed"
     """Its folder, and with it its output, was removed while it ran."""
+    WRONG_FOLDER = "wrong_folder"
     WORKTREE_GONE = "worktree_gone"
     """The worktree that it worked in was removed or moved away."""
     OUTDATED = "outdated"

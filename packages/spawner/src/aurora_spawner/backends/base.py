@@ -58,6 +58,8 @@ class Reply:
     """The usage of the attempt; None if the agent does not report it."""
     session_usage: Usage | None = None
     """The part of `usage` that counts for the whole session, earlier attempts included."""
+    folder: str | None = None
+    """The folder in which the agent says that it works."""
     worked: bool = False
     """True if the model started to answer."""
     retries: int = 0

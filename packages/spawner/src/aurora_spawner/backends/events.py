@@ -19,6 +19,8 @@ class SessionStarted:
     model: str | None = None
     at_work: bool = False
     """True if its model has started to answer."""
+    folder: str | None = None
+    """The folder in which the agent says that it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

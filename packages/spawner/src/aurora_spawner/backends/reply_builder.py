@@ -41,6 +41,7 @@ class Digest:
     dialect: Dialect
     session_id: str | None = None
     model: str | None = None
+    folder: str | None = None
     usage: Usage | None = None
     session_usage: Usage | None = None
     answer: str = ""
@@ -75,6 +76,7 @@ class Digest:
             case SessionStarted():
                 self.session_id = event.id
                 self.model = event.model or self.model
+                self.folder = self.folder or event.folder
                 self.worked = self.worked or event.at_work
             case Text():
                 self._add_text(event)
@@ -158,6 +160,7 @@ class Digest:
             ends_with_event=self.dialect.ends_with_event,
             reported=self._with_wait(self.failure or self._pending),
             session_id=self.session_id,
+            folder=self.folder,
             model=self.model,
             usage=self.usage.with_session(self.session_usage) if self.usage and self.session_usage else self.usage,
             session_usage=self.session_usage,

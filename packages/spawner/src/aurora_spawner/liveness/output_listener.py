@@ -1,4 +1,4 @@
-"""Provider signals from the output of running attempts: a rate limit, a usage window, or an answer.
+"""Signals from the output of running attempts: a rate limit, a usage window, an answer, the folder of the agent.
 
 An agent that retries by itself would report a limit only at its end, too late for the other attempts of that account.
 A probe that is answered would open its provider only when its whole task is done.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
-from aurora_spawner.backends.events import RetryNotice, Text, ToolCall, WindowsReported
+from aurora_spawner.backends.events import RetryNotice, SessionStarted, Text, ToolCall, WindowsReported
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.providers.signal import ProviderSignal
 from aurora_spawner.storage.regular_files import open_regular
@@ -34,26 +34,27 @@ LIVE_BYTES: Final = 32 << 20
 
 
 class OutputFollower:
-    """The provider signals of one growing output."""
+    """The events of one growing output."""
 
     def __init__(self, dialect: Dialect, stdout: Path) -> None:
         self._stream = EventStream(dialect)
         self._stdout = stdout
         self._offset = 0
 
-    def read(self) -> ProviderSignal | None:
-        """Returns the signal in the output since the last read; None if there is none."""
+    def read(self) -> list[AgentEvent]:
+        """Returns the events in the output since the last read."""
         try:
             with open_regular(self._stdout) as file:
                 file.seek(self._offset)
                 piece = file.read(min(PIECE_BYTES, max(0, LIVE_BYTES - self._offset)))
         except OSError:  # not there yet, or no more; the whole output is read at its end
-            return None
+            return []
         self._offset += len(piece)
-        return _signal_in(self._stream.feed(piece)) if piece else None
+        return self._stream.feed(piece) if piece else []
 
 
-def _signal_in(events: list[AgentEvent]) -> ProviderSignal | None:
+def signal_in(events: list[AgentEvent]) -> ProviderSignal | None:
+    """Returns what events say of the agent's provider; None if they say nothing."""
     refused: ReportedFailure | None = None
     answered = False
     windows: dict[str, UsageWindow] = {}
@@ -72,7 +73,8 @@ def _signal_in(events: list[AgentEvent]) -> ProviderSignal | None:
 @dataclass(slots=True)
 class _Subscription:
     follower: OutputFollower
-    on_signal: Callable[[ProviderSignal], None]
+    on_signal: Callable[[ProviderSignal], None] | None
+    on_folder: Callable[[str], None] | None
     timer: asyncio.TimerHandle | None = None
 
 
@@ -89,13 +91,20 @@ class OutputListener:
         task_id: str,
         running: RunningAttempt,
         dialect: Dialect | None,
-        on_signal: Callable[[ProviderSignal], None],
+        *,
+        on_signal: Callable[[ProviderSignal], None] | None = None,
+        on_folder: Callable[[str], None] | None = None,
     ) -> None:
-        """Starts to poll the output of an attempt; plain text has no signals and is not polled."""
+        """Starts to poll the output of an attempt; plain text has no signals and is not polled.
+
+        Args:
+            on_signal: called with what the output says of the agent's provider.
+            on_folder: called with the folder in which the agent says that it works.
+        """
         if dialect is None or not dialect.readers:
             return
         follower = OutputFollower(dialect, AttemptFolder(path=running.folder).stdout)
-        subscription = self._subscriptions[task_id] = _Subscription(follower, on_signal)
+        subscription = self._subscriptions[task_id] = _Subscription(follower, on_signal, on_folder)
         self._set_timer(subscription)
 
     def release(self, task_id: str) -> None:
@@ -113,7 +122,11 @@ class OutputListener:
         subscription.timer = asyncio.get_running_loop().call_later(self.interval_s, self._poll, subscription)
 
     def _poll(self, subscription: _Subscription) -> None:
-        signal = subscription.follower.read()
-        if signal is not None:
+        events = subscription.follower.read()
+        folder = next((each.folder for each in events if isinstance(each, SessionStarted) and each.folder), None)
+        if folder and subscription.on_folder:
+            subscription.on_folder(folder)
+        signal = signal_in(events) if subscription.on_signal else None
+        if signal is not None and subscription.on_signal:
             subscription.on_signal(signal)
         self._set_timer(subscription)

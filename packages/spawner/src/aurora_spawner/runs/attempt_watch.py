@@ -10,6 +10,7 @@ from aurora_spawner.backends.base import with_events
 from aurora_spawner.journal.facts import AttemptStalled
 from aurora_spawner.liveness.output_listener import OutputListener
 from aurora_spawner.liveness.watchdog import Watchdog
+from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.in_flight import Termination
 from aurora_spawner.tasks import run_events
 
@@ -63,12 +64,29 @@ class AttemptWatch:
             self._on_expired(task_id, EndReason.WORKTREE_GONE, problem)
 
     def listen(
-        self, task_id: str, running: RunningAttempt, backend: Backend, on_signal: Callable[[ProviderSignal], None]
+        self,
+        task_id: str,
+        running: RunningAttempt,
+        backend: Backend,
+        *,
+        on_signal: Callable[[ProviderSignal], None] | None,
+        cwd: Path | None,
     ) -> None:
-        """Reads the reports of an attempt on its provider until its release."""
+        """Reads the reports of an attempt until its release.
+
+        Args:
+            on_signal: called with what it says of its provider; None to ignore that.
+            cwd: the folder of its worktree that it must work in, or be ended; None for an attempt without a worktree.
+        """
         speaking = with_events(backend)
-        if speaking is not None:
-            self._listener.follow(task_id, running, speaking.dialect, on_signal)
+        if speaking is None or (on_signal is None and cwd is None):
+            return
+
+        def on_folder(folder: str) -> None:
+            if cwd is not None and (problem := works_elsewhere(folder, cwd)):
+                self._on_expired(task_id, EndReason.WRONG_FOLDER, problem)
+
+        self._listener.follow(task_id, running, speaking.dialect, on_signal=on_signal, on_folder=on_folder)
 
     def release(self, task_id: str) -> None:
         """Lets go of an attempt that has ended."""

@@ -77,7 +77,7 @@ class RunOptions:
     """Time for all checks of one attempt's work."""
     check_protect: tuple[str, ...] = ()
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
-    forecast_every_s: float | None = 5.0
+    forecast_every_s: float | None = 2.0
     """Time between two looks for conflicts of running tasks; None never looks."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))

@@ -32,6 +32,7 @@ from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.check_stage import check_attempt
+from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.result import SpawnResult
 
+_OUTSIDE: Final = (EndReason.WORKTREE_GONE, EndReason.WRONG_FOLDER)
+"""Ends of attempts that did not work in their worktrees, as another would not."""
 LOST_LIMIT: Final = 3
 """Attempts at a task whose supervisor may be killed from outside before the task fails."""
 
@@ -128,9 +131,13 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
     if attempt.worktree is not None:
         run.watch.guard(attempt.task_id, attempt.worktree.path)
     listener = run.recovery.listener(agent)
-    if listener is not None:
-        on_signal = partial(_on_signal, run, agent, listener)
-        run.watch.listen(attempt.task_id, running, run.backends[agent], on_signal)
+    run.watch.listen(
+        attempt.task_id,
+        running,
+        run.backends[agent],
+        on_signal=None if listener is None else partial(_on_signal, run, agent, listener),
+        cwd=None if attempt.worktree is None else run.cwd_of(attempt.worktree),
+    )
     try:
         return await strategy_for(run, attempt)(run, attempt, running)
     finally:
@@ -170,12 +177,21 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
             run.tasks.flight(task_id).shares.add(end, _result_of(run, attempt, end).usage)
         return attempt._replace(again=again)
     seen = last_word(end, attempt.spent, stopping=run.stopping(task_id))
-    result = _result_of(run, attempt, seen)
+    result = _in_its_folder(run, attempt, _result_of(run, attempt, seen))
     if seen.survivors:
         pids = ", ".join(map(str, seen.survivors))
         run.notices.append(f"task {task_id}: processes {pids} could not be ended")
     joined = run.tasks.flight(task_id).shares.joined(seen, result)
-    return attempt._replace(judged=seen, result=joined, final=seen.reason == EndReason.WORKTREE_GONE)
+    return attempt._replace(judged=seen, result=joined, final=seen.reason in _OUTSIDE)
+
+
+def _in_its_folder(run: RunContext, attempt: Attempt, result: SpawnResult) -> SpawnResult:
+    """Fails the good result of an agent that worked outside of its worktree and ended before that was seen."""
+    folder = attempt.reply.folder if attempt.reply else None
+    if attempt.worktree is None or folder is None or not result.success:
+        return result
+    problem = works_elsewhere(folder, run.cwd_of(attempt.worktree))
+    return result if problem is None else replace(result, state=TaskState.FAILED, error=problem)
 
 
 def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:

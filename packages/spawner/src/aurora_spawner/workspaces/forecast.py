@@ -12,9 +12,10 @@ from aurora_spawner.workspaces.merging import merge_trees
 from aurora_spawner.workspaces.present import present_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from aurora_spawner.workspaces.git import Git
+    from aurora_spawner.workspaces.merging import TreeMerge
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -39,71 +40,14 @@ class Forecast:
     """The files in conflict; git may name none."""
 
 
-class Forecaster:
-    """Merges the present states of works, to find those that conflict; nothing in them changes.
-
-    It remembers the changed files of works that have ended.
-    """
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._ended: dict[FinishedWork, _Changes] = {}
-
-    def look(self, works: Sequence[Worktree | FinishedWork]) -> list[Forecast]:
-        """Compares each two works that changed a common file or folder, unless both have ended: the merge does that.
-
-        Args:
-            works: The worktrees of tasks that run, and the work of others. One that is gone is left out.
-        """
-        running = [each for each in works if not isinstance(each, FinishedWork)]
-        if not running:
-            return []
-        changes = {work.task_id: self._changes_of(work) for work in works}
-        commits: dict[str, str] = {}
-        found = []
-        for first, second in combinations(works, 2):
-            both_ended = isinstance(first, FinishedWork) and isinstance(second, FinishedWork)
-            if both_ended or not changes[first.task_id].may_meet(changes[second.task_id]):
-                continue
-            try:
-                merge = merge_trees(self._git, _commit_of(first, commits), _commit_of(second, commits))
-            except WorkspaceError:
-                continue  # its agent changes files at this moment, or it is gone; the next look sees it
-            if not merge.is_clean:
-                found.append(Forecast(first=first.task_id, second=second.task_id, files=merge.conflicts))
-        return found
-
-    def _changes_of(self, work: Worktree | FinishedWork) -> _Changes:
-        if not isinstance(work, FinishedWork):
-            return _Changes.of(self._git, work)
-        if work not in self._ended:
-            self._ended[work] = _Changes.of(self._git, work)
-        return self._ended[work]
-
-
-def _commit_of(work: Worktree | FinishedWork, commits: dict[str, str]) -> str:
-    """Returns the present state of a work as a commit, which is made once for each look."""
-    if isinstance(work, FinishedWork):
-        return work.commit
-    if work.task_id not in commits:
-        commits[work.task_id] = present_commit(work, "forecast")
-    return commits[work.task_id]
-
-
 @dataclass(frozen=True, slots=True)
-class _Changes:
-    """The names of the files that a work has changed since its base."""
+class _State:
+    """The files that a work has changed, and what tells one state of them from the next."""
 
-    files: frozenset[str]
+    files: frozenset[str] = frozenset()
+    mark: tuple[object, ...] = ()
 
-    @classmethod
-    def of(cls, git: Git, work: Worktree | FinishedWork) -> _Changes:
-        try:
-            return cls(frozenset(_changed(git, work)))
-        except WorkspaceError:
-            return cls(frozenset())  # gone, or in the middle of a change
-
-    def may_meet(self, other: _Changes) -> bool:
+    def may_meet(self, other: _State) -> bool:
         """Returns True if a merge of the two is worth trying.
 
         Two agents meet in a file, in a folder (one of them may have renamed it), or in a name that is a file for one
@@ -119,18 +63,94 @@ class _Changes:
         )
 
 
-def _changed(git: Git, work: Worktree | FinishedWork) -> Iterator[str]:
-    names = ("diff-tree", "-r", "--no-commit-id", "--name-only", "--no-renames", "-z", work.base)
-    if isinstance(work, FinishedWork):
-        yield from git.run(*names, work.commit).fields
-        return
-    inside = work.git
-    head = inside.text("rev-parse", "HEAD")
-    if head != work.base:
-        yield from inside.run(*names, head).fields
+class Forecaster:
+    """Merges the present states of works, to find those that conflict; nothing in them changes.
+
+    It remembers what it has compared: a work that has not changed costs one question to git, one that has ended none.
+    """
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._states: dict[str, _State] = {}
+        self._commits: dict[str, tuple[_State, str]] = {}
+        self._merges: dict[tuple[str, str], TreeMerge] = {}
+
+    def look(self, works: Sequence[Worktree | FinishedWork]) -> list[Forecast]:
+        """Compares each two works that changed a common file or folder, unless both have ended: the merge does that.
+
+        Args:
+            works: The worktrees of tasks that run, and the work of others. One that is gone is left out.
+        """
+        if all(isinstance(each, FinishedWork) for each in works):
+            return []
+        states = {work.task_id: self._state_of(work) for work in works}
+        merges: dict[tuple[str, str], TreeMerge] = {}
+        found = []
+        for first, second in combinations(works, 2):
+            both_ended = isinstance(first, FinishedWork) and isinstance(second, FinishedWork)
+            if both_ended or not states[first.task_id].may_meet(states[second.task_id]):
+                continue
+            try:
+                pair = (self._commit_of(first, states), self._commit_of(second, states))
+                merge = merges[pair] = self._merges.get(pair) or merge_trees(self._git, *pair)
+            except WorkspaceError:
+                continue  # its agent changes files at this moment, or it is gone; the next look sees it
+            if not merge.is_clean:
+                found.append(Forecast(first=first.task_id, second=second.task_id, files=merge.conflicts))
+        self._states, self._merges = states, merges
+        return found
+
+    def _state_of(self, work: Worktree | FinishedWork) -> _State:
+        known = self._states.get(work.task_id)
+        try:
+            if not isinstance(work, FinishedWork):
+                return _present(work)
+            mark = (work.base, work.commit)
+            return known if known and known.mark == mark else _State(_named(self._git, *mark), mark)
+        except WorkspaceError:
+            return _State()  # gone, or in the middle of a change
+
+    def _commit_of(self, work: Worktree | FinishedWork, states: Mapping[str, _State]) -> str:
+        """Returns the present state of a work as a commit, which is made once for each state."""
+        if isinstance(work, FinishedWork):
+            return work.commit
+        state = states[work.task_id]
+        known = self._commits.get(work.task_id)
+        if known is None or known[0] != state:
+            known = self._commits[work.task_id] = (state, present_commit(work, "forecast"))
+        return known[1]
+
+
+def _present(worktree: Worktree) -> _State:
+    git = worktree.git
     # Without a lock on the index, which the agent's own git may want.
-    question = ("--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
-    yield from (entry[3:] for entry in inside.run(*question).fields)
+    listing = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all")
+    entries = git.run("--no-optional-locks", *listing).fields
+    head = next((entry.split()[-1] for entry in entries if entry.startswith("# branch.oid ")), "")
+    changed = [_name_in(entry) for entry in entries if not entry.startswith("#")]
+    committed = _named(git, worktree.base, head) if head != worktree.base else frozenset[str]()
+    stamps = (_stamp(worktree.path / name) for name in changed)
+    return _State(committed.union(changed), (head, *entries, *stamps))
+
+
+def _name_in(entry: str) -> str:
+    """Returns the file of an entry of git's second format, in which its place depends on the kind of the entry."""
+    fields = {"?": 1, "!": 1, "1": 8, "u": 10}[entry[0]]
+    return entry.split(" ", fields)[fields]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _named(git: Git, base: str, commit: str) -> frozenset[str]:
+    """Returns the files that differ between two commits."""
+    how = ("diff-tree", "-r", "--no-commit-id", "--name-only", "--no-renames", "-z")
+    return frozenset(git.run(*how, base, commit).fields)
 
 
 def _folders(files: frozenset[str]) -> frozenset[str]:

@@ -38,7 +38,8 @@ _DIAGNOSTIC: Final = "[ede_diagnostic]"
 def _system(event: Fields) -> Iterator[AgentEvent]:
     kind = event.text("subtype")
     if kind == "init" and event.text("session_id"):
-        yield SessionStarted(id=event.text("session_id"), model=event.text("model") or None)
+        model, folder = event.text("model") or None, event.text("cwd") or None
+        yield SessionStarted(id=event.text("session_id"), model=model, folder=folder)
     elif kind == "api_retry":
         yield _retry(event)
     elif kind.startswith("task_"):
