@@ -26,7 +26,10 @@ SpawnerError
 │   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
 │   ├── UnfinishedWorkError     conflict markers, or a merge that was not ended: the files
 │   ├── ForeignWorktreeError    a folder that is not a worktree of ours, or no longer
-│   └── OverwriteError          files of the user that a delivery would overwrite: the files
+│   ├── OverwriteError          files of the user that a delivery would overwrite: the files
+│   ├── SetupError              a set-up command of a worktree that failed: the command, its status and output
+│   └── DiskCapError            worktrees take as much of the disk as they may: the cap, and what they take
+├── PreparationError        a description of what worktrees contain that cannot be used: path, line, field
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
 A failed agent is not an exception but a `SpawnResult`.
@@ -293,3 +296,45 @@ class OverwriteError(WorkspaceError):
     def __init__(self, path: Path, problem: str, *, files: Sequence[str]) -> None:
         super().__init__(path, problem)
         self.files = tuple(files)
+
+
+class SetupError(WorkspaceError):
+    """A set-up command of a worktree failed, before any agent worked there; `path` is the worktree.
+
+    Attributes:
+        status: its exit status, negative for a signal; None if the time limit ended it.
+        output: the end of its output.
+    """
+
+    def __init__(self, path: Path, problem: str, *, command: str, status: int | None, output: str) -> None:
+        said = output.strip()
+        super().__init__(path, f"the set-up command {command!r} {problem}{f': {said}' if said else ''}")
+        self.command = command
+        self.status = status
+        self.output = output
+
+
+class DiskCapError(WorkspaceError):
+    """The worktrees of a repository take as much of the disk as they may; `path` is their folder.
+
+    Attributes:
+        used, cap: bytes.
+    """
+
+    def __init__(self, path: Path, *, used: int, cap: int) -> None:
+        taken = f"worktrees take {used / 1e9:.1f} GB, and may take {cap / 1e9:.1f} GB (max_disk_gb)"
+        super().__init__(path, f"{taken}; no other is made: free some with `aur worktrees clean`, or raise the cap")
+        self.used = used
+        self.cap = cap
+
+
+class PreparationError(SpawnerError):
+    """A description of what worktrees contain is invalid; `line` counts from 1, and is None for the whole file."""
+
+    def __init__(self, path: Path | None, line: int | None, field: str, problem: str) -> None:
+        place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
+        super().__init__(f"{place}{field}: {problem}" if field else f"{place}{problem}")
+        self.path = path
+        self.line = line
+        self.field = field
+        self.problem = problem

@@ -110,6 +110,23 @@ class ConflictForeseen(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspacePrepared(Fact):
+    """The worktree of a task has what it has besides its base commit; its set-up has succeeded."""
+
+    kind = "workspace_prepared"
+    ports: list[int]
+    """The first port of its block and their number; empty without ports."""
+    copied: list[str]
+    linked: list[str]
+    setup: list[str]
+    """The commands."""
+    setup_s: list[float]
+    """The time that each of them took."""
+    put_back: list[str]
+    """Tracked files that they had changed, and that are as in the base commit again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkMerged(Fact):
     """The merge of one task's work was tried."""
 
@@ -339,6 +356,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         ChecksIntended,
         WorkChecked,
         ConflictForeseen,
+        WorkspacePrepared,
         WorkMerged,
         WorkDiscarded,
         RunDelivered,

@@ -16,6 +16,7 @@ from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.prompts import as_argument, mending_prompt, prompt_for
+from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ class OrderBuilder:
         before: Sequence[SpawnResult],
         deadline_s: float | None,
         open_tasks: int,
+        variables: Mapping[str, str],
         sent_back: CheckedWork | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
@@ -71,6 +73,7 @@ class OrderBuilder:
             before: Results of the task's dependencies, for its prompt.
             deadline_s: The time limit of the attempt; None for none.
             open_tasks: Tasks of the run that are not settled.
+            variables: Those of its worktree.
             sent_back: The failed checks that the agent has to mend; None if there are none.
 
         Raises:
@@ -102,6 +105,9 @@ class OrderBuilder:
             "AURORA_TASK_ID": task_id,
             "AURORA_ATTEMPT_NUMBER": str(number),
         }
+        inherited = self._inherited(invocation)
+        if f"{GIT_SETTINGS}COUNT" in inherited:  # settings of the user's own, which are numbered
+            variables = {name: value for name, value in variables.items() if not name.startswith(GIT_SETTINGS)}
         return AttemptOrder(
             run_id=self.run_id,
             task_id=task_id,
@@ -112,7 +118,7 @@ class OrderBuilder:
             folder=folder.path,
             prompt=prompt,
             command=(*invocation.command, *last),
-            environment={**self._inherited(invocation), **_with_time_limit(invocation.env, deadline_s), **names},
+            environment={**inherited, **variables, **_with_time_limit(invocation.env, deadline_s), **names},
             cwd=cwd,
             deadline_s=deadline_s,
             open_tasks=open_tasks,

@@ -221,7 +221,10 @@ class Run:
     ) -> RunReport:
         started = time.monotonic()
         isolation = self.options.isolation
-        worktrees = await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id) if isolation else None
+        preparation = self.options.preparation
+        worktrees = (
+            await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id, preparation) if isolation else None
+        )
         coordinator = self._coordinator(state, writer, recovery, on_event, worktrees)
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         stopped = threading.Event()

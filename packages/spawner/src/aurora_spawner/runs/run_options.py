@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.workspaces.isolation import Isolation
+    from aurora_spawner.workspaces.preparation import Preparation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,9 @@ class RunOptions:
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
     forecast_every_s: float | None = 2.0
     """Time between two looks for conflicts of running tasks; None never looks."""
+    preparation: Preparation | None = None
+    """What the worktree of each task has besides its base commit; with `isolation` only. Not kept by the journal, for
+    the same reason as `checks`."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Attempts of an agent at once, if fewer than `max_concurrent`."""
@@ -139,6 +143,7 @@ class ResumeOptions(CheckOptions, total=False):
     """
 
     forecast_every_s: float | None
+    preparation: Preparation | None
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

@@ -4,7 +4,7 @@ An attempt begins when `admission.py` has let its task have a slot.
 
 | stage | does | writes |
 |---|---|---|
-| worktree (`worktree_stages.py`) | makes the worktree, if the run has worktrees | `WorkspaceIntended` |
+| worktree (`worktree_stages.py`) | makes and prepares it, if wanted | `WorkspaceIntended`, `WorkspacePrepared` |
 | order | makes the order of the attempt | `AttemptIntended`, durable before it runs |
 | run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
 | read | parses its output, once | |

@@ -1,4 +1,4 @@
-"""The stages of an attempt in a worktree: it is made before the attempt, and committed after a good one."""
+"""The stages of an attempt in a worktree: made and prepared before the attempt, committed after a good one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
+from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.task_checks import put_back_after_kill
 
@@ -43,8 +44,9 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
     if aside is not None:
         run.notices.append(aside_notice(task_id, aside))
-    run.tasks.flight(task_id).worktree = worktree
-    return attempt._replace(worktree=worktree)
+    prepared = await set_up_worktree(run, attempt._replace(worktree=worktree))
+    run.tasks.flight(task_id).worktree = prepared.worktree
+    return prepared
 
 
 def aside_notice(task_id: str, aside: Path) -> str:

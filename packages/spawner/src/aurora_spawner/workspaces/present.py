@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.checkouts import reveal
+from aurora_spawner.workspaces.staging import stage_work
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
@@ -33,7 +34,7 @@ def present_commit(worktree: Worktree, message: str) -> str:
             shutil.copyfile(own, index)
         environment = {"GIT_INDEX_FILE": str(index)}
         reveal(git, index=index)
-        git.run("add", "--all", environment=environment)
+        stage_work(worktree, index=index)
         for entry in git.run("ls-files", "--stage", "-z", environment=environment).fields:
             if entry.startswith("160000"):
                 name = entry.partition("\t")[2]

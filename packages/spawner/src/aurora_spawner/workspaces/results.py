@@ -11,6 +11,7 @@ from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.git import GITLINK
 from aurora_spawner.workspaces.merging import is_ancestor, one_line
+from aurora_spawner.workspaces.staging import leave_given_behind, stage_work
 from aurora_spawner.workspaces.unfinished import check_conflict_markers, check_settled
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class WorkResult:
     """Changed files that match the patterns of protected ones."""
     lost: tuple[AtticEntry, ...] = ()
     """Commits that the agent had made and left, by a reset, an amend or another branch; they are in the attic."""
+    left_behind: tuple[str, ...] = ()
+    """Copied and linked files that the agent had committed; those commits are in the attic, too."""
 
     @property
     def is_noop(self) -> bool:
@@ -81,7 +84,8 @@ def commit_work(
     git = worktree.git
     check_settled(worktree)
     reveal(git)
-    git.run("add", "--all", "--sparse")
+    left_behind = leave_given_behind(worktree)
+    stage_work(worktree)
     staged = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", worktree.base, "--").fields
     entries = [(entry.split(), path) for entry, path in zip(staged[::2], staged[1::2], strict=True)]
     _check_embedded(worktree, [path for (_, mode, *_), path in entries if mode == GITLINK])
@@ -104,6 +108,7 @@ def commit_work(
         out_of_scope=tuple(file.path for file in files if scope and not _matches(file.path, scope)),
         protected=tuple(file.path for file in files if _matches(file.path, protect)),
         lost=lost,
+        left_behind=left_behind,
     )
 
 

@@ -12,18 +12,22 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
+from aurora_spawner.workspaces.disk_cap import DiskCap
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
 from aurora_spawner.workspaces.names import BRANCHES, CHECK, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
 from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
+from aurora_spawner.workspaces.setting_up import Preparer
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.isolation import Isolation
+    from aurora_spawner.workspaces.preparation import Preparation
+    from aurora_spawner.workspaces.setting_up import Prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +36,27 @@ class RunWorktrees:
 
     isolation: Isolation
     workspaces: Workspaces
+    preparer: Preparer | None = None
+    """None if worktrees have nothing but their base commit."""
+    disk: DiskCap | None = None
 
     @classmethod
-    def of(cls, isolation: Isolation, run_id: str) -> RunWorktrees:
+    def of(cls, isolation: Isolation, run_id: str, preparation: Preparation | None = None) -> RunWorktrees:
         """Opens the worktrees of a run; nothing is written.
+
+        Args:
+            preparation: What each has besides its base commit.
 
         Raises:
             WorkspaceError: The repository is gone, or is now one that worktrees cannot be made of.
         """
         workspaces = Workspaces(isolation.repository, home=isolation.home, run_id=run_id)
-        return cls(isolation=isolation, workspaces=workspaces)
+        if preparation is None:
+            return cls(isolation=isolation, workspaces=workspaces)
+        preparer = Preparer(workspaces.git, isolation.folder, isolation.home.resolve(), preparation)
+        cap = preparation.max_disk_bytes
+        disk = None if cap is None else DiskCap(folder=workspaces.folder.parent, cap=cap)
+        return cls(isolation=isolation, workspaces=workspaces, preparer=preparer, disk=disk)
 
     def hold(self, commit: str) -> None:
         """Keeps a commit that no branch has until `release`, whatever `git gc` removes."""
@@ -86,11 +101,27 @@ class RunWorktrees:
 
         Raises:
             WorkspaceError: The work of two of them conflicts, or the worktree cannot be made.
+            DiskCapError: Worktrees take as much of the disk as they may.
         """
+        if self.disk is not None and not self.path_of(task_id).exists():
+            self.disk.check()
         begun, aside = self.workspaces.base_of(task_id), None
         if begun and not self._has_all_of(begun, before):
             begun, aside = "", self.start_over(task_id)
         return self.workspaces.create(task_id, begun or self._joined(before)), aside
+
+    def set_up(
+        self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
+    ) -> tuple[Worktree, Prepared | None]:
+        """Prepares a worktree for its agent; see `Preparer.prepare`.
+
+        Returns:
+            The worktree with its variables; and what was done, None if there is nothing to do in this run.
+        """
+        if self.preparer is None:
+            return worktree, None
+        prepared = self.preparer.prepare(worktree, environment, stopped)
+        return self.preparer.with_variables(worktree), prepared
 
     def find(self, task_id: str) -> Worktree:
         """Returns the worktree that a task's agent works in, or has worked in.
@@ -98,7 +129,8 @@ class RunWorktrees:
         Raises:
             ForeignWorktreeError: It is gone.
         """
-        return self.workspaces.find(task_id)
+        found = self.workspaces.find(task_id)
+        return found if self.preparer is None else self.preparer.with_variables(found)
 
     def has_refs(self, task_id: str) -> bool:
         """Returns True if a task has its branch, or the ref that remembers its base."""

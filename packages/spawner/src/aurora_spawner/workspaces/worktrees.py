@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,12 @@ from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
+from aurora_spawner.workspaces.filling import clear
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import INITIALIZING, Listed, list_worktrees
+from aurora_spawner.workspaces.manifest import excluding, read_manifest, sort_out
 from aurora_spawner.workspaces.names import BASES, CHECK, OUR_LOCK, base_ref_of, branch_of, folder_of, slug
+from aurora_spawner.workspaces.ports import free_ports
 from aurora_spawner.workspaces.supported import check_supported, first_of
 from aurora_spawner.workspaces.turns import turn
 
@@ -35,6 +38,8 @@ class Worktree:
     """The commit that the task started from."""
     run_id: str
     task_id: str
+    variables: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Of its agent and its checks, beside those that all agents get; none unless it was prepared."""
 
     @property
     def git(self) -> Git:
@@ -43,7 +48,8 @@ class Worktree:
         Raises:
             ForeignWorktreeError: The worktree is gone, or its `.git` file is not the one that git wrote.
         """
-        return Git(self.path, git_dir=linked_git_dir(self.path), settings=exact_settings(self.path.parent))
+        git_dir = linked_git_dir(self.path)
+        return Git(self.path, git_dir=git_dir, settings=(*exact_settings(self.path.parent), *excluding(git_dir)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +142,7 @@ class Workspaces:
         return self.git.commit_of(base_ref_of(self.run_id, slug(task_id)))
 
     def unsaved(self, worktree: Worktree) -> Unsaved:
-        """Returns what would be lost if the folder were deleted."""
+        """Returns what would be lost if the folder were deleted; what it was given is not, unless it was changed."""
         reveal(worktree.git)
         question = (
             "status",
@@ -148,7 +154,11 @@ class Workspaces:
         )
         listing = worktree.git.run(*question).fields
         ignored = tuple(entry[3:] for entry in listing if entry.startswith("!!"))
-        return Unsaved(changed=tuple(entry[3:] for entry in listing if not entry.startswith("!!")), ignored=ignored)
+        changed = tuple(entry[3:] for entry in listing if not entry.startswith("!!"))
+        manifest = read_manifest(linked_git_dir(worktree.path))
+        if manifest is not None:
+            changed, ignored = sort_out(worktree.path, manifest, changed=changed, ignored=ignored)
+        return Unsaved(changed=changed, ignored=ignored)
 
     def remove(self, worktree: Worktree, *, ignored_too: bool = False) -> tuple[AtticEntry, ...]:
         """Removes a worktree whose commits are on other refs than its branch; the branch goes, too.
@@ -185,9 +195,11 @@ class Workspaces:
             kept = (worktree.base,) if worktree.base else ()
             lost = put_away_lost(inside, worktree.branch, kept=kept)
         with self._alone():
+            self._take_back(worktree)
             self._unregister(worktree, self._known(worktree, self._registered()))
             refs = (branch, base_ref_of(self.run_id, worktree.path.name))
             self.git.run("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in refs).encode())
+        free_ports(self._home.parent, worktree.path)
         return lost
 
     def set_aside(self, worktree: Worktree, since: int) -> Path:
@@ -341,6 +353,16 @@ class Workspaces:
         if known.lock is not None:
             self.git.run("worktree", "unlock", str(worktree.path))
         self.git.run("worktree", "remove", str(worktree.path))  # without --force, git looks once more for work in it
+
+    def _take_back(self, worktree: Worktree) -> None:
+        """Removes what a worktree was given, which git would take for work; the user's own files stay."""
+        manifest = read_manifest(linked_git_dir(worktree.path)) if worktree.path.exists() else None
+        names = (*manifest.given, *manifest.made) if manifest is not None else ()
+        if names:
+            paths = b"".join(os.fsencode(name) + b"\0" for name in names)
+            which = ("--pathspec-from-file=-", "--pathspec-file-nul", "HEAD")
+            worktree.git.run("reset", "--quiet", *which, stdin=paths)
+            clear(worktree.path, names)
 
     def _inside(self, worktree: Worktree) -> Git:
         """Returns git with the HEAD and the refs of a worktree whose folder may be gone."""

@@ -1,0 +1,301 @@
+"""Prepares worktrees for their agents: ports, copies and links, then the set-up commands; once for each worktree."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.errors import ForeignWorktreeError, SetupError, WorkspaceError
+from aurora_spawner.storage.regular_files import read_regular
+from aurora_spawner.workspaces.attic import put_away_lost
+from aurora_spawner.workspaces.checkouts import linked_git_dir
+from aurora_spawner.workspaces.checks import SHOWN_CHARACTERS, run_command
+from aurora_spawner.workspaces.contents import MOST_FILES, Contents, find_contents
+from aurora_spawner.workspaces.filling import fill
+from aurora_spawner.workspaces.manifest import Manifest, digest, excluding, read_manifest, stamps, write_manifest
+from aurora_spawner.workspaces.ports import allot_ports
+from aurora_spawner.workspaces.preparation import GIT_SETTINGS, Preparation, slug_of
+from aurora_spawner.workspaces.present import present_commit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from aurora_spawner.workspaces.git import Git
+    from aurora_spawner.workspaces.worktrees import Worktree
+
+_MISSING: Final = (126, 127)
+"""Exit statuses of a shell that could not start a program."""
+_IGNORE_BYTES: Final = 1_000_000
+_KEPT: Final = "Changes in a worktree whose preparation was interrupted\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A worktree that is ready for its agent."""
+
+    new: bool
+    """False if an earlier call had prepared it."""
+    port_base: int | None = None
+    copied: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+    setup_s: tuple[float, ...] = ()
+    """The time that each set-up command took."""
+    put_back: tuple[str, ...] = ()
+    """Tracked files that set-up had changed, `HEAD` for commits: they are as in the base commit again."""
+    notices: tuple[str, ...] = ()
+    """A sentence for each thing that was asked for and that the worktree does not have."""
+
+
+@dataclass(frozen=True)
+class Preparer:
+    """Prepares the worktrees of one run. Threads may share it.
+
+    Attributes:
+        source: git in the user's checkout.
+        folder: the folder in which agents work, relative to it.
+        home: the folder for the worktrees of all repositories.
+    """
+
+    source: Git
+    folder: str
+    home: Path
+    preparation: Preparation
+    _found: list[Contents] = field(default_factory=list)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def with_variables(self, worktree: Worktree) -> Worktree:
+        """Returns a prepared worktree with the variables of its agent and its checks.
+
+        Raises:
+            WorkspaceError: The worktree is gone, or its manifest is damaged.
+        """
+        git_dir = linked_git_dir(worktree.path)
+        manifest = read_manifest(git_dir) or Manifest()
+        variables = {**self._variables(worktree, manifest), **_git_variables(git_dir)}
+        return replace(worktree, variables=variables)
+
+    def prepare(
+        self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
+    ) -> Prepared:
+        """Prepares a worktree; one that was prepared stays as it is, an interrupted preparation is done again.
+
+        Args:
+            environment: The variables of the set-up commands.
+            stopped: Asked while a command runs; True ends it.
+
+        Raises:
+            SetupError: A set-up command failed.
+            WorkspaceError: Files cannot be copied or linked, no ports are free, or it was stopped.
+        """
+        git_dir = linked_git_dir(worktree.path)
+        manifest = read_manifest(git_dir)
+        if manifest is not None and manifest.done:
+            return Prepared(new=False, port_base=manifest.port_base)
+        ports = self.preparation.ports
+        base = allot_ports(self.home, worktree.path, ports).base if ports else None
+        contents = self._contents()
+        names = (*contents.copied, *contents.linked)
+        if not names and not self.preparation.setup:
+            self._write(git_dir, Manifest(done=True, port_base=base))
+            return Prepared(new=True, port_base=base, notices=contents.notices)
+        if manifest is None:
+            head = worktree.git.text("rev-parse", "HEAD")
+            begun = Manifest(
+                port_base=base, head=head, before=tuple(_listed(worktree)), given=dict.fromkeys(names, "")
+            )
+        else:
+            (git_dir / "index.lock").unlink(missing_ok=True)  # of a git that was killed with the set-up
+            self._put_back(worktree, manifest, keep=True)
+            begun = replace(manifest, port_base=base, given={**manifest.given, **dict.fromkeys(names, "")})
+        self._write(git_dir, begun)
+        return self._fill_and_set_up(worktree, begun, contents, environment, stopped)
+
+    def _fill_and_set_up(
+        self,
+        worktree: Worktree,
+        begun: Manifest,
+        contents: Contents,
+        environment: Mapping[str, str],
+        stopped: Callable[[], bool],
+    ) -> Prepared:
+        names = (*contents.copied, *contents.linked)
+        tracked = _tracked(worktree.git, names)
+        notices = fill(worktree.path, self.source.folder, contents, tracked=tracked)
+        given = [name for name in names if name not in tracked]
+        variables = {**environment, **self._variables(worktree, begun)}
+        problem, seconds = None, list[float]()
+        try:
+            self._set_up(worktree, variables, stopped, seconds)
+        except WorkspaceError as error:
+            problem = error
+        try:
+            put_back = self._record(worktree, begun, given, done=problem is None)
+        except ForeignWorktreeError:
+            if problem is None:
+                raise
+            put_back = ()
+        if problem is not None:
+            raise problem
+        return Prepared(
+            new=True,
+            port_base=begun.port_base,
+            copied=tuple(name for name in contents.copied if name in given),
+            linked=tuple(name for name in contents.linked if name in given),
+            setup_s=tuple(seconds),
+            put_back=put_back,
+            notices=(*contents.notices, *notices),
+        )
+
+    def _set_up(
+        self, worktree: Worktree, variables: Mapping[str, str], stopped: Callable[[], bool], seconds: list[float]
+    ) -> None:
+        until = time.monotonic() + self.preparation.setup_timeout_s
+        for command in self.preparation.setup:
+            started = time.monotonic()
+            status, output = run_command(
+                ("sh", "-c", command),
+                worktree.path / self.folder,
+                environment=variables,
+                until=until,
+                stopped=stopped,
+            )
+            seconds.append(time.monotonic() - started)
+            if status is None and stopped():
+                raise WorkspaceError(worktree.path, "its set-up was interrupted; resume the run to do it again")
+            if status != 0:
+                problem = self._problem(status, seconds[-1])
+                raise _setup_error(worktree, command, problem, status=status, output=output)
+            if not (worktree.path / ".git").is_file() or not (worktree.path / self.folder).is_dir():
+                raise _setup_error(worktree, command, "has removed the worktree", status=status, output=output)
+
+    def _problem(self, status: int | None, seconds: float) -> str:
+        if status is None:
+            return f"was ended after {seconds:.0f} s, all set-up may take {self.preparation.setup_timeout_s:.0f} s"
+        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+        missing = "; a program is missing, or cannot be started" if status in _MISSING else ""
+        return f"failed {how} after {seconds:.1f} s{missing}"
+
+    def _record(self, worktree: Worktree, begun: Manifest, given: Collection[str], *, done: bool) -> tuple[str, ...]:
+        """Writes down what is in the worktree now, tracked files put back; returns their names."""
+        put_back = self._put_back(worktree, begun, keep=False) if self.preparation.setup else ()
+        listed = _listed(worktree) if self.preparation.setup else {}
+        new = {name: kind for name, kind in listed.items() if name not in (*begun.before, *given)}
+        made = [name for name, kind in new.items() if kind == "??"]
+        if len(made) > MOST_FILES:
+            problem = f"has made {len(made)} files that git does not ignore, such as {made[0]}; ignore them"
+            raise _setup_error(worktree, self.preparation.setup[-1], problem, status=0, output="")
+        manifest = replace(
+            begun,
+            done=done,
+            given=stamps(worktree.path, given),
+            made=stamps(worktree.path, made),
+            products={name: digest(worktree.path, name) for name, kind in new.items() if kind == "!!"},
+        )
+        self._write(linked_git_dir(worktree.path), manifest)
+        return put_back
+
+    def _put_back(self, worktree: Worktree, begun: Manifest, *, keep: bool) -> tuple[str, ...]:
+        """Undoes what was done to tracked files and to HEAD since the preparation began; returns what it was.
+
+        Args:
+            keep: First put it into the attic: the user may have worked there after a preparation that had failed.
+        """
+        git, branch = worktree.git, f"refs/heads/{worktree.branch}"
+        on = git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
+        moved = on != branch or git.commit_of("HEAD") != begun.head
+        changed = [name for name, kind in _listed(worktree).items() if kind not in ("??", "!!")]
+        changed = [name for name in changed if name not in begun.before]
+        if not moved and not changed:
+            return ()
+        if keep:
+            git.run("update-ref", "--no-deref", "HEAD", present_commit(worktree, _KEPT))
+        if moved or keep:
+            git.run("symbolic-ref", "HEAD", branch)
+            git.run("update-ref", branch, begun.head)
+            put_away_lost(git, worktree.branch, kept=(begun.head, worktree.base))
+            differ = git.run("diff-index", "--cached", "--name-only", "--no-renames", "-z", begun.head, "--").fields
+            changed = list(dict.fromkeys([*changed, *(name for name in differ if name not in begun.before)]))
+        paths = b"".join(os.fsencode(name) + b"\0" for name in changed)
+        where = ("--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
+        if changed:
+            git.run("restore", f"--source={begun.head}", *where, stdin=paths)
+        return (*(("HEAD",) if moved else ()), *changed)
+
+    def _contents(self) -> Contents:
+        """Returns what the checkout had when the first worktree was prepared: the same for all tasks."""
+        with self._turn:
+            if not self._found:
+                self._found.append(find_contents(self.source, self.folder, self.preparation))
+            return self._found[0]
+
+    def _variables(self, worktree: Worktree, manifest: Manifest) -> dict[str, str]:
+        return self.preparation.variables(
+            slug=slug_of(worktree.path),
+            port_base=manifest.port_base,
+            run_id=worktree.run_id,
+            task_id=worktree.task_id,
+        )
+
+    def _write(self, git_dir: Path, manifest: Manifest) -> None:
+        try:
+            write_manifest(
+                git_dir, manifest, also_ignored=_ignored_everywhere(self.source) if manifest.given else b""
+            )
+        except OSError as error:
+            raise WorkspaceError(git_dir, f"cannot be written to: {error.strerror}") from error
+
+
+def _setup_error(worktree: Worktree, command: str, problem: str, *, status: int | None, output: str) -> SetupError:
+    return SetupError(worktree.path, problem, command=command, status=status, output=output[-SHOWN_CHARACTERS:])
+
+
+def _listed(worktree: Worktree) -> dict[str, str]:
+    """Returns what git lists of a worktree, each with the two letters of its state: untracked files one by one."""
+    question, found = ("status", "--porcelain=v1", "-z", "--no-renames"), dict[str, str]()
+    for which in (("--untracked-files=all",), ("--untracked-files=normal", "--ignored=traditional")):
+        found |= {
+            entry[3:]: entry[:2] for entry in worktree.git.run(*question, *which).fields if _is_told(entry, which)
+        }
+    return found
+
+
+def _is_told(entry: str, which: tuple[str, ...]) -> bool:
+    """Returns True if an entry is of the kind that is asked for: the second question is only about ignored files."""
+    return len(which) == 1 or entry.startswith("!!")
+
+
+def _tracked(git: Git, names: Collection[str]) -> frozenset[str]:
+    """Returns those of the names that git tracks, or tracks something in."""
+    if not names:
+        return frozenset()
+    paths = git.run("ls-files", "-z").fields
+    folders = {str(folder) for path in paths for folder in _folders_above(path)}
+    return frozenset(names) & {*paths, *folders}
+
+
+def _folders_above(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _ignored_everywhere(git: Git) -> bytes:
+    """Returns the patterns of the user's own that git ignores in every repository."""
+    named = git.text_of_setting("core.excludesFile", kind="path")
+    base = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '')}/.config"
+    try:
+        return read_regular(Path(named or f"{base}/git/ignore"), limit=_IGNORE_BYTES)
+    except OSError:
+        return b""  # git does without it, too
+
+
+def _git_variables(git_dir: Path) -> dict[str, str]:
+    """Returns variables by which an agent's git ignores what the worktree was given, so that it is not committed."""
+    variables: dict[str, str] = {}
+    for setting in excluding(git_dir):
+        name, _, value = setting.partition("=")
+        variables |= {f"{GIT_SETTINGS}KEY_0": name, f"{GIT_SETTINGS}VALUE_0": value, f"{GIT_SETTINGS}COUNT": "1"}
+    return variables
