@@ -72,7 +72,7 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         begun = run.tasks.flight(attempt.task_id).checking
         if begun is not None and begun.number == attempt.number:
             await asyncio.to_thread(put_back_after_kill, worktree, begun.commit)
-        work, lost = await asyncio.to_thread(
+        work, sentences = await asyncio.to_thread(
             run.worktrees.commit,
             worktree,
             run.task(attempt.task_id),
@@ -82,13 +82,5 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     except WorkspaceError as error:
         failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be committed: {error}")
         return attempt._replace(result=failed, final=True)
-    if lost:
-        refs = ", ".join(lost)
-        run.notices.append(f"task {attempt.task_id} left commits that are on no branch of its own; they are {refs}")
-    if work.out_of_scope:
-        changed = ", ".join(work.out_of_scope)
-        run.notices.append(f"task {attempt.task_id} changed files that it does not declare: {changed}")
-    if work.protected:
-        changed = ", ".join(work.protected)
-        run.notices.append(f"task {attempt.task_id} changed files that checks rest on: {changed}")
+    run.notices.extend(sentences)
     return attempt._replace(worktree=worktree, result=replace(result, work=work))

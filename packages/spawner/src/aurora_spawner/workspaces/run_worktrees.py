@@ -18,15 +18,17 @@ from aurora_spawner.workspaces.names import BRANCHES, CHECK, INTEGRATION, base_r
 from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.setting_up import Preparer
+from aurora_spawner.workspaces.supported import first_of
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
+    from aurora_spawner.workspaces.results import WorkResult
     from aurora_spawner.workspaces.setting_up import Prepared
 
 
@@ -187,7 +189,7 @@ class RunWorktrees:
             protect: Patterns of the files whose change is to be reported.
 
         Returns:
-            The work, and the refs of the attic that keep commits which the agent had made and left.
+            The work, and a sentence for each thing that the user should know of it.
 
         Raises:
             WorkspaceError: What the agent left cannot be a commit; it stays as it is.
@@ -207,7 +209,7 @@ class RunWorktrees:
             out_of_scope=done.out_of_scope,
             protected=done.protected,
         )
-        return work, tuple(entry.ref for entry in done.lost)
+        return work, tuple(_sentences(worktree.task_id, done))
 
     @property
     def _integration(self) -> str:
@@ -245,3 +247,16 @@ class RunWorktrees:
                 head = commit_merge(git, merge.tree, (head, work.head), message)
             joined.append(task_id)
         return head or self.isolation.base
+
+
+def _sentences(task_id: str, done: WorkResult) -> Iterator[str]:
+    if done.left_behind:
+        names = first_of(done.left_behind)
+        yield f"task {task_id} committed copies of your files ({names}); its work is one commit without them"
+    if done.lost:
+        refs = ", ".join(entry.ref for entry in done.lost)
+        yield f"task {task_id} left commits that are on no branch of its own; they are {refs}"
+    if done.out_of_scope:
+        yield f"task {task_id} changed files that it does not declare: {', '.join(done.out_of_scope)}"
+    if done.protected:
+        yield f"task {task_id} changed files that checks rest on: {', '.join(done.protected)}"

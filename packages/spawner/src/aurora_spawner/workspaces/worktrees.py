@@ -362,7 +362,8 @@ class Workspaces:
             paths = b"".join(os.fsencode(name) + b"\0" for name in names)
             which = ("--pathspec-from-file=-", "--pathspec-file-nul", "HEAD")
             worktree.git.run("reset", "--quiet", *which, stdin=paths)
-            clear(worktree.path, names)
+            committed = frozenset(worktree.git.run("ls-files", "-z").fields)  # which git itself removes
+            clear(worktree.path, [name for name in names if name not in committed])
 
     def _inside(self, worktree: Worktree) -> Git:
         """Returns git with the HEAD and the refs of a worktree whose folder may be gone."""

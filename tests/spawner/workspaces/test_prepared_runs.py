@@ -1,0 +1,224 @@
+"""Runs whose worktrees are prepared: what agents find there, and what becomes of a set-up that fails."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.spawner.workspaces.repository import write
+
+from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
+from aurora_spawner.control.worktree_cleanup import clean_worktrees
+from aurora_spawner.control.worktrees import list_worktrees
+from aurora_spawner.journal.facts import WorkspacePrepared
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.testing import processes_of_run
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+from aurora_spawner.workspaces.preparation import Preparation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.spawner.workspaces.repository import Repository
+
+BACKENDS = {"sh": CommandBackend("sh", ("sh",))}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The folder of the journal, outputs and worktrees: outside the repository."""
+    (tmp_path / "place").mkdir()
+    return tmp_path / "place"
+
+
+def make(repository: Repository, place: Path, preparation: Preparation, *tasks: SpawnTask) -> Run:
+    options = RunOptions(
+        default_agent="sh",
+        cwd=repository.path,
+        spool=place / "runs",
+        isolation=isolation_of(repository.path, home=place / "worktrees", merge=MergeMode.AUTO)[0],
+        preparation=preparation,
+        executor=LocalExecutor(grace_s=0.3),
+    )
+    return Run.create(place / "runs.db", tasks, BACKENDS, options)
+
+
+def run(repository: Repository, place: Path, preparation: Preparation, *tasks: SpawnTask) -> RunReport:
+    report = make(repository, place, preparation, *tasks).execute_sync()
+    with Journal(place / "runs.db") as journal:
+        assert verify(journal).problem is None
+    return report
+
+
+def facts(place: Path) -> list[dict[str, object]]:
+    with Journal(place / "runs.db") as journal:
+        rows = journal.connection.execute("SELECT payload FROM events WHERE kind = ?", (WorkspacePrepared.kind,))
+        return [json.loads(row[0]) for row in rows]
+
+
+def worktrees(repository: Repository) -> int:
+    return repository("worktree", "list").count("\n")
+
+
+def test_an_agent_finds_all_of_it_and_delivers_none_of_it(repository: Repository, place: Path) -> None:
+    """Neither an agent that leaves its files to Aurora nor one that adds everything and commits."""
+    write(repository.path, {"secret.log": "s3cret", "config/local.json": "{}", "big/data.bin": "data"})
+    look = (
+        "cat secret.log config/local.json big/data.bin made.txt >&2; git status --porcelain >&2; echo $NAME"
+        " $AURORA_PORT_COUNT $((AURORA_PORT_BASE - FIRST)) $AURORA_SLUG"
+    )
+    preparation = Preparation(
+        copy=("secret.log", "config"),
+        link=("big",),
+        setup=("echo made > made.txt", "test -n $AURORA_PORT_BASE && echo $NAME > setup.log"),
+        env={"NAME": "app_{slug}_{run}_{task}", "FIRST": "{port_base}"},
+    )
+    report = run(
+        repository,
+        place,
+        preparation,
+        SpawnTask(f"echo 1 > one.txt; {look}; exit 0", id="one"),
+        SpawnTask(f"echo 2 > two.txt; {look}; git add -A; git commit -qm two; exit", id="two"),
+    )
+    assert report.ok, [each.error for each in report.results.values()]
+    for task_id, result in report.results.items():
+        name, count, offset, slug = result.output.split()
+        assert (count, offset) == ("10", "0")
+        assert name == f"app_{slug}_{report.run_id}_{task_id}"
+        assert slug.startswith(f"{task_id}_")
+        assert (result.work and result.work.files) == 1
+        said = next((place / "runs" / report.run_id).glob(f"*{task_id}*/**/stderr*")).read_text()
+        assert said == f"s3cret{{}}datamade\n?? {task_id}.txt\n", said
+    assert sorted(repository.files("main")) == [".gitignore", "app.py", "docs/guide.md", "one.txt", "two.txt"]
+    assert (repository.path / "big" / "data.bin").read_text() == "data"
+    assert worktrees(repository) == 0
+    assert list((place / "worktrees" / ".ports").glob("2*")) == []
+    found = {json.dumps(each["ports"]): each for each in facts(place)}
+    assert len(found) == 2
+    assert {json.dumps([each["copied"], each["linked"], each["put_back"]]) for each in found.values()} == {
+        '[["config/local.json", "secret.log"], ["big"], []]'
+    }
+
+
+@pytest.mark.parametrize(("command", "problem"), [
+    ("echo 'no lock file'; exit 3", " s: no lock file"),
+    ("no-such-program", " s; a program is missing, or cannot be started: sh: "),
+    ("echo on; sleep 60", "was ended after 1 s, all set-up may take 1 s: on"),
+    ("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end >&2; exit 1", "xxxx\nthe end"),
+    ('rm -rf "$PWD"', "has removed the worktree"),
+])  # fmt: skip
+def test_a_set_up_that_fails_fails_the_task_and_names_the_command(
+    repository: Repository, place: Path, command: str, problem: str
+) -> None:
+    preparation = Preparation(setup=("true", command), setup_timeout_s=1)
+    report = run(repository, place, preparation, SpawnTask(f"echo ran > {place}/ran; echo done"))
+    error = report.results["1"].error or ""
+    assert report.results["1"].state is TaskState.FAILED
+    assert f"the set-up command {command!r} " in error
+    assert problem in error
+    assert len(error) < 4000
+    assert not (place / "ran").exists()
+    gone = command.startswith("rm")  # nobody can look into it
+    assert bool([each for each in report.notices if "the work of task" in each]) is gone
+    assert clean_worktrees(place / "runs.db", repository.path).kept == ()
+    assert worktrees(repository) == 0
+
+
+def test_what_a_set_up_leaves_running_is_ended(repository: Repository, place: Path) -> None:
+    """Also what is in a session of its own, where the end of the process group does not reach it."""
+    os.mkfifo(alive := place / "alive")
+    preparation = Preparation(setup=(f"setsid sh -c \"exec 9>'{alive}'; sleep 60\" >/dev/null 2>&1 &",))
+    reader = os.open(alive, os.O_RDONLY | os.O_NONBLOCK)
+    report = run(repository, place, preparation, SpawnTask("echo done"))
+    assert report.ok
+    assert os.read(reader, 1) == b""  # no writer is left
+    assert processes_of_run(report.run_id) == []
+
+
+def test_what_a_set_up_does_to_tracked_files_is_put_back_and_told(repository: Repository, place: Path) -> None:
+    spoil = "echo spoilt > app.py; rm docs/guide.md; git add .; git commit -qm own; git checkout -q -b own; echo 1 > gen.py"
+    task = SpawnTask("cat docs/guide.md; head -1 app.py; git log --oneline | wc -l; echo work > work.txt; exit")
+    report = run(repository, place, Preparation(setup=(spoil,)), task)
+    assert report.ok
+    assert report.results["1"].output.split() == ["#", "Guide", "line", "1", "1"]
+    put_back = "task 1: its set-up changed what git tracks, which was put back: HEAD, app.py, docs/guide.md"
+    assert put_back in report.notices
+    assert sorted(repository.files("main")) == [".gitignore", "app.py", "docs/guide.md", "work.txt"]
+    assert repository("log", "-1", "--format=%s", "own") == "own"  # a branch that it made stays
+
+
+def test_what_a_set_up_made_is_work_once_the_agent_changes_it(repository: Repository, place: Path) -> None:
+    preparation = Preparation(setup=("mkdir gen; echo 1 > gen/same.py; echo 1 > gen/changed.py",))
+    report = run(repository, place, preparation, SpawnTask("echo 2 > gen/changed.py; echo 3 > gen/new.py; echo done"))
+    assert report.ok
+    assert [name for name in repository.files("main") if name.startswith("gen/")] == ["gen/changed.py", "gen/new.py"]
+    assert worktrees(repository) == 0
+
+
+def test_a_copy_that_an_agent_commits_by_force_stays_out_of_the_history(repository: Repository, place: Path) -> None:
+    write(repository.path, {"secret.log": "s3cret"})
+    commits = "git add -f secret.log; echo 1 > one.txt; git add .; git commit -qm one; echo 2 >> one.txt; echo done"
+    report = run(repository, place, Preparation(copy=("secret.log",)), SpawnTask(commits, title="write one"))
+    assert report.ok
+    assert repository("log", "--no-merges", "--format=%s", "main").splitlines() == ["write one", "first"]
+    assert repository("log", "--format=%H", "main", "--", "secret.log") == ""
+    assert repository.shown("main", "one.txt") == "1\n2"
+    assert "task 1 committed copies of your files (secret.log); its work is one commit without them" in report.notices
+    assert [each for each in report.notices if "refs/aurora/attic/" in each]
+
+
+def test_a_copy_that_an_agent_changes_keeps_its_worktree(repository: Repository, place: Path) -> None:
+    write(repository.path, {"secret.log": "s3cret", "mine.json": "{}"})
+    preparation = Preparation(copy=("secret.log", "mine.json"))
+    report = run(repository, place, preparation, SpawnTask("echo 2 > mine.json; echo 1 > one.txt; echo done"))
+    assert "mine.json" not in repository.files("main")
+    assert [each for each in report.notices if "holds files that no commit has: mine.json" in each]
+    [status] = list_worktrees(place / "runs.db", repository.path)
+    assert "it holds ignored files, which --ignored removes: mine.json" in str(status.keep)
+    assert (repository.path / "mine.json").read_text() == "{}"
+    clean_worktrees(place / "runs.db", repository.path, ignored_too=True)
+    assert worktrees(repository) == 0
+
+
+def test_what_set_up_installed_is_no_work_until_somebody_changes_it(repository: Repository, place: Path) -> None:
+    repository.commit({".gitignore": "*.log\n/lib/\n"})
+    preparation = Preparation(setup=("mkdir -p lib/a; echo 1 > lib/a/b",))
+    tasks = ("mkdir lib/__pycache__; echo 1 > lib/__pycache__/x; echo done", "echo 2 > lib/c; echo done")
+    report = run(repository, place, preparation, *(SpawnTask(each) for each in tasks))
+    assert report.ok
+    assert [each.task_id for each in list_worktrees(place / "runs.db", repository.path)] == ["2"]
+
+
+def test_beyond_the_cap_no_worktree_is_made(repository: Repository, place: Path) -> None:
+    preparation = Preparation(setup=("head -c 300000 /dev/urandom > big.log",), max_disk_bytes=250_000)
+    after = SpawnTask("echo b", id="b", depends_on=("a",))
+    report = run(repository, place, preparation, SpawnTask("echo a", id="a"), after)
+    assert report.results["a"].success
+    assert "no other is made: free some with `aur worktrees clean`" in str(report.results["b"].error)
+    assert not list((place / "worktrees").glob("*/*/b"))
+
+
+def test_a_cancel_ends_a_set_up_and_the_run_can_be_resumed(repository: Repository, place: Path) -> None:
+    preparation = Preparation(setup=(f"echo >> {place}/begun; test -e {place}/go || sleep 60",))
+    begun = make(repository, place, preparation, SpawnTask("echo 1 > one.txt; echo done"))
+    import asyncio
+
+    async def interrupted() -> RunReport:
+        running = asyncio.ensure_future(begun.execute())
+        while not (place / "begun").exists():
+            await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        (place / "go").touch()
+        again = Run.resume(place / "runs.db", begun.run_id, BACKENDS, preparation=preparation)
+        return await again.execute()
+
+    report = asyncio.run(interrupted())
+    assert report.ok
+    assert (place / "begun").read_text() == "\n\n"
+    assert "one.txt" in repository.files("main")
