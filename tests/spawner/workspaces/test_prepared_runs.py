@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from typing import TYPE_CHECKING
@@ -140,7 +141,9 @@ def test_what_a_set_up_leaves_running_is_ended(repository: Repository, place: Pa
 
 
 def test_what_a_set_up_does_to_tracked_files_is_put_back_and_told(repository: Repository, place: Path) -> None:
-    spoil = "echo spoilt > app.py; rm docs/guide.md; git add .; git commit -qm own; git checkout -q -b own; echo 1 > gen.py"
+    spoil = (
+        "echo spoilt > app.py; rm docs/guide.md; git add .; git commit -qm own; git checkout -q -b own; echo 1 > gen"
+    )
     task = SpawnTask("cat docs/guide.md; head -1 app.py; git log --oneline | wc -l; echo work > work.txt; exit")
     report = run(repository, place, Preparation(setup=(spoil,)), task)
     assert report.ok
@@ -205,11 +208,10 @@ def test_beyond_the_cap_no_worktree_is_made(repository: Repository, place: Path)
 def test_a_cancel_ends_a_set_up_and_the_run_can_be_resumed(repository: Repository, place: Path) -> None:
     preparation = Preparation(setup=(f"echo >> {place}/begun; test -e {place}/go || sleep 60",))
     begun = make(repository, place, preparation, SpawnTask("echo 1 > one.txt; echo done"))
-    import asyncio
 
     async def interrupted() -> RunReport:
         running = asyncio.ensure_future(begun.execute())
-        while not (place / "begun").exists():
+        while not (place / "begun").exists():  # noqa: ASYNC110 -- another process makes it
             await asyncio.sleep(0.01)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

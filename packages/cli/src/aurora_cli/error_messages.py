@@ -117,6 +117,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     from aurora_spawner.errors import (
         GraphError,
         NoWorkError,
+        PreparationError,
         PriceFileError,
         SpawnerError,
         TaskError,
@@ -125,7 +126,15 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         UnknownTaskError,
     )
 
-    wrong_files = (ConfigError, PolicyFileError, TaskFileError, GraphError, TaskError, PriceFileError)
+    wrong_files = (
+        ConfigError,
+        PolicyFileError,
+        TaskFileError,
+        GraphError,
+        TaskError,
+        PreparationError,
+        PriceFileError,
+    )
     wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),

@@ -134,6 +134,11 @@ class Project:
         """The project's policies; a linked git worktree without its own uses those of the main checkout."""
         return self._shared("policies.yaml")
 
+    @property
+    def worktree_file(self) -> Path:
+        """What worktrees of tasks contain; a linked git worktree without its own uses that of the main checkout."""
+        return self._shared("worktree.yaml")
+
     def _shared(self, name: str) -> Path:
         own = self.aurora_dir / name
         linked = None if os.path.lexists(own) else linked_worktree(self.root)

@@ -43,6 +43,7 @@ class Part(StrEnum):
     POLICIES = "policies"
     PERSONAS = "personas"
     KEYS = "keys"
+    WORKTREES = "worktrees"
     TASK_FILES = "task_files"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import count, one_line
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.isolation import Isolation
 
 __all__ = ["as_document", "as_text"]
+
+_SHOWN_NAMES: Final = 5
 
 
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
@@ -97,6 +99,30 @@ def _isolation(plan: IsolationPlan) -> Iterator[str]:
         files = count(plan.uncommitted, "uncommitted file")
         base += f" with {files}" if plan.include_dirty else f", without {files} (--include-dirty adds them)"
     yield f"  each task in a worktree of {base}; {_goes(isolation)}"
+    yield from _besides(plan)
+
+
+def _besides(plan: IsolationPlan) -> Iterator[str]:
+    """Yields what each worktree has besides its base commit."""
+    preparation, contents = plan.preparation, plan.contents
+    if preparation is None:
+        return
+    has = [f"copies of {_names(contents.copied)}"] if contents.copied else []
+    has += [f"links to your own {_names(contents.linked)} (agents can write there)"] if contents.linked else []
+    has += [f"{count(preparation.ports, 'port')} of its own"] if preparation.ports else []
+    has += [f"the variables {_names(tuple(preparation.env))}"] if preparation.env else []
+    if has:
+        yield f"  each worktree also has {', '.join(has)}"
+    for command in preparation.setup:
+        yield f"  before its agent: {one_line(command, 200)}"
+    for sentence in contents.notices:
+        yield f"  note: {one_line(sentence, 200)}"
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = one_line(", ".join(names[:_SHOWN_NAMES]), 200)
+    more = len(names) - _SHOWN_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _goes(isolation: Isolation) -> str:
@@ -121,6 +147,20 @@ def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
         "merge": isolation.merge.value,
         "uncommitted": plan.uncommitted,
         "include_dirty": plan.include_dirty,
+        **_preparation_document(plan),
+    }
+
+
+def _preparation_document(plan: IsolationPlan) -> dict[str, object]:
+    preparation = plan.preparation
+    return {
+        "copied": list(plan.contents.copied),
+        "linked": list(plan.contents.linked),
+        "setup": list(preparation.setup) if preparation else [],
+        "ports": preparation.ports if preparation else 0,
+        "env": dict(preparation.env) if preparation else {},
+        "max_disk": preparation.max_disk_bytes if preparation else None,
+        "notices": list(plan.contents.notices),
     }
 
 

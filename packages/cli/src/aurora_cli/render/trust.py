@@ -23,6 +23,7 @@ _PLACES: Final = {
     Part.POLICIES: ".aurora/policies.yaml",
     Part.PERSONAS: "personas",
     Part.KEYS: ".env",
+    Part.WORKTREES: ".aurora/worktree.yaml",
     Part.TASK_FILES: "task files",
 }
 

@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["clean_document", "clean_lines", "list_document", "list_lines"]
 
 
-def list_lines(found: Sequence[WorktreeStatus]) -> Iterator[str]:
-    """Yields a line for each worktree, and one with their size."""
+def list_lines(found: Sequence[WorktreeStatus], *, cap: int | None) -> Iterator[str]:
+    """Yields a line for each worktree, and one with their size.
+
+    Args:
+        cap: bytes that they may take together; None for no limit.
+    """
     for each in found:
         place = printable(str(each.ours.path)) if each.ours.path else f"branch {printable(each.ours.branch)}"
         yield f"{_name(each)}  {each.state}  {size(each.size)}  {place}"
     if found:
-        yield f"{size(sum(each.size for each in found))} in all"
+        yield f"{size(sum(each.size for each in found))} in all{f' of {size(cap)} (max_disk_gb)' if cap else ''}"
 
 
-def list_document(found: Sequence[WorktreeStatus]) -> dict[str, object]:
-    """Returns worktrees as data for `--json`."""
-    return {"worktrees": [_row(each) for each in found], "size": sum(each.size for each in found)}
+def list_document(found: Sequence[WorktreeStatus], *, cap: int | None) -> dict[str, object]:
+    """Returns worktrees as data for `--json`; `cap` as for `list_lines`."""
+    taken = sum(each.size for each in found)
+    return {"worktrees": [_row(each) for each in found], "size": taken, "max_disk": cap}
 
 
 def clean_lines(report: WorktreeCleanup, *, dry_run: bool) -> Iterator[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
+    from aurora_spawner.workspaces.preparation import Preparation
 
 __all__ = ["ProjectParts"]
 
@@ -164,6 +165,17 @@ class ProjectParts:
         self._report_left_aside(untrusted)
         return roster
 
+    @cached_property
+    def preparation(self) -> Preparation:
+        """What worktrees of tasks contain besides their base commit; commands, variables and links only if trusted.
+
+        Raises:
+            PreparationError: `worktree.yaml` is not valid; nothing may run.
+        """
+        preparation, untrusted = self._preparation
+        self._report_left_aside(untrusted)
+        return preparation
+
     def refresh_personas(self) -> Roster:
         """Reads all personas anew, past the cache."""
         self._personas = self._trusted(self._find_roster(refresh=True))
@@ -247,7 +259,7 @@ class ProjectParts:
         """Returns everything in the project that needs the user's trust, trusted or not.
 
         Raises:
-            ConfigError, PolicyFileError: a file is not valid.
+            ConfigError, PolicyFileError, PreparationError: a file is not valid.
         """
         return trust.all_claims(self.project, self._find_roster())
 
@@ -263,6 +275,7 @@ class ProjectParts:
             backends=self.agents,
             on_batch_held=self._on_batch_held,
             notify=self.notify,
+            preparation=lambda: self.preparation,
         )
 
     @cached_property
@@ -316,6 +329,15 @@ class ProjectParts:
     def _untrusted_keys(self) -> tuple[Claim, ...]:
         return trust.untrusted_in(self.project, Part.KEYS, trust.key_claims(self.project))
 
+    @cached_property
+    def _preparation(self) -> tuple[Preparation, tuple[Claim, ...]]:
+        from aurora_soar.taskruns.preparation import read_preparation, worktree_claims
+
+        preparation = read_preparation(self.project)
+        claims = worktree_claims(preparation)
+        untrusted = trust.untrusted_in(self.project, Part.WORKTREES, claims)
+        return preparation.without_commands() if untrusted else preparation, untrusted
+
     def _report_left_aside(self, untrusted: tuple[Claim, ...]) -> None:
         """Reports what of the whole project has no effect, once, if a part that is used has such claims."""
         if untrusted and not self._left_aside_reported:
@@ -325,5 +347,6 @@ class ProjectParts:
                 lambda: self._policies[1],
                 lambda: self._personas[1],
                 lambda: self._untrusted_keys,
+                lambda: self._preparation[1],
             )
             self.notify(trust.untrusted_notice(self.project, readers))

@@ -362,6 +362,7 @@ class Aurora(ProjectParts):
             tasks=tasks,
             deliver=deliver,
             checks=self.config.check,
+            preparation=self.preparation,
             notify=self.notify,
         )
 

@@ -51,13 +51,16 @@ def all_claims(project: Project, roster: Roster) -> tuple[Claim, ...]:
     """Returns every claim of a project.
 
     Raises:
-        ConfigError, PolicyFileError: a file is invalid.
+        ConfigError, PolicyFileError, PreparationError: a file is invalid.
     """
+    from aurora_soar.taskruns.preparation import read_preparation, worktree_claims
+
     return (
         *project_claims(project),
         *_claims_of_policies(project),
         *persona_claims(project, roster),
         *key_claims(project),
+        *worktree_claims(read_preparation(project)),
     )
 
 
@@ -68,7 +71,7 @@ def ask_for_trust(project: Project, roster: Roster, ask: Callable[[Sequence[Clai
         ask: receives the claims that are not trusted; called only if there are some.
 
     Raises:
-        ConfigError, PolicyFileError: a file is invalid.
+        ConfigError, PolicyFileError, PreparationError: a file is invalid.
         TrustStoreError: the answer cannot be kept.
     """
     store, claims = trust_store(), all_claims(project, roster)
@@ -155,12 +158,13 @@ def untrusted_notice(project: Project, untrusted: Iterable[Callable[[], Sequence
         untrusted: for each part, returns its claims that are not trusted.
     """
     from aurora_policies import PoliciesError
+    from aurora_spawner.errors import SpawnerError
 
     names: list[str] = []
     for claims_of_part in untrusted:
         try:
             names += [claim.name for claim in claims_of_part()]
-        except (AuroraCoreError, PoliciesError):
+        except (AuroraCoreError, PoliciesError, SpawnerError):
             continue  # the reader that needs that file reports its error
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     listed = " ".join(", ".join(names[:_NAMED]).split())

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_core import AuroraCoreError, Memory, Project, ProjectError, StoreCorruptError, load_config
 from aurora_core.git import run_git
+from aurora_core.trust import Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar.taskruns.backends import check_kinds, configured_agents, program_of
+from aurora_soar.taskruns.preparation import read_preparation, worktree_claims
 from aurora_spawner import SpawnerError
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.errors import ProviderStateError
@@ -88,6 +90,7 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     yield _checked("folder", lambda: _writable(project.aurora_dir))
     yield from _configuration(project, environ)
     yield _checked("policies", lambda: _policies(project))
+    yield from _worktrees(project, environ)
     yield _checked("memory", lambda: _memory(project))
     yield _checked("journal", lambda: _journal(project))
 
@@ -231,6 +234,26 @@ def _policies(project: Project) -> CheckResult:
             check="policies", level=Level.FAIL, message=str(error), advice=f"correct {project.policies_file}"
         )
     return CheckResult(check="policies", level=Level.OK, message=str(engine.source or "none, all defaults"))
+
+
+def _worktrees(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Yields a result for `worktree.yaml`, if the project has one."""
+    file = project.worktree_file
+    if not os.path.lexists(file):
+        return
+    try:
+        preparation = read_preparation(project)
+        claims = worktree_claims(preparation)
+        trusted = TrustStore.of(environ).trusts(project, Part.WORKTREES, claims)
+    except (AuroraCoreError, SpawnerError) as error:
+        yield CheckResult(check="worktrees", level=Level.FAIL, message=str(error), advice=f"correct {file}")
+        return
+    if not trusted:
+        message = f"ignored until you trust this project: {', '.join(claim.name for claim in claims)} in {file}"
+        advice = "run `aur trust` to review and trust it"
+        yield CheckResult(check="worktrees", level=Level.WARN, message=message, advice=advice)
+        return
+    yield CheckResult(check="worktrees", level=Level.OK, message=str(file))
 
 
 def _memory(project: Project) -> CheckResult:

@@ -17,6 +17,7 @@ from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import RecoveryPolicyError
 from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.workspaces.preparation import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,6 +52,7 @@ class ProjectAgents:
         backends: all that tasks may name, by name.
         on_batch_held: answers if too many tasks of a run fail; None leaves the rest of the run held, for a resume.
         notify: receives notices about limits.
+        preparation: reads what worktrees of tasks contain besides their base commit.
     """
 
     project: Project
@@ -59,6 +61,7 @@ class ProjectAgents:
     backends: Mapping[str, Backend]
     on_batch_held: BatchQuestion | None = None
     notify: Notify = log_notice
+    preparation: Callable[[], Preparation] = Preparation
 
     @property
     def default_agent(self) -> str:

@@ -120,6 +120,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
+            preparation=plan.isolation.preparation,
         ),
     )
 
@@ -142,6 +143,7 @@ async def resumed_run(
         BackendError: a task's agent is no longer configured.
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
         OverLimitError: nothing is left of its budget.
+        PreparationError: what worktrees are to have is not valid.
     """
     journal, run_id = agents.project.runs_db, plan.run.run_id
     agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
@@ -165,6 +167,7 @@ async def resumed_run(
         prices=limits.prices,
         state_dir=default_state_dir(),
         **agents.check_options(run_task_checks=untrusted is None),
+        preparation=agents.preparation() if plan.isolated else None,
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_core.checkouts import enclosing_repository
@@ -11,13 +11,16 @@ from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import ModelBackend
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.workspaces.contents import Contents, find_contents
+from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of, with_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from aurora_spawner import Backend
+    from aurora_spawner.workspaces.preparation import Preparation
 
 __all__ = ["IsolationPlan", "WantedIsolation", "plan_isolation", "with_base"]
 
@@ -46,26 +49,38 @@ class IsolationPlan:
         uncommitted: number of files with changes that worktrees do not have, or will have with `include_dirty`.
         include_dirty: worktrees will hold them.
         reason: why tasks work in the project's folder although worktrees were to be used; empty if they need none.
+        preparation: what each worktree has besides its base commit.
+        contents: the files that it copies and links, as they are now.
     """
 
     isolation: Isolation | None = None
     uncommitted: int = 0
     include_dirty: bool = False
     reason: str = ""
+    preparation: Preparation | None = None
+    contents: Contents = field(default_factory=Contents)
 
 
 def plan_isolation(
-    folder: Path, *, agents: Collection[str], backends: Mapping[str, Backend], wanted: WantedIsolation, taskfile: Path
+    folder: Path,
+    *,
+    agents: Collection[str],
+    backends: Mapping[str, Backend],
+    wanted: WantedIsolation,
+    taskfile: Path,
+    preparation: Callable[[], Preparation],
 ) -> IsolationPlan:
     """Decides where the tasks of a run work; nothing is written.
 
     Args:
         agents: those of its open tasks.
         taskfile: its boxes are ticked in the user's checkout.
+        preparation: reads what each worktree has besides its base commit; called only if there will be worktrees.
 
     Raises:
         IncludeDirtyError: uncommitted changes are to be included, and work is to be merged without a question.
-        WorkspaceError: worktrees are asked for, and cannot be made.
+        WorkspaceError: worktrees are asked for, and cannot be made; or they cannot have what they are to have.
+        PreparationError: what they are to have is not valid.
     """
     if wanted.kind == "none":
         return IsolationPlan()
@@ -88,7 +103,14 @@ def plan_isolation(
         return IsolationPlan(reason=str(error))
     if wanted.include_dirty and files:
         isolation = replace(isolation, merge=MergeMode.NEVER)  # they have to be on the branch before the work is
-    return IsolationPlan(isolation=isolation, uncommitted=len(files), include_dirty=wanted.include_dirty)
+    prepared = preparation()
+    return IsolationPlan(
+        isolation=isolation,
+        uncommitted=len(files),
+        include_dirty=wanted.include_dirty,
+        preparation=prepared,
+        contents=find_contents(Git.of_checkout(isolation.repository), isolation.folder, prepared),
+    )
 
 
 def with_base(plan: IsolationPlan) -> Isolation | None:

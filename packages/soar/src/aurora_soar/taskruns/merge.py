@@ -16,19 +16,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.control.merging import MergeReport
+    from aurora_spawner.workspaces.preparation import Preparation
 
 __all__ = ["merge_taskfile_run"]
 
 
 def merge_taskfile_run(
-    journal: Path, run_id: str, *, tasks: Collection[str], deliver: bool, checks: Sequence[str], notify: Notify
+    journal: Path,
+    run_id: str,
+    *,
+    tasks: Collection[str],
+    deliver: bool,
+    checks: Sequence[str],
+    preparation: Preparation,
+    notify: Notify,
 ) -> MergeReport:
     """Merges the work of a run, and ticks the boxes of the tasks that are merged; see `merge_work`.
 
     A box that cannot be ticked becomes a notice: the work has arrived, and the next run of the file would repeat the
     task.
     """
-    report = merge_work(journal, run_id, tasks=tasks, deliver=deliver, checks=checks)
+    report = merge_work(journal, run_id, tasks=tasks, deliver=deliver, checks=checks, preparation=preparation)
     try:
         left_alone = _tick(journal, run_id, report.merged)
     except (TaskFileError, GraphError) as error:

@@ -121,7 +121,8 @@ def plan_taskfile(
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
         ConfigError: a field of `spawner.recovery` is not valid.
         PriceFileError: the user's prices cannot be understood.
-        WorkspaceError: worktrees are asked for, and cannot be made.
+        WorkspaceError: worktrees are asked for, and cannot be made; or they cannot have what they are to have.
+        PreparationError: what worktrees are to have is not valid.
     """
     config = agents.config
     content = task_file_bytes(taskfile)
@@ -147,7 +148,12 @@ def plan_taskfile(
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge)
     placed = plan_isolation(
-        agents.project.root, agents=plan.agents, backends=plan.backends, wanted=wanted, taskfile=taskfile
+        agents.project.root,
+        agents=plan.agents,
+        backends=plan.backends,
+        wanted=wanted,
+        taskfile=taskfile,
+        preparation=agents.preparation,
     )
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
     return replace(plan, isolation=placed, untrusted_checks=untrusted)

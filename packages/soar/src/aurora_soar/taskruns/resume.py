@@ -57,6 +57,11 @@ class ResumePlan:
     file: TaskFile | None
 
     @property
+    def isolated(self) -> bool:
+        """True if its tasks work in worktrees."""
+        return self.run.options is not None and self.run.options.isolation is not None
+
+    @property
     def agents(self) -> frozenset[str]:
         """The agents of the tasks, finished ones included."""
         tasks = self.file.tasks if self.file else [row.task for row in self.tasks]

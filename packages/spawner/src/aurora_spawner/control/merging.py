@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.work_changes import HeldRun
     from aurora_spawner.journal.views import TaskRow
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskWork
+    from aurora_spawner.workspaces.preparation import Preparation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ def merge_work(
     tasks: Collection[str] = (),
     deliver: bool = True,
     checks: Sequence[str] = (),
+    preparation: Preparation | None = None,
 ) -> MergeReport:
     """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
 
@@ -68,6 +70,7 @@ def merge_work(
             failed can be named, too: what is in its worktree is committed then.
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         checks: Shell commands that must pass with the merged work before the target gets it.
+        preparation: What the checkouts of the checks have besides their commits.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
@@ -75,7 +78,7 @@ def merge_work(
         RunHeldError: Another process works on the run.
         WorkspaceError: Git failed; what was merged before stays.
     """
-    with held_run(journal, run_id) as held:
+    with held_run(journal, run_id, preparation) as held:
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
         check = checks_of(held.worktrees, checks, os.environ)

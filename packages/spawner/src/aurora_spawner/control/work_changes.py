@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.journal.store import Journal
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.workspaces.preparation import Preparation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,11 @@ class HeldRun:
 
 
 @contextmanager
-def held_run(journal: Path, run_id: str) -> Iterator[HeldRun]:
+def held_run(journal: Path, run_id: str, preparation: Preparation | None = None) -> Iterator[HeldRun]:
     """Holds a run with worktrees while its work is changed; a run that is not changed keeps its state.
+
+    Args:
+        preparation: What the checkouts of checks have besides their commits.
 
     Raises:
         UnknownRunError: The journal has no such run.
@@ -68,7 +72,7 @@ def held_run(journal: Path, run_id: str) -> Iterator[HeldRun]:
     """
     with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
-        worktrees = _worktrees_of(run)
+        worktrees = _worktrees_of(run, preparation)
         with store.hold(run_id, holder=own_identity()) as lease:
             attempts = load_attempts(store, run_id, open_only=True)
             busy = {each.task_id for each in attempts if each.supervisor is not None and each.supervisor.alive()}
@@ -89,12 +93,12 @@ def held_run(journal: Path, run_id: str) -> Iterator[HeldRun]:
             _let_go(held)
 
 
-def _worktrees_of(run: RunRow) -> RunWorktrees:
+def _worktrees_of(run: RunRow, preparation: Preparation | None) -> RunWorktrees:
     isolation = run.options.isolation if run.options else None
     if isolation is None:
         problem = "its tasks did not work in worktrees, so there is nothing of them to merge"
         raise NoWorkError(run.run_id, None, problem)
-    return RunWorktrees.of(isolation, run.run_id)
+    return RunWorktrees.of(isolation, run.run_id, preparation)
 
 
 def _let_go(held: HeldRun) -> None:

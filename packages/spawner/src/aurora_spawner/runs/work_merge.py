@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
@@ -61,12 +62,14 @@ def checks_of(
     """
     if not commands:
         return None
-    return CommandCheck(
-        workspaces=worktrees.workspaces,
-        commands=tuple(commands),
-        environment=agent_environment(environ),
-        stopped=stopped,
+    environment, preparer = agent_environment(environ), worktrees.preparer
+    check = CommandCheck(
+        workspaces=worktrees.workspaces, commands=tuple(commands), environment=environment, stopped=stopped
     )
+    if preparer is None:
+        return check
+    run_id = worktrees.workspaces.run_id
+    return replace(check, prepare=lambda git: preparer.prepare_checkout(git, run_id, environment, stopped))
 
 
 async def remove_worktrees(

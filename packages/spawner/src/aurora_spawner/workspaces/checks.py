@@ -71,6 +71,7 @@ class CommandCheck:
         workspaces: of the run; they hold the checkout.
         commands: at least one.
         environment: the variables of the commands.
+        prepare: gives each checkout what a worktree has besides its commit, and returns further variables.
         timeout_s: time for all of them; then the one that runs is ended, with what it started.
         stopped: asked while a command runs; True ends it.
         reports: all checks so far.
@@ -81,30 +82,35 @@ class CommandCheck:
     environment: Mapping[str, str]
     timeout_s: float = TIMEOUT_S
     stopped: Callable[[], bool] = lambda: False
+    prepare: Callable[[Git], Mapping[str, str]] = lambda _git: {}
     reports: list[CheckReport] = field(default_factory=list)
 
     def __call__(self, commit: str) -> Check:
         """Checks a commit.
 
         Raises:
-            WorkspaceError: A program is missing, which is nobody's fault; the check was stopped; or another process
-                checks for the same run.
+            WorkspaceError: A program is missing or the checkout cannot be prepared, which is nobody's fault; the
+                check was stopped; or another process checks for the same run.
             GitError: Git failed.
         """
-        until = time.monotonic() + self.timeout_s
         with self.workspaces.checked_out(commit) as git:
+            environment = {**self.environment, **self.prepare(git)}
+            given = _changed(git, commit)
+            until = time.monotonic() + self.timeout_s
             for command in self.commands:
-                status, output = self._run(command, git.folder, until)
+                status, output = self._run(command, git.folder, environment, until)
                 if status != 0:
                     break
-            changed = _changed(git, commit)
+            changed = tuple(each for each in _changed(git, commit) if each not in given)
         report = CheckReport(commit=commit, command=command, status=status, output=output, changed=changed)
         self.reports.append(report)
         return report.check
 
-    def _run(self, command: str, folder: Path, until: float) -> tuple[int | None, str]:
+    def _run(
+        self, command: str, folder: Path, environment: Mapping[str, str], until: float
+    ) -> tuple[int | None, str]:
         status, output = run_command(
-            ("sh", "-c", command), folder, environment=self.environment, until=until, stopped=self.stopped
+            ("sh", "-c", command), folder, environment=environment, until=until, stopped=self.stopped
         )
         if status is None and self.stopped():
             raise WorkspaceError(folder, "the check was interrupted; resume the run to complete the merge")
@@ -159,7 +165,7 @@ def run_command(
             process_group=0,
         )
     except (OSError, ValueError) as error:
-        raise WorkspaceError(folder, f"a check could not be started: {error}") from error
+        raise WorkspaceError(folder, f"a command could not be started: {error}") from error
     with process:
         try:
             assert process.stdout is not None

@@ -1,7 +1,7 @@
 """Blocks of ports for worktrees: each is of one worktree of this user until that is removed, over all processes.
 
-A block is a file in a folder beside the worktrees, named by its ports, with the path of its worktree in it. A worktree
-that is gone has no block, whatever has removed it: a kill leaves nothing to tidy up.
+A block is a file in a folder beside the worktrees, named by its ports, with the path of its worktree in it. A
+worktree that is gone has no block, whatever has removed it: a kill leaves nothing to tidy up.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from string import Formatter
 from types import MappingProxyType
@@ -72,10 +72,9 @@ class Preparation:
         for variable, template in self.env.items():
             _refuse(f"env.{variable}", problem_of_variable(variable) or problem_of_template(template))
 
-    @property
-    def is_trivial(self) -> bool:
-        """True if a worktree has nothing but its base commit, except for files that `.worktreeinclude` names."""
-        return not (self.copy or self.link or self.setup or self.ports or self.env)
+    def without_commands(self) -> Preparation:
+        """Returns it without what starts programs, sets variables, or lets agents write to the user's own files."""
+        return replace(self, setup=(), link=(), env={})
 
     def variables(self, *, slug: str, port_base: int | None, run_id: str, task_id: str) -> dict[str, str]:
         """Returns the variables of a worktree for its agent, its set-up and its checks.

@@ -20,12 +20,12 @@ from aurora_spawner.workspaces.manifest import Manifest, digest, excluding, read
 from aurora_spawner.workspaces.ports import allot_ports
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS, Preparation, slug_of
 from aurora_spawner.workspaces.present import present_commit
+from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from aurora_spawner.workspaces.git import Git
-    from aurora_spawner.workspaces.worktrees import Worktree
 
 _MISSING: Final = (126, 127)
 """Exit statuses of a shell that could not start a program."""
@@ -113,6 +113,25 @@ class Preparer:
             begun = replace(manifest, port_base=base, given={**manifest.given, **dict.fromkeys(names, "")})
         self._write(git_dir, begun)
         return self._fill_and_set_up(worktree, begun, contents, environment, stopped)
+
+    def prepare_checkout(
+        self, git: Git, run_id: str, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
+    ) -> dict[str, str]:
+        """Prepares a checkout that nobody works in, such as that of a check; returns its variables.
+
+        Args:
+            git: In the checkout, which is deleted afterwards.
+
+        Raises:
+            SetupError, WorkspaceError: As `prepare`.
+        """
+        place, ports, contents = git.folder, self.preparation.ports, self._contents()
+        base = allot_ports(self.home, place, ports).base if ports else None
+        checkout = Worktree(path=place, branch="", base="HEAD", run_id=run_id, task_id=place.name.lstrip("."))
+        fill(place, self.source.folder, contents, tracked=_tracked(git, (*contents.copied, *contents.linked)))
+        variables = self._variables(checkout, Manifest(port_base=base))
+        self._set_up(checkout, {**environment, **variables}, stopped, [])
+        return variables
 
     def _fill_and_set_up(
         self,

@@ -29,11 +29,12 @@ def command(*, as_json: bool) -> int:
     Worktrees of other tools are not listed. A worktree is running, merged, unmerged, discarded, gone (its folder was
     removed), broken, left from a check, or holds uncommitted files.
     """
-    found = wiring.open_existing().worktrees()
+    aurora = wiring.open_existing()
+    found, cap = aurora.worktrees(), aurora.preparation.max_disk_bytes
     if as_json:
-        emit_json(list_document(found))
+        emit_json(list_document(found, cap=cap))
         return ExitCode.DONE
-    for line in list_lines(found):
+    for line in list_lines(found, cap=cap):
         emit(line)
     if not found:
         note("no worktree of a run in this repository")
