@@ -3,10 +3,12 @@
     python -m tests.faults.faulty_worktree_coordinator FOLDER
     AURORA_FAULT=before:7       as in `faulty_coordinator`: around the write of the 7th fact
     AURORA_GIT_FAULT=before:7   SIGKILL to itself just before it starts its 7th git; `after:7` once that has ended
+    AURORA_COPY_FAULT=3         SIGKILL to itself in the middle of its 3rd copy of a file into a worktree
 
 It begins a run for the repository FOLDER/project, or resumes the one that is there. Its tasks are those below, or
-those of FOLDER/tasks.json: a merge mode, and of each task the script and its dependencies. What is to be known of the
-end is in FOLDER/report.json, and how many gits it has started in FOLDER/gits.
+those of FOLDER/tasks.json: a merge mode, and of each task the script and its dependencies. Worktrees are prepared as
+FOLDER/preparation.json says. What is to be known of the end is in FOLDER/report.json, and how many gits it has
+started in FOLDER/gits.
 """
 
 import json
@@ -21,8 +23,10 @@ from tests.faults.faulty_coordinator import arm
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.workspaces import filling
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+from aurora_spawner.workspaces.preparation import Preparation
 
 SCRIPTS = {
     "first": "echo first > shared.txt; echo done",
@@ -75,6 +79,31 @@ def arm_git(fault: str) -> Callable[[], int]:
     return lambda: count
 
 
+def arm_copy(number: int) -> None:
+    """Make this process kill itself when half of its n-th copy is written."""
+    copy, count = filling._copy, 0
+
+    def copy_or_die(source: Path, name: str, new: Path) -> bool:
+        nonlocal count
+        count += 1
+        if count == number:
+            content = (source / name).read_bytes()
+            new.write_bytes(content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return copy(source, name, new)
+
+    filling._copy = copy_or_die
+
+
+def preparation(folder: Path) -> Preparation | None:
+    given = folder / "preparation.json"
+    if not given.exists():
+        return None
+    values = json.loads(given.read_text())
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Preparation(**{**values, **lists})
+
+
 def make(folder: Path) -> Run:
     repository = folder / "project"
     merge, made = tasks(folder)
@@ -84,6 +113,7 @@ def make(folder: Path) -> Run:
         cwd=repository,
         spool=folder / "runs",
         isolation=isolation,
+        preparation=preparation(folder),
         executor=LocalExecutor(grace_s=0.5),
     )
     return Run.create(folder / "runs.db", made, {"sh": CommandBackend("sh", ("sh",))}, options)
@@ -94,7 +124,13 @@ def take(folder: Path) -> Run:
     name = folder / "run_id"
     if name.exists():
         backends = {"sh": CommandBackend("sh", ("sh",))}
-        return Run.resume(folder / "runs.db", name.read_text(), backends, executor=LocalExecutor(grace_s=0.5))
+        return Run.resume(
+            folder / "runs.db",
+            name.read_text(),
+            backends,
+            preparation=preparation(folder),
+            executor=LocalExecutor(grace_s=0.5),
+        )
     run = make(folder)
     written = folder / "run_id.new"
     written.write_text(run.run_id)
@@ -118,6 +154,8 @@ def said(report: RunReport) -> dict[str, object]:
 def main(folder: Path) -> int:
     if fault := os.environ.get("AURORA_FAULT"):
         arm(fault)
+    if fault := os.environ.get("AURORA_COPY_FAULT"):
+        arm_copy(int(fault))
     run = take(folder)
     started = arm_git(os.environ.get("AURORA_GIT_FAULT", "before:0"))
     report = run.execute_sync()

@@ -54,7 +54,7 @@ def allot_ports(home: Path, worktree: Path, count: int) -> PortBlock:
     try:
         make_private_folder(folder)
         with turn(folder / ".lock"):
-            held = {block: place for block, place in _blocks(folder) if place.is_dir() or _drop(folder, block)}
+            held = {block: place for block, place in _blocks(folder) if _is_there(place) or _drop(folder, block)}
             own = next((block for block, place in held.items() if place == worktree), None)
             if own is not None and own.count == count:
                 return own
@@ -82,6 +82,13 @@ def _blocks(folder: Path) -> Iterator[tuple[PortBlock, Path]]:
     for file in sorted(folder.iterdir()):
         if named := _NAME.match(file.name):
             yield PortBlock(base=int(named[1]), count=int(named[2])), _place(file)
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:
+        return False  # the name of a damaged file is too long for one
 
 
 def _place(file: Path) -> Path:
