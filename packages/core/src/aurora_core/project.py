@@ -136,7 +136,7 @@ class Project:
 
     @property
     def worktree_file(self) -> Path:
-        """What worktrees of tasks contain; a linked git worktree without its own uses that of the main checkout."""
+        """The contents of tasks' worktrees; a linked git worktree without its own uses that of the main checkout."""
         return self._shared("worktree.yaml")
 
     def _shared(self, name: str) -> Path:

@@ -167,7 +167,7 @@ class ProjectParts:
 
     @cached_property
     def preparation(self) -> Preparation:
-        """What worktrees of tasks contain besides their base commit; commands, variables and links only if trusted.
+        """The contents of tasks' worktrees besides their base commit; commands, variables and links only if trusted.
 
         Raises:
             PreparationError: `worktree.yaml` is not valid; nothing may run.

@@ -1,4 +1,4 @@
-"""What worktrees of a project's tasks contain besides their base commit, and what of it needs the user's trust."""
+"""The preparation of the worktrees of a project's tasks, and what of it needs the user's trust."""
 
 from __future__ import annotations
 

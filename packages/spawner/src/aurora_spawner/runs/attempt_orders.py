@@ -7,6 +7,7 @@ import math
 import os
 import uuid
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder, home_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
+
+NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ class OrderBuilder:
         before: Sequence[SpawnResult],
         deadline_s: float | None,
         open_tasks: int,
-        variables: Mapping[str, str],
+        variables: Mapping[str, str] = NO_VARIABLES,
         sent_back: CheckedWork | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.

@@ -81,8 +81,8 @@ class RunOptions:
     forecast_every_s: float | None = 2.0
     """Time between two looks for conflicts of running tasks; None never looks."""
     preparation: Preparation | None = None
-    """What the worktree of each task has besides its base commit; with `isolation` only. Not kept by the journal, for
-    the same reason as `checks`."""
+    """The contents of each task's worktree besides its base commit; None for nothing. A resume is given it anew, as
+    `checks`."""
     max_concurrent: int = 4
     agent_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """Attempts of an agent at once, if fewer than `max_concurrent`."""

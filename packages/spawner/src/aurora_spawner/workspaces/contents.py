@@ -33,7 +33,7 @@ _AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What worktrees get from the user's checkout. Paths are relative to the top of the repository."""
+    """Files of the user's checkout that worktrees get. Paths are relative to the top of the repository."""
 
     copied: tuple[str, ...] = ()
     linked: tuple[str, ...] = ()

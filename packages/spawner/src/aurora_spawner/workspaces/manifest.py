@@ -31,7 +31,7 @@ _ESCAPED: Final = str.maketrans({each: f"\\{each}" for each in "\\*?[!# "})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a worktree has besides its base commit; paths are relative to the worktree."""
+    """The contents of a worktree besides its base commit; paths are relative to the worktree."""
 
     done: bool = False
     """False until the preparation has succeeded; no agent has worked in the worktree before."""
@@ -40,13 +40,13 @@ class Manifest:
     head: str = ""
     """The commit that was checked out before anything was put there."""
     before: tuple[str, ...] = ()
-    """What git listed as changed, untracked or ignored before."""
+    """Entries that git listed as changed, untracked or ignored before."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Copied and linked files, each with its stamp: they are never part of a commit."""
     made: Mapping[str, str] = field(default_factory=dict)
     """Files that set-up made and git does not ignore, with their stamps: an agent's only if it has changed them."""
     products: Mapping[str, str] = field(default_factory=dict)
-    """What set-up made and git ignores, as git lists it, such as `node_modules/`; with a digest of its files."""
+    """Entries that set-up made and git ignores, such as `node_modules/`; with a digest of their files."""
 
 
 def _texts_by_name(value: object) -> dict[str, str]:

@@ -21,7 +21,7 @@ SETUP_TIMEOUT_S: Final = 600.0
 PORTS: Final = 10
 MOST_PORTS: Final = 1000
 PLACEHOLDERS: Final = ("slug", "port_base", "run", "task")
-"""What a template may name."""
+"""Names that a template may have in braces."""
 PORT_BASE: Final = "AURORA_PORT_BASE"
 PORT_COUNT: Final = "AURORA_PORT_COUNT"
 SLUG: Final = "AURORA_SLUG"
@@ -29,7 +29,7 @@ GIT_SETTINGS: Final = "GIT_CONFIG_"
 """Begins the variables that give settings to git."""
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_SETTABLE: Final = ("AURORA_", "GIT_")
-"""How variables begin that are Aurora's own, or would turn its git to another repository."""
+"""Beginnings of variables that are Aurora's own, or would turn git to another repository."""
 _OWN_FOLDERS: Final = (".git", ".aurora")
 _SLUG_LENGTH: Final = 24
 _HASH_LENGTH: Final = 8
@@ -37,7 +37,7 @@ _HASH_LENGTH: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What each worktree has besides its base commit. Paths are relative to the folder in which agents work.
+    """The contents of worktrees besides their base commit. Paths are relative to the folder in which agents work.
 
     Raises:
         PreparationError: A field is invalid.
