@@ -117,6 +117,8 @@ class WorkspacePrepared(Fact):
     ports: list[int]
     """The first port of its block and their number; empty without ports."""
     copied: list[str]
+    """The first of them; there may be thousands."""
+    copies: int
     linked: list[str]
     setup: list[str]
     """The commands."""

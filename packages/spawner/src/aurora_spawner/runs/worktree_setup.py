@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import WorkspacePrepared
@@ -13,15 +14,20 @@ from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environ
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.preparation import slug_of
+from aurora_spawner.workspaces.supported import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.workspaces.preparation import Preparation
+    from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.setting_up import Prepared
     from aurora_spawner.workspaces.worktrees import Worktree
+
+_NAMED: Final = 100
+"""Files that the journal names of a worktree; there may be thousands."""
 
 
 async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
@@ -30,46 +36,49 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     if worktrees is None or worktrees.preparer is None or worktree is None:
         return attempt
     # A thread of its own: set-up may take minutes, and the shared ones commit the work of other tasks.
-    threads = ThreadPoolExecutor(1, thread_name_prefix="aurora-setup")
+    threads, ended = ThreadPoolExecutor(1, thread_name_prefix="aurora-setup"), threading.Event()
     try:
-        call = partial(_set_up, run, worktree)
+        call = partial(_set_up, run, worktrees, worktree, lambda: ended.is_set() or run.stopping(task_id))
         worktree, prepared = await asyncio.get_running_loop().run_in_executor(threads, call)
     except WorkspaceError as error:
         state = TaskState.CANCELLED if run.stopping(task_id) else TaskState.FAILED
         result = run.without_attempt(task_id, state, str(error))
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
     finally:
+        ended.set()
         threads.shutdown(wait=False)
     if prepared is not None and prepared.new:
-        await run.recorder.append(task_id, _fact(worktrees.preparer.preparation, prepared))
+        run.recorder.append_nowait(task_id, _fact(worktrees.preparer.preparation, prepared))
         known = frozenset(run.notices)  # what the checkout lacks is the same for all tasks
         run.notices.extend(each for each in _notices(task_id, prepared) if each not in known)
     return attempt._replace(worktree=worktree)
 
 
-def _set_up(run: RunContext, worktree: Worktree) -> tuple[Worktree, Prepared | None]:
-    assert run.worktrees is not None
-    preparer = run.worktrees.preparer
+def _set_up(
+    run: RunContext, worktrees: RunWorktrees, worktree: Worktree, stopped: Callable[[], bool]
+) -> tuple[Worktree, Prepared | None]:
+    preparer = worktrees.preparer
+    runs_commands = preparer is not None and bool(preparer.preparation.setup) and not preparer.is_prepared(worktree)
     token = f"setup-{slug_of(worktree.path)}"
-    environment = {**agent_environment(run.orders.environ), TOKEN_VARIABLE: token}
-    has_commands = preparer is not None and bool(preparer.preparation.setup)
-    if has_commands:  # of a set-up whose coordinator was killed
+    if runs_commands:  # what is left of a set-up whose coordinator was killed
         end_orphans(token, session=None)
     try:
-        return run.worktrees.set_up(worktree, environment, lambda: run.stopping(worktree.task_id))
+        environment = {**agent_environment(run.orders.environ), TOKEN_VARIABLE: token}
+        return worktrees.set_up(worktree, environment, stopped)
     finally:
-        if has_commands:
+        if runs_commands:
             end_orphans(token, session=None)
 
 
 def _fact(preparation: Preparation, prepared: Prepared) -> WorkspacePrepared:
     return WorkspacePrepared(
         ports=[] if prepared.port_base is None else [prepared.port_base, preparation.ports],
-        copied=list(prepared.copied),
+        copied=list(prepared.copied[:_NAMED]),
+        copies=len(prepared.copied),
         linked=list(prepared.linked),
         setup=list(preparation.setup),
         setup_s=[round(each, 3) for each in prepared.setup_s],
-        put_back=list(prepared.put_back),
+        put_back=list(prepared.put_back[:_NAMED]),
     )
 
 
@@ -77,5 +86,5 @@ def _notices(task_id: str, prepared: Prepared) -> Iterator[str]:
     for sentence in prepared.notices:
         yield f"worktrees: {sentence}"
     if prepared.put_back:
-        changed = ", ".join(prepared.put_back)
+        changed = first_of(prepared.put_back)
         yield f"task {task_id}: its set-up changed what git tracks, which was put back: {changed}"

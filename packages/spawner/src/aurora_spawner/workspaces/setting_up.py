@@ -78,6 +78,15 @@ class Preparer:
         variables = {**self._variables(worktree, manifest), **_git_variables(git_dir)}
         return replace(worktree, variables=variables)
 
+    def is_prepared(self, worktree: Worktree) -> bool:
+        """Returns True if a worktree was prepared, so that `prepare` would do nothing.
+
+        Raises:
+            WorkspaceError: The worktree is gone, or its manifest is damaged.
+        """
+        manifest = read_manifest(linked_git_dir(worktree.path))
+        return manifest is not None and manifest.done
+
     def prepare(
         self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
     ) -> Prepared:
@@ -100,7 +109,7 @@ class Preparer:
         contents = self._contents()
         names = (*contents.copied, *contents.linked)
         if not names and not self.preparation.setup:
-            self._write(git_dir, Manifest(done=True, port_base=base))
+            self._write(git_dir, replace(manifest or Manifest(), done=True, port_base=base))
             return Prepared(new=True, port_base=base, notices=contents.notices)
         if manifest is None:
             head = worktree.git.text("rev-parse", "HEAD")
@@ -144,7 +153,7 @@ class Preparer:
         names = (*contents.copied, *contents.linked)
         tracked = _tracked(worktree.git, names)
         notices = fill(worktree.path, self.source.folder, contents, tracked=tracked)
-        given = [name for name in names if name not in tracked]
+        given = [name for name in begun.given if name not in tracked]  # with those of an earlier, interrupted call
         variables = {**environment, **self._variables(worktree, begun)}
         problem, seconds = None, list[float]()
         try:
