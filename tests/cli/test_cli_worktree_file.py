@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
+from tests.exhaustive import few
 from tests.spawner.workspaces.repository import write
 
 from aurora_cli.exits import ExitCode
@@ -55,6 +56,7 @@ def test_agents_find_it_and_nothing_of_it_is_merged(aur: Callable[..., Completed
     assert done.returncode == ExitCode.DONE, done.stderr
     document = json.loads(done.stdout)
     assert document["tasks"][0]["output"] == "s3cret\ndata\nmade\napp_1 3\n"
+    assert "1 Write it: sets up its worktree: echo made > made.log" in done.stderr
     assert "worktrees: gone.log is not there, and is not copied" in done.stderr
     assert shed.repository.files("main") == [".gitignore", "app.py", "one.txt", "tasks.md"]
     assert shed.repository("status", "--porcelain", "--", "secret.log") == ""
@@ -104,10 +106,10 @@ def test_what_a_clone_would_run_has_no_effect_until_it_is_trusted(
     assert doctor(aur)["level"] == "warn"
 
 
-@pytest.mark.parametrize(("text", "problem"), [
+@pytest.mark.parametrize(("text", "problem"), few([
     ("ports: 1\nsetupp: [x]\n", "worktree.yaml:2: setupp: is not a setting; did you mean setup?"),
     ("copy: [a, 1]\n", "worktree.yaml:1: copy.1: "),
-])  # fmt: skip
+], 1))  # fmt: skip
 def test_an_error_in_it_lets_nothing_run(
     aur: Callable[..., CompletedProcess[str]], shed: Shed, text: str, problem: str
 ) -> None:

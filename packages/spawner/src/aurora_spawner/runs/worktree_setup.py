@@ -6,12 +6,14 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import WorkspacePrepared
+from aurora_spawner.runs.attempt_orders import process_token
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.supervision.orphans import end_orphans
+from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.preparation import slug_of
 from aurora_spawner.workspaces.supported import first_of
@@ -22,10 +24,9 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.workspaces.preparation import Preparation
-    from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.setting_up import Prepared
-    from aurora_spawner.workspaces.worktrees import Worktree
 
+_Outcome = TypeVar("_Outcome")
 _NAMED: Final = 100
 """Files that the journal names of a worktree; there may be thousands."""
 
@@ -38,7 +39,15 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     # A thread of its own: set-up may take minutes, and the shared ones commit the work of other tasks.
     threads, ended = ThreadPoolExecutor(1, thread_name_prefix="aurora-setup"), threading.Event()
     try:
-        call = partial(_set_up, run, worktrees, worktree, lambda: ended.is_set() or run.stopping(task_id))
+        before = worktrees.preparer.manifest_of(worktree)
+        commands = () if before.done else worktrees.preparer.preparation.setup
+        token = f"{process_token()}-setup-{slug_of(worktree.path)}"
+        environment = {**agent_environment(run.orders.environ), TOKEN_VARIABLE: token}
+        stopped = partial(_stopped, run, task_id, ended)
+        call = partial(worktrees.set_up, worktree, environment, stopped, token=token)
+        if commands:
+            run.notifier.emit(run_events.TaskPreparing(task_id=task_id, commands=commands))
+            call = partial(_leaving_nothing, call, tokens=(before.token, token))
         worktree, prepared = await asyncio.get_running_loop().run_in_executor(threads, call)
     except WorkspaceError as error:
         state = TaskState.CANCELLED if run.stopping(task_id) else TaskState.FAILED
@@ -54,19 +63,22 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     return attempt._replace(worktree=worktree)
 
 
-def _set_up(
-    run: RunContext, worktrees: RunWorktrees, worktree: Worktree, stopped: Callable[[], bool]
-) -> tuple[Worktree, Prepared | None]:
-    preparer = worktrees.preparer
-    runs_commands = preparer is not None and bool(preparer.preparation.setup) and not preparer.is_prepared(worktree)
-    token = f"setup-{slug_of(worktree.path)}"
-    if runs_commands:  # what is left of a set-up whose coordinator was killed
-        end_orphans(token, session=None)
+def _stopped(run: RunContext, task_id: str, ended: threading.Event) -> bool:
+    return ended.is_set() or run.stopping(task_id)
+
+
+def _leaving_nothing(set_up: Callable[[], _Outcome], *, tokens: tuple[str, ...]) -> _Outcome:
+    """Runs set-up commands, and ends what they leave running; first what one left whose coordinator was killed."""
+    _end(tokens)
     try:
-        environment = {**agent_environment(run.orders.environ), TOKEN_VARIABLE: token}
-        return worktrees.set_up(worktree, environment, stopped)
+        return set_up()
     finally:
-        if runs_commands:
+        _end(tokens)
+
+
+def _end(tokens: tuple[str, ...]) -> None:
+    for token in tokens:
+        if token:
             end_orphans(token, session=None)
 
 

@@ -158,6 +158,18 @@ class BatchTripped(BaseEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPreparing(TaskEvent):
+    """The set-up commands of the task's worktree run; its agent starts after them."""
+
+    commands: tuple[str, ...]
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"sets up its worktree: {'; '.join(self.commands)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStarted(TaskEvent):
     """An attempt at the task runs."""
 
@@ -312,6 +324,7 @@ RunEvent = (
     | ProviderLeft
     | ProviderAnswers
     | BatchTripped
+    | TaskPreparing
     | TaskStarted
     | TaskRetried
     | TaskRestarted

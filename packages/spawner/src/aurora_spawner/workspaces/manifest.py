@@ -35,6 +35,8 @@ class Manifest:
 
     done: bool = False
     """False until the preparation has succeeded; no agent has worked in the worktree before."""
+    token: str = ""
+    """The mark in the environment of its set-up commands, by which what they have left running is found."""
     port_base: int | None = None
     """The first port of its block."""
     head: str = ""

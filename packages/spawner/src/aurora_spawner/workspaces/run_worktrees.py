@@ -113,7 +113,7 @@ class RunWorktrees:
         return self.workspaces.create(task_id, begun or self._joined(before)), aside
 
     def set_up(
-        self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
+        self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool], *, token: str
     ) -> tuple[Worktree, Prepared | None]:
         """Prepares a worktree for its agent; see `Preparer.prepare`.
 
@@ -122,7 +122,7 @@ class RunWorktrees:
         """
         if self.preparer is None:
             return worktree, None
-        prepared = self.preparer.prepare(worktree, environment, stopped)
+        prepared = self.preparer.prepare(worktree, environment, stopped, token=token)
         return self.preparer.with_variables(worktree), prepared
 
     def find(self, task_id: str) -> Worktree:

@@ -73,28 +73,32 @@ class Preparer:
         Raises:
             WorkspaceError: The worktree is gone, or its manifest is damaged.
         """
-        git_dir = linked_git_dir(worktree.path)
-        manifest = read_manifest(git_dir) or Manifest()
-        variables = {**self._variables(worktree, manifest), **_git_variables(git_dir)}
+        of_git = _git_variables(linked_git_dir(worktree.path))
+        variables = {**self._variables(worktree, self.manifest_of(worktree)), **of_git}
         return replace(worktree, variables=variables)
 
-    def is_prepared(self, worktree: Worktree) -> bool:
-        """Returns True if a worktree was prepared, so that `prepare` would do nothing.
+    def manifest_of(self, worktree: Worktree) -> Manifest:
+        """Returns what is known of a worktree; `prepare` has nothing to do if it is done.
 
         Raises:
             WorkspaceError: The worktree is gone, or its manifest is damaged.
         """
-        manifest = read_manifest(linked_git_dir(worktree.path))
-        return manifest is not None and manifest.done
+        return read_manifest(linked_git_dir(worktree.path)) or Manifest()
 
     def prepare(
-        self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
+        self,
+        worktree: Worktree,
+        environment: Mapping[str, str],
+        stopped: Callable[[], bool] = lambda: False,
+        *,
+        token: str = "",
     ) -> Prepared:
         """Prepares a worktree; one that was prepared stays as it is, an interrupted preparation is done again.
 
         Args:
             environment: The variables of the set-up commands.
             stopped: Asked while a command runs; True ends it.
+            token: A mark in that environment, by which a later call finds what a killed one has left running.
 
         Raises:
             SetupError: A set-up command failed.
@@ -120,6 +124,7 @@ class Preparer:
             (git_dir / "index.lock").unlink(missing_ok=True)  # of a git that was killed with the set-up
             self._put_back(worktree, manifest, keep=True)
             begun = replace(manifest, port_base=base, given={**manifest.given, **dict.fromkeys(names, "")})
+        begun = replace(begun, token=token)
         self._write(git_dir, begun)
         return self._fill_and_set_up(worktree, begun, contents, environment, stopped)
 
