@@ -225,3 +225,23 @@ def test_a_cancel_ends_a_set_up_and_the_run_can_be_resumed(repository: Repositor
     assert report.ok
     assert (place / "begun").read_text() == "\n\n"
     assert "one.txt" in repository.files("main")
+
+
+def test_odd_names_and_a_gitignore_that_takes_files_back(repository: Repository, place: Path) -> None:
+    """Names that are patterns elsewhere, or no UTF-8; and a negated pattern, which outranks what we tell git."""
+    odd = ("#a", "!b", "c*d", "[e]", " f ", "g\\h", "ü.txt", os.fsdecode(b"own/\xff.txt"), "own/deep/k")
+    repository.commit({".gitignore": "*.log\n!/own/\n!/own/**\n!/c*\n"})
+    write(repository.path, dict.fromkeys(odd, "x"))
+    (repository.path / "cd").mkdir()
+    preparation = Preparation(copy=tuple(name for name in odd if "/" not in name), link=("own",))
+    copies = Preparation(copy=(*preparation.copy, "own"))
+    script = "git add -A; git commit -qm all"
+    for given in (preparation, copies):
+        task = SpawnTask(f"cat ' f ' own/deep/k; {script}; echo new > $AURORA_SLUG; echo new > cxd; exit 0", id="t")
+        report = run(repository, place, given, task)
+        assert report.ok, report.results["t"].error
+        assert report.results["t"].output.startswith("xx")
+        assert repository("log", "--format=%H", "main", "--", *(f":(literal){name}" for name in odd), "own") == ""
+        assert "cxd" in repository.files("main")
+        assert worktrees(repository) == 0, report.notices
+    assert {(repository.path / name).read_text() for name in odd} == {"x"}
