@@ -12,6 +12,7 @@ from aurora_spawner.workspaces import contents
 from aurora_spawner.workspaces.contents import Contents, find_contents
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.preparation import Preparation
+from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.setting_up import Preparer
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
@@ -194,3 +195,19 @@ def test_what_the_user_did_after_a_failed_set_up_is_in_the_attic(
     assert "line 1\n" in (worktree.path / "app.py").read_text()
     [ref] = repository("for-each-ref", "--format=%(refname)", "refs/aurora/attic").splitlines()
     assert repository.shown(ref, "app.py") == "mended by hand"
+
+
+def test_a_set_up_that_failed_is_done_again_and_what_was_put_there_meanwhile_stays(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    """Files that set-up makes are no work, the first time and the second; what the user has added is."""
+    with pytest.raises(WorkspaceError, match="failed with exit status 1"):
+        prepared(workspaces, Preparation(setup=("mkdir gen; echo 1 > gen/a.py; echo 1 > own.log; git add .; false",)))
+    worktree = workspaces.find("a")
+    assert not workspaces.unsaved(worktree)
+    write(worktree.path, {"mine.py": "of the user"})
+    prepared(workspaces, Preparation(setup=("echo 1 > gen/b.py; git add gen/b.py",)))
+    assert workspaces.unsaved(worktree).changed == ("mine.py",)
+    assert [file.path for file in commit_work(worktree, "work", trailers={}).files] == ["mine.py"]
+    assert [path.name for path in sorted((worktree.path / "gen").iterdir())] == ["a.py", "b.py"]
+    assert not workspaces.unsaved(worktree)

@@ -35,6 +35,8 @@ class Manifest:
 
     done: bool = False
     """False until the preparation has succeeded; no agent has worked in the worktree before."""
+    recorded: bool = False
+    """True once `made` and `products` are known, after a set-up that failed, too; False after a kill."""
     token: str = ""
     """The mark in the environment of its set-up commands, by which what they have left running is found."""
     port_base: int | None = None
@@ -88,9 +90,11 @@ def write_manifest(git_dir: Path, manifest: Manifest, *, also_ignored: bytes) ->
         OSError: It cannot be written.
     """
     names = [name for name in (*manifest.given, *manifest.made) if "\n" not in name]  # which no pattern can hold
-    if names:
-        lines = [b"/" + os.fsencode(name.translate(_ESCAPED)) + b"\n" for name in names]
+    lines = [b"/" + os.fsencode(name.translate(_ESCAPED)) + b"\n" for name in names]
+    if lines:
         _replace(git_dir / _EXCLUDES, also_ignored.rstrip(b"\n") + b"\n" + b"".join(lines))
+    else:
+        (git_dir / _EXCLUDES).unlink(missing_ok=True)
     _replace(git_dir / _NAME, json.dumps(asdict(manifest)).encode("ascii"))
 
 

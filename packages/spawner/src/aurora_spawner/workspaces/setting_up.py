@@ -9,14 +9,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import ForeignWorktreeError, SetupError, WorkspaceError
+from aurora_spawner.errors import SetupError, WorkspaceError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import linked_git_dir
 from aurora_spawner.workspaces.checks import SHOWN_CHARACTERS, run_command
 from aurora_spawner.workspaces.contents import MOST_FILES, Contents, find_contents
 from aurora_spawner.workspaces.filling import fill
-from aurora_spawner.workspaces.manifest import Manifest, digest, excluding, read_manifest, stamps, write_manifest
+from aurora_spawner.workspaces.manifest import (
+    Manifest,
+    digest,
+    excluding,
+    read_manifest,
+    sort_out,
+    stamps,
+    write_manifest,
+)
 from aurora_spawner.workspaces.ports import allot_ports
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS, Preparation, slug_of
 from aurora_spawner.workspaces.present import present_commit
@@ -121,12 +129,30 @@ class Preparer:
                 port_base=base, head=head, before=tuple(_listed(worktree)), given=dict.fromkeys(names, "")
             )
         else:
-            (git_dir / "index.lock").unlink(missing_ok=True)  # of a git that was killed with the set-up
-            self._put_back(worktree, manifest, keep=True)
-            begun = replace(manifest, port_base=base, given={**manifest.given, **dict.fromkeys(names, "")})
+            begun = replace(
+                self._begun_again(worktree, manifest),
+                port_base=base,
+                given={**manifest.given, **dict.fromkeys(names, "")},
+            )
         begun = replace(begun, token=token)
         self._write(git_dir, begun)
         return self._fill_and_set_up(worktree, begun, contents, environment, stopped)
+
+    def _begun_again(self, worktree: Worktree, before: Manifest) -> Manifest:
+        """Returns the manifest for a preparation that is done again, after a failure or a kill.
+
+        What somebody has put there after a failure is no part of it: it stays, and counts as work.
+        """
+        (linked_git_dir(worktree.path) / "index.lock").unlink(missing_ok=True)  # of a git that was killed with it
+        self._put_back(worktree, before, keep=True)
+        new: tuple[str, ...] = ()
+        if before.recorded:
+            listed = _listed(worktree)
+            ignored = [name for name, kind in listed.items() if kind == "!!"]
+            changed = [name for name, kind in listed.items() if kind != "!!"]
+            kept, hidden = sort_out(worktree.path, before, changed=changed, ignored=ignored)
+            new = tuple(name for name in (*kept, *hidden) if name not in before.given)
+        return replace(before, before=(*before.before, *new), made={}, products={}, recorded=False)
 
     def prepare_checkout(
         self, git: Git, run_id: str, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
@@ -167,7 +193,7 @@ class Preparer:
             problem = error
         try:
             put_back = self._record(worktree, begun, given, done=problem is None)
-        except ForeignWorktreeError:
+        except WorkspaceError:
             if problem is None:
                 raise
             put_back = ()
@@ -216,7 +242,8 @@ class Preparer:
         """Writes down what is in the worktree now, tracked files put back; returns their names."""
         put_back = self._put_back(worktree, begun, keep=False) if self.preparation.setup else ()
         listed = _listed(worktree) if self.preparation.setup else {}
-        new = {name: kind for name, kind in listed.items() if name not in (*begun.before, *given)}
+        known = {*begun.before, *given}
+        new = {name: kind for name, kind in listed.items() if name not in known}
         made = [name for name, kind in new.items() if kind == "??"]
         if len(made) > MOST_FILES:
             problem = f"has made {len(made)} files that git does not ignore, such as {made[0]}; ignore them"
@@ -224,6 +251,7 @@ class Preparer:
         manifest = replace(
             begun,
             done=done,
+            recorded=True,
             given=stamps(worktree.path, given),
             made=stamps(worktree.path, made),
             products={name: digest(worktree.path, name) for name, kind in new.items() if kind == "!!"},
@@ -252,10 +280,7 @@ class Preparer:
             put_away_lost(git, worktree.branch, kept=(begun.head, worktree.base))
             differ = git.run("diff-index", "--cached", "--name-only", "--no-renames", "-z", begun.head, "--").fields
             changed = list(dict.fromkeys([*changed, *(name for name in differ if name not in begun.before)]))
-        paths = b"".join(os.fsencode(name) + b"\0" for name in changed)
-        where = ("--staged", "--worktree", "--pathspec-from-file=-", "--pathspec-file-nul")
-        if changed:
-            git.run("restore", f"--source={begun.head}", *where, stdin=paths)
+        _restore(git, begun.head, changed)
         return (*(("HEAD",) if moved else ()), *changed)
 
     def _contents(self) -> Contents:
@@ -274,16 +299,28 @@ class Preparer:
         )
 
     def _write(self, git_dir: Path, manifest: Manifest) -> None:
+        names = (*manifest.given, *manifest.made)
         try:
-            write_manifest(
-                git_dir, manifest, also_ignored=_ignored_everywhere(self.source) if manifest.given else b""
-            )
+            write_manifest(git_dir, manifest, also_ignored=_ignored_everywhere(self.source) if names else b"")
         except OSError as error:
             raise WorkspaceError(git_dir, f"cannot be written to: {error.strerror}") from error
 
 
 def _setup_error(worktree: Worktree, command: str, problem: str, *, status: int | None, output: str) -> SetupError:
     return SetupError(worktree.path, problem, command=command, status=status, output=output[-SHOWN_CHARACTERS:])
+
+
+def _restore(git: Git, commit: str, names: Collection[str]) -> None:
+    """Makes files in the index, and those that a commit has on the disk, as they are there."""
+    from_input = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    if names:
+        paths = b"".join(os.fsencode(name) + b"\0" for name in names)
+        git.run("reset", "--quiet", *from_input, commit, stdin=paths)
+        wanted = frozenset(names)
+        differ = [name for name in git.run("diff-files", "--name-only", "-z").fields if name in wanted]
+        paths = b"".join(os.fsencode(name) + b"\0" for name in differ)
+        if differ:
+            git.run("restore", "--worktree", f"--source={commit}", *from_input, stdin=paths)
 
 
 def _listed(worktree: Worktree) -> dict[str, str]:
