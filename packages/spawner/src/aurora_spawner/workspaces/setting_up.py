@@ -268,8 +268,8 @@ class Preparer:
         git, branch = worktree.git, f"refs/heads/{worktree.branch}"
         on = git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
         moved = on != branch or git.commit_of("HEAD") != begun.head
-        changed = [name for name, kind in _listed(worktree).items() if kind not in ("??", "!!")]
-        changed = [name for name in changed if name not in begun.before]
+        question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
+        changed = [entry[3:] for entry in git.run(*question).fields if entry[3:] not in begun.before]
         if not moved and not changed:
             return ()
         if keep:
