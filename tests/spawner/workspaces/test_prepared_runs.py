@@ -245,3 +245,23 @@ def test_odd_names_and_a_gitignore_that_takes_files_back(repository: Repository,
         assert "cxd" in repository.files("main")
         assert worktrees(repository) == 0, report.notices
     assert {(repository.path / name).read_text() for name in odd} == {"x"}
+
+
+def test_checks_of_a_task_have_what_its_worktree_has(repository: Repository, place: Path) -> None:
+    """In the worktree, and in the fresh checkouts of its commit and of its base."""
+    write(repository.path, {"secret.log": "s3cret"})
+    preparation = Preparation(copy=("secret.log",), setup=("echo made > made.log",), env={"NAME": "app_{slug}"})
+    has_all = 'test -n "$NAME" -a -n "$AURORA_PORT_BASE" && cat secret.log made.log'
+    passes = SpawnTask(
+        "echo x > x.txt; echo y > y.log; echo done", id="passes", checks=(f"{has_all}; echo z > z.txt",)
+    )
+    fails = SpawnTask("echo bad > bad.txt; echo done", id="fails", checks=(f"{has_all} && test ! -e bad.txt",))
+    report = run(repository, place, preparation, passes, fails)
+    assert report.results["passes"].checked is not None
+    assert [each.changed for each in report.results["passes"].checked.runs] == [("z.txt",)]
+    assert report.results["passes"].success
+    failed = report.results["fails"].checked
+    assert failed is not None
+    assert failed.fails_on_base is False
+    assert failed.runs[0].output == "s3cretmade\n"
+    assert repository.files("main") == [".gitignore", "app.py", "docs/guide.md", "x.txt"]

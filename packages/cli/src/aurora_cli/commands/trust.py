@@ -56,8 +56,8 @@ def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_js
     Settings of a project that can start a program or loosen a rule are ignored until you trust it: its agents and its
     default agent, policies looser than the defaults, models named by its personas, keys in its .env, and what its
     worktree.yaml runs, sets or links. After a change of one of them you have to trust it again. Each task file with
-    checks is trusted by itself. AURORA_TRUST=1 trusts everything while it is set. The exit status is 1 while something
-    is not trusted.
+    checks is trusted by itself. AURORA_TRUST=1 trusts everything while it is set. The exit status is 1 while
+    something is not trusted.
     """
     if sum((yes, list_all, remove)) > 1:
         raise click.UsageError("--yes, --list and --remove exclude each other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -113,6 +113,10 @@ class TaskChecks:
             folder=self.worktrees.isolation.folder,
             goal=order.task.until,
         )
+        preparer = self.worktrees.preparer
+        if preparer is not None:
+            prepare = preparer.prepare_checkout
+            check = replace(check, prepare=lambda git: prepare(git, self.run_id, runner.environment, runner.stopped))
         return check.check(order.commands, order.commit, number=order.number, before=order.before)
 
 

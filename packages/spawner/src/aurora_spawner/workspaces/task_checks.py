@@ -70,6 +70,7 @@ class WorkCheck:
     Attributes:
         folder: where the commands run, relative to a checkout; "." for its top.
         goal: the command whose failure on the base says nothing: it is what the task is to achieve.
+        prepare: gives a fresh checkout what a worktree has besides its commit, and returns further variables.
     """
 
     workspaces: Workspaces
@@ -77,6 +78,7 @@ class WorkCheck:
     runner: CommandRunner
     folder: str = "."
     goal: str | None = None
+    prepare: Callable[[Git], Mapping[str, str]] = lambda _git: {}
 
     def check(
         self, commands: Sequence[str], commit: str, *, number: int, before: CheckedWork | None = None
@@ -129,10 +131,11 @@ class WorkCheck:
         runs: list[CheckRun] = []
         until = time.monotonic() + self.runner.timeout_s
         on = _branch_in(self.worktree.git)
+        runner = replace(self.runner, environment={**self.runner.environment, **self.worktree.variables})
         for command in commands:
             left_s = max(until - time.monotonic(), 0.0)
             try:
-                run = replace(self.runner, timeout_s=left_s).run([command], self.worktree.path / self.folder)[0]
+                run = replace(runner, timeout_s=left_s).run([command], self.worktree.path / self.folder)[0]
             finally:
                 changed = put_back(self.worktree, commit, on)
             runs.append(replace(run, changed=changed))
@@ -142,7 +145,8 @@ class WorkCheck:
 
     def _in_fresh_checkout(self, commands: Sequence[str], commit: str) -> tuple[CheckRun, ...]:
         with self.workspaces.checked_out(commit, task_id=self.worktree.task_id) as git:
-            return self.runner.run(commands, git.folder / self.folder)
+            environment = {**self.runner.environment, **self.prepare(git)}
+            return replace(self.runner, environment=environment).run(commands, git.folder / self.folder)
 
     def _hidden(self) -> list[str]:
         """Returns the files that git ignores, folders as one entry, without caches."""
