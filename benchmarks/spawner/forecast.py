@@ -5,8 +5,10 @@
 RUNS runs of four agents each, AT_ONCE at once, so six pairs a run. An agent takes one to two minutes, makes four to
 ten edits at random moments of the first nine tenths of them (lines changed or added, files renamed, deleted or new,
 some commits), and is idle in the last tenth, as one that runs tests and writes its answer. Every file is as likely as
-any other. The truth is the merge of the two finished works. A conflict counts as foreseen if the event came before
-either of the two tasks ended; a false alarm is a pair that was reported, not withdrawn, and merges cleanly.
+any other. The truth is the merge of the two finished works. When the first of two tasks ends, its work is merged with
+the present state of the other: a conflict that is not there yet came later, and could not be seen while both ran. A
+conflict counts as foreseen if the event came before either of the two tasks ended; a false alarm is a pair that was
+reported, not withdrawn, and merges cleanly.
 """
 
 import asyncio
@@ -23,9 +25,11 @@ from pathlib import Path
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import RunEvent, TaskConflict, TaskEnded
+from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 from aurora_spawner.workspaces.merging import merge_trees
+from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 HERE = Path(__file__).resolve().parent
 RUNS, AT_ONCE = 32, 8
@@ -33,6 +37,7 @@ EVERY_S = 2.0
 AGENTS = "abcd"
 SHORTEST_S, LONGEST_S, IDLE = 60.0, 120.0, 0.1
 FILES = 12
+COUNTS = ("pairs", "conflicts", "in time", "foreseen", "told", "false")
 BACKENDS = {"python": CommandBackend("python", (sys.executable, "-"))}
 STEP = """
 import pathlib, random, subprocess, time
@@ -94,28 +99,38 @@ async def measure(seed: int) -> dict[str, int]:
             executor=LocalExecutor(),
         )
         tasks = [SpawnTask(plan(chance), id=agent) for agent in AGENTS]
-        ended, early, last = set[str](), set[frozenset[str]](), dict[frozenset[str], bool]()
+        ended, early, there = set[str](), set[frozenset[str]](), set[frozenset[str]]()
+        last = dict[frozenset[str], bool]()
+        run = Run.create(folder / "runs.db", tasks, BACKENDS, options)
+        worktrees = RunWorktrees.of(isolation, run.run_id)
 
         def watch(event: RunEvent) -> None:
             if isinstance(event, TaskEnded):
                 ended.add(event.task_id)
+                work = event.result.work
+                assert work is not None
+                finished = FinishedWork(task_id=event.task_id, base=work.base, commit=work.head)
+                others = [worktrees.find(agent) for agent in AGENTS if agent not in ended]
+                found = Forecaster(Git(repository)).look([finished, *others])
+                there.update(frozenset((each.first, each.second)) for each in found)
             if isinstance(event, TaskConflict):
                 pair = frozenset((event.task_id, event.other))
                 last[pair] = not event.over
                 if not event.over and ended.isdisjoint(pair):
                     early.add(pair)
 
-        report = await Run.create(folder / "runs.db", tasks, BACKENDS, options).execute(watch)
+        report = await run.execute(watch)
         works = {task: result.work.commit for task, result in report.results.items() if result.work}
         assert len(works) == len(AGENTS), report
-        counts = dict.fromkeys(("pairs", "conflicts", "foreseen", "told", "false"), 0)
+        counts = dict.fromkeys(COUNTS, 0)
         for pair in map(frozenset, combinations(AGENTS, 2)):
             one, other = sorted(pair)
             clash = not merge_trees(Git(repository), str(works[one]), str(works[other])).is_clean
             told = last.get(pair, False)
             counts["pairs"] += 1
             counts["conflicts"] += clash
-            counts["foreseen"] += clash and pair in early
+            counts["in time"] += clash and pair in there
+            counts["foreseen"] += clash and pair in there and pair in early
             counts["told"] += told
             counts["false"] += told and not clash
         return counts
@@ -123,7 +138,7 @@ async def measure(seed: int) -> dict[str, int]:
 
 async def measure_all() -> dict[str, int]:
     free = asyncio.Semaphore(AT_ONCE)
-    totals = dict.fromkeys(("pairs", "conflicts", "foreseen", "told", "false"), 0)
+    totals = dict.fromkeys(COUNTS, 0)
 
     async def one(seed: int) -> None:
         async with free:
@@ -150,7 +165,8 @@ last tenth.
 |---|---|
 | pairs of tasks | {found["pairs"]} |
 | pairs whose finished work conflicts | {found["conflicts"]} |
-| of these foreseen while both ran | {found["foreseen"]} (**{found["foreseen"] / found["conflicts"]:.1%}**) |
+| of these whose conflict was there before the first of the two ended | {found["in time"]} |
+| of these foreseen while both ran | {found["foreseen"]} (**{found["foreseen"] / found["in time"]:.1%}**) |
 | pairs reported and not withdrawn | {found["told"]} |
 | of these that merge without a conflict | {found["false"]} (**{found["false"] / max(found["told"], 1):.1%}**) |
 """

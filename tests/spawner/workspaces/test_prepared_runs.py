@@ -255,7 +255,7 @@ def test_checks_of_a_task_have_what_its_worktree_has(repository: Repository, pla
     passes = SpawnTask(
         "echo x > x.txt; echo y > y.log; echo done", id="passes", checks=(f"{has_all}; echo z > z.txt",)
     )
-    fails = SpawnTask("echo bad > bad.txt; echo done", id="fails", checks=(f"{has_all} && test ! -e bad.txt",))
+    fails = SpawnTask("echo bad > bad.txt; echo done; exit", id="fails", checks=(f"{has_all} && test ! -e bad.txt",))
     report = run(repository, place, preparation, passes, fails)
     assert report.results["passes"].checked is not None
     assert [each.changed for each in report.results["passes"].checked.runs] == [("z.txt",)]
