@@ -35,6 +35,9 @@ class Stage:
     tasks: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     """More words for `aur spawn`."""
+    commits: bool = False
+    """The project has a commit, so tasks get worktrees."""
+    as_json: bool = True
 
     @property
     def project(self) -> Path:
@@ -84,7 +87,10 @@ class Stage:
         config = {"backends": self.backends, "spawner": {"recovery": self.recovery, "max_concurrent": 8}}
         (self.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
         (self.project / "tasks.md").write_text("\n".join(self.tasks) + "\n")
-        return self.begin("spawn", "tasks.md", "--json", *self.options)
+        if self.commits:
+            subprocess.run(["git", "add", "tasks.md"], cwd=self.project, env=self.environ, check=True)
+            subprocess.run(["git", "commit", "-qm", "First"], cwd=self.project, env=self.environ, check=True)
+        return self.begin("spawn", "tasks.md", *(["--json"] if self.as_json else []), *self.options)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """Start `aur` in the project as it is."""

@@ -114,6 +114,14 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say=json.dumps(ANSWER)),
     ),
     "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
+    # Its work fails a check at first, and is mended in the same session; two that write the same line.
+    "mended": (
+        Act(say="I write it.", run="echo helo > hello-$AURORA_TASK_ID.txt"),
+        Act(say="It is written."),
+        Act(say="A typing error; I mend it.", run="echo hello > hello-$AURORA_TASK_ID.txt"),
+        Act(say="It is mended.", times=FOREVER),
+    ),
+    "shared": (Act(say="I write the line.", run="echo by $$ > shared.txt"), Act(say="Written.", times=FOREVER)),
     "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
     "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),
     "r429long": (Act(status=429, retry_after_s=2, times=5), Act(say="Patience was rewarded.", times=FOREVER)),
