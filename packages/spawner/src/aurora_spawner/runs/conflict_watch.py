@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
 
 _SHARE: Final = 0.1
-"""The most of the time that is spent on looks."""
+"""The share of the time that is spent on looks, if they take long."""
+_LONGEST: Final = 5
+"""The longest pause, in pauses as they should be: a busy machine must not end the watch."""
 
 
 class ConflictWatch:
@@ -40,7 +42,8 @@ class ConflictWatch:
         while not await _within(finished, pause_s):
             began = time.monotonic()
             self._report(await asyncio.to_thread(forecaster.look, self._works()))
-            pause_s = max(self._every_s, (time.monotonic() - began) / _SHARE)
+            wanted_s = (time.monotonic() - began) / _SHARE
+            pause_s = min(max(self._every_s, wanted_s), _LONGEST * self._every_s)
 
     def _works(self) -> list[Worktree | FinishedWork]:
         """Returns the work of tasks that run and of tasks that have succeeded, in the order of the run."""
