@@ -16,7 +16,7 @@ class ChunkKind(StrEnum):
 
     CODE = "code"
     KB = "kb"  # a section of a document written for readers, such as Markdown
-    DOC = "doc"  # plain text
+    DOC = "doc"  # other text: prose without sections, data, markup, settings
     REAS = "reas"  # an earlier answer, with its sources
 
 
@@ -30,14 +30,15 @@ class SymbolType(StrEnum):
     FUNCTION = "function"
     METHOD = "method"
     CLASS = "class"
+    CONSTANT = "constant"
     MODULE = "module"
     SECTION = "section"
     PARAGRAPH = "paragraph"
     REASONING = "reasoning"
 
 
-DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
-"""The types of symbols that other code can call."""
+DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS, SymbolType.CONSTANT})
+"""The types of symbols that other code can name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

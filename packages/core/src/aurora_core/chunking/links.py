@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.chunking.link_nodes import ANY, LINK_NODES, LinkNodes, Naming
+from aurora_core.chunking.nodes import follow
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
 
@@ -37,111 +40,6 @@ class Links:
 NO_LINKS: Final = Links(imports=(), calls=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Naming:
-    """The position of a name in nodes of one type: a child of one of these types.
-
-    Attributes:
-        field: field of the child; "" for any child.
-        plain: child types that are the name itself.
-        last: by child type with a path: the field of its last component, and that component's type.
-    """
-
-    field: str
-    plain: frozenset[str] = frozenset()
-    last: Mapping[str, tuple[str, str]] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Language:
-    """The types of nodes that call and import; `require` is JavaScript's import by a call."""
-
-    calls: Mapping[str, _Naming]
-    imports: Mapping[str, _Naming]
-    require: bool = False
-
-
-def _of(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-_IDENTIFIER: Final = _of("identifier")
-_ANY: Final = _of("*")
-_SCRIPT: Final = _Language(
-    calls={
-        "call_expression": _Naming(
-            field="function", plain=_IDENTIFIER, last={"member_expression": ("property", "property_identifier")}
-        ),
-        "new_expression": _Naming(field="constructor", plain=_IDENTIFIER),
-    },
-    imports={
-        "import_statement": _Naming(field="source", plain=_of("string")),
-        "export_statement": _Naming(field="source", plain=_of("string")),
-    },
-    require=True,
-)
-_C_FIELDS: Final = {"field_expression": ("field", "field_identifier")}
-_INCLUDES: Final = {"preproc_include": _Naming(field="path", plain=_ANY)}
-_LANGUAGES: Final[Mapping[str, _Language]] = {
-    "python": _Language(
-        calls={"call": _Naming(field="function", plain=_IDENTIFIER, last={"attribute": ("attribute", "identifier")})},
-        imports={
-            "import_statement": _Naming(
-                field="name", plain=_of("dotted_name"), last={"aliased_import": ("name", "dotted_name")}
-            ),
-            "import_from_statement": _Naming(field="module_name", plain=_ANY),
-        },
-    ),
-    "javascript": _SCRIPT,
-    "typescript": _SCRIPT,
-    "tsx": _SCRIPT,
-    "go": _Language(
-        calls={
-            "call_expression": _Naming(
-                field="function", plain=_IDENTIFIER, last={"selector_expression": ("field", "field_identifier")}
-            )
-        },
-        imports={"import_spec": _Naming(field="path", plain=_ANY)},
-    ),
-    "java": _Language(
-        calls={
-            "method_invocation": _Naming(field="name", plain=_IDENTIFIER),
-            "object_creation_expression": _Naming(field="type", plain=_of("type_identifier")),
-        },
-        imports={"import_declaration": _Naming(field="", plain=_of("scoped_identifier"))},
-    ),
-    "rust": _Language(
-        calls={
-            "call_expression": _Naming(
-                field="function",
-                plain=_IDENTIFIER,
-                last={"scoped_identifier": ("name", "identifier"), "field_expression": ("field", "field_identifier")},
-            ),
-            "macro_invocation": _Naming(field="macro", plain=_IDENTIFIER),
-        },
-        imports={
-            "use_declaration": _Naming(
-                field="argument", plain=_of("scoped_identifier"), last={"scoped_use_list": ("path", "*")}
-            ),
-            "mod_item": _Naming(field="name", plain=_IDENTIFIER),
-        },
-    ),
-    "c": _Language(
-        calls={"call_expression": _Naming(field="function", plain=_IDENTIFIER, last=_C_FIELDS)}, imports=_INCLUDES
-    ),
-    "cpp": _Language(
-        calls={
-            "call_expression": _Naming(
-                field="function",
-                plain=_IDENTIFIER,
-                last={**_C_FIELDS, "qualified_identifier": ("name", "identifier")},
-            )
-        },
-        imports=_INCLUDES,
-    ),
-}
-
-
 def links_in(root: Node, grammar: Grammar, source: bytes, limit: WorkLimit) -> Links:
     """Returns the links of a parsed file.
 
@@ -150,19 +48,21 @@ def links_in(root: Node, grammar: Grammar, source: bytes, limit: WorkLimit) -> L
     Raises:
         TooComplexError: a work limit was exceeded.
     """
-    language = _LANGUAGES[grammar.name]
+    language = LINK_NODES.get(grammar.name)
+    if language is None:
+        return NO_LINKS
     imports: list[Node] = []
     calls: list[Node] = []
     for node in _nodes(root):
         limit.check()
         if (naming := language.calls.get(node.type)) is not None:
-            called = list(_named(node, naming))
+            called = [name for name in _named(node, naming) if _text(name, source) not in grammar.keywords]
             calls += called
-            if language.require and called and _text(called[0], source) == "require":
-                imports += _required(node)
+            if called and _text(called[0], source) in language.requires:
+                imports += _required(node, language)
         if (naming := language.imports.get(node.type)) is not None:
             imports += _named(node, naming)
-    return Links(imports=_names(imports, source)[:MAX_IMPORTS], calls=_names(calls, source)[:MAX_CALLS])
+    return Links(imports=_names(imports, source)[:MAX_IMPORTS], calls=_called(calls, source)[:MAX_CALLS])
 
 
 def joined_links(parts: Sequence[Links]) -> Links:
@@ -187,21 +87,25 @@ def _nodes(root: Node) -> Iterator[Node]:
                 return
 
 
-def _named(node: Node, naming: _Naming) -> Iterator[Node]:
+def _named(node: Node, naming: Naming) -> Iterator[Node]:
     for child in node.children_by_field_name(naming.field) if naming.field else node.named_children:
-        if child.type in naming.plain or naming.plain is _ANY:
+        if child.type in naming.plain or naming.plain is ANY:
             yield child
         elif naming.last and child.type in naming.last:
             name, wanted = naming.last[child.type]
-            last = child.child_by_field_name(name)
+            last = child.child_by_field_name(name) if name else child.named_children[-1]
             if last is not None and wanted in (last.type, "*"):
                 yield last
+        if naming.first:
+            return
 
 
-def _required(call: Node) -> Iterator[Node]:
-    arguments = call.child_by_field_name("arguments")
-    if arguments is not None:
-        yield from (child for child in arguments.named_children if child.type == "string")
+def _required(call: Node, language: LinkNodes) -> Iterator[Node]:
+    """Yields the arguments of a call that imports."""
+    arguments = follow(call, language.arguments)
+    for child in () if arguments is None else (arguments, *arguments.named_children):
+        if child.type in language.required:
+            yield child
 
 
 def _text(node: Node, source: bytes) -> str:
@@ -213,3 +117,7 @@ def _names(nodes: list[Node], source: bytes) -> tuple[str, ...]:
     names = (text.strip("\"'<>`") for text in texts)
     # A name is a line of a list in the store.
     return tuple(name for name in names if name and "\n" not in name)
+
+
+def _called(nodes: list[Node], source: bytes) -> tuple[str, ...]:
+    return tuple(filter(None, dict.fromkeys(name.lstrip(".") for name in _names(nodes, source))))

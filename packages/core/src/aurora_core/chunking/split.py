@@ -8,21 +8,28 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.chunking.code import chunk_code
-from aurora_core.chunking.grammars import grammar_for, parsed
+from aurora_core.chunking.components import COMPONENT_SUFFIXES, parts_of
+from aurora_core.chunking.detect import grammar_for, grammar_of
+from aurora_core.chunking.grammars import parsed
 from aurora_core.chunking.limits import SECONDS, TooComplexError, WorkLimit
 from aurora_core.chunking.links import NO_LINKS, Links, joined_links, links_in
 from aurora_core.chunking.notebook import read_notebook
-from aurora_core.chunking.text import chunk_markdown, chunk_text
+from aurora_core.chunking.text import chunk_markdown, chunk_source, chunk_text
+from aurora_core.file_kinds import is_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aurora_core.chunking.chunk import Chunk
+    from aurora_core.chunking.components import Part
     from aurora_core.chunking.grammars import Grammar
+    from aurora_core.chunking.notebook import Cell
 
 __all__ = ["CutFile", "cut_file"]
 
 NO_NOTEBOOK: Final = "is not a readable notebook"
 AS_TEXT: Final = "is indexed as plain text: too complex to parse"
-_MARKDOWN: Final = frozenset({".md", ".markdown"})
+_MARKDOWN: Final = frozenset({".md", ".markdown", ".mdx"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +50,26 @@ class CutFile:
 def cut_file(path: str, text: str) -> CutFile:
     """Cuts a file into chunks; an empty file has none."""
     file = PurePosixPath(path)
+    suffix = file.suffix.lower()
     if not text.strip():
         return CutFile(chunks=[], links=NO_LINKS, text=text)
-    if file.suffix.lower() == ".ipynb":
+    if suffix == ".ipynb":
         return _cut_notebook(text, file.stem)
-    return _cut(text, file.suffix.lower(), file.stem)
+    if suffix in COMPONENT_SUFFIXES:
+        return replace(_cut_parts(parts_of(text, suffix), file.stem, source=True), text=text)
+    return _cut(text, suffix, file.stem, grammar_of(path, text), source=is_source(path))
 
 
-def _cut(text: str, suffix: str, stem: str) -> CutFile:
-    grammar = grammar_for(suffix)
+def _cut(text: str, suffix: str, stem: str, grammar: Grammar | None, *, source: bool) -> CutFile:
     if grammar is not None:
         try:
             return _cut_code(text, stem, grammar)
         except TooComplexError:
             return CutFile(chunks=chunk_text(text, stem), links=NO_LINKS, text=text, note=AS_TEXT)
-    chunks = chunk_markdown(text, stem) if suffix in _MARKDOWN else chunk_text(text, stem)
+    if suffix in _MARKDOWN:
+        chunks = chunk_markdown(text, stem)
+    else:
+        chunks = chunk_source(text, stem) if source else chunk_text(text, stem)
     return CutFile(chunks=chunks, links=NO_LINKS, text=text)
 
 
@@ -75,17 +87,23 @@ def _cut_notebook(text: str, stem: str) -> CutFile:
     notebook = read_notebook(text)
     if notebook is None:
         return CutFile(chunks=[], links=NO_LINKS, text="", note=NO_NOTEBOOK)
+    return replace(_cut_parts(notebook.cells, stem, source=False), text=notebook.text)
+
+
+def _cut_parts(parts: Iterable[Cell | Part], stem: str, *, source: bool) -> CutFile:
+    """Cuts parts of a file that are each of a kind of their own."""
     chunks: list[Chunk] = []
     links: list[Links] = []
     notes: list[str] = []
     spent = time.thread_time()
-    for cell in notebook.cells:
+    for part in parts:
         late = time.thread_time() - spent > SECONDS
-        cut = _cut("\n".join(cell.lines), "" if late else cell.suffix, stem)
+        suffix = "" if late else part.suffix
+        cut = _cut("\n".join(part.lines), suffix, stem, grammar_for(suffix), source=source)
         chunks += [
-            replace(chunk, line_start=chunk.line_start + cell.first_row, line_end=chunk.line_end + cell.first_row)
+            replace(chunk, line_start=chunk.line_start + part.first_row, line_end=chunk.line_end + part.first_row)
             for chunk in cut.chunks
         ]
         links.append(cut.links)
         notes += [AS_TEXT] if late or cut.note else []
-    return CutFile(chunks=chunks, links=joined_links(links), text=notebook.text, note=notes[0] if notes else "")
+    return CutFile(chunks=chunks, links=joined_links(links), text="", note=notes[0] if notes else "")

@@ -1,4 +1,4 @@
-"""Cuts documents into chunks: Markdown by section, other text by paragraph."""
+"""Cuts text without a grammar into chunks: Markdown by section, other text and source by paragraph."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from aurora_core.chunking.chunk import Chunk, ChunkKind, SymbolType, split_long
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["chunk_markdown", "chunk_text"]
+__all__ = ["chunk_markdown", "chunk_source", "chunk_text"]
 
 _HEADING: Final = re.compile(r"#{1,6}\s")
 _FENCE: Final = re.compile(r"^\s{0,3}(```|~~~)")
 # Paragraphs are joined until they have this many lines, so that a list of one-liners is one chunk.
 PARAGRAPH_LINES: Final = 12
+# About the length of a function with its neighbours.
+SOURCE_LINES: Final = 30
 MAX_NAME: Final = 80
+_SYMBOLS: Final = {
+    ChunkKind.KB: SymbolType.SECTION,
+    ChunkKind.DOC: SymbolType.PARAGRAPH,
+    ChunkKind.CODE: SymbolType.MODULE,
+}
 
 
 def chunk_markdown(text: str, stem: str) -> list[Chunk]:
@@ -43,16 +50,30 @@ def _headings(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 def chunk_text(text: str, stem: str) -> list[Chunk]:
     """Returns paragraphs as chunks, short neighbours joined."""
-    lines = text.split("\n")
-    chunks: list[Chunk] = []
+    return [
+        chunk
+        for first, piece in _paragraphs(text.split("\n"), PARAGRAPH_LINES)
+        for chunk in _chunk(piece, first, _title(piece, stem), ChunkKind.DOC)
+    ]
+
+
+def chunk_source(text: str, stem: str) -> list[Chunk]:
+    """Returns the paragraphs of a program in a language without a grammar, short neighbours joined."""
+    return [
+        chunk
+        for first, piece in _paragraphs(text.split("\n"), SOURCE_LINES)
+        for chunk in _chunk(piece, first, stem, ChunkKind.CODE)
+    ]
+
+
+def _paragraphs(lines: list[str], least: int) -> Iterator[tuple[int, list[str]]]:
+    """Yields the first row and the lines of runs that end with a blank line and have at least so many lines."""
     first = 0
     for row, line in enumerate(lines):
-        full = row - first + 1 >= PARAGRAPH_LINES and not line.strip()
+        full = row - first + 1 >= least and not line.strip()
         if full or row == len(lines) - 1:
-            piece = lines[first : row + 1]
-            chunks += _chunk(piece, first, _title(piece, stem), ChunkKind.DOC)
+            yield first, lines[first : row + 1]
             first = row + 1
-    return chunks
 
 
 def _title(lines: list[str], stem: str) -> str:
@@ -66,7 +87,7 @@ def _chunk(lines: list[str], first: int, name: str, kind: ChunkKind) -> list[Chu
         return []
     chunk = Chunk(
         kind=kind,
-        symbol_type=SymbolType.SECTION if kind is ChunkKind.KB else SymbolType.PARAGRAPH,
+        symbol_type=_SYMBOLS[kind],
         name=name,
         line_start=first + filled[0] + 1,
         line_end=first + filled[-1] + 1,

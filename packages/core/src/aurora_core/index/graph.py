@@ -103,7 +103,7 @@ def _import_keys(path: str, name: str) -> Iterator[str]:
         yield _MODULE + "/".join(parts)
         yield _MODULE + "/".join(parts[:-1])
     else:
-        yield _MODULE + name.replace(".", "/")
+        yield _MODULE + name.replace("\\", "/").replace(".", "/")
         yield _whole(posixpath.join(folder, name))
 
 
