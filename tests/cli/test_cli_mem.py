@@ -24,7 +24,7 @@ def test_indexing_a_new_folder_sets_it_up_and_says_so(aur: Aur, shop: Path) -> N
     outcome = aur("mem", "index")
     assert outcome.returncode == ExitCode.DONE
     assert "setting up a project" in outcome.stderr
-    assert outcome.stdout.startswith("3 files (3 read, 0 unchanged, 0 removed)")
+    assert outcome.stdout.startswith("4 files (4 read, 0 unchanged, 0 removed)")
     assert (shop / ".aurora" / "memory.db").exists()
 
 
@@ -34,7 +34,7 @@ def test_a_second_index_reads_only_what_has_changed(aur: Aur, shop: Path) -> Non
     (shop / "README.md").unlink()
     document = json.loads(aur("mem", "index", "--json").stdout)
     assert document["files_indexed"] == 1
-    assert document["files_unchanged"] == 1
+    assert document["files_unchanged"] == 2
     assert document["files_removed"] == 1
     assert document["files_skipped"] == []
 
@@ -89,7 +89,7 @@ def test_outside_a_project_the_named_folder_is_set_up_and_not_the_current_one(
     outcome = aur("mem", "index", "link", "--json")
     assert outcome.returncode == ExitCode.DONE, outcome.stderr
     assert f"setting up a project in {shop}" in outcome.stderr
-    assert json.loads(outcome.stdout)["files_indexed"] == 3
+    assert json.loads(outcome.stdout)["files_indexed"] == 4
     assert not (here / ".aurora").exists()
     (shop / "src" / "shop" / "new.py").write_text("ANSWER = 42\n", encoding="utf-8")
     assert json.loads(aur("mem", "index", "../shop/src", "--json").stdout)["files_indexed"] == 1
@@ -232,9 +232,9 @@ def test_a_file_that_is_not_in_the_memory_is_a_usage_error_with_the_next_step(au
 def test_stats_tell_what_the_memory_holds(aur: Aur, shop: Path) -> None:
     aur("mem", "index")
     text = aur("mem", "stats").stdout
-    assert "files         3" in text
+    assert "files         4" in text
     document = json.loads(aur("mem", "stats", "--json").stdout)
-    assert document["files"] == 3
+    assert document["files"] == 4
     assert document["chunks"] == sum(document["by_kind"].values())
     assert document["database_bytes"] > 0
 
@@ -263,7 +263,7 @@ def test_a_memory_in_any_state_is_made_again(aur: Aur, shop: Path, content: byte
     for file in (shop / ".aurora").glob("memory.db*"):
         file.unlink()
     (shop / ".aurora" / "memory.db").write_bytes(content)
-    assert json.loads(aur("mem", "rebuild", "--json").stdout)["files_indexed"] == 3
+    assert json.loads(aur("mem", "rebuild", "--json").stdout)["files_indexed"] == 4
     assert "price_of" in aur("mem", "search", "price").stdout
     assert aur("doctor").returncode == ExitCode.DONE
 
@@ -279,7 +279,7 @@ def test_rebuilding_keeps_earlier_answers_and_needs_a_project(aur: Aur, shop: Pa
     assert aur("mem", "rebuild").returncode == ExitCode.ENVIRONMENT
     remember(aur)
     outcome = aur("mem", "rebuild")
-    assert outcome.stdout.startswith("3 files (3 read")
+    assert outcome.stdout.startswith("4 files (4 read")
     assert earlier_answers(aur)
 
 
@@ -328,7 +328,7 @@ def test_a_configuration_that_makes_no_sense_is_a_usage_error_with_its_line(
 def test_watching_follows_edits_until_it_is_interrupted(start_aur: Callable[..., Popen[str]], shop: Path) -> None:
     watch = start_aur("mem", "watch", "--json")
     assert watch.stdout is not None
-    assert json.loads(watch.stdout.readline())["files_indexed"] == 3
+    assert json.loads(watch.stdout.readline())["files_indexed"] == 4
     (shop / "src/shop/till.py").write_text("def refund() -> None:\n    pass\n", encoding="utf-8")
     change = json.loads(watch.stdout.readline())
     assert change["paths"] == ["src/shop/till.py"]

@@ -104,8 +104,16 @@ def test_a_report_for_programs_names_every_skipped_file() -> None:
     assert document["files_skipped"] == [{"path": f"big{number}.py", "reason": "larger"} for number in range(7)]
     assert set(document) == {
         "files_seen", "files_indexed", "files_unchanged", "files_removed", "files_skipped", "chunks_added",
-        "chunks_removed", "chunks_total", "duration_s",
+        "chunks_removed", "chunks_total", "duration_s", "left_out",
     }  # fmt: skip
+
+
+def test_files_that_are_not_indexed_for_what_they_are_are_one_line() -> None:
+    groups = (
+        LeftOutGroup(reason="is binary", count=1412, examples=("a.bin",), kinds=((".bin", 1380), (".png", 30))),
+        LeftOutGroup(reason="is generated", count=3, examples=("a.py",), kinds=((".py", 3),)),
+    )
+    assert index.not_indexed(groups) == "not indexed: 1,412 binary (.bin 1,380, .png 30, …), 3 generated (.py 3)"
 
 
 def memory(**changed: object) -> MemoryStats:
@@ -153,13 +161,15 @@ def test_stats_for_programs_have_stable_keys() -> None:
 def test_stats_say_what_was_left_out_and_why() -> None:
     groups = (
         LeftOutGroup(reason="is named in .gitignore", count=1500, examples=("a.log", "b/", "c\x1b[2J")),
-        LeftOutGroup(reason="is binary", count=1, examples=("d.py",)),
+        LeftOutGroup(reason="is binary", count=9, examples=("d.x", "e.y"), kinds=((".x", 8), (".y", 1))),
+        LeftOutGroup(reason="is generated", count=1, examples=("d.py",), kinds=((".py", 1),)),
     )
     lines = stats.as_text(memory(left_out=groups)).splitlines()
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         "left out",
         "      1,500  is named in .gitignore: a.log, b/, c\\x1b[2J, …",
-        "          1  is binary: d.py",
+        "          9  is binary (.x 8, .y 1): d.x, e.y, …",
+        "          1  is generated: d.py",
     ]
 
 

@@ -234,6 +234,7 @@ def test_a_shallow_clone_and_no_git_at_all(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_huge_file_is_named_and_never_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.py").open("wb") as file:
+        file.write(b"x = 1\n" * 2_000)
         file.truncate(BIG_FILE_MB * 1_000_000)
     write(tmp_path / "a.py", "def small():\n    return 1\n")
     with Memory.open(tmp_path) as memory:

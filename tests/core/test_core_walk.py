@@ -19,12 +19,16 @@ def make(root: Path, *files: str) -> None:
 
 
 def found(root: Path, below: str = "", exclude: tuple[str, ...] = ()) -> list[str]:
-    return [entry.path for entry in walk(root, below, exclude) if isinstance(entry, FoundFile)]
+    return [
+        entry.path
+        for entry in walk(root, below, exclude)
+        if isinstance(entry, FoundFile) and not entry.path.endswith(".gitignore")
+    ]
 
 
-def test_sources_and_documents_are_found_in_a_stable_order(tmp_path: Path) -> None:
-    make(tmp_path, "b.py", "a.py", "docs/guide.md", "README", "image.png", "data.json", "src/x.rs")
-    assert found(tmp_path) == ["README", "a.py", "b.py", "docs/guide.md", "src/x.rs"]
+def test_every_file_is_found_in_a_stable_order(tmp_path: Path) -> None:
+    make(tmp_path, "b.py", "a.py", "docs/guide.md", "README", "odd.kind", "data.json", "src/x.rs")
+    assert found(tmp_path) == ["README", "a.py", "b.py", "data.json", "odd.kind", "docs/guide.md", "src/x.rs"]
 
 
 def test_gitignore_files_hold_for_their_own_folder(tmp_path: Path) -> None:

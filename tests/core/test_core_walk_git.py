@@ -30,7 +30,8 @@ def write(root: Path, *files: str) -> None:
 
 
 def found(root: Path, *below: str) -> list[str]:
-    return [entry.path for entry in walk_paths(root, below) if isinstance(entry, FoundFile)]
+    entries = [entry.path for entry in walk_paths(root, below) if isinstance(entry, FoundFile)]
+    return [path for path in entries if not path.endswith((".gitignore", ".gitmodules"))]
 
 
 def left_out(root: Path) -> dict[str, str]:

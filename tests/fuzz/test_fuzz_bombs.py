@@ -11,14 +11,16 @@ from tests.exhaustive import few
 from tests.fuzz.bounded import bounded
 
 from aurora_core import Memory
-from aurora_core.chunking.grammars import _BY_SUFFIX
+from aurora_core.chunking.detect import SUFFIXES as GRAMMAR_SUFFIXES
 from aurora_core.chunking.split import AS_TEXT, cut_file
 from aurora_core.project_profile.detect import detect_profile
 from aurora_core.project_profile.recipes import read_makefile
 
 SIZE = 590_000
 UNITS = ["(", "-", "*", "a(", "*a", "func(){", "[", '"', "def f(a=(", "# "]
-SUFFIXES = sorted({*_BY_SUFFIX, ".md", ".rst", ".txt", ".ipynb"} - {".pyi", ".jsx", ".mjs", ".mts", ".cts", ".cjs"})
+SUFFIXES = sorted(
+    {*(names.split()[0] for names, _ in GRAMMAR_SUFFIXES), ".h", ".vue", ".md", ".txt", ".ipynb", ".json"}
+)
 
 
 @pytest.mark.slow

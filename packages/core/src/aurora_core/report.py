@@ -3,8 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["IndexProgress", "IndexReport", "LeftOut", "LeftOutGroup", "SkippedFile"]
+__all__ = [
+    "BINARY",
+    "CONFIDENTIAL",
+    "GENERATED",
+    "JUDGED",
+    "LARGE_DATA",
+    "MINIFIED",
+    "NAMED_GENERATED",
+    "TOO_LARGE",
+    "IndexProgress",
+    "IndexReport",
+    "LeftOut",
+    "LeftOutGroup",
+    "SkippedFile",
+]
+
+BINARY: Final = "is binary"
+MINIFIED: Final = "is minified"
+GENERATED: Final = "is generated"
+NAMED_GENERATED: Final = "has the name of a generated or minified file"
+CONFIDENTIAL: Final = "may hold secrets"
+LARGE_DATA: Final = "is data larger than 100 kB"
+TOO_LARGE: Final = "larger than 600 kB"
+JUDGED: Final = frozenset({BINARY, MINIFIED, GENERATED, NAMED_GENERATED, CONFIDENTIAL, LARGE_DATA})
+"""The reasons that a file itself gives for not being indexed; files that are too large are named one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +50,16 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutGroup:
-    """Files and folders that are not indexed for the same reason, with a few examples."""
+    """Files and folders that are not indexed for the same reason, with a few examples.
+
+    Attributes:
+        kinds: number of files by suffix (by name without one), most frequent first.
+    """
 
     reason: str
     count: int
     examples: tuple[str, ...]
+    kinds: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +81,12 @@ class IndexProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexReport:
-    """The result of indexing."""
+    """The result of indexing.
+
+    Attributes:
+        files_seen: files found that are indexed.
+        left_out: files of the project that are not indexed, by reason, most frequent first.
+    """
 
     files_seen: int
     files_indexed: int
@@ -62,3 +97,4 @@ class IndexReport:
     chunks_removed: int
     chunks_total: int
     duration_s: float
+    left_out: tuple[LeftOutGroup, ...] = ()

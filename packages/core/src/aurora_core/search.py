@@ -24,6 +24,7 @@ from aurora_core.ranking import (
     shares,
 )
 from aurora_core.store.database import generation
+from aurora_core.store.files import unindexed_files
 
 if TYPE_CHECKING:
     import sqlite3
@@ -248,7 +249,9 @@ class Searcher:
     def _current(self) -> _Chunks:
         now = generation(self._connection)
         if self._arrays is None or self._arrays.generation != now:
-            paths = self._connection.execute("SELECT id, path FROM files ORDER BY id").fetchall()
+            none = unindexed_files(self._connection)
+            rows = self._connection.execute("SELECT id, path FROM files ORDER BY id")
+            paths = [(number, path) for number, path in rows if number not in none]
             history = read_history(self._connection)
             self._arrays = _joined(read_segments(self._connection), paths, history, now)
         return self._arrays

@@ -9,15 +9,25 @@ from aurora_cli.render.progress import progress
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from aurora_core import IndexProgress, IndexReport, Memory
+    from aurora_core import IndexProgress, IndexReport, LeftOutGroup, Memory
     from aurora_core.watch import Watched
 
-__all__ = ["as_document", "as_text", "changed_line", "index_progress", "index_with_progress", "skipped_lines"]
+__all__ = [
+    "as_document",
+    "as_text",
+    "changed_line",
+    "index_progress",
+    "index_with_progress",
+    "kinds",
+    "not_indexed",
+    "skipped_lines",
+]
 
 MAX_SKIPPED: Final = 5
+MAX_KINDS: Final = 5
 
 
 @contextmanager
@@ -62,6 +72,19 @@ def skipped_lines(report: IndexReport) -> Iterator[str]:
         yield f"skipped {rest} more files (--json lists all)"
 
 
+def not_indexed(groups: Sequence[LeftOutGroup]) -> str:
+    """Returns one line with the files that are not indexed for what they are: by reason, and by suffix."""
+    parts = (f"{group.count:,} {group.reason.removeprefix('is ')} ({kinds(group)})" for group in groups)
+    return f"not indexed: {', '.join(parts)}"
+
+
+def kinds(group: LeftOutGroup) -> str:
+    """Returns the most frequent suffixes of a group with their counts."""
+    shown = [f"{one_line(kind)} {number:,}" for kind, number in group.kinds[:MAX_KINDS]]
+    more = sum(number for _, number in group.kinds[:MAX_KINDS]) < group.count
+    return ", ".join([*shown, "…"] if more else shown)
+
+
 def as_document(report: IndexReport) -> dict[str, object]:
     """Returns the counts as data for `--json`."""
     return {
@@ -74,4 +97,7 @@ def as_document(report: IndexReport) -> dict[str, object]:
         "chunks_removed": report.chunks_removed,
         "chunks_total": report.chunks_total,
         "duration_s": round(report.duration_s, 3),
+        "left_out": [
+            {"reason": group.reason, "count": group.count, "kinds": dict(group.kinds)} for group in report.left_out
+        ],
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aurora_cli.render.index import kinds
 from aurora_cli.render.words import one_line, size
+from aurora_core.report import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,13 +31,14 @@ def as_text(stats: MemoryStats) -> str:
 
 
 def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:
-    """Yields a line for each reason why files or folders are left out."""
+    """Yields a line for each reason why files or folders are left out, with their kinds if there are several."""
     if groups:
         yield "left out"
     for group in groups:
         names = ", ".join(one_line(example) for example in group.examples)
         more = ", …" if group.count > len(group.examples) else ""
-        yield f"  {group.count:>9,}  {group.reason}: {names}{more}"
+        told = f" ({kinds(group)})" if group.reason in JUDGED and more else ""
+        yield f"  {group.count:>9,}  {group.reason}{told}: {names}{more}"
 
 
 def as_document(stats: MemoryStats) -> dict[str, object]:
@@ -49,7 +52,12 @@ def as_document(stats: MemoryStats) -> dict[str, object]:
         "schema_version": stats.schema_version,
         "last_indexed_at": stats.last_indexed_at,
         "left_out": [
-            {"reason": group.reason, "count": group.count, "examples": list(group.examples)}
+            {
+                "reason": group.reason,
+                "count": group.count,
+                "examples": list(group.examples),
+                "kinds": dict(group.kinds),
+            }
             for group in stats.left_out
         ],
     }

@@ -15,10 +15,18 @@ from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.prepare import Request, prepare
 from aurora_core.indexing.walk import FoundFile, found_file, walk_paths
 from aurora_core.indexing.workers import workers
-from aurora_core.report import IndexProgress, IndexReport, SkippedFile
+from aurora_core.report import JUDGED, IndexProgress, IndexReport, SkippedFile
 from aurora_core.store.database import transaction
-from aurora_core.store.files import known_file, known_files, put_file, remove_chunks, remove_file, touch_file
-from aurora_core.store.left_out import groups_of, put_left_out
+from aurora_core.store.files import (
+    known_file,
+    known_files,
+    put_file,
+    remove_chunks,
+    remove_file,
+    touch_file,
+    unindexed_files,
+)
+from aurora_core.store.left_out import groups_of, put_left_out, read_left_out
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,7 +53,6 @@ MAX_MOVED: Final = 40
 class _Tally:
     """Counters of a running index."""
 
-    seen: int = 0
     indexed: int = 0
     unchanged: int = 0
     removed: int = 0
@@ -126,12 +133,14 @@ def reindex_files(
     requests = _requests(connection, root, list(found.values()))
     with transaction(connection):
         _remove(connection, [file.id for path, file in known.items() if path not in found], tally)
+    done = 0
     for batch in map(prepare, requests):
         with transaction(connection):
             _write(connection, batch, tally)
+        done += len(batch.changed) + len(batch.same)
     with transaction(connection):
         merge_if_needed(connection)
-    return tally.indexed + tally.unchanged >= len(found)
+    return done >= len(found)
 
 
 def _moved(
@@ -153,7 +162,7 @@ def _note_time(connection: sqlite3.Connection) -> None:
 
 def _report(connection: sqlite3.Connection, tally: _Tally, started: float) -> IndexReport:
     return IndexReport(
-        files_seen=tally.seen,
+        files_seen=tally.indexed + tally.unchanged,
         files_indexed=tally.indexed,
         files_unchanged=tally.unchanged,
         files_removed=tally.removed,
@@ -162,6 +171,7 @@ def _report(connection: sqlite3.Connection, tally: _Tally, started: float) -> In
         chunks_removed=tally.removed_chunks,
         chunks_total=connection.execute("SELECT count(*) FROM chunks").fetchone()[0],
         duration_s=time.perf_counter() - started,
+        left_out=tuple(group for group in read_left_out(connection) if group.reason in JUDGED),
     )
 
 
@@ -189,22 +199,23 @@ def _scanned(
             tally.left_out.append(entry)
             if isinstance(entry, SkippedFile):
                 tally.skipped.append(entry)
-    tally.seen = len(found)
     return _Scan(root=root, found=found, known=known)
 
 
 def _bring_up_to_date(
     connection: sqlite3.Connection, scan: _Scan, on_progress: Callable[[IndexProgress], None], tally: _Tally
 ) -> None:
-    on_progress(IndexProgress(phase="scan", done=tally.seen, total=tally.seen, file=""))
+    on_progress(IndexProgress(phase="scan", done=len(scan.found), total=len(scan.found), file=""))
     _remove_gone(connection, [file.id for path, file in scan.known.items() if path not in scan.found], tally)
     changed = [file for file in scan.found.values() if not _is_known(file, scan.known.get(file.path))]
-    tally.unchanged = len(scan.found) - len(changed)
+    unindexed = frozenset(unindexed_files(connection).values())
+    tally.unchanged = len(scan.found.keys() - unindexed - {file.path for file in changed})
     done = 0
     with _preparing(changed) as prepared:
         for batch in prepared(_requests(connection, scan.root, changed)):
             with transaction(connection):
                 _write(connection, batch, tally)
+            tally.unchanged += sum(file.path not in unindexed for file in batch.same)
             for file in (*batch.same, *(f.found for f in batch.changed)):
                 done += 1
                 on_progress(IndexProgress(phase="index", done=done, total=len(changed), file=file.path))
@@ -292,8 +303,7 @@ def _write(connection: sqlite3.Connection, batch: PreparedBatch, tally: _Tally) 
     mark_dead(connection, dead)
     write_segment(connection, batch.segment, ids=ids, files=files)
     count_changed_files(connection, len(batch.changed))
-    tally.unchanged += len(batch.same)
-    tally.indexed += len(batch.changed)
+    tally.indexed += sum(bool(file.chunks) or not file.note for file in batch.changed)
     tally.skipped += batch.skipped
     tally.added_chunks += len(ids)
     tally.removed_chunks += len(dead)

@@ -11,15 +11,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.bounded import open_regular
-from aurora_core.chunking import SymbolType
-from aurora_core.chunking.chunk import KINDS
+from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.chunking.split import cut_file
 from aurora_core.file_kinds import is_test_file
 from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, built_segment
-from aurora_core.indexing.walk import MAX_FILE_BYTES, FoundFile, is_generated, is_minified, is_text
-from aurora_core.report import SkippedFile
+from aurora_core.indexing.walk import (
+    LOOKED_AT,
+    MAX_FILE_BYTES,
+    FoundFile,
+    is_generated,
+    is_minified,
+    is_text,
+)
+from aurora_core.report import BINARY, CONFIDENTIAL, GENERATED, MINIFIED, TOO_LARGE, SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms
 
@@ -35,6 +41,7 @@ __all__ = ["PreparedBatch", "PreparedFile", "Request", "content_digest", "indexe
 RACY_NS: Final = 50_000_000
 UNSURE: Final = -1
 READ_ATTEMPTS: Final = 3
+_PRIVATE_KEY: Final = b"PRIVATE KEY-----"
 # The longer marks come first, as one of them begins with a shorter one.
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -42,8 +49,6 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WIDE_MARKS: Final = tuple(mark for mark, _ in _MARKS)
-_DEFINING: Final = frozenset({SymbolType.FUNCTION, SymbolType.METHOD, SymbolType.CLASS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,7 @@ def prepare(request: Request) -> PreparedBatch:
             continue
         digest = content_digest(content)
         reason = _skip_reason(file.path, content)
-        if reason:
+        if reason == TOO_LARGE:
             skipped.append(SkippedFile(path=file.path, reason=reason))
         if digest == known:
             same.append(found)
@@ -114,7 +119,7 @@ def prepare(request: Request) -> PreparedBatch:
         text = "" if reason else _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
         cut = cut_file(file.path, text)
         indexed += [indexed_chunk(file.path, chunk) for chunk in cut.chunks]
-        defined = [chunk.name.rpartition(".")[2] for chunk in cut.chunks if chunk.symbol_type in _DEFINING]
+        defined = [chunk.name.rpartition(".")[2] for chunk in cut.chunks if chunk.symbol_type in DEFINING]
         changed.append(
             PreparedFile(
                 found=found,
@@ -136,11 +141,16 @@ def content_digest(content: bytes) -> bytes:
 
 
 def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
-    """Returns a file's content with the size and time that belong to it, even while another process writes it."""
+    """Returns a file's content with the size and time that belong to it, even while another process writes it.
+
+    Of a binary file, the content is its start.
+    """
     for _ in range(READ_ATTEMPTS):
         with open(open_regular(f"{root}/{file.path}", follow=False), "rb") as opened:  # noqa: PTH123 - ten times as fast as by Path
             before, at = os.fstat(opened.fileno()), time.time_ns()
-            content = opened.read(MAX_FILE_BYTES + 1)
+            content = opened.read(LOOKED_AT)
+            if is_text(content):
+                content += opened.read(MAX_FILE_BYTES + 1 - len(content))
             after = os.fstat(opened.fileno())
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
             sure = after.st_mtime_ns < at - RACY_NS
@@ -152,13 +162,15 @@ def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
 
 def _skip_reason(path: str, content: bytes) -> str:
     """Returns why a file is not indexed; "" if it is."""
+    if not is_text(content):
+        return BINARY
     if len(content) > MAX_FILE_BYTES:
-        return f"larger than {MAX_FILE_BYTES // 1000} kB"
-    if not content.startswith(_WIDE_MARKS) and not is_text(content):
-        return "is binary"
+        return TOO_LARGE
+    if _PRIVATE_KEY in content[:LOOKED_AT]:
+        return CONFIDENTIAL
     if is_minified(path, content):
-        return "is minified"
-    return "is generated" if is_generated(content) else ""
+        return MINIFIED
+    return GENERATED if is_generated(path, content) else ""
 
 
 def _decoded(content: bytes) -> str:

@@ -36,6 +36,7 @@ __all__ = [
     "remove_chunks",
     "remove_file",
     "touch_file",
+    "unindexed_files",
     "unpacked",
 ]
 
@@ -126,9 +127,18 @@ def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, Kn
 
 
 def indexed_paths(connection: sqlite3.Connection) -> list[str]:
-    """Returns the paths of the project's indexed files; earlier answers are left out."""
-    rows = connection.execute("SELECT path FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",))
-    return [path for (path,) in rows]
+    """Returns the paths of the project's indexed files; earlier answers and files without chunks are left out."""
+    rows = connection.execute("SELECT id, path FROM files WHERE path NOT LIKE ?", (f"{REASONING_FOLDER}%",))
+    passed_over = unindexed_files(connection)
+    return [path for number, path in rows if number not in passed_over]
+
+
+def unindexed_files(connection: sqlite3.Connection) -> dict[int, str]:
+    """Returns the files that are known and have no chunks for a reason: their paths by id."""
+    rows = connection.execute(
+        "SELECT id, path FROM files WHERE note != '' AND NOT EXISTS (SELECT 1 FROM chunks WHERE file_id = files.id)"
+    )
+    return dict(rows)
 
 
 def known_file(connection: sqlite3.Connection, path: str) -> KnownFile | None:

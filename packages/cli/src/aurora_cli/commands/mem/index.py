@@ -11,7 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.render.index import as_document, as_text, index_with_progress, skipped_lines
+from aurora_cli.render.index import as_document, as_text, index_with_progress, not_indexed, skipped_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,10 @@ __all__ = ["command"]
 def command(*, path: Path | None, as_json: bool) -> int:
     """Bring the index up to date with the files.
 
-    Reads only files whose content changed. Files that git tracks are indexed; files that .gitignore names, binary and
-    generated files and files over 600 kB are left out, see `aur mem stats`. A folder without a project is set up
-    first: the current one, or the one that PATH names.
+    Reads only files whose content changed. Every text is indexed, code in some twenty-five languages by definition.
+    Files that .gitignore names, binary, generated and minified files, keys, and files over 600 kB (data: 100 kB) are
+    left out, see `aur mem stats`. A folder without a project is set up first: the current one, or the one that PATH
+    names.
     """
     aurora = wiring.open_around(path) if path else wiring.open_folder()
     aurora.set_up()
@@ -45,6 +46,8 @@ def command(*, path: Path | None, as_json: bool) -> int:
         report = index_with_progress(memory, path and path.absolute())
     for line in skipped_lines(report):
         note(line)
+    if report.left_out:
+        note(not_indexed(report.left_out))
     if as_json:
         emit_json(as_document(report))
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from aurora_cli import wiring
@@ -10,6 +12,11 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.hits import as_document, as_lines
+from aurora_cli.render.index import not_indexed
+from aurora_core.report import JUDGED
+
+if TYPE_CHECKING:
+    from aurora_core import MemoryStats
 
 __all__ = ["command"]
 
@@ -33,7 +40,7 @@ __all__ = ["command"]
     "kinds",
     multiple=True,
     type=click.Choice(["code", "kb", "doc", "reas"]),
-    help="Only chunks of this kind: source, Markdown, plain text, earlier answers. Repeatable.",
+    help="Only chunks of this kind: source, Markdown, other text and data, earlier answers. Repeatable.",
 )
 @click.option("--min-score", type=float, default=0.0, help="Leave out chunks with a lower score.")
 @click.option("--show-scores", is_flag=True, help="Show the parts of each score.")
@@ -58,12 +65,21 @@ def command(
         raise click.UsageError("the query is empty; give words, names or a path")
     with wiring.open_existing().open_memory() as memory:
         hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
-        empty = not hits and memory.stats().chunks == 0
+        missing = "" if hits else _why_nothing(memory.stats(), words)
     if as_json:
         emit_json(as_document(words, hits))
     else:
         for line in as_lines(hits, scores=show_scores, content=show_content):
             emit(line)
-    if not hits:
-        note("the index is empty; run `aur mem index` first" if empty else f"nothing found for {words!r}")
+    if missing:
+        note(missing)
     return ExitCode.DONE
+
+
+def _why_nothing(stats: MemoryStats, words: str) -> str:
+    if stats.chunks:
+        return f"nothing found for {words!r}"
+    if stats.last_indexed_at is None:
+        return "the index is empty; run `aur mem index` first"
+    judged = [group for group in stats.left_out if group.reason in JUDGED]
+    return f"no file of this project is indexed; {not_indexed(judged)}" if judged else "this project has no text"
