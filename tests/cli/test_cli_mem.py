@@ -57,6 +57,34 @@ def test_a_file_that_is_too_large_is_named_and_the_rest_is_indexed(aur: Aur, sho
     assert "skipped big.py: larger than 600 kB" in outcome.stderr
 
 
+def test_files_that_are_no_text_are_told_in_one_line_and_in_the_stats(aur: Aur, shop: Path) -> None:
+    for number in range(3):
+        (shop / f"{number}.bin").write_bytes(b"\0" * 9)
+    (shop / "server.pem").write_text("x\n")
+    outcome = aur("mem", "index")
+    assert outcome.stderr.splitlines()[-1] == "not indexed: 3 binary (.bin 3), 1 may hold secrets (.pem 1)"
+    assert outcome.stdout.startswith("4 files (4 read")
+    assert "0 unchanged" in outcome.stdout
+    again = aur("mem", "index")
+    assert again.stdout.startswith("4 files (0 read, 4 unchanged, 0 removed)")
+    assert again.stderr == outcome.stderr.splitlines()[-1] + "\n"
+    assert "  3  is binary: 0.bin, 1.bin, 2.bin" in aur("mem", "stats").stdout
+
+
+def test_a_project_without_a_file_to_index_says_why(
+    aur: Aur, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only").mkdir()
+    monkeypatch.chdir(tmp_path / "only")
+    (tmp_path / "only" / "picture.png").write_bytes(b"\x89PNG\0")
+    aur("init")
+    (tmp_path / "only" / ".gitignore").unlink(missing_ok=True)
+    aur("mem", "index")
+    outcome = aur("mem", "search", "anything")
+    assert "aur mem index` first" not in outcome.stderr
+    assert outcome.stderr == "no file of this project is indexed; not indexed: 1 binary (.png 1)\n"
+
+
 def test_many_skipped_files_are_counted(aur: Aur, shop: Path) -> None:
     for number in range(8):
         (shop / f"big{number}.py").write_text("x = 1\n" * 120_000, encoding="utf-8")

@@ -19,6 +19,7 @@ from rank_bm25 import BM25Okapi
 from aurora_core.index import bm25
 from aurora_core.index.segments import (
     IndexedChunk,
+    Part,
     built_segment,
     mark_dead,
     merge_if_needed,
@@ -80,7 +81,9 @@ def write(connection: sqlite3.Connection, chunks: dict[int, list[str]]) -> None:
     """A segment of chunks of one file, by id, with these words."""
     built = built_segment(
         [
-            IndexedChunk(body=Counter(words), path=Counter(["p"]), name=Counter({"n": 20}), kind=0, test=False)
+            IndexedChunk(
+                body=Counter(words), path=Counter(["p"]), name=Counter({"n": 20}), kind=0, part=Part.WHOLE, test=False
+            )
             for words in chunks.values()
         ]
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aurora_core import Memory
-from aurora_core.index.history import read_commits
+from aurora_core.index.history import neighbours, read_commits, read_history, refresh_history
+from aurora_core.store.database import connect
 
 
 def git(root: Path, *arguments: str, at: int = 1_700_000_000) -> None:
@@ -107,3 +109,43 @@ def test_a_shallow_clone_has_the_history_that_it_has(repository: Path, tmp_path:
     with Memory.open(tmp_path / "shallow") as memory:
         memory.index()
         assert memory.search_files("spell names")
+
+
+def test_a_commit_s_files_are_where_later_renames_have_put_them(repository: Path) -> None:
+    (repository / "deep").mkdir()
+    git(repository, "mv", "beta.py", "deep/upload.py")
+    commit(repository, "Move")
+    git(repository, "mv", "deep/upload.py", "final.py")
+    commit(repository, "Move again", "alpha.py")
+    commit(repository, "Another beta", "beta.py")
+    by_title = {each.message.partition("\n")[0]: set(each.files) for each in read_commits(repository)}
+    assert by_title["Make uploads survive a dropped connection"] == {"final.py"}
+    assert by_title["Start"] == {"alpha.py", "final.py", "gamma.py"}
+    assert by_title["Move again"] == {"alpha.py", "final.py"}
+    assert by_title["Another beta"] == {"beta.py"}
+    with Memory.open(repository) as memory:
+        memory.index()
+        assert [hit.file for hit in memory.search_files("a dropped connection breaks uploads")][:1] == ["final.py"]
+
+
+def test_two_files_that_change_places_keep_their_own_history(repository: Path) -> None:
+    (repository / "alpha.py").write_text("def alpha():\n    return [1, 2, 3, 4, 5]\n" * 9)
+    commit(repository, "Fill alpha")
+    (repository / "gamma.py").write_text("class Gamma:\n    sail = 'red'\n" * 9)
+    commit(repository, "Fill gamma")
+    for source, target in (("alpha.py", "t"), ("gamma.py", "alpha.py"), ("t", "gamma.py")):
+        git(repository, "mv", source, target)
+    commit(repository, "Swap")
+    by_title = {each.message: set(each.files) for each in read_commits(repository)}
+    assert by_title["Swap"] == {"alpha.py", "gamma.py"}
+    assert len(by_title["Fill alpha"]) == len(by_title["Fill gamma"]) == 1
+
+
+def test_of_two_commits_alike_the_newer_says_more(repository: Path) -> None:
+    year = 31_557_600
+    commit(repository, "Polish the brass bell", "old.py", at=1_700_000_000 - 16 * year)
+    commit(repository, "Polish the brass bell", "new.py", at=1_700_000_000)
+    with closing(connect(repository / "m.db")) as connection:
+        refresh_history(connection, repository)
+        found = neighbours(connection, "polish the brass bell", read_history(connection))
+    assert found["old.py"] == pytest.approx(found["new.py"] / 4, rel=0.01)

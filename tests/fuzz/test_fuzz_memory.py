@@ -39,10 +39,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         memory.record_access([hit.chunk_id for hit in memory.search("wombat0")])
     with closing(sqlite3.connect(root / ".aurora" / "memory.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("INSERT INTO history_files VALUES (1, x'01000000', ?)", (zlib.compress(b"m0.py"),))
+        connection.execute(
+            "INSERT INTO history_files VALUES (1, x'01000000', ?, x'0100000000000000')", (zlib.compress(b"m0.py"),)
+        )
         connection.execute("INSERT INTO history_postings VALUES ('wombat', x'0000000001')")
         connection.execute("INSERT INTO history_changes VALUES ('m0.py', 1700000000, 1)")
-        connection.execute("INSERT OR REPLACE INTO left_out VALUES ('is odd', 1, 'a')")
+        connection.execute("INSERT OR REPLACE INTO left_out VALUES ('is odd', 1, 'a', '{\"a\": 1}')")
         connection.commit()
     return root
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.chunking import ChunkKind
-from aurora_core.chunking.chunk import KINDS
+from aurora_core.chunking import ChunkKind, SymbolType
+from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.hits import Hit, hit_of
 from aurora_core.ranking import hit_scores
 from aurora_core.store.files import chunks_by_id, described_chunks
@@ -28,6 +28,8 @@ WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 """All kinds but earlier answers."""
 # So many of the nearest chunks join those that share words with the query.
 SEMANTIC_CANDIDATES: Final = 40
+# Of these, the best chunk stands for all chunks of the symbol.
+_ONCE: Final = DEFINING | {SymbolType.MODULE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class HitSearch:
             min_score: leave out hits with a lower hybrid_score.
             now: Unix seconds.
         """
-        matches = self.searcher.scores(query, [KINDS[kind] for kind in kinds], max(limit * 4, 40))
+        matches = self.searcher.scores(query, [KINDS[kind] for kind in kinds], max(limit * 6, 60))
         cosines = self.semantic.nearest(query, SEMANTIC_CANDIDATES) if self.semantic else {}
         candidates = dict.fromkeys([*(number for number, _, _ in matches), *cosines])
         activations = self.access_log.activations(list(candidates), terms(query), now)
@@ -66,9 +68,15 @@ class HitSearch:
         ]
 
     def _of_kinds(self, kinds: Sequence[ChunkKind], numbers: Sequence[int], limit: int) -> dict[int, StoredChunk]:
-        """Returns the first chunks of some kinds; the nearest by meaning are found among all kinds."""
-        if self.semantic is None:
-            return chunks_by_id(self.connection, numbers[:limit])
+        """Returns the first chunks of some kinds, one for each symbol: a long function is several chunks.
+
+        The nearest by meaning are found among all kinds.
+        """
         described = described_chunks(self.connection, numbers)
-        fitting = [n for n in numbers if n in described and described[n].kind in kinds]
-        return chunks_by_id(self.connection, fitting[:limit])
+        chosen: dict[object, int] = {}
+        for number in numbers:
+            chunk = described.get(number)
+            if chunk is not None and chunk.kind in kinds:
+                symbol = (chunk.file_id, chunk.name) if chunk.symbol_type in _ONCE else number
+                chosen.setdefault(symbol, number)
+        return chunks_by_id(self.connection, list(chosen.values())[:limit])

@@ -379,12 +379,12 @@ class Memory:
 
         An earlier answer to the same question is replaced.
         """
-        from aurora_core.indexing.prepare import indexed_chunk
+        from aurora_core.indexing.prepare import indexed_chunks
 
         with translating_errors(self._database), transaction(self._connection):
             put = put_reasoning(self._connection, reasoning)
             mark_dead(self._connection, put.replaced)
-            built = built_segment([indexed_chunk(put.path, put.chunk)])
+            built = built_segment(indexed_chunks(put.path, [put.chunk]))
             write_segment(self._connection, built, ids=[put.number], files=[put.file_id])
             merge_if_needed(self._connection)
         return str(put.number)

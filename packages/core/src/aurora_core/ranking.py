@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "CLASS_REST_WEIGHT",
     "DOCUMENT_WEIGHT",
+    "MODULE_REST_WEIGHT",
     "TEST_WEIGHT",
     "WEIGHTS",
     "FileParts",
@@ -34,6 +36,9 @@ __all__ = [
 TEST_WEIGHT: Final = 0.4
 # Change logs, guides and templates repeat the words of everything; unless they are asked for, code comes first.
 DOCUMENT_WEIGHT: Final = 0.4
+# Imports and constants, or the fields of a type, share words with many queries and answer few.
+MODULE_REST_WEIGHT: Final = 0.5
+CLASS_REST_WEIGHT: Final = 0.7
 # Chunks beyond this rank add nothing to their files.
 POOL: Final = 400
 SEMANTIC_WEIGHT: Final = 0.3

@@ -11,9 +11,12 @@ import numpy as np
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
 from aurora_core.index.history import neighbours, read_history
-from aurora_core.index.segments import read_postings, read_segments
+from aurora_core.index.segments import Part, read_postings, read_segments
+from aurora_core.path_mentions import PathNames
 from aurora_core.ranking import (
+    CLASS_REST_WEIGHT,
     DOCUMENT_WEIGHT,
+    MODULE_REST_WEIGHT,
     TEST_WEIGHT,
     WEIGHTS,
     FileParts,
@@ -48,11 +51,13 @@ _ASKS_FOR_TESTS: Final = re.compile(
 _ASKS_FOR_DOCUMENTS: Final = re.compile(
     r"\b(?:docs?|documentation|document(?:s|ed)?|changelog|readme|guide|tutorial)\b", re.IGNORECASE
 )
+# By number of `Part`; a byte of a damaged index is any number.
+_REST_WEIGHTS: Final = np.ones(16, dtype=np.float32)
+_REST_WEIGHTS[Part.MODULE_REST] = MODULE_REST_WEIGHT
+_REST_WEIGHTS[Part.CLASS_REST] = CLASS_REST_WEIGHT
 _CODE_LIKE: Final = re.compile(
     r"\b(?:\w+_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)\b|\b\w+(?=\(\))|(?<=`)\w+(?=[`(])"
 )
-# Each run of letters is begun once only: a query may be a whole prompt.
-_PATH_LIKE: Final = re.compile(r"(?<![\w.-])[\w.-]++(?:/[\w.-]++)+|(?<![\w-])[\w-]++\.\w{1,5}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,8 @@ class _Chunks:
         prose: (n_files,) True for a document.
         recency: (n_files,) 1 for files of the newest commit, halved for every 90 days before it.
         places: positions of the files, by path.
+        names: the files by the parts of their paths.
+        rest: (n,) weight of a chunk in chunk search; lower for what is left of files and types.
         documents: number of living chunks; mean_body and mean_head are their mean lengths.
     """
 
@@ -103,6 +110,8 @@ class _Chunks:
     prose: NDArray[np.bool_]
     recency: NDArray[np.float32]
     places: Mapping[str, int]
+    names: PathNames
+    rest: NDArray[np.float32]
     commits: CommitIndex
     documents: int
     mean_body: float
@@ -157,7 +166,7 @@ class Searcher:
         standing = _file_type_weights(arrays, query)
         wanted = np.isin(arrays.kinds[matches.chunks], list(kinds))
         own = np.where(wanted, _chunk_scores(arrays, matches, CHUNK), np.float32(0))
-        own = shares(own * standing[matches.files])
+        own = shares(own * standing[matches.files] * arrays.rest[matches.chunks])
         files = shares(self._file_scores(arrays, query, matches, WEIGHTS) * standing)
         total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[matches.files], np.float32(0))
         return [(int(arrays.ids[matches.chunks[at]]), float(own[at]), float(total[at])) for at in _best(total, limit)]
@@ -207,7 +216,7 @@ class Searcher:
             history=self._history(arrays, query),
             recency=arrays.recency,
             symbol=self._symbols(arrays, query),
-            path=_path_mentions(arrays, query),
+            path=arrays.names.mentioned(query),
         )
         worth = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
         return np.where(worth, combined(parts, weights), np.float32(0))
@@ -287,6 +296,8 @@ def _joined(
         prose=np.array([is_document(path) for _, path in paths], dtype=np.bool_),
         recency=np.array([commits.recency(path) for _, path in paths], dtype=np.float32),
         places={path: at for at, (_, path) in enumerate(paths)},
+        names=PathNames.of([path for _, path in paths]),
+        rest=_REST_WEIGHTS[np.concatenate([s.parts for s in segments] or none)],
         commits=commits,
         documents=int(alive.sum()),
         mean_body=float(bodies[alive].mean()) if alive.any() else 1.0,
@@ -331,18 +342,6 @@ def _file_type_weights(arrays: _Chunks, query: str) -> NDArray[np.float32]:
     if not _ASKS_FOR_DOCUMENTS.search(title):
         factor[arrays.prose] *= np.float32(DOCUMENT_WEIGHT)
     return factor
-
-
-def _path_mentions(arrays: _Chunks, query: str) -> NDArray[np.float32]:
-    """Returns half for each time that the query names the file by its path or name, at most 1."""
-    mentioned = _PATH_LIKE.findall(query)
-    total = np.zeros(len(arrays.paths), dtype=np.float32)
-    if not mentioned:
-        return total
-    for at, path in enumerate(arrays.paths):
-        times = sum(path == m or path.endswith(f"/{m}") or m.endswith(f"/{path}") for m in mentioned)
-        total[at] = min(times, 2) / 2
-    return total
 
 
 def _best(total: NDArray[np.float32], limit: int) -> NDArray[np.int64]:

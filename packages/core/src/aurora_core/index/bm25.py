@@ -61,7 +61,7 @@ class FieldWeights:
 
 
 # Among chunks the name tells most; all chunks of a file share its path.
-CHUNK: Final = FieldWeights(path=3, name=5, b=0.6)
+CHUNK: Final = FieldWeights(path=1, name=4, b=0.75)
 # For the ranking of files.
 BALANCED: Final = FieldWeights(path=5, name=4, b=0.5)
 # For the one best chunk of a file, where a long chunk has more chances by its length alone.
@@ -69,9 +69,12 @@ SINGLE: Final = FieldWeights(path=4, name=1, b=0.75)
 
 
 def path_frequencies(path: str) -> Counter[str]:
-    """Returns the frequencies of a path's terms; the file's own name counts twice."""
+    """Returns the frequencies of a path's terms; the file's own name counts twice.
+
+    Single letters are left out: `.c` and `x/` would match every formula and every variable of a query.
+    """
     stem = path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return Counter(terms(f"{path} {stem}"))
+    return Counter(term for term in terms(f"{path} {stem}") if len(term) > 1)
 
 
 def query_weights(query: str) -> Mapping[str, float]:

@@ -23,7 +23,7 @@ from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +39,8 @@ MAX_LOG_BYTES: Final = 24_000_000
 # Clocks of several machines differ; what is dated later than this was dated by no clock.
 CLOCK_SKEW_S: Final = 86_400.0
 HALF_LIFE_S: Final = 90 * 86_400.0
+# Of what an old commit says about a file, half is outdated after so long.
+NEIGHBOUR_HALF_LIFE_S: Final = 8 * 365.25 * 86_400.0
 _TITLE_WEIGHT: Final = 2
 _LENGTH_B: Final = 0.5
 _LONGEST_STAMP: Final = 18
@@ -50,12 +52,20 @@ class Commit:
 
     Attributes:
         at: time of the commit, Unix seconds; 0 if its date is impossible.
-        files: paths from the project's root.
+        files: paths from the project's root, where the files are now: later renames are followed.
     """
 
     at: int
     message: str
     files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """A file that a commit changed, and the path that it had before; the same path unless it was renamed."""
+
+    before: str
+    after: str
 
 
 def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
@@ -84,7 +94,8 @@ def read_commits(root: Path) -> list[Commit]:
         "--no-merges",
         "--no-ext-diff",
         "--no-textconv",
-        "--name-only",
+        "--name-status",
+        "--find-renames",
         "-z",
         "--relative",
         shape,
@@ -95,14 +106,31 @@ def read_commits(root: Path) -> list[Commit]:
     records = log.data.decode("utf-8", errors="replace").split(f"\0{mark}")[1:]
     latest = time.time() + CLOCK_SKEW_S
     # The last record of a log that was cut may be cut as well.
-    return [_commit(record, latest) for record in (records if log.complete else records[:-1])]
+    return list(_commits(records if log.complete else records[:-1], latest))
 
 
-def _commit(record: str, latest: float) -> Commit:
-    head, _, names = record.partition("\0")
-    stamp, _, message = head.partition("\n")
-    files = [name.removeprefix("\n") for name in names.split("\0")]
-    return Commit(at=_sane_time(stamp, latest), message=message.strip(), files=tuple(name for name in files if name))
+def _commits(records: Sequence[str], latest: float) -> Iterator[Commit]:
+    """Yields commits from the newest to the oldest, with the paths that their files have now."""
+    now: dict[str, str] = {}
+    for record in records:
+        head, _, names = record.partition("\0")
+        stamp, _, message = head.partition("\n")
+        changes = list(_changes(names.lstrip("\0\n").split("\0")))
+        files = tuple(dict.fromkeys(now.get(change.after, change.after) for change in changes))
+        yield Commit(at=_sane_time(stamp, latest), message=message.strip(), files=files)
+        now |= {each.before: now.get(each.after, each.after) for each in changes if each.before != each.after}
+
+
+def _changes(fields: Sequence[str]) -> Iterator[_Change]:
+    """Yields the changes in git's list of a status and a path for each file, two paths for a renamed one."""
+    at = 0
+    while at + 1 < len(fields):
+        status, path = fields[at].strip("\n"), fields[at + 1]
+        moved = status[:1] in ("R", "C") and at + 2 < len(fields)
+        after = fields[at + 2] if moved else path
+        if path:
+            yield _Change(before=path if status[:1] == "R" else after, after=after)
+        at += 3 if moved else 2
 
 
 def _sane_time(stamp: str, latest: float) -> int:
@@ -131,8 +159,12 @@ def _write(connection: sqlite3.Connection, commits: Sequence[Commit]) -> None:
     )
     files = "\x01".join("\0".join(commit.files) for commit in telling)
     connection.execute(
-        "INSERT INTO history_files VALUES (1, ?, ?)",
-        (np.array(lengths, dtype="<i4").tobytes(), zlib.compress(files.encode())),
+        "INSERT INTO history_files VALUES (1, ?, ?, ?)",
+        (
+            np.array(lengths, dtype="<i4").tobytes(),
+            zlib.compress(files.encode()),
+            np.array([commit.at for commit in telling], dtype="<i8").tobytes(),
+        ),
     )
     changed: dict[str, int] = {}
     times: Counter[str] = Counter()
@@ -165,12 +197,14 @@ class CommitIndex:
     Attributes:
         lengths: (n,) float32, number of terms in each informative commit's message.
         files: the files that each of them changed.
+        times: (n,) int64, time of each of them, Unix seconds; 0 if it is unknown.
         changed: time of each file's last change, Unix seconds.
         newest: time of the newest change.
     """
 
     lengths: NDArray[np.float32]
     files: Sequence[Sequence[str]]
+    times: NDArray[np.int64]
     changed: Mapping[str, int]
     newest: int
 
@@ -182,14 +216,20 @@ class CommitIndex:
         at = self.changed.get(path)
         return 0.0 if at is None else 0.5 ** ((self.newest - at) / HALF_LIFE_S)
 
+    def standing(self, place: int) -> float:
+        """Returns the weight of a commit by its age: 1 for the newest."""
+        at = int(self.times[place]) if place < len(self.times) else 0
+        return 1.0 if at == 0 else 0.5 ** (max(self.newest - at, 0) / NEIGHBOUR_HALF_LIFE_S)
+
 
 def read_history(connection: sqlite3.Connection) -> CommitIndex:
     """Returns the stored history."""
-    row = connection.execute("SELECT lengths, files FROM history_files").fetchone() or (b"", b"")
+    row = connection.execute("SELECT lengths, files, times FROM history_files").fetchone() or (b"", b"", b"")
     files = unpacked(row[1], MAX_NAMES_BYTES).decode().split("\x01") if row[0] else []
     changed = dict(connection.execute("SELECT path, at FROM history_changes"))
     return CommitIndex(
         lengths=np.frombuffer(row[0], dtype="<i4").astype(np.float32),
+        times=np.frombuffer(row[2], dtype="<i8"),
         files=tuple(names.split("\0") for names in files),
         changed=changed,
         newest=max(changed.values(), default=0),
@@ -197,9 +237,10 @@ def read_history(connection: sqlite3.Connection) -> CommitIndex:
 
 
 def neighbours(connection: sqlite3.Connection, query: str, commits: CommitIndex) -> Mapping[str, float]:
-    """Returns for each file the sum of s² / √(files in the commit) over the commits most similar to a query.
+    """Returns for each file the sum of w · s² / √(files in the commit) over the commits most similar to a query.
 
-    s is the commit's BM25 score as a share of the best commit's; only the nearest commits count.
+    s is the commit's BM25 score as a share of the best commit's, w is halved for every eight years before the newest
+    commit; only the nearest commits count.
     """
     total = np.zeros(len(commits.lengths), dtype=np.float32)
     mean = float(commits.lengths.mean()) if len(total) else 1.0
@@ -216,6 +257,7 @@ def neighbours(connection: sqlite3.Connection, query: str, commits: CommitIndex)
     scores: dict[str, float] = defaultdict(float)
     for place in nearest[total[nearest] > 0]:
         share = float(total[place] / total[nearest[0]])
+        weight = commits.standing(int(place)) * share**2 / len(commits.files[place]) ** 0.5
         for name in commits.files[place]:
-            scores[name] += share**2 / len(commits.files[place]) ** 0.5
+            scores[name] += weight
     return scores

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BuiltSegment",
     "IndexedChunk",
+    "Part",
     "Postings",
     "Segment",
     "built_segment",
@@ -47,6 +49,14 @@ MAX_BODY: Final = 255
 MAX_HEAD: Final = 15
 
 
+class Part(IntEnum):
+    """The part of its file or type that a chunk is."""
+
+    WHOLE = 0
+    MODULE_REST = 1  # lines outside of the definitions of a file that has definitions
+    CLASS_REST = 2  # lines of a type outside of its members
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedChunk:
     """The input of the index for a chunk.
@@ -56,6 +66,7 @@ class IndexedChunk:
         path: frequency in the file's path, by term.
         name: frequency in the name, by term.
         kind: position of its kind in `ChunkKind`.
+        part: see `Part`.
         test: True if its file is a test.
     """
 
@@ -63,6 +74,7 @@ class IndexedChunk:
     path: Mapping[str, int]
     name: Mapping[str, int]
     kind: int
+    part: Part
     test: bool
 
 
@@ -91,7 +103,8 @@ class Segment:
         files: (n,) int64, file ids.
         bodies: (n,) int32, terms in the content.
         heads: (n,) int32, terms in path and name.
-        kinds: (n,) uint8.
+        kinds: (n,) uint8: positions in `ChunkKind`.
+        parts: (n,) uint8: numbers of `Part`.
         tests: (n,) uint8, 1 for a test file's chunk.
         dead: (n,) uint8, 1 for a removed chunk.
     """
@@ -102,6 +115,7 @@ class Segment:
     bodies: NDArray[np.int32]
     heads: NDArray[np.int32]
     kinds: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
     tests: NDArray[np.uint8]
     dead: NDArray[np.uint8]
 
@@ -136,7 +150,8 @@ def read_segments(connection: sqlite3.Connection) -> list[Segment]:
             files=np.frombuffer(files, dtype="<i8"),
             bodies=np.frombuffer(bodies, dtype="<i4"),
             heads=np.frombuffer(heads, dtype="<i4"),
-            kinds=np.frombuffer(kinds, dtype=np.uint8),
+            kinds=np.frombuffer(kinds, dtype=np.uint8) & np.uint8(15),
+            parts=np.frombuffer(kinds, dtype=np.uint8) >> np.uint8(4),
             tests=np.frombuffer(tests, dtype=np.uint8),
             dead=np.frombuffer(dead or bytes(len(kinds)), dtype=np.uint8),
         )
@@ -185,7 +200,7 @@ def built_segment(chunks: Sequence[IndexedChunk]) -> BuiltSegment:
     return BuiltSegment(
         bodies=np.array([sum(c.body.values()) for c in chunks], dtype="<i4").tobytes(),
         heads=np.array([sum(c.path.values()) + sum(c.name.values()) for c in chunks], dtype="<i4").tobytes(),
-        kinds=bytes(c.kind for c in chunks),
+        kinds=bytes(c.part << 4 | c.kind for c in chunks),
         tests=bytes(c.test for c in chunks),
         postings=[(term, _pack(*gathered[term])) for term in sorted(gathered)],
     )
@@ -275,8 +290,11 @@ def _merge(connection: sqlite3.Connection, segments: Sequence[Segment]) -> None:
     alive = [s.dead == 0 for s in segments]
     columns = {
         name: np.concatenate([getattr(s, name)[keep] for s, keep in zip(segments, alive, strict=True)]).tobytes()
-        for name in ("ids", "files", "bodies", "heads", "kinds", "tests")
+        for name in ("ids", "files", "bodies", "heads", "tests")
     }
+    columns["kinds"] = np.concatenate(
+        [(s.parts << np.uint8(4) | s.kinds)[keep] for s, keep in zip(segments, alive, strict=True)]
+    ).tobytes()
     new = _insert_segment(connection, **columns)
     moved = _moved_places(segments, alive)
     # The rows are sorted before the first one comes, so what is added meanwhile is not read again.

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.bounded import open_regular
-from aurora_core.chunking.chunk import DEFINING, KINDS
+from aurora_core.chunking.chunk import DEFINING, KINDS, SymbolType
 from aurora_core.chunking.split import cut_file
 from aurora_core.file_kinds import is_test_file
 from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.graph import PackedLinks, packed_links
-from aurora_core.index.segments import BuiltSegment, IndexedChunk, built_segment
+from aurora_core.index.segments import BuiltSegment, IndexedChunk, Part, built_segment
 from aurora_core.indexing.walk import (
     LOOKED_AT,
     MAX_FILE_BYTES,
@@ -30,11 +30,11 @@ from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from aurora_core.chunking import Chunk
 
-__all__ = ["PreparedBatch", "PreparedFile", "Request", "content_digest", "indexed_chunk", "prepare"]
+__all__ = ["PreparedBatch", "PreparedFile", "Request", "content_digest", "indexed_chunks", "prepare"]
 
 # Two writes within one tick of the file system's clock leave the same time behind. A file that was last changed so
 # shortly before it was read is read again next time, as git does with its index.
@@ -118,7 +118,7 @@ def prepare(request: Request) -> PreparedBatch:
             continue
         text = "" if reason else _decoded(content).replace("\r\n", "\n").replace("\r", "\n")
         cut = cut_file(file.path, text)
-        indexed += [indexed_chunk(file.path, chunk) for chunk in cut.chunks]
+        indexed += indexed_chunks(file.path, cut.chunks)
         defined = [chunk.name.rpartition(".")[2] for chunk in cut.chunks if chunk.symbol_type in DEFINING]
         changed.append(
             PreparedFile(
@@ -179,13 +179,24 @@ def _decoded(content: bytes) -> str:
     return content.decode(next(encodings, "utf-8"), errors="replace")
 
 
-def indexed_chunk(path: str, chunk: Chunk) -> IndexedChunk:
-    """Returns the input of the index for a chunk of a file."""
-    return IndexedChunk(
-        body=Counter(terms(chunk.content)),
-        path=path_frequencies(path),
-        # A chunk's own name says more than the name of what contains it.
-        name=Counter([*terms(chunk.name), *terms(chunk.name.rpartition(".")[2])]),
-        kind=KINDS[chunk.kind],
-        test=is_test_file(path),
-    )
+def indexed_chunks(path: str, chunks: Sequence[Chunk]) -> list[IndexedChunk]:
+    """Returns the input of the index for the chunks of a file."""
+    holders = {chunk.name.rpartition(".")[0] for chunk in chunks if chunk.symbol_type in DEFINING}
+    return [
+        IndexedChunk(
+            body=Counter(terms(chunk.content)),
+            path=path_frequencies(path),
+            # A chunk's own name says more than the name of what contains it.
+            name=Counter([*terms(chunk.name), *terms(chunk.name.rpartition(".")[2])]),
+            kind=KINDS[chunk.kind],
+            part=_part(chunk, holders),
+            test=is_test_file(path),
+        )
+        for chunk in chunks
+    ]
+
+
+def _part(chunk: Chunk, holders: Collection[str]) -> Part:
+    if chunk.symbol_type is SymbolType.MODULE and holders:
+        return Part.MODULE_REST
+    return Part.CLASS_REST if chunk.symbol_type is SymbolType.CLASS and chunk.name in holders else Part.WHOLE

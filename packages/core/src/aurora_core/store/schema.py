@@ -139,11 +139,13 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (
         # Number of files by suffix, as a JSON object.
         "ALTER TABLE left_out ADD COLUMN kinds TEXT NOT NULL DEFAULT '{}'",
+        # Times of the commits, little-endian int64; the history is read again, now with renames.
+        "ALTER TABLE history_files ADD COLUMN times BLOB NOT NULL DEFAULT x''",
+        "DELETE FROM meta WHERE key = 'history_head'",
         # A note stands behind the text in its row; without this, all texts would be read to find the few notes.
         "CREATE INDEX files_with_note ON files (note, path) WHERE note != ''",
         # More languages are parsed, and more definitions found in each, so every file is cut again.
         "UPDATE files SET digest = x'', mtime_ns = -1 WHERE path NOT LIKE '.aurora/reasoning/%'",
-        "DELETE FROM meta WHERE key = 'history_head'",
     ),
 )
 SCHEMA_VERSION: Final = len(_STEPS)

@@ -1,0 +1,65 @@
+"""What is left of files and types ranks behind definitions, and a symbol is found once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aurora_core import ChunkKind, Memory, SymbolType
+from aurora_core.chunking import Chunk
+from aurora_core.index.segments import Part
+from aurora_core.indexing.prepare import indexed_chunks
+
+
+def chunk(name: str, symbol_type: SymbolType) -> Chunk:
+    return Chunk(kind=ChunkKind.CODE, symbol_type=symbol_type, name=name, line_start=1, line_end=1, content="x")
+
+
+def parts(*chunks: tuple[str, SymbolType]) -> list[Part]:
+    return [indexed.part for indexed in indexed_chunks("a.py", [chunk(*each) for each in chunks])]
+
+
+def test_only_what_definitions_leave_over_is_a_rest() -> None:
+    assert parts(("a", SymbolType.MODULE)) == [Part.WHOLE]
+    assert parts(("a", SymbolType.MODULE), ("f", SymbolType.FUNCTION)) == [Part.MODULE_REST, Part.WHOLE]
+    assert parts(("K", SymbolType.CLASS), ("K.m", SymbolType.METHOD)) == [Part.CLASS_REST, Part.WHOLE]
+    assert parts(("K", SymbolType.CLASS), ("Kite.m", SymbolType.METHOD)) == [Part.WHOLE, Part.WHOLE]
+
+
+def test_a_definition_comes_before_the_imports_that_share_its_words(tmp_path: Path) -> None:
+    imports = "from zeppelin import hull\n" * 3
+    (tmp_path / "a.py").write_text(
+        f"{imports}\n\ndef fly():\n    steer(zeppelin, hull, rudder, engine, crew, mast)\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert [hit.name for hit in memory.search("zeppelin hull")] == ["fly", "a"]
+        memory.index()
+        assert [hit.name for hit in memory.search("zeppelin hull")] == ["fly", "a"]
+
+
+def test_the_parts_of_chunks_survive_a_merge_of_segments(tmp_path: Path) -> None:
+    for number in range(12):
+        imports = "from zeppelin import hull\n" * 3
+        (tmp_path / f"m{number}.py").write_text(
+            f"{imports}\n\ndef fly{number}():\n    steer(zeppelin, hull, a, b, c)\n"
+        )
+        with Memory.open(tmp_path) as memory:
+            memory.index()
+    with Memory.open(tmp_path) as memory:
+        names = [hit.name for hit in memory.search("zeppelin hull", 24)]
+        assert {name[:3] for name in names[:12]} == {"fly"}
+        assert memory.search("zeppelin", 3, kinds=["kb"]) == []
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_a_function_of_several_chunks_is_one_hit(tmp_path: Path, limit: int) -> None:
+    (tmp_path / "a.py").write_text("def long():\n" + "    zeppelin()\n" * 700)
+    (tmp_path / "b.py").write_text("def short():\n    zeppelin()\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert memory.stats().chunks == 6
+        names = [hit.name for hit in memory.search("zeppelin", limit)]
+        assert sorted(names) == ["long", "short"][: len(names)] if limit == 5 else len(names) == 1
+        assert len(names) == min(limit, 2)
