@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latent
+import numpy as np
 
-from aurora_core import Memory, search
-from aurora_core.index import bm25
+from aurora_core import Memory, path_mentions, search
+from aurora_core.index import bm25, history
 from aurora_core.index.bm25 import FieldWeights
 from aurora_core.ranking import WEIGHTS, PartWeights
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 DEPTH = 10
+# More queries of one repository than this with one and the same answer are one edit, made again and again.
+MAX_SAME = 40
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,13 @@ CONSTANTS: dict[str, list[tuple[object, str, object]]] = {
     "without short forms of words": [(bm25, "RELATED", {})],
     "title counts as the body": [(bm25, "TITLE_WEIGHT", 1)],
     "40 query terms": [(bm25, "MAX_QUERY_TERMS", 40)],
+    "old commits count in full": [(history, "NEIGHBOUR_HALF_LIFE_S", math.inf)],
+    "without the scopes of titles": [(path_mentions, "SCOPE_WEIGHT", 0.0)],
+    "what is left of files and types counts in full": [(search, "REST_WEIGHTS", np.ones(16, dtype=np.float32))],
     "without the file's share in chunks": [(search, "FILE_WEIGHT", 0.0)],
     "names and paths count as the body": [
         (search, field, FieldWeights(path=1, name=1, b=b))
-        for field, b in (("CHUNK", 0.6), ("BALANCED", 0.5), ("SINGLE", 0.75))
+        for field, b in (("CHUNK", 0.75), ("BALANCED", 0.5), ("SINGLE", 0.75))
     ],
 }
 
@@ -118,8 +124,11 @@ def prepared(files: Sequence[Path], repositories: Path, work: Path) -> Groups:
     """Indexed memories with their queries, one for each repository and commit."""
     grouped: dict[tuple[str, str], list[Query]] = defaultdict(list)
     for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            data = json.loads(line)
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        same = Counter(tuple(data["gold"]) for data in rows)
+        for data in rows:
+            if same[tuple(data["gold"])] > MAX_SAME:
+                continue
             text = f"{data['title']}\n{data['body']}".strip()
             grouped[data["repo"], data["index_commit"]].append(Query(text, tuple(data["gold"])))
     groups: Groups = []

@@ -52,9 +52,9 @@ _ASKS_FOR_DOCUMENTS: Final = re.compile(
     r"\b(?:docs?|documentation|document(?:s|ed)?|changelog|readme|guide|tutorial)\b", re.IGNORECASE
 )
 # By number of `Part`; a byte of a damaged index is any number.
-_REST_WEIGHTS: Final = np.ones(16, dtype=np.float32)
-_REST_WEIGHTS[Part.MODULE_REST] = MODULE_REST_WEIGHT
-_REST_WEIGHTS[Part.CLASS_REST] = CLASS_REST_WEIGHT
+REST_WEIGHTS: Final = np.ones(16, dtype=np.float32)
+REST_WEIGHTS[Part.MODULE_REST] = MODULE_REST_WEIGHT
+REST_WEIGHTS[Part.CLASS_REST] = CLASS_REST_WEIGHT
 _CODE_LIKE: Final = re.compile(
     r"\b(?:\w+_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)\b|\b\w+(?=\(\))|(?<=`)\w+(?=[`(])"
 )
@@ -93,7 +93,7 @@ class _Chunks:
         recency: (n_files,) 1 for files of the newest commit, halved for every 90 days before it.
         places: positions of the files, by path.
         names: the files by the parts of their paths.
-        rest: (n,) weight of a chunk in chunk search; lower for what is left of files and types.
+        parts: (n,) numbers of `Part`.
         documents: number of living chunks; mean_body and mean_head are their mean lengths.
     """
 
@@ -111,7 +111,7 @@ class _Chunks:
     recency: NDArray[np.float32]
     places: Mapping[str, int]
     names: PathNames
-    rest: NDArray[np.float32]
+    parts: NDArray[np.uint8]
     commits: CommitIndex
     documents: int
     mean_body: float
@@ -166,7 +166,7 @@ class Searcher:
         standing = _file_type_weights(arrays, query)
         wanted = np.isin(arrays.kinds[matches.chunks], list(kinds))
         own = np.where(wanted, _chunk_scores(arrays, matches, CHUNK), np.float32(0))
-        own = shares(own * standing[matches.files] * arrays.rest[matches.chunks])
+        own = shares(own * standing[matches.files] * REST_WEIGHTS[arrays.parts[matches.chunks]])
         files = shares(self._file_scores(arrays, query, matches, WEIGHTS) * standing)
         total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[matches.files], np.float32(0))
         return [(int(arrays.ids[matches.chunks[at]]), float(own[at]), float(total[at])) for at in _best(total, limit)]
@@ -297,7 +297,7 @@ def _joined(
         recency=np.array([commits.recency(path) for _, path in paths], dtype=np.float32),
         places={path: at for at, (_, path) in enumerate(paths)},
         names=PathNames.of([path for _, path in paths]),
-        rest=_REST_WEIGHTS[np.concatenate([s.parts for s in segments] or none)],
+        parts=np.concatenate([s.parts for s in segments] or none).astype(np.uint8),
         commits=commits,
         documents=int(alive.sum()),
         mean_body=float(bodies[alive].mean()) if alive.any() else 1.0,
