@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.core.polyglot import COMPONENTS, DOCUMENTS, PARSED, UNPARSED, Sample
+from tests.exhaustive import few
 
 from aurora_core import ChunkKind, Memory
 from aurora_core.chunking.detect import SUFFIXES, grammar_of
@@ -220,3 +221,24 @@ def test_symbols_have_chunks_of_their_names_with_exact_lines(file: str) -> None:
 def test_a_long_line_of_many_functions_is_not_stored_once_for_each() -> None:
     text = "class A { " + "int f() { return 1; } " * 500 + "}\n"
     assert len(cut_file("A.java", text).chunks) == 1
+
+
+@pytest.mark.parametrize("sample", [*PARSED, *COMPONENTS], ids=lambda sample: sample.file)
+def test_a_text_that_is_cut_off_or_repeated_anywhere_has_right_lines(sample: Sample) -> None:
+    for text in [sample.text[:end] for end in range(0, len(sample.text), 7)] + [sample.text[5:] * 3]:
+        lines = text.split("\n")
+        for chunk in cut_file(sample.file, text).chunks:
+            assert 1 <= chunk.line_start <= chunk.line_end <= len(lines)
+            assert chunk.content == "\n".join(lines[chunk.line_start - 1 : chunk.line_end])
+
+
+DEEP = {"{": "}", "(": ")", "[": "]", "do ": " end", "<a>": "</a>", "begin ": " end;", "if x then ": " end "}
+
+
+@pytest.mark.parametrize("sample", few((*PARSED, *COMPONENTS), 5), ids=lambda sample: sample.file)
+def test_a_definition_after_deep_nesting_costs_no_stack(sample: Sample) -> None:
+    for opening, closing in DEEP.items():
+        text = f"{opening * 2_000}{closing * 2_000}\n{sample.text}"
+        lines = text.split("\n")
+        for chunk in cut_file(sample.file, text).chunks:
+            assert chunk.content == "\n".join(lines[chunk.line_start - 1 : chunk.line_end])
