@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from aurora_policies import Policies, PoliciesEngine, default_policies_yaml
-from aurora_policies.strictness import _LISTS, _LOOSENESS, NEUTRAL, loosenings, tightened
+from aurora_policies.strictness import _COMMANDS, _LISTS, _LOOSENESS, NEUTRAL, for_agent, loosenings, tightened
 
 LOOSE = {
     "budget.monthly_limit_usd": 1000.0,
@@ -36,6 +36,7 @@ LOOSE = {
     "safety.protected_paths": [".git/"],
     "anomalies.scope_multiplier": 99,
     "anomalies.unexpected_file_types": [],
+    "commands": [{"pattern": "rm -rf build", "action": "allow"}],
 }
 # Their defaults are the loosest that they can be.
 NEVER_LOOSER = {"budget.per_run_limit_usd", "agent_recovery.fallback_to_llm"}
@@ -63,7 +64,7 @@ def fields(model: type[BaseModel], above: str = "") -> set[str]:
 
 def test_every_setting_has_an_order() -> None:
     """A setting that is added later cannot be forgotten: a clone could loosen it in silence."""
-    assert fields(Policies) == set(_LOOSENESS) | _LISTS | NEUTRAL
+    assert fields(Policies) == set(_LOOSENESS) | _LISTS | NEUTRAL | {_COMMANDS}
     assert set(LOOSE) == fields(Policies) - NEUTRAL - NEVER_LOOSER
 
 
@@ -101,3 +102,35 @@ def test_without_what_is_looser_nothing_is(chosen: dict[str, None], strict_too: 
     strict = tightened(policies, [each.field for each in loosenings(policies)])
     assert loosenings(strict) == ()
     assert strict.agent_recovery.fallback_to_llm is not strict_too
+
+
+def test_a_rule_that_allows_is_taken_away_and_one_that_denies_stays() -> None:
+    rules = [{"pattern": "rm -rf x", "action": "allow"}, {"pattern": "npm publish", "action": "deny"}]
+    policies = Policies.model_validate({"commands": rules})
+    (found,) = loosenings(policies)
+    assert (found.field, found.value) == ("commands", "allows rm -rf x")
+    assert [rule.pattern for rule in tightened(policies, ["commands"]).commands] == ["npm publish"]
+
+
+@given(st.sampled_from(sorted(name for name in LOOSE if name.startswith(("destructive", "safety")))))
+def test_the_section_of_an_agent_never_loosens(field: str) -> None:
+    section = document({field: LOOSE[field]})
+    policies = Policies.model_validate({"agents": {"claude": section}})
+    for_it = for_agent(policies, "claude")
+    assert loosenings(for_it) == ()
+    assert for_agent(policies, "codex") is policies
+
+
+def test_the_section_of_an_agent_tightens_what_it_states() -> None:
+    section = {
+        "destructive": {"file_delete": {"action": "deny", "max_files": 0}},
+        "safety": {"protected_paths": ["docs/"], "max_files_modified": 1},
+        "commands": [{"pattern": "npm publish", "action": "deny"}, {"pattern": "rm -rf x", "action": "allow"}],
+    }
+    policies = Policies.model_validate({"agents": {"claude": section}, "safety": {"protected_paths": ["a/"]}})
+    found = for_agent(policies, "claude")
+    assert found.destructive.file_delete.max_files == 0
+    assert found.destructive.git_force_push.action == "deny"
+    assert found.safety.protected_paths == ("a/", "docs/")
+    assert found.safety.max_files_modified == 1
+    assert [rule.pattern for rule in found.commands] == ["npm publish"]

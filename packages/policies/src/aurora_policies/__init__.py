@@ -6,6 +6,7 @@ The sections of policies.yaml are in `aurora_policies.schema`, the ledger in `au
 from aurora_policies.caps import CapExceeded, check_caps, depth_of
 from aurora_policies.engine import PoliciesEngine, RecoveryConfig, default_policies_yaml
 from aurora_policies.errors import BudgetStoreError, PoliciesError, PolicyFileError, Problem
+from aurora_policies.operations import Operation, OperationType, PolicyResult
 from aurora_policies.schema import Action, Caps, HardLimitAction, Policies
 from aurora_policies.strictness import Loosening
 
@@ -16,10 +17,13 @@ __all__ = [
     "Caps",
     "HardLimitAction",
     "Loosening",
+    "Operation",
+    "OperationType",
     "Policies",
     "PoliciesEngine",
     "PoliciesError",
     "PolicyFileError",
+    "PolicyResult",
     "Problem",
     "RecoveryConfig",
     "check_caps",

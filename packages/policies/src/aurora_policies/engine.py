@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from aurora_policies.check import broken_examples, check
 from aurora_policies.load import load_policies
 from aurora_policies.schema import Caps, Policies
-from aurora_policies.strictness import Loosening, loosenings, tightened
+from aurora_policies.strictness import Loosening, for_agent, loosenings, tightened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from aurora_policies.operations import Operation, PolicyResult
 
 __all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
 
@@ -57,7 +60,14 @@ class PoliciesEngine:
         # A link to nowhere is not a missing file: the user meant policies to be there.
         if path is None or not (path.exists() or path.is_symlink()):
             return cls(policies=Policies(), source=None)
-        return cls(policies=load_policies(path), source=path)
+        return cls(policies=load_policies(path, broken_examples=broken_examples), source=path)
+
+    def check(self, operation: Operation) -> PolicyResult:
+        """Returns what the policies say to an operation; nothing is run, and an answer is given in any case.
+
+        The section of the operation's agent applies too, where it is stricter.
+        """
+        return check(operation, for_agent(self.policies, operation.agent))
 
     def loosenings(self) -> tuple[Loosening, ...]:
         """Returns the settings of the file that allow more than the defaults."""

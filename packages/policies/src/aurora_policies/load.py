@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from aurora_policies.errors import PolicyFileError, Problem
 from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
-from aurora_policies.schema import Policies
+from aurora_policies.schema import AgentSection, Policies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
     from aurora_policies.plain_yaml import Repeated
+    from aurora_policies.schema import CommandRule
+
+    BrokenExamples = Callable[[CommandRule], Iterable[tuple[str, int, str]]]
 
 __all__ = ["load_policies"]
 
 _Place = tuple[int | str, ...]
 
 
-def load_policies(path: Path) -> Policies:
+def load_policies(path: Path, *, broken_examples: BrokenExamples) -> Policies:
     """Reads a file strictly; an empty one means the defaults.
+
+    Args:
+        broken_examples: returns the examples of a command rule that it does not keep.
 
     Raises:
         PolicyFileError: the file cannot be read, or has a setting that is unknown, given twice or of the wrong type.
@@ -45,9 +51,25 @@ def load_policies(path: Path) -> Policies:
         policies = Policies.model_validate(document.value)
     except ValidationError as error:
         problems += [_problem(details, document.lines) for details in error.errors(include_url=False)]
+    else:
+        problems += _problems_of_examples(policies, document.lines, broken_examples)
     if problems:
         raise PolicyFileError(path, problems)
     return policies
+
+
+def _problems_of_examples(
+    policies: Policies, lines: Mapping[_Place, int], broken_examples: BrokenExamples
+) -> list[Problem]:
+    """Returns a problem for each example that its rule does not keep."""
+    rules: list[tuple[_Place, CommandRule]] = [(("commands", at), rule) for at, rule in enumerate(policies.commands)]
+    for name, section in policies.agents.items():
+        rules += [(("agents", name, "commands", at), rule) for at, rule in enumerate(section.commands)]
+    return [
+        Problem(line=_line_of((*place, field, index), lines), field=_dotted((*place, field, index)), reason=reason)
+        for place, rule in rules
+        for field, index, reason in broken_examples(rule)
+    ]
 
 
 def _whole(path: Path, line: int | None, reason: str) -> PolicyFileError:
@@ -65,11 +87,16 @@ def _dotted(place: Sequence[int | str]) -> str:
 
 def _problem(details: ErrorDetails, lines: Mapping[_Place, int]) -> Problem:
     place = tuple(details["loc"])
-    line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
+    line = _line_of(place, lines)
     if details["type"] == "extra_forbidden":
         return Problem(line=line, field=_dotted(place), reason=_unknown(place))
     given = f", not {details['input']!r:.60}" if details["type"] != "missing" else ""
     return Problem(line=line, field=_dotted(place), reason=f"{details['msg']}{given}")
+
+
+def _line_of(place: _Place, lines: Mapping[_Place, int]) -> int | None:
+    """Returns the line of a setting, or of the nearest one above it that has one."""
+    return next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
 
 
 def _unknown(place: _Place) -> str:
@@ -80,10 +107,19 @@ def _unknown(place: _Place) -> str:
 
 
 def _settings_in(place: _Place) -> list[str]:
-    model: type[BaseModel] = Policies
+    """Returns the settings of a section, also inside of lists and of sections by name."""
+    model: type[BaseModel] | None = Policies
     for key in place:
-        field = model.model_fields.get(str(key))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        field = model.model_fields.get(str(key)) if model is not None else None
+        if field is not None:
+            model = _model_in(field.annotation)
+        elif model is None or (isinstance(key, str) and model is not AgentSection):
             return []
-        model = field.annotation
-    return list(model.model_fields)
+    return list(model.model_fields) if model is not None else []
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Returns the model of a section, of the members of a list, or of the values of a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_in(each)) is not None), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,9 +11,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 __all__ = [
     "Action",
     "AgentRecovery",
+    "AgentSection",
     "Anomalies",
     "Budget",
     "Caps",
+    "CommandRule",
     "Destructive",
     "DestructiveRule",
     "FileDeleteRule",
@@ -40,6 +43,13 @@ class HardLimitAction(StrEnum):
 def _pattern(text: str) -> str:
     if not text.strip():
         raise ValueError("a pattern must not be empty")
+    return text
+
+
+def _command_pattern(text: str) -> str:
+    words = shlex.split(text)  # quotes that do not match are a ValueError
+    if not words or words[0].startswith("-"):
+        raise ValueError("a pattern must begin with the name of a program")
     return text
 
 
@@ -160,6 +170,35 @@ class Anomalies(_Section):
     unexpected_file_types: tuple[_Pattern, ...] = Field(default=("*.sql", "*.sh", "Dockerfile"), strict=False)
 
 
+class CommandRule(_Section):
+    """A rule of the user's own for commands.
+
+    Attributes:
+        pattern: the words of a command, such as "npm publish". The first one is the program. The others stand in this
+            order at the beginning of its operands, and options of the pattern anywhere; `*` stands for anything.
+        action: what happens to such a command.
+        reason: why, in words for a person.
+        instead: what an agent should do instead, in words for the agent.
+        match: commands that the rule fits; checked when the file is read.
+        not_match: commands that the rule does not fit; checked when the file is read.
+    """
+
+    pattern: Annotated[str, AfterValidator(_command_pattern)]
+    action: Annotated[Action, Field(strict=False)]
+    reason: str = ""
+    instead: str = ""
+    match: tuple[_Pattern, ...] = Field(default=(), strict=False)
+    not_match: tuple[_Pattern, ...] = Field(default=(), strict=False)
+
+
+class AgentSection(_Section):
+    """Settings for one agent. They may be stricter than those for all agents; what is looser has no effect."""
+
+    destructive: Destructive = Destructive()
+    safety: Safety = Safety()
+    commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
+
+
 class Policies(_Section):
     """All settings of policies.yaml; every section and setting may be absent."""
 
@@ -169,3 +208,5 @@ class Policies(_Section):
     destructive: Destructive = Destructive()
     safety: Safety = Safety()
     anomalies: Anomalies = Anomalies()
+    commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
+    agents: dict[str, AgentSection] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,7 +13,7 @@ from aurora_policies.schema import Action, HardLimitAction, Policies
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-__all__ = ["Loosening", "loosenings", "tightened"]
+__all__ = ["Loosening", "for_agent", "loosenings", "tightened"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class Loosening:
     default: str
 
 
+_Section = TypeVar("_Section", bound=BaseModel)
 _ACTIONS: Final = (Action.DENY, Action.PROMPT, Action.ALLOW)
 
 
@@ -77,15 +78,21 @@ _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
 """By setting, how loose a value is: a larger number allows more."""
 _LISTS: Final = frozenset({"safety.protected_paths", "anomalies.unexpected_file_types"})
 """Settings that allow more the fewer patterns they hold."""
-NEUTRAL: Final = frozenset({"safety.branch_prefix"})
-"""Settings that allow neither more nor less."""
+NEUTRAL: Final = frozenset({"safety.branch_prefix", "agents"})
+"""Settings that allow neither more nor less: the section of an agent takes effect only where it is stricter."""
+_COMMANDS: Final = "commands"
+"""The setting whose rules allow more only if their action is to allow."""
 
 
 def loosenings(policies: Policies) -> tuple[Loosening, ...]:
     """Returns the settings that allow more than the defaults, in the order of the file's sections."""
     found = []
     for field, value, default in _pairs(policies, Policies(), ""):
-        if field in _LISTS:
+        if field == _COMMANDS:
+            allowed = [rule.pattern for rule in value if rule.action is Action.ALLOW]
+            if allowed:
+                found.append(Loosening(field=field, value=f"allows {', '.join(allowed)}", default="none"))
+        elif field in _LISTS:
             gone = [pattern for pattern in default if pattern not in value]
             if gone:
                 found.append(Loosening(field=field, value=f"without {', '.join(gone)}", default=", ".join(default)))
@@ -103,13 +110,42 @@ def tightened(policies: Policies, fields: Collection[str]) -> Policies:
         section = document
         for each in sections:
             section = section[each]
-        if field in _LISTS:
+        if field == _COMMANDS:
+            section[name] = [rule for rule in section[name] if rule["action"] is not Action.ALLOW]
+        elif field in _LISTS:
             section[name] = (*section[name], *(each for each in defaults[field] if each not in section[name]))
         else:
             del section[name]
             if field.startswith("destructive."):  # an action is required where its rule is there
                 section[name] = defaults[field]
     return Policies.model_validate(document)
+
+
+def for_agent(policies: Policies, agent: str | None) -> Policies:
+    """Returns the policies for an agent: its section, where that is stricter."""
+    section = policies.agents.get(agent) if agent is not None else None
+    if section is None:
+        return policies
+    stricter = {
+        name: _stricter(getattr(policies, name), getattr(section, name), f"{name}.")
+        for name in ("destructive", "safety")
+    }
+    rules = tuple(rule for rule in section.commands if rule.action is not Action.ALLOW)
+    return policies.model_copy(update={**stricter, "commands": (*policies.commands, *rules)})
+
+
+def _stricter(common: _Section, own: _Section, above: str) -> _Section:
+    """Returns the settings of a section, and of another one those which it states and which are stricter."""
+    changed: dict[str, Any] = {}
+    for name in own.model_fields_set:
+        field, value, mine = f"{above}{name}", getattr(common, name), getattr(own, name)
+        if isinstance(mine, BaseModel):
+            changed[name] = _stricter(value, mine, f"{field}.")
+        elif field in _LISTS:
+            changed[name] = (*value, *(each for each in mine if each not in value))
+        elif field not in NEUTRAL and _LOOSENESS[field](mine) < _LOOSENESS[field](value):
+            changed[name] = mine
+    return common.model_copy(update=changed)
 
 
 def _pairs(policies: BaseModel, defaults: BaseModel, above: str) -> Iterator[tuple[str, Any, Any]]:

@@ -1,0 +1,180 @@
+"""Decides on an operation: its effects, and the action that the policies say for each; the strictest one counts."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.command_rules import fits, rules_of, words_of
+from aurora_policies.effects import Effect, Rule
+from aurora_policies.operations import Operation, OperationType, PolicyResult
+from aurora_policies.places import Patterns, Places
+from aurora_policies.programs.deleting import delete
+from aurora_policies.programs.judge import Call, Judge, Surroundings
+from aurora_policies.programs.table import PROGRAMS
+from aurora_policies.programs.wrappers import unknown_program
+from aurora_policies.repository import Repository, read_repository
+from aurora_policies.schema import Action, Policies
+from aurora_policies.shell.state import State
+from aurora_policies.shell.stream import EMPTY
+from aurora_policies.shell.walk import Shell, TooComplex
+from aurora_policies.shell.words import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from aurora_policies.schema import CommandRule
+
+__all__ = ["broken_examples", "check"]
+
+_SEVERITY: Final = {Action.ALLOW: 0, Action.PROMPT: 1, Action.DENY: 2}
+_ORDER: Final = {str(rule): index for index, rule in enumerate(Rule)}
+_NOT_TEXT: Final = re.compile("[\ue000-\ue0ff\ud800-\udfff]")
+_MARKS: Final = re.compile("[\ue000-\ue0ff]+")
+_ALLOWED: Final = PolicyResult(action=Action.ALLOW)
+
+
+def check(operation: Operation, policies: Policies, *, repository: Repository | None = None) -> PolicyResult:
+    """Returns the answer of policies to an operation; whatever it holds, this raises nothing.
+
+    Args:
+        repository: the git repository of the workspace; read from its files unless given.
+    """
+    workspace = operation.workspace or operation.cwd or Path.cwd()
+    cwd = operation.cwd or workspace
+    around = Surroundings(
+        places=Places(workspace=posixpath.normpath(workspace), home=str(operation.home or _home())),
+        protected=_patterns(policies.safety.protected_paths),
+        repository=repository or read_repository(workspace),
+        isolated=operation.isolated,
+        custom=rules_of(policies.commands).effect,
+    )
+    judge = Judge(around, PROGRAMS, unknown_program)
+    shell = Shell(judge, state=State(folder=posixpath.normpath(cwd)), home=around.places.home)
+    if operation.type is OperationType.COMMAND:
+        _run(judge, shell, operation.command)
+    else:
+        _change(judge, shell, operation, policies)
+    return _strictest(_all_effects(judge, policies), policies)
+
+
+def broken_examples(rule: CommandRule) -> Iterator[tuple[str, int, str]]:
+    """Yields the examples of a command rule that it does not keep: the list, the index in it, and the reason."""
+    pattern = words_of(rule.pattern)
+    for field, wanted, examples in (("match", True, rule.match), ("not_match", False, rule.not_match)):
+        for index, example in enumerate(examples):
+            if any(fits(pattern, command) for command in _commands_of(example)) is not wanted:
+                fit = "fits no command of" if wanted else "fits a command of"
+                yield field, index, f"the pattern {rule.pattern!r} {fit} this example; change one of them"
+
+
+def _commands_of(command: str) -> list[tuple[str, ...]]:
+    """Returns the words of each simple command that a command line runs."""
+    found: list[tuple[str, ...]] = []
+
+    def note(words: tuple[str, ...]) -> None:
+        found.append(words)
+
+    around = Surroundings(
+        places=Places(workspace="/workspace", home="/home/user"),
+        protected=Patterns(()),
+        repository=Repository(),
+        custom=note,
+        reads_files=False,
+    )
+    judge = Judge(around, PROGRAMS, unknown_program)
+    _run(judge, Shell(judge, state=State(folder="/workspace"), home="/home/user"), command)
+    return found
+
+
+def _run(judge: Judge, shell: Shell, command: str) -> None:
+    try:
+        # Characters that the analysis uses as marks have no place in a command; they stand for anything.
+        shell.run_text(_NOT_TEXT.sub("\ue000", command))
+    except (TooComplex, RecursionError):
+        judge.undecided("it is too long or too deeply nested to be checked")
+
+
+def _change(judge: Judge, shell: Shell, operation: Operation, policies: Policies) -> None:
+    files = operation.files or ((operation.target,) if operation.target else ())
+    words = [Word(file) for file in files]
+    if operation.type is OperationType.DELETE:
+        call = Call(name="delete", words=(), path=Word("delete"), input=EMPTY, variables={}, shell=shell, judge=judge)
+        delete(call, words)
+    for word in words if operation.type is not OperationType.DELETE else ():
+        judge.writes(word, shell, "writes")
+        _outside(judge, shell, word)
+    limits = policies.safety
+    if len(set(files)) > limits.max_files_modified:
+        judge.prompt(
+            Rule.MAX_FILES_MODIFIED,
+            f"changes {len(set(files))} files, more than {limits.max_files_modified}",
+            "Change fewer files at a time, or ask the user.",
+        )
+    if operation.lines_changed is not None and operation.lines_changed > limits.max_lines_changed:
+        judge.prompt(
+            Rule.MAX_LINES_CHANGED,
+            f"changes {operation.lines_changed} lines, more than {limits.max_lines_changed}",
+            "Change less at a time, or ask the user.",
+        )
+
+
+def _outside(judge: Judge, shell: Shell, word: Word) -> None:
+    """A file tool has no reason to write outside the workspace, but for temporary files."""
+    path = shell.path(word.text)
+    places = judge.around.places
+    if path is None:
+        return
+    for each in {path, judge.real(path, shell)}:
+        if not places.inside(each) and not places.temporary(each):
+            judge.prompt(
+                Rule.WORKTREE_ESCAPE, f"writes {each}, outside the workspace", f"Work inside {places.workspace}."
+            )
+
+
+def _all_effects(judge: Judge, policies: Policies) -> Iterable[Effect]:
+    yield from judge.found.effects
+    limit = policies.destructive.file_delete.max_files
+    if len(judge.found.deleted) > limit:
+        yield Effect(
+            rule=Rule.FILE_DELETE,
+            reason=f"deletes {len(judge.found.deleted)} files, more than {limit}",
+            instead="Delete fewer files at a time, or ask the user.",
+        )
+
+
+def _strictest(effects: Iterable[Effect], policies: Policies) -> PolicyResult:
+    actions = _actions(policies)
+    best, best_key = _ALLOWED, (0, 0)
+    for effect in effects:
+        action = effect.action or actions.get(str(effect.rule), Action.PROMPT)
+        key = (_SEVERITY[action], -_ORDER.get(str(effect.rule), -1))
+        if action is not Action.ALLOW and (best is _ALLOWED or key > best_key):
+            best_key = key
+            reason = _MARKS.sub("…", effect.reason)
+            best = PolicyResult(action=action, rule=str(effect.rule), reason=reason, instead=effect.instead)
+    return best
+
+
+def _actions(policies: Policies) -> dict[str, Action]:
+    rules = policies.destructive
+    return {
+        Rule.FILE_DELETE: rules.file_delete.action,
+        Rule.GIT_FORCE_PUSH: rules.git_force_push.action,
+        Rule.GIT_PUSH_MAIN: rules.git_push_main.action,
+        Rule.DROP_TABLE: rules.drop_table.action,
+        Rule.TRUNCATE: rules.truncate.action,
+    }
+
+
+@lru_cache(maxsize=16)
+def _patterns(patterns: tuple[str, ...]) -> Patterns:
+    return Patterns(patterns)
+
+
+@lru_cache(maxsize=1)
+def _home() -> Path:
+    return Path.home()

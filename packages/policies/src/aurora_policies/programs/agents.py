@@ -1,0 +1,68 @@
+"""Command lines of coding agents, and Aurora's own: none may be started without its limits, or change them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.effects import Rule
+from aurora_policies.shell.stream import NOT_KNOWN, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_policies.programs.judge import Call
+
+__all__ = ["PROGRAMS"]
+
+_INSTEAD: Final = "Start agents with `aur spawn`, which keeps them under the policies."
+_PERMISSIVE: Final[Mapping[str, re.Pattern[str]]] = {
+    "claude": re.compile(
+        r"--(allow-)?dangerously-skip-permissions|--permission-mode[ =](bypassPermissions|acceptEdits|auto|dontAsk)"
+        r"|--settings|--setting-sources|--bare|--safe-mode|--mcp-config|--plugin-dir"
+        r"|--permission-prompt-tool|(^|\s)config\s|(^|\s)mcp\s+(add|remove)|--allowed-?tools[ =]\S*Bash"
+    ),
+    "codex": re.compile(
+        r"--yolo|--dangerously-bypass\S*|--full-auto|(-s|--sandbox)[ =]danger\S*|(-a|--ask-for-approval)[ =]never"
+        r"|--ignore-rules|--ignore-user-config|--disable[ =]\S*hooks|--profile"
+        r"|(-c|--config)[ =]\S*(sandbox|approval|hooks|mcp_servers|notify)"
+    ),
+    "gemini": re.compile(
+        r"(^|\s)(-y|--yolo)\b|--approval-mode[ =]?(yolo|auto_edit)|--sandbox[ =]?false|--policy\b|--allowed-tools"
+    ),
+    "qwen": re.compile(r"(^|\s)(-y|--yolo)\b|--approval-mode[ =]?(yolo|auto|auto-edit)|--sandbox[ =]?false|--bare"),
+    "copilot": re.compile(r"--allow-all\S*|--yolo|--allow-tool|--disable-builtin-mcps|--additional-mcp-config"),
+    "opencode": re.compile(r"--dangerously\S*|--auto\b|--yolo|--pure"),
+    "aider": re.compile(r"--yes\S*|--auto-test|--test-cmd|--lint-cmd"),
+    "cline": re.compile(r"--yolo|(^|\s)-y\b|--auto-approve\S*|--no-interactive"),
+    "cursor-agent": re.compile(r"--force|(^|\s)-f\b|--yolo"),
+    "amp": re.compile(r"--dangerously\S*"),
+    "goose": re.compile(r"--with-(builtin|extension)"),
+    "droid": re.compile(r"--auto[ =]?(high|medium)|--skip-permissions\S*"),
+    "crush": re.compile(r"--yolo|(^|\s)-y\b"),
+    "kimi": re.compile(r"--yolo|--yes|(^|\s)-y\b|--auto-approve"),
+}
+_AURORA: Final = re.compile(
+    r"^(trust|approve|deny|answer|policies (init|grants)|budget (set|reset)|keys|checkpoint (restore|drop)"
+    r"|discard|config (set|unset))\b"
+)
+
+
+def _agent(call: Call) -> Stream:
+    text = " ".join(call.texts())
+    if _PERMISSIVE[call.name].search(text):
+        call.judge.prompt(Rule.UNGATED_AGENT, f"starts {call.name} without its limits", _INSTEAD)
+    return NOT_KNOWN
+
+
+def _aur(call: Call) -> Stream:
+    if _AURORA.match(" ".join(text for text in call.texts() if not text.startswith("-"))):
+        call.judge.prompt(
+            Rule.SELF_PROTECTION,
+            f"answers for the user: aur {' '.join(call.texts())[:40]}",
+            "Leave this command to the user.",
+        )
+    return NOT_KNOWN
+
+
+PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {**dict.fromkeys(_PERMISSIVE, _agent), "aur": _aur}

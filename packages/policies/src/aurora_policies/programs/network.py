@@ -1,0 +1,272 @@
+"""Programs that load from the network or send to it: files that they write, and secrets that they send."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.effects import Rule
+from aurora_policies.programs.arguments import arguments
+from aurora_policies.programs.printing import reads
+from aurora_policies.shell.stream import NOT_KNOWN, Stream
+from aurora_policies.shell.words import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_policies.programs.judge import Call
+
+__all__ = ["PROGRAMS"]
+
+_CURL_VALUED: Final = frozenset(
+    [
+        "-o",
+        "--output",
+        "-d",
+        "--data",
+        "--data-binary",
+        "--data-raw",
+        "--data-urlencode",
+        "--data-ascii",
+        "-F",
+        "--form",
+        "-T",
+        "--upload-file",
+        "-H",
+        "--header",
+        "-X",
+        "--request",
+        "-u",
+        "--user",
+        "-A",
+        "--user-agent",
+        "-e",
+        "--referer",
+        "-b",
+        "--cookie",
+        "-c",
+        "--cookie-jar",
+        "-m",
+        "--max-time",
+        "--connect-timeout",
+        "-w",
+        "--write-out",
+        "-x",
+        "--proxy",
+        "-K",
+        "--config",
+        "--cacert",
+        "--cert",
+        "-E",
+        "--key",
+        "--retry",
+        "--retry-delay",
+        "--resolve",
+        "-D",
+        "--dump-header",
+        "--url",
+        "--json",
+        "--output-dir",
+        "-r",
+        "--range",
+        "--limit-rate",
+        "-C",
+        "--form-string",
+        "--trace",
+        "--trace-ascii",
+        "--stderr",
+        "--netrc-file",
+        "--unix-socket",
+        "-Y",
+        "-y",
+        "-z",
+        "-t",
+        "-P",
+        "-Q",
+        "-U",
+    ]
+)
+_CURL_SENDS: Final = frozenset(
+    {
+        "-d",
+        "--data",
+        "--data-binary",
+        "--data-raw",
+        "--data-urlencode",
+        "--data-ascii",
+        "-F",
+        "--form",
+        "-T",
+        "--upload-file",
+        "--json",
+        "-H",
+        "--header",
+        "-b",
+        "--cookie",
+        "--url",
+    }
+)
+_LOCAL: Final = re.compile(r"(https?://)?(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
+
+
+def _curl(call: Call) -> Stream:
+    given = arguments(call.words, valued=_CURL_VALUED)
+    for word in given.values(
+        "-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--trace-ascii", "--stderr"
+    ):
+        if word.text != "-":
+            call.judge.write(word, NOT_KNOWN, call.shell, append=True, by="curl")
+            path = call.shell.path(word.text)
+            if path is not None:
+                call.shell.files.made.add(path)
+    if given.has("-O", "--remote-name", "-J"):
+        for word in given.operands:
+            call.judge.write(Word(posixpath.basename(word.text)), NOT_KNOWN, call.shell, append=True, by="curl")
+    sent = [Word(_file_of(word.text)) for word in given.values(*_CURL_SENDS)]
+    _sends(call, sent, given.operands)
+    if any(re.match(r"file:", word.text) for word in given.operands):
+        return Stream(None, reads(call, [Word(word.text.removeprefix("file://")) for word in given.operands]))
+    return NOT_KNOWN
+
+
+def _file_of(text: str) -> str:
+    """Returns the file of `@file`, `name=@file` or `name@file`."""
+    return re.sub(r"^.*?[@<]", "", text).partition(";")[0] if "@" in text or "<" in text else text
+
+
+def _sends(call: Call, sent: list[Word], receivers: tuple[Word, ...]) -> None:
+    from_input = any(word.text in {"-", ""} for word in sent)
+    secret = reads(call, [word for word in sent if word.text not in {"-", ""}]) if sent else None
+    secret = secret or call.judge.taint(call.words) or (call.input.secret if from_input or not sent else None)
+    receiver = next((word.text for word in receivers), "the network")
+    if secret and not _LOCAL.match(receiver):
+        call.judge.secret_sent(secret, receiver[:60])
+
+
+_WGET_VALUED: Final = frozenset(
+    [
+        "-O",
+        "--output-document",
+        "-P",
+        "--directory-prefix",
+        "-o",
+        "--output-file",
+        "-a",
+        "--append-output",
+        "--post-file",
+        "--post-data",
+        "--body-file",
+        "--body-data",
+        "--header",
+        "--user-agent",
+        "-U",
+        "-t",
+        "--tries",
+        "-T",
+        "--timeout",
+        "-i",
+        "--input-file",
+        "--method",
+        "-e",
+        "--execute",
+        "--use-askpass",
+        "-A",
+        "-R",
+        "-l",
+    ]
+)
+
+
+def _wget(call: Call) -> Stream:
+    given = arguments(call.words, valued=_WGET_VALUED)
+    for word in given.values("-O", "--output-document", "-o", "--output-file", "-a", "--append-output"):
+        if word.text != "-":
+            call.judge.write(word, NOT_KNOWN, call.shell, append=True, by="wget")
+            path = call.shell.path(word.text)
+            if path is not None:
+                call.shell.files.made.add(path)
+    if not given.values("-O", "--output-document"):
+        folder = next(iter(given.values("-P", "--directory-prefix")), Word("."))
+        for word in given.operands:
+            target = Word(posixpath.join(folder.text, posixpath.basename(word.text.rstrip("/")) or "index.html"))
+            call.judge.write(target, NOT_KNOWN, call.shell, append=True, by="wget")
+    if given.values("--use-askpass"):
+        call.judge.prompt(Rule.CODE_INJECTION, "runs a program to ask for a password")
+    sent = [*given.values("--post-file", "--body-file", "--post-data", "--body-data", "--header"), *given.operands]
+    _sends(call, sent, given.operands)
+    return NOT_KNOWN
+
+
+def _sender(call: Call) -> Stream:
+    """Any other sender: all files that it names, and its input."""
+    secret = reads(call, call.words)
+    if secret:
+        call.judge.secret_sent(
+            secret, next((text for text in reversed(call.texts()) if not text.startswith("-")), "the network")[:60]
+        )
+    for index, text in enumerate(call.texts()):
+        if call.name in {"nc", "ncat", "netcat", "socat"} and (
+            text in {"-e", "-c", "--exec", "--sh-exec"} or re.match(r"(EXEC|SYSTEM):", text, re.IGNORECASE)
+        ):
+            call.judge.prompt(Rule.CODE_INJECTION, f"lets another machine run {' '.join(call.texts()[index:])[:40]}")
+    return NOT_KNOWN
+
+
+def _scp(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-i", "-P", "-F", "-o", "-l", "-c", "-J", "-S"}))
+    *sources, target = given.operands or (Word(""),)
+    if ":" in target.text:
+        return _sender_of(call, sources, target)
+    names = (
+        [Word(posixpath.join(target.text, posixpath.basename(each.text))) for each in sources]
+        if target.text.endswith("/")
+        else []
+    )
+    for word in (target, *names):
+        call.judge.writes(word, call.shell, "writes")
+    return NOT_KNOWN
+
+
+def _sender_of(call: Call, sources: list[Word], target: Word) -> Stream:
+    secret = reads(call, sources)
+    if secret:
+        call.judge.secret_sent(secret, target.text)
+    return NOT_KNOWN
+
+
+PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
+    "curl": _curl,
+    "wget": _wget,
+    "scp": _scp,
+    **dict.fromkeys(
+        (
+            "nc",
+            "ncat",
+            "netcat",
+            "socat",
+            "telnet",
+            "ftp",
+            "sftp",
+            "mail",
+            "mailx",
+            "sendmail",
+            "mutt",
+            "http",
+            "https",
+            "xh",
+            "httpie",
+            "gist",
+            "transfer",
+            "croc",
+            "wormhole",
+            "curlie",
+            "lftp",
+            "tftp",
+            "msmtp",
+            "swaks",
+            "websocat",
+        ),
+        _sender,
+    ),
+}

@@ -1,0 +1,43 @@
+"""All programs that are known, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.programs import (
+    agents,
+    databases,
+    deleting,
+    git,
+    interpreters,
+    network,
+    printing,
+    runners,
+    shells,
+    system,
+    wrappers,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aurora_policies.programs.judge import Call
+    from aurora_policies.shell.stream import Stream
+
+__all__ = ["PROGRAMS"]
+
+PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
+    **printing.PROGRAMS,
+    **deleting.PROGRAMS,
+    **writing.PROGRAMS,
+    **network.PROGRAMS,
+    **system.PROGRAMS,
+    **git.PROGRAMS,
+    **databases.PROGRAMS,
+    **interpreters.PROGRAMS,
+    **runners.PROGRAMS,
+    **agents.PROGRAMS,
+    **wrappers.PROGRAMS,
+    **shells.PROGRAMS,
+}

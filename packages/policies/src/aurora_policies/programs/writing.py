@@ -1,0 +1,498 @@
+"""Programs that write, move, link or change files which are named in their arguments."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.effects import Rule
+from aurora_policies.programs.arguments import arguments
+from aurora_policies.programs.deleting import delete_many
+from aurora_policies.programs.printing import reads
+from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
+from aurora_policies.shell.words import UNKNOWN, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aurora_policies.programs.judge import Call
+
+__all__ = ["PROGRAMS", "judge_patch"]
+
+_COPY_VALUED: Final = frozenset(
+    {"-t", "--target-directory", "-S", "--suffix", "-m", "--mode", "-o", "--owner", "-g", "--group"}
+)
+_SED_SUBSTITUTE: Final = re.compile(
+    r"(?:^|[;\n{}]|[/,]\s*|\d)\s*s([^\w\s\\])(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1([a-zA-Z0-9]*)(?:\s+(\S+))?",
+    re.DOTALL,
+)
+_SED_COMMAND: Final = re.compile(r"(?:^|[;\n{])\s*(?:\d+|\$|/(?:\\.|[^/\\])*/)?\s*([eEwW])\s+(\S+)")
+
+
+def _tee(call: Call) -> Stream:
+    given = arguments(call.words)
+    for word in given.operands:
+        call.judge.write(word, call.input, call.shell, append=given.has("-a", "--append"), by="tee")
+    return call.input
+
+
+def _sponge(call: Call) -> Stream:
+    given = arguments(call.words)
+    for word in given.operands:
+        call.judge.write(word, call.input, call.shell, append=given.has("-a"), by="sponge")
+    return EMPTY
+
+
+def _targets(call: Call) -> tuple[list[Word], list[Word]]:
+    """Returns the sources of a copy, and the paths that it writes."""
+    given = arguments(call.words, valued=_COPY_VALUED)
+    folders = given.values("-t", "--target-directory")
+    operands = list(given.operands)
+    if folders:
+        sources, target = operands, folders[0]
+    elif len(operands) < 2:
+        return operands, operands if call.name == "install" and given.has("-d") else []
+    else:
+        *sources, target = operands
+    return sources, _written(call, sources, target, in_folder=bool(folders) or len(sources) > 1)
+
+
+def _written(call: Call, sources: Sequence[Word], target: Word, *, in_folder: bool) -> list[Word]:
+    path = call.shell.path(target.text)
+    known_folder = path is not None and _is_folder(path)
+    if not (in_folder or target.text.endswith("/") or known_folder):
+        return [target]
+    names = [
+        Word(posixpath.join(target.text, posixpath.basename(each.text.rstrip("/"))), glob=each.glob)
+        for each in sources
+    ]
+    return [target, *names]
+
+
+def _is_folder(path: str) -> bool:
+    return UNKNOWN not in path and len(path) < 4000 and "\0" not in path and Path(path).is_dir()
+
+
+def _cp(call: Call) -> Stream:
+    sources, written = _targets(call)
+    for word in written:
+        call.judge.writes(word, call.shell, "writes")
+    for source in sources:
+        if source.text == "/dev/null":
+            for word in written:
+                call.judge.empties(word, call.shell)
+    _remember(call, sources, written)
+    if arguments(call.words, valued=_COPY_VALUED).has("-l", "--link", "-s", "--symbolic-link"):
+        _linked(call, sources)
+    return EMPTY
+
+
+def _remember(call: Call, sources: Sequence[Word], written: Sequence[Word]) -> None:
+    """Remembers what the copies hold, so that what is run or sent later is judged by it."""
+    for source in sources:
+        content = call.judge.content(source, call.shell)
+        for word in written:
+            path = call.shell.path(word.text)
+            if path is not None:
+                call.shell.files.content[path] = content
+                call.shell.files.made.add(path)
+
+
+def _mv(call: Call) -> Stream:
+    sources, written = _targets(call)
+    judge = call.judge
+    for source in sources:
+        path = call.shell.path(source.text)
+        if path is not None and judge.around.places.vital(path):
+            judge.deny(Rule.FILE_DELETE, f"moves {path}, which the system or a user cannot do without")
+        judge.writes(source, call.shell, "moves")
+    for word in written:
+        if word.text == "/dev/null":
+            delete_many(call, "moves files to where they are lost")
+        judge.writes(word, call.shell, "writes")
+    _remember(call, sources, written)
+    return EMPTY
+
+
+def _install(call: Call) -> Stream:
+    _sources, written = _targets(call)
+    for word in written:
+        call.judge.writes(word, call.shell, "writes")
+    return EMPTY
+
+
+def _ln(call: Call) -> Stream:
+    given = arguments(call.words, valued=_COPY_VALUED)
+    operands = list(given.operands)
+    if not operands:
+        return EMPTY
+    sources = operands[:-1] or operands
+    target = operands[-1] if len(operands) > 1 else Word(posixpath.basename(operands[0].text))
+    _linked(call, sources)
+    for word in _written(call, sources, target, in_folder=len(sources) > 1):
+        call.judge.writes(word, call.shell, "links")
+    link = call.shell.path(target.text)
+    leads = call.shell.path(posixpath.join(posixpath.dirname(target.text), sources[0].text))
+    if link is not None and leads is not None:
+        call.shell.files.links[link] = leads
+    return EMPTY
+
+
+def _linked(call: Call, sources: Sequence[Word]) -> None:
+    """A second name for a protected file is a way to write it."""
+    for source in sources:
+        call.judge.writes(source, call.shell, "makes another name for")
+
+
+def _dd(call: Call) -> Stream:
+    given = {name: value for name, _, value in (word.text.partition("=") for word in call.words)}
+    target = given.get("of")
+    if target is None:
+        return Stream(None, reads(call, [Word(given.get("if", ""))]))
+    if given.get("if") == "/dev/null":
+        call.judge.empties(Word(target), call.shell)
+    path = call.shell.path(target)
+    if path is not None and path.startswith("/dev/") and call.judge.around.places.of_system(path):
+        call.judge.deny(Rule.SYSTEM_DAMAGE, f"overwrites the device {path}", "Do not write to devices.")
+    call.judge.write(Word(target), Stream(None), call.shell, append=True, by="dd")
+    return EMPTY
+
+
+def _truncate(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-s", "--size", "-r", "--reference"}))
+    size = next(iter(given.values("-s", "--size")), Word("0")).text
+    for word in given.operands:
+        if not size.startswith("+"):
+            call.judge.empties(word, call.shell)
+        call.judge.writes(word, call.shell, "truncates")
+    return EMPTY
+
+
+def _sed(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-e", "--expression", "-f", "--file", "-l"}))
+    scripts = given.values("-e", "--expression")
+    files = list(given.operands)
+    if not scripts and not given.values("-f", "--file") and files:
+        scripts = (files.pop(0),)
+    for script in scripts:
+        _sed_script(call, script)
+    if _in_place(call):
+        for word in files:
+            call.judge.writes(word, call.shell, "edits")
+    secret = reads(call, files)
+    if not files and call.input.known and not scripts:
+        return call.input
+    return Stream(None, secret)
+
+
+def _in_place(call: Call) -> bool:
+    return any(text.startswith(("-i", "--in-place")) or re.fullmatch(r"-[nErsuz]*i.*", text) for text in call.texts())
+
+
+def _sed_script(call: Call, script: Word) -> None:
+    text = script.text
+    if text.startswith(UNKNOWN) or ("\n" in text and UNKNOWN in text):
+        call.judge.undecided("the script of sed is not known")
+    for match in _SED_SUBSTITUTE.finditer(text):
+        if "e" in match[2]:
+            call.judge.undecided("sed runs what it makes of its input as commands")
+        if "w" in match[2] and match[3]:
+            call.judge.writes(Word(match[3]), call.shell, "writes")
+    for match in _SED_COMMAND.finditer(text):
+        if match[1] in "wW":
+            call.judge.writes(Word(match[2]), call.shell, "writes")
+        else:
+            call.judge.undecided("sed runs a command")
+
+
+def _named(verb: str, *, valued: frozenset[str] = frozenset(), skip: int = 0) -> Callable[[Call], Stream]:
+    """Returns a handler of a program that changes all files it names."""
+
+    def handler(call: Call) -> Stream:
+        for word in arguments(call.words, valued=valued).operands[skip:]:
+            call.judge.writes(word, call.shell, verb)
+        return EMPTY
+
+    return handler
+
+
+def _touch(call: Call) -> Stream:
+    for word in arguments(call.words, valued=frozenset({"-d", "-r", "-t", "--date", "--reference"})).operands:
+        call.judge.writes(word, call.shell, "touches")
+        path = call.shell.path(word.text)
+        if path is not None and call.judge.around.places.temporary(path):
+            call.shell.files.made.add(path)
+    return EMPTY
+
+
+def _mkdir(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-m", "--mode"}))
+    for word in given.operands:
+        call.judge.writes(word, call.shell, "makes")
+        path = call.shell.path(word.text)
+        # Without -p it fails where there is one already, and what follows `&&` is not run.
+        if path is not None and UNKNOWN not in path and not given.has("-p", "--parents"):
+            call.shell.files.made.add(path)
+    return EMPTY
+
+
+def _chmod(call: Call) -> Stream:
+    given = arguments([word for word in call.words if not re.fullmatch(r"-[rwxXst]+", word.text)], valued=frozenset())
+    operands = given.operands if given.has("--reference") else given.operands[1:]
+    for word in operands:
+        path = call.shell.path(word.text)
+        if given.has("-R", "--recursive") and path is not None and call.judge.around.places.vital(path):
+            call.judge.deny(
+                Rule.SYSTEM_DAMAGE, f"changes who may use all of {path}", "Change only files of the workspace."
+            )
+        elif given.has("-R", "--recursive") and (path is None or UNKNOWN in path):
+            call.judge.prompt(Rule.SYSTEM_DAMAGE, "changes who may use files whose paths are not known")
+        call.judge.writes(word, call.shell, "changes the permissions of")
+    return EMPTY
+
+
+def _patch(call: Call) -> Stream:
+    given = arguments(
+        call.words, valued=frozenset({"-p", "-i", "--input", "-d", "--directory", "-o", "--output", "-r"})
+    )
+    for word in (*given.operands[:1], *given.values("-o", "--output")):
+        call.judge.writes(word, call.shell, "patches")
+    judge_patch(call, [*given.values("-i", "--input"), *given.operands[1:]])
+    return NOT_KNOWN
+
+
+_PATCHED: Final = re.compile(r"^(?:\+\+\+|---) (?:[ab]/)?([^\t\n]+)", re.MULTILINE)
+
+
+def judge_patch(call: Call, files: Sequence[Word]) -> None:
+    """Judges a patch by the files that it names; one that cannot be read is not known."""
+    streams = [call.judge.content(word, call.shell) for word in files] or [call.input]
+    for stream in streams:
+        for path in _PATCHED.findall(stream.text or ""):
+            if path != "/dev/null":
+                call.judge.writes(Word(path.strip()), call.shell, "patches")
+
+
+def _tar(call: Call) -> Stream:
+    words = list(call.words)
+    if words and not words[0].text.startswith("-"):
+        words[0] = Word(f"-{words[0].text}")
+    given = arguments(
+        words,
+        valued=frozenset(
+            {
+                "-f",
+                "--file",
+                "-C",
+                "--directory",
+                "-T",
+                "-X",
+                "-I",
+                "--exclude",
+                "--to-command",
+                "--checkpoint-action",
+                "--use-compress-program",
+                "-b",
+                "-K",
+            }
+        ),
+    )
+    for value in given.values("--to-command", "--use-compress-program", "-I"):
+        call.shell.in_copy(partial(call.shell.run_text, value.text))
+    for value in given.values("--checkpoint-action"):
+        if value.text.startswith("exec"):
+            call.judge.undecided("tar runs a command")
+    if given.has("--remove-files"):
+        delete_many(call, "deletes the files that it packs")
+    folder = next(iter(given.values("-C", "--directory")), None)
+    if given.has("-x", "--extract", "--get"):
+        if folder is not None:
+            call.judge.writes(folder, call.shell, "unpacks into")
+        for word in given.operands:
+            call.judge.writes(word, call.shell, "unpacks")
+        return NOT_KNOWN
+    archives = [word for word in given.values("-f", "--file") if word.text != "-"]
+    for word in archives if given.has("-c", "--create", "-r", "-u", "-A", "--delete") else []:
+        call.judge.write(word, Stream(None, reads(call, given.operands)), call.shell, append=True, by="tar")
+    return Stream(None, reads(call, given.operands))
+
+
+def _unzip(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-d", "-x"}))
+    for word in (*given.values("-d"), *given.operands[1:]):
+        call.judge.writes(word, call.shell, "unpacks")
+    return NOT_KNOWN
+
+
+def _zip(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-x", "-i", "-b", "-t"}))
+    if given.has("-m", "--move"):
+        delete_many(call, "deletes the files that it packs")
+    for word in given.operands[:1]:
+        call.judge.write(word, Stream(None, reads(call, given.operands[1:])), call.shell, append=True, by="zip")
+    return NOT_KNOWN
+
+
+def _compress(call: Call) -> Stream:
+    """Replaces each file by a packed one."""
+    given = arguments(call.words, valued=frozenset({"-S"}))
+    if given.has("-c", "--stdout", "-k", "--keep", "-l", "-t"):
+        return Stream(None, reads(call, given.operands))
+    for word in given.operands:
+        call.judge.writes(word, call.shell, "replaces")
+    return Stream(None, call.input.secret)
+
+
+def _output_option(*names: str) -> Callable[[Call], Stream]:
+    """Returns a handler of a program that writes the file of an option."""
+
+    def handler(call: Call) -> Stream:
+        given = arguments(
+            call.words, valued=frozenset(names), single_dash=any(len(n) > 2 and n[1] != "-" for n in names)
+        )
+        for word in given.values(*names):
+            call.judge.writes(word, call.shell, "writes")
+        return Stream(None, reads(call, given.operands))
+
+    return handler
+
+
+def _sort(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-o", "--output", "-k", "-t", "-S", "-T", "--compress-program"}))
+    for word in given.values("-o", "--output"):
+        call.judge.writes(word, call.shell, "writes")
+    for word in given.values("--compress-program"):
+        call.shell.run_words((word,))
+    return (
+        Stream(call.input.text, reads(call, given.operands))
+        if not given.operands
+        else Stream(None, reads(call, given.operands))
+    )
+
+
+def _rsync(call: Call) -> Stream:
+    valued = frozenset(
+        {"-e", "--rsh", "--exclude", "--include", "-f", "--filter", "--rsync-path", "--exclude-from", "--files-from"}
+    )
+    given = arguments(call.words, valued=valued)
+    for value in given.values("-e", "--rsh"):
+        if not re.match(r"ssh\b", value.text) or "ProxyCommand" in value.text:
+            call.judge.prompt(Rule.CODE_INJECTION, "runs another program to reach the remote")
+    if given.has("-n", "--dry-run"):
+        return NOT_KNOWN
+    if any(name.startswith("--del") for name, _value in given.options):
+        delete_many(call, "deletes files of the target that the source does not have")
+    if given.has("--remove-source-files"):
+        delete_many(call, "deletes the files that it has copied")
+    *sources, target = given.operands or (Word(""),)
+    secret = reads(call, sources)
+    if ":" in target.text:
+        if secret:
+            call.judge.secret_sent(secret, target.text)
+    elif sources:
+        for word in _written(call, sources, target, in_folder=len(sources) > 1):
+            call.judge.writes(word, call.shell, "writes")
+    return NOT_KNOWN
+
+
+def _editor(call: Call) -> Stream:
+    """Editors: the files that they are given, and the commands that they are told to run."""
+    given = arguments(call.words, valued=frozenset({"-c", "-S", "-u", "--cmd", "-s", "--eval", "-l", "-f"}))
+    for value in given.values("-c", "--cmd", "--eval", "-f"):
+        if re.search(
+            r"(^|[|:\s])!|system\(|shell-command|call-process|delete-file|writefile|\br?!|\bdelete\(", value.text
+        ):
+            call.judge.undecided("an editor runs a command")
+    for word in given.operands:
+        if not word.text.startswith("+"):
+            call.judge.writes(word, call.shell, "edits")
+        elif "!" in word.text:
+            call.judge.undecided("an editor runs a command")
+    if call.input.text and re.search(r"^\s*(r\s*)?!|^[\d,$]*w\s*!", call.input.text, re.MULTILINE):
+        call.judge.undecided("an editor runs a command")
+    return NOT_KNOWN
+
+
+def _second(call: Call) -> Stream:
+    """Programs whose second operand is the file that they write."""
+    operands = arguments(call.words).operands
+    for word in operands[1:2]:
+        call.judge.writes(word, call.shell, "writes")
+    return Stream(None, reads(call, operands[:1])) if operands else call.input
+
+
+def _in_place_option(*names: str) -> Callable[[Call], Stream]:
+    def handler(call: Call) -> Stream:
+        given = arguments(call.words)
+        if given.has(*names):
+            for word in given.operands[1:]:
+                call.judge.writes(word, call.shell, "edits")
+        return Stream(None, reads(call, given.operands))
+
+    return handler
+
+
+def _rename(call: Call) -> Stream:
+    given = arguments(call.words)
+    if given.has("-n", "--no-act"):
+        return NOT_KNOWN
+    for word in given.operands[1:]:
+        call.judge.writes(word, call.shell, "renames")
+    return NOT_KNOWN
+
+
+PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
+    "tee": _tee,
+    "sponge": _sponge,
+    "cp": _cp,
+    "gcp": _cp,
+    "mv": _mv,
+    "gmv": _mv,
+    "install": _install,
+    "ln": _ln,
+    "link": _ln,
+    "dd": _dd,
+    "truncate": _truncate,
+    "gtruncate": _truncate,
+    "sed": _sed,
+    "gsed": _sed,
+    "touch": _touch,
+    "mkdir": _mkdir,
+    "chmod": _chmod,
+    "chown": _chmod,
+    "chgrp": _chmod,
+    "chattr": _named("changes the attributes of", skip=1),
+    "setfacl": _named("changes the permissions of", valued=frozenset({"-m", "-x", "-M", "-X"})),
+    "patch": _patch,
+    "tar": _tar,
+    "gtar": _tar,
+    "bsdtar": _tar,
+    "unzip": _unzip,
+    "zip": _zip,
+    "gzip": _compress,
+    "bzip2": _compress,
+    "xz": _compress,
+    "sort": _sort,
+    "rsync": _rsync,
+    "vim": _editor,
+    "vi": _editor,
+    "nvim": _editor,
+    "ex": _editor,
+    "ed": _editor,
+    "emacs": _editor,
+    "nano": _editor,
+    "uniq": _second,
+    "yq": _in_place_option("-i", "--inplace"),
+    "rename": _rename,
+    "openssl": _output_option("-out"),
+    "gpg": _output_option("-o", "--output"),
+    "pandoc": _output_option("-o", "--output"),
+    "iconv": _output_option("-o", "--output"),
+    "ssh-keygen": _output_option("-f"),
+    "mkfifo": _named("makes"),
+    "mknod": _named("makes"),
+    "split": _second,
+}
