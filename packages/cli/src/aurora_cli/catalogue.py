@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["AGENTS", "AUDIT", "BUDGET", "CATALOGUE", "CHECKPOINT", "KEYS", "MEM", "RUNS", "WORKTREES", "Entry"]
+__all__ = [
+    "AGENTS",
+    "AUDIT",
+    "BUDGET",
+    "CATALOGUE",
+    "CHECKPOINT",
+    "KEYS",
+    "MEM",
+    "POLICIES",
+    "RUNS",
+    "WORKTREES",
+    "Entry",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +76,13 @@ BUDGET: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="budget.set", summary="Set limits for all your projects."),
     Entry(name="reset", module="budget.reset", summary="Reset this month's cost to zero."),
     Entry(name="history", module="budget.history", summary="List the cost of attempts, newest first."),
+)
+
+POLICIES: Final[tuple[Entry, ...]] = (
+    Entry(name="init", module="policies.init", summary="Write a policies.yaml with all defaults, explained."),
+    Entry(name="show", module="policies.show", summary="Show the policies in force."),
+    Entry(name="check", module="policies.check", summary="Show what the policies say to a command."),
+    Entry(name="test", module="policies.test", summary="Test the policies with a table of examples."),
 )
 
 WORKTREES: Final[tuple[Entry, ...]] = (
@@ -165,6 +184,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="init",
         summary="Set up a folder: configuration, policies, index.",
         section="Set up",
+    ),
+    Entry(
+        name="policies",
+        module="policies",
+        summary="Show, check and test what agents may do.",
+        section="Set up",
+        entries=POLICIES,
     ),
     Entry(
         name="trust",

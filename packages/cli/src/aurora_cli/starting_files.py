@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Project
 
-__all__ = ["CONFIG_YAML", "StartingFile", "write_missing"]
+__all__ = ["CONFIG_YAML", "StartingFile", "write_missing", "write_policies"]
 
 CONFIG_YAML: Final = """\
 # Settings of this project. Options of the command line and AURORA_… variables override this file.
@@ -64,9 +64,18 @@ def write_missing(project: Project) -> tuple[StartingFile, ...]:
     """
     return (
         _write_new(project.config_file, lambda: CONFIG_YAML),
-        _write_new(project.policies_file, default_policies_yaml),
+        write_policies(project),
         _write_new(project.aurora_dir / "project.md", lambda: _project_page(project.root)),
     )
+
+
+def write_policies(project: Project) -> StartingFile:
+    """Writes the policies with all defaults, unless the file exists.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    return _write_new(project.policies_file, default_policies_yaml)
 
 
 def _project_page(root: Path) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import yaml
+
 from aurora_policies.check import broken_examples, check
 from aurora_policies.load import load_policies
 from aurora_policies.schema import Caps, Policies
@@ -69,6 +71,10 @@ class PoliciesEngine:
         """
         return check(operation, for_agent(self.policies, operation.agent))
 
+    def for_agent(self, agent: str | None) -> PoliciesEngine:
+        """Returns the policies for an agent: those for all, and its own section where it is stricter."""
+        return replace(self, policies=for_agent(self.policies, agent))
+
     def loosenings(self) -> tuple[Loosening, ...]:
         """Returns the settings of the file that allow more than the defaults."""
         return loosenings(self.policies)
@@ -76,6 +82,11 @@ class PoliciesEngine:
     def without(self, loosened: Iterable[Loosening]) -> PoliciesEngine:
         """Returns the policies as if the file did not contain these settings."""
         return replace(self, policies=tightened(self.policies, [each.field for each in loosened]))
+
+    def as_yaml(self) -> str:
+        """Returns the settings in force as they would stand in a file."""
+        settings = self.policies.model_dump(mode="json")
+        return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=110)
 
     @property
     def recovery(self) -> RecoveryConfig:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-__all__ = ["Repository", "read_repository"]
+__all__ = ["Repository", "read_repository", "workspace_of"]
 
 _ALWAYS: Final = frozenset({"main", "master", "trunk"})
 _MAX_BYTES: Final = 128_000
@@ -48,6 +48,18 @@ def read_repository(folder: Path) -> Repository:
         | ({default.rpartition("refs/remotes/origin/")[2]} if default.startswith("ref:") else set()),
         settings=_settings(_text(common / "config")),
     )
+
+
+def workspace_of(folder: Path) -> Path:
+    """Returns the root of the project or repository that a folder is in; itself if there is none.
+
+    The `.aurora` of the home folder is the user's and makes no project of what lies in it.
+    """
+    home = Path.home()
+    for each in (folder, *folder.parents):
+        if (each / ".git").exists() or ((each / ".aurora").is_dir() and each != home):
+            return each
+    return folder
 
 
 def _git_folder(found: Path) -> Path:

@@ -1,0 +1,101 @@
+"""Text and JSON of policies, and of what they say to commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli.render.words import count, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_policies import PoliciesEngine, PolicyResult
+    from aurora_policies.examples import Outcome
+    from aurora_policies.questions import QuestionError
+
+__all__ = [
+    "as_document",
+    "as_text",
+    "outcomes_document",
+    "outcomes_lines",
+    "result_document",
+    "result_text",
+    "unreadable_document",
+]
+
+_COLOURS = {"allow": "green", "prompt": "yellow", "deny": "red"}
+
+
+def as_document(engine: PoliciesEngine, agent: str | None) -> dict[str, object]:
+    """Returns the policies in force as data for `--json`."""
+    return {
+        "source": str(engine.source) if engine.source else None,
+        "policies": engine.for_agent(agent).policies.model_dump(mode="json"),
+    }
+
+
+def as_text(engine: PoliciesEngine, agent: str | None) -> str:
+    """Returns the policies in force as they would stand in a file."""
+    source = f"from {engine.source}" if engine.source else "the defaults; there is no policies.yaml"
+    return f"# {source}\n{engine.for_agent(agent).as_yaml()}".rstrip()
+
+
+def result_document(result: PolicyResult) -> dict[str, object]:
+    """Returns an answer as data for `--json`."""
+    return {
+        "action": result.action.value,
+        "rule": result.rule,
+        "reason": result.reason,
+        "instead": result.instead,
+    }
+
+
+def unreadable_document(line: int, error: QuestionError) -> dict[str, object]:
+    """Returns the answer to a line that cannot be read: deny."""
+    return {
+        "action": "deny",
+        "rule": "invalid_input",
+        "reason": f"line {line}: {error}",
+        "instead": 'Give one JSON object a line: {"command": "…", "cwd": "…"}.',
+        "error": "invalid_input",
+    }
+
+
+def result_text(result: PolicyResult) -> str:
+    """Returns an answer as text."""
+    action = click.style(result.action.value, fg=_COLOURS[result.action.value])
+    if result.rule is None:
+        return action
+    return f"{action}  {result.rule}: {result.reason}\n        instead: {result.instead}"
+
+
+def outcomes_document(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Returns the outcome of a table of examples as data for `--json`."""
+    return {
+        "examples": len(outcomes),
+        "as_expected": sum(each.kept for each in outcomes),
+        "different": [
+            {
+                "line": each.example.line,
+                "command": each.example.command,
+                "expect": each.example.expect.value,
+                "expect_rule": each.example.rule,
+                **result_document(each.result),
+            }
+            for each in outcomes
+            if not each.kept
+        ],
+    }
+
+
+def outcomes_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yields a line for each example that is not answered as expected, and the sum."""
+    for each in outcomes:
+        if not each.kept:
+            wanted = each.example.expect.value + (f" by {each.example.rule}" if each.example.rule else "")
+            got = each.result.action.value + (f" by {each.result.rule}" if each.result.rule else "")
+            yield f"line {each.example.line}: expected {wanted}, is {got}: {one_line(each.example.command, 100)}"
+    kept = sum(each.kept for each in outcomes)
+    yield f"{kept} of {count(len(outcomes), 'example')} as expected"

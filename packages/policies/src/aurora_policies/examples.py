@@ -1,0 +1,142 @@
+"""A user's own table of commands and the answers that they expect of the policies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aurora_policies.errors import PolicyFileError, Problem
+from aurora_policies.operations import Operation, OperationType
+from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
+from aurora_policies.schema import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from aurora_policies.engine import PoliciesEngine
+    from aurora_policies.operations import PolicyResult
+
+__all__ = ["Example", "Outcome", "read_examples", "try_examples"]
+
+_MAX_BYTES = 4_000_000
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    command: str
+    expect: Annotated[Action, Field(strict=False)]
+    rule: str | None = None
+    cwd: str = "."
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A command, and the answer that is expected.
+
+    Attributes:
+        line: of the file, counted from 1.
+        rule: the rule that is expected; None if any is right.
+        cwd: the folder of the command, from where the test runs.
+    """
+
+    line: int
+    command: str
+    expect: Action
+    rule: str | None
+    cwd: str
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """An example, and the answer to it."""
+
+    example: Example
+    result: PolicyResult
+
+    @property
+    def kept(self) -> bool:
+        """The answer is as expected."""
+        return self.result.action is self.example.expect and self.example.rule in {None, self.result.rule}
+
+
+def read_examples(path: Path) -> tuple[Example, ...]:
+    """Reads a YAML list of examples, or one JSON object a line.
+
+    Raises:
+        PolicyFileError: the file cannot be read, holds no example, or one that is not valid.
+    """
+    rows = list(_json_rows(path) if path.suffix in {".jsonl", ".ndjson"} else _yaml_rows(path))
+    found, problems = [], []
+    for line, row in rows:
+        try:
+            value = _Row.model_validate(row)
+        except ValidationError as error:
+            problems += [
+                Problem(line=line, field=".".join(map(str, each["loc"])), reason=each["msg"])
+                for each in error.errors(include_url=False)
+            ]
+            continue
+        found.append(Example(line=line, **value.model_dump()))
+    if problems:
+        raise PolicyFileError(path, problems)
+    if not found:
+        raise PolicyFileError(path, [Problem(line=None, field="", reason="holds no example; add a command")])
+    return tuple(found)
+
+
+def _yaml_rows(path: Path) -> Iterator[tuple[int, object]]:
+    try:
+        document = read_plain_yaml(path)
+    except PlainYamlError as error:
+        raise PolicyFileError(path, [Problem(line=error.line, field="", reason=error.reason)]) from error
+    if not isinstance(document.value, list):
+        raise PolicyFileError(
+            path, [Problem(line=1, field="", reason="must be a list of examples, each with a dash")]
+        )
+    for index, row in enumerate(document.value):
+        yield document.lines.get((index,), 1), row
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES)
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        raise PolicyFileError(path, [Problem(line=None, field="", reason=reason)]) from error
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, json.loads(line)
+        except (ValueError, RecursionError) as error:
+            problem = Problem(line=number, field="", reason="is not a JSON object; write one object a line")
+            raise PolicyFileError(path, [problem]) from error
+
+
+def try_examples(
+    engine: PoliciesEngine, examples: Sequence[Example], *, folder: Path, workspace: Path
+) -> tuple[Outcome, ...]:
+    """Asks the policies about each example; nothing is run."""
+    return tuple(
+        Outcome(
+            example=each,
+            result=engine.check(
+                Operation(
+                    type=OperationType.COMMAND,
+                    command=each.command,
+                    cwd=folder / each.cwd,
+                    workspace=workspace,
+                    agent=each.agent,
+                )
+            ),
+        )
+        for each in examples
+    )
