@@ -123,6 +123,9 @@ def _curl(call: Call) -> Stream:
     if given.has("-O", "--remote-name", "-J"):
         for word in given.operands:
             call.judge.write(Word(posixpath.basename(word.text)), NOT_KNOWN, call.shell, append=True, by="curl")
+    for word in given.values("-K", "--config"):
+        if call.judge.content(word, call.shell).text is None or word.text == "-":
+            call.judge.undecided("curl takes its options from elsewhere")
     sent = [Word(_file_of(word.text)) for word in given.values(*_CURL_SENDS)]
     _sends(call, sent, given.operands)
     if any(re.match(r"file:", word.text) for word in given.operands):

@@ -308,7 +308,6 @@ PROGRAMS: Final = {
                 "date",
                 "cal",
                 "seq",
-                "man",
                 "info",
                 "help",
                 "whereis",
@@ -316,7 +315,7 @@ PROGRAMS: Final = {
                 "hash",
                 "lsof",
             ),
-            *("[", "test", "[[", "ping", "dig", "nslookup", "host", "ip", "ifconfig", "netstat", "ss", "lsblk"),
+            *("[", "[[", "ping", "dig", "nslookup", "host", "ip", "ifconfig", "netstat", "ss", "lsblk"),
             *(
                 "tput",
                 "clear",

@@ -151,6 +151,37 @@ def _subscript(call: Call, text: str) -> None:
         call.shell.in_copy(lambda: call.shell.run_text(f': "{text}"'))
 
 
+def _test(call: Call) -> Stream:
+    for word in call.words:
+        _subscript(call, word.text)
+    return NOT_KNOWN
+
+
+def _man(call: Call) -> Stream:
+    """Its pager is a command."""
+    for word in arguments(call.words, valued=frozenset({"-P", "--pager", "-H", "--html"})).values(
+        "-P", "--pager", "-H"
+    ):
+        run_text(call, word.text)
+    return NOT_KNOWN
+
+
+_WINDOWS_CHANGES: Final = re.compile(
+    r"\b(remove-item|ri|rm|del|erase|rd|rmdir|clear-content|set-content|add-content|out-file|move-item|format|format-volume"
+    r"|invoke-expression|iex|start-process|stop-computer|restart-computer|stop-process|remove-\w+|copy|move|ren|reg|diskpart"
+    r"|invoke-webrequest|encodedcommand|enc|e|ec)\b|>|\[system\.|&\s",
+    re.IGNORECASE,
+)
+
+
+def _windows_shell(call: Call) -> Stream:
+    """Shells of Windows, whose scripts are not followed."""
+    text = " ".join(call.texts())
+    if _WINDOWS_CHANGES.search(text) or UNKNOWN in text or call.input is not EMPTY:
+        call.judge.undecided(f"{call.name} runs a script that may delete or write")
+    return NOT_KNOWN
+
+
 def _let(call: Call) -> Stream:
     for word in call.words:
         _subscript(call, word.text)
@@ -283,8 +314,6 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
             "rbash",
             "mksh",
             "yash",
-            "pwsh",
-            "powershell",
             "csh",
             "tcsh",
         ),
@@ -298,6 +327,9 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
         ("type", "hash", "bind", "complete", "compgen", "getopts", "caller", "dirs", "disown", "fg", "bg", "suspend"),
         _type,
     ),
+    **dict.fromkeys(("pwsh", "powershell", "cmd"), _windows_shell),
+    **dict.fromkeys(("test", "["), _test),
+    "man": _man,
     "eval": _eval,
     "let": _let,
     "unset": _unset,

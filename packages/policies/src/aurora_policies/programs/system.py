@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
+from aurora_policies.programs.printing import reads
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 
 if TYPE_CHECKING:
@@ -98,6 +99,23 @@ def _aws(call: Call) -> Stream:
         call.judge.prompt(
             Rule.DATA_LOSS, "deletes what is stored in the cloud", "Name single objects, or leave it to the user."
         )
+    return NOT_KNOWN
+
+
+_FORGE: Final = re.compile(
+    r"\b(repo (delete|archive)|release delete|secret (set|delete|remove)|auth (token|logout)"
+    r"|api\b.*(-X|--method)[ =]?(DELETE|PUT|PATCH|POST)"
+    r"|(ssh-key|gist|run|variable|cache) delete)\b|pr merge\b.*--admin"
+)
+
+
+def _gh(call: Call) -> Stream:
+    if _FORGE.search(" ".join(call.texts())):
+        call.judge.prompt(Rule.DATA_LOSS, "deletes or changes what is on the forge", _LEAVE)
+    if {"gist", "release", "issue", "pr"} & set(call.texts()[:1]):
+        secret = reads(call, call.words)
+        if secret:
+            call.judge.secret_sent(secret, "the forge")
     return NOT_KNOWN
 
 
@@ -231,15 +249,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
         Rule.DATA_LOSS,
         "deletes what is stored elsewhere",
     ),
-    "gh": _matches(
-        re.compile(
-            r"\b(repo (delete|archive)|release delete|secret (set|delete|remove)"
-            r"|api\b.*(-X|--method)[ =]?(DELETE|PUT|PATCH|POST)|auth (token|logout)"
-            r"|(ssh-key|gist|run|variable|cache) delete)\b|pr merge\b.*--admin"
-        ),
-        Rule.DATA_LOSS,
-        "deletes or changes what is on the forge",
-    ),
+    "gh": _gh,
     "glab": _matches(
         re.compile(r"\b(repo|release|variable|ssh-key) delete\b"), Rule.DATA_LOSS, "deletes what is on the forge"
     ),

@@ -492,10 +492,22 @@ def _tmux(call: Call) -> Stream:
     for index, word in enumerate(arguments(call.words, valued=valued).operands):
         if " " in word.text or (sends and index):
             run_text(call, word.text.removesuffix("^M"))
-    names = {"new", "new-session", "new-window", "neww", "split-window", "send-keys", "run-shell", "run"}
-    operands = [
-        word for word in arguments(call.words, valued=valued).operands if word.text not in names | {"Enter", "C-m"}
-    ]
+    if call.name == "screen":
+        words = after_options(call.words, valued=frozenset({"-S", "-c", "-h", "-p", "-s", "-t", "-T"}))
+        return _run(call, words) if words else NOT_KNOWN
+    names = {
+        "new",
+        "new-session",
+        "new-window",
+        "neww",
+        "split-window",
+        "send-keys",
+        "run-shell",
+        "run",
+        "Enter",
+        "C-m",
+    }
+    operands = [word for word in arguments(call.words, valued=valued).operands if word.text not in names]
     return _run(call, operands) if operands and " " not in operands[0].text else NOT_KNOWN
 
 

@@ -328,7 +328,9 @@ def _unzip(call: Call) -> Stream:
 
 
 def _zip(call: Call) -> Stream:
-    given = arguments(call.words, valued=frozenset({"-x", "-i", "-b", "-t"}))
+    given = arguments(call.words, valued=frozenset({"-x", "-i", "-b", "-t", "-TT"}))
+    if any(text in {"-TT", "--unzip-command"} or text.startswith("-TT") for text in call.texts()):
+        call.judge.undecided("zip runs a command")
     if given.has("-m", "--move"):
         delete_many(call, "deletes the files that it packs")
     for word in given.operands[:1]:

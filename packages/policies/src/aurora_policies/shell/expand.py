@@ -26,6 +26,7 @@ _ANSI: Final = re.compile(
 )
 _ANSI_CHARACTERS: Final = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?", strict=True))
 _FIXED: Final = {"IFS": " \t\n", "BASH": "/bin/bash", "SHELL": "/bin/bash", "$": "4242", "-": "hB"}
+_PARAMETERS: Final = frozenset({'"$@"', '"${@}"'})
 _TRIMS: Final = frozenset({"#", "##", "%", "%%"})
 _DEFAULTS: Final = frozenset({":-", "-", ":=", "=", ":+", "+", ":?", "?"})
 _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
@@ -136,6 +137,8 @@ class Expander:
         return "".join(self.encoded(child, in_quotes=in_quotes) for child in node.children)
 
     def _string(self, node: Node) -> str:
+        if source(node) in _PARAMETERS:
+            return self._listed(self._shell.state.arguments, joined=False, in_quotes=True)
         return self.between(node, skip='"') + quoted("")
 
     def _raw(self, node: Node, in_quotes: bool) -> str:
