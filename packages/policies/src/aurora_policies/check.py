@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from functools import lru_cache
@@ -33,6 +34,8 @@ __all__ = ["broken_examples", "check"]
 _SEVERITY: Final = {Action.ALLOW: 0, Action.PROMPT: 1, Action.DENY: 2}
 _ORDER: Final = {str(rule): index for index, rule in enumerate(Rule)}
 _NOT_TEXT: Final = re.compile("[\ue000-\ue0ff\ud800-\udfff]")
+_LOG: Final = logging.getLogger(__name__)
+ANALYSIS_FAILED: Final = "the analysis of it failed"
 _MARKS: Final = re.compile("[\ue000-\ue0ff]+")
 _ALLOWED: Final = PolicyResult(action=Action.ALLOW)
 
@@ -96,6 +99,10 @@ def _run(judge: Judge, shell: Shell, command: str) -> None:
         shell.run_text(_NOT_TEXT.sub("\ue000", command))
     except (TooComplex, RecursionError):
         judge.undecided("it is too long or too deeply nested to be checked")
+    except Exception:  # noqa: BLE001
+        # A defect of the analysis must neither let a command pass nor end the run that asks.
+        _LOG.exception("the analysis of a command failed")
+        judge.undecided(ANALYSIS_FAILED)
 
 
 def _change(judge: Judge, shell: Shell, operation: Operation, policies: Policies) -> None:

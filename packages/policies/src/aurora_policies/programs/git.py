@@ -558,6 +558,7 @@ def _apply(call: Call, words: tuple[Word, ...]) -> Stream:
 
 _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = {
     "push": _push,
+    "send-pack": _push,
     "clean": _clean,
     "rm": _rm,
     "mv": _mv,
@@ -593,4 +594,4 @@ _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = 
     "apply": _apply,
     "am": _apply,
 }
-PROGRAMS: Final = {"git": git}
+PROGRAMS: Final = {"git": git, "hub": git}

@@ -313,6 +313,10 @@ def _python_module(call: Call, words: tuple[Word, ...]) -> Stream:
 
 def _script_file(call: Call, file: Word, judge: Callable[[str], None]) -> Stream:
     """A program in a file is trusted, as all of the project's programs are, unless this script has made it."""
+    name = file.text.rpartition("/")[2]
+    if name in {"manage.py", "artisan"}:  # they have commands that empty a database
+        at = call.words.index(file) if file in call.words else len(call.words)
+        call.shell.run_words((Word(name), *call.words[at + 1 :]))
     path = call.shell.path(file.text)
     content = call.shell.files.content.get(path) if path is not None else None
     if (path is not None and path.startswith("/dev/fd/aurora-")) or content is not None:

@@ -235,31 +235,37 @@ class Judge:
         made = shell.files.made
         return path in made or any(path.startswith(each.rstrip("/") + "/") for each in made)
 
-    def writes(self, target: Word, shell: Shell, verb: str) -> None:
-        """Records that a file is changed: written, moved, linked or made."""
+    def writes(self, target: Word, shell: Shell, verb: str, *, content: bool = True) -> None:
+        """Records that a file is changed: written, moved, linked or made.
+
+        Args:
+            content: what is in the file, or its name, may be lost; else a file that is not known is no reason to ask.
+        """
         if shell.state.remote:
             return
         path = shell.path(target.text)
-        if path is None:
-            self._writes_somewhere(target, verb)
+        if path is None or UNKNOWN in path:
+            self._writes_partly_known(path or target.text.removeprefix("./"), verb, asks=content)
             return
         for each in {path, self.real(path, shell)}:
             self._writes_at(each, target, verb)
 
-    def _writes_somewhere(self, target: Word, verb: str) -> None:
-        """Records a change of a file in a folder that is not known: its name decides."""
-        text = target.text.removeprefix("./")
-        if self.around.protected.match(text):
-            self._protected(text, verb)
-        elif UNKNOWN in posixpath.basename(text) and not _has_known_end(text):
+    def _writes_partly_known(self, path: str, verb: str, *, asks: bool) -> None:
+        """Records a change of a file of which only a part of the path is known: the end of its name decides."""
+        shown = self.around.places.relative(path)
+        end = posixpath.basename(path).rpartition(UNKNOWN)[2]
+        ended = UNKNOWN in posixpath.basename(path) and "." in end
+        if self.around.protected.match(shown) or (ended and any(map(self.around.protected.match, (end, f"x{end}")))):
+            self._protected(shown.replace(UNKNOWN, "…"), verb)
+        elif asks and not ended and UNKNOWN in posixpath.basename(path) and not self._in_temporary(path):
             self.undecided(f"{verb} a file whose name is not known")
+
+    def _in_temporary(self, path: str) -> bool:
+        return self.around.places.temporary(path.partition(UNKNOWN)[0])
 
     def _writes_at(self, path: str, target: Word, verb: str) -> None:
         places = self.around.places
         shown = places.relative(path)
-        if UNKNOWN in path:
-            self._writes_partly_known(path, verb)
-            return
         if target.glob:
             if self.around.protected.match(posixpath.dirname(shown)) or self.around.protected.may_match(shown):
                 self._protected(shown, verb)
@@ -286,13 +292,6 @@ class Judge:
         return not (
             places.inside(path) or places.temporary(path) or path == places.workspace or path.startswith("/dev/")
         )
-
-    def _writes_partly_known(self, path: str, verb: str) -> None:
-        shown = self.around.places.relative(path)
-        if self.around.protected.match(shown):
-            self._protected(shown.replace(UNKNOWN, "…"), verb)
-        elif not _has_known_end(path) and not self.around.places.temporary(path.partition(UNKNOWN)[0]):
-            self.undecided(f"{verb} a file whose path is not known")
 
     def system_write(self, path: str, verb: str) -> None:
         """Records that a file of the system is changed; of a disk, everything is lost."""
@@ -344,10 +343,13 @@ class Judge:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except (OSError, ValueError):
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            content = file.read(MAX_READ + 1)
+        try:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            content = os.read(descriptor, MAX_READ + 1) if regular else b"\0"
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
         if len(content) > MAX_READ or b"\0" in content:
             return None
         return content.decode("utf-8", "replace")
@@ -355,9 +357,3 @@ class Judge:
     def taint(self, words: Iterable[Word]) -> str | None:
         """Returns the words for a secret that is in an argument."""
         return "a secret" if any(TAINT in word.text for word in words) else None
-
-
-def _has_known_end(path: str) -> bool:
-    """The end of a name is known and has an ending, so it is no protected file by chance."""
-    end = path.rpartition(UNKNOWN)[2]
-    return "." in posixpath.basename(end).lstrip(".") or ("/" in end and bool(posixpath.basename(end)))

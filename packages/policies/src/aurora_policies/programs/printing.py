@@ -113,6 +113,17 @@ def _filter(call: Call) -> Stream:
     return Stream(None, secret) if secret else NOT_KNOWN
 
 
+def _grep(call: Call) -> Stream:
+    """With -l it prints names of files, whose ending may be known by --include."""
+    given = arguments(
+        call.words, valued=frozenset({"-e", "-f", "-A", "-B", "-C", "-m", "--include", "--exclude", "-g"})
+    )
+    endings = [word.text.removeprefix("*") for word in given.values("--include", "-g")]
+    if given.has("-l", "--files-with-matches") and len(endings) == 1 and not re.search(r"[*?\[!]", endings[0]):
+        return Stream(f"{UNKNOWN}{endings[0]}\n")
+    return _filter(call)
+
+
 def _same(call: Call) -> Stream:
     """Readers whose output is at most their input, such as head: a known input is judged as a whole."""
     operands = [
@@ -348,6 +359,7 @@ PROGRAMS: Final = {
         ),
         _quiet,
     ),
+    **dict.fromkeys(("grep", "rg"), _grep),
     "echo": _echo,
     "printf": _printf,
     "cat": _cat,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
-from aurora_policies.places import is_secret
 from aurora_policies.programs.arguments import after_options, arguments
 from aurora_policies.programs.deleting import delete, delete_many
 from aurora_policies.programs.runners import run_program_file
@@ -328,9 +327,10 @@ def _xargs(call: Call) -> Stream:
     if marker is not None:
         return _run(call, [Word(each.text.replace(marker.text, UNKNOWN)) for each in words])
     items: list[Word] = []
-    known = call.input.text is not None and call.input.known and not given.has("-a", "--arg-file", "-0")
+    known = call.input.text is not None and not given.has("-a", "--arg-file")
     if known:
-        items = [Word(each) for each in re.sub(r"['\"]", "", call.input.text or "").split()]
+        names = re.sub(r"['\"]", "", call.input.text or "").replace("\0", "\n").split()
+        items = [Word(each, splits=UNKNOWN in each) for each in names]
     if not known or posixpath.basename(words[0].text) in _DELETERS:
         items.append(Word(UNKNOWN, splits=True))  # what comes through a pipe is not named
     return call.shell.run_words([*words, *items], stdin=EMPTY)
@@ -368,20 +368,29 @@ def _find(call: Call) -> Stream:
     while at < len(texts):
         if texts[at] in _FIND_RUNS:
             end = next((i for i in range(at + 1, len(texts)) if texts[i] in {";", "+"}), len(texts))
-            _find_runs(call, roots, call.words[at + 1 : end])
+            _find_runs(call, roots, call.words[at + 1 : end], _ending(texts))
             at = end
         elif texts[at] == "-delete":
             _find_deletes(call, roots, texts)
         elif texts[at] in {"-fprint", "-fls", "-fprint0", "-fprintf"} and at + 1 < len(texts):
             call.judge.writes(call.words[at + 1], call.shell, "writes")
         at += 1
-    secret = next((text for text in texts if is_secret(text)), None)
-    return Stream(None, None, names=secret is None)
+    ending = _ending(texts)
+    return (
+        Stream("".join(f"{posixpath.join(root.text, UNKNOWN + ending)}\n" for root in roots)) if ending else NOT_KNOWN
+    )
 
 
-def _find_runs(call: Call, roots: Sequence[Word], words: Sequence[Word]) -> None:
+def _ending(texts: Sequence[str]) -> str:
+    """Returns the end that all found names have: ".py" for `-name '*.py'`."""
+    names = [texts[index + 1] for index, text in enumerate(texts[:-1]) if text in {"-name", "-iname"}]
+    end = names[0].removeprefix("*") if len(names) == 1 and "-o" not in texts and "!" not in texts else ""
+    return "" if re.search(r"[*?\[]", end) else end
+
+
+def _find_runs(call: Call, roots: Sequence[Word], words: Sequence[Word], ending: str) -> None:
     for root in roots:
-        found = posixpath.join(root.text, UNKNOWN)
+        found = posixpath.join(root.text, UNKNOWN + ending)
         command = [Word(word.text.replace("{}", found), splits=word.text == "{}") for word in words]
         name = posixpath.basename(words[0].text) if words else ""
         path = call.shell.path(root.text)

@@ -221,7 +221,7 @@ def _named(verb: str, *, valued: frozenset[str] = frozenset(), skip: int = 0) ->
 
 def _touch(call: Call) -> Stream:
     for word in arguments(call.words, valued=frozenset({"-d", "-r", "-t", "--date", "--reference"})).operands:
-        call.judge.writes(word, call.shell, "touches")
+        call.judge.writes(word, call.shell, "touches", content=False)
         path = call.shell.path(word.text)
         if path is not None and call.judge.around.places.temporary(path):
             call.shell.files.made.add(path)
@@ -231,7 +231,7 @@ def _touch(call: Call) -> Stream:
 def _mkdir(call: Call) -> Stream:
     given = arguments(call.words, valued=frozenset({"-m", "--mode"}))
     for word in given.operands:
-        call.judge.writes(word, call.shell, "makes")
+        call.judge.writes(word, call.shell, "makes", content=False)
         path = call.shell.path(word.text)
         # Without -p it fails where there is one already, and what follows `&&` is not run.
         if path is not None and UNKNOWN not in path and not given.has("-p", "--parents"):
@@ -250,7 +250,7 @@ def _chmod(call: Call) -> Stream:
             )
         elif given.has("-R", "--recursive") and (path is None or UNKNOWN in path):
             call.judge.prompt(Rule.SYSTEM_DAMAGE, "changes who may use files whose paths are not known")
-        call.judge.writes(word, call.shell, "changes the permissions of")
+        call.judge.writes(word, call.shell, "changes the permissions of", content=False)
     return EMPTY
 
 

@@ -20,12 +20,10 @@ class Stream:
     Attributes:
         text: with UNKNOWN for parts that are not known; None if nothing of it is known.
         secret: the path of a secret that is in it; None for none.
-        names: it lists names of files that were found on disk.
     """
 
     text: str | None
     secret: str | None = None
-    names: bool = False
 
     @property
     def known(self) -> bool:
