@@ -79,7 +79,7 @@ BUDGET: Final[tuple[Entry, ...]] = (
 )
 
 POLICIES: Final[tuple[Entry, ...]] = (
-    Entry(name="init", module="policies.init", summary="Write a policies.yaml with all defaults, explained."),
+    Entry(name="init", module="policies.init", summary="Write .aurora/policies.yaml with all defaults, explained."),
     Entry(name="show", module="policies.show", summary="Show the policies in force."),
     Entry(name="check", module="policies.check", summary="Show what the policies say to a command."),
     Entry(name="test", module="policies.test", summary="Test the policies with a table of examples."),

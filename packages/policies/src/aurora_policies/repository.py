@@ -50,11 +50,16 @@ def read_repository(folder: Path) -> Repository:
     )
 
 
-def workspace_of(folder: Path) -> Path:
+def workspace_of(folder: Path, *, around: Path | None = None) -> Path:
     """Returns the root of the project or repository that a folder is in; itself if there is none.
 
     The `.aurora` of the home folder is the user's and makes no project of what lies in it.
+
+    Args:
+        around: a folder whose workspace counts for all that lies in it.
     """
+    if around is not None and folder.is_relative_to(outer := workspace_of(around)):
+        return outer
     home = Path.home()
     for each in (folder, *folder.parents):
         if (each / ".git").exists() or ((each / ".aurora").is_dir() and each != home):

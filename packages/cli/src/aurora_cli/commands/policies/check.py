@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +67,9 @@ def command(
 
 
 def _ask(engine: PoliciesEngine, line: str, folder: Path, agent: str | None) -> PolicyResult:
+    workspace = workspace_of(folder, around=Path.cwd())
     return engine.check(
-        Operation(type=OperationType.COMMAND, command=line, cwd=folder, workspace=workspace_of(folder), agent=agent)
+        Operation(type=OperationType.COMMAND, command=line, cwd=folder, workspace=workspace, agent=agent)
     )
 
 
@@ -82,6 +84,7 @@ def _answer_lines(engine: PoliciesEngine, folder: Path, agent: str | None) -> Ex
             emit_json_line(policies.unreadable_document(number, error))
             status = ExitCode.USAGE
             continue
-        result = _ask(engine, question.command, folder / question.cwd, question.agent or agent)
+        where = Path(os.path.normpath(folder / question.cwd))
+        result = _ask(engine, question.command, where, question.agent or agent)
         emit_json_line(policies.result_document(result))
     return status

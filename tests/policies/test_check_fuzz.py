@@ -1,0 +1,61 @@
+"""Whatever a command is, the answer is a result, and it comes soon."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.policies.commands import ask
+from tests.policies.fuzzed_commands import GLUE, fuzzed
+
+from aurora_policies.check import ANALYSIS_FAILED
+
+PIECES = st.sampled_from(
+    [*GLUE, "rm", "-rf", "/", "x", "$X", "git push", "psql -c", "${", "[[", "((", "EOF", "*", "~", "="]
+)
+
+
+def check_answered(command: str) -> None:
+    found = ask(command)
+    assert found.action in {"allow", "prompt", "deny"}
+    assert ANALYSIS_FAILED not in found.reason, command
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fuzzed_commands_are_answered(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        for command in fuzzed(seed, 300):
+            check_answered(command)
+    assert caplog.records == []
+
+
+@given(st.text(max_size=80) | st.lists(PIECES, max_size=25).map("".join))
+def test_any_text_is_answered(command: str) -> None:
+    check_answered(command)
+
+
+LARGE = {
+    "1 MB": "echo " + "a" * 1_000_000,
+    "deep parentheses": "(" * 5000 + "ls" + ")" * 5000,
+    "deep substitutions": "$(" * 500 + "ls" + ")" * 500,
+    "10,000 pipes": "|".join(["cat"] * 10_000),
+    "loops in loops": "for a in 1 2 3 4 5 6; do " * 12 + "rm $a;" + " done;" * 12,
+    "functions that double": "".join(f"f{i}() {{ f{i + 1}; f{i + 1}; }};" for i in range(30)) + "f30() { ls; }; f0",
+    "wrappers": "sudo " * 2000 + "ls",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_is_too_large_is_a_prompt(name: str) -> None:
+    assert ask(LARGE[name]).action == "prompt"
+
+
+def test_what_is_large_and_plain_is_allowed() -> None:
+    assert ask("&&".join(["ls"] * 500)).action == "allow"
+    assert ask("cat <<'EOF' > a.md\n" + "never rm -rf / here\n" * 8000 + "EOF").action == "allow"
+
+
+def test_a_variable_that_grows_without_end_takes_no_memory() -> None:
+    assert ask("a=xxxxxxxxxx;" + "a=$a$a;" * 60 + "echo $a").action == "allow"
