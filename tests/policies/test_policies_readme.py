@@ -15,6 +15,7 @@ REFUSAL = (
 PRINTED = (
     ["100.0", "deny", "120"],
     ["one", "True", "two", "True", "three", "False", *REFUSAL, "True", "0.38"],
+    ["prompt", "file_delete", "deny", "git_force_push", "allow", "None"],
 )
 
 
