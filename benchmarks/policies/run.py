@@ -36,8 +36,8 @@ FIRST_RUN = """\
 `held_out.jsonl` was written after the analyser worked on `building.jsonl`, and before it was tried on the set. Its
 first run, on 2026-11-29: 8 misses of 265 dangerous commands, 1 false alarm of 114 harmless ones. The misses:
 `test -v 'a[$(…)]'`, `screen -dmS x rm …`, `powershell -Command`, `cmd /c del`, `man -P`, `zip -TT`, `curl -K-`,
-`gh gist create .env`; the false alarm: `"$@"` without parameters. All were then followed, so the table below is no
-measure of what is new."""
+`gh gist create .env`. All were then followed, so the table below is no measure of what is new. The false alarm was
+`"$@"`, which stood there as harmless and is now a prompt: whether a command has parameters is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

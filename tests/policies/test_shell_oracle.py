@@ -1,4 +1,4 @@
-"""The names of commands that the analyser sees are those that an independent parser of shell scripts sees."""
+"""The commands that the analyser sees are those that an independent parser of shell scripts sees."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ class Seen:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.commands: list[list[str]] = []
 
     def run(self, command: Command, shell: Shell) -> Stream:
         self.names.add(command.words[0].text)
+        self.commands.append([word.text for word in command.words])
         return NOT_KNOWN
 
     def read(self, target: Word, shell: Shell) -> Stream:
@@ -84,3 +86,28 @@ def test_the_names_of_commands_agree() -> None:
             wrong.append((command, wanted - seen.names))
     assert wrong == []
     assert compared > 60
+
+
+def seen(command: str) -> list[list[str]]:
+    programs = Seen()
+    Shell(programs, state=State(folder="/w"), home="/h").run_text(command)
+    return programs.commands
+
+
+REDIRECTIONS = ("2>/dev/null", "> out", "<in", "2>&1", ">&2", "&>all", "<<< text", ">|x", "3>&1", "<&-")
+
+
+@pytest.mark.parametrize("redirection", REDIRECTIONS)
+def test_no_word_is_lost_wherever_a_redirection_stands(redirection: str) -> None:
+    words = ["rm", "-rf", "a", "b"]
+    for at in range(len(words) + 1):
+        command = " ".join([*words[:at], redirection, *words[at:]])
+        assert seen(command) == [words], command
+        assert words in seen(f"ls; {command} && ls"), command
+        assert words in seen(f"ls | {command}"), command
+        assert words in seen(f"A=1 {command} 2>x"), command
+
+
+def test_no_word_is_lost_behind_a_here_document() -> None:
+    for command in ("rm <<E -rf a b\nx\nE", "rm -rf <<E a b\nx\nE", "<<E rm -rf a b\nx\nE", "rm -rf a <<'E' b\nx\nE"):
+        assert ["rm", "-rf", "a", "b"] in seen(command), command

@@ -56,7 +56,7 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
         custom=rules_of(policies.commands).effect,
     )
     judge = Judge(around, PROGRAMS, unknown_program)
-    shell = Shell(judge, state=State(folder=posixpath.normpath(cwd)), home=around.places.home)
+    shell = Shell(judge, state=State(folder=posixpath.normpath(cwd), arguments=None), home=around.places.home)
     if operation.type is OperationType.COMMAND:
         _run(judge, shell, operation.command)
     else:

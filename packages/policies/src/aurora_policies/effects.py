@@ -36,7 +36,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What an operation does that a rule may object to.
+    """An effect of an operation that a rule may object to.
 
     Attributes:
         rule: the rule.

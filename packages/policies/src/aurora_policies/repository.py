@@ -1,4 +1,4 @@
-"""What a git repository says about itself, read from its files: the branch, the aliases, and where a push goes."""
+"""Reads a git repository from its files: the branch, the aliases, and where a push goes."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ _NOT_AN_UPDATE: Final = _NOT_A_DELETE | {"DO", "KEY"}
 
 
 class Kind(StrEnum):
-    """What a statement destroys."""
+    """The kinds of destruction by a statement."""
 
     DROP = "drop"
     EMPTY = "empty"

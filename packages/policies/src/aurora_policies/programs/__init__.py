@@ -1,1 +1,1 @@
-"""What programs do when they are run with given arguments: one module for each kind of program."""
+"""The programs that are known, and what they do with given arguments: one module for each kind."""

@@ -27,7 +27,7 @@ _BACKSLASH_COMMAND: Final = re.compile(r"\\(gexec|!|[gow]\w*\s*\|)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Client:
-    """How a client is given SQL.
+    """The ways in which a client is given SQL.
 
     Attributes:
         dialect: as sqlglot calls it.

@@ -116,6 +116,9 @@ _PYTHON_CHANGES: Final = frozenset(
         ),
     }
 )
+_ALSO_OF_OTHERS: Final = frozenset({"remove", "rename", "move", "link", "kill", "truncate"})
+"""Names that lists and tables have too; they count in a program that imports a module of files."""
+_OF_FILES: Final = frozenset({"os", "shutil", "pathlib", "os.path", "posix", "nt", "io", "signal"})
 _PYTHON_RUNS_CODE: Final = frozenset(
     {"exec", "eval", "compile", "__import__", "import_module", "run_path", "run_module", "loads_code"}
 )
@@ -177,6 +180,9 @@ def judge_python(call: Call, text: str) -> None:
 
 
 def _python_changes(call: Call, tree: ast.Module) -> Iterator[str]:
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    changes = _PYTHON_CHANGES if modules & _OF_FILES else _PYTHON_CHANGES - _ALSO_OF_OTHERS
     renamed: dict[str | None, str] = {
         alias.asname: alias.name.rpartition(".")[2]
         for node in ast.walk(tree)
@@ -187,7 +193,7 @@ def _python_changes(call: Call, tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _python_call(call, node, renamed)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in _PYTHON_CHANGES:
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in changes:
             yield f"uses {node.attr}"  # also where it is only handed on: map(os.remove, …)
         elif isinstance(node, ast.Name) and node.id in {"__builtins__", "rmtree", "unlink"} | _PYTHON_RUNS_CODE:
             yield f"uses {node.id}"
@@ -215,7 +221,7 @@ def _python_call(call: Call, node: ast.Call, renamed: Mapping[str | None, str]) 
     elif name in _SQL:
         for text in texts:
             judge_sql(call, text, "sqlite")
-    elif name in {"rmtree", "remove", "unlink"}:
+    elif name in {"rmtree", "unlink"}:
         yield f"uses {name}"
 
 
@@ -255,11 +261,17 @@ def judge_program(call: Call, text: str, language: str) -> None:
         call.judge.undecided(f"a part of the {language} program is not known")
     bare = _TEXT_ALONE.sub("''", text) if language not in {"perl", "ruby", "any"} else text
     if language in {"perl", "ruby"}:
+        text = _PATTERNS.sub(" ", text)
         bare = re.sub(r"\b(print|puts|say|p)\s*\(?\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\`#])*\")", "print ''", text)
     if _CHANGES.get(language, _CHANGES["any"]).search(bare) or (language == "javascript" and _JS_RUNS.search(text)):
         call.judge.undecided("a program given on the command line deletes, writes or runs commands")
 
 
+_PATTERNS: Final = re.compile(
+    r"(?:\bm|(?<![\w)\]}\s/])\s*|(?<=if )|(?<=unless )|(?<=~ )|(?<=and )|(?<=or ))/(?:\\.|[^/\\\n])*/[imsxgo]*"
+    r"|\bs/(?:\\.|[^/\\\n])*/(?:\\.|[^/\\\n])*/[imsxgo]*(?![\w])"
+)
+"""Patterns of Perl and Ruby, which are no code; one with the flag e is."""
 _JS_RUNS: Final = re.compile(
     r"(require|import)\s*\(?\s*['\"](node:)?(child_process|shelljs|execa|rimraf|fs-extra|zx)|\[\s*['\"](unlink|rm|write|exec|spawn)"
 )

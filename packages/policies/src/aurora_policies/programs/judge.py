@@ -33,7 +33,7 @@ LITERAL: Final = "Write the command out, with its name, options and paths as pla
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the judge knows of the machine.
+    """The facts about the machine that the judge knows.
 
     Attributes:
         places: classes of paths.
@@ -54,7 +54,7 @@ class Surroundings:
 
 @dataclass(slots=True)
 class Found:
-    """What has been found so far.
+    """The effects that have been found so far.
 
     Attributes:
         effects: without repetitions, in order.
@@ -242,6 +242,8 @@ class Judge:
             content: what is in the file, or its name, may be lost; else a file that is not known is no reason to ask.
         """
         if shell.state.remote:
+            if self.around.protected.match(target.text):
+                self._protected(target.text, verb)
             return
         path = shell.path(target.text)
         if path is None or UNKNOWN in path:

@@ -85,8 +85,14 @@ def _systemctl(call: Call) -> Stream:
     if re.match(r"(poweroff|reboot|halt|kexec|emergency|rescue|suspend|hibernate|isolate)\b", text):
         call.judge.deny(Rule.SYSTEM_DAMAGE, "switches the machine off or into another state", _LEAVE)
     elif re.match(r"(stop|disable|mask|kill|restart|enable|edit|link|set-default|daemon-reexec)\b", text):
-        call.judge.prompt(Rule.SYSTEM_DAMAGE, "changes a service of the machine", _LEAVE)
+        _change_service(call, text)
     return NOT_KNOWN
+
+
+def _change_service(call: Call, text: str) -> None:
+    """A service of the user's own may be restarted."""
+    if "--user" not in call.texts() or not text.startswith(("restart", "stop")):
+        call.judge.prompt(Rule.SYSTEM_DAMAGE, "changes a service of the machine", _LEAVE)
 
 
 def _aws(call: Call) -> Stream:

@@ -112,7 +112,7 @@ _LATER_PROGRAMS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wrapper:
-    """How a program names the one that it runs.
+    """The way in which a program names the one that it runs.
 
     Attributes:
         valued: options with a value.

@@ -182,6 +182,8 @@ def _sed(call: Call) -> Stream:
     if _in_place(call):
         for word in files:
             call.judge.writes(word, call.shell, "edits")
+            if any(script.text.strip() in {"d", "1,$d", "Q", "q"} for script in scripts):
+                call.judge.empties(word, call.shell)
     secret = reads(call, files)
     if not files and call.input.known and not scripts:
         return call.input
@@ -402,8 +404,8 @@ def _rsync(call: Call) -> Stream:
 
 def _editor(call: Call) -> Stream:
     """Editors: the files that they are given, and the commands that they are told to run."""
-    given = arguments(call.words, valued=frozenset({"-c", "-S", "-u", "--cmd", "-s", "--eval", "-l", "-f"}))
-    for value in given.values("-c", "--cmd", "--eval", "-f"):
+    given = arguments(call.words, valued=frozenset({"-c", "-S", "-u", "--cmd", "--eval", "-l"}))
+    for value in given.values("-c", "--cmd", "--eval"):
         if re.search(
             r"(^|[|:\s])!|system\(|shell-command|call-process|delete-file|writefile|\br?!|\bdelete\(", value.text
         ):

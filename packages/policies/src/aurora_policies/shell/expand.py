@@ -33,7 +33,7 @@ _GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
 
 
 class Substitutes(Protocol):
-    """What an expansion needs of the shell that it stands in."""
+    """The shell, as an expansion that stands in it needs it."""
 
     state: State
     home: str

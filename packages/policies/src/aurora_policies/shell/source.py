@@ -21,8 +21,13 @@ _BRACE: Final = re.compile(_START + r"(?P<word>\{)(?=[^\s{},;]*,[^\s;]*\})")
 _HEREDOC: Final = re.compile(r"<<(-?)[ \t]*(?:'([^'\n]*)'|\"([^\"\n]*)\"|((?:\\.|[^\s\\;&|<>()'\"])+))")
 
 
+_CLOSED: Final = re.compile(r"(?<![\w$])\d*[<>]&-")
+
+
 def prepared(text: str) -> str:
     """Returns the text as the parser should see it."""
+    if "&-" in text:  # a closed descriptor: the grammar takes the next word for its target
+        text = _CLOSED.sub(lambda match: " " * len(match[0]), text)
     if "\\\n" in text:
         text = _Joiner(text).joined()
     # Each blanking may uncover another keyword: `time time rm`.

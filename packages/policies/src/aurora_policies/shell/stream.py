@@ -1,4 +1,4 @@
-"""What flows through a pipe or lies in a file: a text where it is known, and whether it holds a secret."""
+"""The content of a pipe or a file: a text where it is known, and whether it holds a secret."""
 
 from __future__ import annotations
 

@@ -132,6 +132,10 @@ class Shell:
         self._end = time.monotonic() + _MAX_S
         self._depth = 0
         self._calls: list[str] = []
+        self._waiting: dict[int, Sequence[Node]] = {}
+        """Redirections of a pipeline or a list, by the id of its last command."""
+        self._behind: tuple[Node, ...] = ()
+        """Words of the next command that stand behind its redirections."""
         self._statements: Final[Mapping[str, Callable[[Node], Stream]]] = {
             "program": self._block,
             "command": self._command,
@@ -233,6 +237,9 @@ class Shell:
     def statement(self, node: Node) -> Stream:
         """Follows one statement."""
         self._step()
+        redirections = self._waiting.pop(node.id, None)
+        if redirections is not None:
+            return self._with_redirections(node, redirections)
         run = self._statements.get(node.type)
         if run is not None:
             return self._deeper(run, node)
@@ -512,9 +519,11 @@ class Shell:
     # -- simple commands ----------------------------------------------------------------------------------------
 
     def _command(self, node: Node) -> Stream:
+        behind, self._behind = self._behind, ()
         words: list[Word] = []
         assignments: dict[str, Value] = {}
         stdin = self.state.input
+        outputs: list[Node] = []
         for child in node.children:
             if child.type == "variable_assignment":
                 assignments |= self._assigned(child)
@@ -522,16 +531,20 @@ class Shell:
                 stdin = Stream(self._here_string(child))
             elif child.type == "file_redirect":
                 stdin = self._file_input(child, stdin)
+                outputs.append(child)
             elif child.is_named:
                 words.extend(self._expander.words(child))
             elif child.type not in {"(", ")"}:
                 words.append(Word(source(child)))
+        for extra in (*(each for output in outputs for each in _words_behind(output)), *behind):
+            words.extend(self._expander.words(extra))
         for name, value in assignments.items():
             self.programs.assigned(name, value, self)
         if not words:
             self.state.variables.update(assignments)
-            return EMPTY
-        return self.dispatch(Command(words=tuple(words), assignments=assignments, input=stdin))
+            return self._outputs(outputs, EMPTY, by=None)
+        stream = self.dispatch(Command(words=tuple(words), assignments=assignments, input=stdin))
+        return self._outputs(outputs, stream, by=words[0].text) if outputs else stream
 
     def _here_string(self, node: Node) -> str:
         content = next(iter(node.named_children), None)
@@ -585,34 +598,50 @@ class Shell:
 
     def _redirected(self, node: Node) -> Stream:
         body = node.child_by_field_name("body")
+        return self._with_redirections(
+            body, [child for child in node.children if body is None or child.id != body.id]
+        )
+
+    def _with_redirections(self, body: Node | None, redirections: Sequence[Node]) -> Stream:
+        """Follows a statement with its redirections; those of a pipeline or a list belong to its last command."""
+        if body is not None and body.type in {"pipeline", "list", "negated_command"} and body.named_children:
+            self._waiting[body.named_children[-1].id] = redirections
+            return self._deeper(self._statements[body.type], body)
         outputs: list[Node] = []
         after: list[Node] = []
         pipes: list[Node] = []
+        behind: list[Node] = []
         stdin = self.state.input
-        for child in node.children:
+        for child in redirections:
             if child.type == "file_redirect":
                 stdin = self._file_input(child, stdin)
                 outputs.append(child)
+                behind.extend(_words_behind(child))
             elif child.type == "herestring_redirect":
                 stdin = Stream(self._here_string(child))
             elif child.type == "heredoc_redirect":
                 stdin = self._heredoc(child, outputs, pipes, after)
+                behind.extend(child.children_by_field_name("argument"))
             elif child.type == "ERROR":
                 self._block(child)
-        stream = EMPTY
-        by = None
-        if body is not None:
-            by = _name_of(body)
-            stream = self._fed(body, stdin)
-        stream = self._outputs(outputs, stream, by=by)
+        stream = self._program(behind, stdin) if body is None else self._fed(body, stdin, behind)
+        stream = self._outputs(outputs, stream, by=_name_of(body) if body is not None else None)
         if pipes:
             stream = self._piped(pipes, stream)
         for each in after:
             self.statement(each)
         return stream if not after else NOT_KNOWN
 
-    def _fed(self, node: Node, stdin: Stream) -> Stream:
-        """Follows a statement with another standard input, in this shell."""
+    def _program(self, nodes: Sequence[Node], stdin: Stream) -> Stream:
+        """Follows a command whose words all stand behind a redirection."""
+        words = tuple(word for node in nodes for word in self._expander.words(node))
+        return self.dispatch(Command(words=words, input=stdin)) if words else EMPTY
+
+    def _fed(self, node: Node, stdin: Stream, behind: Sequence[Node]) -> Stream:
+        """Follows a statement with another standard input, and further words, in this shell."""
+        if behind and node.type != "command":
+            self.undecided("words behind a redirection cannot be followed")
+        self._behind = tuple(behind) if node.type == "command" else ()
         before = self.state.input
         self.state.input = stdin
         try:
@@ -634,11 +663,9 @@ class Shell:
                 pipes.extend(child.named_children)
             elif node.field_name_for_child(index) == "right":
                 after.append(child)
-            elif child.is_named and child.type not in _IGNORED:
-                words = self._expander.words(child) if child.type not in self._statements else []
-                if words or child.type in self._statements:
-                    self.undecided("words behind a here-document cannot be followed")
-                    self.statement(child)
+            elif child.type in self._statements:
+                self.undecided("what stands behind a here-document cannot be followed")
+                self.statement(child)
         return content
 
     def _file_input(self, node: Node, stdin: Stream) -> Stream:
@@ -695,6 +722,11 @@ class Shell:
         if not writes:
             self.files.content[path] = stream
         return path
+
+
+def _words_behind(redirect: Node) -> list[Node]:
+    """Returns the words behind the target of a redirection, which the grammar takes for further targets."""
+    return redirect.children_by_field_name("destination")[1:]
 
 
 _ANY: Final = Word(UNKNOWN, splits=True)
