@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +112,77 @@ def test_no_word_is_lost_wherever_a_redirection_stands(redirection: str) -> None
 def test_no_word_is_lost_behind_a_here_document() -> None:
     for command in ("rm <<E -rf a b\nx\nE", "rm -rf <<E a b\nx\nE", "<<E rm -rf a b\nx\nE", "rm -rf a <<'E' b\nx\nE"):
         assert ["rm", "-rf", "a", "b"] in seen(command), command
+
+
+SIMPLE = ("rm -rf a", "git push -f", "touch x y", "psql -c q", "ls")
+
+
+def simple(chance: random.Random) -> str:
+    words = chance.choice(SIMPLE).split()
+    for _number in range(chance.randint(0, 2)):
+        words.insert(chance.randint(0, len(words)), chance.choice(REDIRECTIONS))
+    if chance.random() < 0.2:
+        words.insert(0, chance.choice(["A=1", "!", "time"]))
+    return " ".join(words)
+
+
+def script(chance: random.Random, depth: int = 0) -> str:
+    """A script of nested statements, with redirections in any place."""
+
+    def inner() -> str:
+        return script(chance, depth + 1)
+
+    kind = chance.randrange(12) if depth < 3 else 0
+    if kind < 2:
+        return simple(chance)
+    forms = {
+        2: lambda: inner() + chance.choice([" | ", " && ", " || ", "; ", " & ", "\n", " |& "]) + inner(),
+        3: lambda: f"({inner()})" + chance.choice(["", " >o", " 2>&1"]),
+        4: lambda: f"{{ {inner()}; }}" + chance.choice(["", " >o", " <i"]),
+        5: lambda: f"if {inner()}; then {inner()}; else {inner()}; fi",
+        6: lambda: f"while {inner()}; do {inner()}; done" + chance.choice(["", " <i"]),
+        7: lambda: f"for i in 1 2; do {inner()}; done",
+        8: lambda: f'echo $({inner()}) "`{simple(chance)}`"',
+        9: lambda: f"case x in a) {inner()};; *) {inner()};; esac",
+        10: lambda: f"cat <({inner()})",
+        11: lambda: (
+            "cat <<E" + chance.choice([f" | {simple(chance)}", " >o", "", f" && {simple(chance)}"]) + "\ntext\nE"
+        ),
+    }
+    return forms[kind]()
+
+
+def literal_commands(node: Any) -> list[list[str | None]]:
+    """Returns the words of all commands, with None for one that is not plain text."""
+    found: list[list[str | None]] = []
+    if isinstance(node, dict):
+        if node.get("Type") == "CallExpr" and node.get("Args"):
+            parts = [word["Parts"] for word in node["Args"]]
+            found.append(
+                [each[0]["Value"] if len(each) == 1 and each[0]["Type"] == "Lit" else None for each in parts]
+            )
+        for value in node.values():
+            found += literal_commands(value)
+    elif isinstance(node, list):
+        for value in node:
+            found += literal_commands(value)
+    return found
+
+
+@pytest.mark.skipif(not SHFMT.exists(), reason="shfmt is not installed here")
+def test_the_words_of_generated_scripts_agree() -> None:
+    chance = random.Random(11)
+    compared = 0
+    for _number in range(80):
+        text = script(chance)
+        done = subprocess.run(
+            [SHFMT, "--to-json", "-ln", "bash"], input=text.encode(), capture_output=True, check=False
+        )
+        if done.returncode:
+            continue
+        compared += 1
+        found = seen(text)
+        for words in literal_commands(json.loads(done.stdout)):
+            if None not in words:  # a word that comes of a substitution may be none or many
+                assert (words[1:] if words[0] == "time" else words) in found, text
+    assert compared > 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,8 @@ __all__ = ["Call", "Judge", "Surroundings"]
 
 MAX_READ: Final = 64_000
 _FRESH: Final = "/tmp/aurora-fresh."  # noqa: S108 - a name for what mktemp makes; nothing is written there
+_NO_NAME: Final = re.compile(r"[\s;|&()<>`\"']")
+"""In the name of a program it is a sign that the parser was led astray."""
 ASK: Final = "Leave it to the user, or say in your answer why it is needed."
 LITERAL: Final = "Write the command out, with its name, options and paths as plain words, so that it can be checked."
 
@@ -116,7 +119,7 @@ class Judge:
         """Judges a command and returns its standard output."""
         path = command.words[0]
         name = posixpath.basename(path.text)
-        if not name or UNKNOWN in name or path.glob:
+        if not name or UNKNOWN in name or path.glob or _NO_NAME.search(name):
             self.undecided("the name of a command is not known")
             for index, word in enumerate(command.words[1:], 1):  # `$SUDO rm -rf /`
                 if word.text in self._programs:

@@ -1,6 +1,7 @@
 """Prepares the text of a script for the parser, where its grammar takes what bash does not mean.
 
-Lines that end in a backslash are joined, and the keywords `time` and `coproc`, which the grammar takes for commands,
+Lines that end in a backslash are joined, backquotes become `$(…)` (of two pairs the grammar may take the inner two for
+a pair), and the keywords `time` and `coproc`, which the grammar takes for commands,
 are blanked out. What is data (single quotes, quoted here-documents) keeps its backslashes.
 """
 
@@ -11,7 +12,7 @@ from typing import Final
 
 __all__ = ["braces_as_commands", "prepared"]
 
-_START: Final = r"(?P<before>(?:^|[;&|({!\n`]|\b(?:then|do|else|elif|if|while|until|time)\b)[ \t]*)"
+_START: Final = r"(?P<before>(?:^|[;&|(){!\n`]|\b(?:then|do|else|elif|if|while|until|time)\b)[ \t]*)"
 _TIME: Final = re.compile(_START + r"(?P<word>time(?:[ \t]+-p)?(?:[ \t]+--)?)(?=[ \t])")
 _COPROC: Final = re.compile(
     _START
@@ -21,6 +22,8 @@ _BRACE: Final = re.compile(_START + r"(?P<word>\{)(?=[^\s{},;]*,[^\s;]*\})")
 _HEREDOC: Final = re.compile(r"<<(-?)[ \t]*(?:'([^'\n]*)'|\"([^\"\n]*)\"|((?:\\.|[^\s\\;&|<>()'\"])+))")
 
 
+_BACKQUOTED: Final = re.compile(r"(?<!\\)`((?:\\.|[^`\\])*)`", re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\([`$\\])")
 _CLOSED: Final = re.compile(r"(?<![\w$])\d*[<>]&-")
 
 
@@ -28,7 +31,7 @@ def prepared(text: str) -> str:
     """Returns the text as the parser should see it."""
     if "&-" in text:  # a closed descriptor: the grammar takes the next word for its target
         text = _CLOSED.sub(lambda match: " " * len(match[0]), text)
-    if "\\\n" in text:
+    if "\\\n" in text or "`" in text:
         text = _Joiner(text).joined()
     # Each blanking may uncover another keyword: `time time rm`.
     for pattern, keyword in ((_TIME, "time"), (_COPROC, "coproc")):
@@ -48,8 +51,14 @@ def _blanked(match: re.Match[str]) -> str:
     return match["before"] + " " * len(match["word"])
 
 
+def _without_backquotes(match: re.Match[str]) -> str:
+    inner = _ESCAPED.sub(r"\1", match[1])
+    end = "\n)" if "#" in inner or "<<" in inner else ")"
+    return f"$({prepared(inner)}{end}"
+
+
 class _Joiner:
-    """Removes backslash-newline everywhere but in data."""
+    """Removes backslash-newline, and replaces backquotes, everywhere but in data."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -74,6 +83,8 @@ class _Joiner:
         elif character == '"':
             self._take(1)
             self._quotes.pop() if self._in_double() else self._quotes.append('"')
+        elif character == "`":
+            self._backquote()
         elif character == "#" and not self._in_double() and self._at_word_start():
             self._comment()
         elif character == "<" and not self._in_double() and self._text.startswith("<<", self._at):
@@ -104,6 +115,14 @@ class _Joiner:
         while end < len(self._text) and self._text[end] != "'":
             end += 2 if dollar and self._text[end] == "\\" else 1
         self._take(end + 1 - self._at)
+
+    def _backquote(self) -> None:
+        match = _BACKQUOTED.match(self._text, self._at)
+        if match is None:
+            self._take(1)
+            return
+        self._out.append(_without_backquotes(match))
+        self._at = match.end()
 
     def _comment(self) -> None:
         end = self._text.find("\n", self._at)
@@ -143,7 +162,8 @@ class _Joiner:
             line = self._text[self._at : stop]
             self._at = stop
             joins = not data and line.endswith("\\\n") and not line.endswith("\\\\\n")
-            self._out.append(line[:-2] if joins else line)
+            kept = line[:-2] if joins else line
+            self._out.append(kept if data else _BACKQUOTED.sub(_without_backquotes, kept))
             bare = line.rstrip("\n")
             if (bare.lstrip("\t") if tabs else bare) == end:
                 return
