@@ -138,6 +138,8 @@ class Judge:
             self.found.excused = before
 
     def _judged(self, name: str, path: Word, command: Command, shell: Shell) -> Stream:
+        if name not in self._programs and name.lower().removesuffix(".exe") in self._programs:
+            name = name.lower().removesuffix(".exe")  # some disks do not tell upper and lower case apart
         call = Call(
             name=name,
             words=command.words[1:],
@@ -147,7 +149,7 @@ class Judge:
             shell=shell,
             judge=self,
         )
-        handler = self._programs.get(name) or self._programs.get(name.lower().removesuffix(".exe"))
+        handler = self._programs.get(name)
         if handler is not None and "/" in path.text and self._written(path, shell):
             handler = None  # a file of that name that the script itself has written
         return handler(call) if handler is not None else self._otherwise(call)

@@ -1,8 +1,8 @@
 """Prepares the text of a script for the parser, where its grammar takes what bash does not mean.
 
-Lines that end in a backslash are joined, backquotes become `$(…)` (of two pairs the grammar may take the inner two for
-a pair), and the keywords `time` and `coproc`, which the grammar takes for commands,
-are blanked out. What is data (single quotes, quoted here-documents) keeps its backslashes.
+Lines that end in a backslash are joined. Backquotes become `$(…)`: of two pairs the grammar may take the inner two
+for a pair. The keywords `time` and `coproc`, which it takes for commands, are blanked out. What is data (single
+quotes, quoted here-documents) stays as it is.
 """
 
 from __future__ import annotations

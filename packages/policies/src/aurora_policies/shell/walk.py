@@ -639,6 +639,9 @@ class Shell:
 
     def _fed(self, node: Node, stdin: Stream, behind: Sequence[Node]) -> Stream:
         """Follows a statement with another standard input, and further words, in this shell."""
+        if behind and node.type in {"variable_assignment", "variable_assignments"}:
+            self.statement(node)  # `A=1 >log rm x`
+            return self._program(behind, stdin)
         if behind and node.type != "command":
             self.undecided("words behind a redirection cannot be followed")
         self._behind = tuple(behind) if node.type == "command" else ()
