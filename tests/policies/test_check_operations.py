@@ -127,3 +127,15 @@ def test_scripts_of_the_workspace_are_read(tmp_path: Path) -> None:
         "just ok": None,
     }
     assert {command: ask(command, workspace=tmp_path).rule for command in wanted} == wanted
+
+
+def test_a_python_environment_may_be_activated(tmp_path: Path) -> None:
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "activate").write_text('unset PYTHONHOME\nPATH="$VIRTUAL_ENV/bin:$PATH"\nexport PATH\n')
+    assert ask("source .venv/bin/activate", workspace=tmp_path).rule == "code_injection"
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    assert ask("source .venv/bin/activate && pytest", workspace=tmp_path).rule is None
+    assert ask("PATH=/x; source .venv/bin/activate", workspace=tmp_path).rule == "code_injection"
+    (folder / "activate").write_text("PATH=x:$PATH\nrm -rf src\n")
+    assert ask("source .venv/bin/activate", workspace=tmp_path).rule == "file_delete"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["PROGRAMS", "run_file", "run_text"]
 
 _SCRIPT_VALUED: Final = frozenset({"-o", "-O", "+o", "+O", "--rcfile", "--init-file"})
+_ACTIVATE: Final = re.compile(r"/(?:bin|Scripts)/activate(?:\.\w+)?$")
+_OF_ACTIVATE: Final = (Rule.CODE_INJECTION, Rule.UNDECIDABLE)
 _ARITHMETIC_COMMAND: Final = re.compile(r"\[[^\]]*(\$\(|`)")
 
 
@@ -112,7 +115,26 @@ def _source(call: Call) -> Stream:
         return NOT_KNOWN
     if words[0].text in {"/dev/stdin", "/dev/fd/0"}:
         return _piped(call, ())
-    return run_file(call, words[0], tuple(words[1:]), here=True)
+    before = set(call.judge.found.effects)
+    stream = run_file(call, words[0], tuple(words[1:]), here=True)
+    if _activates(call, words[0]):  # it sets PATH, which is what it is for, and may have parts for other shells
+        found = call.judge.found.effects
+        for effect in [each for each in found if each.rule in _OF_ACTIVATE and each not in before]:
+            del found[effect]
+    return stream
+
+
+def _activates(call: Call, file: Word) -> bool:
+    """Returns True for the `activate` of a Python environment."""
+    path = call.shell.path(file.text)
+    return path is not None and file.known and bool(_ACTIVATE.search(path)) and _is_environment(Path(path))
+
+
+def _is_environment(activate: Path) -> bool:
+    try:
+        return (activate.parent.parent / "pyvenv.cfg").is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _cd(call: Call) -> Stream:
