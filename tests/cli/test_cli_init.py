@@ -22,7 +22,7 @@ def test_a_new_folder_gets_configuration_policies_page_and_index(aur: Aur, shop:
     assert outcome.returncode == ExitCode.DONE
     made = {file.name for file in (shop / ".aurora").iterdir()}
     assert {"config.yaml", "policies.yaml", "project.md", "memory.db", ".gitignore"} <= made
-    assert "3 files" in outcome.stdout
+    assert "4 files" in outcome.stdout
     assert outcome.stdout.count("created  ") == 3
 
 

@@ -87,7 +87,7 @@ def test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on(
     _, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED, err
     assert "Traceback" not in err
-    assert "3,003 files" in installed("mem", "index").stdout
+    assert "3,004 files" in installed("mem", "index").stdout
 
 
 def test_an_interrupt_while_agents_answer_leaves_none_of_them(

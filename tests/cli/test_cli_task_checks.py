@@ -86,3 +86,19 @@ def test_a_terminal_asks_once(aur: Aur, shed: Shed) -> None:
     assert "Trust them?" in shown
     assert "verified: `" in shown
     assert aur("trust", "tasks.md", "--json").returncode == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("tasks.md", "---\ncheck:\n  - |\n    # style only:\n    touch x\n---\n- [ ] 1 Write it\n"),
+        (".aurora/config.yaml", 'check: ["# style only:\\n touch x"]\n'),
+        (".aurora/worktree.yaml", 'setup: ["# style only:\\r touch x"]\n'),
+    ],
+)
+def test_a_command_of_several_lines_cannot_pass_for_a_comment(aur: Aur, shed: Shed, file: str, text: str) -> None:
+    (shed.path / ".aurora").mkdir(exist_ok=True)
+    (shed.path / file).write_text(text)
+    outcome = aur("trust", *(["tasks.md"] if file == "tasks.md" else []), "--yes")
+    assert outcome.returncode == ExitCode.USAGE, outcome.stdout
+    assert "one line; put a longer script into a file" in outcome.stderr

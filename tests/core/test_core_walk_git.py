@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -181,7 +182,9 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_our_patterns_mean_what_git_means(bare: Path, lines: list[str], paths: list[str]) -> None:
-    # An empty name inside a path, and a backslash before a slash, mean little to anybody.
+    # An empty name inside a path, and a backslash before a slash, mean little to anybody. git takes `b**/a` for `ba`,
+    # against its own manual.
+    lines = [line for line in lines if not re.search(r"[^/]\*\*/|/\*\*[^/]", line)]
     lines = [line for line in lines if "//" not in line.replace("**/", "/").replace("/**", "/") and "***" not in line]
     (bare / ".gitignore").write_text("\n".join(lines) + "\n")
     answer = git(bare, "check-ignore", "--no-index", "-z", "--stdin", given="\0".join(paths))

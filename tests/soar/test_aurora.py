@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from aurora_core import ChunkKind, ConfigError, Memory, Project, Reasoning
-from aurora_core.trust import Claim, Part, TrustStore
+from aurora_core.trust import WHOLE_PROJECT, Claim, Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar import (
     Aurora,
@@ -356,7 +356,7 @@ def test_trust_in_each_part_is_decided_once(shop: Path, log: Path, monkeypatch: 
     notices: list[Notice] = []
     aurora = Aurora.open(notify=notices.append)
     _ = aurora.config, aurora.policies, aurora.personas, aurora.keys, aurora.project_agents
-    assert sorted(decided) == sorted(Part)
+    assert sorted(decided) == sorted(WHOLE_PROJECT)
     (told,) = [notice.message for notice in notices]
     named = ("tool, backends.mine", "caps.max_agents", ".claude/agents/painter.md", "OPENAI_API_KEY")
     assert all(name in told for name in named), told

@@ -108,3 +108,9 @@ def test_any_task_is_refused_by_type_or_goes_through_a_whole_run(values: dict[st
         assert result.success or ("declared files are missing" if answered else "it exited without") in str(
             result.error
         )
+
+
+@pytest.mark.parametrize("checks", ["true", ("true", 1), ("",), ("a\0",), ("\ud800",), ("x" * 200_000,)])
+def test_a_check_is_a_shell_command(checks: object) -> None:
+    with pytest.raises(TaskError, match="checks must be"):
+        SpawnTask("go", checks=checks)  # type: ignore[arg-type]

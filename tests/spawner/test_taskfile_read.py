@@ -246,6 +246,11 @@ def test_nothing_to_tick_changes_nothing(tmp_path: Path) -> None:
         ("- Check: that users can log in", ()),
         ("- Check: make sure that it works", ()),
         ("- Check: test that it works", ()),
+        ("- Check: node names are unique", ()),
+        ("- Check: python is installed and users can log in", ()),
+        ("- Check: and/or works for users", ()),
+        ("- Check: npm run lint", ("npm run lint",)),
+        ("- Check: ``echo `date` ``", ("echo `date`",)),
         ("- Check: `pytest` passes", ()),
         ("- Check: ``", ()),
     ],
@@ -271,7 +276,16 @@ def test_checks_of_the_task_its_group_and_the_file_add_up(tmp_path: Path) -> Non
     assert (task.until, task.max_turns) == ("goal", 3)
 
 
-@pytest.mark.parametrize("value", ["3", "{a: b}", "[1]", "['']", "[", "", "&a [x, *a]"])
+@pytest.mark.parametrize("matter", ['"check": pytest', "Checks:\n- '`pytest`'"])
+def test_a_check_of_the_file_may_be_written_in_several_ways(tmp_path: Path, matter: str) -> None:
+    file = tmp_path / "tasks.md"
+    file.write_text(f"---\n{matter}\n---\n- [ ] Write it\n")
+    assert read_taskfile(file).tasks[0].checks == ("pytest",)
+
+
+@pytest.mark.parametrize(
+    "value", ["a\ncheck: b", "|\n  # style only:\n  touch x", "3", "{a: b}", "[1]", "['']", "[", "", "&a [x, *a]"]
+)
 def test_a_check_of_the_file_is_a_command_or_a_list(tmp_path: Path, value: str) -> None:
     file = tmp_path / "tasks.md"
     file.write_text(f"---\ntitle: x\ncheck: {value}\n---\n- [ ] Write it\n")

@@ -21,6 +21,7 @@ from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.result import RunState, TaskState
 from aurora_spawner.tasks.run_events import RunEvent, TaskSentBack
+from aurora_spawner.tasks.verification import Verified
 from aurora_spawner.testing import processes_of_run
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from aurora_spawner import SpawnResult
 
 ROOT = Path(__file__).parents[3]
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 HELLO = 'test "$(cat hello.txt)" = hello || { echo "hello.txt says $(cat hello.txt)"; exit 1; }'
 
 
@@ -178,6 +180,28 @@ def test_what_a_check_changes_is_put_back(repository: Repository, place: Path) -
     assert repository.files("main") == [".gitignore", "app.py", "docs/guide.md", "hello.txt"]
     assert repository("show", "main:app.py").splitlines()[0] == "line 1"
     assert any("that was put back" in each for each in report.notices)
+    assert result.verification.level is Verified.PARTLY
+
+
+@pytest.mark.parametrize(
+    ("agent", "checks"),
+    [
+        ("mkdir ign; touch ign/CACHEDIR.TAG; echo x > ign/answer.log; echo x > x", ("test -e ign/answer.log",)),
+        ("echo '*.txt text eol=crlf' > .gitattributes; echo x > x.txt", ("! grep -q \"$(printf '\\015')\" x.txt",)),
+        (
+            "echo x > x",
+            ("setsid sh -c 'sleep 0.3; echo spoilt > x' >/dev/null 2>&1 & true", "sleep 0.6; grep spoilt x"),
+        ),
+        ("echo x > x", ("git update-index --assume-unchanged x; echo spoilt > x", "grep spoilt x")),
+    ],
+    ids=["a folder that only looks like a cache", "line ends", "a daemon of the check before", "a hidden edit"],
+)
+def test_what_the_commit_has_not_passes_no_check(
+    repository: Repository, place: Path, agent: str, checks: tuple[str, ...]
+) -> None:
+    report, result = run(repository, place, {"t.1": agent}, *checks, check_rounds=0)
+    assert not report.ok, result.checked
+    assert result.verification.level is Verified.NOT
 
 
 def test_a_check_that_hangs_is_ended_with_all_that_it_started(repository: Repository, place: Path) -> None:
@@ -206,8 +230,10 @@ def test_work_that_needs_ignored_files_does_not_pass(repository: Repository, pla
 
 def test_caches_are_no_reason_to_check_twice(repository: Repository, place: Path) -> None:
     repository.commit({".gitignore": "*.log\n.cache/\n__pycache__/\n"})
-    script = "mkdir .cache __pycache__; echo tag > .cache/CACHEDIR.TAG; echo x > __pycache__/x.pyc; echo x > x"
-    report, _ = run(repository, place, {"t.1": script}, f"echo ran >> {place}/count")
+    script = (
+        f"mkdir .cache __pycache__; echo '{SIGNATURE}' > .cache/CACHEDIR.TAG; echo x > __pycache__/x.pyc; echo x > x"
+    )
+    report, _ = run(repository, place, {"t.1": f"{script}; echo x > x"}, f"echo ran >> {place}/count")
     assert report.ok
     assert (place / "count").read_text() == "ran\n"
 

@@ -57,6 +57,13 @@ def _named_key(text: str) -> str:
     return name
 
 
+def _one_line(command: str) -> str:
+    """Refuses a command of several lines: shown in one line it could pass for another one."""
+    if len(command.splitlines()) > 1:
+        raise PydanticCustomError("line", "must be one line; put a longer script into a file")
+    return command
+
+
 def _without_secret(url: str) -> str:
     """Refuses credentials in an address, which process lists and messages show."""
     if "@" in url.split("://", 1)[1].split("/", 1)[0]:
@@ -124,7 +131,7 @@ class _File(_Strict):
     env_pass: list[_Pattern] = Field(default_factory=list)
     isolation: Literal["auto", "worktree", "none"] = "auto"
     merge: Literal["auto", "ask", "never"] = "ask"
-    check: list[_Word] = Field(default_factory=list)
+    check: list[Annotated[_Word, AfterValidator(_one_line)]] = Field(default_factory=list)
     check_rounds: Annotated[int, Field(ge=0, le=20)] = 2
     check_timeout_s: PositiveFloat = 1800.0
     check_protect: list[_Word] = Field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypedDict
@@ -110,6 +111,13 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.max_concurrent < 1:
             raise SpawnerError(f"max_concurrent must be at least 1, not {self.max_concurrent}")
+        if self.check_rounds < 0:
+            raise SpawnerError(f"check_rounds must be at least 0, not {self.check_rounds}")
+        if not 0 < self.check_timeout_s < math.inf:
+            raise SpawnerError(f"check_timeout_s must be a number of seconds above 0, not {self.check_timeout_s}")
+        for name in ("checks", "check_protect"):
+            if isinstance(getattr(self, name), str):
+                raise SpawnerError(f"{name} must be several texts, such as ({getattr(self, name)!a},)")
 
     @property
     def stored(self) -> StoredOptions | None:

@@ -95,12 +95,10 @@ class TaskChecks:
             },
             timeout_s=self.options.check_timeout_s,
             stopped=order.stopped,
+            sweep=lambda: end_orphans(order.token, session=None),
         )
         end_orphans(order.token, session=None)  # of checks that were killed together with an earlier coordinator
-        try:
-            return self._on_commit(order, runner) if order.worktree and order.commit else _in_folder(order, runner)
-        finally:
-            end_orphans(order.token, session=None)
+        return self._on_commit(order, runner) if order.worktree and order.commit else _in_folder(order, runner)
 
     def _on_commit(self, order: CheckOrder, runner: CommandRunner) -> CheckedWork:
         assert self.worktrees is not None

@@ -7,11 +7,13 @@ import json
 import math
 import os
 from dataclasses import KW_ONLY, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from aurora_spawner.errors import TaskError
 from aurora_spawner.storage.stored_values import read_fields, text
 
+COMMAND_BYTES: Final = 100_000
+"""The longest command of a task; the system refuses an argument of 128 KiB."""
 PromptFormat = Literal["text", "json"]
 
 
@@ -116,11 +118,22 @@ def _check_file(file: str) -> None:
 
 def _check_commands(task: SpawnTask) -> None:
     """Checks the commands of a task."""
+    if type(task.checks) is not tuple:
+        raise TaskError(f"checks must be a tuple of commands, not {ascii(task.checks)[:60]}", field="checks")
     for name, command in (*(("checks", each) for each in task.checks), ("until", task.until)):
-        if command is not None and (not command.strip() or "\0" in command):
-            raise TaskError(f"{name} must be a shell command, not {command!a}", field=name)
+        if command is not None and not _is_command(command):
+            raise TaskError(f"{name} must be a shell command, not {ascii(command)[:100]}", field=name)
     if type(task.max_turns) is not int or task.max_turns < 1:
         raise TaskError(f"max_turns must be a whole number from 1, not {task.max_turns!r}", field="max_turns")
+
+
+def _is_command(command: object) -> bool:
+    if not isinstance(command, str) or not command.strip() or "\0" in command:
+        return False
+    try:
+        return len(command.encode()) <= COMMAND_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def _check_json_object(prompt: str) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aurora_spawner.tasks.checked import CheckedWork
+    from aurora_spawner.tasks.checked import CheckedWork, CheckRun
 
 
 class Verified(StrEnum):
@@ -16,7 +16,7 @@ class Verified(StrEnum):
     FULLY = "verified"
     """All checks passed on exactly the committed files."""
     PARTLY = "partly verified"
-    """Some checks passed, or all of them in a folder that other tasks may have changed meanwhile."""
+    """Some checks passed; or all of them, but one changed files, or other tasks may have changed the folder."""
     NOT = "unverified"
 
 
@@ -40,7 +40,7 @@ def verification_of(checked: CheckedWork | None, *, done: bool) -> Verification:
     """
     if checked is None:
         return Verification(level=Verified.NOT, ran="no check was run")
-    ran = "; ".join(f"`{each.command}` {each.ending} in {each.seconds:.1f} s" for each in checked.runs)
+    ran = "; ".join(map(_line, checked.runs))
     if checked.fails_on_base:
         ran += ", and fails without the work, too"
     if checked.passed and checked.commit is None:
@@ -48,9 +48,14 @@ def verification_of(checked: CheckedWork | None, *, done: bool) -> Verification:
     return Verification(level=_level(checked, done=done), ran=ran)
 
 
+def _line(run: CheckRun) -> str:
+    changed = f" and changed {', '.join(run.changed[:3])} (put back)" if run.changed else ""
+    return f"`{run.command}` {run.ending} in {run.seconds:.1f} s{changed}"
+
+
 def _level(checked: CheckedWork, *, done: bool) -> Verified:
     if not done:
         return Verified.NOT
-    if checked.passed and checked.commit is not None:
+    if checked.passed and checked.commit is not None and not any(each.changed for each in checked.runs):
         return Verified.FULLY
     return Verified.PARTLY if any(each.passed for each in checked.runs) else Verified.NOT

@@ -46,7 +46,10 @@ def _without(problem_of: Callable[[_T], str | None]) -> AfterValidator:
 
 
 def _problem_of_command(text: str) -> str | None:
-    return None if text.strip() else "is an empty command"
+    if not text.strip():
+        return "is an empty command"
+    # Shown in one line, where the user is asked for trust, it could pass for another command.
+    return "must be one line; put a longer script into a file" if len(text.splitlines()) > 1 else None
 
 
 _Path = Annotated[str, _without(problem_of_path)]

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CheckStoppedError
+from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckedWork, CheckOutcome, CheckRun
 from aurora_spawner.workspaces.attic import put_away_lost
+from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.checks import CANNOT_RUN, TIMEOUT_S, run_command
 
 if TYPE_CHECKING:
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
-_CACHES: Final = ("__pycache__/", ".pyc")
+_CACHES: Final = "__pycache__/"
 _CACHE_TAG: Final = "CACHEDIR.TAG"
-"""A file by which programs mark folders that they can make again (bford.info/cachedir)."""
+_CACHE_MARK: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""The file, and its beginning, by which programs mark folders that they can make again (bford.info/cachedir)."""
 _CHANGING: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
 """The parts that differ between two runs of the same command: times, counts, addresses."""
 
@@ -34,11 +37,13 @@ class CommandRunner:
         environment: the variables of the commands.
         timeout_s: time for all of them; then the one that runs is ended, with what it started.
         stopped: asked while a command runs; True ends it.
+        sweep: called after each command; ends what it has started in sessions of their own.
     """
 
     environment: Mapping[str, str]
     timeout_s: float = TIMEOUT_S
     stopped: Callable[[], bool] = lambda: False
+    sweep: Callable[[], object] = lambda: None
 
     def run(self, commands: Sequence[str], folder: Path) -> tuple[CheckRun, ...]:
         """Runs commands in a folder; the first that fails is the last that runs.
@@ -51,9 +56,12 @@ class CommandRunner:
         until = time.monotonic() + self.timeout_s
         for command in commands:
             began = time.monotonic()
-            status, output = run_command(
-                ("sh", "-c", command), folder, environment=self.environment, until=until, stopped=self.stopped
-            )
+            try:
+                status, output = run_command(
+                    ("sh", "-c", command), folder, environment=self.environment, until=until, stopped=self.stopped
+                )
+            finally:
+                self.sweep()
             if status is None and self.stopped():
                 raise CheckStoppedError(folder, f"the check {command!r} was stopped")
             seconds = round(time.monotonic() - began, 3)
@@ -85,8 +93,9 @@ class WorkCheck:
     ) -> CheckedWork:
         """Runs commands on a commit that the worktree has checked out.
 
-        Files that they change are put back. If all pass although files are there that git ignores, they run once
-        more in a fresh checkout of the commit. A failure is compared with the one before, and with the base.
+        Files that they change are put back. If all pass although files are there that git ignores, or whose content a
+        checkout converts, they run once more in a fresh checkout of the commit. A failure is compared with the one
+        before, and with the base.
 
         Args:
             commands: at least one.
@@ -98,10 +107,10 @@ class WorkCheck:
             WorkspaceError: A check has destroyed the worktree, or a command could not be started.
             GitError: Git failed.
         """
-        hidden = tuple(self._hidden())
+        hidden, converted = tuple(self._hidden()), self._is_converted()
         runs = self._in_worktree(commands, commit)
         checked = CheckedWork(number=number, outcome=CheckOutcome.PASSED, runs=runs, commit=commit)
-        if runs[-1].passed and hidden:
+        if runs[-1].passed and (hidden or converted):
             clean = self._in_fresh_checkout(commands, commit)
             if not clean[-1].passed:
                 return replace(checked, outcome=CheckOutcome.FAILED, runs=clean, hidden=hidden)
@@ -153,7 +162,16 @@ class WorkCheck:
         return [each for each in self.workspaces.unsaved(self.worktree).ignored if not self._is_cache(each)]
 
     def _is_cache(self, name: str) -> bool:
-        return name.endswith(_CACHES) or (self.worktree.path / name / _CACHE_TAG).is_file()
+        try:
+            mark = read_regular(self.worktree.path / name / _CACHE_TAG, limit=len(_CACHE_MARK))
+        except OSError:
+            mark = b""
+        return name.endswith(_CACHES) or mark == _CACHE_MARK
+
+    def _is_converted(self) -> bool:
+        """Returns True if a checkout may have other content than the files that were committed: by attributes."""
+        wanted = ("ls-files", "--cached", "-z", "--", ":(glob)**/.gitattributes")
+        return bool(self.worktree.git.run(*wanted, environment={"GIT_LITERAL_PATHSPECS": "0"}).fields)
 
 
 def put_back(worktree: Worktree, commit: str, on: str) -> tuple[str, ...]:
@@ -164,6 +182,7 @@ def put_back(worktree: Worktree, commit: str, on: str) -> tuple[str, ...]:
         on: The branch that was checked out, with `refs/heads/`; empty for none.
     """
     git = worktree.git
+    reveal(git)
     entries = git.run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal").fields
     moved = git.commit_of("HEAD") != commit or _branch_in(git) != on
     if not entries and not moved:
