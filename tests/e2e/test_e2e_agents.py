@@ -12,6 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from tests.e2e.stand_in import HUGE, USED
 from tests.e2e.wirings import KINDS
@@ -47,11 +48,19 @@ def play_of(kind: str, play: str) -> str:
 
 
 def nothing_left(played: Played) -> None:
-    """No process that the run started may live."""
-    end = time.monotonic() + 5
+    """No process that the run started may live; one that was killed may take a while to go on a busy machine."""
+    end = time.monotonic() + 15
     while played.left_over() and time.monotonic() < end:
         time.sleep(0.1)
-    assert played.left_over() == []
+    assert [command_of(pid) for pid in played.left_over()] == []
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process, for the message of a failure."""
+    try:
+        return f"{pid}: {' '.join(psutil.Process(pid).cmdline())} ({psutil.Process(pid).status()})"
+    except psutil.Error:
+        return f"{pid}: gone meanwhile"
 
 
 def seen(played: Played) -> str:
