@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from tests.policies.commands import cases
 
+from aurora_policies.shell.command import Command
 from aurora_policies.shell.state import State
 from aurora_policies.shell.stream import NOT_KNOWN, Stream
-from aurora_policies.shell.walk import Command, Shell
+from aurora_policies.shell.walk import Shell
 from aurora_policies.shell.words import Word
 
 SHFMT = Path(sys.executable).with_name("shfmt")

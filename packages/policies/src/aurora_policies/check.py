@@ -19,9 +19,10 @@ from aurora_policies.programs.table import PROGRAMS
 from aurora_policies.programs.wrappers import unknown_program
 from aurora_policies.repository import Repository, read_repository
 from aurora_policies.schema import Action, Policies
+from aurora_policies.shell.parse import TooComplex
 from aurora_policies.shell.state import State
 from aurora_policies.shell.stream import EMPTY
-from aurora_policies.shell.walk import Shell, TooComplex
+from aurora_policies.shell.walk import Shell
 from aurora_policies.shell.words import Word
 
 if TYPE_CHECKING:

@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
-from aurora_policies.programs.arguments import Arguments, arguments
+from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.deleting import delete, delete_many
+from aurora_policies.programs.git_push import branch_name, current, push
+from aurora_policies.programs.git_settings import config, judge_setting
 from aurora_policies.programs.writing import judge_patch
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
@@ -33,70 +35,6 @@ _GLOBAL_VALUED: Final = frozenset(
         "--attr-source",
     }
 )
-_PUSH_VALUED: Final = frozenset({"-o", "--push-option", "--repo", "--receive-pack", "--exec"})
-_RUNS: Final = (
-    "core.sshcommand",
-    "core.pager",
-    "core.editor",
-    "core.fsmonitor",
-    "core.hookspath",
-    "core.askpass",
-    "core.gitproxy",
-    "core.alternaterefscommand",
-    "sequence.editor",
-    "diff.external",
-    "gpg.program",
-    "gpg.ssh.program",
-    "credential.helper",
-    "uploadpack.packobjectshook",
-    "include.path",
-    "protocol.ext.allow",
-    "web.browser",
-    "init.templatedir",
-    "core.worktree",
-    "core.attributesfile",
-)
-_RUNS_ENDS: Final = (
-    ".textconv",
-    ".command",
-    ".clean",
-    ".smudge",
-    ".process",
-    ".driver",
-    ".cmd",
-    ".path",
-    ".receivepack",
-    ".uploadpack",
-    ".vcs",
-    ".helper",
-    ".insteadof",
-    ".pushinsteadof",
-    ".program",
-    ".trustexitcode",
-)
-_HARMLESS_VALUES: Final = frozenset(
-    {
-        "",
-        "cat",
-        "less",
-        "true",
-        ":",
-        "vim",
-        "vi",
-        "nano",
-        "less -R",
-        "less -FRX",
-        "false",
-        "store",
-        "cache",
-        "osxkeychain",
-        "manager",
-        "/dev/null",
-    }
-)
-_FORCE_REASON: Final = "overwrites a branch of the remote"
-_FORCE_INSTEAD: Final = "Push without force to a new branch, or ask the user to overwrite the old one."
-_MAIN_INSTEAD: Final = "Push to a branch of its own and open a pull request."
 _KEEP: Final = "Commit or stash the work first, or make a new branch, so that nothing is lost."
 
 
@@ -107,7 +45,7 @@ def git(call: Call) -> Stream:
     for name, value in globals_:
         if name == "-c" and value is not None:
             key, _, setting = value.text.partition("=")
-            _setting(call, key, setting, alias=False)
+            judge_setting(call, key, setting, alias=False)
         elif name == "--config-env":
             call.judge.prompt(Rule.CODE_INJECTION, "takes a git setting from a variable")
         elif name == "--exec-path" and value is not None:
@@ -200,99 +138,6 @@ def _folder(call: Call, globals_: Sequence[tuple[str, Word | None]]) -> str | No
 
 
 # -- push ------------------------------------------------------------------------------------------
-
-
-def _push(call: Call, words: tuple[Word, ...]) -> Stream:
-    given = arguments(words, valued=_PUSH_VALUED)
-    judge = call.judge
-    if given.has("--dry-run", "-n"):
-        return NOT_KNOWN
-    if given.has("--receive-pack", "--exec"):
-        judge.prompt(Rule.CODE_INJECTION, "runs another program on the remote")
-    if given.has("-f", "--mirror") or any(_forces(name) for name, _value in given.options):
-        judge.by_rule(Rule.GIT_FORCE_PUSH, _FORCE_REASON, _FORCE_INSTEAD)
-    operands = given.operands
-    refspecs = operands[1:] if not given.values("--repo") or len(operands) > 1 else operands
-    _push_whole(call, given, operands)
-    for word in refspecs:
-        _refspec(call, word, deletes=given.has("-d", "--delete"))
-    if any(word.splits for word in operands[:1]) or any(name[:1] == UNKNOWN for name, _ in given.options):
-        judge.prompt(Rule.GIT_FORCE_PUSH, "pushes with options that are not known", "Write the options out.")
-    if not refspecs and not given.has("--all", "--branches", "--tags", "--mirror"):
-        _push_current(call)
-    return NOT_KNOWN
-
-
-def _forces(option: str) -> bool:
-    """`--force` and `--force-with-lease`, shortened as git allows; `--follow-tags` is another option."""
-    return (
-        option.startswith("--fo")
-        and ("--force".startswith(option) or option.startswith("--force"))
-        and (option != "--force-if-includes")
-    )
-
-
-def _push_whole(call: Call, given: Arguments, operands: Sequence[Word]) -> None:
-    settings = call.judge.around.repository.settings
-    remote = operands[0].text if operands else "origin"
-    if given.has("--all", "--branches"):
-        call.judge.by_rule(Rule.GIT_PUSH_MAIN, "pushes all branches, the protected ones too", _MAIN_INSTEAD)
-    if given.has("--prune"):
-        call.judge.prompt(Rule.DATA_LOSS, "deletes branches of the remote", "Leave the branches of others alone.")
-    if settings.get(f"remote.{remote}.mirror") == "true":
-        call.judge.by_rule(Rule.GIT_FORCE_PUSH, "mirrors the repository: " + _FORCE_REASON, _FORCE_INSTEAD)
-    if len(operands) < 2 and f"remote.{remote}.push" in settings:
-        _refspec(call, Word(settings[f"remote.{remote}.push"]), deletes=False)
-
-
-def _refspec(call: Call, word: Word, *, deletes: bool) -> None:
-    judge, text = call.judge, word.text
-    if text.startswith("+"):
-        judge.by_rule(Rule.GIT_FORCE_PUSH, _FORCE_REASON, _FORCE_INSTEAD)
-        text = text[1:]
-    source, colon, target = text.partition(":")
-    name = _branch_name(target if colon else source)
-    if not colon and source in {"HEAD", "@"}:
-        name = _current(call)
-    if UNKNOWN in name or word.splits:
-        judge.prompt(
-            Rule.GIT_PUSH_MAIN, "pushes to a branch whose name is not known", "Write the name of the branch out."
-        )
-        return
-    protected = judge.around.repository.protected
-    if name in protected or ("*" in name and (name == "*" or name.endswith("/*")) and "/" not in name[:-2]):
-        judge.by_rule(Rule.GIT_PUSH_MAIN, f"pushes to {name}, a protected branch", _MAIN_INSTEAD)
-    elif deletes or (colon and not source):
-        judge.prompt(
-            Rule.DATA_LOSS, f"deletes {name} on the remote", "Leave the branch, or ask the user to delete it."
-        )
-
-
-def _branch_name(ref: str) -> str:
-    for prefix in ("refs/heads/", "heads/"):
-        ref = ref.removeprefix(prefix)
-    return ref
-
-
-def _current(call: Call) -> str:
-    return call.state.branch or call.judge.around.repository.branch or ""
-
-
-def _push_current(call: Call) -> None:
-    """Judges a push that names no branch: it is the current one, or the one that the settings say."""
-    settings, branch = call.judge.around.repository.settings, _current(call)
-    if UNKNOWN in branch:
-        call.judge.prompt(
-            Rule.GIT_PUSH_MAIN, "pushes a branch that is not known", "Write the name of the branch out."
-        )
-        return
-    merges = _branch_name(settings.get(f"branch.{branch}.merge", ""))
-    default = settings.get("push.default", "simple")
-    upstream = default in {"upstream", "tracking"} and merges in call.judge.around.repository.protected
-    if branch in call.judge.around.repository.protected or upstream or default == "matching":
-        call.judge.by_rule(
-            Rule.GIT_PUSH_MAIN, f"pushes to {merges or branch or 'all branches'}, a protected branch", _MAIN_INSTEAD
-        )
 
 
 # -- work that is thrown away ----------------------------------------------------------------------
@@ -395,8 +240,8 @@ def _branch(call: Call, words: tuple[Word, ...]) -> Stream:
         call.judge.prompt(
             Rule.GIT_HISTORY, "moves a protected branch to another commit", "Make a branch of another name."
         )
-    if given.has("--show-current") and _current(call):
-        return Stream(_current(call) + "\n")
+    if given.has("--show-current") and current(call):
+        return Stream(current(call) + "\n")
     return NOT_KNOWN
 
 
@@ -407,7 +252,7 @@ def _rewrite(call: Call, _words: tuple[Word, ...]) -> Stream:
 
 def _update_ref(call: Call, words: tuple[Word, ...]) -> Stream:
     given = arguments(words, valued=frozenset({"-m"}))
-    names = {_branch_name(word.text) for word in given.operands}
+    names = {branch_name(word.text) for word in given.operands}
     if given.has("-d", "--stdin", "--delete") or names & call.judge.around.repository.protected:
         call.judge.prompt(Rule.GIT_HISTORY, "moves or deletes a reference by force", "Use git branch or git tag.")
     return NOT_KNOWN
@@ -477,7 +322,7 @@ def _filtered(call: Call, words: tuple[Word, ...]) -> Stream:
         call.judge.prompt(Rule.CODE_INJECTION, "runs another program to reach the remote")
     for value in given.values("-c", "--config"):
         key, _, setting = value.text.partition("=")
-        _setting(call, key, setting, alias=False)
+        judge_setting(call, key, setting, alias=False)
     return NOT_KNOWN
 
 
@@ -490,64 +335,13 @@ def _diff_like(call: Call, words: tuple[Word, ...]) -> Stream:
     return NOT_KNOWN
 
 
-_CONFIG_VERBS: Final = frozenset({"get", "list", "set", "unset", "edit", "remove-section", "rename-section"})
-
-
-def _config(call: Call, words: tuple[Word, ...]) -> Stream:
-    given = arguments(
-        words, valued=frozenset({"-f", "--file", "--type", "--default", "--blob", "--comment", "--value"})
-    )
-    operands = list(given.operands)
-    verb = operands.pop(0).text if operands and operands[0].text in _CONFIG_VERBS else ""
-    if verb in {"get", "list"}:
-        return NOT_KNOWN
-    if given.has("--get", "--get-all", "--get-regexp", "-l", "--list", "--get-urlmatch"):
-        return NOT_KNOWN
-    if given.has("-e", "--edit"):
-        call.judge.prompt(Rule.SELF_PROTECTION, "opens the settings of git in an editor")
-    for value in given.values("-f", "--file"):
-        call.judge.writes(value, call.shell, "writes")
-    if len(operands) > 1:
-        _setting(call, operands[0].text, operands[1].text, alias=True)
-    return NOT_KNOWN
-
-
-def _setting(call: Call, key: str, value: str, *, alias: bool) -> None:
-    """Judges a setting that is made: some make git run a command, now or later."""
-    key = key.lower()
-    if UNKNOWN in key:
-        call.judge.undecided("a git setting is not known")
-        return
-    if key.startswith("alias."):
-        if alias:
-            call.state.variables[f"git {key}"] = value
-            if value.startswith("!"):
-                call.judge.prompt(Rule.CODE_INJECTION, f"makes {key} run a command later")
-        return
-    if value in _HARMLESS_VALUES:
-        return
-    if (
-        key in _RUNS
-        or key.startswith(("filter.", "credential.", "url."))
-        or (
-            key.startswith(
-                ("diff.", "merge.", "pager.", "mergetool.", "difftool.", "remote.", "gpg.", "man.", "browser.")
-            )
-            and (key.endswith(_RUNS_ENDS) or key.startswith("pager."))
-        )
-    ):
-        call.judge.prompt(Rule.CODE_INJECTION, f"makes git run {value.replace(UNKNOWN, '…')!r:.60} by {key}")
-    if key.startswith("remote.") and key.endswith((".mirror", ".push")) and value != "false":
-        call.judge.prompt(Rule.GIT_FORCE_PUSH, f"makes later pushes overwrite branches by {key}", _FORCE_INSTEAD)
-
-
 def _revision(call: Call, words: tuple[Word, ...]) -> Stream:
     texts = [word.text for word in words]
     if "--show-toplevel" in texts:
         return Stream(call.judge.around.places.workspace + "\n")
     names = "--abbrev-ref" in texts or ("--short" in texts and "symbolic-ref" in call.texts())
-    if texts[-1:] == ["HEAD"] and names and _current(call):
-        return Stream(_current(call) + "\n")
+    if texts[-1:] == ["HEAD"] and names and current(call):
+        return Stream(current(call) + "\n")
     return NOT_KNOWN
 
 
@@ -557,8 +351,8 @@ def _apply(call: Call, words: tuple[Word, ...]) -> Stream:
 
 
 _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = {
-    "push": _push,
-    "send-pack": _push,
+    "push": push,
+    "send-pack": push,
     "clean": _clean,
     "rm": _rm,
     "mv": _mv,
@@ -582,7 +376,7 @@ _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = 
     "fetch": _filtered,
     "pull": _filtered,
     "ls-remote": _filtered,
-    "config": _config,
+    "config": config,
     "rev-parse": _revision,
     "symbolic-ref": _revision,
     "diff": _diff_like,

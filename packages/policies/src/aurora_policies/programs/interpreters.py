@@ -12,8 +12,8 @@ from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.databases import judge_sql
 from aurora_policies.programs.printing import reads
 from aurora_policies.programs.shells import run_text
+from aurora_policies.shell.command import quote
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
-from aurora_policies.shell.walk import quote
 from aurora_policies.shell.words import UNKNOWN, Word
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from aurora_policies.places import Patterns, Places
     from aurora_policies.repository import Repository
+    from aurora_policies.shell.command import Command
     from aurora_policies.shell.state import State, Value
-    from aurora_policies.shell.walk import Command, Shell
+    from aurora_policies.shell.walk import Shell
 
 __all__ = ["Call", "Judge", "Surroundings"]
 

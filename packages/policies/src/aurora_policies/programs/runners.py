@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import after_options, arguments
 from aurora_policies.programs.shells import run_text
+from aurora_policies.shell.command import quote
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
-from aurora_policies.shell.walk import quote
 from aurora_policies.shell.words import UNKNOWN, Word
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aurora_policies.programs.judge import Call
 
-__all__ = ["PROGRAMS", "run_file", "run_text"]
+__all__ = ["PROGRAMS", "run_file", "run_inner", "run_text", "there"]
 
 _SCRIPT_VALUED: Final = frozenset({"-o", "-O", "+o", "+O", "--rcfile", "--init-file"})
 _ACTIVATE: Final = re.compile(r"/(?:bin|Scripts)/activate(?:\.\w+)?$")
@@ -34,6 +34,26 @@ def run_text(call: Call, text: str, *, arguments_: tuple[Word, ...] = (), name: 
         return call.shell.in_copy(lambda: call.shell.run_text(text))
     finally:
         state.arguments, state.name = before
+
+
+def there(call: Call, run: Callable[[], Stream]) -> Stream:
+    """Follows what runs on another machine, or in a container: no path there is of the workspace."""
+
+    def elsewhere() -> Stream:
+        call.shell.state.remote = True
+        call.shell.state.folder = None
+        return run()
+
+    return call.shell.in_copy(elsewhere)
+
+
+def run_inner(call: Call, words: Sequence[Word], *, remote: bool = False) -> Stream:
+    """Follows the command that a program starts."""
+
+    def run() -> Stream:
+        return call.shell.run_words(words, stdin=call.input)
+
+    return there(call, run) if remote else run()
 
 
 def run_file(call: Call, file: Word, arguments_: tuple[Word, ...], *, here: bool = False) -> Stream:

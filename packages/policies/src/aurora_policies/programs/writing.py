@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -278,78 +277,6 @@ def judge_patch(call: Call, files: Sequence[Word]) -> None:
                 call.judge.writes(Word(path.strip()), call.shell, "patches")
 
 
-def _tar(call: Call) -> Stream:
-    words = list(call.words)
-    if words and not words[0].text.startswith("-"):
-        words[0] = Word(f"-{words[0].text}")
-    given = arguments(
-        words,
-        valued=frozenset(
-            {
-                "-f",
-                "--file",
-                "-C",
-                "--directory",
-                "-T",
-                "-X",
-                "-I",
-                "--exclude",
-                "--to-command",
-                "--checkpoint-action",
-                "--use-compress-program",
-                "-b",
-                "-K",
-            }
-        ),
-    )
-    for value in given.values("--to-command", "--use-compress-program", "-I"):
-        call.shell.in_copy(partial(call.shell.run_text, value.text))
-    for value in given.values("--checkpoint-action"):
-        if value.text.startswith("exec"):
-            call.judge.undecided("tar runs a command")
-    if given.has("--remove-files"):
-        delete_many(call, "deletes the files that it packs")
-    folder = next(iter(given.values("-C", "--directory")), None)
-    if given.has("-x", "--extract", "--get"):
-        if folder is not None:
-            call.judge.writes(folder, call.shell, "unpacks into")
-        for word in given.operands:
-            call.judge.writes(word, call.shell, "unpacks")
-        return NOT_KNOWN
-    archives = [word for word in given.values("-f", "--file") if word.text != "-"]
-    for word in archives if given.has("-c", "--create", "-r", "-u", "-A", "--delete") else []:
-        call.judge.write(word, Stream(None, reads(call, given.operands)), call.shell, append=True, by="tar")
-    return Stream(None, reads(call, given.operands))
-
-
-def _unzip(call: Call) -> Stream:
-    given = arguments(call.words, valued=frozenset({"-d", "-x"}))
-    for word in (*given.values("-d"), *given.operands[1:]):
-        call.judge.writes(word, call.shell, "unpacks")
-    return NOT_KNOWN
-
-
-def _zip(call: Call) -> Stream:
-    given = arguments(call.words, valued=frozenset({"-x", "-i", "-b", "-t", "-TT"}))
-    if any(text in {"-TT", "--unzip-command"} or text.startswith("-TT") for text in call.texts()):
-        call.judge.undecided("zip runs a command")
-    if given.has("-m", "--move"):
-        delete_many(call, "deletes the files that it packs")
-    for word in given.operands[:1]:
-        call.judge.write(word, Stream(None, reads(call, given.operands[1:])), call.shell, append=True, by="zip")
-    return NOT_KNOWN
-
-
-def _compress(call: Call) -> Stream:
-    """Replaces each file by a packed one."""
-    given = arguments(call.words, valued=frozenset({"-S"}))
-    if given.has("-c", "--stdout", "-k", "--keep", "-l", "-t"):
-        return Stream(None, reads(call, given.operands))
-    for word in given.operands:
-        call.judge.writes(word, call.shell, "replaces")
-    return Stream(None, call.input.secret)
-
-
 def _output_option(*names: str) -> Callable[[Call], Stream]:
     """Returns a handler of a program that writes the file of an option."""
 
@@ -471,14 +398,6 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "chattr": _named("changes the attributes of", skip=1),
     "setfacl": _named("changes the permissions of", valued=frozenset({"-m", "-x", "-M", "-X"})),
     "patch": _patch,
-    "tar": _tar,
-    "gtar": _tar,
-    "bsdtar": _tar,
-    "unzip": _unzip,
-    "zip": _zip,
-    "gzip": _compress,
-    "bzip2": _compress,
-    "xz": _compress,
     "sort": _sort,
     "rsync": _rsync,
     "vim": _editor,

@@ -9,11 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 import time
-from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aurora_policies.shell.command import Command, quote
 from aurora_policies.shell.expand import Expander, source
+from aurora_policies.shell.parse import TooComplex, parse
 from aurora_policies.shell.source import braces_as_commands, prepared
 from aurora_policies.shell.state import Files, State, Value
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream, joined
@@ -22,43 +23,19 @@ from aurora_policies.shell.words import UNKNOWN, Word, decoded
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
-__all__ = ["Command", "Programs", "Shell", "TooComplex"]
+__all__ = ["Programs", "Shell"]
 
 MAX_TEXT: Final = 256_000
 MAX_STEPS: Final = 4_000
 MAX_DEPTH: Final = 40
 MAX_TURNS: Final = 12
 """The words of a loop that are followed one by one."""
-_PARSE_S: Final = 0.5
 _MAX_S: Final = 2.0
 MAX_VALUE: Final = 100_000
 """The longest text of a variable that is followed."""
 _IGNORED: Final = frozenset({"comment", "heredoc_body", "heredoc_end", "heredoc_start", "file_descriptor"})
-
-
-class TooComplex(Exception):  # noqa: N818 - a limit of the analysis, not a fault
-    """A script whose analysis would take too long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A simple command.
-
-    Attributes:
-        words: the name and the arguments; never empty.
-        assignments: variables that only this command sees.
-        input: standard input.
-        background: it runs while the script continues.
-        plain: functions and aliases do not replace it (`command rm`).
-    """
-
-    words: tuple[Word, ...]
-    assignments: Mapping[str, Value] = field(default_factory=dict)
-    input: Stream = EMPTY
-    background: bool = False
-    plain: bool = False
 
 
 class Programs(Protocol):
@@ -85,38 +62,6 @@ class Programs(Protocol):
 
     def fork_bomb(self, name: str) -> None:
         """Records a function that starts itself without end."""
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter_bash
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(tree_sitter_bash.language()))
-
-
-def parse(text: str) -> Node:
-    """Parses a script.
-
-    Raises:
-        TooComplex: The parser takes too long.
-    """
-    content = text.encode("utf-8", "surrogatepass")
-    if len(content) < 4096:
-        return _parser().parse(content).root_node
-    limit = time.monotonic() + _PARSE_S
-    try:
-        return (
-            _parser()
-            .parse(
-                lambda offset, _point: content[offset : offset + 4096],
-                progress_callback=lambda _offset, _error: time.monotonic() > limit,  # True stops it
-            )
-            .root_node
-        )
-    except ValueError as error:  # the parser was stopped
-        _parser().reset()
-        raise TooComplex from error
 
 
 class Shell:
@@ -736,11 +681,6 @@ _ANY: Final = Word(UNKNOWN, splits=True)
 _INDEX_COMMAND: Final = re.compile(r"-[vR]\s.*\[[^\]]*(\$\(|`)", re.DOTALL)
 _NO_QUOTES: Final = {ord(character): None for character in "\\'\""}
 _LEAVING: Final = frozenset({"exit", "return", "continue", "break"})
-
-
-def quote(text: str) -> str:
-    """Returns a text in quotes, so that it is one word of a script; what is not known stays so."""
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _leaves(node: Node) -> bool:

@@ -29,11 +29,6 @@ class ConflictWatch:
         self._every_s = every_s
         self._foreseen: dict[tuple[str, str], Forecast] = {}
 
-    @property
-    def foreseen(self) -> list[Forecast]:
-        """The conflicts that the last look has found."""
-        return list(self._foreseen.values())
-
     async def watch(self, finished: asyncio.Event) -> None:
         """Looks until the tasks of the run have ended."""
         assert self._run.worktrees is not None

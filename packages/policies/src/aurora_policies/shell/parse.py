@@ -1,0 +1,51 @@
+"""The syntax tree of a script, within a time limit."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+__all__ = ["TooComplex", "parse"]
+
+
+class TooComplex(Exception):  # noqa: N818 - a limit of the analysis, not a fault
+    """A script whose analysis would take too long."""
+
+
+_PARSE_S: Final = 0.5
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_bash
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+def parse(text: str) -> Node:
+    """Parses a script.
+
+    Raises:
+        TooComplex: The parser takes too long.
+    """
+    content = text.encode("utf-8", "surrogatepass")
+    if len(content) < 4096:
+        return _parser().parse(content).root_node
+    limit = time.monotonic() + _PARSE_S
+    try:
+        return (
+            _parser()
+            .parse(
+                lambda offset, _point: content[offset : offset + 4096],
+                progress_callback=lambda _offset, _error: time.monotonic() > limit,  # True stops it
+            )
+            .root_node
+        )
+    except ValueError as error:  # the parser was stopped
+        _parser().reset()
+        raise TooComplex from error
