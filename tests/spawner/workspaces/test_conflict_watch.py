@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,16 @@ from aurora_spawner.journal.facts import ConflictForeseen
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.tasks.run_events import RunEvent, TaskConflict, TaskEnded
+from aurora_spawner.workspaces import forecast
+from aurora_spawner.workspaces.forecast import Forecast, Forecaster
+from aurora_spawner.workspaces.worktrees import Workspaces
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.spawner.workspaces.repository import Repository
+
+    from aurora_spawner.workspaces.worktrees import Worktree
 
 
 @pytest.fixture
@@ -82,11 +88,41 @@ def test_a_conflict_with_work_that_has_ended_is_told(repository: Repository, pla
     assert [(each.task_id, each.other) for each in events if isinstance(each, TaskConflict)] == [("b", "a")]
 
 
-def test_no_look_is_no_look(repository: Repository, place: Path) -> None:
-    events: list[RunEvent] = []
-    scripts = {"a.1": "echo a > app.py; sleep 0.5", "b.1": "echo b > app.py; sleep 0.5"}
-    run = make_run(
-        repository.path, place, [SpawnTask("Work", id=name) for name in "ab"], scripts, forecast_every_s=None
-    )
-    run.execute_sync(events.append)
-    assert not [each for each in events if isinstance(each, TaskConflict)]
+@pytest.mark.parametrize(("every_s", "looks"), [(0.1, True), (None, False)])
+def test_without_a_time_there_is_no_look(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch, every_s: float | None, looks: bool
+) -> None:
+    looked: list[int] = []
+
+    def look(_self: Forecaster, works: list[object]) -> list[Forecast]:
+        looked.append(len(works))
+        return []
+
+    monkeypatch.setattr(Forecaster, "look", look)
+    scripts = {"a.1": "echo a > app.py; sleep 3"}  # longer than the default time
+    run = make_run(repository.path, place, [SpawnTask("Work", id="a")], scripts, forecast_every_s=every_s)
+    assert run.execute_sync().ok
+    assert bool(looked) == looks
+
+
+def test_a_pair_that_cannot_be_compared_now_is_as_it_was(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent changes files at the moment of a look; that withdraws nothing."""
+    workspaces = Workspaces(repository.path, home=place, run_id="run-1")
+    works = [workspaces.create(name, "HEAD") for name in "ab"]
+    for each in works:
+        (each.path / "app.py").write_text(each.task_id)
+    forecaster = Forecaster(workspaces.git)
+    foreseen = [Forecast(first="a", second="b", files=("app.py",))]
+    assert forecaster.look(works) == foreseen
+
+    def fails(_worktree: Worktree) -> object:
+        raise OSError(errno.ENOENT, "it was there a moment ago")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forecast, "_present", fails)
+        assert forecaster.look(works) == foreseen
+    assert forecaster.look(works) == foreseen
+    (works[0].path / "app.py").write_text(repository.shown("main", "app.py") + "\n")
+    assert forecaster.look(works) == []

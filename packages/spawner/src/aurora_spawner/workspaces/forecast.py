@@ -74,47 +74,70 @@ class Forecaster:
         self._states: dict[str, _State] = {}
         self._commits: dict[str, tuple[_State, str]] = {}
         self._merges: dict[tuple[str, str], TreeMerge] = {}
+        self._found: dict[tuple[str, str], Forecast] = {}
 
     def look(self, works: Sequence[Worktree | FinishedWork]) -> list[Forecast]:
         """Compares each two works that changed a common file or folder, unless both have ended: the merge does that.
 
         Args:
-            works: The worktrees of tasks that run, and the work of others. One that is gone is left out.
+            works: The worktrees of tasks that run, and the work of others. A pair that cannot be compared now, since
+                an agent changes files at this moment, is as it was at the last look.
         """
         if all(isinstance(each, FinishedWork) for each in works):
             return []
         states = {work.task_id: self._state_of(work) for work in works}
         merges: dict[tuple[str, str], TreeMerge] = {}
-        found = []
+        found: dict[tuple[str, str], Forecast] = {}
         for first, second in combinations(works, 2):
-            both_ended = isinstance(first, FinishedWork) and isinstance(second, FinishedWork)
-            if both_ended or not states[first.task_id].may_meet(states[second.task_id]):
+            if isinstance(first, FinishedWork) and isinstance(second, FinishedWork):
                 continue
+            names = (first.task_id, second.task_id)
             try:
-                pair = (self._commit_of(first, states), self._commit_of(second, states))
-                merge = merges[pair] = self._merges.get(pair) or merge_trees(self._git, *pair)
-            except WorkspaceError:
-                continue  # its agent changes files at this moment, or it is gone; the next look sees it
-            if not merge.is_clean:
-                found.append(Forecast(first=first.task_id, second=second.task_id, files=merge.conflicts))
-        self._states, self._merges = states, merges
-        return found
+                files = self._conflicts(first, second, states, merges)
+            except (WorkspaceError, OSError):  # its agent changes files at this moment, or it is gone
+                found |= {names: self._found[names]} if names in self._found else {}
+                continue
+            if files is not None:
+                found[names] = Forecast(first=first.task_id, second=second.task_id, files=files)
+        self._states = {task_id: state for task_id, state in states.items() if state is not None}
+        self._merges, self._found = merges, found
+        return list(found.values())
 
-    def _state_of(self, work: Worktree | FinishedWork) -> _State:
+    def _conflicts(
+        self,
+        first: Worktree | FinishedWork,
+        second: Worktree | FinishedWork,
+        states: Mapping[str, _State | None],
+        merges: dict[tuple[str, str], TreeMerge],
+    ) -> tuple[str, ...] | None:
+        """Returns the files in conflict; None if nothing conflicts.
+
+        Raises:
+            WorkspaceError, OSError: One of the two cannot be looked at.
+        """
+        one, other = states[first.task_id], states[second.task_id]
+        if one is None or other is None:
+            raise WorkspaceError(self._git.folder, "a work cannot be looked at now")
+        if not one.may_meet(other):
+            return None
+        pair = (self._commit_of(first, one), self._commit_of(second, other))
+        merge = merges[pair] = self._merges.get(pair) or merge_trees(self._git, *pair)
+        return None if merge.is_clean else merge.conflicts
+
+    def _state_of(self, work: Worktree | FinishedWork) -> _State | None:
         known = self._states.get(work.task_id)
         try:
             if not isinstance(work, FinishedWork):
                 return _present(work)
             mark = (work.base, work.commit)
             return known if known and known.mark == mark else _State(_named(self._git, *mark), mark)
-        except WorkspaceError:
-            return _State()  # gone, or in the middle of a change
+        except (WorkspaceError, OSError):
+            return None  # gone, or in the middle of a change
 
-    def _commit_of(self, work: Worktree | FinishedWork, states: Mapping[str, _State]) -> str:
+    def _commit_of(self, work: Worktree | FinishedWork, state: _State) -> str:
         """Returns the present state of a work as a commit, which is made once for each state."""
         if isinstance(work, FinishedWork):
             return work.commit
-        state = states[work.task_id]
         known = self._commits.get(work.task_id)
         if known is None or known[0] != state:
             known = self._commits[work.task_id] = (state, present_commit(work, "forecast"))
