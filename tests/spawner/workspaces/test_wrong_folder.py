@@ -31,7 +31,7 @@ def run(
     repository: Repository, place: Path, folder: str, *, sleep: int = 0, recovery: RecoveryPolicy | None = None
 ) -> RunReport:
     """Runs an agent that names a folder; the shell of the agent replaces variables in it."""
-    script = AGENT.replace("$FOLDER", folder).replace("$SLEEP", str(sleep))
+    script = f"echo started >> {place}/starts; " + AGENT.replace("$FOLDER", folder).replace("$SLEEP", str(sleep))
     backend = CommandBackend("agent", ("sh", "-c", script), dialect=DIALECTS["claude"])
     options = RunOptions(
         default_agent="agent",
@@ -57,10 +57,14 @@ def test_it_is_ended_at_once_and_not_tried_again(
     assert not (repository.path / "new.txt").exists()
 
 
-def test_one_that_ends_before_it_is_seen_has_not_succeeded(repository: Repository, tmp_path: Path) -> None:
-    report = run(repository, tmp_path, str(repository.path))
-    assert report.results["a"].state is TaskState.FAILED
-    assert "not in its worktree" in str(report.results["a"].error)
+@pytest.mark.parametrize("recovery", [None, RecoveryPolicy(base_delay=0.01)], ids=["no recovery", "recovery"])
+def test_one_that_ends_before_it_is_seen_is_the_same(
+    repository: Repository, tmp_path: Path, recovery: RecoveryPolicy | None
+) -> None:
+    result = run(repository, tmp_path, str(repository.path), recovery=recovery).results["a"]
+    assert (result.state, result.termination_reason, result.retry_count) == (TaskState.FAILED, "wrong_folder", 0)
+    assert f"it works in {repository.path}, not in its worktree" in str(result.error)
+    assert (tmp_path / "starts").read_text() == "started\n"
 
 
 @pytest.mark.parametrize("folder", ["$PWD", "$PWD/docs", "/workspace-of-a-container"])

@@ -28,6 +28,7 @@ class EndReason(StrEnum):
     FOLDER_REMOVED = "folder_removed"
     """Its folder, and with it its output, was removed while it ran."""
     WRONG_FOLDER = "wrong_folder"
+    """The agent worked outside of its worktree."""
     WORKTREE_GONE = "worktree_gone"
     """The worktree that it worked in was removed or moved away."""
     OUTDATED = "outdated"

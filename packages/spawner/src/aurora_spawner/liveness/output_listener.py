@@ -126,7 +126,11 @@ class OutputListener:
         folder = next((each.folder for each in events if isinstance(each, SessionStarted) and each.folder), None)
         if folder and subscription.on_folder:
             subscription.on_folder(folder)
-        signal = signal_in(events) if subscription.on_signal else None
-        if signal is not None and subscription.on_signal:
+        if subscription.on_signal is None:
+            if not folder:  # once it is told, nothing more is wanted
+                self._set_timer(subscription)
+            return
+        signal = signal_in(events)
+        if signal is not None:
             subscription.on_signal(signal)
         self._set_timer(subscription)
