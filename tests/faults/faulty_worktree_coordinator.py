@@ -4,6 +4,7 @@
     AURORA_FAULT=before:7       as in `faulty_coordinator`: around the write of the 7th fact
     AURORA_GIT_FAULT=before:7   SIGKILL to itself just before it starts its 7th git; `after:7` once that has ended
     AURORA_COPY_FAULT=3         SIGKILL to itself in the middle of its 3rd copy of a file into a worktree
+    AURORA_LOOK_FAULT=2         SIGKILL to itself in its 2nd comparison of two works; it compares all the time then
 
 It begins a run for the repository FOLDER/project, or resumes the one that is there. Its tasks are those below, or
 those of FOLDER/tasks.json: a merge mode, and of each task the script and its dependencies. Worktrees are prepared as
@@ -18,12 +19,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.faults.faulty_coordinator import arm
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.workspaces import filling
+from aurora_spawner.workspaces.forecast import Forecaster
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 from aurora_spawner.workspaces.preparation import Preparation
@@ -95,6 +98,20 @@ def arm_copy(number: int) -> None:
     filling._copy = copy_or_die
 
 
+def arm_look(number: int) -> None:
+    """Make this process kill itself when it compares the n-th pair of works."""
+    compare, count = Forecaster._conflicts, 0
+
+    def compare_or_die(self: Forecaster, *arguments: Any) -> tuple[str, ...] | None:
+        nonlocal count
+        count += 1
+        if count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return compare(self, *arguments)
+
+    Forecaster._conflicts = compare_or_die  # type: ignore[assignment,method-assign]
+
+
 def preparation(folder: Path) -> Preparation | None:
     given = folder / "preparation.json"
     if not given.exists():
@@ -115,6 +132,8 @@ def make(folder: Path) -> Run:
         isolation=isolation,
         preparation=preparation(folder),
         executor=LocalExecutor(grace_s=0.5),
+        # Else how many gits a run starts would depend on how long it takes.
+        forecast_every_s=0.01 if "AURORA_LOOK_FAULT" in os.environ else None,
     )
     return Run.create(folder / "runs.db", made, {"sh": CommandBackend("sh", ("sh",))}, options)
 
@@ -156,6 +175,8 @@ def main(folder: Path) -> int:
         arm(fault)
     if fault := os.environ.get("AURORA_COPY_FAULT"):
         arm_copy(int(fault))
+    if fault := os.environ.get("AURORA_LOOK_FAULT"):
+        arm_look(int(fault))
     run = take(folder)
     started = arm_git(os.environ.get("AURORA_GIT_FAULT", "before:0"))
     report = run.execute_sync()

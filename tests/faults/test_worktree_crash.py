@@ -92,7 +92,8 @@ def check_nothing_is_lost(folder: Path, repository: Repository, said: dict[str, 
     assert repository("rev-parse", f"aurora/{run_id}/second") == said["works"]["second"]["commit"]
     assert repository.shown(f"aurora/{run_id}/second", "shared.txt") == "second"
     assert repository.shown(f"aurora/{run_id}/fails", "half.txt") == "half"
-    others = repository("for-each-ref", "--format=%(refname)", "refs/aurora").splitlines()
+    refs = repository("for-each-ref", "--format=%(refname)", "refs/aurora").splitlines()
+    others = [ref for ref in refs if not ref.startswith("refs/aurora/attic/")]  # of a check that was killed
     assert others == [f"refs/aurora/bases/{run_id}/{name}" for name in ("fails", "second")]
     listed = repository("worktree", "list", "--porcelain").split("\n\n")
     places = [Path(block.splitlines()[0].removeprefix("worktree ")) for block in listed]
@@ -170,6 +171,27 @@ def test_killed_around_a_kind_of_fact(tmp_path: Path, moment: str, kind: str) ->
     said = finish(tmp_path)
     check_nothing_is_lost(tmp_path, repository, said)
     check_clean_checkout(repository)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_killed_while_it_looks_for_conflicts(tmp_path: Path, number: int) -> None:
+    """Each of the two agents goes on until the coordinator is gone."""
+    repository = set_up(tmp_path)
+    waits = "for n in $(seq 600); do test -e {folder}/gone && break; echo $n > {name}.txt; sleep 0.1; done"
+    scripts = {
+        name: f"echo {name} > shared.txt; {waits.format(folder=tmp_path, name=name)}; echo done"
+        for name in ("one", "two")
+    }
+    tasks = ["auto", {name: (script, ()) for name, script in scripts.items()}]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    killed(tmp_path, AURORA_LOOK_FAULT=str(number))
+    (tmp_path / "gone").touch()
+    said = finish(tmp_path)
+    assert [(tmp_path / f"starts.{name}").read_text() for name in scripts] == ["started\n"] * 2
+    assert {each["outcome"] for each in said["merges"].values()} == {MergeOutcome.MERGED, MergeOutcome.CONFLICT}
+    assert [str(path) for path in (repository.path / ".git").rglob("*.lock")] == []
+    assert repository("fsck", "--no-dangling", "--no-progress") == ""
+    assert processes_of_run((tmp_path / "run_id").read_text()) == []
 
 
 def test_resumed_although_it_has_ended(tmp_path: Path) -> None:

@@ -11,15 +11,20 @@ import pytest
 from tests.spawner.workspaces.repository import Repository, write
 
 from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.tasks.checked import SHOWN_CHARACTERS
 from aurora_spawner.tasks.work import Delivery
-from aurora_spawner.workspaces.checks import OUTPUT_BYTES, CommandCheck
+from aurora_spawner.workspaces.checks import CommandCheck, CommandRunner
 from aurora_spawner.workspaces.merge_queue import Check, MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces
 
+RUNNER = CommandRunner(environment=os.environ, timeout_s=30)
+
 
 def shell(workspaces: Workspaces, script: str, timeout_s: float = 30) -> CommandCheck:
-    return CommandCheck(workspaces=workspaces, commands=(script,), environment=os.environ, timeout_s=timeout_s)
+    return CommandCheck(
+        workspaces=workspaces, commands=(script,), runner=CommandRunner(environment=os.environ, timeout_s=timeout_s)
+    )
 
 
 @pytest.mark.parametrize(("script", "answer", "status"), [
@@ -59,7 +64,7 @@ def test_of_much_output_the_end_is_kept(repository: Repository, workspaces: Work
     assert check(repository("rev-parse", "main")) is Check.PASSED
     output = check.reports[0].output
     assert output.endswith("x\nthe end\n")
-    assert len(output) == OUTPUT_BYTES
+    assert len(output) == SHOWN_CHARACTERS
 
 
 def test_what_a_check_changes_is_told_and_not_delivered(repository: Repository, workspaces: Workspaces) -> None:
@@ -92,7 +97,7 @@ def test_a_check_that_destroys_its_checkout_leaves_no_worktree(
 
 
 def test_a_program_that_is_missing_is_a_typed_error(repository: Repository, workspaces: Workspaces) -> None:
-    check = CommandCheck(workspaces=workspaces, commands=("true", "no-such-program"), environment=os.environ)
+    check = CommandCheck(workspaces=workspaces, commands=("true", "no-such-program"), runner=RUNNER)
     with pytest.raises(WorkspaceError, match="'no-such-program' cannot run \\(exit status 127\\)"):
         check(repository("rev-parse", "main"))
     with pytest.raises(GitError):
@@ -103,12 +108,13 @@ def test_a_program_that_is_missing_is_a_typed_error(repository: Repository, work
 def test_a_check_of_a_process_that_was_killed_is_cleared_away(repository: Repository, workspaces: Workspaces) -> None:
     program = (
         "import sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
-        "from aurora_spawner.workspaces.checks import CommandCheck\n"
+        "from aurora_spawner.workspaces.checks import CommandCheck, CommandRunner\n"
         "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-1')\n"
         "command = 'touch junk; echo go >&3; exec 3>&-; sleep 2'\n"
         "import os; os.dup2(1, 3); os.set_inheritable(3, True); import subprocess; popen = subprocess.Popen\n"
         "subprocess.Popen = lambda *a, **k: popen(*a, **{**k, 'close_fds': False})\n"
-        "CommandCheck(workspaces=made, commands=(command,), environment=os.environ, timeout_s=60)(sys.argv[3])"
+        "runner = CommandRunner(environment=os.environ, timeout_s=60)\n"
+        "CommandCheck(workspaces=made, commands=(command,), runner=runner)(sys.argv[3])"
     )
     head = repository("rev-parse", "main")
     start: list[str | Path] = [sys.executable, "-c", program, repository.path, workspaces.folder.parents[1], head]

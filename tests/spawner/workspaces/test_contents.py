@@ -9,6 +9,7 @@ from tests.spawner.workspaces.repository import Repository, write
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces import contents
+from aurora_spawner.workspaces.checks import CommandRunner
 from aurora_spawner.workspaces.contents import Contents, find_contents
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.preparation import Preparation
@@ -26,7 +27,9 @@ def find(
 def prepared(workspaces: Workspaces, preparation: Preparation, task_id: str = "a") -> Worktree:
     worktree = workspaces.create(task_id, "HEAD")
     home = workspaces.folder.parents[1]
-    Preparer(workspaces.git, ".", home, preparation).prepare(worktree, os.environ)
+    Preparer(workspaces.git, ".", home, preparation).prepare(
+        worktree, CommandRunner(environment=os.environ, timeout_s=60)
+    )
     return worktree
 
 

@@ -23,6 +23,8 @@ from aurora_spawner.tasks.result import RunState, TaskState
 from aurora_spawner.tasks.run_events import RunEvent, TaskSentBack
 from aurora_spawner.tasks.verification import Verified
 from aurora_spawner.testing import processes_of_run
+from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.git import Git
 
 if TYPE_CHECKING:
     from tests.spawner.workspaces.repository import Repository
@@ -274,6 +276,20 @@ def test_a_goal_is_given_up(repository: Repository, place: Path, says: str, atte
     assert len(prompts(place)) == attempts
 
 
+def test_the_checks_of_a_project_in_a_subfolder_run_there(repository: Repository, place: Path) -> None:
+    """Those of the task, of the run, and of the merged work; a clean checkout has the same folder."""
+    check = f"pwd >> {place}/folders; test -e guide.md"
+    script = "echo hello > hello.txt; echo x > x.log"  # an ignored file: the check runs twice
+    task = SpawnTask("Write", id="t", checks=(check,))
+    run = make_run(repository.path / "docs", place, [task], {"t.1": script}, checks=(check,))
+    report = run.execute_sync()
+    assert report.ok, report
+    assert repository.files("main") == [".gitignore", "app.py", "docs/guide.md", "docs/hello.txt"]
+    folders = (place / "folders").read_text().splitlines()
+    assert len(set(folders)) == 3  # the worktree, a clean checkout, and that of the merge
+    assert {Path(each).name for each in folders} == {"docs"}
+
+
 def test_without_worktrees_checks_run_in_the_folder(repository: Repository, place: Path) -> None:
     scripts = {"t.1": "echo hallo > hello.txt", "t.2": "echo hello > hello.txt"}
     report, result = run(repository, place, scripts, HELLO, worktrees=False)
@@ -322,6 +338,22 @@ def start(repository: Repository, place: Path, check: str) -> subprocess.Popen[b
     started = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     wait_for_file(place / "pid")
     return started
+
+
+def test_what_is_found_after_a_killed_check_goes_to_the_attic(repository: Repository, place: Path) -> None:
+    """It may be the work of a person who looked at the worktree before the run was resumed."""
+    with start(repository, place, SPOILS) as program:
+        program.kill()
+    run_id = (place / "run_id").read_text()
+    (worktree,) = (place / "worktrees").glob(f"*/{run_id}/t")
+    (worktree / "mine.txt").write_text("of a person\n")
+    (place / "go").touch()
+    report = Run.resume(place / "runs.db", run_id, agent(place, {})).execute_sync()
+    assert report.ok, report
+    (kept,) = list_attic(Git.of_checkout(repository.path))
+    assert repository.shown(kept.ref, "mine.txt") == "of a person"
+    assert [each for each in report.notices if kept.ref in each and each.startswith("task t: what was in")]
+    assert "mine.txt" not in repository.files("main")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

@@ -241,8 +241,8 @@ class WorkspaceError(SpawnerError):
         self.problem = problem
 
 
-class CheckStoppedError(WorkspaceError):
-    """A check was stopped before its end; nothing is known of the work."""
+class CommandStoppedError(WorkspaceError):
+    """A check or a set-up command was stopped before its end; a resume runs it again."""
 
 
 class GitError(WorkspaceError):

@@ -16,17 +16,12 @@ if TYPE_CHECKING:
     from aurora_core import Project
     from aurora_spawner import SpawnTask
 
-__all__ = ["commands_of", "ignored_checks_notice", "task_file_claim", "untrusted_checks"]
-
-
-def commands_of(task: SpawnTask) -> tuple[str, ...]:
-    """Returns the commands that a task names."""
-    return (*task.checks, *((task.until,) if task.until else ()))
+__all__ = ["ignored_checks_notice", "task_file_claim", "untrusted_checks"]
 
 
 def task_file_claim(project: Project, path: Path, tasks: Iterable[SpawnTask]) -> Claim | None:
     """Returns the claim of a task file; None if its tasks name no commands."""
-    commands = dict.fromkeys(each for task in tasks for each in commands_of(task))
+    commands = dict.fromkeys(each for task in tasks for each in task.commands)
     if not commands:
         return None
     name = os.path.relpath(path.resolve(), project.root)

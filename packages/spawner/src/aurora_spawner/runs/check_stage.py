@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CheckStoppedError, WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import ChecksIntended
 from aurora_spawner.runs.task_checks import CheckOrder
 from aurora_spawner.runs.task_result import TASK_CANCELLED
@@ -50,7 +50,7 @@ def next_round(task: SpawnTask, rounds: Sequence[CheckedWork], *, check_rounds: 
     if latest.outcome is not CheckOutcome.FAILED or latest.failed is None:
         return None
     for_goal = latest.failed.command == task.until
-    used = sum(not each.passed for each in rounds[:-1])
+    used = sum(each.failed is not None and (each.failed.command == task.until) == for_goal for each in rounds[:-1])
     most = task.max_turns - 1 if for_goal else check_rounds
     if used >= most or (for_goal and _stuck(rounds)):
         return None
@@ -58,12 +58,12 @@ def next_round(task: SpawnTask, rounds: Sequence[CheckedWork], *, check_rounds: 
 
 
 def _stuck(rounds: Sequence[CheckedWork]) -> bool:
-    """Returns True if the last three checks failed with the same output: the agent is getting nowhere."""
-    last = [each.failed for each in rounds[-3:]]
-    return len(last) == 3 and all(
-        each is not None and last[0] is not None and (each.status, each.output) == (last[0].status, last[0].output)
-        for each in last
-    )
+    """Returns True if the last three checks failed with the same output: the agent is getting nowhere.
+
+    Numbers count, they may be the progress. Of a command that prints nothing, nothing is known.
+    """
+    last = [(each.failed.command, each.failed.output.strip()) for each in rounds[-3:] if each.failed]
+    return len(last) == 3 and len(set(last)) == 1 and last[0][1] != ""
 
 
 async def check_attempt(run: RunContext, attempt: Attempt) -> Attempt:
@@ -76,7 +76,7 @@ async def check_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt
     try:
         checked = await _checked(run, attempt, commands)
-    except CheckStoppedError as error:
+    except CommandStoppedError as error:
         return _stopped(run, attempt, result, error)
     except WorkspaceError as error:
         failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be checked: {error}", work=None)
@@ -139,7 +139,7 @@ def _failed(attempt: Attempt, result: SpawnResult, checked: CheckedWork) -> Atte
     return attempt._replace(result=failed, judged=judged, final=checked.outcome in _NOT_THE_AGENT)
 
 
-def _stopped(run: RunContext, attempt: Attempt, result: SpawnResult, error: CheckStoppedError) -> Attempt:
+def _stopped(run: RunContext, attempt: Attempt, result: SpawnResult, error: CommandStoppedError) -> Attempt:
     """Returns the attempt of a task that ended while it was checked; a resume of the run checks its work again."""
     cancelled = run.tasks.cancelled(attempt.task_id)
     why = TASK_CANCELLED if cancelled else run.wishes.ending

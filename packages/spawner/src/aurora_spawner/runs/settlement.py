@@ -60,6 +60,8 @@ async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> Non
         return
     run.recovery.cut_off(run.task(task_id))
     await run.recorder.append(task_id, *ended)
+    if attempt.checked is not None:
+        run.notifier.emit(_restarted(attempt))
     wait(run, task_id, 0.0)
     run.dispatch()
 

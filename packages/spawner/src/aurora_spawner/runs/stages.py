@@ -176,8 +176,8 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         if end.reason == EndReason.SHARE_SPENT and attempt.found is None:
             run.tasks.flight(task_id).shares.add(end, _result_of(run, attempt, end).usage)
         return attempt._replace(again=again)
-    seen = last_word(end, attempt.spent, stopping=run.stopping(task_id))
-    result = _in_its_folder(run, attempt, _result_of(run, attempt, seen))
+    seen = _where_it_worked(run, attempt, last_word(end, attempt.spent, stopping=run.stopping(task_id)))
+    result = _result_of(run, attempt, seen)
     if seen.survivors:
         pids = ", ".join(map(str, seen.survivors))
         run.notices.append(f"task {task_id}: processes {pids} could not be ended")
@@ -185,13 +185,13 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     return attempt._replace(judged=seen, result=joined, final=seen.reason in _OUTSIDE)
 
 
-def _in_its_folder(run: RunContext, attempt: Attempt, result: SpawnResult) -> SpawnResult:
-    """Fails the good result of an agent that worked outside of its worktree and ended before that was seen."""
+def _where_it_worked(run: RunContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
+    """Returns the end of an attempt; it is another if the agent worked outside of its worktree and ended unseen."""
     folder = attempt.reply.folder if attempt.reply else None
-    if attempt.worktree is None or folder is None or not result.success:
-        return result
+    if attempt.worktree is None or folder is None or end.reason != EndReason.EXITED:
+        return end
     problem = works_elsewhere(folder, run.cwd_of(attempt.worktree))
-    return result if problem is None else replace(result, state=TaskState.FAILED, error=problem)
+    return end if problem is None else replace(end, reason=EndReason.WRONG_FOLDER, stderr=problem)
 
 
 def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:

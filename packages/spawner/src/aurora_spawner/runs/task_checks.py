@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
-from aurora_spawner.workspaces.checks import CANNOT_RUN
-from aurora_spawner.workspaces.task_checks import CommandRunner, WorkCheck
+from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner
+from aurora_spawner.workspaces.task_checks import WorkCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aurora_spawner.runs.run_options import RunOptions
+    from aurora_spawner.tasks.checked import CheckRun
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -57,6 +59,9 @@ class TaskChecks:
     """Of the run, before variables that are not for agents are left out."""
     run_id: str
     _threads: ThreadPoolExecutor | None = field(default=None, repr=False)
+    _closed: threading.Event = field(default_factory=threading.Event, repr=False)
+    _on_base: dict[tuple[str, str], CheckRun] = field(default_factory=dict, repr=False)
+    """What commands have said on the commits that tasks started from."""
 
     def commands(self, task: SpawnTask, work: TaskWork | None) -> tuple[str, ...]:
         """Returns the commands that must pass on a task's work: its own, then the run's if it changed something."""
@@ -67,13 +72,13 @@ class TaskChecks:
         """Returns the commands that a task itself names."""
         if not self.options.run_task_checks:
             return ()
-        return (*task.checks, *((task.until,) if task.until else ()))
+        return task.commands
 
     async def check(self, order: CheckOrder) -> CheckedWork:
         """Runs the checks of an attempt's work; no process of them is left afterwards.
 
         Raises:
-            CheckStoppedError: They were stopped.
+            CommandStoppedError: They were stopped.
             WorkspaceError: They have destroyed the worktree, or git failed.
         """
         if self._threads is None:
@@ -81,7 +86,8 @@ class TaskChecks:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(self._check, order))
 
     def close(self) -> None:
-        """Lets go of the threads."""
+        """Ends the checks that still run, and lets go of the threads."""
+        self._closed.set()
         if self._threads is not None:
             self._threads.shutdown(wait=False)
 
@@ -94,7 +100,7 @@ class TaskChecks:
                 "AURORA_TASK_ID": str(order.task.id),
             },
             timeout_s=self.options.check_timeout_s,
-            stopped=order.stopped,
+            stopped=lambda: self._closed.is_set() or order.stopped(),
             sweep=lambda: end_orphans(order.token, session=None),
         )
         end_orphans(order.token, session=None)  # of checks that were killed together with an earlier coordinator
@@ -110,18 +116,18 @@ class TaskChecks:
             runner=runner,
             folder=self.worktrees.isolation.folder,
             goal=order.task.until,
+            prepare=self.worktrees.preparing(runner),
+            on_base=self._on_base,
         )
-        preparer = self.worktrees.preparer
-        if preparer is not None:
-            prepare = preparer.prepare_checkout
-            check = replace(check, prepare=lambda git: prepare(git, self.run_id, runner.environment, runner.stopped))
         return check.check(order.commands, order.commit, number=order.number, before=order.before)
 
 
 def _in_folder(order: CheckOrder, runner: CommandRunner) -> CheckedWork:
     """Runs the checks of a task without a worktree: there is no commit to compare with."""
     runs = runner.run(order.commands, order.cwd)
-    outcome = CheckOutcome.PASSED if runs[-1].passed else CheckOutcome.FAILED
-    if runs[-1].status in CANNOT_RUN:
+    last = runs[-1]
+    outcome = CheckOutcome.PASSED if last.passed else CheckOutcome.FAILED
+    # A script that cannot be run may be the agent's to write, a program on PATH is not.
+    if last.status in CANNOT_RUN and "/" not in last.command.split()[0]:
         outcome = CheckOutcome.CANNOT_RUN
     return CheckedWork(number=order.number, outcome=outcome, runs=runs)

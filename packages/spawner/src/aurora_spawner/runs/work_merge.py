@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
+from aurora_spawner.runs.attempt_orders import new_token
 from aurora_spawner.runs.worktree_stages import aside_notice
-from aurora_spawner.supervision.environment import agent_environment
-from aurora_spawner.workspaces.checks import CommandCheck
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.supervision.orphans import end_orphans
+from aurora_spawner.workspaces.checks import TIMEOUT_S, CommandCheck, CommandRunner
 from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
@@ -62,14 +63,20 @@ def checks_of(
     """
     if not commands:
         return None
-    environment, preparer = agent_environment(environ), worktrees.preparer
-    check = CommandCheck(
-        workspaces=worktrees.workspaces, commands=tuple(commands), environment=environment, stopped=stopped
+    token = new_token()
+    runner = CommandRunner(
+        environment={**agent_environment(environ), TOKEN_VARIABLE: token},
+        timeout_s=TIMEOUT_S,
+        stopped=stopped,
+        sweep=lambda: end_orphans(token, session=None),
     )
-    if preparer is None:
-        return check
-    run_id = worktrees.workspaces.run_id
-    return replace(check, prepare=lambda git: preparer.prepare_checkout(git, run_id, environment, stopped))
+    return CommandCheck(
+        workspaces=worktrees.workspaces,
+        commands=tuple(commands),
+        runner=runner,
+        folder=worktrees.isolation.folder,
+        prepare=worktrees.preparing(runner),
+    )
 
 
 async def remove_worktrees(

@@ -6,27 +6,29 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspacePrepared
 from aurora_spawner.runs.attempt_orders import process_token
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.workspaces.checks import CommandRunner
 from aurora_spawner.workspaces.preparation import slug_of
 from aurora_spawner.workspaces.supported import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.workspaces.preparation import Preparation
+    from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.setting_up import Prepared
+    from aurora_spawner.workspaces.worktrees import Worktree
 
-_Outcome = TypeVar("_Outcome")
 _NAMED: Final = 100
 """Files that the journal names of a worktree; there may be thousands."""
 
@@ -42,17 +44,20 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         before = worktrees.preparer.manifest_of(worktree)
         commands = () if before.done else worktrees.preparer.preparation.setup
         token = f"{process_token()}-setup-{slug_of(worktree.path)}"
-        environment = {**agent_environment(run.orders.environ), TOKEN_VARIABLE: token}
-        stopped = partial(_stopped, run, task_id, ended)
-        call = partial(worktrees.set_up, worktree, environment, stopped, token=token)
+        runner = CommandRunner(
+            environment={**agent_environment(run.orders.environ), TOKEN_VARIABLE: token},
+            timeout_s=worktrees.preparer.preparation.setup_timeout_s,
+            stopped=partial(_stopped, run, task_id, ended),
+            sweep=partial(_end, token),
+        )
         if commands:
             run.notifier.emit(run_events.TaskPreparing(task_id=task_id, commands=commands))
-            call = partial(_leaving_nothing, call, tokens=(before.token, token))
+        call = partial(_set_up, worktrees, worktree, runner, before=before.token if commands else "", token=token)
         worktree, prepared = await asyncio.get_running_loop().run_in_executor(threads, call)
+    except CommandStoppedError as error:
+        return _without(run, attempt, TaskState.CANCELLED, error)
     except WorkspaceError as error:
-        state = TaskState.CANCELLED if run.stopping(task_id) else TaskState.FAILED
-        result = run.without_attempt(task_id, state, str(error))
-        return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
+        return _without(run, attempt, TaskState.FAILED, error)
     finally:
         ended.set()
         threads.shutdown(wait=False)
@@ -67,19 +72,26 @@ def _stopped(run: RunContext, task_id: str, ended: threading.Event) -> bool:
     return ended.is_set() or run.stopping(task_id)
 
 
-def _leaving_nothing(set_up: Callable[[], _Outcome], *, tokens: tuple[str, ...]) -> _Outcome:
-    """Runs set-up commands, and ends what they leave running; first what one left whose coordinator was killed."""
-    _end(tokens)
-    try:
-        return set_up()
-    finally:
-        _end(tokens)
+def _set_up(
+    worktrees: RunWorktrees, worktree: Worktree, runner: CommandRunner, *, before: str, token: str
+) -> tuple[Worktree, Prepared | None]:
+    """Prepares a worktree, and first ends what a set-up left whose coordinator was killed.
+
+    Args:
+        before: The token of that set-up; empty for none.
+    """
+    _end(before)
+    return worktrees.set_up(worktree, runner, token=token)
 
 
-def _end(tokens: tuple[str, ...]) -> None:
-    for token in tokens:
-        if token:
-            end_orphans(token, session=None)
+def _end(token: str) -> None:
+    if token:
+        end_orphans(token, session=None)
+
+
+def _without(run: RunContext, attempt: Attempt, state: TaskState, error: WorkspaceError) -> Attempt:
+    result = run.without_attempt(attempt.task_id, state, str(error))
+    return attempt._replace(agent=run.agent_of(attempt.task_id), result=result, final=True)
 
 
 def _fact(preparation: Preparation, prepared: Prepared) -> WorkspacePrepared:

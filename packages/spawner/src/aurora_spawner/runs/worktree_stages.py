@@ -10,7 +10,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
 from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.result import TaskState
-from aurora_spawner.workspaces.task_checks import put_back_after_kill
+from aurora_spawner.workspaces.task_checks import put_back_later
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,12 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
             worktree = await asyncio.to_thread(run.worktrees.find, attempt.task_id)
         begun = run.tasks.flight(attempt.task_id).checking
         if begun is not None and begun.number == attempt.number:
-            await asyncio.to_thread(put_back_after_kill, worktree, begun.commit)
+            kept = await asyncio.to_thread(put_back_later, worktree, begun.commit)
+            if kept:
+                refs = ", ".join(each.ref for each in kept)
+                run.notices.append(
+                    f"task {attempt.task_id}: what was in its worktree beside its commit since its check is {refs}"
+                )
         work, sentences = await asyncio.to_thread(
             run.worktrees.commit,
             worktree,

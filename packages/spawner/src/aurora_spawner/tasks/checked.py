@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -11,6 +12,9 @@ from aurora_spawner.tasks.work import CommitId, commit_id
 
 SHOWN_CHARACTERS: Final = 4000
 """Length of the end of a check's output that a result keeps."""
+
+_CHANGING: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
+"""The parts that differ between two runs of the same command: times, counts, addresses."""
 
 
 class CheckOutcome(StrEnum):
@@ -44,6 +48,10 @@ class CheckRun:
         """True if it ended by itself with 0."""
         return self.status == 0
 
+    def fails_like(self, other: CheckRun | None) -> bool:
+        """Returns True if two runs of a command ended alike, but for numbers and the folders of paths."""
+        return other is not None and _essence(self) == _essence(other)
+
     @property
     def summary(self) -> str:
         """The command and its end, in one line for people."""
@@ -57,6 +65,11 @@ class CheckRun:
         if self.status < 0:
             return f"was ended by signal {-self.status}"
         return f"failed (exit status {self.status})" if self.status else "passed"
+
+
+def _essence(run: CheckRun) -> tuple[object, ...]:
+    said = (_CHANGING.sub("#", word.rpartition("/")[2]) for word in run.output.split())
+    return run.command, run.status, *said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,11 @@ class SpawnTask:
         return line if len(line) <= 80 else line[:79] + "…"
 
     @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that must pass on its work: its checks and its goal."""
+        return (*self.checks, *((self.until,) if self.until else ()))
+
+    @property
     def content_hash(self) -> str:
         """A hash of the agent's work; equal for tasks whose results are interchangeable.
 

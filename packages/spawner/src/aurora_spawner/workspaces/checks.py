@@ -6,15 +6,16 @@ import os
 import select
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, GitError, WorkspaceError
+from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckRun
 from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.workspaces.git import Git
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 OUTPUT_BYTES: Final = 64 * 1024
 """Length of the end of the output that is kept."""
-SHOWN_CHARACTERS: Final = 2000
-"""Length of the end of a failed check's output that a report has."""
+REPORTED_CHARACTERS: Final = 2000
+"""Length of the end of a failed check's output that the report of a merge has."""
 TIMEOUT_S: Final = 1800.0
 """Time for all checks of one commit."""
 CANNOT_RUN: Final = (126, 127)
@@ -49,7 +50,7 @@ class CheckReport:
     status: int | None
     """Its exit status, negative for a signal; None if the time limit ended it."""
     output: str
-    """The end of its output, at most `OUTPUT_BYTES`."""
+    """The end of its output."""
     changed: tuple[str, ...] = ()
     """Files that the commands changed and git does not ignore, `HEAD` if they made or checked out a commit, `.` if
     they destroyed the checkout. Nothing of it is delivered."""
@@ -58,6 +59,71 @@ class CheckReport:
     def check(self) -> Check:
         """The answer: passed if every command ended with 0 in time."""
         return Check.PASSED if self.status == 0 else Check.FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRunner:
+    """Runs shell commands, one after the other, until one fails.
+
+    Attributes:
+        environment: the variables of the commands.
+        timeout_s: time for all of them; then the one that runs is ended, with what it started.
+        stopped: asked while a command runs; True ends it.
+        sweep: called after each command; ends what it has started in sessions of their own.
+    """
+
+    environment: Mapping[str, str]
+    timeout_s: float
+    stopped: Callable[[], bool] = lambda: False
+    sweep: Callable[[], object] = lambda: None
+
+    def run(
+        self,
+        commands: Sequence[str],
+        folder: Path,
+        *,
+        after: Callable[[], tuple[str, ...]] = tuple,
+        until: Callable[[], bool] = lambda: False,
+    ) -> tuple[CheckRun, ...]:
+        """Runs commands in a folder; the first that fails is the last that runs.
+
+        Args:
+            after: called after each command; returns the files that it has changed.
+            until: asked after each command; True runs no other.
+
+        Raises:
+            CommandStoppedError: It was stopped.
+            WorkspaceError: A command could not be started.
+        """
+        runs: list[CheckRun] = []
+        end = time.monotonic() + self.timeout_s
+        for command in commands:
+            began = time.monotonic()
+            try:
+                status, output = run_command(
+                    ("sh", "-c", command), folder, environment=self.environment, until=end, stopped=self.stopped
+                )
+            finally:
+                self.sweep()
+                changed = after()
+            if status is None and self.stopped():
+                raise CommandStoppedError(folder, f"the command {command!r} was stopped")
+            runs.append(
+                CheckRun(
+                    command=command,
+                    status=status,
+                    seconds=round(time.monotonic() - began, 3),
+                    output=output[-SHOWN_CHARACTERS:],
+                    changed=changed,
+                )
+            )
+            if status != 0 or until():
+                break
+        return tuple(runs)
+
+    def with_variables(self, variables: Mapping[str, str]) -> CommandRunner:
+        """Returns a runner whose commands have further variables."""
+        return replace(self, environment={**self.environment, **variables})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,18 +136,16 @@ class CommandCheck:
     Attributes:
         workspaces: of the run; they hold the checkout.
         commands: at least one.
-        environment: the variables of the commands.
+        runner: runs them.
+        folder: where they run, relative to the checkout; "." for its top.
         prepare: gives each checkout what a worktree has besides its commit, and returns further variables.
-        timeout_s: time for all of them; then the one that runs is ended, with what it started.
-        stopped: asked while a command runs; True ends it.
         reports: all checks so far.
     """
 
     workspaces: Workspaces
     commands: tuple[str, ...]
-    environment: Mapping[str, str]
-    timeout_s: float = TIMEOUT_S
-    stopped: Callable[[], bool] = lambda: False
+    runner: CommandRunner
+    folder: str = "."
     prepare: Callable[[Git], Mapping[str, str]] = lambda _git: {}
     reports: list[CheckReport] = field(default_factory=list)
 
@@ -94,35 +158,28 @@ class CommandCheck:
             GitError: Git failed.
         """
         with self.workspaces.checked_out(commit) as git:
-            environment = {**self.environment, **self.prepare(git)}
+            runner = self.runner.with_variables(self.prepare(git))
             given = _changed(git, commit)
-            until = time.monotonic() + self.timeout_s
-            for command in self.commands:
-                status, output = self._run(command, git.folder, environment, until)
-                if status != 0:
-                    break
+            try:
+                last = runner.run(self.commands, git.folder / self.folder)[-1]
+            except CommandStoppedError as error:
+                problem = "the check was interrupted; resume the run to complete the merge"
+                raise CommandStoppedError(git.folder, problem) from error
+            if last.status in CANNOT_RUN:
+                said = last.output.strip()[-300:]
+                problem = f"the check {last.command!r} cannot run (exit status {last.status}): {said}"
+                raise WorkspaceError(self.workspaces.git.folder, problem)
             changed = tuple(each for each in _changed(git, commit) if each not in given)
-        report = CheckReport(commit=commit, command=command, status=status, output=output, changed=changed)
+        report = CheckReport(
+            commit=commit, command=last.command, status=last.status, output=last.output, changed=changed
+        )
         self.reports.append(report)
         return report.check
-
-    def _run(
-        self, command: str, folder: Path, environment: Mapping[str, str], until: float
-    ) -> tuple[int | None, str]:
-        status, output = run_command(
-            ("sh", "-c", command), folder, environment=environment, until=until, stopped=self.stopped
-        )
-        if status is None and self.stopped():
-            raise WorkspaceError(folder, "the check was interrupted; resume the run to complete the merge")
-        if status in CANNOT_RUN:
-            problem = f"the check {command!r} cannot run (exit status {status}): {output.strip()[-300:]}"
-            raise WorkspaceError(self.workspaces.git.folder, problem)
-        return status, output
 
     @property
     def failure(self) -> str:
         """The end of the output of the first check that failed; empty if none did."""
-        return next((each.output[-SHOWN_CHARACTERS:] for each in self.reports if each.status != 0), "")
+        return next((each.output[-REPORTED_CHARACTERS:] for each in self.reports if each.status != 0), "")
 
 
 def _changed(git: Git, commit: str) -> tuple[str, ...]:
@@ -158,7 +215,7 @@ def run_command(
         process = subprocess.Popen(
             ("sh", "-c", _GUARDED, "sh", *command),
             cwd=folder,
-            env={name: value for name, value in environment.items() if not name.startswith("GIT_")},
+            env={name: value for name, value in environment.items() if _may_pass(name)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -177,6 +234,13 @@ def run_command(
             end_group(process)
         kept = (kept + _waiting(process.stdout.fileno(), 0))[-OUTPUT_BYTES:]
     return status, kept.decode(errors="replace")
+
+
+def _may_pass(name: str) -> bool:
+    """Returns True for a variable that says nothing of another repository; settings are those of a worktree."""
+    return not name.startswith("GIT_") or name.startswith(
+        ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+    )
 
 
 def _waiting(descriptor: int, wait_s: float) -> bytes:

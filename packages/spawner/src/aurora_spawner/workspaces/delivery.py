@@ -49,7 +49,7 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
         GitError: Git failed, a hook of the user's included.
     """
     git = Git.of_checkout(checkout)
-    if git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text != ref or operation_in(git) is not None:
+    if git.branch() != ref or operation_in(git) is not None:
         return False
     files = tuple(dict.fromkeys(_overwritten(git, ref, new)))
     if files:

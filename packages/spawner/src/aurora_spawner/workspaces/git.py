@@ -156,6 +156,10 @@ class Git:
         """Returns the commit that a revision names; empty if it names none."""
         return self.run("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", accepted=(0, 1)).text
 
+    def branch(self) -> str:
+        """Returns the branch that is checked out, with `refs/heads/`; empty for a detached HEAD."""
+        return self.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
+
     def succeeds(self, *arguments: str) -> bool:
         """Returns True if a question of git's is answered with yes (exit status 0), False for no (1)."""
         return self.run(*arguments, accepted=(0, 1)).status == 0

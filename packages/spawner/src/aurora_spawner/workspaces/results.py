@@ -138,7 +138,7 @@ def _matches(path: str, scope: Sequence[str]) -> bool:
 def _leave_other_branch(worktree: Worktree) -> None:
     """Detaches HEAD from a branch that is not the task's: it is the user's or the agent's, and stays where it is."""
     git = worktree.git
-    on = git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
+    on = git.branch()
     if on and on != f"refs/heads/{worktree.branch}":
         git.run("update-ref", "--no-deref", "HEAD", git.text("rev-parse", "HEAD"))
 

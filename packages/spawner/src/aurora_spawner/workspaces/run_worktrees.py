@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.workspaces.checks import CommandRunner
+    from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
     from aurora_spawner.workspaces.results import WorkResult
@@ -112,9 +114,7 @@ class RunWorktrees:
             begun, aside = "", self.start_over(task_id)
         return self.workspaces.create(task_id, begun or self._joined(before)), aside
 
-    def set_up(
-        self, worktree: Worktree, environment: Mapping[str, str], stopped: Callable[[], bool], *, token: str
-    ) -> tuple[Worktree, Prepared | None]:
+    def set_up(self, worktree: Worktree, runner: CommandRunner, *, token: str) -> tuple[Worktree, Prepared | None]:
         """Prepares a worktree for its agent; see `Preparer.prepare`.
 
         Returns:
@@ -122,8 +122,15 @@ class RunWorktrees:
         """
         if self.preparer is None:
             return worktree, None
-        prepared = self.preparer.prepare(worktree, environment, stopped, token=token)
+        prepared = self.preparer.prepare(worktree, runner, token=token)
         return self.preparer.with_variables(worktree), prepared
+
+    def preparing(self, runner: CommandRunner) -> Callable[[Git], Mapping[str, str]]:
+        """Returns a function that gives a checkout what a worktree has, and returns its variables."""
+        preparer, run_id = self.preparer, self.workspaces.run_id
+        if preparer is None:
+            return lambda _git: {}
+        return lambda git: preparer.prepare_checkout(git, run_id, runner)
 
     def find(self, task_id: str) -> Worktree:
         """Returns the worktree that a task's agent works in, or has worked in.

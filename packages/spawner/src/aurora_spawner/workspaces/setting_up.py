@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,7 @@ from aurora_spawner.errors import SetupError, WorkspaceError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import linked_git_dir
-from aurora_spawner.workspaces.checks import SHOWN_CHARACTERS, run_command
+from aurora_spawner.workspaces.checks import CANNOT_RUN, REPORTED_CHARACTERS
 from aurora_spawner.workspaces.contents import MOST_FILES, Contents, find_contents
 from aurora_spawner.workspaces.filling import fill
 from aurora_spawner.workspaces.manifest import (
@@ -31,12 +30,11 @@ from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection
 
+    from aurora_spawner.workspaces.checks import CommandRunner
     from aurora_spawner.workspaces.git import Git
 
-_MISSING: Final = (126, 127)
-"""Exit statuses of a shell that could not start a program."""
 _IGNORE_BYTES: Final = 1_000_000
 _KEPT: Final = "Changes in a worktree whose preparation was interrupted\n"
 
@@ -96,21 +94,20 @@ class Preparer:
     def prepare(
         self,
         worktree: Worktree,
-        environment: Mapping[str, str],
-        stopped: Callable[[], bool] = lambda: False,
+        runner: CommandRunner,
         *,
         token: str = "",
     ) -> Prepared:
         """Prepares a worktree; one that was prepared stays as it is, an interrupted preparation is done again.
 
         Args:
-            environment: The variables of the set-up commands.
-            stopped: Asked while a command runs; True ends it.
-            token: A mark in that environment, by which a later call finds what a killed one has left running.
+            runner: Runs the set-up commands, within the time that the preparation allows.
+            token: A mark in their environment, by which a later call finds what a killed one has left running.
 
         Raises:
             SetupError: A set-up command failed.
-            WorkspaceError: Files cannot be copied or linked, no ports are free, or it was stopped.
+            CommandStoppedError: It was stopped.
+            WorkspaceError: Files cannot be copied or linked, or no ports are free.
         """
         git_dir = linked_git_dir(worktree.path)
         manifest = read_manifest(git_dir)
@@ -136,7 +133,7 @@ class Preparer:
             )
         begun = replace(begun, token=token)
         self._write(git_dir, begun)
-        return self._fill_and_set_up(worktree, begun, contents, environment, stopped)
+        return self._fill_and_set_up(worktree, begun, contents, runner)
 
     def _begun_again(self, worktree: Worktree, before: Manifest) -> Manifest:
         """Returns the manifest for a preparation that is done again, after a failure or a kill.
@@ -154,23 +151,21 @@ class Preparer:
             new = tuple(name for name in (*kept, *hidden) if name not in before.given)
         return replace(before, before=(*before.before, *new), made={}, products={}, recorded=False)
 
-    def prepare_checkout(
-        self, git: Git, run_id: str, environment: Mapping[str, str], stopped: Callable[[], bool] = lambda: False
-    ) -> dict[str, str]:
+    def prepare_checkout(self, git: Git, run_id: str, runner: CommandRunner) -> dict[str, str]:
         """Prepares a checkout that nobody works in, such as that of a check; returns its variables.
 
         Args:
             git: In the checkout, which is deleted afterwards.
 
         Raises:
-            SetupError, WorkspaceError: As `prepare`.
+            SetupError, CommandStoppedError, WorkspaceError: As `prepare`.
         """
         place, ports, contents = git.folder, self.preparation.ports, self._contents()
         base = allot_ports(self.home, place, ports).base if ports else None
         checkout = Worktree(path=place, branch="", base="HEAD", run_id=run_id, task_id=place.name.lstrip("."))
         fill(place, self.source.folder, contents, tracked=_tracked(git, (*contents.copied, *contents.linked)))
         variables = self._variables(checkout, Manifest(port_base=base))
-        self._set_up(checkout, {**environment, **variables}, stopped, [])
+        self._set_up(checkout, runner.with_variables(variables))
         return variables
 
     def _fill_and_set_up(
@@ -178,17 +173,15 @@ class Preparer:
         worktree: Worktree,
         begun: Manifest,
         contents: Contents,
-        environment: Mapping[str, str],
-        stopped: Callable[[], bool],
+        runner: CommandRunner,
     ) -> Prepared:
         names = (*contents.copied, *contents.linked)
         tracked = _tracked(worktree.git, names)
         notices = fill(worktree.path, self.source.folder, contents, tracked=tracked)
         given = [name for name in begun.given if name not in tracked]  # with those of an earlier, interrupted call
-        variables = {**environment, **self._variables(worktree, begun)}
-        problem, seconds = None, list[float]()
+        problem, seconds = None, tuple[float, ...]()
         try:
-            self._set_up(worktree, variables, stopped, seconds)
+            seconds = self._set_up(worktree, runner.with_variables(self._variables(worktree, begun)))
         except WorkspaceError as error:
             problem = error
         try:
@@ -204,38 +197,35 @@ class Preparer:
             port_base=begun.port_base,
             copied=tuple(name for name in contents.copied if name in given),
             linked=tuple(name for name in contents.linked if name in given),
-            setup_s=tuple(seconds),
+            setup_s=seconds,
             put_back=put_back,
             notices=(*contents.notices, *notices),
         )
 
-    def _set_up(
-        self, worktree: Worktree, variables: Mapping[str, str], stopped: Callable[[], bool], seconds: list[float]
-    ) -> None:
-        until = time.monotonic() + self.preparation.setup_timeout_s
-        for command in self.preparation.setup:
-            started = time.monotonic()
-            status, output = run_command(
-                ("sh", "-c", command),
-                worktree.path / self.folder,
-                environment=variables,
-                until=until,
-                stopped=stopped,
-            )
-            seconds.append(time.monotonic() - started)
-            if status is None and stopped():
-                raise WorkspaceError(worktree.path, "its set-up was interrupted; resume the run to do it again")
-            if status != 0:
-                problem = self._problem(status, seconds[-1])
-                raise _setup_error(worktree, command, problem, status=status, output=output)
-            if not (worktree.path / ".git").is_file() or not (worktree.path / self.folder).is_dir():
-                raise _setup_error(worktree, command, "has removed the worktree", status=status, output=output)
+    def _set_up(self, worktree: Worktree, runner: CommandRunner) -> tuple[float, ...]:
+        """Runs the set-up commands; returns the time that each of them took."""
+        commands = self.preparation.setup
+        if not commands:
+            return ()
+        within = replace(runner, timeout_s=self.preparation.setup_timeout_s)
+        runs = within.run(commands, worktree.path / self.folder, until=lambda: not self._is_there(worktree))
+        last = runs[-1]
+        if not last.passed:
+            problem = self._problem(last.status, last.seconds)
+            raise _setup_error(worktree, last.command, problem, status=last.status, output=last.output)
+        if not self._is_there(worktree):
+            problem = "has removed the worktree"
+            raise _setup_error(worktree, last.command, problem, status=last.status, output=last.output)
+        return tuple(run.seconds for run in runs)
+
+    def _is_there(self, worktree: Worktree) -> bool:
+        return (worktree.path / ".git").is_file() and (worktree.path / self.folder).is_dir()
 
     def _problem(self, status: int | None, seconds: float) -> str:
         if status is None:
             return f"was ended after {seconds:.0f} s, all set-up may take {self.preparation.setup_timeout_s:.0f} s"
         how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
-        missing = "; a program is missing, or cannot be started" if status in _MISSING else ""
+        missing = "; a program is missing, or cannot be started" if status in CANNOT_RUN else ""
         return f"failed {how} after {seconds:.1f} s{missing}"
 
     def _record(self, worktree: Worktree, begun: Manifest, given: Collection[str], *, done: bool) -> tuple[str, ...]:
@@ -266,7 +256,7 @@ class Preparer:
             keep: First put it into the attic: the user may have worked there after a preparation that had failed.
         """
         git, branch = worktree.git, f"refs/heads/{worktree.branch}"
-        on = git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
+        on = git.branch()
         moved = on != branch or git.commit_of("HEAD") != begun.head
         question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
         changed = [entry[3:] for entry in git.run(*question).fields if entry[3:] not in begun.before]
@@ -307,7 +297,7 @@ class Preparer:
 
 
 def _setup_error(worktree: Worktree, command: str, problem: str, *, status: int | None, output: str) -> SetupError:
-    return SetupError(worktree.path, problem, command=command, status=status, output=output[-SHOWN_CHARACTERS:])
+    return SetupError(worktree.path, problem, command=command, status=status, output=output[-REPORTED_CHARACTERS:])
 
 
 def _restore(git: Git, commit: str, names: Collection[str]) -> None:

@@ -59,7 +59,7 @@ def leave_given_behind(worktree: Worktree) -> tuple[str, ...]:
     committed = {name.lstrip("\n") for name in git.run(*question).fields}
     found = tuple(name for name in manifest.given if name in committed)
     if found:
-        on = git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
+        on = git.branch()
         detach = () if on == f"refs/heads/{worktree.branch}" else ("--no-deref",)  # another branch stays where it is
         git.run("update-ref", *detach, "HEAD", worktree.base)
     return found

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CheckStoppedError
 from aurora_spawner.storage.regular_files import read_regular
-from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckedWork, CheckOutcome, CheckRun
+from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
-from aurora_spawner.workspaces.checks import CANNOT_RUN, TIMEOUT_S, run_command
+from aurora_spawner.workspaces.checks import CANNOT_RUN
+from aurora_spawner.workspaces.present import present_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
+    from aurora_spawner.tasks.checked import CheckRun
+    from aurora_spawner.workspaces.attic import AtticEntry
+    from aurora_spawner.workspaces.checks import CommandRunner
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
@@ -25,50 +25,7 @@ _CACHES: Final = "__pycache__/"
 _CACHE_TAG: Final = "CACHEDIR.TAG"
 _CACHE_MARK: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 """The file, and its beginning, by which programs mark folders that they can make again (bford.info/cachedir)."""
-_CHANGING: Final = re.compile(r"0x[0-9a-fA-F]+|\d+")
-"""The parts that differ between two runs of the same command: times, counts, addresses."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandRunner:
-    """Runs shell commands, one after the other, until one fails.
-
-    Attributes:
-        environment: the variables of the commands.
-        timeout_s: time for all of them; then the one that runs is ended, with what it started.
-        stopped: asked while a command runs; True ends it.
-        sweep: called after each command; ends what it has started in sessions of their own.
-    """
-
-    environment: Mapping[str, str]
-    timeout_s: float = TIMEOUT_S
-    stopped: Callable[[], bool] = lambda: False
-    sweep: Callable[[], object] = lambda: None
-
-    def run(self, commands: Sequence[str], folder: Path) -> tuple[CheckRun, ...]:
-        """Runs commands in a folder; the first that fails is the last that runs.
-
-        Raises:
-            CheckStoppedError: It was stopped.
-            WorkspaceError: A command could not be started.
-        """
-        runs: list[CheckRun] = []
-        until = time.monotonic() + self.timeout_s
-        for command in commands:
-            began = time.monotonic()
-            try:
-                status, output = run_command(
-                    ("sh", "-c", command), folder, environment=self.environment, until=until, stopped=self.stopped
-                )
-            finally:
-                self.sweep()
-            if status is None and self.stopped():
-                raise CheckStoppedError(folder, f"the check {command!r} was stopped")
-            seconds = round(time.monotonic() - began, 3)
-            runs.append(CheckRun(command=command, status=status, seconds=seconds, output=output[-SHOWN_CHARACTERS:]))
-            if status != 0:
-                break
-        return tuple(runs)
+_KEPT: Final = "Changes in a worktree whose check was interrupted\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,14 +36,16 @@ class WorkCheck:
         folder: where the commands run, relative to a checkout; "." for its top.
         goal: the command whose failure on the base says nothing: it is what the task is to achieve.
         prepare: gives a fresh checkout what a worktree has besides its commit, and returns further variables.
+        on_base: what commands have said on the commits that tasks started from, by commit and command; it grows.
     """
 
     workspaces: Workspaces
     worktree: Worktree
     runner: CommandRunner
-    folder: str = "."
-    goal: str | None = None
-    prepare: Callable[[Git], Mapping[str, str]] = lambda _git: {}
+    folder: str
+    goal: str | None
+    prepare: Callable[[Git], Mapping[str, str]]
+    on_base: dict[tuple[str, str], CheckRun]
 
     def check(
         self, commands: Sequence[str], commit: str, *, number: int, before: CheckedWork | None = None
@@ -103,7 +62,7 @@ class WorkCheck:
             before: the checks of the attempt before it.
 
         Raises:
-            CheckStoppedError: It was stopped.
+            CommandStoppedError: It was stopped.
             WorkspaceError: A check has destroyed the worktree, or a command could not be started.
             GitError: Git failed.
         """
@@ -113,7 +72,7 @@ class WorkCheck:
         if runs[-1].passed and (hidden or converted):
             clean = self._in_fresh_checkout(commands, commit)
             if not clean[-1].passed:
-                return replace(checked, outcome=CheckOutcome.FAILED, runs=clean, hidden=hidden)
+                return self._compared(replace(checked, runs=clean, hidden=hidden), before)
         if runs[-1].passed:
             return checked
         return self._compared(checked, before)
@@ -123,39 +82,34 @@ class WorkCheck:
         failed = checked.runs[-1]
         cannot_run = failed.status in CANNOT_RUN
         failing = replace(checked, outcome=CheckOutcome.FAILED)
-        if before is not None and before.failed is not None and before.commit == checked.commit:
-            failing = replace(failing, fails_on_base=before.fails_on_base)
-            return replace(failing, outcome=CheckOutcome.UNCHANGED) if _same(before.failed, failed) else failing
+        if before is not None and before.commit == checked.commit and failed.fails_like(before.failed):
+            return replace(failing, outcome=CheckOutcome.UNCHANGED, fails_on_base=before.fails_on_base)
         if failed.command == self.goal and not cannot_run:
             return failing
-        on_base = self._in_fresh_checkout([failed.command], self.worktree.base)[-1]
+        on_base = self._said_on_base(failed.command)
         failing = replace(failing, fails_on_base=not on_base.passed)
         if cannot_run and on_base.status in CANNOT_RUN:
             return replace(failing, outcome=CheckOutcome.CANNOT_RUN)
         # A command that prints nothing fails alike whatever is wrong.
-        alike = bool(failed.output.strip()) and _same(on_base, failed)
+        alike = bool(failed.output.strip()) and failed.fails_like(on_base)
         return replace(failing, outcome=CheckOutcome.SAME_AS_BASE) if alike else failing
 
+    def _said_on_base(self, command: str) -> CheckRun:
+        key = (self.worktree.base, command)
+        if key not in self.on_base:
+            self.on_base[key] = self._in_fresh_checkout([command], self.worktree.base)[-1]
+        return self.on_base[key]
+
     def _in_worktree(self, commands: Sequence[str], commit: str) -> tuple[CheckRun, ...]:
-        runs: list[CheckRun] = []
-        until = time.monotonic() + self.runner.timeout_s
-        on = _branch_in(self.worktree.git)
-        runner = replace(self.runner, environment={**self.runner.environment, **self.worktree.variables})
-        for command in commands:
-            left_s = max(until - time.monotonic(), 0.0)
-            try:
-                run = replace(runner, timeout_s=left_s).run([command], self.worktree.path / self.folder)[0]
-            finally:
-                changed = put_back(self.worktree, commit, on)
-            runs.append(replace(run, changed=changed))
-            if not run.passed:
-                break
-        return tuple(runs)
+        on = self.worktree.git.branch()
+        runner = self.runner.with_variables(self.worktree.variables)
+        return runner.run(
+            commands, self.worktree.path / self.folder, after=lambda: put_back(self.worktree, commit, on)
+        )
 
     def _in_fresh_checkout(self, commands: Sequence[str], commit: str) -> tuple[CheckRun, ...]:
         with self.workspaces.checked_out(commit, task_id=self.worktree.task_id) as git:
-            environment = {**self.runner.environment, **self.prepare(git)}
-            return replace(self.runner, environment=environment).run(commands, git.folder / self.folder)
+            return self.runner.with_variables(self.prepare(git)).run(commands, git.folder / self.folder)
 
     def _hidden(self) -> list[str]:
         """Returns the files that git ignores, folders as one entry, without caches."""
@@ -177,6 +131,8 @@ class WorkCheck:
 def put_back(worktree: Worktree, commit: str, on: str) -> tuple[str, ...]:
     """Undoes what a check has changed, except in files that git ignores; returns what that was.
 
+    Commits that it has made go to the attic.
+
     Args:
         commit: What was checked.
         on: The branch that was checked out, with `refs/heads/`; empty for none.
@@ -184,7 +140,7 @@ def put_back(worktree: Worktree, commit: str, on: str) -> tuple[str, ...]:
     git = worktree.git
     reveal(git)
     entries = git.run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal").fields
-    moved = git.commit_of("HEAD") != commit or _branch_in(git) != on
+    moved = git.commit_of("HEAD") != commit or git.branch() != on
     if not entries and not moved:
         return ()
     if moved:
@@ -197,21 +153,16 @@ def put_back(worktree: Worktree, commit: str, on: str) -> tuple[str, ...]:
     return (*(("HEAD",) if moved else ()), *(entry[3:] for entry in entries))
 
 
-def put_back_after_kill(worktree: Worktree, commit: str) -> None:
-    """Undoes what a check has changed that was killed together with this process's predecessor."""
+def put_back_later(worktree: Worktree, commit: str) -> tuple[AtticEntry, ...]:
+    """Undoes what was changed since a check began that an earlier process has run.
+
+    It may be the work of a person, so it goes to the attic; returns what is there then.
+    """
     git = worktree.git
-    put_back(worktree, commit, _branch_in(git) if git.commit_of("HEAD") == commit else "")
-
-
-def _branch_in(git: Git) -> str:
-    return git.run("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1)).text
-
-
-def _same(one: CheckRun, other: CheckRun) -> bool:
-    """Returns True if two runs of a command failed alike, but for times and the folders that they ran in."""
-    return (one.command, one.status, _essence(one.output)) == (other.command, other.status, _essence(other.output))
-
-
-def _essence(output: str) -> list[str]:
-    """Returns the words of an output without numbers and without the paths of checkouts."""
-    return [_CHANGING.sub("#", word.rpartition("/")[2]) for word in output.split()]
+    present = present_commit(worktree, _KEPT)
+    kept: tuple[AtticEntry, ...] = ()
+    if present != commit:
+        git.run("update-ref", "--no-deref", "HEAD", present)
+        kept = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
+    put_back(worktree, commit, git.branch() if git.commit_of("HEAD") == commit else "")
+    return kept
