@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from aurora_core.bounded import read_start
 from aurora_core.errors import StoreCorruptError, StoreError
 from aurora_core.hits import FileHit, Hit, Reference
+from aurora_core.indexing.content import content_digest
 from aurora_core.indexing.indexer import reindex_files
-from aurora_core.indexing.prepare import content_digest
 from aurora_core.indexing.walk import MAX_FILE_BYTES
 from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, translating_errors
 from aurora_core.store.files import REASONING_FOLDER, known_file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import os
 import time
 from collections import Counter
@@ -17,14 +16,8 @@ from aurora_core.file_kinds import is_test_file
 from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, Part, built_segment
-from aurora_core.indexing.walk import (
-    LOOKED_AT,
-    MAX_FILE_BYTES,
-    FoundFile,
-    is_generated,
-    is_minified,
-    is_text,
-)
+from aurora_core.indexing.content import LOOKED_AT, content_digest, is_generated, is_minified, is_text
+from aurora_core.indexing.walk import MAX_FILE_BYTES, FoundFile
 from aurora_core.report import BINARY, CONFIDENTIAL, GENERATED, MINIFIED, TOO_LARGE, SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms
@@ -34,7 +27,7 @@ if TYPE_CHECKING:
 
     from aurora_core.chunking import Chunk
 
-__all__ = ["PreparedBatch", "PreparedFile", "Request", "content_digest", "indexed_chunks", "prepare"]
+__all__ = ["PreparedBatch", "PreparedFile", "Request", "indexed_chunks", "prepare"]
 
 # Two writes within one tick of the file system's clock leave the same time behind. A file that was last changed so
 # shortly before it was read is read again next time, as git does with its index.
@@ -133,11 +126,6 @@ def prepare(request: Request) -> PreparedBatch:
     return PreparedBatch(
         changed=tuple(changed), same=tuple(same), skipped=tuple(skipped), segment=built_segment(indexed)
     )
-
-
-def content_digest(content: bytes) -> bytes:
-    """Returns the hash by which the memory knows a file's content."""
-    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _read(root: str, file: FoundFile) -> tuple[FoundFile, bytes]:
