@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import re
 from typing import Final
 
 from aurora_core.file_kinds import PROSE_SUFFIXES
 
-__all__ = ["LOOKED_AT", "WIDE_MARKS", "content_digest", "is_generated", "is_minified", "is_text"]
+__all__ = ["LOOKED_AT", "WIDE_MARKS", "content_digest", "holds_private_key", "is_generated", "is_minified", "is_text"]
 
 WIDE_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Git looks at as many bytes.
@@ -19,6 +20,13 @@ _GENERATED_MARKS: Final = (b"@generated", b"DO NOT EDIT", b"do not edit by hand"
 _COMMENTS: Final = (b"#", b"//", b"/*", b"*", b"--", b"<!--", b";", b"%", b'"', b"'", b"{-", b"(*", b"@")
 # People do not write lines of this average length.
 _MINIFIED_LINE: Final = 1_000
+
+# A key and not the mark alone, which programs that read keys contain. Its lines may be those of a string in a program,
+# and an encrypted key begins with headers.
+_PRIVATE_KEY: Final = re.compile(
+    rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'+,\\]){1,80}"
+    rb"(?:[A-Z][A-Za-z-]{0,30}: [^\r\n]{0,200}\s{1,80}){0,5}[A-Za-z0-9+/=]{40}"
+)
 
 
 def content_digest(content: bytes) -> bytes:
@@ -38,6 +46,11 @@ def is_text(start: bytes) -> bool:
     if b"\0" in looked_at:
         return False
     return len(looked_at) - len(looked_at.translate(None, _CONTROLS)) <= MAX_CONTROLS * len(looked_at)
+
+
+def holds_private_key(content: bytes) -> bool:
+    """Returns True if a file contains a private key in one of the forms that are text."""
+    return _PRIVATE_KEY.search(content) is not None
 
 
 def is_generated(path: str, content: bytes) -> bool:

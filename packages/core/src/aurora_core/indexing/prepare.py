@@ -16,7 +16,14 @@ from aurora_core.file_kinds import is_test_file
 from aurora_core.index.bm25 import path_frequencies
 from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, Part, built_segment
-from aurora_core.indexing.content import LOOKED_AT, content_digest, is_generated, is_minified, is_text
+from aurora_core.indexing.content import (
+    LOOKED_AT,
+    content_digest,
+    holds_private_key,
+    is_generated,
+    is_minified,
+    is_text,
+)
 from aurora_core.indexing.walk import MAX_FILE_BYTES, FoundFile
 from aurora_core.report import BINARY, CONFIDENTIAL, GENERATED, MINIFIED, TOO_LARGE, SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
@@ -34,7 +41,6 @@ __all__ = ["PreparedBatch", "PreparedFile", "Request", "indexed_chunks", "prepar
 RACY_NS: Final = 50_000_000
 UNSURE: Final = -1
 READ_ATTEMPTS: Final = 3
-_PRIVATE_KEY: Final = b"PRIVATE KEY-----"
 # The longer marks come first, as one of them begins with a shorter one.
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -154,7 +160,7 @@ def _skip_reason(path: str, content: bytes) -> str:
         return BINARY
     if len(content) > MAX_FILE_BYTES:
         return TOO_LARGE
-    if _PRIVATE_KEY in content[:LOOKED_AT]:
+    if holds_private_key(content):
         return CONFIDENTIAL
     if is_minified(path, content):
         return MINIFIED
