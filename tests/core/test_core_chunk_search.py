@@ -63,3 +63,20 @@ def test_a_function_of_several_chunks_is_one_hit(tmp_path: Path, limit: int) -> 
         names = [hit.name for hit in memory.search("zeppelin", limit)]
         assert sorted(names) == ["long", "short"][: len(names)] if limit == 5 else len(names) == 1
         assert len(names) == min(limit, 2)
+
+
+OVERLOADS = {
+    "A.java": "class A {\n  int zeppelin(int a) {\n    go(a);\n  }\n  int zeppelin(long a) {\n    go(a);\n  }\n}\n",
+    "a.cpp": "void zeppelin(int a) {\n  go(a);\n}\nvoid zeppelin(char *a) {\n  go(a);\n}\n",
+}
+
+
+@pytest.mark.parametrize("file", OVERLOADS)
+def test_overloads_are_hits_and_definitions_of_their_own(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text(OVERLOADS[file])
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        found = {hit.signature for hit in memory.search("zeppelin") if hit.name.endswith("zeppelin")}
+        defined = {hit.signature for hit in memory.definitions("zeppelin")}
+    assert found == defined
+    assert len(found) == 2

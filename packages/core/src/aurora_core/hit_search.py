@@ -9,7 +9,7 @@ from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.hits import Hit, hit_of
 from aurora_core.ranking import hit_scores
-from aurora_core.store.files import chunks_by_id, described_chunks
+from aurora_core.store.files import chunks_by_id, described_chunks, symbol_key
 from aurora_core.store.reasoning import reasonings_by_id
 from aurora_core.tokens import terms
 
@@ -77,6 +77,6 @@ class HitSearch:
         for number in numbers:
             chunk = described.get(number)
             if chunk is not None and chunk.kind in kinds:
-                symbol = (chunk.file_id, chunk.name) if chunk.symbol_type in _ONCE else number
+                symbol = symbol_key(chunk) if chunk.symbol_type in _ONCE else number
                 chosen.setdefault(symbol, number)
         return chunks_by_id(self.connection, list(chosen.values())[:limit])

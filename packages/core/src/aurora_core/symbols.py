@@ -10,7 +10,7 @@ from aurora_core.chunking import ChunkKind
 from aurora_core.chunking.chunk import DEFINING
 from aurora_core.hits import Hit, Reference, hit_of
 from aurora_core.ranking import HitScores
-from aurora_core.store.files import chunks_by_id, chunks_in, chunks_named
+from aurora_core.store.files import chunks_by_id, chunks_in, chunks_named, symbol_key
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def defined(connection: sqlite3.Connection, log: AccessLog, name: str, limit: in
     """Returns the chunks that define a symbol, given by its last component or its qualified name."""
     chunks = chunks_named(connection, name.rpartition(".")[2])
     named = [c for c in chunks.values() if c.name == name or c.name.endswith(f".{name}")]
-    first = {(c.file, c.name): c for c in reversed(named) if c.symbol_type in DEFINING}
-    chosen = [c for c in named if first.get((c.file, c.name)) is c][:limit]
+    first = {symbol_key(c): c for c in reversed(named) if c.symbol_type in DEFINING}
+    chosen = [c for c in named if first.get(symbol_key(c)) is c][:limit]
     activations = log.activations([c.id for c in chosen], terms(name), time.time())
     return [_exact(chunk, activations[chunk.id]) for chunk in chosen]
 

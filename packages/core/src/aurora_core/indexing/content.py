@@ -21,7 +21,7 @@ _COMMENTS: Final = (b"#", b"//", b"/*", b"*", b"--", b"<!--", b";", b"%", b'"', 
 # People do not write lines of this average length.
 _MINIFIED_LINE: Final = 1_000
 
-# A key and not the mark alone, which programs that read keys contain. Its lines may be those of a string in a program,
+# A key and not the mark alone, which programs that read keys contain. Its lines may be strings of a program,
 # and an encrypted key begins with headers.
 _PRIVATE_KEY: Final = re.compile(
     rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'+,\\]){1,80}"

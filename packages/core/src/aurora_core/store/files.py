@@ -35,6 +35,7 @@ __all__ = [
     "put_file",
     "remove_chunks",
     "remove_file",
+    "symbol_key",
     "touch_file",
     "unindexed_files",
     "unpacked",
@@ -108,7 +109,13 @@ class DescribedChunk:
     name: str
     kind: ChunkKind
     symbol_type: SymbolType
+    signature: str
     commits: int
+
+
+def symbol_key(chunk: StoredChunk | DescribedChunk) -> tuple[str, str, str]:
+    """Returns what all chunks of one symbol share; overloads differ in their signatures."""
+    return chunk.file, chunk.name, chunk.signature
 
 
 def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, KnownFile]:
@@ -258,7 +265,7 @@ def described_chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict
     """Returns chunks without the cost of their text; ids that no longer exist are left out."""
     marks = ",".join("?" * len(ids))
     rows = connection.execute(
-        f"""SELECT chunks.id, file_id, files.path, name, kind, symbol_type, coalesce(commits, 0)
+        f"""SELECT chunks.id, file_id, files.path, name, kind, symbol_type, signature, coalesce(commits, 0)
             FROM chunks JOIN files ON files.id = file_id
             LEFT JOIN history_changes ON history_changes.path = files.path
             WHERE chunks.id IN ({marks})""",  # noqa: S608 - marks only
@@ -271,9 +278,10 @@ def described_chunks(connection: sqlite3.Connection, ids: Sequence[int]) -> dict
             name=name,
             kind=ChunkKind(kind),
             symbol_type=SymbolType(symbol_type),
+            signature=signature,
             commits=commits,
         )
-        for number, file_id, path, name, kind, symbol_type, commits in rows
+        for number, file_id, path, name, kind, symbol_type, signature, commits in rows
     }
 
 
