@@ -80,3 +80,13 @@ def test_overloads_are_hits_and_definitions_of_their_own(tmp_path: Path, file: s
         defined = {hit.signature for hit in memory.definitions("zeppelin")}
     assert found == defined
     assert len(found) == 2
+
+
+def test_each_piece_of_a_program_without_a_grammar_can_be_a_hit(tmp_path: Path) -> None:
+    piece = "proc zeppelin {a} {\n" + "    step $a\n" * 30 + "}\n\n"
+    (tmp_path / "ship.tcl").write_text(piece * 4)
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        hits = memory.search("zeppelin")
+    assert [hit.kind for hit in hits] == [ChunkKind.CODE] * 4
+    assert len({hit.line_start for hit in hits}) == 4

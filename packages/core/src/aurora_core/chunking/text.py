@@ -22,7 +22,7 @@ MAX_NAME: Final = 80
 _SYMBOLS: Final = {
     ChunkKind.KB: SymbolType.SECTION,
     ChunkKind.DOC: SymbolType.PARAGRAPH,
-    ChunkKind.CODE: SymbolType.MODULE,
+    ChunkKind.CODE: SymbolType.PARAGRAPH,
 }
 
 
