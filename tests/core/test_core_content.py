@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aurora_core import Memory
-from aurora_core.report import CONFIDENTIAL
+from aurora_core.report import CONFIDENTIAL, MINIFIED
 
 BEGIN = "-----BEGIN RSA PRIVATE KEY-----"
 LINE = "MIIEpAIBAAKCAQEAx3Vq0v9JmX2Qe8f4b7Zk1nTtYwUoPiAsDfGhJkLzXcVbNmQw"
@@ -54,3 +54,23 @@ def test_a_private_key_anywhere_in_a_file_keeps_it_out(tmp_path: Path, text: str
 )
 def test_the_mark_of_a_key_without_a_key_keeps_no_file_out(tmp_path: Path, text: str) -> None:
     assert judged(tmp_path, "scan.py", text) == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("plot.ipynb", f'{{"cells": [{{"cell_type": "code", "source": ["quagga()"], "o": "{"A" * 5_000}"}}]}}'),
+        ("README", "Words of a paragraph. " * 200),
+        ("page.html", "<p>Words of a page. </p>" * 200),
+        ("mac.py", "def quagga():\r    return 1\r" * 200),
+        ("mac.js", "var quagga = 1;\r" * 400),
+        ("query.sql", "SELECT quagga FROM animals WHERE name = 'x' OR " * 100),
+    ],
+)
+def test_long_lines_that_people_write_keep_no_file_out(tmp_path: Path, file: str, text: str) -> None:
+    assert judged(tmp_path, file, text) == ""
+
+
+@pytest.mark.parametrize("file", ["a.js", "a.mjs", "a.ts", "a.css", "a.json", "a.svg"])
+def test_scripts_styles_and_data_of_one_line_are_left_out(tmp_path: Path, file: str) -> None:
+    assert judged(tmp_path, file, "var a=1;" * 900) == MINIFIED

@@ -7,7 +7,7 @@ import hashlib
 import re
 from typing import Final
 
-from aurora_core.file_kinds import PROSE_SUFFIXES
+from aurora_core.file_kinds import DATA_SUFFIXES, PROSE_SUFFIXES
 
 __all__ = ["LOOKED_AT", "WIDE_MARKS", "content_digest", "holds_private_key", "is_generated", "is_minified", "is_text"]
 
@@ -20,6 +20,10 @@ _GENERATED_MARKS: Final = (b"@generated", b"DO NOT EDIT", b"do not edit by hand"
 _COMMENTS: Final = (b"#", b"//", b"/*", b"*", b"--", b"<!--", b";", b"%", b'"', b"'", b"{-", b"(*", b"@")
 # People do not write lines of this average length.
 _MINIFIED_LINE: Final = 1_000
+# What minifiers write; elsewhere a long line is a paragraph, a page, a picture in a notebook.
+_MINIFIED_SUFFIXES: Final = DATA_SUFFIXES | frozenset(
+    [".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".css", ".scss", ".less"]
+)
 
 # A key and not the mark alone, which programs that read keys contain. Its lines may be strings of a program,
 # and an encrypted key begins with headers.
@@ -63,12 +67,11 @@ def is_generated(path: str, content: bytes) -> bool:
 
 
 def is_minified(path: str, content: bytes) -> bool:
-    """Returns True if lines are so long that only a program writes them; in prose, one may be a paragraph."""
-    return (
-        len(content) > 2 * _MINIFIED_LINE
-        and len(content) > _MINIFIED_LINE * (content.count(b"\n") + 1)
-        and _suffix(path) not in PROSE_SUFFIXES
-    )
+    """Returns True for a script, a style sheet or data with lines so long that only a program writes them."""
+    if len(content) <= 2 * _MINIFIED_LINE or _suffix(path) not in _MINIFIED_SUFFIXES:
+        return False
+    lines = max(content.count(b"\n"), content.count(b"\r")) + 1
+    return len(content) > _MINIFIED_LINE * lines
 
 
 def _suffix(path: str) -> str:
