@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["DATA_SUFFIXES", "PROSE_SUFFIXES", "is_document", "is_source", "is_test_file"]
+__all__ = ["DATA_SUFFIXES", "PROSE_SUFFIXES", "TEMPLATE_SUFFIXES", "is_document", "is_source", "is_test_file"]
 
 _TEST: Final = re.compile(
     r"(?:^|/)(?:tests?|testing|__tests__|spec|specs|testdata|t)/|(?:^|/)(?:test_[^/]*|conftest)\.\w+$|_test\.\w+$|\.(?:test|spec)\.\w+$|(?:^|/)[A-Z]\w*Tests?\.java$"
@@ -20,6 +20,10 @@ PROSE_SUFFIXES: Final = _suffixes(".md .markdown .mdx .rst .txt .adoc .asciidoc 
 """Written for readers: a line may be as long as a paragraph."""
 DATA_SUFFIXES: Final = _suffixes(".json .jsonl .ndjson .geojson .csv .tsv .xml .svg .po .pot .log .lock .har .plist")
 """Mostly written by programs."""
+TEMPLATE_SUFFIXES: Final = _suffixes(
+    ".tmpl .gotmpl .tpl .j2 .jinja .jinja2 .hbs .mustache .ejs .erb .eex .heex .haml .slim .pug .liquid .twig .tt .t4"
+)
+"""Programs make other files of them."""
 # What people program in; each is searched as code, with a grammar or without.
 _SOURCE_SUFFIXES: Final = _suffixes("""
     .py .pyi .pyw .pyx .pxd .ipynb .js .jsx .mjs .cjs .ts .mts .cts .tsx .vue .svelte .astro .go .java .rs .c .h .cc
