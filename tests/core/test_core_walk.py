@@ -9,6 +9,7 @@ import pytest
 
 from aurora_core import SkippedFile
 from aurora_core.indexing.walk import FoundFile, walk
+from aurora_core.report import CONFIDENTIAL, LeftOut
 
 
 def make(root: Path, *files: str) -> None:
@@ -118,3 +119,30 @@ def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
 def test_a_folder_called_like_a_source_is_a_folder(tmp_path: Path) -> None:
     make(tmp_path, "odd.py/inner.py")
     assert found(tmp_path) == ["odd.py/inner.py"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(".env", ".env.local", "deep/.env.production", "prod.env", ".envrc", "id_rsa", "server.pem", "auth.p8"),
+        *("terraform.tfstate", "terraform.tfstate.backup", "prod.tfvars", "prod.auto.tfvars", "a.tfvars.json"),
+        *("credentials.json", ".aws/credentials", "home/.aws/credentials", ".dockercfg", ".docker/config.json"),
+        *(".kube/config", "kubeconfig", ".s3cfg", ".my.cnf", "_netrc", ".NETRC"),
+    ],
+)
+def test_files_that_hold_secrets_by_their_names_are_left_out(tmp_path: Path, file: str) -> None:
+    make(tmp_path, file)
+    assert list(walk(tmp_path)) == [LeftOut(path=file, reason=CONFIDENTIAL)]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(".env.example", ".env.local.example", ".env.sample", "example.env", ".envrc.template", "env.py"),
+        *("terraform.tfvars.example", "example.tfvars", "variables.tf", "credentials.py", "credentials"),
+        *("config.json", "docker/config.json", ".kube/config.md", "kube/config", "my.cnf", "tfstate.go"),
+    ],
+)
+def test_examples_and_names_that_sound_like_secrets_are_found(tmp_path: Path, file: str) -> None:
+    make(tmp_path, file)
+    assert found(tmp_path) == [file]

@@ -74,9 +74,14 @@ _GENERATED_FILES: Final = _names("""
     .ds_store
 """)
 # Keys, passwords and tokens: a memory answers to agents, and these are nobody's answer.
+_EXAMPLES: Final = r"(?:example|sample|template|dist|defaults?)"
 _CONFIDENTIAL: Final = re.compile(
-    r"\.env(?:\.(?!example$|sample$|template$|dist$|defaults?$)[^/]*)?|id_(?:rsa|dsa|ecdsa|ed25519)"
-    r"|\.(?:netrc|npmrc|pypirc|htpasswd|pgpass|git-credentials)|.+\.(?:pem|key|p12|pfx|jks|keystore|kdbx|ppk)"
+    r"(?:.*/)?(?:"
+    rf"\.env(?:rc)?(?:\.(?!(?:[^/]*\.)?{_EXAMPLES}$)[^/]*)?|(?!{_EXAMPLES}\.)[^/]+\.(?:env|tfvars(?:\.json)?)"
+    r"|id_(?:rsa|dsa|ecdsa|ed25519)|[._]netrc|\.(?:npmrc|pypirc|htpasswd|pgpass|git-credentials|dockercfg|s3cfg)"
+    r"|\.my\.cnf|kubeconfig|credentials\.json|\.aws/credentials|\.docker/config\.json|\.kube/config"
+    r"|[^/]*\.tfstate(?:\.[^/]*)?|[^/]+\.(?:pem|key|p8|p12|pfx|jks|keystore|kdbx|ppk|kubeconfig)"
+    r")"
 )
 
 IGNORED: Final = "is named in .gitignore"
@@ -284,7 +289,7 @@ def _judged(root: Path, path: str, name: str, status: os.stat_result) -> Entry:
     lower = name.lower()
     if lower.endswith(_GENERATED_ENDINGS) or lower in _GENERATED_FILES:
         return LeftOut(path=_shown(path), reason=NAMED_GENERATED)
-    if _CONFIDENTIAL.fullmatch(lower):
+    if _CONFIDENTIAL.fullmatch(path.lower()):
         return LeftOut(path=_shown(path), reason=CONFIDENTIAL)
     try:
         path.encode("utf-8")
