@@ -110,6 +110,16 @@ def test_paths_that_only_sound_like_tests_are_not(path: str) -> None:
     [
         *(("README.md", True), ("docs/a.RST", True), ("LICENSE", True), ("a/NOTES", True), ("a.txt", True)),
         *(("a.py", False), ("Makefile", False), ("a.md.py", False), ("docs/conf.py", False), ("", False)),
+        *(("LICENSE-MIT", True), ("LICENSE-APACHE", True), ("Readme", True), ("a/readme", True), ("Changelog", True)),
+        *(("COPYING.LESSER", True), ("LICENSE.BSD-3", True), ("license_check", False), ("noticeboard", False)),
+        *(
+            (".bashrc", False),
+            ("home/.zshrc", False),
+            (".profile", False),
+            ("PKGBUILD", False),
+            ("GNUmakefile", False),
+        ),
+        *(("Gemfile", False), (".gitignore", True)),
     ],
 )
 def test_documents_are_recognised_by_their_names(path: str, document: bool) -> None:

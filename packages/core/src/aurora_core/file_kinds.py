@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["DATA_SUFFIXES", "PROSE_SUFFIXES", "TEMPLATE_SUFFIXES", "is_document", "is_source", "is_test_file"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "DATA_SUFFIXES",
+    "PROSE_SUFFIXES",
+    "SOURCE_NAMES",
+    "TEMPLATE_SUFFIXES",
+    "is_document",
+    "is_source",
+    "is_test_file",
+]
 
 _TEST: Final = re.compile(
     r"(?:^|/)(?:tests?|testing|__tests__|spec|specs|testdata|t)/|(?:^|/)(?:test_[^/]*|conftest)\.\w+$|_test\.\w+$|\.(?:test|spec)\.\w+$|(?:^|/)[A-Z]\w*Tests?\.java$"
@@ -37,6 +48,18 @@ _SOURCE_SUFFIXES: Final = _suffixes("""
     .dhall .cue .rego .jsonnet .libsonnet .starlark .g4 .y .l .yy .ll .qml .gd .cr .hx .odin .vala .coffee .ls
     .applescript .ahk .st .wat .tla .lean .agda .idr .thy
 """)
+SOURCE_NAMES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_suffixes("Gemfile Rakefile Vagrantfile Podfile Fastfile Brewfile"), "ruby"),
+    **dict.fromkeys(_suffixes(".bashrc .bash_profile .profile .zshrc PKGBUILD"), "bash"),
+    "Jenkinsfile": "groovy",
+}
+"""The languages of programs that their whole names tell."""
+# Of a name without a suffix; other names in capitals are documents too.
+_DOCUMENT_NAME: Final = re.compile(
+    r"[A-Z]+|(?i:readme|licen[cs]e|copying|copyright|notice|authors|contributors|contributing|maintainers|credits"
+    r"|thanks|changelog|changes|history|news|todo|install|code_of_conduct)(?:-\w+)*",
+    re.ASCII,
+)
 
 
 def is_test_file(file: str) -> bool:
@@ -47,12 +70,14 @@ def is_test_file(file: str) -> bool:
 
 
 def is_source(file: str) -> bool:
-    """Returns True for a program by its suffix; without one, for a name not in capitals: `Makefile`."""
+    """Returns True for a program by its suffix; without one, for a name that is not a document's: `Makefile`."""
     name = file[file.rfind("/") + 1 :]
+    if name in SOURCE_NAMES:
+        return True
     dot = name.rfind(".")
     if dot > 0:
         return name[dot:].lower() in _SOURCE_SUFFIXES
-    return dot < 0 and not (name.isascii() and name.isalpha() and name.isupper())
+    return dot < 0 and not _DOCUMENT_NAME.fullmatch(name)
 
 
 def is_document(file: str) -> bool:

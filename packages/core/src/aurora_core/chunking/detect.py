@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.chunking import languages as known
+from aurora_core.file_kinds import SOURCE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +50,8 @@ SUFFIXES: Final = (
 _BY_SUFFIX: Final[Mapping[str, Grammar]] = {
     suffix: grammar for suffixes, grammar in SUFFIXES for suffix in suffixes.split()
 }
-_BY_NAME: Final[Mapping[str, Grammar]] = {
-    **dict.fromkeys(("Gemfile", "Rakefile", "Vagrantfile", "Podfile", "Fastfile", "Brewfile"), known.RUBY),
-    **dict.fromkeys((".bashrc", ".bash_profile", ".profile", ".zshrc", "PKGBUILD"), known.BASH),
-    "Jenkinsfile": known.GROOVY,
-}
+_BY_LANGUAGE: Final = {grammar.name: grammar for grammar in known.GRAMMARS}
+_BY_NAME: Final = {name: _BY_LANGUAGE[language] for name, language in SOURCE_NAMES.items()}
 # `#!/usr/bin/env -S python3 -u` and `#!/bin/sh` alike.
 _SHEBANG: Final = re.compile(r"#!\s*\S*?(?:\benv\s+(?:-\S+\s+)*)?([a-z]+)[\d.]*(?:\s|$)")
 _BY_PROGRAM: Final[Mapping[str, Grammar]] = {
