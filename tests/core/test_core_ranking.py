@@ -92,6 +92,16 @@ def test_every_part_counts_its_weight_and_a_path_is_a_share_already() -> None:
     [
         *("tests/a.py", "src/test/a.py", "pkg/test_a.py", "conftest.py", "a_test.go", "a.test.ts", "a.spec.js"),
         *("t/a.c", "src/__tests__/a.js", "spec/a.rb", "testdata/a.txt", "src/FooTest.java", "FooTests.java"),
+        *(
+            "FooTest.kt",
+            "src/FooTests.cs",
+            "FooTest.php",
+            "FooSpec.scala",
+            "FooTests.swift",
+            "FooTests.m",
+            "FooTest.cpp",
+        ),
+        *("foo_spec.rb", "foo_spec.lua", "FooSpec.hs", "FooSpec.groovy", "FooTest.scala", "Foo.Tests.ps1"),
     ],
 )
 def test_paths_of_tests_are_recognised(path: str) -> None:
@@ -99,7 +109,11 @@ def test_paths_of_tests_are_recognised(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["src/a.py", "contest.py", "latest/a.py", "attest.go", "src/inspect.py", "a/testing_tools_x", "Testament"]
+    "path",
+    [
+        *("src/a.py", "contest.py", "latest/a.py", "attest.go", "src/inspect.py", "a/testing_tools_x", "Testament"),
+        *("Latest.kt", "Testing.swift", "PodSpec.kt", "pod_spec.go", "Spectrum.scala", "my_spec.rb.md", "Test.txt"),
+    ],
 )
 def test_paths_that_only_sound_like_tests_are_not(path: str) -> None:
     assert not is_test_file(path)

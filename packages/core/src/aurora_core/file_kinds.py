@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 _TEST: Final = re.compile(
-    r"(?:^|/)(?:tests?|testing|__tests__|spec|specs|testdata|t)/|(?:^|/)(?:test_[^/]*|conftest)\.\w+$|_test\.\w+$|\.(?:test|spec)\.\w+$|(?:^|/)[A-Z]\w*Tests?\.java$"
+    r"(?:^|/)(?:tests?|testing|__tests__|spec|specs|testdata|t)/|(?:^|/)(?:test_[^/]*|conftest)\.\w+$|_test\.\w+$"
+    r"|\.(?:test|spec)\.\w+$|_spec\.(?:rb|lua|cr)$|\.Tests\.ps1$"
+    r"|(?:^|/)[A-Z]\w*(?:Tests?\.(?:java|kts?|cs|php|swift|scala|groovy|mm?|cpp|cc)|Spec\.(?:scala|groovy|hs))$"
 )
 
 
@@ -65,7 +67,7 @@ _DOCUMENT_NAME: Final = re.compile(
 def is_test_file(file: str) -> bool:
     """Returns True if a path looks like a test, by the conventions of the indexed languages."""
     # Most paths have none of these; the first search of a process asks for every file.
-    maybe = "test" in file or "Test" in file or "spec" in file or "t/" in file
+    maybe = "test" in file or "Test" in file or "spec" in file or "Spec" in file or "t/" in file
     return maybe and _TEST.search(file) is not None
 
 
