@@ -201,6 +201,17 @@ SYMBOLS = {
             ("method", "F.~F", 22, 23),
         ],
     ),
+    "operators.rb": (
+        (
+            "class A\n  def []=(key, value)\n    put\n  end\n  def [](key)\n    get\n  end\n  def ==(other)\n"
+            "    same\n  end\nend\n"
+        ),
+        [("method", "A.[]=", 2, 4), ("method", "A.[]", 5, 7), ("method", "A.==", 8, 10)],
+    ),
+    "computed.js": (
+        "class A {\n  [Symbol.iterator]() {\n  }\n  ['quoted']() {\n  }\n}\n",
+        [("method", "A.Symbol.iterator", 2, 3), ("method", "A.quoted", 4, 5)],
+    ),
     "shared.java": (
         "class A { int f() {\n    return 1;\n  }\n  int g() { return 2; } int h() { return 3; }\n}\n",
         [("class", "A", 1, 1), ("method", "A.f", 1, 3), ("method", "A.g", 4, 4), ("method", "A.h", 4, 4)],

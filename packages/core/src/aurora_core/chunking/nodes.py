@@ -17,6 +17,8 @@ __all__ = ["bound_name", "children", "clean_name", "follow", "named_children"]
 MAX_NAME: Final = 200
 _ARGUMENTS: Final = re.compile(r"(?<=[\w:>])\s*<[^<>]*>")
 _UNCLOSED: Final = re.compile(r"(?<=[\w:])\s*<.*", re.DOTALL)
+# JavaScript's `[Symbol.iterator]`; Ruby's `[]=` is a name as it is.
+_COMPUTED: Final = re.compile(r"\A\[\s*[\"'`]?([\w.$]+)[\"'`]?\s*\]\Z")
 _OPERATOR: Final = re.compile(r"\boperator\b(\s*\(\s*\)|[^(]*)")
 _MEMBER: Final = re.compile(r"[\w$]+(?:\.[\w$]+)*")
 # What a script's definitions are put into is no part of their names.
@@ -59,7 +61,8 @@ def clean_name(text: str) -> str:
     if operator is not None:
         head, tail = text[: operator.start()], "".join(operator[1].split())
         return (_without_arguments(head) + "operator" + (" " if tail[:1].isalpha() else "") + tail)[:MAX_NAME]
-    bare = _without_arguments(text).split("\n")[0].split("{")[0].strip().strip("\"'`$[]")
+    bare = _without_arguments(text).split("\n")[0].split("{")[0].strip().strip("\"'`$")
+    bare = _COMPUTED.sub(r"\1", bare)
     return (bare or text.split("\n", maxsplit=1)[0].strip())[:MAX_NAME]
 
 
