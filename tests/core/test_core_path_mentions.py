@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from aurora_core.index.bm25 import path_frequencies
@@ -15,7 +17,16 @@ PATHS = (
     "src/f.py",
     "docs/build/index.md",
 )
-NAMES = PathNames.of(PATHS)
+NAMES = PathNames(PATHS)
+
+
+class Unread(tuple[str, ...]):
+    """Paths that nobody may look at."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError
 
 
 def mentioned(query: str) -> dict[str, float]:
@@ -54,7 +65,7 @@ def test_the_scope_of_a_title_names_a_folder_or_a_file(query: str, expected: dic
 
 
 def test_a_scope_that_many_files_have_says_nothing() -> None:
-    names = PathNames.of([f"src/parser/m{number}.py" for number in range(MAX_SCOPED + 1)])
+    names = PathNames([f"src/parser/m{number}.py" for number in range(MAX_SCOPED + 1)])
     assert not names.mentioned("fix(parser): x").any()
 
 
@@ -70,6 +81,13 @@ def test_single_letters_of_a_path_are_no_terms() -> None:
 
 
 def test_time_does_not_grow_with_words_times_files() -> None:
-    names = PathNames.of([f"src/pkg{number % 97}/module{number}.py" for number in range(20_000)])
+    names = PathNames([f"src/pkg{number % 97}/module{number}.py" for number in range(20_000)])
     traceback = "\n".join(f'File "/app/src/pkg{number % 97}/module{number}.py", line 1' for number in range(2_000))
     assert int((names.mentioned(traceback) > 0).sum()) == 2_000
+
+
+def test_a_query_that_names_no_path_takes_none_apart() -> None:
+    names = PathNames(Unread(PATHS))
+    assert not names.mentioned("the grammar of the parser: how are lines kept?").any()
+    with pytest.raises(AssertionError):
+        names.mentioned("grammar.py fails")

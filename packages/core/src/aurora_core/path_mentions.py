@@ -31,22 +31,19 @@ SCOPE_WEIGHT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathNames:
-    """The files of a memory by the parts of their paths.
+class _Names:
+    """The files by the parts of their paths.
 
     Attributes:
-        paths: paths of the files, by position.
         named: positions of the files, by last component.
         parts: positions of the files, by folder or stem in lower case.
     """
 
-    paths: Sequence[str]
     named: Mapping[str, Sequence[int]]
     parts: Mapping[str, Sequence[int]]
 
     @classmethod
     def of(cls, paths: Sequence[str]) -> Self:
-        """Returns the names of some paths."""
         named: dict[str, list[int]] = defaultdict(list)
         parts: dict[str, list[int]] = defaultdict(list)
         for at, path in enumerate(paths):
@@ -54,20 +51,38 @@ class PathNames:
             named[name].append(at)
             for part in {*map(str.lower, folders), name.partition(".")[0].lower()}:
                 parts[part].append(at)
-        return cls(paths=paths, named=dict(named), parts=dict(parts))
+        return cls(named=dict(named), parts=dict(parts))
+
+
+class PathNames:
+    """The files of a memory by the parts of their paths, which are taken apart for the first query that names one.
+
+    Args:
+        paths: paths of the files, by position.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self._names: _Names | None = None
 
     def mentioned(self, query: str) -> NDArray[np.float32]:
         """Returns half for each time that the query names the file, at most 1; a title's scope names it fully."""
-        total = np.zeros(len(self.paths), dtype=np.float32)
-        for mention in _PATH_LIKE.findall(query):
-            for at in self.named.get(mention[mention.rfind("/") + 1 :], ()):
-                path = self.paths[at]
+        total = np.zeros(len(self._paths), dtype=np.float32)
+        mentions = _PATH_LIKE.findall(query)
+        letters = set(_LETTER.findall(query))
+        scopes = list(_scopes(query))
+        if not (mentions or letters or scopes):
+            return total
+        names = self._names = self._names or _Names.of(self._paths)
+        for mention in mentions:
+            for at in names.named.get(mention[mention.rfind("/") + 1 :], ()):
+                path = self._paths[at]
                 total[at] += 0.5 * (path == mention or path.endswith(f"/{mention}") or mention.endswith(f"/{path}"))
-        for letter in set(_LETTER.findall(query)):
-            for at in self.parts.get(letter.lower(), ()):
-                total[at] += 0.5 * (self.paths[at].rpartition("/")[2].partition(".")[0] == letter)
-        for scope in _scopes(query):
-            found = self.parts.get(scope, ())
+        for letter in letters:
+            for at in names.parts.get(letter.lower(), ()):
+                total[at] += 0.5 * (self._paths[at].rpartition("/")[2].partition(".")[0] == letter)
+        for scope in scopes:
+            found = names.parts.get(scope, ())
             if len(found) <= MAX_SCOPED:
                 total[list(found)] += np.float32(SCOPE_WEIGHT)
         return np.minimum(total, np.float32(1))

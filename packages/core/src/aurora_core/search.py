@@ -296,7 +296,7 @@ def _joined(
         prose=np.array([is_document(path) for _, path in paths], dtype=np.bool_),
         recency=np.array([commits.recency(path) for _, path in paths], dtype=np.float32),
         places={path: at for at, (_, path) in enumerate(paths)},
-        names=PathNames.of([path for _, path in paths]),
+        names=PathNames([path for _, path in paths]),
         parts=np.concatenate([s.parts for s in segments] or none).astype(np.uint8),
         commits=commits,
         documents=int(alive.sum()),
