@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from aurora_core.bounded import read_start
 from aurora_core.errors import StoreCorruptError, StoreError
 from aurora_core.hits import FileHit, Hit, Reference
-from aurora_core.indexing.content import content_digest
-from aurora_core.indexing.indexer import reindex_files
-from aurora_core.indexing.walk import MAX_FILE_BYTES
+from aurora_core.indexing.content import MAX_FILE_BYTES, content_digest
 from aurora_core.store.database import BUSY_TIMEOUT_S, is_read_only, reading, translating_errors
 from aurora_core.store.files import REASONING_FOLDER, known_file
 
@@ -108,6 +106,9 @@ class Freshness:
 
     def reindex(self, outdated: Mapping[str, State]) -> bool:
         """Indexes files again and finds moved ones; returns True if that was possible."""
+        # Most searches index nothing, and the grammars take as long to load as a search.
+        from aurora_core.indexing.indexer import reindex_files
+
         try:
             with translating_errors(self._database), self._short_lock_wait():
                 gone = [file for file, state in outdated.items() if state is State.GONE]

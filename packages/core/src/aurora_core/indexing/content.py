@@ -9,8 +9,18 @@ from typing import Final
 
 from aurora_core.file_kinds import DATA_SUFFIXES, PROSE_SUFFIXES, TEMPLATE_SUFFIXES
 
-__all__ = ["LOOKED_AT", "WIDE_MARKS", "content_digest", "holds_private_key", "is_generated", "is_minified", "is_text"]
+__all__ = [
+    "LOOKED_AT",
+    "MAX_FILE_BYTES",
+    "WIDE_MARKS",
+    "content_digest",
+    "holds_private_key",
+    "is_generated",
+    "is_minified",
+    "is_text",
+]
 
+MAX_FILE_BYTES: Final = 600_000
 WIDE_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Git looks at as many bytes.
 LOOKED_AT: Final = 8_000

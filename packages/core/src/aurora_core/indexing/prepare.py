@@ -18,13 +18,14 @@ from aurora_core.index.graph import PackedLinks, packed_links
 from aurora_core.index.segments import BuiltSegment, IndexedChunk, Part, built_segment
 from aurora_core.indexing.content import (
     LOOKED_AT,
+    MAX_FILE_BYTES,
     content_digest,
     holds_private_key,
     is_generated,
     is_minified,
     is_text,
 )
-from aurora_core.indexing.walk import MAX_FILE_BYTES, FoundFile
+from aurora_core.indexing.walk import FoundFile
 from aurora_core.report import BINARY, CONFIDENTIAL, GENERATED, MINIFIED, TOO_LARGE, SkippedFile
 from aurora_core.store.files import ChunkRow, packed_text
 from aurora_core.tokens import terms

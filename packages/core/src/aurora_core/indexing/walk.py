@@ -18,7 +18,7 @@ from aurora_core.bounded import read_regular, read_start
 from aurora_core.checkouts import enclosing_repository, linked_worktree
 from aurora_core.file_kinds import DATA_SUFFIXES
 from aurora_core.git import run_git
-from aurora_core.indexing.content import LOOKED_AT, is_text
+from aurora_core.indexing.content import LOOKED_AT, MAX_FILE_BYTES, is_text
 from aurora_core.indexing.ignore import IgnoreRules, read_rules
 from aurora_core.report import BINARY, CONFIDENTIAL, LARGE_DATA, NAMED_GENERATED, TOO_LARGE, LeftOut, SkippedFile
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IGNORE_FILES",
-    "MAX_FILE_BYTES",
     "TOOL_FOLDERS",
     "FoundFile",
     "found_file",
@@ -35,7 +34,6 @@ __all__ = [
     "walk_paths",
 ]
 
-MAX_FILE_BYTES: Final = 600_000
 # What people write by hand into a file of data; larger ones would be most of an index and nobody's answer.
 MAX_DATA_BYTES: Final = 100_000
 MAX_IGNORE_BYTES: Final = 256_000
