@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from aurora_core import Memory
-from aurora_core.index.history import neighbours, read_commits, read_history, refresh_history
+from aurora_core.git import GitOutput, run_git
+from aurora_core.index import history
+from aurora_core.index.history import neighbours, new_history, put_history, read_commits, read_history
 from aurora_core.store.database import connect
 
 
@@ -147,6 +150,35 @@ def test_of_two_commits_alike_the_newer_says_more(repository: Path) -> None:
     commit(repository, "Polish the brass bell", "old.py", at=1_700_000_000 - 16 * year)
     commit(repository, "Polish the brass bell", "new.py", at=1_700_000_000)
     with closing(connect(repository / "m.db")) as connection:
-        refresh_history(connection, repository)
+        new = new_history(connection, repository)
+        assert new is not None
+        put_history(connection, new)
         found = neighbours(connection, "polish the brass bell", read_history(connection))
     assert found["old.py"] == pytest.approx(found["new.py"] / 4, rel=0.01)
+
+
+def test_without_the_content_that_renames_are_told_by_the_history_has_the_old_paths(repository: Path) -> None:
+    old = subprocess.run(
+        ["git", "-C", str(repository), "rev-parse", "HEAD:beta.py"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    git(repository, "mv", "beta.py", "moved.py")
+    commit(repository, "Move", "moved.py")
+    (repository / ".git" / "objects" / old[:2] / old[2:]).unlink()
+    files = {each.message: set(each.files) for each in read_commits(repository)}
+    assert files["Make uploads survive a dropped connection\n\nRetry twice."] == {"beta.py"}
+    assert files["Move"] == {"beta.py", "moved.py"}
+
+
+def test_others_can_write_while_git_is_asked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(root: Path, *arguments: str, max_bytes: int = 0) -> GitOutput | None:
+        with closing(sqlite3.connect(repository / ".aurora" / "memory.db", timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        asked.append(arguments[0])
+        return run_git(root, *arguments)
+
+    monkeypatch.setattr(history, "run_git", ask)
+    with Memory.open(repository) as memory:
+        memory.index()
+    assert asked == ["rev-parse", "log"]

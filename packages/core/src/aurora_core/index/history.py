@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Commit", "CommitIndex", "neighbours", "read_commits", "read_history", "refresh_history"]
+    from aurora_core.git import GitOutput
+
+__all__ = [
+    "Commit",
+    "CommitIndex",
+    "NewHistory",
+    "neighbours",
+    "new_history",
+    "put_history",
+    "read_commits",
+    "read_history",
+]
 
 MAX_COMMITS: Final = 6000
 # A commit that touches more files than this says nothing about any of them.
@@ -68,27 +79,54 @@ class _Change:
     after: str
 
 
-def refresh_history(connection: sqlite3.Connection, root: Path) -> bool:
-    """Reads the history again if HEAD has moved, inside the caller's transaction; returns True if it did."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHistory:
+    """What git says where HEAD has moved since the stored history.
+
+    Attributes:
+        head: the id of HEAD; "" without a commit.
+    """
+
+    head: str
+    commits: Sequence[Commit]
+
+
+def new_history(connection: sqlite3.Connection, root: Path) -> NewHistory | None:
+    """Reads the history if HEAD has moved; None if not. Git may take seconds: no transaction should wait for it."""
     asked = run_git(root, "rev-parse", "HEAD")
     head = asked.data.decode("ascii", "replace").strip() if asked else ""
     known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
     if (known[0] if known else "") == head:
-        return False
-    commits = read_commits(root) if head else []
-    _write(connection, commits)
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('history_head', ?)", (head,))
+        return None
+    return NewHistory(head=head, commits=read_commits(root) if head else ())
+
+
+def put_history(connection: sqlite3.Connection, history: NewHistory) -> None:
+    """Replaces the stored history, inside the caller's transaction."""
+    _write(connection, history.commits)
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('history_head', ?)", (history.head,))
     bump_generation(connection)
-    return True
 
 
 def read_commits(root: Path) -> list[Commit]:
-    """Returns the newest commits that touch the project, newest first; none without a repository."""
-    # A swap of two files is told by --break-rewrites only, which takes eight times as long.
+    """Returns the newest commits that touch the project, newest first; none without a repository.
+
+    If git fails to look for renames, as for objects that a partial clone does not have, files keep their old paths.
+    """
     # Messages and names may contain anything but NUL: only a random mark cannot be in either.
     mark = secrets.token_hex(8)
-    shape = f"--format=%x00{mark}%ct%n%B%x00"
-    log = run_git(
+    # A swap of two files is told by --break-rewrites only, which takes eight times as long.
+    log = _log(root, mark, "--find-renames") or _log(root, mark, "--no-renames")
+    if log is None:
+        return []
+    records = log.data.decode("utf-8", errors="replace").split(f"\0{mark}")[1:]
+    latest = time.time() + CLOCK_SKEW_S
+    # The last record of a log that was cut may be cut as well.
+    return list(_commits(records if log.complete else records[:-1], latest))
+
+
+def _log(root: Path, mark: str, renames: str) -> GitOutput | None:
+    return run_git(
         root,
         "log",
         f"-n{MAX_COMMITS}",
@@ -96,18 +134,12 @@ def read_commits(root: Path) -> list[Commit]:
         "--no-ext-diff",
         "--no-textconv",
         "--name-status",
-        "--find-renames",
+        renames,
         "-z",
         "--relative",
-        shape,
+        f"--format=%x00{mark}%ct%n%B%x00",
         max_bytes=MAX_LOG_BYTES,
     )
-    if log is None:
-        return []
-    records = log.data.decode("utf-8", errors="replace").split(f"\0{mark}")[1:]
-    latest = time.time() + CLOCK_SKEW_S
-    # The last record of a log that was cut may be cut as well.
-    return list(_commits(records if log.complete else records[:-1], latest))
 
 
 def _commits(records: Sequence[str], latest: float) -> Iterator[Commit]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.index.graph import count_changed_files, put_links, refresh_graph
-from aurora_core.index.history import refresh_history
+from aurora_core.index.history import new_history, put_history
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.prepare import Request, prepare
 from aurora_core.indexing.walk import FoundFile, found_file, walk_paths
@@ -80,11 +80,13 @@ def index_project(
     _bring_up_to_date(
         connection, _scanned(connection, root, [below] if below else [], exclude, tally), on_progress, tally
     )
+    history = new_history(connection, root)
     with transaction(connection):
         if not below:
             put_left_out(connection, groups_of((entry.path, entry.reason) for entry in tally.left_out))
         merge_if_needed(connection)
-        refresh_history(connection, root)
+        if history is not None:
+            put_history(connection, history)
         refresh_graph(connection)
         _note_time(connection)
     if tally.indexed > BATCH_FILES or tally.removed > BATCH_FILES:
