@@ -445,6 +445,14 @@ def test_any_query_is_answered(tmp_path_factory: pytest.TempPathFactory, query: 
             assert 0.0 < hit.bm25_score <= 1.0
 
 
+def test_an_update_of_a_few_files_counts_no_others(project: Path) -> None:
+    (project / "icon.bin").write_bytes(b"\0" * 9)
+    with Memory.open(project) as memory:
+        assert [group.examples for group in memory.index().left_out] == [("icon.bin",)]
+        assert memory.update(["shop/prices.py"]).left_out == ()
+        assert [group.examples for group in memory.stats().left_out] == [("icon.bin",)]
+
+
 def test_only_named_files_are_brought_up_to_date(project: Path) -> None:
     with Memory.open(project) as memory:
         memory.index()

@@ -85,7 +85,8 @@ class IndexReport:
 
     Attributes:
         files_seen: files found that are indexed.
-        left_out: files of the project that are not indexed, by reason, most frequent first.
+        left_out: files of the project that are not indexed, by reason, most frequent first; none after an update of a
+            few files, which would have to count all.
     """
 
     files_seen: int

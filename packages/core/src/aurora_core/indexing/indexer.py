@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core.indexing.prepare import PreparedBatch
-    from aurora_core.report import LeftOut
+    from aurora_core.report import LeftOut, LeftOutGroup
     from aurora_core.store.files import KnownFile
 
 __all__ = ["index_files", "index_project", "reindex_files"]
@@ -92,7 +92,8 @@ def index_project(
     if tally.indexed > BATCH_FILES or tally.removed > BATCH_FILES:
         # A script runs the pragma to its end; a single step would give back one page only.
         connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
-    return _report(connection, tally, started)
+    judged = tuple(group for group in read_left_out(connection) if group.reason in JUDGED)
+    return _report(connection, tally, started, judged)
 
 
 def index_files(
@@ -162,7 +163,9 @@ def _note_time(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('last_indexed_at', ?)", (str(time.time()),))
 
 
-def _report(connection: sqlite3.Connection, tally: _Tally, started: float) -> IndexReport:
+def _report(
+    connection: sqlite3.Connection, tally: _Tally, started: float, left_out: tuple[LeftOutGroup, ...] = ()
+) -> IndexReport:
     return IndexReport(
         files_seen=tally.indexed + tally.unchanged,
         files_indexed=tally.indexed,
@@ -173,7 +176,7 @@ def _report(connection: sqlite3.Connection, tally: _Tally, started: float) -> In
         chunks_removed=tally.removed_chunks,
         chunks_total=connection.execute("SELECT count(*) FROM chunks").fetchone()[0],
         duration_s=time.perf_counter() - started,
-        left_out=tuple(group for group in read_left_out(connection) if group.reason in JUDGED),
+        left_out=left_out,
     )
 
 
