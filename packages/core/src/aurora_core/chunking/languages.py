@@ -20,8 +20,6 @@ PYTHON: Final = Grammar(
 _SCRIPT_BINDINGS: Final = {
     "variable_declarator": Binding(name=("name",), value=(("value",),)),
     "assignment_expression": Binding(name=("left",), value=(("right",),)),
-    "field_definition": Binding(name=("property",), value=(("value",),)),
-    "public_field_definition": Binding(name=("name",), value=(("value",),)),
     "pair": Binding(name=("key",), value=(("value",),), block=True),
 }
 _SCRIPT_FUNCTIONS: Final = _of("function_declaration generator_function_declaration method_definition")
@@ -35,7 +33,7 @@ JAVASCRIPT: Final = Grammar(
     functions=_SCRIPT_FUNCTIONS,
     classes=_of("class_declaration"),
     wrappers=_SCRIPT_WRAPPERS,
-    bindings=_SCRIPT_BINDINGS,
+    bindings={**_SCRIPT_BINDINGS, "field_definition": Binding(name=("property",), value=(("value",),))},
     function_values=_SCRIPT_VALUES,
     class_values=_of("class"),
     calls=_of("call_expression"),
@@ -53,7 +51,7 @@ def _typescript(name: str, entry: str) -> Grammar:
         types=_of("type_alias_declaration"),
         scopes=_of("internal_module"),
         wrappers=_SCRIPT_WRAPPERS,
-        bindings=_SCRIPT_BINDINGS,
+        bindings={**_SCRIPT_BINDINGS, "public_field_definition": Binding(name=("name",), value=(("value",),))},
         function_values=_SCRIPT_VALUES,
         class_values=_of("class"),
         calls=_of("call_expression"),
@@ -133,10 +131,7 @@ CSHARP: Final = Grammar(
         "method_declaration constructor_declaration destructor_declaration operator_declaration "
         "conversion_operator_declaration local_function_statement"
     ),
-    classes=_of(
-        "class_declaration interface_declaration struct_declaration record_declaration record_struct_declaration "
-        "enum_declaration"
-    ),
+    classes=_of("class_declaration interface_declaration struct_declaration record_declaration enum_declaration"),
     types=_of("delegate_declaration"),
     names={"operator_declaration": (("operator",),), "conversion_operator_declaration": (("type",),)},
 )
@@ -280,7 +275,7 @@ JULIA: Final = Grammar(
     functions=_of("function_definition macro_definition"),
     types=_of("struct_definition abstract_definition"),
     scopes=_of("module_definition"),
-    leading=_of("line_comment block_comment comment string_literal"),
+    leading=_of("line_comment block_comment string_literal"),
     names={
         **dict.fromkeys(
             ("function_definition", "macro_definition"),
@@ -330,7 +325,7 @@ GROOVY: Final = Grammar(
     module="tree_sitter_groovy",
     functions=_of("method_declaration constructor_declaration function_definition"),
     classes=_of("class_declaration interface_declaration enum_declaration"),
-    leading=_of("line_comment block_comment comment"),
+    leading=_of("line_comment block_comment"),
 )
 
 GRAMMARS: Final = (
