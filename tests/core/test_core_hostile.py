@@ -232,7 +232,9 @@ def test_a_shallow_clone_and_no_git_at_all(tmp_path: Path, monkeypatch: pytest.M
         assert memory.search_files("marvellous") == []
 
 
-def test_a_huge_file_is_named_and_never_read(tmp_path: Path) -> None:
+def test_a_huge_file_is_named_each_time_and_its_start_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with (tmp_path / "huge.py").open("wb") as file:
         file.write(b"x = 1\n" * 2_000)
         file.truncate(BIG_FILE_MB * 1_000_000)
@@ -241,6 +243,12 @@ def test_a_huge_file_is_named_and_never_read(tmp_path: Path) -> None:
         report = memory.index()
         assert [(f.path, f.reason) for f in report.files_skipped] == [("huge.py", "larger than 600 kB")]
         assert memory.stats().files == 1
+        for name in ("huge.py", "a.py"):
+            os.utime(tmp_path / name, (1_700_000_000, 1_700_000_000))
+        assert memory.index().files_skipped == report.files_skipped
+        monkeypatch.setattr(indexer, "prepare", None)
+        assert memory.index().files_skipped == memory.index("huge.py").files_skipped == report.files_skipped
+        assert memory.update(["a.py"]).files_skipped == ()
 
 
 def test_a_file_that_grew_after_it_was_listed_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

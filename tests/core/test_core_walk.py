@@ -104,10 +104,24 @@ def test_a_name_that_is_not_utf8_is_told(tmp_path: Path) -> None:
     assert "not UTF-8" in entry.reason
 
 
-def test_large_files_are_told(tmp_path: Path) -> None:
-    (tmp_path / "big.py").write_text("#" * 600_001)
-    (entry,) = walk(tmp_path)
-    assert entry == SkippedFile(path="big.py", reason="larger than 600 kB")
+def test_no_file_is_opened_to_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("big.py", "picture.png", "rows.csv"):
+        (tmp_path / name).write_text("#" * 600_001)
+    opened: list[str] = []
+    real = os.open
+
+    def watched(path: str, flags: int) -> int:
+        opened.append(Path(path).name)
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", watched)
+    assert [(entry.path, isinstance(entry, FoundFile)) for entry in walk(tmp_path)] == [
+        ("big.py", True),
+        ("picture.png", True),
+        ("rows.csv", False),
+    ]
+    assert ".git" in opened
+    assert not {"big.py", "picture.png", "rows.csv"} & set(opened)
 
 
 def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:

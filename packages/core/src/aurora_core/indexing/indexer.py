@@ -15,11 +15,12 @@ from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.prepare import Request, prepare
 from aurora_core.indexing.walk import FoundFile, found_file, walk_paths
 from aurora_core.indexing.workers import workers
-from aurora_core.report import JUDGED, IndexProgress, IndexReport, SkippedFile
+from aurora_core.report import JUDGED, TOO_LARGE, IndexProgress, IndexReport, SkippedFile
 from aurora_core.store.database import transaction
 from aurora_core.store.files import (
     known_file,
     known_files,
+    noted_paths,
     put_file,
     remove_chunks,
     remove_file,
@@ -153,7 +154,7 @@ def _moved(
     known = known_files(connection)
     entries = (entry for entry in walk_paths(root, (), exclude) if isinstance(entry, FoundFile))
     new = {entry.path: entry for entry in entries if entry.path not in known}
-    if sum(file.size for file in new.values()) <= WORTH_FOLLOWING_BYTES:
+    if sum(file.read_bytes for file in new.values()) <= WORTH_FOLLOWING_BYTES:
         return new
     alike = [path for path, file in new.items() if file.size in sizes]
     return {path: new[path] for path in alike[:MAX_MOVED]}
@@ -215,6 +216,8 @@ def _bring_up_to_date(
     changed = [file for file in scan.found.values() if not _is_known(file, scan.known.get(file.path))]
     unindexed = frozenset(unindexed_files(connection).values())
     tally.unchanged = len(scan.found.keys() - unindexed - {file.path for file in changed})
+    named_again = scan.found.keys() & noted_paths(connection, TOO_LARGE) - {file.path for file in changed}
+    tally.skipped += [SkippedFile(path=path, reason=TOO_LARGE) for path in sorted(named_again)]
     done = 0
     with _preparing(changed) as prepared:
         for batch in prepared(_requests(connection, scan.root, changed)):
@@ -236,7 +239,7 @@ def _is_known(found: FoundFile, known: KnownFile | None) -> bool:
 def _preparing(files: Sequence[FoundFile]) -> Iterator[Callable[[Iterable[Request]], Iterator[PreparedBatch]]]:
     """Prepares in this process for a few files, in one worker a core for many."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if sum(file.size for file in files) < WORTH_WORKERS_BYTES or not sys.executable:
+    if sum(file.read_bytes for file in files) < WORTH_WORKERS_BYTES or not sys.executable:
         yield lambda requests: map(prepare, requests)
     else:
         with workers(cores) as prepared:
@@ -249,7 +252,7 @@ def _requests(connection: sqlite3.Connection, root: Path, changed: Sequence[Foun
     while at < len(changed):
         size, end = 0, at
         while end < len(changed) and end - at < BATCH_FILES and size <= BATCH_BYTES:
-            size += changed[end].size
+            size += changed[end].read_bytes
             end += 1
         known = {file.path: known_file(connection, file.path) for file in changed[at:end]}
         yield Request(

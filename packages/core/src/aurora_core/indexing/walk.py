@@ -14,13 +14,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.bounded import read_regular, read_start
+from aurora_core.bounded import read_regular
 from aurora_core.checkouts import enclosing_repository, linked_worktree
 from aurora_core.file_kinds import DATA_SUFFIXES
 from aurora_core.git import run_git
-from aurora_core.indexing.content import LOOKED_AT, MAX_FILE_BYTES, is_text
+from aurora_core.indexing.content import MAX_FILE_BYTES
 from aurora_core.indexing.ignore import IgnoreRules, read_rules
-from aurora_core.report import BINARY, CONFIDENTIAL, LARGE_DATA, NAMED_GENERATED, TOO_LARGE, LeftOut, SkippedFile
+from aurora_core.report import CONFIDENTIAL, LARGE_DATA, NAMED_GENERATED, LeftOut, SkippedFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -101,6 +101,11 @@ class FoundFile:
     path: str
     size: int
     mtime_ns: int
+
+    @property
+    def read_bytes(self) -> int:
+        """At most so many bytes are read of it."""
+        return min(self.size, MAX_FILE_BYTES + 1)
 
 
 Entry = FoundFile | SkippedFile | LeftOut
@@ -210,7 +215,7 @@ class _Walker:
         if stat.S_ISDIR(status.st_mode):
             yield from self._inner_repository(bare, name, paths, tracked=tracked, depth=depth)
         elif stat.S_ISREG(status.st_mode):
-            yield _judged(self.root, bare, name, status)
+            yield _judged(bare, name, status)
         elif stat.S_ISLNK(status.st_mode):
             yield LeftOut(path=_shown(bare), reason=LINK)
 
@@ -283,7 +288,7 @@ def _folder_reason(folders: Sequence[str], *, tracked: bool) -> str:
     return ""
 
 
-def _judged(root: Path, path: str, name: str, status: os.stat_result) -> Entry:
+def _judged(path: str, name: str, status: os.stat_result) -> Entry:
     lower = name.lower()
     if lower.endswith(_GENERATED_ENDINGS) or lower in _GENERATED_FILES:
         return LeftOut(path=_shown(path), reason=NAMED_GENERATED)
@@ -293,23 +298,9 @@ def _judged(root: Path, path: str, name: str, status: os.stat_result) -> Entry:
         path.encode("utf-8")
     except UnicodeEncodeError:
         return SkippedFile(path=_shown(path), reason="its name is not UTF-8")
-    if status.st_size > MAX_FILE_BYTES:
-        return _large(root, path)
     if status.st_size > MAX_DATA_BYTES and lower[max(lower.rfind("."), 0) :] in DATA_SUFFIXES:
         return LeftOut(path=path, reason=LARGE_DATA)
     return FoundFile(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
-
-
-def _large(root: Path, path: str) -> Entry:
-    """Tells a text that is too large, which is worth a word, from a picture or an archive."""
-    try:
-        start = read_start(f"{root}/{path}", LOOKED_AT)
-    except OSError as error:
-        return SkippedFile(path=path, reason=f"cannot be read: {error.strerror}")
-    if not is_text(start):
-        return LeftOut(path=path, reason=BINARY)
-    data = path[max(path.rfind("."), 0) :].lower() in DATA_SUFFIXES
-    return LeftOut(path=path, reason=LARGE_DATA) if data else SkippedFile(path=path, reason=TOO_LARGE)
 
 
 def _walked(root: Path, top: str, paths: Sequence[str], excluded: IgnoreRules) -> Iterator[Entry]:
@@ -338,7 +329,7 @@ def _walked(root: Path, top: str, paths: Sequence[str], excluded: IgnoreRules) -
             elif not reason and is_folder:
                 inner.append(path)
             elif not reason:
-                yield from _entry(root, path, entry)
+                yield from _entry(path, entry)
         pending += [(path, rules) for path in reversed(inner)]
 
 
@@ -369,7 +360,7 @@ def _reason(path: str, name: str, rules: Sequence[IgnoreRules], *, root: Path, f
     return OTHER_CHECKOUT if folder and linked_worktree(root / path) else ""
 
 
-def _entry(root: Path, path: str, entry: os.DirEntry[str]) -> Iterator[Entry]:
+def _entry(path: str, entry: os.DirEntry[str]) -> Iterator[Entry]:
     if entry.is_symlink():
         yield LeftOut(path=_shown(path), reason=LINK)
         return
@@ -379,7 +370,7 @@ def _entry(root: Path, path: str, entry: os.DirEntry[str]) -> Iterator[Entry]:
         yield SkippedFile(path=_shown(path), reason=f"cannot be read: {error.strerror}")
         return
     if stat.S_ISREG(status.st_mode):
-        yield _judged(root, path, entry.name, status)
+        yield _judged(path, entry.name, status)
 
 
 def _with_rules_of(

@@ -31,6 +31,7 @@ __all__ = [
     "indexed_paths",
     "known_file",
     "known_files",
+    "noted_paths",
     "packed_text",
     "put_file",
     "remove_chunks",
@@ -146,6 +147,11 @@ def unindexed_files(connection: sqlite3.Connection) -> dict[int, str]:
         "SELECT id, path FROM files WHERE note != '' AND NOT EXISTS (SELECT 1 FROM chunks WHERE file_id = files.id)"
     )
     return dict(rows)
+
+
+def noted_paths(connection: sqlite3.Connection, note: str) -> set[str]:
+    """Returns the paths of the files with a note."""
+    return {path for (path,) in connection.execute("SELECT path FROM files WHERE note = ? AND note != ''", (note,))}
 
 
 def known_file(connection: sqlite3.Connection, path: str) -> KnownFile | None:
