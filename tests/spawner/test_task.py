@@ -31,6 +31,9 @@ from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
         ("timeout_s", math.inf),
         ("timeout_s", math.nan),
         ("priority", 1.5),
+        ("priority", 2**63),
+        ("max_turns", 0),
+        ("max_turns", 2**63),
         ("files", ("",)),
         ("files", ("a\0b",)),
         ("files", ("\ud800",)),
@@ -81,6 +84,7 @@ FIELDS = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(FIELDS)
 @example({"prompt": "\x1b"})
+@example({"prompt": "0", "priority": 2**63})
 def test_any_task_is_refused_by_type_or_goes_through_a_whole_run(values: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -35,7 +35,7 @@ def text(value: object) -> str:
 def whole(value: object) -> int:
     """Returns a value if it is a whole number of at most 64 bits."""
     if type(value) is not int or not -MOST <= value <= MOST:
-        raise StoredValueError(f"must be a whole number, not {_shown(value)}")
+        raise StoredValueError(f"must be a whole number of at most 64 bits, not {_shown(value)}")
     return value
 
 

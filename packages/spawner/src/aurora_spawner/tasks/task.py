@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from aurora_spawner.errors import TaskError
-from aurora_spawner.storage.stored_values import read_fields, text
+from aurora_spawner.storage.stored_values import MOST, StoredValueError, read_fields, text, whole
 
 COMMAND_BYTES: Final = 100_000
 """The longest command of a task; the system refuses an argument of 128 KiB."""
@@ -72,8 +72,10 @@ class SpawnTask:
                 f"timeout_s must be a number of seconds above 0, not {self.timeout_s}; None sets no task limit",
                 field="timeout_s",
             )
-        if not isinstance(self.priority, int):
-            raise TaskError(f"priority must be a whole number, not {self.priority!r}", field="priority")
+        try:
+            whole(self.priority)
+        except StoredValueError as error:
+            raise TaskError(f"priority {error}", field="priority") from error
         for file in self.files:
             _check_file(file)
         _check_commands(self)
@@ -128,7 +130,7 @@ def _check_commands(task: SpawnTask) -> None:
     for name, command in (*(("checks", each) for each in task.checks), ("until", task.until)):
         if command is not None and not _is_command(command):
             raise TaskError(f"{name} must be a shell command, not {ascii(command)[:100]}", field=name)
-    if type(task.max_turns) is not int or task.max_turns < 1:
+    if type(task.max_turns) is not int or not 1 <= task.max_turns <= MOST:
         raise TaskError(f"max_turns must be a whole number from 1, not {task.max_turns!r}", field="max_turns")
 
 
