@@ -81,7 +81,7 @@ class _Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHistory:
-    """What git says where HEAD has moved since the stored history.
+    """Commits that git names where HEAD has moved since the stored history.
 
     Attributes:
         head: the id of HEAD; "" without a commit.
