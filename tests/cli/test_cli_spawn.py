@@ -201,3 +201,17 @@ def test_a_reader_that_leaves_early_ends_the_output_and_not_the_run(
     _, err = process.communicate(timeout=50)
     assert process.returncode == ExitCode.NOT_REACHED
     assert "BrokenPipe" not in err
+
+
+def test_who_is_to_be_told_is_told_and_what_fails_is_said(aur: Aur, works: Path) -> None:
+    works.parent.joinpath(".aurora/config.yaml").write_text(
+        CONFIG
+        + 'notify:\n  - {command: [sh, -c, "cat >> told; echo >> told"]}\n  - {command: ["false"], on: [run_ended]}\n'
+    )
+    write_tasks(works, "1 Break\n  - Agent: broken", "2 Go\n  - Agent: echo")
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    told = [json.loads(line) for line in (works.parent / "told").read_text().splitlines()]
+    assert [(each["event"], each["task"]) for each in told] == [("task_failed", "1"), ("run_ended", "")]
+    assert told[1]["message"].endswith(": failed, 2 of 2 tasks done")
+    assert "notify: false could not be told: it ended with exit status 1" in outcome.stderr

@@ -97,6 +97,14 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
     ("text", "line", "field", "said"),
     [
         ("toool: x\n", 1, "toool", "did you mean tool?"),
+        ("notify:\n  - {bell: true, on: [run_ends]}\n", 2, "notify.0.on.0", "did you mean run_ended?"),
+        ("notify:\n  - {bel: true}\n", 2, "notify.0.bel", "did you mean bell?"),
+        ("notify:\n  - {on: [run_ended]}\n", 2, "notify.0", "exactly one of command, url, bell, desktop"),
+        ("notify:\n  - {bell: true, desktop: true}\n", 2, "notify.0", "exactly one of"),
+        ("notify:\n  - {bell: true, body: x}\n", 2, "notify.0", "settings of a url"),
+        ('notify:\n  - {url: "https://a:b@c.invalid"}\n', 2, "notify.0", "no user or password"),
+        ('notify:\n  - {url: "https://c.invalid", headers: {X-Token: abc}}\n', 2, "notify.0.headers", "name a key"),
+        ('notify:\n  - {url: "https://c.invalid", body: "$mesage"}\n', 2, "notify.0.body", "no placeholder"),
         ("spawner:\n  max_concurent: 3\n", 2, "spawner.max_concurent", "did you mean max_concurrent?"),
         ("spawner:\n  max_concurrent: 0\n", 2, "spawner.max_concurrent", "greater than or equal to 1"),
         ("spawner:\n  max_concurrent: '3'\n", 2, "spawner.max_concurrent", "integer"),
@@ -197,3 +205,17 @@ def test_a_misspelt_preset_is_named_with_its_line(project: Project, tmp_path: Pa
     with pytest.raises(ConfigError) as raised:
         load_config(project, environ=environ(tmp_path))
     assert (raised.value.line, raised.value.field) == (2, "memory.activation")
+
+
+def test_a_project_adds_receivers_and_silences_none_of_the_users(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    project = Project.init(tmp_path / "p")
+    project.config_file.write_text("notify: [{bell: true, on: [task_failed]}]\n")
+    user = tmp_path / "config" / "aurora" / "config.yaml"
+    user.parent.mkdir(parents=True)
+    user.write_text('notify: [{command: [tell, me]}, {url: "keys:chat", body: "$message"}]\n')
+    config = load_config(project, environ={"XDG_CONFIG_HOME": str(tmp_path / "config")})
+    command, url, bell = config.notify
+    assert (command.command, len(command.on)) == (("tell", "me"), 4)
+    assert (url.url, url.body) == ("keys:chat", "$message")
+    assert (bell.bell, bell.on) == (True, ("task_failed",))

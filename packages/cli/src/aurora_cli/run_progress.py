@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
+    from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent, RunReport
     from aurora_spawner.control.merging import MergeReport
@@ -44,6 +45,7 @@ def execute(
     as_json: bool,
     merge: Callable[[str], MergeReport] | None = None,
     on_start: Callable[[], None] = lambda: None,
+    outbox: Outbox | None = None,
 ) -> ExitCode:
     """Executes a run with live progress, and ticks the boxes of its task file if it has one.
 
@@ -51,6 +53,7 @@ def execute(
         titles: of its tasks, by id.
         merge: brings the work of a run to its target; called if the user agrees. None asks nothing.
         on_start: called once the journal says that this process works on the run.
+        outbox: tells others of what happens.
     """
     with watch() as show:
 
@@ -59,7 +62,7 @@ def execute(
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
-        result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start))
+        result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start, outbox=outbox))
     for notice in result.notices:
         note(notice)
     code = report_result(result, as_json=as_json)
@@ -110,7 +113,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
-    return execute(run, plan.file, plan.titles, as_json=as_json, merge=aurora.merge)
+    return execute(run, plan.file, plan.titles, as_json=as_json, merge=aurora.merge, outbox=aurora.outbox)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:

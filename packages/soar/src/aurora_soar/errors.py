@@ -13,7 +13,8 @@ SoarError
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
-└── StartLockError         another process that does not finish starting a run
+├── StartLockError         another process that does not finish starting a run
+└── NotificationError      a notification that could not be delivered: the receiver
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
 """
@@ -34,6 +35,7 @@ __all__ = [
     "ModelAnswerError",
     "NoProjectError",
     "NotResumableError",
+    "NotificationError",
     "OverLimitError",
     "SoarError",
     "StartLockError",
@@ -214,3 +216,12 @@ class StartLockError(SoarError):
 
     def __init__(self, root: Path) -> None:
         super().__init__(f"another aur process is still starting a run in {root}; nothing was started")
+
+
+class NotificationError(SoarError):
+    """A receiver of `notify:` could not be told something."""
+
+    hint = "see `notify:` in the configuration"
+
+    def __init__(self, receiver: str, problem: str) -> None:
+        super().__init__(f"{receiver} could not be told: {problem}")

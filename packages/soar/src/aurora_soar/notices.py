@@ -17,10 +17,12 @@ class Notice:
 
     Attributes:
         warning: something is not as it should be; else the notice only informs.
+        budget: it is about the budget, which `notify:` may tell elsewhere.
     """
 
     message: str
     warning: bool = False
+    budget: bool = False
 
 
 Notify = Callable[[Notice], None]

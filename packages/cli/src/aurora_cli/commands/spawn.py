@@ -288,7 +288,9 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
     if options.no_checkpoint:
         with TemporaryDirectory(prefix="aurora-") as folder:
             run = aurora.new_run(plan, stagger_s=options.stagger_s, keep_in=Path(folder))
-            return run_progress.execute(run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start)
+            return run_progress.execute(
+                run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start, outbox=aurora.outbox
+            )
     run = aurora.new_run(plan, stagger_s=options.stagger_s)
     if options.background:
         more = [f"--stagger-delay={options.stagger_s}"] + (
@@ -296,7 +298,13 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         )
         return run_progress.in_background(aurora, run.run_id, more=more, as_json=options.as_json)
     return run_progress.execute(
-        run, plan.file, plan.titles, as_json=options.as_json, merge=aurora.merge, on_start=on_start
+        run,
+        plan.file,
+        plan.titles,
+        as_json=options.as_json,
+        merge=aurora.merge,
+        on_start=on_start,
+        outbox=aurora.outbox,
     )
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_core.project import Project
-    from aurora_core.settings.config_file import BackendFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile
 
-__all__ = ["BackendConfig", "Config", "load_config", "project_claims"]
+__all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims"]
 
 DEFAULT: Final = "default"
 DEFAULT_MAX_CONCURRENT: Final = 4
@@ -77,6 +77,29 @@ class BackendConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyConfig:
+    """A receiver of notifications outside of the terminal; it has one of command, url, bell and desktop.
+
+    Attributes:
+        on: the events that it wants.
+        command: program and arguments; it gets a JSON document on stdin.
+        url: an address for a POST, or `keys:NAME` for one that is a secret itself.
+        body: template of what is sent to the address; None for the JSON document.
+        headers: of the request; `keys:NAME` at the end of a value stands for a key.
+        bell: the bell of the terminal.
+        desktop: a notification of the desktop.
+    """
+
+    on: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    url: str | None = None
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bell: bool = False
+    desktop: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting with its effective value.
 
@@ -91,6 +114,7 @@ class Config:
         check_rounds: how often failed checks of a task go back to its agent.
         check_timeout_s: time for all checks of one task's work.
         check_protect: patterns of files that checks rest on; a task that changes some is reported.
+        notify: receivers of notifications outside of the terminal.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
         activation: preset of activation in searches.
         semantic_model: folder of an embedding model; None for searches by words alone.
@@ -113,6 +137,7 @@ class Config:
     check_rounds: int = 2
     check_timeout_s: float = 1800.0
     check_protect: tuple[str, ...] = ()
+    notify: tuple[NotifyConfig, ...] = ()
     env_pass: tuple[str, ...] = ()
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
@@ -133,6 +158,7 @@ _KEYS: Final = (
     "check_rounds",
     "check_timeout_s",
     "check_protect",
+    "notify",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -192,12 +218,14 @@ def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tu
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
-    """Lays the values of one source over the existing ones; backends are merged by name."""
+    """Lays the values of one source over the existing ones; backends are merged by name, receivers added."""
     for key, value in found.items():
         if key == "backends":
             assert isinstance(value, dict)
             values[key] = {**_backends(values), **value}
             origins.update({f"backends.{name}": origin for name in value})
+        elif key == "notify":  # a project adds receivers, and silences none of the user's
+            values[key] = [*_receivers(values), *_receivers(found)]
         else:
             values[key] = value
         origins[key] = origin
@@ -206,6 +234,12 @@ def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], 
 def _backends(values: _Flat) -> dict[str, BackendFile]:
     found = values.get("backends", {})
     assert isinstance(found, dict)
+    return found
+
+
+def _receivers(values: Mapping[str, object]) -> list[NotifyFile]:
+    found = values.get("notify", [])
+    assert isinstance(found, list)
     return found
 
 
@@ -327,6 +361,18 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         check_rounds=rounds,
         check_timeout_s=float(check_timeout_s),
         check_protect=tuple(protect),
+        notify=tuple(
+            NotifyConfig(
+                on=tuple(each.on),
+                command=tuple(each.command or ()),
+                url=each.url,
+                body=each.body,
+                headers=each.headers,
+                bell=each.bell,
+                desktop=each.desktop,
+            )
+            for each in _receivers(values)
+        ),
         env_pass=tuple(passed),
         untrusted=untrusted,
         recovery=recovery,

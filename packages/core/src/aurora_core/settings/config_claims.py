@@ -11,7 +11,7 @@ from aurora_core.trust import Claim, Part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aurora_core.settings.config_file import BackendFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile
 
 __all__ = ["config_claims", "without_claims"]
 
@@ -51,6 +51,9 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
     checks = found.get("check")
     if isinstance(checks, list) and checks:
         yield _claim("check", *(f"runs {command}" for command in checks))
+    receivers = found.get("notify")
+    if isinstance(receivers, list) and (says := [each for one in receivers for each in _about_receiver(one)]):
+        yield _claim("notify", *says)
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
 
@@ -75,6 +78,16 @@ def _about_backend(backend: BackendFile) -> Iterator[str]:
         where = backend.base_url or f"the provider's own address ({backend.api})"
         what = f"your key {backend.key.removeprefix('keys:')}, and each prompt," if backend.key else "each prompt"
         yield f"sends {what} to {where}"
+
+
+def _about_receiver(receiver: NotifyFile) -> Iterator[str]:
+    """Yields what a receiver of notifications does beside ringing a bell."""
+    events = ", ".join(receiver.on)
+    if receiver.command:
+        yield f"runs {shlex.join(receiver.command)} ({events})"
+    if receiver.url:
+        yield f"sends notifications to {receiver.url} ({events})"
+        yield from (f"with {name}: {value}" for name, value in receiver.headers.items())
 
 
 def _json(value: object) -> str:

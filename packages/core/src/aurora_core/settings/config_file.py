@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from string import Template
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
+from aurora_core.settings.notify_events import NOTIFY_EVENTS, NOTIFY_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_core.settings.yaml_source import YamlSource
 
-__all__ = ["BackendFile", "settings_in", "suggestion"]
+__all__ = ["BackendFile", "NotifyFile", "settings_in", "suggestion"]
 
 
 class _Strict(BaseModel):
@@ -107,6 +109,67 @@ class BackendFile(_Strict):
         return self
 
 
+_SECRET_HEADER: Final = re.compile(r"auth|cookie|token|secret|key", re.IGNORECASE)
+_KEY_IN_TEXT: Final = re.compile(r"(?:^|[\s=:])keys:[a-z][a-z0-9_-]{0,63}$")
+_WAYS: Final = ("command", "url", "bell", "desktop")
+
+
+def _event(name: str) -> str:
+    if name not in NOTIFY_EVENTS:
+        close = get_close_matches(name, NOTIFY_EVENTS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(NOTIFY_EVENTS)}"
+        raise PydanticCustomError("event", "is no event that can be told; {hint}", {"hint": hint})
+    return name
+
+
+def _with_named_key(headers: dict[str, str]) -> dict[str, str]:
+    """Refuses a secret in a header, which must not be in a file; a key's name may stand at its end."""
+    for name, value in headers.items():
+        if _SECRET_HEADER.search(name) and not _KEY_IN_TEXT.search(value):
+            raise PydanticCustomError(
+                "key", "{name} must name a key at its end, like `Bearer keys:chat`", {"name": name}
+            )
+    return headers
+
+
+def _body_template(body: str) -> str:
+    """Refuses a template with an unknown placeholder."""
+    template = Template(body)
+    unknown = sorted({*template.get_identifiers()} - set(NOTIFY_FIELDS)) if template.is_valid() else ["$"]
+    if unknown:
+        known = ", ".join(f"${each}" for each in NOTIFY_FIELDS)
+        raise PydanticCustomError(
+            "body",
+            "has {word}, which is no placeholder; known: {known}; a dollar is $$",
+            {"word": unknown[0], "known": known},
+        )
+    return body
+
+
+class NotifyFile(_Strict):
+    """One receiver of notifications outside of the terminal: a command, an address, the bell or the desktop."""
+
+    on: Annotated[list[Annotated[str, AfterValidator(_event)]], Field(min_length=1)] = Field(
+        default=list(NOTIFY_EVENTS)
+    )
+    command: Annotated[list[_Word], Field(min_length=1)] | None = None
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+|keys:[a-z][a-z0-9_-]{0,63}$)")] | None = None
+    body: Annotated[str, AfterValidator(_body_template)] | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_with_named_key)] = Field(default_factory=dict)
+    bell: bool = False
+    desktop: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> NotifyFile:
+        if sum(bool(getattr(self, way)) for way in _WAYS) != 1:
+            raise PydanticCustomError("way", "must have exactly one of {ways}", {"ways": ", ".join(_WAYS)})
+        if self.url is None and (self.body is not None or self.headers):
+            raise PydanticCustomError("way", "body and headers are settings of a url")
+        if self.url and "://" in self.url:
+            _without_secret(self.url)
+        return self
+
+
 def _about(name: str, kind: str) -> dict[str, str]:
     return {"name": name, "kind": kind}
 
@@ -135,6 +198,7 @@ class _File(_Strict):
     check_rounds: Annotated[int, Field(ge=0, le=20)] = 2
     check_timeout_s: PositiveFloat = 1800.0
     check_protect: list[_Word] = Field(default_factory=list)
+    notify: list[NotifyFile] = Field(default_factory=list)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
@@ -187,6 +251,7 @@ def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
         "spawner": _SpawnerFile,
         "memory": _MemoryFile,
         "backends": BackendFile,
+        "notify": NotifyFile,
     }
     model = models.get(place[0], _File) if place else _File
     return list(model.model_fields)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aurora_core.trust import Claim
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import Ledger
+    from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.personas import Roster
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_spawner import Backend
@@ -274,9 +275,30 @@ class ProjectParts:
             policies=self.policies,
             backends=self.agents,
             on_batch_held=self._on_batch_held,
-            notify=self.notify,
+            notify=self._notify_of_run,
             preparation=lambda: self.preparation,
         )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """The notifications that `notify:` in the configuration asks for."""
+        from aurora_soar.notifications.outbox import Outbox
+        from aurora_soar.notifications.receivers import receiver_of
+
+        project = str(self.project.root)
+        return Outbox(
+            [
+                (frozenset(each.on), receiver_of(each, project=project, key=lambda name: self.keys.find(name).value))
+                for each in self.config.notify
+            ]
+        )
+
+    def _notify_of_run(self, notice: Notice) -> None:
+        self.notify(notice)
+        if notice.budget:
+            from aurora_soar.notifications.messages import budget_warning
+
+            self.outbox.put(budget_warning(notice.message, at=time.time()))
 
     @cached_property
     def shared_answers(self) -> Memory | None:

@@ -191,7 +191,9 @@ class Aurora(ProjectParts):
         await self.arefresh_memory(plan.agents)
         async with self.astart_lock(plan, force=force) as release:
             run = self.new_run(plan, stagger_s=stagger_s)
-            return await execute_run(run, plan.file, plan.titles, on_event=on_event, on_start=release)
+            return await execute_run(
+                run, plan.file, plan.titles, on_event=on_event, on_start=release, outbox=self.outbox
+            )
 
     def refresh_memory(self, agents: Collection[str], index: Callable[[Memory], object] = Memory.index) -> None:
         """Brings the memory up to date if the local agent, which answers from it, is among a run's agents.
@@ -288,7 +290,7 @@ class Aurora(ProjectParts):
             self.project_agents, plan, max_concurrent=self._max_concurrent, retry_failed=retry_failed
         )
         await self.arefresh_memory(plan.agents)
-        return await execute_run(run, plan.file, plan.titles, on_event=on_event)
+        return await execute_run(run, plan.file, plan.titles, on_event=on_event, outbox=self.outbox)
 
     def plan_resume(self, run_id: str, taskfile: Path | None = None, *, accept_changes: bool = False) -> ResumePlan:
         """Finds a run and its task file as it is now; see `taskruns.resume.plan_resume`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.notices import Notice
+from aurora_soar.notifications.messages import notification_of
 from aurora_soar.run_options import project_run_options
 from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
@@ -180,6 +183,7 @@ async def execute_run(
     *,
     on_event: Callable[[RunEvent], None] | None = None,
     on_start: Callable[[], None] = lambda: None,
+    outbox: Outbox | None = None,
 ) -> TaskRunResult:
     """Executes a run to its end, and ticks the boxes of its task file if it has one.
 
@@ -187,6 +191,7 @@ async def execute_run(
         titles: of its tasks, by id.
         on_event: receives each event of the run.
         on_start: called once the journal says that this process works on the run.
+        outbox: tells others of what happens; its deliveries have ended when this returns.
 
     Raises:
         RunHeldError: another process works on the run.
@@ -197,17 +202,24 @@ async def execute_run(
     def follow(event: RunEvent) -> None:
         if on_event:
             on_event(event)
+        if outbox and (notification := notification_of(event)):
+            outbox.put(notification)
         if isinstance(event, RunStarted):
             on_start()
         if boxes:
             boxes.follow(event)
 
-    report = await run.execute(follow)
+    undelivered: tuple[str, ...] = ()
+    try:
+        report = await run.execute(follow)
+    finally:
+        if outbox:
+            undelivered = await asyncio.to_thread(outbox.flush)
     if boxes:
         boxes.finish(report)
     return TaskRunResult(
         report=report,
         titles=titles,
         not_run=tuple(file.not_run) if file else (),
-        notices=(*report.notices, *(boxes.notices if boxes else ())),
+        notices=(*report.notices, *(boxes.notices if boxes else ()), *undelivered),
     )

@@ -116,7 +116,7 @@ class RunLimits:
                 raise OverLimitError(unwatchable, "`aur budget show` shows the limits in force")
             answer = ledger.would_admit(agent, model)
             for message in answer.notices:
-                self.notify(Notice(message=message, warning=True))
+                self.notify(Notice(message=message, warning=True, budget=True))
             if not answer.granted:
                 hint = "`aur budget show` shows what it was spent on; `aur budget set --monthly USD` changes it"
                 raise OverLimitError(answer.reason, hint)
@@ -151,7 +151,7 @@ class RunLimits:
                 free=free_agents(self.backends),
                 prices=self.prices,
                 refuse_unpriced=_refuses_unpriced(ledger.limits),
-                tell=lambda message: self.notify(Notice(message=f"budget: {message}")),
+                tell=lambda message: self.notify(Notice(message=f"budget: {message}", budget=True)),
             )
         return CappedExecutor(
             inner=inner,
