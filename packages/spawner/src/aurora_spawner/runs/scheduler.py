@@ -69,7 +69,7 @@ class Scheduler:
         self._waits_for = {task_id: self._unmet(task) for task_id, task in graph.tasks.items()}
         for task_id, unmet in self._waits_for.items():
             if not unmet and self.states[task_id] is TaskState.PENDING:
-                heapq.heappush(self._ready, self._rank(task_id))
+                self._queue(task_id)
 
     def _unmet(self, task: SpawnTask) -> int:
         return sum(
@@ -80,6 +80,11 @@ class Scheduler:
         """Returns True if dependants of this task may start."""
         state = self.states[dependency]
         return state is TaskState.SUCCEEDED or (state.settled and not self._graph.tasks[dependency].critical)
+
+    def _queue(self, task_id: str) -> None:
+        """Lets a task start; a choice among candidates never does, its caller settles it."""
+        if not self._graph.tasks[task_id].choice_of:
+            heapq.heappush(self._ready, self._rank(task_id))
 
     def _rank(self, task_id: str) -> _Ranked:
         return -self._graph.tasks[task_id].priority, self._position[task_id], task_id
@@ -126,7 +131,7 @@ class Scheduler:
         for task_id in changed:
             self._waits_for[task_id] = self._unmet(graph.tasks[task_id])
             if not self._waits_for[task_id] and self.states[task_id] is TaskState.PENDING:
-                heapq.heappush(self._ready, self._rank(task_id))
+                self._queue(task_id)
 
     def start_next(self) -> str | None:
         """Takes the best task that may start now and counts it as running; None when none may."""
@@ -194,7 +199,7 @@ class Scheduler:
         """Lets a postponed task start when there is room; one that was settled meanwhile is left alone."""
         self._later.discard(task_id)
         if self.states[task_id] is TaskState.PENDING and not self._waits_for[task_id]:
-            heapq.heappush(self._ready, self._rank(task_id))
+            self._queue(task_id)
 
     def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
         """Records how a task ended; dependants become ready or are skipped.
@@ -235,7 +240,7 @@ class Scheduler:
     def _free(self, task_id: str) -> None:
         self._waits_for[task_id] -= 1
         if not self._waits_for[task_id]:
-            heapq.heappush(self._ready, self._rank(task_id))
+            self._queue(task_id)
 
     def _release(self, task_id: str) -> None:
         agent = self._slots.pop(task_id)
