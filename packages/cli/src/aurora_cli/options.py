@@ -76,6 +76,25 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
 
 
+class AgentNames(click.ParamType):
+    """Names of agents with commas between them, with or without `@`."""
+
+    name = "agents"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Returns the names.
+
+        Raises:
+            click.BadParameter: one is empty.
+        """
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip().removeprefix("@") for part in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value} must be names of agents with commas between them, such as claude,codex", param, ctx)
+        return names
+
+
 def given_parameters(ctx: click.Context) -> dict[str, str]:
     """Returns the parameters that are on the command line, by name: `--long-option`, or an argument's name."""
     return {

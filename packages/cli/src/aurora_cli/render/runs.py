@@ -82,6 +82,8 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
             yield f"      {one_line(row.result.error, 200)}"
         if row.result and (row.result.success or row.result.checked):
             yield f"      {one_line(str(row.result.verification), 200)}"
+        if row.result and row.result.choice:
+            yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
 
@@ -210,6 +212,9 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "exit_code": result.exit_code if result else None,
         "checked": result.checked.to_json() if result and result.checked else None,
         "verification": result.verification.level.value if result else None,
+        "candidates": list(row.task.choice_of),
+        "candidate_of": row.task.candidate_of,
+        "choice": result.choice.to_json() if result and result.choice else None,
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

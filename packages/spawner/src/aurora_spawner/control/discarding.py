@@ -45,7 +45,8 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         WorkspaceError: The worktree holds what no commit can hold, or git failed.
     """
     with held_run(journal, run_id) as held:
-        row = held.row(task_id)
+        asked, row = task_id, held.row(held.row(task_id).worker)
+        task_id = row.task_id
         _check_discardable(held, row)
         git = held.worktrees.workspaces.git
         branch = held.worktrees.branch_of(task_id)
@@ -71,7 +72,7 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         if there:
             stand_on(worktree, entries[0].commit)
         lost = held.worktrees.workspaces.remove(worktree, ignored_too=True)
-        part_of = tuple(each.task_id for each in held.rows if task_id in each.task.depends_on)
+        part_of = tuple(each.task_id for each in held.rows if asked in each.task.depends_on)
     return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)
 
 
