@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -76,7 +76,7 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
 
 
-class AgentNames(click.ParamType):
+class AgentNames(click.ParamType[tuple[str, ...]]):
     """Names of agents with commas between them, with or without `@`."""
 
     name = "agents"

@@ -28,8 +28,8 @@ def command(*, run_id: str, task_id: str, number: int, accept_changes: bool, as_
     """Take a candidate of a task, also instead of another one.
 
     Possible once all candidates have ended, and until the work of another one is on the target branch or a finished
-    task stands on it. The branch of the candidate comes back from the attic, and the others go there. Then `aur merge`
-    merges it, and `aur resume` runs what waited for it.
+    task stands on it. The branch of the candidate comes back from the attic, and the others go there. Then
+    `aur merge` merges it, and `aur resume` runs what waited for it.
     """
     report = wiring.open_existing().pick(run_id, task_id, number, accept_changes=accept_changes)
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_cli.render.words import count, one_line, printable
+from aurora_spawner.tasks.work import MergeOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,6 +56,8 @@ def _place(each: CandidateStatus) -> str:
         return f"branch {printable(each.branch)}"
     if each.attic is not None:
         return f"attic {printable(each.attic)}"
+    if each.row.merge is not None and each.row.merge.outcome is MergeOutcome.MERGED:
+        return "merged"
     return "no work is left of it"
 
 

@@ -76,7 +76,7 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
-        agent = one_line(row.task.agent or run.default_agent)
+        agent = one_line(_agent_of(row, run))
         yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
@@ -198,12 +198,21 @@ def _summary_row(summary: RunSummary) -> dict[str, object]:
     }
 
 
+def _agent_of(row: TaskRow, run: RunRow) -> str:
+    """Returns the agent of a task; of one with candidates, that of the one that was taken, or all of them."""
+    if row.result is not None and row.result.choice is not None:
+        return row.result.agent
+    if row.task.choice_of and row.task.agents:
+        return " @".join(row.task.agents)
+    return row.task.agent or run.default_agent
+
+
 def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
     result = row.result
     return {
         "id": row.task_id,
         "title": row.task.headline,
-        "agent": row.task.agent or run.default_agent,
+        "agent": _agent_of(row, run),
         "state": str(row.state),
         "attempts": row.attempts,
         "depends_on": list(row.task.depends_on),

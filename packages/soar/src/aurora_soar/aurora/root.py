@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent
-    from aurora_spawner.control.checkpoints import CleanReport
     from aurora_spawner.control.candidates import CandidateList, PickReport
+    from aurora_spawner.control.checkpoints import CleanReport
     from aurora_spawner.control.discarding import DiscardReport
     from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.control.status import RunStatus
@@ -425,13 +425,12 @@ class Aurora(ProjectParts):
         """
         from aurora_policies.budget.statement import EntryState
 
-        costs: dict[str, float | None] = {}
+        costs: dict[str, list[float | None]] = {}
         for entry in self.ledger.history(limit=-1, run_id=run_id):
             if entry.state is not EntryState.RELEASED:
-                before = costs.get(entry.task_id, 0.0)
-                unknown = before is None or entry.cost_usd is None
-                costs[entry.task_id] = None if unknown else before + entry.cost_usd
-        return costs
+                costs.setdefault(entry.task_id, []).append(entry.cost_usd)
+        known = {each: [cost for cost in found if cost is not None] for each, found in costs.items()}
+        return {each: sum(known[each]) if len(known[each]) == len(found) else None for each, found in costs.items()}
 
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""

@@ -227,8 +227,12 @@ def load_task_state(journal: Journal, run_id: str, task_id: str) -> TaskState | 
 
 
 def select_task_counts(run_id: str) -> Statement:
-    """Returns the statement for the number of tasks in each state."""
-    return "SELECT state, count(*) AS tasks FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
+    """Returns the statement for the number of tasks in each state; candidates are part of their tasks."""
+    query = """
+        SELECT state, count(*) AS tasks FROM tasks
+        WHERE run_id = ? AND json_extract(spec, '$.candidate_of') IS NULL GROUP BY state
+        """
+    return query, (run_id,)
 
 
 def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:

@@ -66,6 +66,9 @@ class Scheduler:
         )
         self.states = {task_id: states.get(task_id, TaskState.PENDING) for task_id in graph.tasks}
         self._open = sum(not state.settled for state in self.states.values())
+        self._open_choices = sum(
+            not self.states[task_id].settled for task_id, task in graph.tasks.items() if task.choice_of
+        )
         self._waits_for = {task_id: self._unmet(task) for task_id, task in graph.tasks.items()}
         for task_id, unmet in self._waits_for.items():
             if not unmet and self.states[task_id] is TaskState.PENDING:
@@ -101,8 +104,8 @@ class Scheduler:
 
     @property
     def open(self) -> int:
-        """Tasks that are not settled."""
-        return self._open
+        """Tasks that are not settled and that agents work on, so no choices among candidates."""
+        return self._open - self._open_choices
 
     @property
     def done(self) -> bool:
@@ -128,6 +131,7 @@ class Scheduler:
                 self._position.setdefault(task_id, len(self._position))
                 self.states[task_id] = TaskState.PENDING
                 self._open += 1
+                self._open_choices += bool(graph.tasks[task_id].choice_of)
         for task_id in changed:
             self._waits_for[task_id] = self._unmet(graph.tasks[task_id])
             if not self._waits_for[task_id] and self.states[task_id] is TaskState.PENDING:
@@ -236,6 +240,7 @@ class Scheduler:
     def _close(self, task_id: str, step: TaskStep) -> None:
         self.states[task_id] = advance(self.states[task_id], step)
         self._open -= 1
+        self._open_choices -= bool(self._graph.tasks[task_id].choice_of)
 
     def _free(self, task_id: str) -> None:
         self._waits_for[task_id] -= 1

@@ -151,7 +151,8 @@ async def settle_choices(run: RunContext, ended: Iterable[str]) -> None:
     for task in run.tasks.open_choices(ended, run.scheduler.states):
         task_id = str(task.id)
         if not run.scheduler.states[task_id].settled:  # by the user, while another was written down
-            chosen = choose(task, [run.tasks.results[each] for each in task.choice_of])
+            results = [run.tasks.results[each] for each in task.choice_of]
+            chosen = choose(task, results, run_id=run.orders.run_id)
             result, growth = run.tasks.expand(chosen, run.scheduler)
             await settle_task(run, task_id, result, *growth)
 

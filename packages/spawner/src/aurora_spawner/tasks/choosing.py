@@ -89,7 +89,7 @@ _CRITERIA: Final[tuple[Criterion, ...]] = (
 """The first in which two candidates differ decides. The verdict of a review belongs behind the number of checks."""
 
 
-def choose(task: SpawnTask, results: Sequence[SpawnResult]) -> SpawnResult:
+def choose(task: SpawnTask, results: Sequence[SpawnResult], *, run_id: str) -> SpawnResult:
     """Returns the result of a task from those of its candidates, which have all ended.
 
     Candidates that failed are left out. If none is left, the task ends as they did, with the reason of each.
@@ -100,7 +100,7 @@ def choose(task: SpawnTask, results: Sequence[SpawnResult]) -> SpawnResult:
         return _none_left(task, candidates)
     if task.pick == "ask":
         listed = ", ".join(f"{each.number} ({each.result.agent})" for each in done)
-        error = f"it waits for you to pick one of its candidates {listed}: aur pick RUN {task.id} NUMBER"
+        error = f"it waits for you to pick one of its candidates {listed}: aur pick {run_id} {task.id} NUMBER"
         return _ended(task, results, TaskState.FAILED, error, reason=NOT_PICKED)
     winner, *others = sorted(done, key=_rank)
     why = [f"{winner.name}: {_advantage(winner, others)}", *_failures(candidates)]
