@@ -159,6 +159,21 @@ def test_a_third_candidate_joins_the_two_that_are_done(repository: Repository, p
     assert {name[:3] for name in attic(repository)} >= {"a-1", "a-2"}
 
 
+def test_a_choice_that_falls_on_work_from_the_attic_gives_it_its_branch_again(
+    repository: Repository, place: Path
+) -> None:
+    """The user picks the first instead of the second; then a third joins, and the rule chooses anew."""
+    script = f"{NUMBER}; test $n = 3 && n=0; seq $((9 - n)) > out.txt; echo done"
+    report = run(repository, place, task(script), merge=MergeMode.NEVER)
+    assert report.results["a"].worker == "a:2"
+    assert pick_candidate(place / "runs.db", report.run_id, "a", 1).before == "a:2"
+    again = resumed(place, report.run_id, task(script, 3))
+    work = again.results["a"].work
+    assert again.results["a"].worker == "a:2"
+    assert work is not None
+    assert repository("rev-parse", f"refs/heads/{work.branch}") == work.commit
+
+
 def test_candidates_of_a_task_that_cannot_start_are_skipped_with_it(repository: Repository, place: Path) -> None:
     report = run(repository, place, SpawnTask("exit 1", id="0"), task("echo x", depends_on=("0",)))
     assert report.results["a"].state is TaskState.SKIPPED

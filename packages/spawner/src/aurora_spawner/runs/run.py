@@ -36,6 +36,7 @@ from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
 from aurora_spawner.runs.work_merge import (
+    bring_candidates_back,
     merge_entries,
     merge_results,
     put_candidates_away,
@@ -287,6 +288,7 @@ class Run:
         """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
         results, merge = coordinator.all_results(), None
         left_out = discarded | without_work(coordinator.tasks, results)
+        await bring_candidates_back(worktrees, results)
         if coordinator.ending is None:
             merge = await merge_results(
                 worktrees,

@@ -13,7 +13,7 @@ from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environ
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.workspaces.checks import TIMEOUT_S, CommandCheck, CommandRunner
 from aurora_spawner.workspaces.isolation import MergeMode
-from aurora_spawner.workspaces.put_away import put_task_away
+from aurora_spawner.workspaces.put_away import bring_back, is_put_away, put_task_away
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
@@ -96,6 +96,18 @@ async def remove_worktrees(
     except WorkspaceError as error:  # nothing is lost, and the run has its last word
         left = (f"what tasks have left in their worktrees could not be looked at: {error}",)
     return (*merged, *left)
+
+
+async def bring_candidates_back(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> None:
+    """Gives candidates that were taken their branches again, if they had lost an earlier choice.
+
+    Raises:
+        WorkspaceError: Git failed.
+    """
+    works = {each.worker: each.work for each in results.values() if each.choice is not None and each.work is not None}
+    for task_id, work in works.items():
+        if await asyncio.to_thread(is_put_away, worktrees, task_id, work):
+            await asyncio.to_thread(bring_back, worktrees, task_id, work)
 
 
 async def put_candidates_away(worktrees: RunWorktrees, losers: Sequence[str]) -> list[str]:

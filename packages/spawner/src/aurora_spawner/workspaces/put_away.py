@@ -45,6 +45,14 @@ def put_task_away(worktrees: RunWorktrees, task_id: str) -> tuple[AtticEntry, ..
     return entries
 
 
+def is_put_away(worktrees: RunWorktrees, task_id: str, work: TaskWork) -> bool:
+    """Returns True if the work of a task has no branch, and the attic has it."""
+    git, branch = worktrees.workspaces.git, worktrees.branch_of(task_id)
+    if work.commit is None or git.commit_of(f"refs/heads/{branch}"):
+        return False
+    return any(entry.commit == work.commit and entry.name == branch for entry in list_attic(git))
+
+
 def bring_back(worktrees: RunWorktrees, task_id: str, work: TaskWork) -> None:
     """Gives work from the attic its branch again, and the ref that remembers its base; no worktree.
 
