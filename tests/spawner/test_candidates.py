@@ -119,6 +119,7 @@ def test_an_id_that_a_candidate_would_have_is_refused_if_it_is_taken() -> None:
         ("agents", {"agents": ("x",) * (MOST_CANDIDATES + 1)}),
         ("agents", {"agents": ("claude", "codex"), "agent": "qwen"}),
         ("pick", {"pick": "me"}),
+        ("choice_of", {"choice_of": ("a:1",), "depends_on": ("b",)}),
     ],
 )
 def test_candidates_that_cannot_be_are_refused(field: str, fields: dict[str, Any]) -> None:

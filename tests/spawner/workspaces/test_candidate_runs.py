@@ -159,6 +159,17 @@ def test_a_third_candidate_joins_the_two_that_are_done(repository: Repository, p
     assert {name[:3] for name in attic(repository)} >= {"a-1", "a-2"}
 
 
+def test_a_candidate_that_is_wanted_no_longer_is_not_chosen(repository: Repository, place: Path) -> None:
+    """Its work goes to the attic, and no agent runs again."""
+    script = counted(place, SHRINKING)
+    report = run(repository, place, task(script, 3), merge=MergeMode.NEVER)
+    assert report.results["a"].worker == "a:3"
+    again = resumed(place, report.run_id, task(script, 2))
+    assert again.results["a"].worker == "a:2"
+    assert counts(place) == ["1", "2", "3"]
+    assert {each[:3] for each in attic(repository)} >= {"a-1", "a-3"}
+
+
 def test_a_choice_that_falls_on_work_from_the_attic_gives_it_its_branch_again(
     repository: Repository, place: Path
 ) -> None:
@@ -172,6 +183,32 @@ def test_a_choice_that_falls_on_work_from_the_attic_gives_it_its_branch_again(
     assert again.results["a"].worker == "a:2"
     assert work is not None
     assert repository("rev-parse", f"refs/heads/{work.branch}") == work.commit
+
+
+def test_an_edited_task_starts_all_its_candidates_over(repository: Repository, place: Path) -> None:
+    report = run(repository, place, task(counted(place, SHRINKING)), merge=MergeMode.NEVER)
+    again = resumed(place, report.run_id, task(counted(place, f"{SHRINKING}; exit")))
+    assert again.results["a"].worker == "a:2"
+    assert counts(place) == ["1", "1", "2", "2"]
+    assert again.results["a"].work != report.results["a"].work
+    assert {each[:3] for each in attic(repository)} >= {"a-1", "a-2"}
+
+
+def test_a_task_that_has_no_candidates_any_longer_runs_once(repository: Repository, place: Path) -> None:
+    """And one that gets some lets them all run, whatever became of it."""
+    script = counted(place, SHRINKING)
+    report = run(repository, place, task(script), merge=MergeMode.NEVER)
+    once = resumed(place, report.run_id, SpawnTask(counted(place, "echo x > out.txt; echo done; exit"), id="a"))
+    assert once.results["a"].error is None
+    assert once.results["a"].choice is None
+    assert once.results["a"].work is not None
+    assert once.merge is not None
+    assert set(once.merge.tasks) == {"a"}
+    several = resumed(place, report.run_id, task(f"{script}; exit"))
+    assert several.results["a"].worker == "a:2"
+    assert several.merge is not None
+    assert set(several.merge.tasks) == {"a:2"}
+    assert counts(place) == ["1", "1", "2", "2", "a"]
 
 
 def test_candidates_of_a_task_that_cannot_start_are_skipped_with_it(repository: Repository, place: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.run_work import is_on_target
-from aurora_spawner.control.work_changes import held_run, set_aside
+from aurora_spawner.control.work_changes import held_run, rows_without_work
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
@@ -108,7 +108,7 @@ def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], 
     """Returns the work to merge, in the order of the run, and why other tasks have none."""
     rows = {row.task_id: row for row in held.rows}
     asked = {held.row(task_id).worker for task_id in tasks} or rows.keys()
-    aside = set_aside(held.rows)
+    aside = rows_without_work(held.rows)
     wanted = _with_dependencies(rows, asked) if tasks else rows.keys()
     works: dict[str, TaskWork] = {}
     left_out: dict[str, str] = {}

@@ -115,7 +115,7 @@ def _state(store: Journal, before: RunRow) -> RunState:
     if not all(row.state.settled for row in rows):
         return before.state if before.state.settled else RunState.INTERRUPTED
     delivery = load_run(store, before.run_id).delivery
-    aside = set_aside(rows)
+    aside = rows_without_work(rows)
     merges = {row.task_id: row.merge for row in rows if row.merge is not None and row.task_id not in aside}
     waiting = [row for row in rows if _changed(row) and row.merge is None and row.task_id not in aside]
     if before.state is RunState.CANCELLED and any(row.state is TaskState.CANCELLED for row in rows):
@@ -125,7 +125,7 @@ def _state(store: Journal, before: RunRow) -> RunState:
     return RunState.SUCCEEDED if succeeded and merged else RunState.FAILED
 
 
-def set_aside(rows: Sequence[TaskRow]) -> frozenset[str]:
+def rows_without_work(rows: Sequence[TaskRow]) -> frozenset[str]:
     """Returns the tasks whose work is not merged as theirs; see `without_work`."""
     results = {row.task_id: row.result for row in rows if row.result is not None}
     return without_work({row.task_id: row.task for row in rows}, results)

@@ -223,6 +223,7 @@ def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, Ta
         for each in row.task.depends_on
         if each not in task.depends_on
         and each not in row.task.order_only
+        and each not in row.task.choice_of
         and each in by_id
         and _left_out(by_id[each])
     ]

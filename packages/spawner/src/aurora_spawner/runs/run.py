@@ -288,8 +288,8 @@ class Run:
         """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
         results, merge = coordinator.all_results(), None
         left_out = discarded | without_work(coordinator.tasks, results)
-        await bring_candidates_back(worktrees, results)
         if coordinator.ending is None:
+            coordinator.notices += await bring_candidates_back(worktrees, results)
             merge = await merge_results(
                 worktrees,
                 results,

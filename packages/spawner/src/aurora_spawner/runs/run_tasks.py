@@ -73,7 +73,9 @@ class RunTasks:
         return [
             task
             for task in found
-            if not states[str(task.id)].settled and all(states[each].settled for each in task.choice_of)
+            if task.choice_of
+            and not states[str(task.id)].settled
+            and all(states[each].settled for each in task.choice_of)
         ]
 
     def in_order(self, task_ids: Collection[str]) -> list[str]:

@@ -98,16 +98,21 @@ async def remove_worktrees(
     return (*merged, *left)
 
 
-async def bring_candidates_back(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> None:
+async def bring_candidates_back(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> list[str]:
     """Gives candidates that were taken their branches again, if they had lost an earlier choice.
 
-    Raises:
-        WorkspaceError: Git failed.
+    Returns:
+        A sentence for each that has none now; the attic still has its work.
     """
     works = {each.worker: each.work for each in results.values() if each.choice is not None and each.work is not None}
+    missing = []
     for task_id, work in works.items():
-        if await asyncio.to_thread(is_put_away, worktrees, task_id, work):
-            await asyncio.to_thread(bring_back, worktrees, task_id, work)
+        try:
+            if await asyncio.to_thread(is_put_away, worktrees, task_id, work):
+                await asyncio.to_thread(bring_back, worktrees, task_id, work)
+        except WorkspaceError as error:
+            missing.append(f"candidate {task_id}, which was taken, has no branch: {error}")
+    return missing
 
 
 async def put_candidates_away(worktrees: RunWorktrees, losers: Sequence[str]) -> list[str]:

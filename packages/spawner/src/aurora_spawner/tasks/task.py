@@ -173,6 +173,8 @@ def _check_candidates(task: SpawnTask) -> None:
     if task.candidate_count > MOST_CANDIDATES:
         problem = f"a task may have {MOST_CANDIDATES} candidates, not {task.candidate_count}"
         raise TaskError(problem, field="candidates" if task.candidates else "agents")
+    if not set(task.choice_of) <= set(task.depends_on):
+        raise TaskError("choice_of must be candidates that the task depends on", field="choice_of")
     if task.pick not in ("best", "ask"):
         raise TaskError(f"pick must be best or ask, not {task.pick}", field="pick")
 
