@@ -78,7 +78,7 @@ _CRITERIA: Final[tuple[Criterion, ...]] = (
     ),
     (
         lambda each: each.lines,
-        lambda best, other: f"the smallest change, {best.lines} lines; {other.name} has {other.lines}",
+        lambda best, other: f"the smallest change, {_lines(best.lines)}; {other.name} has {other.lines}",
     ),
     (
         lambda each: each.files,
@@ -87,6 +87,10 @@ _CRITERIA: Final[tuple[Criterion, ...]] = (
     (lambda each: each.number, lambda _best, other: f"as good as {other.name}, and the first"),
 )
 """The first in which two candidates differ decides. The verdict of a review belongs behind the number of checks."""
+
+
+def _lines(number: int) -> str:
+    return "1 line" if number == 1 else f"{number} lines"
 
 
 def choose(task: SpawnTask, results: Sequence[SpawnResult], *, run_id: str) -> SpawnResult:
