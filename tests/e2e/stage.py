@@ -70,8 +70,9 @@ class Stage:
         self.backends[name or key] = {**wiring(kind, play, key, home), **more}
 
     def add_task(self, agent: str, text: str = "Please do it", *details: str) -> None:
-        """A task for an agent."""
-        lines = [f"- [ ] {len(self.tasks) + 1} {text}", f"  - Agent: {agent}", *(f"  - {each}" for each in details)]
+        """A task for an agent; of several, separated by commas, each is a candidate."""
+        key = "Agents" if "," in agent else "Agent"
+        lines = [f"- [ ] {len(self.tasks) + 1} {text}", f"  - {key}: {agent}", *(f"  - {each}" for each in details)]
         self.tasks.append("\n".join(lines))
 
     def run(self, *command: str) -> None:

@@ -122,6 +122,9 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="It is mended.", times=FOREVER),
     ),
     "shared": (Act(say="I write the line.", run="echo by $$ > shared.txt"), Act(say="Written.", times=FOREVER)),
+    # The same work in three lines and in one, for two candidates of a task.
+    "wordy": (Act(say="I write it.", run="seq 3 > best.txt"), Act(say="Written at length.", times=FOREVER)),
+    "brief": (Act(say="I write it.", run="seq 1 > best.txt"), Act(say="Written in short.", times=FOREVER)),
     "slow": (Act(run=WRITE), Act(say="One word after the other, slowly and in order.", pause_s=0.4)),
     "r429": (Act(status=429, retry_after_s=1, times=2), Act(say="Patience was rewarded.")),
     "r429long": (Act(status=429, retry_after_s=2, times=5), Act(say="Patience was rewarded.", times=FOREVER)),

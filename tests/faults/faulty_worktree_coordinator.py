@@ -7,9 +7,9 @@
     AURORA_LOOK_FAULT=2         SIGKILL to itself in its 2nd comparison of two works; it compares all the time then
 
 It begins a run for the repository FOLDER/project, or resumes the one that is there. Its tasks are those below, or
-those of FOLDER/tasks.json: a merge mode, and of each task the script and its dependencies. Worktrees are prepared as
-FOLDER/preparation.json says. What is to be known of the end is in FOLDER/report.json, and how many gits it has
-started in FOLDER/gits.
+those of FOLDER/tasks.json: a merge mode, and of each task the script, its dependencies, and perhaps the number of its
+candidates. Worktrees are prepared as FOLDER/preparation.json says. What is to be known of the end is in
+FOLDER/report.json, and how many gits it has started in FOLDER/gits.
 """
 
 import json
@@ -52,12 +52,13 @@ def tasks(folder: Path) -> tuple[MergeMode, list[SpawnTask]]:
     mode, scripts = json.loads(given.read_text()) if given.exists() else own
     return MergeMode(mode), [
         SpawnTask(
-            f"echo started >> {folder}/starts.{name}; {script}",
+            f'echo started >> "{folder}/starts.$AURORA_TASK_ID"; {script}',
             id=name,
             depends_on=tuple(needs),
             checks=CHECKS.get(name, ()),
+            candidates=candidates[0] if candidates else None,
         )
-        for name, (script, needs) in scripts.items()
+        for name, (script, needs, *candidates) in scripts.items()
     ]
 
 
@@ -167,6 +168,8 @@ def said(report: RunReport) -> dict[str, object]:
         "merges": {task_id: each.to_json() for task_id, each in merge.tasks.items()} if merge else {},
         "delivery": merge.delivery.to_json() if merge else None,
         "notices": report.notices,
+        "candidates": {task_id: str(result.state) for task_id, result in report.candidates.items()},
+        "choices": {task_id: result.choice.to_json() for task_id, result in report.results.items() if result.choice},
     }
 
 

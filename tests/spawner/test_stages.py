@@ -208,7 +208,15 @@ def test_the_source_and_the_limit_of_a_run_are_stored_for_its_resume(tmp_path: P
         row = load_run(journal, run.run_id)
         stored = journal.connection.execute("SELECT options FROM runs").fetchone()[0]
     assert row.options == StoredOptions(taskfile=tmp_path / "tasks.md", limit_usd=2.5, order="file", optional=True)
-    assert set(json.loads(stored)) == {"taskfile", "limit_usd", "order", "optional", "isolation"}
+    assert set(json.loads(stored)) == {
+        "taskfile",
+        "limit_usd",
+        "order",
+        "optional",
+        "candidates",
+        "candidate_agents",
+        "isolation",
+    }
     again = Run.resume(run.journal, run.run_id, run.backends)
     assert (again.options.source, again.options.limit_usd, again.options.max_concurrent) == (source, 2.5, 3)
     assert again.options.kind == "soar"

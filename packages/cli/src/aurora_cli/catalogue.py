@@ -173,6 +173,18 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Work in worktrees",
     ),
     Entry(
+        name="candidates",
+        module="candidates",
+        summary="List the candidates of a task.",
+        section="Work in worktrees",
+    ),
+    Entry(
+        name="pick",
+        module="pick",
+        summary="Take a candidate of a task.",
+        section="Work in worktrees",
+    ),
+    Entry(
         name="worktrees",
         module="worktrees",
         summary="List and clean up the worktrees of tasks.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -74,6 +74,25 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
+
+
+class AgentNames(click.ParamType[tuple[str, ...]]):
+    """Names of agents with commas between them, with or without `@`."""
+
+    name = "agents"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Returns the names.
+
+        Raises:
+            click.BadParameter: one is empty.
+        """
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip().removeprefix("@") for part in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value} must be names of agents with commas between them, such as claude,codex", param, ctx)
+        return names
 
 
 def given_parameters(ctx: click.Context) -> dict[str, str]:

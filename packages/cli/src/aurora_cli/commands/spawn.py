@@ -16,6 +16,7 @@ from aurora_cli.commands.runs.list import show_resumable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
+    AgentNames,
     ExistingPath,
     FiniteRange,
     accept_changes_option,
@@ -30,6 +31,7 @@ from aurora_cli.user_prompts import is_interactive
 from aurora_soar.aurora.trust import trust_store
 from aurora_soar.taskruns.execute import nothing_to_run
 from aurora_soar.taskruns.isolation import WantedIsolation
+from aurora_spawner.tasks.task import MOST_CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,6 +80,8 @@ class _Options:
     force: bool
     order: Order | None
     optional: bool
+    candidates: int | None
+    candidate_agents: tuple[str, ...]
     isolation: str | None
     include_dirty: bool
     merge: str | None
@@ -162,6 +166,7 @@ class _Options:
         ("aur spawn tasks.md --dry-run", "Show what would run."),
         ("aur spawn tasks.md --max-concurrent 8", "Run it, eight tasks at once."),
         ("aur spawn tasks.md --tool reviewer --yes", "Give tasks without an agent to one; skip the confirmation."),
+        ("aur spawn tasks.md --agents claude,codex", "Let both do each task, and take the better result."),
         ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` show its progress."),
         ("aur spawn --list-checkpoints", "The runs that were cut off."),
         ("aur spawn --resume spawn-1763690000000", "Continue one of them."),
@@ -198,6 +203,20 @@ class _Options:
     help="Run tasks one after the other, or all at once, regardless of the file's form.",
 )
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
+@click.option(
+    "--candidates",
+    type=click.IntRange(1, MOST_CANDIDATES),
+    metavar="N",
+    help="Run each task N times side by side and take the best; tasks of the file can say otherwise.",
+)
+@click.option(
+    "--agents",
+    "candidate_agents",
+    type=AgentNames(),
+    default=(),
+    metavar="A,B",
+    help="The agents of the candidates, in turn; without --candidates one of each.",
+)
 @click.option(
     "--isolation",
     type=click.Choice(["auto", "worktree", "none"]),
@@ -268,6 +287,8 @@ def _spawn(options: _Options) -> ExitCode:
         match=options.match,
         budget_usd=options.budget_usd,
         isolation=options.wanted_isolation(aurora.config),
+        candidates=options.candidates,
+        candidate_agents=options.candidate_agents,
     )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)

@@ -77,4 +77,5 @@ def _end(result: SpawnResult) -> str:
         return f"{result.state.value}{time}{reason}"
     proof = result.verification
     ran = f": {one_line(proof.ran, 300)}" if result.checked else ""
-    return f"{result.state.value}{time}, {proof.level}{ran}"
+    chosen = f"; {one_line(result.choice.why, 400)}" if result.choice else ""
+    return f"{result.state.value}{time}, {proof.level}{ran}{chosen}"

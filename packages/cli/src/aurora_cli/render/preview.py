@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import count, one_line
+from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["as_document", "as_text"]
 
 _SHOWN_NAMES: Final = 5
+_PICKS: Final = {"best": "the best is taken", "ask": "you pick one"}
 
 
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
@@ -60,6 +62,8 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
                 "checks": list(task.checks),
                 "until": task.until,
                 "max_turns": task.max_turns if task.until else None,
+                "candidates": [plan.agent_of(each) for each in attempted([task]) if each.candidate_of],
+                "pick": task.pick,
             }
             for task in plan.file.tasks
         ],
@@ -181,8 +185,10 @@ def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     persona = plan.personas.get(task.id or "")
     if task.id in plan.generated:
         persona = f"{persona} (ad hoc: no such persona)"
-    agent = one_line(plan.agent_of(task))
+    candidates = [each for each in attempted([task]) if each.candidate_of]
+    agent = one_line(" @".join(plan.agent_of(each) for each in candidates) or plan.agent_of(task))
     terms = [f"@{persona} on {agent}" if persona else f"@{agent}"]
+    terms += [f"{len(candidates)} candidates, {_PICKS[task.pick]}"] if candidates else []
     terms += [f"model {one_line(task.model)}"] if task.model else []
     terms.append(_time(limit, plan.extended_timeout_of(task)))
     if task.depends_on:

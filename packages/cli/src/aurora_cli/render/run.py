@@ -66,6 +66,7 @@ def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[
         "counts": _counts(report),
         "merge": merge_document(report.merge) if report.merge else None,
         "tasks": [_row(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
+        "candidates": [_row(result, "") for result in report.candidates.values()],
         "not_run": list(not_run),
         "notices": [*report.notices, *report.trouble],
     }
@@ -102,6 +103,7 @@ def _row(result: SpawnResult, title: str) -> dict[str, object]:
         "work": result.work.to_json() if result.work else None,
         "checked": result.checked.to_json() if result.checked else None,
         "verification": result.verification.level.value,
+        "choice": result.choice.to_json() if result.choice else None,
         "started_at": result.started_at,
         "ended_at": result.ended_at,
     }

@@ -76,12 +76,14 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
-        agent = one_line(row.task.agent or run.default_agent)
+        agent = one_line(_agent_of(row, run))
         yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
         if row.result and (row.result.success or row.result.checked):
             yield f"      {one_line(str(row.result.verification), 200)}"
+        if row.result and row.result.choice:
+            yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
 
@@ -196,12 +198,21 @@ def _summary_row(summary: RunSummary) -> dict[str, object]:
     }
 
 
+def _agent_of(row: TaskRow, run: RunRow) -> str:
+    """Returns the agent of a task; of one with candidates, that of the one that was taken, or all of them."""
+    if row.result is not None and row.result.choice is not None:
+        return row.result.agent
+    if row.task.choice_of and row.task.agents:
+        return " @".join(row.task.agents)
+    return row.task.agent or run.default_agent
+
+
 def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
     result = row.result
     return {
         "id": row.task_id,
         "title": row.task.headline,
-        "agent": row.task.agent or run.default_agent,
+        "agent": _agent_of(row, run),
         "state": str(row.state),
         "attempts": row.attempts,
         "depends_on": list(row.task.depends_on),
@@ -210,6 +221,9 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "exit_code": result.exit_code if result else None,
         "checked": result.checked.to_json() if result and result.checked else None,
         "verification": result.verification.level.value if result else None,
+        "candidates": list(row.task.choice_of),
+        "candidate_of": row.task.candidate_of,
+        "choice": result.choice.to_json() if result and result.choice else None,
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

@@ -49,7 +49,8 @@ def task_work_lines(work: WorkOfTask) -> Iterator[str]:
         yield f"{printable(work.branch)}{base}: changed nothing"
     else:
         on = f"{printable(work.branch)} at {work.work.commit[:_HASH]}{base}"
-        yield f"{on}: {_size(work.work)}; {merge_words(work.merge)}"
+        outcome = "not taken" if work.is_untaken else merge_words(work.merge)
+        yield f"{on}: {_size(work.work)}; {outcome}"
     if work.went_on and work.head:
         yield f"its branch is now at {work.head[:_HASH]}"
     if work.worktree:

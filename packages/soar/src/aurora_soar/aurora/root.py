@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent
+    from aurora_spawner.control.candidates import CandidateList, PickReport
     from aurora_spawner.control.checkpoints import CleanReport
     from aurora_spawner.control.discarding import DiscardReport
     from aurora_spawner.control.merging import MergeReport
@@ -99,6 +100,8 @@ class Aurora(ProjectParts):
         match: bool = False,
         background: bool = False,
         isolation: WantedIsolation | None = None,
+        candidates: int | None = None,
+        candidate_agents: tuple[str, ...] = (),
     ) -> SpawnPlan:
         """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors."""
         from aurora_soar.taskruns.plan import plan_taskfile
@@ -113,6 +116,8 @@ class Aurora(ProjectParts):
             match=match,
             budget_usd=budget_usd,
             isolation=isolation,
+            candidates=candidates,
+            candidate_agents=candidate_agents,
         )
 
     def run_taskfile(
@@ -397,6 +402,37 @@ class Aurora(ProjectParts):
 
         self._check_unchanged(run_id, accept=accept_changes)
         return discard_work(self.project.runs_db, run_id, task_id)
+
+    def candidates(self, run_id: str, task_id: str) -> CandidateList:
+        """Returns the candidates of a task; see `aurora_spawner.control.candidates.list_candidates`."""
+        from aurora_spawner.control.candidates import list_candidates
+
+        return list_candidates(self.project.runs_db, run_id, task_id)
+
+    def pick(self, run_id: str, task_id: str, number: int, *, accept_changes: bool = False) -> PickReport:
+        """Takes a candidate of a task; see `aurora_spawner.control.candidates.pick_candidate`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_spawner.control.candidates import pick_candidate
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return pick_candidate(self.project.runs_db, run_id, task_id, number)
+
+    def costs_of_tasks(self, run_id: str) -> dict[str, float | None]:
+        """Returns what the attempts at each task of a run have cost, in US dollars; None while one is not settled.
+
+        Tasks whose agents cost nothing are left out.
+        """
+        from aurora_policies.budget.statement import EntryState
+
+        costs: dict[str, list[float | None]] = {}
+        for entry in self.ledger.history(limit=-1, run_id=run_id):
+            if entry.state is not EntryState.RELEASED:
+                costs.setdefault(entry.task_id, []).append(entry.cost_usd)
+        known = {each: [cost for cost in found if cost is not None] for each, found in costs.items()}
+        return {each: sum(known[each]) if len(known[each]) == len(found) else None for each, found in costs.items()}
 
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""

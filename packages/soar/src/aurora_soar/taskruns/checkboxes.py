@@ -48,7 +48,7 @@ class Checkboxes:
         """Ticks all remaining boxes, also those that an earlier execution finished and had no time to tick."""
         merged = report.merge.tasks if report.merge else {}
         for task_id, result in report.results.items():
-            merge = merged.get(task_id)
+            merge = merged.get(result.worker)
             if result.success and (not _is_to_merge(result) or (merge and merge.outcome is MergeOutcome.MERGED)):
                 self._waiting.add(task_id)
         self.flush()

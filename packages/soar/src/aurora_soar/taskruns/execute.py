@@ -20,6 +20,7 @@ from aurora_spawner.control.lookup import attempts_of
 from aurora_spawner.errors import JournalError
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.runs.run_options import TaskSource
+from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.tasks.run_events import RunStarted
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     folder = keep_in or project.aurora_dir
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
-        limits.check(plan.agents, tasks=len(plan.file.tasks))
+        limits.check(plan.agents, tasks=len(attempted(plan.file.tasks)))
     options = project_run_options(
         project,
         kind=TASKFILE_RUN,
@@ -118,7 +119,11 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             start_rate_per_s=1 / stagger_s if stagger_s else None,
             prices=limits.prices if limits else None,
             source=TaskSource(
-                taskfile=plan.file.path.absolute(), order=plan.file.chosen_order, optional=plan.file.optional
+                taskfile=plan.file.path.absolute(),
+                order=plan.file.chosen_order,
+                optional=plan.file.optional,
+                candidates=plan.file.candidates,
+                candidate_agents=plan.file.candidate_agents,
             ),
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),

@@ -54,5 +54,5 @@ def _tick(journal: Path, run_id: str, merged: Collection[str]) -> tuple[str, ...
         return ()
     titles = {line.id: line.title for line in file.lines}
     return tick(
-        file, [row.task_id for row in rows if row.task_id in merged and titles.get(row.task_id) == row.task.title]
+        file, [row.task_id for row in rows if row.worker in merged and titles.get(row.task_id) == row.task.title]
     ).left_alone

@@ -11,7 +11,10 @@ from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
 from aurora_spawner import read_taskfile
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.errors import TaskFileError
+from aurora_spawner.runs.candidate_places import place_problem, without_place
 from aurora_spawner.taskfiles.reading import task_file_bytes
+from aurora_spawner.tasks.candidates import attempted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,12 +82,12 @@ class SpawnPlan:
         """The estimated cost of one attempt at each task together; None if all of them are free."""
         if self.limits is None:
             return None
-        return self.limits.expected_usd([(self.agent_of(task), task.model) for task in self.file.tasks])
+        return self.limits.expected_usd([(self.agent_of(task), task.model) for task in attempted(self.file.tasks)])
 
     @property
     def agents(self) -> tuple[str, ...]:
         """The agents of the open tasks, by name."""
-        return tuple(sorted({self.agent_of(task) for task in self.file.tasks}))
+        return tuple(sorted({self.agent_of(task) for task in attempted(self.file.tasks)}))
 
     @property
     def titles(self) -> dict[str, str]:
@@ -103,6 +106,8 @@ def plan_taskfile(
     match: bool = False,
     budget_usd: float | None = None,
     isolation: WantedIsolation | None = None,
+    candidates: int | None = None,
+    candidate_agents: tuple[str, ...] = (),
 ) -> SpawnPlan:
     """Reads a task file and finds the agents that its tasks name; nothing is started.
 
@@ -114,9 +119,13 @@ def plan_taskfile(
         match: find a persona for tasks that name no agent.
         budget_usd: the most that the run may cost.
         isolation: where tasks work and where their work goes; None takes the configuration.
+        candidates: how often each task runs that says nothing about candidates.
+        candidate_agents: the agents of those candidates, in turn, of tasks that name no agent.
 
     Raises:
-        TaskFileError, GraphError: the file cannot be understood; with the line.
+        TaskFileError, GraphError: the file cannot be understood, or the candidates of a task need worktrees and will
+            have none; with the line.
+        TaskError: there are to be too many candidates.
         UnknownAgentError: a task, or the default, names an agent that is not configured.
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
         ConfigError: a field of `spawner.recovery` is not valid.
@@ -127,8 +136,9 @@ def plan_taskfile(
     config = agents.config
     content = task_file_bytes(taskfile)
     file = read_taskfile(taskfile, order=order, optional=optional)
+    file = file.with_candidates(candidates, candidate_agents)
     default_agent = agents.default_agent
-    named = {task.agent or default_agent: f"{file.path}:{file.line_of(task.id or '')}" for task in file.tasks}
+    named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
     default_from = f"tool ({config.origin('tool')})"
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
@@ -155,8 +165,28 @@ def plan_taskfile(
         taskfile=taskfile,
         preparation=agents.preparation,
     )
+    _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
     return replace(plan, isolation=placed, untrusted_checks=untrusted)
+
+
+def _place(file: TaskFile, task: SpawnTask) -> str:
+    """Returns file and line of a task, or of the one that it is a candidate of."""
+    return f"{file.path}:{file.line_of(task.candidate_of or task.id or '')}"
+
+
+def _check_places(plan: SpawnPlan, isolation: IsolationPlan) -> None:
+    """Refuses candidates without worktrees.
+
+    Raises:
+        TaskFileError: A task has some that may write.
+    """
+    if isolation.isolation is not None:
+        return
+    task = without_place(plan.file.tasks, backends=plan.backends, default_agent=plan.default_agent)
+    if task is not None:
+        line = plan.file.line_of(task.id or "")
+        raise TaskFileError(plan.file.path, line, place_problem(task, isolation.reason), field="candidates")
 
 
 def assigned_personas(
@@ -188,7 +218,7 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
     """
     if plan.default_agent not in {*plan.backends, *PROFILES}:
         raise UnknownAgentError(plan.default_agent, default_from, plan.backends.keys())
-    for task in plan.file.tasks:
+    for task in attempted(plan.file.tasks):
         if plan.agent_of(task) not in plan.backends:
-            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}" if task.agent else default_from
+            where = _place(plan.file, task) if task.agent else default_from
             raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})

@@ -16,6 +16,7 @@ from aurora_spawner.control.lookup import check_unchanged, find_run
 from aurora_spawner.control.status import run_status
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
+from aurora_spawner.tasks.candidates import attempted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,14 +65,14 @@ class ResumePlan:
     @property
     def agents(self) -> frozenset[str]:
         """The agents of the tasks, finished ones included."""
-        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
+        tasks = attempted(self.file.tasks if self.file else [row.task for row in self.tasks])
         return frozenset(task.agent or self.run.default_agent for task in tasks)
 
     @property
     def open_agents(self) -> frozenset[str]:
         """The agents of the tasks that have not succeeded."""
         done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
-        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
+        tasks = attempted(self.file.tasks if self.file else [row.task for row in self.tasks])
         return frozenset(task.agent or self.run.default_agent for task in tasks if task.id not in done)
 
     @property
@@ -146,7 +147,8 @@ def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
         return None
     options = run.options or StoredOptions()
     order = next((each for each in ORDERS if each == options.order), None)
-    return read_taskfile(path, order=order, optional=options.optional)
+    file = read_taskfile(path, order=order, optional=options.optional)
+    return file.with_candidates(options.candidates, options.candidate_agents)
 
 
 def taskfile_of(run: RunRow) -> Path | None:

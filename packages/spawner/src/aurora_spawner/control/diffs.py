@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.control.lookup import find_run
+from aurora_spawner.control.work_changes import rows_without_work
 from aurora_spawner.errors import NoWorkError, UnknownTaskError
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
@@ -50,10 +51,11 @@ def work_diff(
     if task_id is None:
         base, commit = isolation.base, _merged(worktrees, run, rows)
     else:
-        row = next((row for row in rows if row.task_id == task_id), None)
-        if row is None:
-            raise UnknownTaskError(run_id, task_id, [row.task_id for row in rows])
-        base, commit = _of_task(worktrees, run_id, row)
+        by_id = {row.task_id: row for row in rows}
+        worker = by_id[task_id].worker if task_id in by_id else task_id
+        if worker not in by_id:
+            raise UnknownTaskError(run_id, worker, list(by_id))
+        base, commit = _of_task(worktrees, run_id, by_id[worker])
     form = ("--stat=100",) if stat else ("--patch", "--binary", "--full-index")
     shown = ("--color=always" if colour else "--color=never", "-r", "--find-renames", *form)
     return worktrees.workspaces.git.run("diff-tree", *_SAFE, *shown, base, commit).data
@@ -82,7 +84,9 @@ def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, s
 def _merged(worktrees: RunWorktrees, run: RunRow, rows: Sequence[TaskRow]) -> str:
     """Returns a commit with the work of the merged tasks, and nothing that others have done on the target."""
     git = worktrees.workspaces.git
-    merges = [row.merge for row in rows if row.merge and row.merge.outcome is MergeOutcome.MERGED]
+    aside = rows_without_work(rows)
+    merged = [row for row in rows if row.task_id not in aside]
+    merges = [row.merge for row in merged if row.merge and row.merge.outcome is MergeOutcome.MERGED]
     if not merges or run.delivery is None:
         raise NoWorkError(run.run_id, None, f"nothing of it is merged yet; see one task: aur diff {run.run_id} TASK")
     head = worktrees.isolation.base

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,9 @@ from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError
 from aurora_spawner.journal.facts import WorkDiscarded, entry_of
 from aurora_spawner.tasks.work import MergeOutcome, TaskMerge
-from aurora_spawner.workspaces.attic import ATTIC, AtticEntry, list_attic
-from aurora_spawner.workspaces.checkouts import reveal
+from aurora_spawner.workspaces.attic import AtticEntry, list_attic
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.present import present_commit
+from aurora_spawner.workspaces.put_away import heads_of_work, put_commit, stand_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from aurora_spawner.control.work_changes import HeldRun
     from aurora_spawner.journal.views import TaskRow
     from aurora_spawner.workspaces.git import Git
-    from aurora_spawner.workspaces.worktrees import Worktree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +45,17 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         WorkspaceError: The worktree holds what no commit can hold, or git failed.
     """
     with held_run(journal, run_id) as held:
-        row = held.row(task_id)
+        asked, row = task_id, held.row(held.row(task_id).worker)
+        task_id = row.task_id
         _check_discardable(held, row)
         git = held.worktrees.workspaces.git
         branch = held.worktrees.branch_of(task_id)
         there = held.worktrees.path_of(task_id).exists()
         worktree = held.worktrees.find(task_id) if there else held.worktrees.gone(task_id, "")
         base = held.worktrees.workspaces.base_of(task_id)
-        heads = _heads(git, worktree, there=there)
+        heads = heads_of_work(git, worktree, there=there)
         earlier = [] if there else _earlier(git, row, heads)
-        entries = earlier or [_put(git, branch, commit) for commit in heads]
+        entries = earlier or [put_commit(git, branch, commit) for commit in heads]
         if not entries:
             raise NoWorkError(run_id, task_id, "its branch and its worktree are gone, so there is nothing to discard")
         merge = TaskMerge(
@@ -72,9 +70,9 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
                 held.worktrees.leave_out(commit)
         held.append([entry_of(WorkDiscarded(merge=merge.to_json()), run_id=run_id, task_id=task_id)])
         if there:
-            _stand_on(worktree, entries[0].commit)
+            stand_on(worktree, entries[0].commit)
         lost = held.worktrees.workspaces.remove(worktree, ignored_too=True)
-        part_of = tuple(each.task_id for each in held.rows if task_id in each.task.depends_on)
+        part_of = tuple(each.task_id for each in held.rows if asked in each.task.depends_on)
     return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)
 
 
@@ -88,42 +86,8 @@ def _check_discardable(held: HeldRun, row: TaskRow) -> None:
         raise NoWorkError(run_id, task_id, "its work is merged already; revert it on the branch that has it")
 
 
-def _heads(git: Git, worktree: Worktree, *, there: bool) -> list[str]:
-    """Returns the commits to keep: the present state of the worktree, and the branch if it has something else."""
-    branch = git.commit_of(f"refs/heads/{worktree.branch}")
-    if not there:
-        return [branch] if branch else []
-    message = f"Uncommitted files of task {worktree.task_id}\n\nAurora-Run: {worktree.run_id}\n"
-    present = present_commit(worktree, f"{message}Aurora-Task: {worktree.task_id}\n")
-    return [present, *([branch] if branch and not is_ancestor(git, branch, present) else [])]
-
-
-def _put(git: Git, branch: str, commit: str) -> AtticEntry:
-    """Puts a commit into the attic; one that an earlier, killed call has put there stays the only one."""
-    there = [
-        entry
-        for entry in list_attic(git)
-        if entry.commit == commit and (entry.name == branch or entry.name.startswith(f"{branch}."))
-    ]
-    if there:
-        return there[0]
-    since = int(time.time())
-    taken = {entry.ref for entry in list_attic(git)}
-    name = branch if f"{ATTIC}/{since}/{branch}" not in taken else f"{branch}.{commit}"
-    git.run("update-ref", f"{ATTIC}/{since}/{name}", commit, "0" * len(commit))
-    return AtticEntry(ref=f"{ATTIC}/{since}/{name}", commit=commit, name=name, since=float(since))
-
-
 def _earlier(git: Git, row: TaskRow, heads: list[str]) -> list[AtticEntry]:
     """Returns where an earlier call, killed after it had removed the folder, has put these heads with all files."""
     ref = row.merge.attic if row.merge else None
     entries = [entry for entry in list_attic(git) if entry.ref == ref]
     return entries if all(is_ancestor(git, head, each.commit) for each in entries for head in heads) else []
-
-
-def _stand_on(worktree: Worktree, commit: str) -> None:
-    """Makes a worktree stand on a commit that has its files; none is written, so a later change is still seen."""
-    git = worktree.git
-    reveal(git)
-    git.run("add", "--all")
-    git.run("update-ref", "--no-deref", "HEAD", commit)

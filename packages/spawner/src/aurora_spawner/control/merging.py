@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.run_work import is_on_target
-from aurora_spawner.control.work_changes import held_run
+from aurora_spawner.control.work_changes import held_run, rows_without_work
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
@@ -107,11 +107,16 @@ def _blocking(held: HeldRun, delivery: RunDelivery) -> tuple[str, ...]:
 def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], dict[str, str]]:
     """Returns the work to merge, in the order of the run, and why other tasks have none."""
     rows = {row.task_id: row for row in held.rows}
-    asked = {held.row(task_id).task_id for task_id in tasks} or rows.keys()
+    asked = {held.row(task_id).worker for task_id in tasks} or rows.keys()
+    aside = rows_without_work(held.rows)
     wanted = _with_dependencies(rows, asked) if tasks else rows.keys()
     works: dict[str, TaskWork] = {}
     left_out: dict[str, str] = {}
     for task_id, row in rows.items():
+        if task_id in aside:
+            if tasks and task_id in asked:
+                left_out[task_id] = _why_aside(held, row)
+            continue
         if row.is_discarded:
             if tasks and task_id in asked:
                 left_out[task_id] = f"it was discarded; `git merge {row.merge.attic if row.merge else ''}` takes it"
@@ -127,6 +132,12 @@ def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], 
             except WorkspaceError as error:
                 left_out[task_id] = str(error)
     return works, left_out
+
+
+def _why_aside(held: HeldRun, row: TaskRow) -> str:
+    if row.task.candidate_of:
+        return f"it is a candidate that was not taken; see aur candidates {held.run.run_id} {row.task.candidate_of}"
+    return (row.result.error if row.result else None) or f"it is {row.state}, and none of its candidates was taken"
 
 
 def _is_merged(row: TaskRow) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.tasks.candidates import losers
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, base_ref_of, branch_of, slug
@@ -36,6 +37,8 @@ class WorkOfTask:
     """None if it is gone."""
     merge: TaskMerge | None
     """None until its work was merged."""
+    is_untaken: bool = False
+    """True for a candidate beside which another one was taken."""
 
     @property
     def went_on(self) -> bool:
@@ -81,6 +84,8 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
         on_target = run.delivery is not None and is_on_target(git, isolation, run.delivery.commit)
     except WorkspaceError as error:
         trouble = str(error)
+    results = {row.task_id: row.result for row in rows if row.result is not None}
+    untaken = losers({row.task_id: row.task for row in rows}, results)
     return WorkOfRun(
         branch=branch,
         commit=refs.get(f"refs/heads/{branch}"),
@@ -88,7 +93,11 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
         target=isolation.target,
         delivery=run.delivery,
         on_target=on_target,
-        tasks={row.task_id: _of_task(row, run.run_id, refs) for row in rows if row.branch is not None},
+        tasks={
+            row.task_id: _of_task(row, run.run_id, refs, is_untaken=row.task_id in untaken)
+            for row in rows
+            if row.branch is not None
+        },
         trouble=trouble,
     )
 
@@ -115,7 +124,7 @@ def is_on_target(git: Git, isolation: Isolation, commit: str) -> bool:
     return bool(target) and known and is_ancestor(git, commit, target)
 
 
-def _of_task(row: TaskRow, run_id: str, refs: Mapping[str, str]) -> WorkOfTask:
+def _of_task(row: TaskRow, run_id: str, refs: Mapping[str, str], *, is_untaken: bool) -> WorkOfTask:
     work = row.result.work if row.result else None
     there = row.worktree is not None and row.worktree.is_dir()
     return WorkOfTask(
@@ -125,5 +134,6 @@ def _of_task(row: TaskRow, run_id: str, refs: Mapping[str, str]) -> WorkOfTask:
         work=work,
         head=refs.get(f"refs/heads/{row.branch}"),
         worktree=row.worktree if there else None,
-        merge=row.merge,
+        merge=None if is_untaken else row.merge,
+        is_untaken=is_untaken,
     )

@@ -11,6 +11,7 @@ from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import JournalError, NoWorkError, RunHeldError, UnknownTaskError
 from aurora_spawner.journal.facts import RunEnded, entry_of
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
+from aurora_spawner.tasks.candidates import without_work
 from aurora_spawner.tasks.result import RunState, TaskState
 from aurora_spawner.tasks.work import RunMerge
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -114,13 +115,20 @@ def _state(store: Journal, before: RunRow) -> RunState:
     if not all(row.state.settled for row in rows):
         return before.state if before.state.settled else RunState.INTERRUPTED
     delivery = load_run(store, before.run_id).delivery
-    merges = {row.task_id: row.merge for row in rows if row.merge is not None}
-    waiting = [row for row in rows if _changed(row) and row.merge is None]
+    aside = rows_without_work(rows)
+    merges = {row.task_id: row.merge for row in rows if row.merge is not None and row.task_id not in aside}
+    waiting = [row for row in rows if _changed(row) and row.merge is None and row.task_id not in aside]
     if before.state is RunState.CANCELLED and any(row.state is TaskState.CANCELLED for row in rows):
         return RunState.CANCELLED
     merged = delivery is not None and RunMerge(tasks=merges, delivery=delivery).ok and not waiting
-    succeeded = all(row.state is TaskState.SUCCEEDED for row in rows)
+    succeeded = all(row.state is TaskState.SUCCEEDED for row in rows if row.task.candidate_of is None)
     return RunState.SUCCEEDED if succeeded and merged else RunState.FAILED
+
+
+def rows_without_work(rows: Sequence[TaskRow]) -> frozenset[str]:
+    """Returns the tasks whose work is not merged as theirs; see `without_work`."""
+    results = {row.task_id: row.result for row in rows if row.result is not None}
+    return without_work({row.task_id: row.task for row in rows}, results)
 
 
 def _changed(row: TaskRow) -> bool:

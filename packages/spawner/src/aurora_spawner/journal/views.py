@@ -60,6 +60,10 @@ class StoredOptions:
     """`file` or `parallel`; None for the order of the file's form."""
     optional: bool = False
     """True if tasks that the file marks as optional run, too."""
+    candidates: int | None = None
+    """The number of candidates of tasks that say nothing about theirs."""
+    candidate_agents: tuple[str, ...] = ()
+    """The agents of the candidates of tasks that name no agent."""
     isolation: Isolation | None = None
     """The repository whose worktrees its tasks work in; None if they work in the run's folder."""
 
@@ -70,6 +74,8 @@ class StoredOptions:
             "limit_usd": self.limit_usd,
             "order": self.order,
             "optional": self.optional,
+            "candidates": self.candidates,
+            "candidate_agents": list(self.candidate_agents),
             "isolation": self.isolation.to_json() if self.isolation else None,
         }
 
@@ -124,6 +130,11 @@ class TaskRow:
     """The latest work whose checks began; they may have ended."""
     checked: tuple[CheckedWork, ...] = ()
     """The checks of each attempt's work, the oldest first."""
+
+    @property
+    def worker(self) -> str:
+        """The task whose branch has its work: the candidate that was taken, or itself."""
+        return self.result.worker if self.result else self.task_id
 
     @property
     def is_discarded(self) -> bool:
@@ -216,8 +227,12 @@ def load_task_state(journal: Journal, run_id: str, task_id: str) -> TaskState | 
 
 
 def select_task_counts(run_id: str) -> Statement:
-    """Returns the statement for the number of tasks in each state."""
-    return "SELECT state, count(*) AS tasks FROM tasks WHERE run_id = ? GROUP BY state", (run_id,)
+    """Returns the statement for the number of tasks in each state; candidates are part of their tasks."""
+    query = """
+        SELECT state, count(*) AS tasks FROM tasks
+        WHERE run_id = ? AND json_extract(spec, '$.candidate_of') IS NULL GROUP BY state
+        """
+    return query, (run_id,)
 
 
 def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:

@@ -289,7 +289,7 @@ class RunRecovery:
 
     def settled(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
         """Takes in the final result of a task; returns it with what recovery knows of it."""
-        if result.state is TaskState.FAILED:
+        if result.state is TaskState.FAILED and task.candidate_of is None:
             self._batch = self._batch.after(success=False)
         elif result.state is TaskState.CANCELLED:
             self._cancelled(task, result)

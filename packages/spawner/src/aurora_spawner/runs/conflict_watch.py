@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.facts import ConflictForeseen
 from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.candidates import losers
 from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 
 if TYPE_CHECKING:
@@ -46,13 +47,16 @@ class ConflictWatch:
         works: dict[str, Worktree | FinishedWork] = {
             task_id: flight.worktree for task_id, flight in tasks.in_flight.items() if flight.worktree is not None
         }
+        untaken = {*losers(tasks.tasks, tasks.results)}
         for task_id, result in tasks.results.items():
+            if task_id in untaken or result.choice is not None:  # whose work is the winner's
+                continue
             if result.work is not None and result.work.commit is not None:
                 works[task_id] = FinishedWork(task_id=task_id, base=result.work.base, commit=result.work.commit)
         return [works[task_id] for task_id in tasks.in_order(works)]
 
     def _report(self, found: list[Forecast]) -> None:
-        now = {(each.first, each.second): each for each in found}
+        now = {(each.first, each.second): each for each in found if not self._are_alternatives(each)}
         for pair in [*now, *(pair for pair in self._foreseen if pair not in now)]:
             each = now.get(pair)
             if each is None and pair[1] not in self._run.tasks.in_flight and pair[0] not in self._run.tasks.in_flight:
@@ -60,6 +64,11 @@ class ConflictWatch:
             if each != self._foreseen.get(pair):
                 self._tell(pair, each)
         self._foreseen = now
+
+    def _are_alternatives(self, found: Forecast) -> bool:
+        """Returns True for two candidates of one task, of which only one is merged."""
+        first, second = (self._run.task(each).candidate_of for each in (found.first, found.second))
+        return first is not None and first == second
 
     def _tell(self, pair: tuple[str, str], now: Forecast | None) -> None:
         first, second = pair

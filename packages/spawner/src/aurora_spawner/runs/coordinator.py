@@ -21,7 +21,7 @@ from aurora_spawner.runs.notifier import Notifier
 from aurora_spawner.runs.recorder import Recorder
 from aurora_spawner.runs.run_context import RunContext
 from aurora_spawner.runs.run_tasks import RunTasks
-from aurora_spawner.runs.settlement import never_began, settle_task, skip_dependants
+from aurora_spawner.runs.settlement import never_began, settle_choices, settle_task, skip_dependants
 from aurora_spawner.runs.stages import attempt_task
 from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.run_events import RunEvent
+    from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
@@ -147,6 +148,7 @@ class Coordinator:
         for task_id in sorted(cancelled - attempted):
             self._work.start(self._settle_cancelled(task_id))
         skip_dependants(self._run, self._scheduler.skip_hopeless())
+        self._work.start(settle_choices(self._run, self._tasks.tasks))
 
     def _close(self) -> None:
         self._pauses.close()
@@ -212,6 +214,8 @@ class Coordinator:
         if self._scheduler.states[task_id].settled:
             return self._scheduler.states[task_id]
         await self._recorder.append(task_id, TaskCancelled(by=by))
+        for candidate in self._tasks.tasks[task_id].choice_of:
+            await self.cancel_task(candidate, by=by)
         state = self._scheduler.states[task_id]
         if state.settled:  # meanwhile
             return state
@@ -286,6 +290,11 @@ class Coordinator:
     def emit(self, event: RunEvent) -> None:
         """Tells the watcher of the run."""
         self._notifier.emit(event)
+
+    @property
+    def tasks(self) -> Mapping[str, SpawnTask]:
+        """The tasks of the run by their ids, as they are now."""
+        return self._tasks.tasks
 
     def all_results(self) -> dict[str, SpawnResult]:
         """Returns the results in the order of the tasks; a task that could not start any longer is cancelled."""

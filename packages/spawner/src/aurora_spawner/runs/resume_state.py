@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
 from aurora_spawner.runs.task_result import without_attempt
+from aurora_spawner.tasks.candidates import with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
 from aurora_spawner.tasks.task import task_to_json
@@ -170,7 +171,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
     """Returns the tasks of this execution in the journal's order, new ones last; unchanged ones are the journal's."""
     if revision.tasks is None:
         return {task_id: row.task for task_id, row in by_id.items()}
-    revised = {task.id or str(number): task for number, task in enumerate(revision.tasks, start=1)}
+    revised = {str(task.id): task for task in with_candidates(revision.tasks)}
     wanted: dict[str, SpawnTask] = {}
     reordered: dict[str, tuple[str, ...]] = {}
     edited = False
@@ -222,6 +223,7 @@ def _with_met_dependencies(task: SpawnTask, row: TaskRow, by_id: Mapping[str, Ta
         for each in row.task.depends_on
         if each not in task.depends_on
         and each not in row.task.order_only
+        and each not in row.task.choice_of
         and each in by_id
         and _left_out(by_id[each])
     ]
@@ -242,23 +244,41 @@ def _reopened(
 ) -> dict[str, str]:
     """Returns the tasks that the journal has to open again, each with the reason."""
     reopened: dict[str, str] = {}
+    chosen = {each for row in by_id.values() if row.state is TaskState.SUCCEEDED for each in row.task.choice_of}
     for task_id, row in by_id.items():
-        if task_id not in graph.tasks:
+        chosen_among = task_id in chosen and row.state.settled and task_id not in edited
+        if task_id not in graph.tasks or chosen_among:
             continue
-        if task_id in edited:
-            reopened[task_id] = EDITED
-        elif row.state is TaskState.RUNNING and task_id not in attempted:
-            reopened[task_id] = "interrupted"
-        elif row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:
-            reopened[task_id] = ASKED_ANEW
-        elif _is_dropped(row):
-            reopened[task_id] = "wanted again"
-        elif retry_failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
-            reopened[task_id] = "retry_failed"
+        why = _reason_to_reopen(row, edited=task_id in edited, attempted=task_id in attempted, failed=retry_failed)
+        if why is not None:
+            reopened[task_id] = why
     for task_id in _downstream(list(reopened), graph):
-        if task_id in by_id and task_id not in reopened and by_id[task_id].state is TaskState.SKIPPED:
+        if task_id not in by_id or task_id in reopened:
+            continue
+        state, among = by_id[task_id].state, graph.tasks[task_id].choice_of
+        if state is TaskState.SKIPPED or (state.settled and not reopened.keys().isdisjoint(among)):
             reopened[task_id] = "what it needs runs again"
     return reopened
+
+
+def _reason_to_reopen(row: TaskRow, *, edited: bool, attempted: bool, failed: bool) -> str | None:
+    """Returns why a task is opened again for its own sake; None if it stays as it is.
+
+    Args:
+        attempted: An attempt at it has not ended.
+        failed: Tasks that did not succeed are wanted again.
+    """
+    if edited:
+        return EDITED
+    if row.state is TaskState.RUNNING and not attempted:
+        return "interrupted"
+    if row.state is TaskState.FAILED and row.result and row.result.termination_reason in _OF_PROVIDERS:
+        return ASKED_ANEW
+    if _is_dropped(row):
+        return "wanted again"
+    if failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
+        return "retry_failed"
+    return None
 
 
 def _downstream(start: Iterable[str], graph: TaskGraph) -> list[str]:

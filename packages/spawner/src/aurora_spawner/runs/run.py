@@ -27,6 +27,7 @@ from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import settings_of
 from aurora_spawner.runs.attempt import FoundAttempt
 from aurora_spawner.runs.attempt_orders import OrderBuilder
+from aurora_spawner.runs.candidate_places import check_places
 from aurora_spawner.runs.control_server import serve_control
 from aurora_spawner.runs.coordinator import Coordinator
 from aurora_spawner.runs.leftovers import announced
@@ -34,9 +35,17 @@ from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
-from aurora_spawner.runs.work_merge import merge_entries, merge_results, remove_worktrees, start_edited_over
+from aurora_spawner.runs.work_merge import (
+    bring_candidates_back,
+    merge_entries,
+    merge_results,
+    put_candidates_away,
+    remove_worktrees,
+    start_edited_over,
+)
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.candidates import attempted, losers, with_candidates, without_work
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import RunReport
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -81,11 +90,18 @@ class Run:
 
         Raises:
             GraphError: Ids or dependencies do not fit together.
+            TaskError: Candidates of a task may write, and the run has no worktrees.
             BackendError: A task's agent, or a fallback, has no backend.
             JournalError: The journal cannot be written.
         """
-        graph = build_graph(list(tasks))
+        graph = build_graph(with_candidates(tasks))
         _check_agents(graph, backends, options)
+        check_places(
+            graph.tasks.values(),
+            backends=backends,
+            default_agent=options.default_agent,
+            isolated=options.isolation is not None,
+        )
         created = RunCreated(
             run_kind=options.kind,
             cwd=str(options.cwd.resolve()),
@@ -271,18 +287,21 @@ class Run:
     ) -> RunMerge | None:
         """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
         results, merge = coordinator.all_results(), None
+        left_out = discarded | without_work(coordinator.tasks, results)
         if coordinator.ending is None:
+            coordinator.notices += await bring_candidates_back(worktrees, results)
             merge = await merge_results(
                 worktrees,
                 results,
                 checks=self.options.checks,
                 environ=self.orders.environ,
-                discarded=discarded,
+                discarded=left_out,
                 stopped=stopped.is_set,
             )
             await writer.write(*merge_entries(self.run_id, merge))
         if not stopped.is_set() and coordinator.ending != "interrupted":
-            coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=discarded)
+            coordinator.notices += await put_candidates_away(worktrees, losers(coordinator.tasks, results))
+            coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=left_out)
         if merge is not None:
             coordinator.emit(run_events.RunMerged(merge=merge))
         return merge
@@ -361,9 +380,11 @@ class Run:
         merge: RunMerge | None,
         duration_s: float,
     ) -> RunReport:
+        results, tasks = coordinator.all_results(), coordinator.tasks
         return RunReport(
             run_id=self.run_id,
-            results=coordinator.all_results(),
+            results={each: result for each, result in results.items() if tasks[each].candidate_of is None},
+            candidates={each: result for each, result in results.items() if tasks[each].candidate_of is not None},
             duration_s=duration_s,
             interrupted=coordinator.ending == "interrupted",
             cancelled_by_user=coordinator.ending == "cancelled",
@@ -451,7 +472,7 @@ def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
     Raises:
         BackendError: One has none.
     """
-    for agent in sorted({task.agent or options.default_agent for task in graph.tasks.values()}):
+    for agent in sorted({task.agent or options.default_agent for task in attempted(graph.tasks.values())}):
         if agent not in backends:
             close = get_close_matches(agent, backends, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""

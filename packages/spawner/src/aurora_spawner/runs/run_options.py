@@ -33,13 +33,23 @@ class TaskSource:
     """`file` or `parallel`, if its tasks run in another order than its form has."""
     optional: bool = False
     """Tasks that the file marks as optional run, too."""
+    candidates: int | None = None
+    """The number of candidates of tasks that say nothing about theirs."""
+    candidate_agents: tuple[str, ...] = ()
+    """The agents of the candidates of tasks that name no agent."""
 
     @classmethod
     def of(cls, stored: StoredOptions) -> Self | None:
         """Returns the task file that the journal has of a run; None if it was made from none."""
         if stored.taskfile is None:
             return None
-        return cls(taskfile=stored.taskfile, order=stored.order, optional=stored.optional)
+        return cls(
+            taskfile=stored.taskfile,
+            order=stored.order,
+            optional=stored.optional,
+            candidates=stored.candidates,
+            candidate_agents=stored.candidate_agents,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +140,8 @@ class RunOptions:
             limit_usd=self.limit_usd,
             order=source.order if source else None,
             optional=source.optional if source else False,
+            candidates=source.candidates if source else None,
+            candidate_agents=source.candidate_agents if source else (),
             isolation=self.isolation,
         )
 

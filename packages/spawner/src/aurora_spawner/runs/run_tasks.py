@@ -12,7 +12,7 @@ from aurora_spawner.tasks.growth import grow
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.resume_state import ResumeState
@@ -66,6 +66,18 @@ class RunTasks:
         """Returns the results of a task's dependencies, each once."""
         return [self.results[each] for each in dict.fromkeys(task.depends_on) if each in self.results]
 
+    def open_choices(self, after: Iterable[str], states: Mapping[str, TaskState]) -> list[SpawnTask]:
+        """Returns the tasks among whose candidates one can be chosen now, since some of them have been settled."""
+        wanted = dict.fromkeys(self.tasks[each].candidate_of for each in after)
+        found = [self.tasks[each] for each in wanted if each is not None and each in self.tasks]
+        return [
+            task
+            for task in found
+            if task.choice_of
+            and not states[str(task.id)].settled
+            and all(states[each].settled for each in task.choice_of)
+        ]
+
     def in_order(self, task_ids: Collection[str]) -> list[str]:
         """Returns some of the tasks in the order of the run."""
         return sorted(task_ids, key=self.positions.__getitem__)
@@ -73,12 +85,14 @@ class RunTasks:
     def expand(self, result: SpawnResult, scheduler: Scheduler) -> tuple[SpawnResult, Sequence[Fact]]:
         """Adds the tasks that a result asks for; a result that asks for what cannot be is a failure.
 
+        A candidate adds none: the task does, once one is chosen.
+
         Returns:
             The result, and the facts about the tasks for the journal.
         """
-        if self._expand is None or not result.success:
-            return result, ()
         parent = self.tasks[result.task_id]
+        if self._expand is None or not result.success or parent.candidate_of:
+            return result, ()
         try:
             wanted = self._expand(parent, result)
             if not wanted:

@@ -66,10 +66,13 @@ class Scheduler:
         )
         self.states = {task_id: states.get(task_id, TaskState.PENDING) for task_id in graph.tasks}
         self._open = sum(not state.settled for state in self.states.values())
+        self._open_choices = sum(
+            not self.states[task_id].settled for task_id, task in graph.tasks.items() if task.choice_of
+        )
         self._waits_for = {task_id: self._unmet(task) for task_id, task in graph.tasks.items()}
         for task_id, unmet in self._waits_for.items():
             if not unmet and self.states[task_id] is TaskState.PENDING:
-                heapq.heappush(self._ready, self._rank(task_id))
+                self._queue(task_id)
 
     def _unmet(self, task: SpawnTask) -> int:
         return sum(
@@ -80,6 +83,11 @@ class Scheduler:
         """Returns True if dependants of this task may start."""
         state = self.states[dependency]
         return state is TaskState.SUCCEEDED or (state.settled and not self._graph.tasks[dependency].critical)
+
+    def _queue(self, task_id: str) -> None:
+        """Lets a task start; a choice among candidates never does, its caller settles it."""
+        if not self._graph.tasks[task_id].choice_of:
+            heapq.heappush(self._ready, self._rank(task_id))
 
     def _rank(self, task_id: str) -> _Ranked:
         return -self._graph.tasks[task_id].priority, self._position[task_id], task_id
@@ -96,8 +104,8 @@ class Scheduler:
 
     @property
     def open(self) -> int:
-        """Tasks that are not settled."""
-        return self._open
+        """Tasks that are not settled and that agents work on, so no choices among candidates."""
+        return self._open - self._open_choices
 
     @property
     def done(self) -> bool:
@@ -123,10 +131,11 @@ class Scheduler:
                 self._position.setdefault(task_id, len(self._position))
                 self.states[task_id] = TaskState.PENDING
                 self._open += 1
+                self._open_choices += bool(graph.tasks[task_id].choice_of)
         for task_id in changed:
             self._waits_for[task_id] = self._unmet(graph.tasks[task_id])
             if not self._waits_for[task_id] and self.states[task_id] is TaskState.PENDING:
-                heapq.heappush(self._ready, self._rank(task_id))
+                self._queue(task_id)
 
     def start_next(self) -> str | None:
         """Takes the best task that may start now and counts it as running; None when none may."""
@@ -194,7 +203,7 @@ class Scheduler:
         """Lets a postponed task start when there is room; one that was settled meanwhile is left alone."""
         self._later.discard(task_id)
         if self.states[task_id] is TaskState.PENDING and not self._waits_for[task_id]:
-            heapq.heappush(self._ready, self._rank(task_id))
+            self._queue(task_id)
 
     def settle(self, task_id: str, step: TaskStep) -> list[tuple[str, str]]:
         """Records how a task ended; dependants become ready or are skipped.
@@ -231,11 +240,12 @@ class Scheduler:
     def _close(self, task_id: str, step: TaskStep) -> None:
         self.states[task_id] = advance(self.states[task_id], step)
         self._open -= 1
+        self._open_choices -= bool(self._graph.tasks[task_id].choice_of)
 
     def _free(self, task_id: str) -> None:
         self._waits_for[task_id] -= 1
         if not self._waits_for[task_id]:
-            heapq.heappush(self._ready, self._rank(task_id))
+            self._queue(task_id)
 
     def _release(self, task_id: str) -> None:
         agent = self._slots.pop(task_id)

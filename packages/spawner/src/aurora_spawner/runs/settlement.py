@@ -12,11 +12,12 @@ from aurora_spawner.runs.resume_state import stored_task
 from aurora_spawner.runs.task_result import for_journal
 from aurora_spawner.runs.waiting import wait
 from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.choosing import choose
 from aurora_spawner.tasks.result import TaskState, TaskStep
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.attempt import Attempt
@@ -31,6 +32,7 @@ _HOW_IT_WENT: Final = {
 _STEP_OF: Final = {
     TaskState.SUCCEEDED: TaskStep.SUCCEED,
     TaskState.FAILED: TaskStep.FAIL,
+    TaskState.SKIPPED: TaskStep.SKIP,
     TaskState.CANCELLED: TaskStep.CANCEL,
 }
 
@@ -137,11 +139,22 @@ async def settle_task(run: RunContext, task_id: str, result: SpawnResult, *befor
     skip_dependants(run, skipped)
     ended = [task_id, *(skipped_id for skipped_id, _cause in skipped), *run.breaker.check(run)]
     run.dispatch()
-    if written is None:
-        return
-    await written
-    _emit_ended(run, ended)
-    run.callbacks.call()
+    if written is not None:
+        await written
+        _emit_ended(run, ended)
+        run.callbacks.call()
+    await settle_choices(run, ended)
+
+
+async def settle_choices(run: RunContext, ended: Iterable[str]) -> None:
+    """Settles each task whose last candidate has ended: by the best one, or as they ended."""
+    for task in run.tasks.open_choices(ended, run.scheduler.states):
+        task_id = str(task.id)
+        if not run.scheduler.states[task_id].settled:  # by the user, while another was written down
+            results = [run.tasks.results[each] for each in task.choice_of]
+            chosen = choose(task, results, run_id=run.orders.run_id)
+            result, growth = run.tasks.expand(chosen, run.scheduler)
+            await settle_task(run, task_id, result, *growth)
 
 
 def never_began(run: RunContext, task_id: str) -> SpawnResult:

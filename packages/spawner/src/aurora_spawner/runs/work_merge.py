@@ -13,6 +13,7 @@ from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environ
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.workspaces.checks import TIMEOUT_S, CommandCheck, CommandRunner
 from aurora_spawner.workspaces.isolation import MergeMode
+from aurora_spawner.workspaces.put_away import bring_back, is_put_away, put_task_away
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def merge_results(
     Args:
         checks: Shell commands that must pass with the merged work.
         environ: The environment of the run, before variables that are not for agents are left out.
-        discarded: Tasks whose work the user does not want.
+        discarded: Tasks whose work is not wanted.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     agents = {task_id: result.agent for task_id, result in results.items()}
@@ -95,6 +96,34 @@ async def remove_worktrees(
     except WorkspaceError as error:  # nothing is lost, and the run has its last word
         left = (f"what tasks have left in their worktrees could not be looked at: {error}",)
     return (*merged, *left)
+
+
+async def bring_candidates_back(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> list[str]:
+    """Gives candidates that were taken their branches again, if they had lost an earlier choice.
+
+    Returns:
+        A sentence for each that has none now; the attic still has its work.
+    """
+    works = {each.worker: each.work for each in results.values() if each.choice is not None and each.work is not None}
+    missing = []
+    for task_id, work in works.items():
+        try:
+            if await asyncio.to_thread(is_put_away, worktrees, task_id, work):
+                await asyncio.to_thread(bring_back, worktrees, task_id, work)
+        except WorkspaceError as error:
+            missing.append(f"candidate {task_id}, which was taken, has no branch: {error}")
+    return missing
+
+
+async def put_candidates_away(worktrees: RunWorktrees, losers: Sequence[str]) -> list[str]:
+    """Puts the work of candidates that were not taken into the attic; returns a sentence for each that stays."""
+    kept = []
+    for task_id in losers:
+        try:
+            await asyncio.to_thread(put_task_away, worktrees, task_id)
+        except WorkspaceError as error:
+            kept.append(f"the worktree of candidate {task_id}, which was not taken, stays: {error}")
+    return kept
 
 
 async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list[str]:

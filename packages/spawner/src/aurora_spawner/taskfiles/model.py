@@ -93,6 +93,10 @@ class TaskFile:
     """The order that replaces the form's own; None keeps the form's."""
     optional: bool = False
     """True if optional tasks run."""
+    candidates: int | None = None
+    """The number of candidates of tasks that say nothing about theirs."""
+    candidate_agents: tuple[str, ...] = ()
+    """The agents of the candidates of tasks that name no agent."""
     groups: tuple[GroupLine, ...] = ()
     notes: tuple[Note, ...] = ()
     """Notes in the order of the file: boxes that do not run, and near misses of settings."""
@@ -118,6 +122,21 @@ class TaskFile:
         """The ids of the optional tasks that are left out."""
         return self.in_state(LineState.OPTIONAL)
 
+    def with_candidates(self, count: int | None, agents: tuple[str, ...]) -> TaskFile:
+        """Returns the file with candidates for each task that says nothing about them.
+
+        Args:
+            count: How many; None for one of each agent.
+            agents: In turn; tasks that name an agent keep it.
+
+        Raises:
+            TaskError: A value is out of bounds.
+        """
+        if count is None and not agents:
+            return self
+        lines = tuple(replace(line, task=_with_candidates(line.task, count, agents)) for line in self.lines)
+        return replace(self, lines=lines, candidates=count, candidate_agents=agents)
+
     def in_state(self, *states: LineState) -> tuple[str, ...]:
         """Returns the ids of the tasks in one of these states."""
         return tuple(line.id for line in self.lines if line.state in states)
@@ -125,6 +144,12 @@ class TaskFile:
     def line_of(self, task_id: str) -> int | None:
         """Returns a task's line, counted from 1; None if the file does not have the task."""
         return next((line.line for line in self.lines if line.id == task_id), None)
+
+
+def _with_candidates(task: SpawnTask, count: int | None, agents: tuple[str, ...]) -> SpawnTask:
+    if task.candidates is not None or task.agents:
+        return task
+    return replace(task, candidates=count, agents=() if task.agent else agents)
 
 
 def _depending_on(task: SpawnTask, wanted: set[str]) -> SpawnTask:

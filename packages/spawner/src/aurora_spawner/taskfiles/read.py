@@ -42,7 +42,18 @@ _STATE_REMARKS: Final = {
     LineState.WAITING: "depends on a task that is not run; not run",
     LineState.OPTIONAL: "is optional; left out",
 }
-_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical", "until", "max_turns")
+_INHERITED: Final = (
+    "agent",
+    "model",
+    "priority",
+    "timeout_s",
+    "critical",
+    "until",
+    "max_turns",
+    "candidates",
+    "agents",
+    "pick",
+)
 """The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
 _PATH: Final = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
@@ -290,12 +301,13 @@ class _Reading:
         return list(placed.values())
 
     def _line_of(self, item: Item, order: tuple[str, ...]) -> TaskLine:
-        values = {
+        values: dict[str, object] = {
             name: owner.settings.values[name]
             for owner in reversed(list(_with_groups(item)))
             for name in _INHERITED
             if name in owner.settings.values
         }
+        self._choose_agents(item, values)
         task = SpawnTask(
             prompt=self._prompts.of(item),
             id=item.id,
@@ -314,6 +326,21 @@ class _Reading:
             task=task,
             numbered=item.number is not None,
         )
+
+    def _choose_agents(self, item: Item, values: dict[str, object]) -> None:
+        """Leaves a task with its agent or its agents, whichever is given nearest to it.
+
+        Raises:
+            TaskFileError: Both are given in one place.
+        """
+        if "agent" not in values or "agents" not in values:
+            return
+        nearest = next(each for each in _with_groups(item) if {"agent", "agents"} & each.settings.values.keys())
+        given = {"agent", "agents"} & nearest.settings.values.keys()
+        if len(given) > 1:
+            problem = f"task {nearest.id} has both Agent and Agents; name one agent, or the agents of its candidates"
+            raise TaskFileError(self._path, nearest.entry.line, problem, field="agents")
+        values.pop("agents" if given == {"agent"} else "agent")
 
     def _checks_of(self, item: Item) -> tuple[str, ...]:
         """Returns the checks of a task, its groups and the file."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import TaskFileError
 from aurora_spawner.taskfiles.commands import NoCommandError, command_in
 from aurora_spawner.taskfiles.lines import Kind
+from aurora_spawner.tasks.task import MOST_CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,9 @@ _KEYS: Final = {
     "until": "until",
     "max turns": "max_turns",
     "maxturns": "max_turns",
+    "candidates": "candidates",
+    "agents": "agents",
+    "pick": "pick",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 """Keys that are often about libraries: their values are ids only if the file has them."""
@@ -121,7 +125,8 @@ class Settings:
     """The settings of a task, and the text that is left for its prompt."""
 
     values: dict[str, object] = field(default_factory=dict)
-    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until and max_turns."""
+    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until, max_turns, candidates,
+    agents and pick."""
     references: list[Reference] = field(default_factory=list)
     """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""
@@ -476,6 +481,27 @@ def _max_turns(value: str) -> int:
     return int(word)
 
 
+def _candidates(value: str) -> int:
+    word = _plain(value)
+    if not _WHOLE.fullmatch(word) or not 1 <= int(word) <= MOST_CANDIDATES:
+        raise _NoValueError(f"candidates must be a whole number from 1 to {MOST_CANDIDATES}")
+    return int(word)
+
+
+def _agents(value: str) -> tuple[str, ...]:
+    parts = value.split(",")
+    if len(parts) > MOST_CANDIDATES:
+        raise _NoValueError(f"a task may have at most {MOST_CANDIDATES} agents")
+    return tuple(map(_name, parts))
+
+
+def _pick(value: str) -> str:
+    word = _plain(value).lower()
+    if word not in ("best", "ask"):
+        raise _NoValueError("pick must be best or ask")
+    return word
+
+
 _READERS: Mapping[str, Callable[[str], object]] = {
     "agent": _name,
     "model": _model,
@@ -487,5 +513,8 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "checks": lambda value: (_command(value),),
     "until": _command,
     "max_turns": _max_turns,
+    "candidates": _candidates,
+    "agents": _agents,
+    "pick": _pick,
 }
 _FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in _READERS}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import TaskError
+from aurora_spawner.tasks.candidates import with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 
 if TYPE_CHECKING:
@@ -44,14 +45,16 @@ def grow(
         TaskError: There are more tasks than room.
         GraphError: The tasks do not fit into the graph.
     """
-    if len(tasks) > room:
-        problem = f"task {parent.id} adds {len(tasks)} tasks, but the run may add only {room} more"
-        raise TaskError(problem, field="max_added")
     added = tuple(
-        _with_parent(task if task.id else task.with_id(f"{parent.id}/{number}"), parent)
-        for number, task in enumerate(tasks, start=1)
+        with_candidates(
+            _with_parent(task if task.id else task.with_id(f"{parent.id}/{number}"), parent)
+            for number, task in enumerate(tasks, start=1)
+        )
     )
-    names = tuple(str(task.id) for task in added)
+    if len(added) > room:
+        problem = f"task {parent.id} adds {len(added)} tasks, but the run may add only {room} more"
+        raise TaskError(problem, field="max_added")
+    names = tuple(str(task.id) for task in added if task.candidate_of is None)
     waiting = [each for each in graph.dependants.get(str(parent.id), ()) if each in open_tasks]
     rewired = {
         each: replace(graph.tasks[each], depends_on=(*graph.tasks[each].depends_on, *names)) for each in waiting

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.errors import IllegalTransitionError
 from aurora_spawner.storage.stored_values import Reader, read_fields
 from aurora_spawner.tasks.checked import CheckedWork, checked_from_json
+from aurora_spawner.tasks.choice import Choice, choice_from_json
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
 from aurora_spawner.tasks.verification import Verification, verification_of
@@ -25,6 +26,8 @@ CHECK_FAILED: Final = "check_failed"
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
 """The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""
+NOT_PICKED: Final = "not_picked"
+"""The termination reason of a task whose user has not picked one of its candidates yet."""
 
 
 class TaskState(StrEnum):
@@ -56,6 +59,8 @@ class TaskStep(StrEnum):
 
 TASK_TRANSITIONS: Final[Mapping[tuple[TaskState, TaskStep], TaskState]] = {
     (TaskState.PENDING, TaskStep.BEGIN): TaskState.RUNNING,
+    # A choice among candidates has no attempt of its own.
+    (TaskState.PENDING, TaskStep.SUCCEED): TaskState.SUCCEEDED,
     (TaskState.PENDING, TaskStep.FAIL): TaskState.FAILED,
     (TaskState.PENDING, TaskStep.SKIP): TaskState.SKIPPED,
     (TaskState.PENDING, TaskStep.CANCEL): TaskState.CANCELLED,
@@ -126,6 +131,8 @@ class SpawnResult:
     """The change to the repository; None if the task had no worktree, or did not succeed."""
     checked: CheckedWork | None = None
     """The checks of its work; None if it has none, or never came to them."""
+    choice: Choice | None = None
+    """The candidate whose result this is; None for a task without candidates."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
     """The account's usage windows as the attempt reported them; not stored."""
 
@@ -133,6 +140,11 @@ class SpawnResult:
     def success(self) -> bool:
         """True if the task is done, on evidence."""
         return self.state is TaskState.SUCCEEDED
+
+    @property
+    def worker(self) -> str:
+        """The task whose branch has the work: the winner of its candidates, or the task itself."""
+        return self.choice.winner if self.choice else self.task_id
 
     @property
     def verification(self) -> Verification:
@@ -147,6 +159,7 @@ class SpawnResult:
             "reported": self.reported.to_json() if self.reported else None,
             "work": self.work.to_json() if self.work else None,
             "checked": self.checked.to_json() if self.checked else None,
+            "choice": self.choice.to_json() if self.choice else None,
             "success": self.success,
         }
 
@@ -169,6 +182,7 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
     "ReportedFailure": failure_from_json,
     "TaskWork": work_from_json,
     "CheckedWork": checked_from_json,
+    "Choice": choice_from_json,
 }
 
 
@@ -194,8 +208,10 @@ class RunReport:
 
     run_id: str
     results: Mapping[str, SpawnResult] = field(repr=False)
-    """The results by task id, in the order of the tasks."""
+    """The results by task id, in the order of the tasks; without those of candidates."""
     duration_s: float
+    candidates: Mapping[str, SpawnResult] = field(default_factory=dict, repr=False)
+    """The results of candidates, by their ids."""
     interrupted: bool = False
     """True if SIGINT, SIGTERM or SIGHUP ended the run, which can be resumed."""
     cancelled_by_user: bool = False

@@ -15,6 +15,9 @@ from aurora_spawner.storage.stored_values import MOST, StoredValueError, read_fi
 COMMAND_BYTES: Final = 100_000
 """The longest command of a task; the system refuses an argument of 128 KiB."""
 PromptFormat = Literal["text", "json"]
+Picking = Literal["best", "ask"]
+MOST_CANDIDATES: Final = 20
+"""The most candidates of a task; each is an attempt with a worktree of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,17 @@ class SpawnTask:
     """A shell command; the agent goes on in its session until it passes."""
     max_turns: int = 10
     """The most attempts that `until` may take."""
+    candidates: int | None = None
+    """The number of times that the task runs side by side, of which one is taken; None for once, or once for each of
+    `agents`."""
+    agents: tuple[str, ...] = ()
+    """The agents of the candidates, in turn; empty for `agent`."""
+    pick: Picking = "best"
+    """With "ask" the user picks the candidate that is taken."""
+    candidate_of: str | None = None
+    """The task that this is a candidate of; `tasks/candidates.py` sets it."""
+    choice_of: tuple[str, ...] = ()
+    """The candidates of this task, which then has no attempt of its own; set as `candidate_of`."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and it gets the results of dependencies as `dependency_results`."""
 
@@ -79,6 +93,7 @@ class SpawnTask:
         for file in self.files:
             _check_file(file)
         _check_commands(self)
+        _check_candidates(self)
         if self.prompt_format not in ("text", "json"):
             raise TaskError(f"prompt_format must be text or json, not {self.prompt_format}", field="prompt_format")
         if self.prompt_format == "json":
@@ -96,6 +111,11 @@ class SpawnTask:
         return (*self.checks, *((self.until,) if self.until else ()))
 
     @property
+    def candidate_count(self) -> int:
+        """The number of times that the task runs side by side."""
+        return self.candidates or len(self.agents) or 1
+
+    @property
     def content_hash(self) -> str:
         """A hash of the agent's work; equal for tasks whose results are interchangeable.
 
@@ -106,7 +126,12 @@ class SpawnTask:
         asked += [self.instructions] if self.instructions else []
         asked += [["checks", *self.checks]] if self.checks else []
         asked += [["until", self.until, str(self.max_turns)]] if self.until else []
+        asked += [["candidates", str(self.candidate_count), self.pick, *self.agents]] if self._has_candidates else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
+
+    @property
+    def _has_candidates(self) -> bool:
+        return self.candidate_count > 1 or bool(self.agents)
 
     def with_id(self, task_id: str) -> SpawnTask:
         """Returns the task with another id."""
@@ -132,6 +157,28 @@ def _check_commands(task: SpawnTask) -> None:
             raise TaskError(f"{name} must be a shell command, not {ascii(command)[:100]}", field=name)
     if type(task.max_turns) is not int or not 1 <= task.max_turns <= MOST:
         raise TaskError(f"max_turns must be a whole number from 1, not {task.max_turns!r}", field="max_turns")
+
+
+def _check_candidates(task: SpawnTask) -> None:
+    """Checks the fields about candidates."""
+    if task.candidates is not None and type(task.candidates) is not int:
+        raise TaskError(f"candidates must be a whole number, not {task.candidates!r}", field="candidates")
+    if type(task.agents) is not tuple:
+        raise TaskError(f"agents must be a tuple of names, not {ascii(task.agents)[:60]}", field="agents")
+    for agent in task.agents:
+        if not agent.strip() or not agent.isprintable():
+            raise TaskError(f"agents must be names of agents, not {agent!a}", field="agents")
+    if task.agents and task.agent:
+        raise TaskError("a task has an agent, or agents for its candidates, not both", field="agents")
+    if task.candidates is not None and task.candidates < 1:
+        raise TaskError(f"candidates must be at least 1, not {task.candidates}", field="candidates")
+    if task.candidate_count > MOST_CANDIDATES:
+        problem = f"a task may have {MOST_CANDIDATES} candidates, not {task.candidate_count}"
+        raise TaskError(problem, field="candidates" if task.candidates else "agents")
+    if not set(task.choice_of) <= set(task.depends_on):
+        raise TaskError("choice_of must be candidates that the task depends on", field="choice_of")
+    if task.pick not in ("best", "ask"):
+        raise TaskError(f"pick must be best or ask, not {task.pick}", field="pick")
 
 
 def _is_command(command: object) -> bool:
@@ -163,4 +210,4 @@ def task_from_json(stored: dict[str, Any]) -> SpawnTask:
     Raises:
         StoredValueError, TaskError: The value is not a stored task.
     """
-    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text}))
+    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text, "Picking": text}))
