@@ -115,6 +115,8 @@ def _besides(plan: IsolationPlan) -> Iterator[str]:
         yield f"  each worktree also has {', '.join(has)}"
     for command in preparation.setup:
         yield f"  before its agent: {one_line(command, 200)}"
+    for pattern, command in preparation.regenerate.items():
+        yield f"  at a merge, {one_line(pattern)} is made again with: {one_line(command, 200)}"
     for sentence in contents.notices:
         yield f"  note: {one_line(sentence, 200)}"
 
@@ -159,6 +161,7 @@ def _preparation_document(plan: IsolationPlan) -> dict[str, object]:
         "setup": list(preparation.setup) if preparation else [],
         "ports": preparation.ports if preparation else 0,
         "env": dict(preparation.env) if preparation else {},
+        "regenerate": dict(preparation.regenerate) if preparation else {},
         "max_disk": preparation.max_disk_bytes if preparation else None,
         "notices": list(plan.contents.notices),
     }

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
-from aurora_spawner.runs.attempt_orders import new_token
+from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.worktree_stages import aside_notice
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
-from aurora_spawner.supervision.orphans import end_orphans
-from aurora_spawner.workspaces.checks import TIMEOUT_S, CommandCheck, CommandRunner
+from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.work import RunMerge, TaskWork
+    from aurora_spawner.workspaces.checks import CommandRunner
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
@@ -45,31 +44,23 @@ async def merge_results(
     agents = {task_id: result.agent for task_id, result in results.items()}
     deliver = worktrees.isolation.merge is MergeMode.AUTO
     works = _works(results, discarded)
-    check = checks_of(worktrees, checks, environ, stopped)
+    runner = merge_runner(environ, stopped)
     return await asyncio.to_thread(
-        merge_run, worktrees, works, deliver=deliver, agents=agents, check=check, stopped=stopped
+        merge_run,
+        worktrees,
+        works,
+        deliver=deliver,
+        agents=agents,
+        check=checks_of(worktrees, checks, runner),
+        merger=worktrees.merger(runner),
+        stopped=stopped,
     )
 
 
-def checks_of(
-    worktrees: RunWorktrees,
-    commands: Sequence[str],
-    environ: Mapping[str, str],
-    stopped: Callable[[], bool] = lambda: False,
-) -> CommandCheck | None:
-    """Returns the check of merged work; None without commands.
-
-    It runs code that agents wrote, and so sees no more of the environment than they do.
-    """
+def checks_of(worktrees: RunWorktrees, commands: Sequence[str], runner: CommandRunner) -> CommandCheck | None:
+    """Returns the check of merged work; None without commands."""
     if not commands:
         return None
-    token = new_token()
-    runner = CommandRunner(
-        environment={**agent_environment(environ), TOKEN_VARIABLE: token},
-        timeout_s=TIMEOUT_S,
-        stopped=stopped,
-        sweep=lambda: end_orphans(token, session=None),
-    )
     return CommandCheck(
         workspaces=worktrees.workspaces,
         commands=tuple(commands),

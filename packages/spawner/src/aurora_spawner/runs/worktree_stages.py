@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
+from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.task_checks import put_back_later
@@ -38,9 +39,12 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
     await run.recorder.append(task_id, intended)
     try:
-        worktree, aside = await asyncio.to_thread(worktrees.prepare, task_id, _work_before(run, task_id))
+        runner = merge_runner(run.orders.environ, lambda: run.stopping(task_id))
+        before = _work_before(run, task_id)
+        worktree, aside = await asyncio.to_thread(worktrees.prepare, task_id, before, runner)
     except WorkspaceError as error:
-        result = run.without_attempt(task_id, TaskState.FAILED, str(error))
+        state = TaskState.CANCELLED if isinstance(error, CommandStoppedError) else TaskState.FAILED
+        result = run.without_attempt(task_id, state, str(error))
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
     if aside is not None:
         run.notices.append(aside_notice(task_id, aside))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.checks import CommandCheck
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merge_queue import Check, Merged
+    from aurora_spawner.workspaces.merging import Merger
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.worktrees import Worktree
 
@@ -43,6 +44,7 @@ def merge_run(
     deliver: bool,
     agents: Mapping[str, str],
     check: CommandCheck | None = None,
+    merger: Merger | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> RunMerge:
     """Merges the work of a run's tasks. What was merged before stays so; a second call goes on where one was killed.
@@ -51,7 +53,8 @@ def merge_run(
         works: Of the tasks that succeeded, in the order of the run.
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         agents: The agent of each task.
-        check: Says if a commit is good; None takes everything that git can merge.
+        check: Says if a commit is good; None takes everything that can be merged.
+        merger: Merges two commits; git alone if None.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
@@ -69,6 +72,7 @@ def merge_run(
             base=starting_point(worktrees, [work.commit for work in finished]),
             check=None if check is None else _careful(check, worktrees, stopped),
             own_files=isolation.own_files,
+            merger=merger,
         )
         if finished:  # else there would be a branch without anything on it
             _go_on(git, stopped)
@@ -180,6 +184,8 @@ def _task_merge(merged: Merged) -> TaskMerge:
         outcome=merged.outcome,
         files=merged.files,
         clashes_with=merged.clashes_with,
+        resolved=merged.resolved,
+        problem=merged.problem,
     )
 
 
