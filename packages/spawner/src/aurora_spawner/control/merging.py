@@ -10,6 +10,7 @@ from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
@@ -91,6 +92,11 @@ def merge_work(
             agents=agents,
             check=checks_of(held.worktrees, checks, runner),
             merger=held.worktrees.merger(runner),
+            resolutions=resolutions_of(
+                {row.task_id: row.task for row in held.rows},
+                {row.task_id: row.result for row in held.rows if row.result is not None},
+            ),
+            known={row.task_id: row.merge for row in held.rows if row.merge is not None},
         )
         held.append(merge_entries(run_id, merge))
         kept = remove_merged(held.worktrees, works, merge)

@@ -115,7 +115,7 @@ def _state(store: Journal, before: RunRow) -> RunState:
         return before.state if before.state.settled else RunState.INTERRUPTED
     delivery = load_run(store, before.run_id).delivery
     merges = {row.task_id: row.merge for row in rows if row.merge is not None}
-    waiting = [row for row in rows if _changed(row) and row.merge is None]
+    waiting = [row for row in rows if _changed(row) and row.merge is None and row.task.resolves is None]
     if before.state is RunState.CANCELLED and any(row.state is TaskState.CANCELLED for row in rows):
         return RunState.CANCELLED
     merged = delivery is not None and RunMerge(tasks=merges, delivery=delivery).ok and not waiting

@@ -10,6 +10,7 @@ An attempt begins when `admission.py` has let its task have a slot.
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
 | commit (`worktree_stages.py`) | commits the work of a good attempt | |
+| accept (`resolution_stage.py`) | makes the work on a conflict the merge that it resolves | |
 | check (`check_stage.py`) | runs the checks of that work; failures go back to the agent | `ChecksIntended` |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
@@ -31,9 +32,9 @@ from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
-from aurora_spawner.runs.check_stage import check_attempt
 from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.recorder import started_fact
+from aurora_spawner.runs.resolution_stage import accept_resolution, check_work
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
 from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
@@ -240,6 +241,7 @@ STAGES: Final = (
     read_output,
     judge_attempt,
     commit_attempt,
-    check_attempt,
+    accept_resolution,
+    check_work,
 )
 """Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
 from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.worktree_stages import aside_notice
 from aurora_spawner.workspaces.checks import CommandCheck
-from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
-    from aurora_spawner.tasks.work import RunMerge, TaskWork
+    from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.work import RunMerge, TaskMerge, TaskWork
     from aurora_spawner.workspaces.checks import CommandRunner
+    from aurora_spawner.workspaces.merge_queue import Check
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergesSoFar:
+    """The merges of a run so far."""
+
+    merges: dict[str, TaskMerge]
+    """By task."""
+    checked: dict[str, Check] = field(default_factory=dict)
+    """The answers of the check, by tree."""
 
 
 async def merge_results(
@@ -32,20 +45,25 @@ async def merge_results(
     environ: Mapping[str, str],
     discarded: Collection[str],
     stopped: Callable[[], bool],
+    tasks: Mapping[str, SpawnTask],
+    known: MergesSoFar,
+    deliver: bool,
 ) -> RunMerge:
-    """Merges the work of the tasks that succeeded, as the run's options say.
+    """Merges the work of the tasks that succeeded.
 
     Args:
+        tasks: Those of the run.
+        known: The merges so far; this one joins them.
+        deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         checks: Shell commands that must pass with the merged work.
         environ: The environment of the run, before variables that are not for agents are left out.
         discarded: Tasks whose work the user does not want.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     agents = {task_id: result.agent for task_id, result in results.items()}
-    deliver = worktrees.isolation.merge is MergeMode.AUTO
     works = _works(results, discarded)
     runner = merge_runner(environ, stopped)
-    return await asyncio.to_thread(
+    merge = await asyncio.to_thread(
         merge_run,
         worktrees,
         works,
@@ -53,8 +71,13 @@ async def merge_results(
         agents=agents,
         check=checks_of(worktrees, checks, runner),
         merger=worktrees.merger(runner),
+        resolutions=resolutions_of(tasks, results),
+        known=known.merges,
+        checked=known.checked,
         stopped=stopped,
     )
+    known.merges.update(merge.tasks)
+    return merge
 
 
 def checks_of(worktrees: RunWorktrees, commands: Sequence[str], runner: CommandRunner) -> CommandCheck | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
@@ -11,6 +12,7 @@ from aurora_spawner.journal.facts import WorkspaceIntended
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.task_checks import put_back_later
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
 
 
@@ -41,7 +44,8 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     try:
         runner = merge_runner(run.orders.environ, lambda: run.stopping(task_id))
         before = _work_before(run, task_id)
-        worktree, aside = await asyncio.to_thread(worktrees.prepare, task_id, before, runner)
+        prepare = partial(worktrees.prepare, task_id, before, runner, start=_start_of(run.task(task_id)))
+        worktree, aside = await asyncio.to_thread(prepare)
     except WorkspaceError as error:
         state = TaskState.CANCELLED if isinstance(error, CommandStoppedError) else TaskState.FAILED
         result = run.without_attempt(task_id, state, str(error))
@@ -51,6 +55,11 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     prepared = await set_up_worktree(run, attempt._replace(worktree=worktree))
     run.tasks.flight(task_id).worktree = prepared.worktree
     return prepared
+
+
+def _start_of(task: SpawnTask) -> str | None:
+    """Returns the commit that a task starts from if it resolves a conflict."""
+    return None if task.conflict is None else commit_id(task.conflict)
 
 
 def aside_notice(task_id: str, aside: Path) -> str:

@@ -32,6 +32,8 @@ class Work:
     branch: str
     """Keeps the commit, whatever becomes of it."""
     agent: str = ""
+    resolution: str | None = None
+    """A merge of what the integration branch had and this work, made by who resolved its conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +108,9 @@ class MergeQueue:
     check: Callable[[str], Check] | None = None
     own_files: tuple[str, ...] = ()
     merger: Merger | None = None
+    checked: dict[str, Check] = field(default_factory=dict)
+    """The last answer of the check for each tree; queues of one execution share it."""
     _merged: list[Work] = field(default_factory=list)
-    _checked: dict[str, Check] = field(default_factory=dict)
-    """The last answer for each tree."""
 
     def __post_init__(self) -> None:
         if self.git.git_dir is None:
@@ -264,7 +266,8 @@ class MergeQueue:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
         if is_ancestor(self.git, work.commit, head):
             return head, Merged(work=work, outcome=MergeOutcome.MERGED)
-        merge = self._using.merge(head, work.commit)
+        commit = self._resolved(head, work) or work.commit
+        merge = self._using.merge(head, commit)
         if not merge.is_clean:
             other = self._conflicting(work, [*self._merged, *before])
             return head, Merged(
@@ -275,9 +278,16 @@ class MergeQueue:
                 problem=merge.problem,
             )
         message = f"Merge task {one_line(work.task_id)}\n\n{self._trailers(work)}"
-        return commit_merge(self.git, merge.tree, (head, work.commit), message), Merged(
+        return commit_merge(self.git, merge.tree, (head, commit), message), Merged(
             work=work, outcome=MergeOutcome.MERGED, resolved=merge.resolved
         )
+
+    def _resolved(self, head: str, work: Work) -> str | None:
+        """Returns the resolution of a work's conflict, unless it holds what the head does not, as work left out."""
+        if work.resolution is None:
+            return None
+        onto, theirs = self.git.text("show", "--no-patch", "--format=%P", work.resolution).split()
+        return work.resolution if theirs == work.commit and is_ancestor(self.git, onto, head) else None
 
     def _trailers(self, work: Work) -> str:
         agent = f"Aurora-Agent: {one_line(work.agent)}\n" if work.agent else ""
@@ -349,9 +359,9 @@ class MergeQueue:
         if self.check is None:
             return True
         tree = self.git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
-        if again or tree not in self._checked:
-            self._checked[tree] = Check(self.check(commit))
-        return self._checked[tree] is Check.PASSED
+        if again or tree not in self.checked:
+            self.checked[tree] = Check(self.check(commit))
+        return self.checked[tree] is Check.PASSED
 
     def _move(self, old: str, new: str) -> None:
         if new == old and self.git.commit_of(self._ref):

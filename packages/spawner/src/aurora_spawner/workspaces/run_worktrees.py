@@ -125,13 +125,19 @@ class RunWorktrees:
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
 
     def prepare(
-        self, task_id: str, before: Mapping[str, TaskWork], runner: CommandRunner | None = None
+        self,
+        task_id: str,
+        before: Mapping[str, TaskWork],
+        runner: CommandRunner | None = None,
+        *,
+        start: str | None = None,
     ) -> tuple[Worktree, Path | None]:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
         Args:
             before: The work of the tasks that it depends on.
             runner: Runs the commands that make generated files again, if the work before has to be merged.
+            start: The commit that the task starts from instead of that work.
 
         Returns:
             The worktree; and if the task starts over, what `start_over` returns.
@@ -145,7 +151,7 @@ class RunWorktrees:
         begun, aside = self.workspaces.base_of(task_id), None
         if begun and not self._has_all_of(begun, before):
             begun, aside = "", self.start_over(task_id)
-        return self.workspaces.create(task_id, begun or self._joined(task_id, before, runner)), aside
+        return self.workspaces.create(task_id, begun or start or self._joined(task_id, before, runner)), aside
 
     def set_up(self, worktree: Worktree, runner: CommandRunner, *, token: str) -> tuple[Worktree, Prepared | None]:
         """Prepares a worktree for its agent; see `Preparer.prepare`.
@@ -209,6 +215,34 @@ class RunWorktrees:
             return self.workspaces.set_aside(worktree, int(time.time()))
         self.workspaces.remove(worktree)
         return None
+
+    def keep_merge(self, worktree: Worktree, commit: str) -> None:
+        """Makes a worktree and its branch stand on a merge with the work of its agent in it."""
+        git, branch = worktree.git, f"refs/heads/{worktree.branch}"
+        if git.commit_of("HEAD") == commit and git.branch() == branch:
+            return
+        git.run("symbolic-ref", "HEAD", branch)
+        git.run("update-ref", branch, commit)
+        git.run("reset", "--quiet", "--hard", commit)
+
+    def reject(self, worktree: Worktree, reason: str) -> str:
+        """Puts the work of an agent that is not accepted into the attic, with the reason as its last message.
+
+        Returns:
+            The ref that has it.
+
+        Raises:
+            WorkspaceError: The worktree has files that no commit has; its commits are in the attic nevertheless.
+        """
+        git, branch = worktree.git, f"refs/heads/{worktree.branch}"
+        head = git.text("rev-parse", "--verify", "HEAD^{commit}")
+        tree = git.text("rev-parse", "--verify", f"{head}^{{tree}}")
+        noted = commit_merge(git, tree, (head,), f"Not accepted: {reason}\n")
+        git.run("update-ref", "--no-deref", "HEAD", noted)
+        git.run("update-ref", branch, noted)
+        entry = put_away(self.workspaces.git, worktree.branch)
+        self.workspaces.remove(worktree)
+        return entry.ref
 
     def leave_out(self, commit: str) -> None:
         """Puts an integration branch that has a commit into the attic; the next merge makes it again, without it.

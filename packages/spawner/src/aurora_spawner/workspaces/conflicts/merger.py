@@ -58,9 +58,20 @@ class ConflictMerger:
         made = self.regenerator.make(merge.tree, (ours, theirs), files)
         return replace(made, resolved=(*merge.resolved, *made.resolved))
 
+    def complete(self, ours: str, theirs: str, tree: str) -> TreeMerge:
+        """Returns a merge whose conflicts somebody has resolved, with the generated files made again.
+
+        Raises:
+            CommandStoppedError, WorkspaceError, GitError: As `merge`.
+        """
+        files = self.generated_in(ours, theirs)
+        if not files or self.regenerator is None:
+            return TreeMerge(tree=tree, is_clean=True)
+        return self.regenerator.make(tree, (ours, theirs), files)
+
     def _without_generated(self, ours: str, theirs: str) -> tuple[TreeMerge, tuple[str, ...]]:
         """Returns the merge, and the generated files that both sides have changed."""
-        files = self._generated(ours, theirs)
+        files = self.generated_in(ours, theirs)
         if not files:
             return self._with_driver(ours, theirs), ()
         entries = entries_of(self.git, ours, files)
@@ -83,7 +94,8 @@ class ConflictMerger:
         )
         return replace(merged, resolved=resolved)
 
-    def _generated(self, ours: str, theirs: str) -> tuple[str, ...]:
+    def generated_in(self, ours: str, theirs: str) -> tuple[str, ...]:
+        """Returns the generated files that both sides have changed."""
         if not self.generated:
             return ()
         base = self.git.run("merge-base", ours, theirs, accepted=(0, 1)).text
