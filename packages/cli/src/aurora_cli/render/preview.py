@@ -135,7 +135,9 @@ def _goes(isolation: Isolation) -> str:
         MergeMode.ASK: f"merged into {isolation.target} when you agree",
         MergeMode.NEVER: f"not merged into {isolation.target}",
     }
-    return goes[isolation.merge]
+    resolver = isolation.resolver
+    resolves = f"; {one_line(resolver)} resolves conflicts" if resolver is not None else ""
+    return f"{goes[isolation.merge]}{resolves}"
 
 
 def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
@@ -147,6 +149,7 @@ def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
         "base": isolation.head,
         "target": isolation.target,
         "merge": isolation.merge.value,
+        "resolver": isolation.resolver,
         "uncommitted": plan.uncommitted,
         "include_dirty": plan.include_dirty,
         **_preparation_document(plan),

@@ -78,6 +78,7 @@ def _resolver(run: RunContext, worktrees: RunWorktrees, merge: TaskMerge, onto: 
         resolves=merge.task_id,
         conflict=conflict.commit,
         critical=False,
+        instructions=worktrees.isolation.resolver_instructions,
     )
 
 

@@ -66,7 +66,61 @@ def choices(conflicted: Sequence[str], resolved: Sequence[str]) -> tuple[HunkCho
         resolved: Its lines afterwards.
     """
     hunks = find_hunks(conflicted)
-    return tuple(_choice(hunk, text) for hunk, text in zip(hunks, _texts(conflicted, hunks, resolved), strict=True))
+    found = _between_unchanged(conflicted, hunks, resolved)
+    if found is None:
+        found = [_choice(hunk, text) for hunk, text in zip(hunks, _texts(conflicted, hunks, resolved), strict=True)]
+    return tuple(found)
+
+
+def _between_unchanged(
+    conflicted: Sequence[str], hunks: Sequence[Hunk], resolved: Sequence[str]
+) -> list[HunkChoice] | None:
+    """Returns what became of each hunk if the lines around them are as they were; None if they are not."""
+    if not hunks:
+        return []
+    at = hunks[0].start
+    if list(resolved[:at]) != list(conflicted[:at]):
+        return None
+    found: list[HunkChoice] = []
+    ends = [*(hunk.start for hunk in hunks[1:]), len(conflicted)]
+    for hunk, end in zip(hunks, ends, strict=True):
+        after = conflicted[hunk.end : end]
+        step = _step(hunk, resolved, at, after, last=hunk is hunks[-1])
+        if step is None:
+            return None
+        choice, at = step
+        at += len(after)
+        found.append(choice)
+    return found
+
+
+def _step(
+    hunk: Hunk, resolved: Sequence[str], at: int, after: Sequence[str], *, last: bool
+) -> tuple[HunkChoice, int] | None:
+    """Returns what stands for a hunk from a place on, and where it ends: before the lines that follow it.
+
+    Args:
+        after: Those lines, up to the next hunk.
+        last: They end the file.
+    """
+    for choice, side in _sides(hunk).items():
+        end = at + len(side)
+        if tuple(resolved[at:end]) == side and _stand(after, resolved, end, last=last):
+            return choice, end
+    if not after and not last:
+        return None  # nothing tells this hunk from the next
+    places = range(at, len(resolved) - len(after) + 1)
+    found = next((end for end in places if _stand(after, resolved, end, last=last)), None)
+    return None if found is None else (HunkChoice.COMBINED, found)
+
+
+def _stand(lines: Sequence[str], text: Sequence[str], at: int, *, last: bool) -> bool:
+    end = at + len(lines)
+    return list(text[at:end]) == list(lines) and (not last or end == len(text))
+
+
+def _sides(hunk: Hunk) -> dict[HunkChoice, tuple[str, ...]]:
+    return {HunkChoice.INTEGRATED: hunk.ours, HunkChoice.TASK: hunk.theirs, HunkChoice.BASE: hunk.base}
 
 
 def _marker(line: str) -> str:
@@ -80,8 +134,7 @@ def _marker(line: str) -> str:
 def _choice(hunk: Hunk, text: Sequence[str] | None) -> HunkChoice:
     if text is None:
         return HunkChoice.COMBINED
-    sides = {HunkChoice.INTEGRATED: hunk.ours, HunkChoice.TASK: hunk.theirs, HunkChoice.BASE: hunk.base}
-    return next((choice for choice, side in sides.items() if side == tuple(text)), HunkChoice.COMBINED)
+    return next((choice for choice, side in _sides(hunk).items() if side == tuple(text)), HunkChoice.COMBINED)
 
 
 def _texts(conflicted: Sequence[str], hunks: Sequence[Hunk], resolved: Sequence[str]) -> list[Sequence[str] | None]:
