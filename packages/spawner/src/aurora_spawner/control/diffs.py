@@ -82,7 +82,8 @@ def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, s
 def _merged(worktrees: RunWorktrees, run: RunRow, rows: Sequence[TaskRow]) -> str:
     """Returns a commit with the work of the merged tasks, and nothing that others have done on the target."""
     git = worktrees.workspaces.git
-    merges = [row.merge for row in rows if row.merge and row.merge.outcome is MergeOutcome.MERGED]
+    resolved_first = sorted(rows, key=lambda row: row.task.resolves is None)  # they hold the work that conflicts
+    merges = [row.merge for row in resolved_first if row.merge and row.merge.outcome is MergeOutcome.MERGED]
     if not merges or run.delivery is None:
         raise NoWorkError(run.run_id, None, f"nothing of it is merged yet; see one task: aur diff {run.run_id} TASK")
     head = worktrees.isolation.base

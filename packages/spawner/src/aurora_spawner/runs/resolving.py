@@ -27,13 +27,15 @@ MOST_TRIES: Final = 3
 
 
 def resolutions_of(tasks: Mapping[str, SpawnTask], results: Mapping[str, SpawnResult]) -> dict[str, str]:
-    """Returns the tasks that have resolved a conflict, the latest of each, with the task whose work conflicted."""
-    done: dict[str, str] = {}
-    for task_id, task in tasks.items():
-        result = results.get(task_id)
-        if task.resolves is not None and result is not None and result.success:
-            done[task.resolves] = task_id
-    return {by: task_id for task_id, by in done.items()}
+    """Returns the tasks that have resolved a conflict, in their order, each with the task whose work conflicted.
+
+    The later ones of one conflict count: what was merged before, or the work, has changed since the others.
+    """
+    return {
+        task_id: task.resolves
+        for task_id, task in tasks.items()
+        if task.resolves is not None and task_id in results and results[task_id].success
+    }
 
 
 async def next_resolver(run: RunContext, merge: RunMerge) -> SpawnTask | None:

@@ -77,9 +77,9 @@ class RunTasks:
         Returns:
             The result, and the facts about the tasks for the journal.
         """
-        if self._expand is None or not result.success:
-            return result, ()
         parent = self.tasks[result.task_id]
+        if self._expand is None or not result.success or parent.resolves is not None:
+            return result, ()
         try:
             wanted = self._expand(parent, result)
             if not wanted:

@@ -79,8 +79,10 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if attempt.found is not None:
         flight.number = attempt.number
         return attempt._replace(agent=agent)
+    next_number = flight.attempts + 1
+    earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
     try:
-        order = run.order(task_id, number=flight.attempts + 1, agent=agent, worktree=attempt.worktree)
+        order = run.order(task_id, number=next_number, agent=agent, worktree=attempt.worktree, earlier=earlier)
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))

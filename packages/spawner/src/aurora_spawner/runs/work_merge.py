@@ -112,7 +112,9 @@ async def remove_worktrees(
 
 
 async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list[str]:
-    """Puts the work on tasks that were edited since into the attic; returns a sentence for each folder that stays.
+    """Puts the work on tasks that were edited since, and what resolved its conflicts, into the attic.
+
+    Returns a sentence for each folder that stays.
 
     Before the journal knows that they are open again: a resume after a kill then finds them edited once more.
 
@@ -120,7 +122,8 @@ async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list
         WorkspaceError: The work on one cannot be put away.
     """
     notices = []
-    for task_id in state.edited:
+    useless = [task_id for task_id in state.states if state.graph.tasks[task_id].resolves in state.edited]
+    for task_id in (*state.edited, *useless):
         aside = await asyncio.to_thread(worktrees.start_over, task_id)
         if aside is not None:
             notices.append(aside_notice(task_id, aside))

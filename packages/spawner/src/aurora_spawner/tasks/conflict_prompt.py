@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.tasks.prompts import fair_shares, quoted, shorten
+from aurora_spawner.tasks.prompts import fair_shares, on_one_line, quoted, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def conflict_prompt(files: Sequence[str], integrated: Side, task: Side, *, base:
         onto: The commit of what was merged before.
         theirs: The commit of the work.
     """
-    shown = "".join(f"- {name}\n" for name in files[:_NAMED])
+    shown = "".join(f"- {on_one_line(name)}\n" for name in files[:_NAMED])
     more = f"- and {len(files) - _NAMED} more\n" if len(files) > _NAMED else ""
     first, second = integrated.name, task.name
     request = (

@@ -284,7 +284,7 @@ class MergeQueue:
 
     def _resolved(self, head: str, work: Work) -> str | None:
         """Returns the resolution of a work's conflict, unless it holds what the head does not, as work left out."""
-        if work.resolution is None:
+        if work.resolution is None or not self.git.commit_of(work.resolution):
             return None
         onto, theirs = self.git.text("show", "--no-patch", "--format=%P", work.resolution).split()
         return work.resolution if theirs == work.commit and is_ancestor(self.git, onto, head) else None

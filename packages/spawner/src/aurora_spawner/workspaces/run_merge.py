@@ -65,7 +65,8 @@ def merge_run(
         agents: The agent of each task.
         check: Says if a commit is good; None takes everything that can be merged.
         merger: Merges two commits; git alone if None.
-        resolutions: Tasks among them that have resolved a conflict, each with the task whose work conflicted.
+        resolutions: Tasks among them that have resolved a conflict, each with the task whose work conflicted; of
+            several for one task the last counts.
         known: Earlier merges of the tasks; what resolved their files is told again.
         checked: Earlier answers of the check, by tree; those of this merge join them.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
@@ -123,7 +124,7 @@ def _resolved(
         found = before.resolved if before is not None and before.commit == work.commit else ()
     if merger is None or work.resolution is None or not is_ancestor(merger.git, work.resolution, head):
         return found
-    by = next(each for each, task_id in resolutions.items() if task_id == work.task_id)
+    by = [each for each, task_id in resolutions.items() if task_id == work.task_id][-1]
     others = tuple(each for each in found if each.kind is not Resolver.AGENT)
     return (*others, *resolved_by(merger, work.resolution, f"{agents.get(by, 'an agent')} (task {by})"))
 
