@@ -28,6 +28,7 @@ setup: ["echo made > made.log"]
 ports: 3
 env: {NAME: "app_{task}"}
 max_disk_gb: 2
+regenerate: {"x.lock": "make lock"}
 """
 
 
@@ -68,6 +69,7 @@ def test_the_preview_shows_what_worktrees_have(aur: Callable[..., CompletedProce
         "  each worktree also has copies of secret.log, links to your own big (agents can write there), 3 ports of"
         " its own, the variables NAME\n"
         "  before its agent: echo made > made.log\n"
+        "  at a merge, x.lock is made again with: make lock\n"
         "  note: gone.log is not there, and is not copied\n"
     ) in shown
     isolation = json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["isolation"]
@@ -89,9 +91,14 @@ def test_what_a_clone_would_run_has_no_effect_until_it_is_trusted(
     outcome = aur("spawn", "tasks.md", "--yes", "--json")
     output = json.loads(outcome.stdout)["tasks"][0]["output"]
     assert output == "s3cret\n 3\n"
-    assert outcome.stderr.count("ignored until you trust this project: setup, env, link") == 1
+    assert outcome.stderr.count("ignored until you trust this project: setup, env, regenerate, link") == 1
     shown = aur("trust").stdout
-    for line in ("runs echo made > made.log", "sets NAME=app_{task}", "agents can write to your big"):
+    for line in (
+        "runs echo made > made.log",
+        "sets NAME=app_{task}",
+        "runs make lock",
+        "agents can write to your big",
+    ):
         assert line in shown
     assert "worktree.yaml" in shown
     assert aur("trust", "--yes").returncode == ExitCode.DONE
@@ -102,7 +109,7 @@ def test_what_a_clone_would_run_has_no_effect_until_it_is_trusted(
     file.write_text(FILE.replace("echo made", "echo other"))
     changed = aur("spawn", "tasks.md", "--dry-run")
     assert "before its agent" not in changed.stdout
-    assert "ignored until you trust this project: setup, env, link" in changed.stderr
+    assert "ignored until you trust this project: setup, env, regenerate, link" in changed.stderr
     assert doctor(aur)["level"] == "warn"
 
 

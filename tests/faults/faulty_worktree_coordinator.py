@@ -8,8 +8,9 @@
 
 It begins a run for the repository FOLDER/project, or resumes the one that is there. Its tasks are those below, or
 those of FOLDER/tasks.json: a merge mode, and of each task the script, its dependencies, and perhaps the number of its
-candidates. Worktrees are prepared as FOLDER/preparation.json says. What is to be known of the end is in
-FOLDER/report.json, and how many gits it has started in FOLDER/gits.
+candidates. Worktrees are prepared as FOLDER/preparation.json says. FOLDER/resolver.sh, if it is there, is the agent
+that resolves conflicts. What is to be known of the end is in FOLDER/report.json, and how many gits it has started in
+FOLDER/gits.
 """
 
 import json
@@ -18,6 +19,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,24 +132,29 @@ def make(folder: Path) -> Run:
         default_agent="sh",
         cwd=repository,
         spool=folder / "runs",
-        isolation=isolation,
+        isolation=replace(isolation, resolver="resolver" if "resolver" in backends(folder) else None),
         preparation=preparation(folder),
         executor=LocalExecutor(grace_s=0.5),
         # Else how many gits a run starts would depend on how long it takes.
         forecast_every_s=0.01 if "AURORA_LOOK_FAULT" in os.environ else None,
     )
-    return Run.create(folder / "runs.db", made, {"sh": CommandBackend("sh", ("sh",))}, options)
+    return Run.create(folder / "runs.db", made, backends(folder), options)
+
+
+def backends(folder: Path) -> dict[str, CommandBackend]:
+    script = folder / "resolver.sh"
+    own = {"resolver": CommandBackend("resolver", ("sh", str(script)))} if script.exists() else {}
+    return {"sh": CommandBackend("sh", ("sh",)), **own}
 
 
 def take(folder: Path) -> Run:
     """Make the run, or find the one that is there."""
     name = folder / "run_id"
     if name.exists():
-        backends = {"sh": CommandBackend("sh", ("sh",))}
         return Run.resume(
             folder / "runs.db",
             name.read_text(),
-            backends,
+            backends(folder),
             preparation=preparation(folder),
             executor=LocalExecutor(grace_s=0.5),
         )

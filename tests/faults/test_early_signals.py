@@ -79,9 +79,9 @@ async def test_a_signal_around_the_work_leaves_no_crashed_run(
     else:
         begin = Run._coordinator
 
-        def interrupted(*given: Any) -> object:
+        def interrupted(*given: Any, **more: Any) -> object:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
-            return begin(*given)
+            return begin(*given, **more)
 
         monkeypatch.setattr(Run, "_coordinator", interrupted)
     report = await run.execute()

@@ -18,6 +18,7 @@ setup: ["uv sync --frozen"]
 setup_timeout_seconds: 60
 ports: 5
 env: {DATABASE_NAME: "app_{slug}", COMPOSE_PROJECT_NAME: "{slug}", URL: "http://localhost:{port_base}/{{x}}"}
+regenerate: {"package-lock.json": "npm install --package-lock-only", "**/*.pb.go": "make generate"}
 max_disk_gb: 1.5
 """
 
@@ -36,8 +37,10 @@ def test_all_settings(tmp_path: Path) -> None:
             "COMPOSE_PROJECT_NAME": "{slug}",
             "URL": "http://localhost:{port_base}/{{x}}",
         },
+        regenerate={"package-lock.json": "npm install --package-lock-only", "**/*.pb.go": "make generate"},
         max_disk_bytes=1_500_000_000,
     )
+    assert found.without_commands().regenerate == {}
     assert found.variables(slug="s", port_base=20_000, run_id="r", task_id="t") == {
         "DATABASE_NAME": "app_s",
         "COMPOSE_PROJECT_NAME": "s",
@@ -84,6 +87,10 @@ def test_without_settings_the_defaults_hold(tmp_path: Path, text: str | None) ->
     ("env: {GIT_DIR: y}\n", 1, "env.GIT_DIR", "begins with GIT_"),
     ("env: {'a b': y}\n", 1, "env.a b", "is no name of an environment variable"),
     ("env: {A: 1}\n", 1, "env.A", "valid string"),
+    ("regenerate: [make]\n", 1, "regenerate", "valid dictionary"),
+    ("regenerate: {a.lock: ''}\n", 1, "regenerate.a.lock", "is an empty command"),
+    ("regenerate:\n  a: x\n  ../b: y\n", 3, "regenerate.../b", "leads out of the project"),
+    ("regenerate: {.git/config: y}\n", 1, "regenerate..git/config", "belongs to git"),
     ("ports: 1\nports: 2\n", 2, "ports", "is given twice, first in line 1"),
     ("- x\n", 1, "", "must be a mapping of settings"),
     ("ports: [\n", 2, "", "is not valid YAML"),
@@ -111,7 +118,8 @@ def test_what_is_no_text_of_yaml_is_told(tmp_path: Path, content: bytes) -> None
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.text(max_size=80) | st.from_regex(r"(copy|link|setup|ports|env|max_disk_gb): [\[\]{}'\":a-z0-9./!&*-]{0,30}")
+    st.text(max_size=80)
+    | st.from_regex(r"(copy|link|setup|ports|env|regenerate|max_disk_gb): [\[\]{}'\":a-z0-9./!&*-]{0,30}")
 )
 def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "worktree.yaml"
@@ -122,7 +130,7 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("field", "value"), [
     ("copy", ("/etc",)), ("link", ("a", "a/b")), ("setup", ("",)), ("setup_timeout_s", 0.0), ("ports", 2000),
-    ("env", {"A": "{x}"}),
+    ("env", {"A": "{x}"}), ("regenerate", {"a.lock": " "}), ("regenerate", {"/etc/x": "make"}),
 ])  # fmt: skip
 def test_a_program_is_told_the_same(field: str, value: object) -> None:
     with pytest.raises(PreparationError) as error:

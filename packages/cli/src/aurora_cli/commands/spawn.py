@@ -85,6 +85,7 @@ class _Options:
     isolation: str | None
     include_dirty: bool
     merge: str | None
+    conflicts: str | None
     background: bool
     no_checkpoint: bool
     resume: str | None
@@ -143,13 +144,16 @@ class _Options:
             click.UsageError: an option is for worktrees, and there will be none.
         """
         kind = self.isolation or ("none" if self.no_checkpoint else config.isolation)
-        if kind == "none" and (self.include_dirty or self.merge):
-            raise click.UsageError("--include-dirty and --merge are for worktrees, and none will be made")
+        if kind == "none" and (self.include_dirty or self.merge or self.conflicts):
+            raise click.UsageError(
+                "--include-dirty, --merge and --conflicts are for worktrees, and none will be made"
+            )
         # Work on uncommitted changes is merged after these, so no configuration and no `--yes` merges it at once.
         merge = self.merge or ("ask" if self.include_dirty else config.merge)
         return WantedIsolation(
             kind=kind,
             merge="auto" if merge == "ask" and self.yes and not self.include_dirty else merge,
+            conflicts=self.conflicts or config.conflicts,
             include_dirty=self.include_dirty,
         )
 
@@ -167,6 +171,7 @@ class _Options:
         ("aur spawn tasks.md --max-concurrent 8", "Run it, eight tasks at once."),
         ("aur spawn tasks.md --tool reviewer --yes", "Give tasks without an agent to one; skip the confirmation."),
         ("aur spawn tasks.md --agents claude,codex", "Let both do each task, and take the better result."),
+        ("aur spawn tasks.md --conflicts agent", "Let another agent resolve conflicts of finished work."),
         ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` show its progress."),
         ("aur spawn --list-checkpoints", "The runs that were cut off."),
         ("aur spawn --resume spawn-1763690000000", "Continue one of them."),
@@ -227,6 +232,11 @@ class _Options:
     "--merge",
     type=click.Choice(["auto", "ask", "never"]),
     help="Bring finished work to the current branch: without a question, after one, or not (default: ask).",
+)
+@click.option(
+    "--conflicts",
+    metavar="leave|agent|NAME",
+    help="Leave work that conflicts on its branch (the default), or let an agent or a persona resolve it.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_cli.render.merges import check_lines, delivery_words, merge_words
+from aurora_cli.render.merges import check_lines, delivery_words, merge_words, resolved_lines
 from aurora_cli.render.words import one_line, printable
 from aurora_spawner.tasks.work import MergeOutcome
 
@@ -20,6 +20,7 @@ def task_lines(report: MergeReport) -> Iterator[str]:
     """Yields a line for each task."""
     for each in report.merge.tasks.values():
         yield f"{one_line(each.task_id)}  {merge_words(each)}"
+        yield from (f"  {line}" for line in resolved_lines(each))
     for task_id, reason in report.left_out.items():
         yield f"{one_line(task_id)}  not merged: {one_line(reason, 300)}"
     for task_id in report.uncommitted:
@@ -63,6 +64,8 @@ def as_document(run_id: str, report: MergeReport) -> dict[str, object]:
                 "commit": each.commit,
                 "conflicts": list(each.files),
                 "clashes_with": each.clashes_with,
+                "resolved": [file.to_json() for file in each.resolved],
+                "problem": each.problem,
             }
             for each in report.merge.tasks.values()
         ],

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.render.words import one_line
+from aurora_cli.render.words import count, one_line
+from aurora_spawner.tasks.resolved import HunkChoice, Resolver
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskMerge
 
-__all__ = ["check_lines", "delivery_words", "merge_document", "merge_lines", "merge_words", "why_undelivered"]
+__all__ = [
+    "check_lines",
+    "delivery_words",
+    "merge_document",
+    "merge_lines",
+    "merge_words",
+    "resolved_lines",
+    "why_undelivered",
+]
 
 _SHOWN_LINES: Final = 8
 _NAMED_FILES: Final = 5
@@ -31,12 +42,25 @@ _REFUSED: Final[Mapping[Delivery, tuple[str, str]]] = {
     Delivery.MOVING: ("it moved at each try", "aur merge {run_id} tries again"),
 }
 """The reason for which a target lacks the work, and what to do."""
+_RESOLVED: Final[Mapping[Resolver, str]] = {
+    Resolver.COMMAND: "made again with `{by}`",
+    Resolver.DRIVER: "merged by {by}, which git alone could not",
+    Resolver.AGENT: "resolved by {by}",
+}
+_CHOICES: Final[Mapping[HunkChoice, str]] = {
+    HunkChoice.INTEGRATED: "as merged before",
+    HunkChoice.TASK: "as the task has it",
+    HunkChoice.BASE: "as before both",
+    HunkChoice.COMBINED: "combined",
+}
 
 
 def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
     """Yields what became of the work of a run that has ended."""
     for each in merge.unmerged:
         yield f"task {one_line(each.task_id)} is unmerged: {why_unmerged(each)}; its work is on {each.branch}"
+    for each in merge.tasks.values():
+        yield from (f"task {one_line(each.task_id)}: {line}" for line in resolved_lines(each))
     yield from check_lines(merge)
     if merge.delivery.problem or any(each.outcome is MergeOutcome.MERGED for each in merge.tasks.values()):
         yield delivery_words(run_id, merge.delivery)
@@ -67,6 +91,27 @@ def merge_words(merge: TaskMerge | None) -> str:
             return f"not merged: {why_unmerged(merge)}"
 
 
+def resolved_lines(merge: TaskMerge) -> Iterator[str]:
+    """Yields what merged the files of a task that git alone could not merge; a line for each program or agent."""
+    groups: dict[tuple[Resolver, str], list[ResolvedFile]] = {}
+    for each in merge.resolved:
+        groups.setdefault((each.kind, each.by), []).append(each)
+    for (kind, by), files in groups.items():
+        named = _several([f"{each.path}{_hunks(each)}" for each in files])
+        yield f"{named} {_RESOLVED[kind].format(by=one_line(by, 200))}"
+
+
+def _hunks(file: ResolvedFile) -> str:
+    counted = Counter(file.hunks)
+    parts = [f"{count(number, 'hunk')} {_CHOICES[choice]}" for choice, number in counted.items()]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _several(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
+    return f"{', '.join(one_line(name, 200) for name in names[:_NAMED_FILES])}{more}"
+
+
 def why_unmerged(merge: TaskMerge) -> str:
     """Returns why the work of a task is on its own branch only."""
     other = f" with task {one_line(merge.clashes_with)}" if merge.clashes_with else ""
@@ -74,6 +119,8 @@ def why_unmerged(merge: TaskMerge) -> str:
         return "the checks fail without it, too"
     if merge.outcome is MergeOutcome.RED:
         return f"the checks fail{other}" if other else "the checks fail with it"
+    if merge.problem:
+        return one_line(merge.problem, 400)
     files = f" in {one_line(', '.join(merge.files), 200)}" if merge.files else ""
     return f"it conflicts{other or ' with other work'}{files}"
 
@@ -111,8 +158,7 @@ def _reason(run_id: str, delivery: RunDelivery, blocking: Sequence[str]) -> str:
 
 
 def _named(files: Sequence[str]) -> str:
-    more = f" and {len(files) - _NAMED_FILES} more" if len(files) > _NAMED_FILES else ""
-    return f" ({', '.join(one_line(name) for name in files[:_NAMED_FILES])}{more})" if files else ""
+    return f" ({_several(files)})" if files else ""
 
 
 def merge_document(merge: RunMerge) -> dict[str, object]:

@@ -119,6 +119,8 @@ def _besides(plan: IsolationPlan) -> Iterator[str]:
         yield f"  each worktree also has {', '.join(has)}"
     for command in preparation.setup:
         yield f"  before its agent: {one_line(command, 200)}"
+    for pattern, command in preparation.regenerate.items():
+        yield f"  at a merge, {one_line(pattern)} is made again with: {one_line(command, 200)}"
     for sentence in contents.notices:
         yield f"  note: {one_line(sentence, 200)}"
 
@@ -137,7 +139,9 @@ def _goes(isolation: Isolation) -> str:
         MergeMode.ASK: f"merged into {isolation.target} when you agree",
         MergeMode.NEVER: f"not merged into {isolation.target}",
     }
-    return goes[isolation.merge]
+    resolver = isolation.resolver
+    resolves = f"; {one_line(resolver)} resolves conflicts" if resolver is not None else ""
+    return f"{goes[isolation.merge]}{resolves}"
 
 
 def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
@@ -149,6 +153,7 @@ def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
         "base": isolation.head,
         "target": isolation.target,
         "merge": isolation.merge.value,
+        "resolver": isolation.resolver,
         "uncommitted": plan.uncommitted,
         "include_dirty": plan.include_dirty,
         **_preparation_document(plan),
@@ -163,6 +168,7 @@ def _preparation_document(plan: IsolationPlan) -> dict[str, object]:
         "setup": list(preparation.setup) if preparation else [],
         "ports": preparation.ports if preparation else 0,
         "env": dict(preparation.env) if preparation else {},
+        "regenerate": dict(preparation.regenerate) if preparation else {},
         "max_disk": preparation.max_disk_bytes if preparation else None,
         "notices": list(plan.contents.notices),
     }

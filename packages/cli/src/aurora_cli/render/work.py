@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.render.merges import merge_words, why_undelivered
+from aurora_cli.render.merges import merge_words, resolved_lines, why_undelivered
 from aurora_cli.render.words import count, one_line, printable
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def task_work_lines(work: WorkOfTask) -> Iterator[str]:
         on = f"{printable(work.branch)} at {work.work.commit[:_HASH]}{base}"
         outcome = "not taken" if work.is_untaken else merge_words(work.merge)
         yield f"{on}: {_size(work.work)}; {outcome}"
+    if work.merge:
+        yield from resolved_lines(work.merge)
     if work.went_on and work.head:
         yield f"its branch is now at {work.head[:_HASH]}"
     if work.worktree:
@@ -94,4 +96,6 @@ def task_work_document(work: WorkOfTask) -> dict[str, object]:
         "conflicts": list(merge.files) if merge else [],
         "clashes_with": merge.clashes_with if merge else None,
         "attic": merge.attic if merge else None,
+        "resolved": [each.to_json() for each in merge.resolved] if merge else [],
+        "merge_problem": merge.problem if merge else "",
     }

@@ -110,6 +110,7 @@ class Config:
         recovery: recovery settings, unchecked: the spawner knows their fields.
         isolation: the place where tasks work: worktree, none, or auto for a worktree where that is possible.
         merge: the treatment of finished work: auto brings it to the branch, ask and never leave it for the user.
+        conflicts: who resolves conflicts of finished work: leave, agent for the default one, or the name of one.
         check: shell commands that must pass on the work of each task and on the merged work.
         check_rounds: how often failed checks of a task go back to its agent.
         check_timeout_s: time for all checks of one task's work.
@@ -133,6 +134,7 @@ class Config:
     share_answers: bool = False
     isolation: str = "auto"
     merge: str = "ask"
+    conflicts: str = "leave"
     check: tuple[str, ...] = ()
     check_rounds: int = 2
     check_timeout_s: float = 1800.0
@@ -154,6 +156,7 @@ _KEYS: Final = (
     "env_pass",
     "isolation",
     "merge",
+    "conflicts",
     "check",
     "check_rounds",
     "check_timeout_s",
@@ -357,6 +360,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         share_answers=bool(values.get("memory.share_answers", False)),
         isolation=str(values.get("isolation", "auto")),
         merge=str(values.get("merge", "ask")),
+        conflicts=str(values.get("conflicts", "leave")),
         check=tuple(checks),
         check_rounds=rounds,
         check_timeout_s=float(check_timeout_s),

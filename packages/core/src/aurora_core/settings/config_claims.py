@@ -48,6 +48,9 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
         yield _claim("isolation", "agents work in your checkout itself")
     if found.get("merge") == "auto":
         yield _claim("merge", "finished work is merged into your branch without a question")
+    resolver = found.get("conflicts", "leave")
+    if resolver != "leave":
+        yield _claim("conflicts", f"conflicts of finished work are resolved by {resolver}, at your cost")
     checks = found.get("check")
     if isinstance(checks, list) and checks:
         yield _claim("check", *(f"runs {command}" for command in checks))

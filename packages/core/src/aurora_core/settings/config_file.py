@@ -194,6 +194,7 @@ class _File(_Strict):
     env_pass: list[_Pattern] = Field(default_factory=list)
     isolation: Literal["auto", "worktree", "none"] = "auto"
     merge: Literal["auto", "ask", "never"] = "ask"
+    conflicts: Annotated[str, Field(min_length=1)] = "leave"
     check: list[Annotated[_Word, AfterValidator(_one_line)]] = Field(default_factory=list)
     check_rounds: Annotated[int, Field(ge=0, le=20)] = 2
     check_timeout_s: PositiveFloat = 1800.0

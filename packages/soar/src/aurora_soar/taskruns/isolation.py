@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_core.checkouts import enclosing_repository
 from aurora_soar.errors import IncludeDirtyError
 from aurora_soar.registry import LOCAL_AGENT
+from aurora_soar.taskruns.resolvers import LEAVE
 from aurora_spawner import ModelBackend
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.providers.gate_store import default_state_dir
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from aurora_soar.taskruns.resolvers import Resolver
     from aurora_spawner import Backend
     from aurora_spawner.workspaces.preparation import Preparation
 
@@ -32,11 +34,13 @@ class WantedIsolation:
     Attributes:
         kind: worktree, none, or auto for worktrees where agents may write and the repository allows them.
         merge: auto, ask or never.
+        conflicts: who resolves conflicts: leave, agent, or the name of an agent or a persona.
         include_dirty: worktrees hold the uncommitted changes, too; their work is merged by the user, after these.
     """
 
     kind: str = "auto"
     merge: str = "ask"
+    conflicts: str = LEAVE
     include_dirty: bool = False
 
 
@@ -69,6 +73,7 @@ def plan_isolation(
     wanted: WantedIsolation,
     taskfile: Path,
     preparation: Callable[[], Preparation],
+    resolver: Resolver | None = None,
 ) -> IsolationPlan:
     """Decides where the tasks of a run work; nothing is written.
 
@@ -76,6 +81,7 @@ def plan_isolation(
         agents: those of its open tasks.
         taskfile: its boxes are ticked in the user's checkout.
         preparation: reads what each worktree has besides its base commit; called only if there will be worktrees.
+        resolver: resolves conflicts of finished work; None leaves them.
 
     Raises:
         IncludeDirtyError: uncommitted changes are to be included, and work is to be merged without a question.
@@ -101,6 +107,8 @@ def plan_isolation(
         if wanted.kind == "worktree":
             raise
         return IsolationPlan(reason=str(error))
+    if resolver is not None and _may_write(resolver.agent, backends):
+        isolation = replace(isolation, resolver=resolver.agent, resolver_instructions=resolver.instructions)
     if wanted.include_dirty and files:
         isolation = replace(isolation, merge=MergeMode.NEVER)  # they have to be on the branch before the work is
     prepared = preparation()

@@ -9,6 +9,7 @@ from aurora_soar.errors import UnknownAgentError
 from aurora_soar.taskruns.checks import untrusted_checks
 from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
+from aurora_soar.taskruns.resolvers import find_resolver
 from aurora_spawner import read_taskfile
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import TaskFileError
@@ -86,8 +87,10 @@ class SpawnPlan:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """The agents of the open tasks, by name."""
-        return tuple(sorted({self.agent_of(task) for task in attempted(self.file.tasks)}))
+        """The agents of the open tasks, and of conflicts of their work, by name."""
+        isolation = self.isolation.isolation
+        resolver = {isolation.resolver} if isolation is not None and isolation.resolver is not None else set()
+        return tuple(sorted({self.agent_of(task) for task in attempted(self.file.tasks)} | resolver))
 
     @property
     def titles(self) -> dict[str, str]:
@@ -156,7 +159,12 @@ def plan_taskfile(
         content=content,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
-    wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge)
+    wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)
+    origin = f"conflicts ({config.origin('conflicts')})" if wanted.conflicts == config.conflicts else "--conflicts"
+    agents.check_trusted([(wanted.conflicts, origin)])
+    resolver = find_resolver(
+        wanted.conflicts, backends=plan.backends, default_agent=default_agent, roster=roster, where=origin
+    )
     placed = plan_isolation(
         agents.project.root,
         agents=plan.agents,
@@ -164,6 +172,7 @@ def plan_taskfile(
         wanted=wanted,
         taskfile=taskfile,
         preparation=agents.preparation,
+        resolver=resolver,
     )
     _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))

@@ -28,6 +28,7 @@ def worktree_claims(preparation: Preparation) -> tuple[Claim, ...]:
     says = {
         "setup": [f"runs {command}" for command in preparation.setup],
         "env": [f"sets {name}={value}" for name, value in preparation.env.items()],
+        "regenerate": [f"runs {command}" for command in preparation.regenerate.values()],
         "link": [f"agents can write to your {name}" for name in preparation.link],
     }
     return tuple(Claim(part=Part.WORKTREES, name=name, says=tuple(lines)) for name, lines in says.items() if lines)

@@ -86,6 +86,7 @@ def _merged(worktrees: RunWorktrees, run: RunRow, rows: Sequence[TaskRow]) -> st
     git = worktrees.workspaces.git
     aside = rows_without_work(rows)
     merged = [row for row in rows if row.task_id not in aside]
+    merged.sort(key=lambda row: row.task.resolves is None)  # what resolves a conflict holds the work that conflicts
     merges = [row.merge for row in merged if row.merge and row.merge.outcome is MergeOutcome.MERGED]
     if not merges or run.delivery is None:
         raise NoWorkError(run.run_id, None, f"nothing of it is merged yet; see one task: aur diff {run.run_id} TASK")

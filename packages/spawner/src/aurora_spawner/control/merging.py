@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run, rows_without_work
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
@@ -81,9 +83,21 @@ def merge_work(
     with held_run(journal, run_id, preparation) as held:
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
-        check = checks_of(held.worktrees, checks, os.environ)
+        runner = merge_runner(os.environ)
         agents = {row.task_id: row.result.agent for row in held.rows if row.result is not None}
-        merge = merge_run(held.worktrees, works, deliver=deliver, agents=agents, check=check)
+        merge = merge_run(
+            held.worktrees,
+            works,
+            deliver=deliver,
+            agents=agents,
+            check=checks_of(held.worktrees, checks, runner),
+            merger=held.worktrees.merger(runner),
+            resolutions=resolutions_of(
+                {row.task_id: row.task for row in held.rows},
+                {row.task_id: row.result for row in held.rows if row.result is not None},
+            ),
+            known={row.task_id: row.merge for row in held.rows if row.merge is not None},
+        )
         held.append(merge_entries(run_id, merge))
         kept = remove_merged(held.worktrees, works, merge)
         held.worktrees.release()

@@ -117,7 +117,8 @@ def _state(store: Journal, before: RunRow) -> RunState:
     delivery = load_run(store, before.run_id).delivery
     aside = rows_without_work(rows)
     merges = {row.task_id: row.merge for row in rows if row.merge is not None and row.task_id not in aside}
-    waiting = [row for row in rows if _changed(row) and row.merge is None and row.task_id not in aside]
+    own = [row for row in rows if row.task_id not in aside and row.task.resolves is None]
+    waiting = [row for row in own if _changed(row) and row.merge is None]
     if before.state is RunState.CANCELLED and any(row.state is TaskState.CANCELLED for row in rows):
         return RunState.CANCELLED
     merged = delivery is not None and RunMerge(tasks=merges, delivery=delivery).ok and not waiting

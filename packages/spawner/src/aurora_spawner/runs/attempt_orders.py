@@ -16,6 +16,7 @@ from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.tasks.handover import handover_prompt
 from aurora_spawner.tasks.prompts import as_argument, mending_prompt, prompt_for
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.base import Backend, Invocation
     from aurora_spawner.tasks.checked import CheckedWork
+    from aurora_spawner.tasks.handover import EarlierAttempt
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -66,6 +68,7 @@ class OrderBuilder:
         open_tasks: int,
         variables: Mapping[str, str] = NO_VARIABLES,
         sent_back: CheckedWork | None = None,
+        earlier: EarlierAttempt | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -78,6 +81,7 @@ class OrderBuilder:
             open_tasks: Tasks of the run that are not settled.
             variables: Those of its worktree.
             sent_back: The failed checks that the agent has to mend; None if there are none.
+            earlier: What the attempt before has left; for an agent that does not continue its session.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -100,6 +104,8 @@ class OrderBuilder:
             )
         elif record.session_id:
             prompt = continuation_prompt(prompt)
+        elif earlier is not None:
+            prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         token = new_token()
         names = {

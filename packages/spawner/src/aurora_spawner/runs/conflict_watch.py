@@ -32,8 +32,9 @@ class ConflictWatch:
 
     async def watch(self, finished: asyncio.Event) -> None:
         """Looks until the tasks of the run have ended."""
-        assert self._run.worktrees is not None
-        forecaster = Forecaster(self._run.worktrees.workspaces.git)
+        worktrees = self._run.worktrees
+        assert worktrees is not None
+        forecaster = Forecaster(worktrees.workspaces.git, worktrees.merger())
         pause_s = self._every_s
         while not await _within(finished, pause_s):
             began = time.monotonic()

@@ -19,6 +19,7 @@ from aurora_spawner.runs.callbacks import Callbacks
 from aurora_spawner.runs.conflict_watch import ConflictWatch
 from aurora_spawner.runs.notifier import Notifier
 from aurora_spawner.runs.recorder import Recorder
+from aurora_spawner.runs.resolving import next_resolver
 from aurora_spawner.runs.run_context import RunContext
 from aurora_spawner.runs.run_tasks import RunTasks
 from aurora_spawner.runs.settlement import never_began, settle_choices, settle_task, skip_dependants
@@ -30,7 +31,7 @@ from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.work import RunMerge
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
@@ -64,6 +66,7 @@ class Coordinator:
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
         worktrees: RunWorktrees | None = None,
+        integrate: Callable[[Coordinator], Awaitable[RunMerge]] | None = None,
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
@@ -105,6 +108,9 @@ class Coordinator:
         every_s = options.forecast_every_s
         self._conflicts = ConflictWatch(self._run, every_s=every_s) if worktrees and every_s else None
         self._wishes = self._run.wishes
+        self._integrate = integrate
+        """Brings finished work together, for the conflicts that agents are to resolve; None if none are."""
+        self._integrating = False
         self._finished = asyncio.Event()
         self._pauses = PauseTimers()
         rate_per_s = options.start_rate_per_s
@@ -264,8 +270,28 @@ class Coordinator:
         self._pauses.set(self._run)
         if self.ending is not None or self._scheduler.done:
             self._run.breaker.withdraw()
-        if self._scheduler.done or (self.ending is not None and not self._scheduler.running):
+        if self.ending is not None and not self._scheduler.running:
             self._finished.set()
+        elif self._scheduler.done and not self._integrating:
+            self._end_or_resolve()
+
+    def _end_or_resolve(self) -> None:
+        """Ends the run, unless an agent is to resolve a conflict of the finished work."""
+        if self._integrate is None or self.ending is not None or self._work.broken or self._finished.is_set():
+            self._finished.set()
+        else:
+            self._integrating = True
+            self._work.start(self._resolve_next(self._integrate))
+
+    async def _resolve_next(self, integrate: Callable[[Coordinator], Awaitable[RunMerge]]) -> None:
+        task = await next_resolver(self._run, await integrate(self))
+        self._integrating = False
+        if task is None or self.ending is not None:
+            self._finished.set()
+            return
+        facts = self._tasks.join(task, self._scheduler, added_by=str(task.resolves))
+        await self._recorder.append(None, *facts)
+        self.dispatch()
 
     def _may_start(self) -> bool:
         """Returns True if the run wants a task now; sets a timer if it wants one later."""
@@ -287,14 +313,14 @@ class Coordinator:
 
     # Results.
 
+    @property
+    def tasks(self) -> Mapping[str, SpawnTask]:
+        """The tasks by id, with those that have joined."""
+        return self._tasks.tasks
+
     def emit(self, event: RunEvent) -> None:
         """Tells the watcher of the run."""
         self._notifier.emit(event)
-
-    @property
-    def tasks(self) -> Mapping[str, SpawnTask]:
-        """The tasks of the run by their ids, as they are now."""
-        return self._tasks.tasks
 
     def all_results(self) -> dict[str, SpawnResult]:
         """Returns the results in the order of the tasks; a task that could not start any longer is cancelled."""

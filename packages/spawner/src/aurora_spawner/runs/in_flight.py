@@ -63,6 +63,8 @@ class TaskInFlight:
     """The work whose checks an earlier coordinator has begun."""
     rounds: list[CheckedWork] = field(default_factory=list)
     """The checks of each attempt's work, those of earlier executions included."""
+    problem: str | None = None
+    """Why the latest attempt ended, if another one follows it."""
     timer: asyncio.TimerHandle | None = None
     """Set while the task waits for its next attempt without a slot."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.work import TaskMerge
 
 CUT_OFF = ("interrupted", "cancelled")
 """The reasons for opening tasks again that continue where they were."""
@@ -67,6 +68,8 @@ class ResumeState:
     """Tasks that the user has cancelled and that are not settled."""
     discarded: frozenset[str]
     """Settled tasks whose work the user has discarded."""
+    merges: Mapping[str, TaskMerge]
+    """The merges so far of the work of settled tasks."""
     changes: tuple[tuple[str | None, Fact], ...]
     """Facts to be journalled before the run continues, each with its task."""
 
@@ -163,6 +166,7 @@ def find_resume_state(
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
         cancelled=frozenset(cancelled),
         discarded=frozenset(row.task_id for row in kept if row.state.settled and row.is_discarded),
+        merges={row.task_id: row.merge for row in kept if row.merge is not None},
         changes=tuple(changes),
     )
 

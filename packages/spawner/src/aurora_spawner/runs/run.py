@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -36,6 +37,7 @@ from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
 from aurora_spawner.runs.work_merge import (
+    MergesSoFar,
     bring_candidates_back,
     merge_entries,
     merge_results,
@@ -52,7 +54,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
@@ -241,9 +243,24 @@ class Run:
         worktrees = (
             await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id, preparation) if isolation else None
         )
-        coordinator = self._coordinator(state, writer, recovery, on_event, worktrees)
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         stopped = threading.Event()
+        integrate = partial(
+            self._integrate,
+            writer=writer,
+            discarded=state.discarded,
+            stopped=stopped,
+            known=MergesSoFar(merges=dict(state.merges)),
+        )
+        resolving = worktrees is not None and worktrees.isolation.resolver is not None
+        coordinator = self._coordinator(
+            state,
+            writer,
+            recovery,
+            on_event,
+            worktrees=worktrees,
+            integrate=partial(integrate, worktrees=worktrees, deliver=False) if resolving else None,
+        )
 
         def end(_name: str, at_once: bool) -> None:
             stopped.set()
@@ -264,7 +281,8 @@ class Run:
                 cancelled = await _see_through(driving, lambda: coordinator.end("interrupted"))
             merge: RunMerge | None = None
             if worktrees is not None:
-                merging = asyncio.ensure_future(self._merge(coordinator, writer, worktrees, state.discarded, stopped))
+                last = self._merge(coordinator, worktrees, state.discarded, stopped, integrate)
+                merging = asyncio.ensure_future(last)
                 cancelled = await _see_through(merging, stopped.set) or cancelled
                 merge = merging.result()
             report = self._report(coordinator, recovery, merge, time.monotonic() - started)
@@ -277,28 +295,49 @@ class Run:
             raise asyncio.CancelledError
         return report
 
-    async def _merge(
+    async def _integrate(
         self,
         coordinator: Coordinator,
+        *,
         writer: GroupWriter,
         worktrees: RunWorktrees,
         discarded: frozenset[str],
         stopped: threading.Event,
+        known: MergesSoFar,
+        deliver: bool,
+    ) -> RunMerge:
+        """Merges the work of the tasks that have succeeded so far, and writes down what became of it."""
+        results = coordinator.all_results()
+        coordinator.notices += await bring_candidates_back(worktrees, results)
+        merge = await merge_results(
+            worktrees,
+            results,
+            checks=self.options.checks,
+            environ=self.orders.environ,
+            discarded=discarded | without_work(coordinator.tasks, results),
+            stopped=stopped.is_set,
+            tasks=coordinator.tasks,
+            known=known,
+            deliver=deliver,
+        )
+        await writer.write(*merge_entries(self.run_id, merge))
+        return merge
+
+    async def _merge(
+        self,
+        coordinator: Coordinator,
+        worktrees: RunWorktrees,
+        discarded: frozenset[str],
+        stopped: threading.Event,
+        integrate: Callable[..., Awaitable[RunMerge]],
     ) -> RunMerge | None:
         """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
         results, merge = coordinator.all_results(), None
         left_out = discarded | without_work(coordinator.tasks, results)
         if coordinator.ending is None:
-            coordinator.notices += await bring_candidates_back(worktrees, results)
-            merge = await merge_results(
-                worktrees,
-                results,
-                checks=self.options.checks,
-                environ=self.orders.environ,
-                discarded=left_out,
-                stopped=stopped.is_set,
+            merge = await integrate(
+                coordinator, worktrees=worktrees, deliver=worktrees.isolation.merge is MergeMode.AUTO
             )
-            await writer.write(*merge_entries(self.run_id, merge))
         if not stopped.is_set() and coordinator.ending != "interrupted":
             coordinator.notices += await put_candidates_away(worktrees, losers(coordinator.tasks, results))
             coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=left_out)
@@ -349,7 +388,9 @@ class Run:
         writer: GroupWriter,
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
+        *,
         worktrees: RunWorktrees | None,
+        integrate: Callable[[Coordinator], Awaitable[RunMerge]] | None,
     ) -> Coordinator:
         limits = Limits(max_concurrent=self.options.max_concurrent, per_agent=self.options.agent_limits)
         scheduler = Scheduler(
@@ -371,6 +412,7 @@ class Run:
             recovery=recovery,
             on_event=on_event,
             worktrees=worktrees,
+            integrate=integrate,
         )
 
     def _report(
@@ -472,7 +514,10 @@ def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
     Raises:
         BackendError: One has none.
     """
-    for agent in sorted({task.agent or options.default_agent for task in attempted(graph.tasks.values())}):
+    agents = {task.agent or options.default_agent for task in attempted(graph.tasks.values())}
+    if options.isolation is not None and options.isolation.resolver is not None:
+        agents.add(options.isolation.resolver)
+    for agent in sorted(agents):
         if agent not in backends:
             close = get_close_matches(agent, backends, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aurora_spawner.runs.handing_over import read_earlier
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.runs.task_checks import TaskChecks
     from aurora_spawner.runs.work_group import WorkGroup
+    from aurora_spawner.tasks.handover import EarlierAttempt
     from aurora_spawner.tasks.result import SpawnResult, TaskState
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -89,8 +92,34 @@ class RunContext:
             return self.orders.cwd
         return self.worktrees.cwd_of(worktree)
 
-    def order(self, task_id: str, *, number: int, agent: str, worktree: Worktree | None) -> AttemptOrder:
+    async def earlier(self, task_id: str, *, number: int, worktree: Worktree | None) -> EarlierAttempt | None:
+        """Returns what the attempt before one of this number has left; None if there is none, or nothing of it."""
+        if number == 1:
+            return None
+        return await asyncio.to_thread(
+            read_earlier,
+            self.orders.spool,
+            position=self.tasks.positions[task_id],
+            task=self.task(task_id),
+            number=number,
+            backends=self.backends,
+            worktree=worktree,
+            problem=self.tasks.flight(task_id).problem,
+        )
+
+    def order(
+        self,
+        task_id: str,
+        *,
+        number: int,
+        agent: str,
+        worktree: Worktree | None,
+        earlier: EarlierAttempt | None = None,
+    ) -> AttemptOrder:
         """Returns the order for an attempt of an agent.
+
+        Args:
+            earlier: What the attempt before has left.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -108,6 +137,7 @@ class RunContext:
             deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,
             open_tasks=self.scheduler.open,
             sent_back=self.tasks.flight(task_id).sent_back,
+            earlier=earlier,
         )
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.errors import BackendError, SpawnerError
 from aurora_spawner.runs.in_flight import TaskInFlight
 from aurora_spawner.runs.resume_state import tasks_added
+from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.growth import grow
 from aurora_spawner.tasks.result import TaskState
 
@@ -91,7 +92,7 @@ class RunTasks:
             The result, and the facts about the tasks for the journal.
         """
         parent = self.tasks[result.task_id]
-        if self._expand is None or not result.success or parent.candidate_of:
+        if self._expand is None or not result.success or parent.candidate_of or parent.resolves is not None:
             return result, ()
         try:
             wanted = self._expand(parent, result)
@@ -109,6 +110,15 @@ class RunTasks:
         scheduler.grow(growth.graph)
         facts = tasks_added(growth.added, first_position=first, added_by=result.task_id, rewired=growth.rewired)
         return result, list(facts)
+
+    def join(self, task: SpawnTask, scheduler: Scheduler, *, added_by: str) -> Sequence[Fact]:
+        """Adds a task that nothing waits for; returns the facts about it for the journal."""
+        self._graph = build_graph([*self._graph.tasks.values(), task])
+        self.tasks = self._graph.tasks
+        position = max(self.positions.values()) + 1
+        self.positions[str(task.id)] = position
+        scheduler.grow(self._graph)
+        return list(tasks_added([task], first_position=position, added_by=added_by))
 
     def _check_agent(self, agent: str | None) -> None:
         if agent is not None and agent not in self._agents:

@@ -56,6 +56,7 @@ async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
 async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> None:
     """Lets another attempt follow at once; one after an attempt that was found takes a slot of its own."""
     task_id = attempt.task_id
+    run.tasks.flight(task_id).problem = attempt.again
     if attempt.found is None:
         await run.recorder.append(task_id, *ended)
         run.notifier.emit(_restarted(attempt))
@@ -108,6 +109,7 @@ async def _conclude(run: RunContext, attempt: Attempt, result: SpawnResult, *end
             result = replace(result, error=decision.error)
         await settle_task(run, task_id, result, *ended, *growth)
         return
+    run.tasks.flight(task_id).problem = result.error
     wait(run, task_id, decision.after_s if isinstance(decision, actions.Retry) else 0.0)
     written = run.recorder.append(task_id, *ended)
     run.callbacks.queue(after=written)  # before the dispatch, which queues others

@@ -10,6 +10,7 @@ An attempt begins when `admission.py` has let its task have a slot.
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
 | commit (`worktree_stages.py`) | commits the work of a good attempt | |
+| accept (`resolution_stage.py`) | makes the work on a conflict the merge that it resolves | |
 | check (`check_stage.py`) | runs the checks of that work; failures go back to the agent | `ChecksIntended` |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
@@ -31,9 +32,9 @@ from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
-from aurora_spawner.runs.check_stage import check_attempt
 from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.recorder import started_fact
+from aurora_spawner.runs.resolution_stage import accept_resolution, check_work
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
 from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
@@ -78,8 +79,10 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if attempt.found is not None:
         flight.number = attempt.number
         return attempt._replace(agent=agent)
+    next_number = flight.attempts + 1
+    earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
     try:
-        order = run.order(task_id, number=flight.attempts + 1, agent=agent, worktree=attempt.worktree)
+        order = run.order(task_id, number=next_number, agent=agent, worktree=attempt.worktree, earlier=earlier)
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
@@ -240,6 +243,7 @@ STAGES: Final = (
     read_output,
     judge_attempt,
     commit_attempt,
-    check_attempt,
+    accept_resolution,
+    check_work,
 )
 """Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

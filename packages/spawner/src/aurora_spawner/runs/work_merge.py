@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
-from aurora_spawner.runs.attempt_orders import new_token
+from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.worktree_stages import aside_notice
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
-from aurora_spawner.supervision.orphans import end_orphans
-from aurora_spawner.workspaces.checks import TIMEOUT_S, CommandCheck, CommandRunner
-from aurora_spawner.workspaces.isolation import MergeMode
+from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.put_away import bring_back, is_put_away, put_task_away
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
@@ -22,8 +21,21 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
-    from aurora_spawner.tasks.work import RunMerge, TaskWork
+    from aurora_spawner.tasks.task import SpawnTask
+    from aurora_spawner.tasks.work import RunMerge, TaskMerge, TaskWork
+    from aurora_spawner.workspaces.checks import CommandRunner
+    from aurora_spawner.workspaces.merge_queue import Check
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergesSoFar:
+    """The merges of a run so far."""
+
+    merges: dict[str, TaskMerge]
+    """By task."""
+    checked: dict[str, Check] = field(default_factory=dict)
+    """The answers of the check, by tree."""
 
 
 async def merge_results(
@@ -34,43 +46,45 @@ async def merge_results(
     environ: Mapping[str, str],
     discarded: Collection[str],
     stopped: Callable[[], bool],
+    tasks: Mapping[str, SpawnTask],
+    known: MergesSoFar,
+    deliver: bool,
 ) -> RunMerge:
-    """Merges the work of the tasks that succeeded, as the run's options say.
+    """Merges the work of the tasks that succeeded.
 
     Args:
+        tasks: Those of the run.
+        known: The merges so far; this one joins them.
+        deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         checks: Shell commands that must pass with the merged work.
         environ: The environment of the run, before variables that are not for agents are left out.
         discarded: Tasks whose work is not wanted.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     agents = {task_id: result.agent for task_id, result in results.items()}
-    deliver = worktrees.isolation.merge is MergeMode.AUTO
     works = _works(results, discarded)
-    check = checks_of(worktrees, checks, environ, stopped)
-    return await asyncio.to_thread(
-        merge_run, worktrees, works, deliver=deliver, agents=agents, check=check, stopped=stopped
+    runner = merge_runner(environ, stopped)
+    merge = await asyncio.to_thread(
+        merge_run,
+        worktrees,
+        works,
+        deliver=deliver,
+        agents=agents,
+        check=checks_of(worktrees, checks, runner),
+        merger=worktrees.merger(runner),
+        resolutions=resolutions_of(tasks, results),
+        known=known.merges,
+        checked=known.checked,
+        stopped=stopped,
     )
+    known.merges.update(merge.tasks)
+    return merge
 
 
-def checks_of(
-    worktrees: RunWorktrees,
-    commands: Sequence[str],
-    environ: Mapping[str, str],
-    stopped: Callable[[], bool] = lambda: False,
-) -> CommandCheck | None:
-    """Returns the check of merged work; None without commands.
-
-    It runs code that agents wrote, and so sees no more of the environment than they do.
-    """
+def checks_of(worktrees: RunWorktrees, commands: Sequence[str], runner: CommandRunner) -> CommandCheck | None:
+    """Returns the check of merged work; None without commands."""
     if not commands:
         return None
-    token = new_token()
-    runner = CommandRunner(
-        environment={**agent_environment(environ), TOKEN_VARIABLE: token},
-        timeout_s=TIMEOUT_S,
-        stopped=stopped,
-        sweep=lambda: end_orphans(token, session=None),
-    )
     return CommandCheck(
         workspaces=worktrees.workspaces,
         commands=tuple(commands),
@@ -127,7 +141,9 @@ async def put_candidates_away(worktrees: RunWorktrees, losers: Sequence[str]) ->
 
 
 async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list[str]:
-    """Puts the work on tasks that were edited since into the attic; returns a sentence for each folder that stays.
+    """Puts the work on tasks that were edited since, and what resolved its conflicts, into the attic.
+
+    Returns a sentence for each folder that stays.
 
     Before the journal knows that they are open again: a resume after a kill then finds them edited once more.
 
@@ -135,7 +151,8 @@ async def start_edited_over(worktrees: RunWorktrees, state: ResumeState) -> list
         WorkspaceError: The work on one cannot be put away.
     """
     notices = []
-    for task_id in state.edited:
+    useless = [task_id for task_id in state.states if state.graph.tasks[task_id].resolves in state.edited]
+    for task_id in (*state.edited, *useless):
         aside = await asyncio.to_thread(worktrees.start_over, task_id)
         if aside is not None:
             notices.append(aside_notice(task_id, aside))

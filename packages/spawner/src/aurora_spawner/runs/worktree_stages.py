@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
+from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.task_checks import put_back_later
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
 
 
@@ -38,15 +42,24 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
     await run.recorder.append(task_id, intended)
     try:
-        worktree, aside = await asyncio.to_thread(worktrees.prepare, task_id, _work_before(run, task_id))
+        runner = merge_runner(run.orders.environ, lambda: run.stopping(task_id))
+        before = _work_before(run, task_id)
+        prepare = partial(worktrees.prepare, task_id, before, runner, start=_start_of(run.task(task_id)))
+        worktree, aside = await asyncio.to_thread(prepare)
     except WorkspaceError as error:
-        result = run.without_attempt(task_id, TaskState.FAILED, str(error))
+        state = TaskState.CANCELLED if isinstance(error, CommandStoppedError) else TaskState.FAILED
+        result = run.without_attempt(task_id, state, str(error))
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
     if aside is not None:
         run.notices.append(aside_notice(task_id, aside))
     prepared = await set_up_worktree(run, attempt._replace(worktree=worktree))
     run.tasks.flight(task_id).worktree = prepared.worktree
     return prepared
+
+
+def _start_of(task: SpawnTask) -> str | None:
+    """Returns the commit that a task starts from if it resolves a conflict."""
+    return None if task.conflict is None else commit_id(task.conflict)
 
 
 def aside_notice(task_id: str, aside: Path) -> str:

@@ -69,6 +69,10 @@ class SpawnTask:
     """The task that this is a candidate of; `tasks/candidates.py` sets it."""
     choice_of: tuple[str, ...] = ()
     """The candidates of this task, which then has no attempt of its own; set as `candidate_of`."""
+    resolves: str | None = None
+    """For a task that resolves a conflict: the id of the task whose work conflicts."""
+    conflict: str | None = None
+    """For such a task: the commit that it starts from, a merge of what was merged before and that work."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and it gets the results of dependencies as `dependency_results`."""
 
@@ -125,6 +129,7 @@ class SpawnTask:
         asked = [self.prompt, self.agent, self.model, needs, sorted(self.files), self.prompt_format]
         asked += [self.instructions] if self.instructions else []
         asked += [["checks", *self.checks]] if self.checks else []
+        asked += [["resolves", self.resolves, str(self.conflict)]] if self.resolves else []
         asked += [["until", self.until, str(self.max_turns)]] if self.until else []
         asked += [["candidates", str(self.candidate_count), self.pick, *self.agents]] if self._has_candidates else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()

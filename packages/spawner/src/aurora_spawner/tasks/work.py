@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.storage.stored_values import Reader, StoredValueError, count, document, read_fields, text
+from aurora_spawner.tasks.resolved import ResolvedFile, resolved_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,10 +107,15 @@ class TaskMerge:
     """For a conflict or a failed check: the task that is needed for it to fail; None if it fails alone."""
     attic: AtticRef | None = None
     """For discarded work: the ref that has it."""
+    resolved: tuple[ResolvedFile, ...] = ()
+    """Files that git alone could not merge, and what merged them."""
+    problem: str = ""
+    """For a conflict: why the command that makes its files again did not; else empty."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
-        return {**asdict(self), "outcome": self.outcome.value}
+        resolved = [each.to_json() for each in self.resolved]
+        return {**asdict(self), "outcome": self.outcome.value, "resolved": resolved}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +195,7 @@ _READERS: Final[Mapping[str, Reader]] = {
     "AtticRef": _attic_ref,
     "MergeOutcome": MergeOutcome,
     "Delivery": Delivery,
+    "tuple[ResolvedFile, ...]": resolved_files,
 }
 
 

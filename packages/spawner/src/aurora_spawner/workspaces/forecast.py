@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
-from aurora_spawner.workspaces.merging import merge_trees
+from aurora_spawner.workspaces.merging import PlainMerger
 from aurora_spawner.workspaces.present import present_commit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aurora_spawner.workspaces.git import Git
-    from aurora_spawner.workspaces.merging import TreeMerge
+    from aurora_spawner.workspaces.merging import Merger, TreeMerge
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -67,10 +67,14 @@ class Forecaster:
     """Merges the present states of works, to find those that conflict; nothing in them changes.
 
     It remembers what it has compared: a work that has not changed costs one question to git, one that has ended none.
+
+    Args:
+        merger: of the merge that is foreseen; git alone if None.
     """
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: Git, merger: Merger | None = None) -> None:
         self._git = git
+        self._merger = merger or PlainMerger(git)
         self._states: dict[str, _State] = {}
         self._commits: dict[str, tuple[_State, str]] = {}
         self._merges: dict[tuple[str, str], TreeMerge] = {}
@@ -121,7 +125,7 @@ class Forecaster:
         if not one.may_meet(other):
             return None
         pair = (self._commit_of(first, one), self._commit_of(second, other))
-        merge = merges[pair] = self._merges.get(pair) or merge_trees(self._git, *pair)
+        merge = merges[pair] = self._merges.get(pair) or self._merger.look(*pair)
         return None if merge.is_clean else merge.conflicts
 
     def _state_of(self, work: Worktree | FinishedWork) -> _State | None:

@@ -45,6 +45,10 @@ class Isolation:
     merge: MergeMode = MergeMode.ASK
     own_files: tuple[str, ...] = ()
     """Files of the checkout that Aurora writes itself, relative to it: a task file whose boxes are ticked."""
+    resolver: str | None = None
+    """The agent that resolves conflicts of finished work; None leaves that work on its branch."""
+    resolver_instructions: str | None = None
+    """The role and way of working of that agent; None for none."""
 
     def __post_init__(self) -> None:
         for name in (self.folder, *self.own_files):

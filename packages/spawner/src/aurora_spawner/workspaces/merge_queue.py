@@ -10,11 +10,14 @@ from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees, one_line
+from aurora_spawner.workspaces.merging import PlainMerger, commit_merge, is_ancestor, one_line
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from aurora_spawner.tasks.resolved import ResolvedFile
+    from aurora_spawner.workspaces.merging import Merger
 
 _TRIES: Final = 5
 """Number of merges into a target that keeps moving; then the work stays on the integration branch."""
@@ -29,6 +32,8 @@ class Work:
     branch: str
     """Keeps the commit, whatever becomes of it."""
     agent: str = ""
+    resolution: str | None = None
+    """A merge of what the integration branch had and this work, made by who resolved its conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,10 @@ class Merged:
     """Files in conflict."""
     clashes_with: str | None = None
     """For a conflict or a failed check: the task that is needed for it to fail; None if it fails alone."""
+    resolved: tuple[ResolvedFile, ...] = ()
+    """Files that git alone could not merge, and what merged them."""
+    problem: str = ""
+    """For a conflict: why the command that makes its files again did not; else empty."""
 
 
 class Check(StrEnum):
@@ -89,6 +98,7 @@ class MergeQueue:
         check: says if a commit is good; None takes everything that git can merge. It is asked once about a tree, and
             once more if it fails.
         own_files: files of the checkout whose changes are no reason to leave it as it is; see `fast_forward`.
+        merger: merges two commits; git alone, line by line, if None.
     """
 
     git: Git
@@ -97,9 +107,10 @@ class MergeQueue:
     base: str
     check: Callable[[str], Check] | None = None
     own_files: tuple[str, ...] = ()
+    merger: Merger | None = None
+    checked: dict[str, Check] = field(default_factory=dict)
+    """The last answer of the check for each tree; queues of one execution share it."""
     _merged: list[Work] = field(default_factory=list)
-    _checked: dict[str, Check] = field(default_factory=dict)
-    """The last answer for each tree."""
 
     def __post_init__(self) -> None:
         if self.git.git_dir is None:
@@ -214,6 +225,10 @@ class MergeQueue:
     def _target_ref(self) -> str:
         return f"refs/heads/{self.target}"
 
+    @property
+    def _using(self) -> Merger:
+        return self.merger or PlainMerger(self.git)
+
     def _put_all(self, base: str, works: Sequence[Work]) -> tuple[str, dict[str, Merged]]:
         """Merges the works one by one; returns the head and the answer for each task."""
         head = base
@@ -240,7 +255,7 @@ class MergeQueue:
             return None
         newer = target
         if not is_ancestor(self.git, base, target):
-            merge = merge_trees(self.git, base, target)
+            merge = self._using.merge(base, target)
             if not merge.is_clean:
                 return None
             message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
@@ -251,14 +266,28 @@ class MergeQueue:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
         if is_ancestor(self.git, work.commit, head):
             return head, Merged(work=work, outcome=MergeOutcome.MERGED)
-        merge = merge_trees(self.git, head, work.commit)
+        commit = self._resolved(head, work) or work.commit
+        merge = self._using.merge(head, commit)
         if not merge.is_clean:
             other = self._conflicting(work, [*self._merged, *before])
-            return head, Merged(work=work, outcome=MergeOutcome.CONFLICT, files=merge.conflicts, clashes_with=other)
+            return head, Merged(
+                work=work,
+                outcome=MergeOutcome.CONFLICT,
+                files=merge.conflicts,
+                clashes_with=other,
+                problem=merge.problem,
+            )
         message = f"Merge task {one_line(work.task_id)}\n\n{self._trailers(work)}"
-        return commit_merge(self.git, merge.tree, (head, work.commit), message), Merged(
-            work=work, outcome=MergeOutcome.MERGED
+        return commit_merge(self.git, merge.tree, (head, commit), message), Merged(
+            work=work, outcome=MergeOutcome.MERGED, resolved=merge.resolved
         )
+
+    def _resolved(self, head: str, work: Work) -> str | None:
+        """Returns the resolution of a work's conflict, unless it holds what the head does not, as work left out."""
+        if work.resolution is None or not self.git.commit_of(work.resolution):
+            return None
+        onto, theirs = self.git.text("show", "--no-patch", "--format=%P", work.resolution).split()
+        return work.resolution if theirs == work.commit and is_ancestor(self.git, onto, head) else None
 
     def _trailers(self, work: Work) -> str:
         agent = f"Aurora-Agent: {one_line(work.agent)}\n" if work.agent else ""
@@ -267,7 +296,7 @@ class MergeQueue:
     def _conflicting(self, work: Work, others: Sequence[Work]) -> str | None:
         """Returns the task whose work alone conflicts with this one; None if several or the base conflict."""
         for other in others:
-            if not merge_trees(self.git, other.commit, work.commit).is_clean:
+            if not self._using.look(other.commit, work.commit).is_clean:
                 return other.task_id
         return None
 
@@ -292,7 +321,7 @@ class MergeQueue:
         """Reports work that merged only because of other work, which is now left out."""
         for work in works:
             if not is_ancestor(self.git, work.commit, head):
-                files = merge_trees(self.git, head, work.commit).conflicts
+                files = self._using.look(head, work.commit).conflicts
                 answers[work.task_id] = Merged(work=work, outcome=MergeOutcome.CONFLICT, files=files)
 
     def _first_failing(self, start: str, works: Sequence[Work]) -> int:
@@ -330,9 +359,9 @@ class MergeQueue:
         if self.check is None:
             return True
         tree = self.git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
-        if again or tree not in self._checked:
-            self._checked[tree] = Check(self.check(commit))
-        return self._checked[tree] is Check.PASSED
+        if again or tree not in self.checked:
+            self.checked[tree] = Check(self.check(commit))
+        return self.checked[tree] is Check.PASSED
 
     def _move(self, old: str, new: str) -> None:
         if new == old and self.git.commit_of(self._ref):
@@ -344,7 +373,7 @@ class MergeQueue:
 
     def _merge_target(self, head: str, target: str) -> Delivery | None:
         """Merges the target's new commits into the integration branch; returns the reason if that is not possible."""
-        merge = merge_trees(self.git, target, head)
+        merge = self._using.merge(target, head)
         if not merge.is_clean:
             return Delivery.CONFLICT
         message = f"Merge run {self.run_id} into {self.target}\n\nAurora-Run: {self.run_id}\n"

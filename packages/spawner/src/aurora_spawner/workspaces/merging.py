@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.errors import GitError
 
 if TYPE_CHECKING:
+    from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.workspaces.git import Git
 
 
@@ -23,12 +24,41 @@ class TreeMerge:
     Attributes:
         tree: the merged tree; with conflicts it holds conflict markers.
         is_clean: True if nothing conflicts. Git may report a conflict without a file.
-        conflicts: files that git cannot merge.
+        conflicts: files that cannot be merged.
+        resolved: files that git alone cannot merge, and what has merged them.
+        problem: why files could not be made again; empty if they were, or need not be.
     """
 
     tree: str
     is_clean: bool
     conflicts: tuple[str, ...] = ()
+    resolved: tuple[ResolvedFile, ...] = ()
+    problem: str = ""
+
+
+class Merger(Protocol):
+    """A way to merge two commits without a checkout."""
+
+    def look(self, ours: str, theirs: str) -> TreeMerge:
+        """Returns what conflicts; no command of the user's runs, so the tree may not be final."""
+        ...
+
+    def merge(self, ours: str, theirs: str) -> TreeMerge:
+        """Merges two commits; no branch, index or file of the user's changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMerger:
+    """Merges as git does, line by line."""
+
+    git: Git
+
+    def look(self, ours: str, theirs: str) -> TreeMerge:
+        """Returns the merge itself."""
+        return merge_trees(self.git, ours, theirs)
+
+    merge = look
 
 
 def merge_trees(git: Git, ours: str, theirs: str) -> TreeMerge:

@@ -55,6 +55,8 @@ class Preparation:
     """Size of the block of ports that each worktree has for itself; 0 for none."""
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Variables of agents, set-up and checks; each value is a template with the names of `PLACEHOLDERS` in braces."""
+    regenerate: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Patterns of generated files, each with the shell command that makes them again where two sides changed them."""
     max_disk_bytes: int | None = None
     """The most that all worktrees of the repository may take before another one is made; None for no limit."""
     include: bool = True
@@ -71,10 +73,13 @@ class Preparation:
         _refuse("ports", None if 0 <= self.ports <= MOST_PORTS else f"must be from 0 to {MOST_PORTS}")
         for variable, template in self.env.items():
             _refuse(f"env.{variable}", problem_of_variable(variable) or problem_of_template(template))
+        for pattern, command in self.regenerate.items():
+            _refuse(f"regenerate.{pattern}", problem_of_path(pattern))
+            _refuse(f"regenerate.{pattern}", None if command.strip() else "has an empty command")
 
     def without_commands(self) -> Preparation:
         """Returns it without what starts programs, sets variables, or lets agents write to the user's own files."""
-        return replace(self, setup=(), link=(), env={})
+        return replace(self, setup=(), link=(), env={}, regenerate={})
 
     def variables(self, *, slug: str, port_base: int | None, run_id: str, task_id: str) -> dict[str, str]:
         """Returns the variables of a worktree for its agent, its set-up and its checks.

@@ -67,6 +67,7 @@ class _File(BaseModel):
     setup_timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = SETUP_TIMEOUT_S
     ports: Annotated[int, Field(ge=0, le=MOST_PORTS)] = PORTS
     env: dict[_Name, _Template] = Field(default_factory=dict)
+    regenerate: dict[_Path, _Command] = Field(default_factory=dict)
     max_disk_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
@@ -103,6 +104,7 @@ def read_preparation(path: Path) -> Preparation:
         setup_timeout_s=found.setup_timeout_seconds,
         ports=found.ports,
         env=found.env,
+        regenerate=found.regenerate,
         max_disk_bytes=None if found.max_disk_gb is None else int(found.max_disk_gb * _GB),
     )
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.tasks.resolved import Resolver
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
+from aurora_spawner.workspaces.conflicts.resolution import resolved_by
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug
@@ -17,9 +21,11 @@ from aurora_spawner.workspaces.starting_point import starting_point
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.work import TaskWork
     from aurora_spawner.workspaces.checks import CommandCheck
+    from aurora_spawner.workspaces.conflicts.merger import ConflictMerger
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merge_queue import Check, Merged
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 4
 """Worktrees that are removed side by side."""
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_NONE_KNOWN: Final[Mapping[str, TaskMerge]] = MappingProxyType({})
 _HOW_IT_WENT: Final = {
     TaskState.FAILED: "failed",
     TaskState.CANCELLED: "was cancelled",
@@ -43,6 +51,10 @@ def merge_run(
     deliver: bool,
     agents: Mapping[str, str],
     check: CommandCheck | None = None,
+    merger: ConflictMerger | None = None,
+    resolutions: Mapping[str, str] = _NONE,
+    known: Mapping[str, TaskMerge] = _NONE_KNOWN,
+    checked: dict[str, Check] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> RunMerge:
     """Merges the work of a run's tasks. What was merged before stays so; a second call goes on where one was killed.
@@ -51,7 +63,12 @@ def merge_run(
         works: Of the tasks that succeeded, in the order of the run.
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         agents: The agent of each task.
-        check: Says if a commit is good; None takes everything that git can merge.
+        check: Says if a commit is good; None takes everything that can be merged.
+        merger: Merges two commits; git alone if None.
+        resolutions: Tasks among them that have resolved a conflict, each with the task whose work conflicted; of
+            several for one task the last counts.
+        known: Earlier merges of the tasks; what resolved their files is told again.
+        checked: Earlier answers of the check, by tree; those of this merge join them.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
@@ -61,7 +78,7 @@ def merge_run(
     )
     merged: dict[str, TaskMerge] = {}
     try:
-        finished = _finished(worktrees, changed, agents)
+        finished = _finished(worktrees, changed, agents, resolutions)
         queue = MergeQueue(
             git=git,
             run_id=worktrees.workspaces.run_id,
@@ -69,11 +86,15 @@ def merge_run(
             base=starting_point(worktrees, [work.commit for work in finished]),
             check=None if check is None else _careful(check, worktrees, stopped),
             own_files=isolation.own_files,
+            merger=merger,
+            checked={} if checked is None else checked,
         )
         if finished:  # else there would be a branch without anything on it
             _go_on(git, stopped)
             batch = queue.merge(finished)
-            merged = {each.work.task_id: _task_merge(each) for each in batch.merged}
+            told = partial(_resolved, merger=merger, known=known, resolutions=resolutions, agents=agents)
+            merged = {each.work.task_id: _task_merge(each, told(each, queue.head)) for each in batch.merged}
+            merged |= _resolvers(git, queue.head, changed, resolutions)
             delivery = replace(delivery, commit=queue.head, flaky=batch.flaky, base_fails=batch.base_fails)
         if deliver and isolation.target is not None and _any_merged(merged):
             _go_on(git, stopped)
@@ -83,6 +104,42 @@ def merge_run(
     except WorkspaceError as error:
         delivery = replace(delivery, problem=str(error))
     return RunMerge(tasks=merged, delivery=replace(delivery, check_output=check.failure if check else ""))
+
+
+def _resolved(
+    merged: Merged,
+    head: str,
+    *,
+    merger: ConflictMerger | None,
+    known: Mapping[str, TaskMerge],
+    resolutions: Mapping[str, str],
+    agents: Mapping[str, str],
+) -> tuple[ResolvedFile, ...]:
+    """Returns what has merged the files of a work that git alone could not merge."""
+    work = merged.work
+    before = known.get(work.task_id)
+    if merged.resolved or merged.outcome is not MergeOutcome.MERGED:
+        found = merged.resolved
+    else:
+        found = before.resolved if before is not None and before.commit == work.commit else ()
+    if merger is None or work.resolution is None or not is_ancestor(merger.git, work.resolution, head):
+        return found
+    by = [each for each, task_id in resolutions.items() if task_id == work.task_id][-1]
+    others = tuple(each for each in found if each.kind is not Resolver.AGENT)
+    return (*others, *resolved_by(merger, work.resolution, f"{agents.get(by, 'an agent')} (task {by})"))
+
+
+def _resolvers(
+    git: Git, head: str, works: Mapping[str, TaskWork], resolutions: Mapping[str, str]
+) -> dict[str, TaskMerge]:
+    """Returns the merges of tasks that have resolved a conflict, whose work is merged with that of others."""
+    return {
+        task_id: TaskMerge(
+            task_id=task_id, branch=works[task_id].branch, commit=works[task_id].head, outcome=MergeOutcome.MERGED
+        )
+        for task_id in resolutions
+        if task_id in works and is_ancestor(git, works[task_id].head, head)
+    }
 
 
 def _any_merged(merged: Mapping[str, TaskMerge]) -> bool:
@@ -160,19 +217,32 @@ def _careful(
     return asked
 
 
-def _finished(worktrees: RunWorktrees, works: Mapping[str, TaskWork], agents: Mapping[str, str]) -> list[Work]:
+def _finished(
+    worktrees: RunWorktrees, works: Mapping[str, TaskWork], agents: Mapping[str, str], resolutions: Mapping[str, str]
+) -> list[Work]:
     """Returns the work with the heads of the tasks' branches, where they go on from it: a conflict was resolved."""
     git, heads = worktrees.workspaces.git, worktrees.heads()
     finished = []
+    resolved = {task_id: works[by].head for by, task_id in resolutions.items() if by in works}
     for task_id, work in works.items():
+        if task_id in resolutions:
+            continue
         head, commit = heads.get(work.branch), str(work.commit)
         if head is not None and head != commit and is_ancestor(git, commit, head):
             commit = head
-        finished.append(Work(task_id=task_id, commit=commit, branch=work.branch, agent=agents.get(task_id, "")))
+        finished.append(
+            Work(
+                task_id=task_id,
+                commit=commit,
+                branch=work.branch,
+                agent=agents.get(task_id, ""),
+                resolution=resolved.get(task_id),
+            )
+        )
     return finished
 
 
-def _task_merge(merged: Merged) -> TaskMerge:
+def _task_merge(merged: Merged, resolved: tuple[ResolvedFile, ...]) -> TaskMerge:
     return TaskMerge(
         task_id=merged.work.task_id,
         branch=merged.work.branch,
@@ -180,6 +250,8 @@ def _task_merge(merged: Merged) -> TaskMerge:
         outcome=merged.outcome,
         files=merged.files,
         clashes_with=merged.clashes_with,
+        resolved=resolved,
+        problem=merged.problem,
     )
 
 

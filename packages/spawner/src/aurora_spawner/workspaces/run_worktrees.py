@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
+from aurora_spawner.workspaces.conflicts.merger import ConflictMerger
+from aurora_spawner.workspaces.conflicts.regenerating import Regenerator
+from aurora_spawner.workspaces.conflicts.structural import installed_driver
 from aurora_spawner.workspaces.disk_cap import DiskCap
-from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
+from aurora_spawner.workspaces.merging import commit_merge, is_ancestor
 from aurora_spawner.workspaces.names import BRANCHES, CHECK, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
 from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
@@ -62,6 +65,33 @@ class RunWorktrees:
         disk = None if cap is None else DiskCap(folder=workspaces.folder.parent, cap=cap)
         return cls(isolation=isolation, workspaces=workspaces, preparer=preparer, disk=disk)
 
+    def merger(self, runner: CommandRunner | None = None, *, task_id: str | None = None) -> ConflictMerger:
+        """Returns what merges the work of this run.
+
+        Args:
+            runner: Runs the commands that make generated files again; None for a merger that only looks.
+            task_id: The task for which the work of others is merged; None for the merge of the run.
+        """
+        preparation = self.preparer.preparation if self.preparer else None
+        commands = preparation.regenerate if preparation else {}
+        regenerator = None
+        if preparation is not None and commands and runner is not None:
+            regenerator = Regenerator(
+                workspaces=self.workspaces,
+                commands=commands,
+                runner=replace(runner, timeout_s=preparation.setup_timeout_s),
+                folder=self.isolation.folder,
+                prepare=self.preparing(runner),
+                task_id=task_id,
+            )
+        return ConflictMerger(
+            git=self.workspaces.git,
+            driver=installed_driver(self.isolation.repository),
+            generated=tuple(commands),
+            folder=self.isolation.folder,
+            regenerator=regenerator,
+        )
+
     def hold(self, commit: str) -> None:
         """Keeps a commit that no branch has until `release`, whatever `git gc` removes."""
         self.workspaces.git.run("update-ref", f"{held_refs_of(self.workspaces.run_id)}{commit}", commit)
@@ -94,11 +124,20 @@ class RunWorktrees:
         lines = self.workspaces.git.text("for-each-ref", *which).splitlines()
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
 
-    def prepare(self, task_id: str, before: Mapping[str, TaskWork]) -> tuple[Worktree, Path | None]:
+    def prepare(
+        self,
+        task_id: str,
+        before: Mapping[str, TaskWork],
+        runner: CommandRunner | None = None,
+        *,
+        start: str | None = None,
+    ) -> tuple[Worktree, Path | None]:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
         Args:
             before: The work of the tasks that it depends on.
+            runner: Runs the commands that make generated files again, if the work before has to be merged.
+            start: The commit that the task starts from instead of that work.
 
         Returns:
             The worktree; and if the task starts over, what `start_over` returns.
@@ -112,7 +151,7 @@ class RunWorktrees:
         begun, aside = self.workspaces.base_of(task_id), None
         if begun and not self._has_all_of(begun, before):
             begun, aside = "", self.start_over(task_id)
-        return self.workspaces.create(task_id, begun or self._joined(before)), aside
+        return self.workspaces.create(task_id, begun or start or self._joined(task_id, before, runner)), aside
 
     def set_up(self, worktree: Worktree, runner: CommandRunner, *, token: str) -> tuple[Worktree, Prepared | None]:
         """Prepares a worktree for its agent; see `Preparer.prepare`.
@@ -177,6 +216,34 @@ class RunWorktrees:
         self.workspaces.remove(worktree)
         return None
 
+    def keep_merge(self, worktree: Worktree, commit: str) -> None:
+        """Makes a worktree and its branch stand on a merge with the work of its agent in it."""
+        git, branch = worktree.git, f"refs/heads/{worktree.branch}"
+        if git.commit_of("HEAD") == commit and git.branch() == branch:
+            return
+        git.run("symbolic-ref", "HEAD", branch)
+        git.run("update-ref", branch, commit)
+        git.run("reset", "--quiet", "--hard", commit)
+
+    def reject(self, worktree: Worktree, reason: str) -> str:
+        """Puts the work of an agent that is not accepted into the attic, with the reason as its last message.
+
+        Returns:
+            The ref that has it.
+
+        Raises:
+            WorkspaceError: The worktree has files that no commit has; its commits are in the attic nevertheless.
+        """
+        git, branch = worktree.git, f"refs/heads/{worktree.branch}"
+        head = git.text("rev-parse", "--verify", "HEAD^{commit}")
+        tree = git.text("rev-parse", "--verify", f"{head}^{{tree}}")
+        noted = commit_merge(git, tree, (head,), f"Not accepted: {reason}\n")
+        git.run("update-ref", "--no-deref", "HEAD", noted)
+        git.run("update-ref", branch, noted)
+        entry = put_away(self.workspaces.git, worktree.branch)
+        self.workspaces.remove(worktree)
+        return entry.ref
+
     def leave_out(self, commit: str) -> None:
         """Puts an integration branch that has a commit into the attic; the next merge makes it again, without it.
 
@@ -237,22 +304,22 @@ class RunWorktrees:
     def _has_all_of(self, begun: str, before: Mapping[str, TaskWork]) -> bool:
         return all(is_ancestor(self.workspaces.git, work.head, begun) for work in before.values())
 
-    def _joined(self, before: Mapping[str, TaskWork]) -> str:
+    def _joined(self, task_id: str, before: Mapping[str, TaskWork], runner: CommandRunner | None) -> str:
         """Returns a commit with the work of all tasks before; a merge commit on no branch if one is needed."""
-        git = self.workspaces.git
+        git, merger = self.workspaces.git, self.merger(runner, task_id=task_id)
         head, joined = "", list[str]()
-        for task_id, work in before.items():
+        for other, work in before.items():
             if not head or is_ancestor(git, head, work.head):
                 head = work.head
             elif not is_ancestor(git, work.head, head):
-                merge = merge_trees(git, head, work.head)
+                merge = merger.merge(head, work.head)
                 if not merge.is_clean:
                     files = ", ".join(merge.conflicts[:5])
-                    problem = f"the work of task {task_id} conflicts with that of {', '.join(joined)} in {files}"
-                    raise WorkspaceError(git.folder, problem)
-                message = f"Merge the work of tasks {', '.join([*joined, task_id])}\n"
+                    problem = f"the work of task {other} conflicts with that of {', '.join(joined)} in {files}"
+                    raise WorkspaceError(git.folder, f"{problem}; {merge.problem}" if merge.problem else problem)
+                message = f"Merge the work of tasks {', '.join([*joined, other])}\n"
                 head = commit_merge(git, merge.tree, (head, work.head), message)
-            joined.append(task_id)
+            joined.append(other)
         return head or self.isolation.base
 
 
