@@ -15,6 +15,7 @@ from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
+from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.views import AttemptRow, RunRow
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.runs.run_options import ResumeOptions
@@ -196,7 +198,8 @@ class Run:
             recovery = self._recovery(store, state)
             writer = GroupWriter(store, lease=lease)
             try:
-                report = await self._execute(state, recovery, writer, on_event)
+                asked = load_approvals(store, self.run_id)
+                report = await self._execute(state, recovery, writer, on_event, asked)
                 unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
@@ -218,6 +221,7 @@ class Run:
         recovery: RunRecovery | NoRecovery,
         writer: GroupWriter,
         on_event: Callable[[RunEvent], None] | None,
+        asked: Sequence[ApprovalRow],
     ) -> RunReport:
         started = time.monotonic()
         isolation = self.options.isolation
@@ -226,6 +230,7 @@ class Run:
             await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id, preparation) if isolation else None
         )
         coordinator = self._coordinator(state, writer, recovery, on_event, worktrees)
+        coordinator.approvals.restore(asked)
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         stopped = threading.Event()
 
