@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
@@ -59,7 +61,10 @@ def execute(
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
-        result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start))
+        if is_interactive() and not as_json:
+            result = asyncio.run(_execute_and_ask(run, file, titles, follow, on_start))
+        else:
+            result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start))
     for notice in result.notices:
         note(notice)
     code = report_result(result, as_json=as_json)
@@ -72,6 +77,29 @@ def execute(
     for line in delivery_lines(run.run_id, merged):
         note(line)
     return code if merged.arrived else ExitCode.NOT_REACHED
+
+
+async def _execute_and_ask(
+    run: Run,
+    file: TaskFile | None,
+    titles: Mapping[str, str],
+    follow: Callable[[RunEvent], None],
+    on_start: Callable[[], None],
+) -> TaskRunResult:
+    """Executes a run, and asks at the terminal what its gates ask."""
+    prompts = ApprovalPrompts(run.journal)
+
+    def follow_both(event: RunEvent) -> None:
+        follow(event)
+        prompts.follow(event)
+
+    serving = asyncio.ensure_future(prompts.serve())
+    try:
+        return await execute_run(run, file, titles, on_event=follow_both, on_start=on_start)
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
 
 
 def _waiting_target(run: Run, report: RunReport) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aurora_cli.output import emit, note
+from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.taskruns.resume import can_resume
@@ -17,6 +18,7 @@ from aurora_spawner.providers.gate import utc_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.checkpoints import CleanReport, RunSummary
     from aurora_spawner.control.run_work import WorkOfRun
     from aurora_spawner.control.status import RunningTask, RunStatus
@@ -63,11 +65,14 @@ def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
     return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
-def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None) -> Iterator[str]:
+def as_detail(
+    run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None, approvals: Sequence[ApprovalRow] = ()
+) -> Iterator[str]:
     """Yields the lines of a run and of its tasks.
 
     Args:
         work: the work of its tasks; None if they had no worktrees.
+        approvals: the questions of its gates.
     """
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent"
@@ -84,11 +89,17 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
             yield f"      {one_line(str(row.result.verification), 200)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
+        for asked in approvals:
+            if asked.task_id == row.task_id:
+                yield f"      {short_line(asked) if asked.state == 'open' else settled_line(asked)}"
 
 
-def as_detail_document(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None) -> dict[str, object]:
-    """Returns a run, its tasks and their work, as data for `--json`; `work` as in `as_detail`."""
+def as_detail_document(
+    run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None, approvals: Sequence[ApprovalRow] = ()
+) -> dict[str, object]:
+    """Returns a run, its tasks and their work, as data for `--json`; the arguments as in `as_detail`."""
     return _run_row(run, held=_is_held(run)) | {
+        "approvals": [each.to_dict() for each in approvals],
         "work": run_work_document(work) if work else None,
         "tasks": [_task_row(run, row) | _work_row(row, work) for row in tasks],
     }
@@ -136,6 +147,8 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
         yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{_so_far(task, now)}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
+    for asked in status.approvals:
+        yield f"  {one_line(asked.task_id)}  {short_line(asked)}"
     for gate in status.providers:
         until = f" until {utc_time(gate['until'], now)}" if gate["until"] and gate["until"] > now else ""
         why = "; ".join(filter(None, (gate.get("window"), gate["reason"])))

@@ -64,18 +64,22 @@ def approvals_of(journal: Path, run_id: str | None = None) -> list[ApprovalRow]:
     Raises:
         UnknownRunError: The journal has no such run.
     """
+    return _rows(journal, run_id, open_only=False)
+
+
+def open_approvals(journal: Path, run_id: str | None = None) -> list[ApprovalRow]:
+    """Returns the questions that wait for an answer, the oldest first; errors as `approvals_of`."""
+    return _rows(journal, run_id, open_only=True)
+
+
+def _rows(journal: Path, run_id: str | None, *, open_only: bool) -> list[ApprovalRow]:
     if run_id is None and not journal.exists():
         check_not_gone(journal)
         return []
     with open_journal(journal, run_id or "") as store:
         if run_id is not None:
             load_run(store, run_id)
-        return load_approvals(store, run_id)
-
-
-def open_approvals(journal: Path, run_id: str | None = None) -> list[ApprovalRow]:
-    """Returns the questions that wait for an answer, the oldest first; errors as `approvals_of`."""
-    return [each for each in approvals_of(journal, run_id) if each.state is ApprovalState.OPEN]
+        return load_approvals(store, run_id, open_only=open_only)
 
 
 def grants_of(journal: Path) -> list[ApprovalRow]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.journal.store import Journal
+    from aurora_spawner.journal.views import Statement
 
 
 class ApprovalState(StrEnum):
@@ -71,16 +72,29 @@ _COLUMNS: Final = (
 )
 
 
-def load_approvals(journal: Journal, run_id: str | None = None) -> list[ApprovalRow]:
-    """Returns the questions of a run, or of all runs, the oldest first."""
-    query = f"SELECT {_COLUMNS} FROM approvals WHERE ? IS NULL OR run_id = ? ORDER BY asked_at, approval"  # noqa: S608
+def select_approvals(run_id: str | None = None, *, open_only: bool = False) -> Statement:
+    """Returns the statement for the questions of a run, or of all runs."""
+    query = f"""
+        SELECT {_COLUMNS} FROM approvals WHERE (? IS NULL OR run_id = ?) AND (NOT ? OR state = 'open')
+        ORDER BY asked_at, approval
+        """  # noqa: S608 -- fixed words
+    return query, (run_id, run_id, open_only)
+
+
+def load_approvals(journal: Journal, run_id: str | None = None, *, open_only: bool = False) -> list[ApprovalRow]:
+    """Returns the questions of a run, or of all runs, the oldest first; `open_only` leaves out settled ones."""
     cursor = journal.connection.cursor()
     cursor.row_factory = sqlite3.Row
     with translated(journal.path):
-        rows = cursor.execute(query, (run_id, run_id)).fetchall()
-    return [_approval(row, journal.path) for row in rows]
+        rows = cursor.execute(*select_approvals(run_id, open_only=open_only)).fetchall()
+    return [read_approval(row, journal.path) for row in rows]
 
 
-def _approval(row: sqlite3.Row, journal: Path) -> ApprovalRow:
+def read_approval(row: sqlite3.Row, journal: Path) -> ApprovalRow:
+    """Returns the question of a row of `select_approvals`.
+
+    Raises:
+        JournalCorruptError: A value of the row is malformed.
+    """
     with as_written(journal, f"run {row['run_id']}, approval {row['approval']}"):
         return ApprovalRow(**read_fields(ApprovalRow, dict(row), _READERS))

@@ -315,8 +315,7 @@ class ApprovalAsked(TaskEvent):
     @property
     def message(self) -> str:
         """A line for people."""
-        asked = self.question
-        return f"asks for approval ({self.approval}): {asked.reason}: {asked.subject} [{asked.rule}]"
+        return f"asks for approval ({self.approval}): {self.question.reason}: {self.question.subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
