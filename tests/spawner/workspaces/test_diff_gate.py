@@ -98,7 +98,8 @@ def test_work_without_findings_is_taken_and_the_journal_says_that_it_was_judged(
     )
     with Journal(run.journal) as journal:
         judged = [each.fact for each in load_events(journal, run.run_id) if isinstance(each.fact, WorkJudged)]
-    assert [each.findings for each in judged] == [[]]
+    assert [(each.agent, each.findings) for each in judged] == [("agent", [])]
+    assert [each.base for each in judged] == [repository("rev-parse", "main~1")]
 
 
 def test_denied_work_fails_its_task_at_once_and_stays_on_its_branch(repository: Repository, place: Path) -> None:
@@ -259,7 +260,7 @@ def test_what_is_read_of_a_diff(repository: Repository, workspaces: Workspaces) 
     (worktree.path / "link").symlink_to("/etc/passwd")
     worktree.git.run("add", "--all")
     worktree.git.run("commit", "--quiet", "-m", "all", environment=worktree.git.identity())
-    found = {each.path: each for each in read_diff(worktree, worktree.git.text("rev-parse", "HEAD"), folder=".")}
+    found = {each.path: each for each in read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder=".")}
     assert found["app.py"].added == ((2, "new"), (3, "@@ -1 +9 @@"), (4, "diff --git a/x b/x"))
     assert (found["docs/guide.md"].kind, found["docs/guide.md"].added) == ("D", ())
     assert found["zwölf ü\t.txt"].added == ((1, "no end of line"),)
@@ -274,7 +275,7 @@ def test_a_file_that_becomes_a_link_has_the_link_as_its_line(repository: Reposit
     (worktree.path / "docs/guide.md").write_text("# Guide\nmore\n")
     worktree.git.run("add", "--all")
     worktree.git.run("commit", "--quiet", "-m", "all", environment=worktree.git.identity())
-    found = {each.path: each for each in read_diff(worktree, worktree.git.text("rev-parse", "HEAD"), folder="docs")}
+    found = {each.path: each for each in read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder="docs")}
     assert (found["../app.py"].is_link, found["../app.py"].added) == (True, ((1, "../../outside"),))
     assert found["guide.md"].added == ((2, "more"),)
 
@@ -287,5 +288,5 @@ def test_a_file_that_is_too_large_is_said_to_be_unread(
     (worktree.path / "large.txt").write_text("x" * 11 + "\n")
     worktree.git.run("add", "--all")
     worktree.git.run("commit", "--quiet", "-m", "all", environment=worktree.git.identity())
-    (found,) = read_diff(worktree, worktree.git.text("rev-parse", "HEAD"), folder=".")
+    (found,) = read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder=".")
     assert (found.complete, found.lines, found.added) == (False, 1, ())

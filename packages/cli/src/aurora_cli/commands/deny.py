@@ -16,11 +16,11 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur deny k7m2xq", "Deny it; `aur approvals` has the ids."),
-        ('aur deny k7m2xq --note "use a migration instead"', "And tell the agent why."),
+        ('aur deny k7m2xq --note "use a migration instead"', "And say why."),
     ),
 )
 @approval_argument
-@click.option("--note", "remark", default="", help="The reason, for the agent and the journal.")
+@click.option("--note", "remark", default="", help="The reason; the task's error and the journal have it.")
 @json_option
 def command(*, approval: str, remark: str, as_json: bool) -> int:
     """Deny what an agent asks for.

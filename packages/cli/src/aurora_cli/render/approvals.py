@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from aurora_cli.render.words import one_line
@@ -31,6 +32,8 @@ def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     yield f"{row.approval}  {_who(row)}  asked {since} ago"
     yield f"  what  {one_line(row.subject, 300)}"
     yield f"  why   {one_line(row.reason, 300)} [{one_line(row.rule)}]"
+    if row.gate == "after":
+        yield f"  look  aur diff {one_line(row.run_id)} {shlex.quote(one_line(row.task_id))}"
     if row.limit_s is not None:
         yield f"  without an answer within {time_words(row.limit_s)} the answer is no"
     if row.shape:
@@ -91,7 +94,7 @@ def answer_line(report: AnswerReport) -> str:
         return f"{row.approval} was answered before: {_words(report.answer)}; nothing changed"
     said = "approved" if report.answer.approved else "denied"
     if report.running:
-        return f"{row.approval} {said}; {_who(row)} goes on"
+        return f"{row.approval} {said}; {_who(row)} has the answer"
     return f"{row.approval} {said}; no process works on the run, so continue it: aur resume {row.run_id}"
 
 

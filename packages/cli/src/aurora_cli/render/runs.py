@@ -141,10 +141,12 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     state = "paused" if status.paused and status.state == "running" else status.state
     process = f"  (process {status.pid})" if status.pid else ""
     yield f"{status.run_id}  {_coloured(state)}  {_counts(status.tasks)}{process}"
+    asking = {asked.task_id for asked in status.approvals}
     for task in status.running:
         title = one_line(titles.get(task.task, ""), 60)
         again = f"  attempt {task.attempt}" if task.attempt > 1 else ""
-        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{_so_far(task, now)}{again}"
+        so_far = "  waits for you" if task.task in asking and task.ended else _so_far(task, now)
+        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{so_far}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
     for asked in status.approvals:

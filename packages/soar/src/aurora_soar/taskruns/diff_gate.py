@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from aurora_policies.diff import Finding
     from aurora_spawner.tasks.diff_gate import WorkDiff
 
-__all__ = ["PolicyDiffGate"]
+__all__ = ["PolicyDiffGate", "PolicyFinding"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PolicyFinding:
-    """What the policies object to, in the words of the spawner's `DiffFinding`."""
+class PolicyFinding:
+    """Something that the policies object to, as a `DiffFinding` of the spawner.
+
+    Attributes:
+        rule: the rule.
+        denied: it cannot be approved.
+        subject: the files, for a person.
+        reason: the effect of the diff, in words.
+        shape: what an approval for the whole run covers; "" if it cannot be given.
+    """
 
     rule: str
     denied: bool
@@ -27,7 +35,7 @@ class _PolicyFinding:
     shape: str
 
     @classmethod
-    def of(cls, found: Finding) -> _PolicyFinding:
+    def of(cls, found: Finding) -> PolicyFinding:
         """Translates a finding of the policies."""
         return cls(
             rule=str(found.rule),
@@ -44,7 +52,7 @@ class PolicyDiffGate:
 
     policies: PoliciesEngine
 
-    def judge(self, diff: WorkDiff) -> tuple[_PolicyFinding, ...]:
+    def judge(self, diff: WorkDiff) -> tuple[PolicyFinding, ...]:
         """Returns what the policies object to in a task's diff."""
         files = [
             ChangedFile(
@@ -58,4 +66,4 @@ class PolicyDiffGate:
             for each in diff.files
         ]
         found = self.policies.judge_diff(files, agent=diff.agent, planned=diff.planned)
-        return tuple(map(_PolicyFinding.of, found))
+        return tuple(map(PolicyFinding.of, found))

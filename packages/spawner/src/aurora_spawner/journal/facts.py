@@ -310,6 +310,9 @@ class WorkJudged(Fact):
     kind = "work_judged"
     number: int
     """Of the attempt."""
+    agent: str
+    base: str
+    """The commit that the task started from."""
     commit: str
     findings: list[dict[str, Any]]
     """What they object to, each with `rule`, `denied`, `subject` and `reason`; empty if nothing."""

@@ -135,6 +135,13 @@ class ApprovalInbox:
     # Asking.
 
     async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+        """Asks a person as `ask_or_leave` does; the end of the task or of the run is a no."""
+        try:
+            return await self.ask_or_leave(question)
+        except ApprovalCutOffError as error:
+            return ApprovalAnswer(approved=False, by="no inbox", note=str(error))
+
+    async def ask_or_leave(self, question: ApprovalQuestion) -> ApprovalAnswer:
         """Asks a person and waits for the answer; the question is durable before anybody can see it.
 
         If the caller is cancelled, the question is withdrawn.

@@ -272,13 +272,19 @@ class Coordinator:
         return self._run.stopping(task_id)
 
     def _suspend(self, task_id: str) -> None:
+        """Lets a task wait for a person: it holds no slot, and its time stands still."""
         self._scheduler.suspend(task_id)
         self._watch.suspend(task_id)
+        if (running := self._tasks.running(task_id)) is not None:
+            self._executor.suspend_deadline(running)
         self.dispatch()
 
     def _continue(self, task_id: str) -> None:
+        """Lets a task go on after its wait."""
         self._scheduler.continue_task(task_id)
         self._watch.continue_watch(task_id)
+        if (running := self._tasks.running(task_id)) is not None:
+            self._executor.continue_deadline(running)
 
     # Starting.
 

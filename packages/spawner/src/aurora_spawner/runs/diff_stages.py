@@ -39,14 +39,17 @@ async def judge_diff(run: RunContext, attempt: Attempt) -> Attempt:
     task = run.task(attempt.task_id)
     folder = run.worktrees.isolation.folder
     try:
-        files = await asyncio.to_thread(read_diff, worktree, commit, folder=folder)
+        files = await asyncio.to_thread(lambda: read_diff(worktree.git, worktree.base, commit, folder=folder))
     except WorkspaceError as error:
         failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be judged: {error}", work=None)
         return attempt._replace(result=failed, final=True)
     diff = WorkDiff(task_id=attempt.task_id, agent=attempt.agent, planned=task.files, files=files)
     findings = await asyncio.to_thread(gate.judge, diff)
     said = [_said(each) for each in findings]
-    run.recorder.append_nowait(attempt.task_id, WorkJudged(number=attempt.number, commit=commit, findings=said))
+    judged = WorkJudged(
+        number=attempt.number, agent=attempt.agent, base=worktree.base, commit=commit, findings=said
+    )
+    run.recorder.append_nowait(attempt.task_id, judged)
     denied = [each for each in findings if each.denied]
     if denied:
         return _refused(attempt, result, f"the policies deny its work: {_in_words(denied)}")
@@ -58,7 +61,10 @@ async def approve_work(run: RunContext, attempt: Attempt) -> Attempt:
     result = attempt.result
     if not attempt.findings or result is None or not result.success:
         return attempt
-    asking = [asyncio.ensure_future(run.approvals.ask(_question(attempt.task_id, each))) for each in attempt.findings]
+    asking = [
+        asyncio.ensure_future(run.approvals.ask_or_leave(_question(attempt.task_id, each)))
+        for each in attempt.findings
+    ]
     try:
         for answered in asyncio.as_completed(asking):
             answer = await answered

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.results import FileChange
-    from aurora_spawner.workspaces.worktrees import Worktree
 
 FILE_BYTES: Final = 4 << 20
 """The largest file whose added lines are read."""
@@ -35,8 +34,8 @@ class _Blob:
     size: int
 
 
-def read_diff(worktree: Worktree, commit: str, *, folder: str) -> tuple[FileDiff, ...]:
-    """Returns what differs between a task's base and a commit.
+def read_diff(git: Git, base: str, commit: str, *, folder: str) -> tuple[FileDiff, ...]:
+    """Returns what differs between a task's base and its commit.
 
     Args:
         folder: the folder of the run, relative to the repository; paths are relative to it.
@@ -44,10 +43,10 @@ def read_diff(worktree: Worktree, commit: str, *, folder: str) -> tuple[FileDiff
     Raises:
         GitError: Git failed.
     """
-    changes = changed_files(worktree, commit)
-    blobs = _blobs(worktree.git, commit, [each.path for each in changes if each.kind != "D"])
+    changes = changed_files(git, base, commit)
+    blobs = _blobs(git, commit, [each.path for each in changes if each.kind != "D"])
     to_read = list(_within_limits(changes, blobs))
-    added = _added(worktree, commit, to_read)
+    added = _added(git, base, commit, to_read)
     return tuple(
         FileDiff(
             path=posixpath.relpath(each.path, folder),
@@ -87,13 +86,13 @@ def _within_limits(changes: Sequence[FileChange], blobs: Mapping[str, _Blob]) ->
             yield each.path
 
 
-def _added(worktree: Worktree, commit: str, paths: Sequence[str]) -> dict[str, tuple[tuple[int, str], ...]]:
+def _added(git: Git, base: str, commit: str, paths: Sequence[str]) -> dict[str, tuple[tuple[int, str], ...]]:
     """Returns the added lines of files, which git compares without a filter, a converter or a program of the user."""
     found: dict[str, tuple[tuple[int, str], ...]] = {}
     how = ("-p", "--unified=0", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color", "--text")
     for start in range(0, len(paths), _AT_ONCE):
         some = paths[start : start + _AT_ONCE]
-        patch = worktree.git.run("diff-tree", "-r", *how, worktree.base, commit, "--", *some).data
+        patch = git.run("diff-tree", "-r", *how, base, commit, "--", *some).data
         # Git writes the parts in the order of the names' bytes, and one part for each name; no line of a file begins
         # with `diff --git`, since each has a sign before it.
         parts = patch.split(b"\ndiff --git ")
