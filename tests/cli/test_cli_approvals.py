@@ -145,3 +145,32 @@ def test_what_is_not_there_is_an_error(aur: Aur, shed: Shed) -> None:
     assert "`aur approvals` lists the open ones" in outcome.stderr
     assert aur("approvals", "spawn-1").returncode == ExitCode.USAGE
     assert aur("audit", "export").stdout == ""
+
+
+def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path: Path) -> None:
+    (shed.path / ".aurora" / "policies.yaml").write_text("approvals: {limit_seconds: 0}\n")
+    tasks(shed, "1", "2")
+    assert aur("spawn", "tasks.md", "--merge", "never", "--yes").returncode == ExitCode.NOT_REACHED
+    assert (
+        "work of 2 attempts judged: 0 with new objections, 0 without an earlier one"
+        in aur("policies", "rehearse").stdout
+    )
+    other = tmp_path / "other.yaml"
+    other.write_text("safety: {max_files_modified: 0}\nanomalies: {unexpected_file_types: []}\n")
+    shown = aur("policies", "rehearse", str(other)).stdout
+    assert "changes 1 files, more than 0: deploy1.sh [max_files_modified]" in shown
+    assert "no objection by unexpected_file_types any longer" in shown
+    assert "work of 2 attempts judged: 2 with new objections, 2 without an earlier one" in shown
+    document = json.loads(aur("policies", "rehearse", str(other), "--json").stdout)
+    assert [each["passed_now"] for each in document["changed"]] == [["unexpected_file_types"]] * 2
+    run_id = document["changed"][0]["run_id"]
+    assert aur("policies", "rehearse", "--run", "spawn-1").returncode == ExitCode.USAGE
+    for name in ("1", "2"):
+        assert aur("discard", run_id, name, "--yes").returncode == ExitCode.DONE
+    for ref in shed.repository("for-each-ref", "--format=%(refname)", "refs/aurora").splitlines():
+        shed.repository("update-ref", "-d", ref)
+    shed.repository("reflog", "expire", "--all", "--expire=now")
+    shed.repository("gc", "--quiet", "--prune=now")
+    gone = aur("policies", "rehearse", "--run", run_id).stdout
+    assert gone.startswith("work of 0 attempts judged")
+    assert gone.endswith("that of 2 attempts is there no longer\n")

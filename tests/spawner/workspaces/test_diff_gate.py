@@ -260,7 +260,10 @@ def test_what_is_read_of_a_diff(repository: Repository, workspaces: Workspaces) 
     (worktree.path / "link").symlink_to("/etc/passwd")
     worktree.git.run("add", "--all")
     worktree.git.run("commit", "--quiet", "-m", "all", environment=worktree.git.identity())
-    found = {each.path: each for each in read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder=".")}
+    found = {
+        each.path: each
+        for each in read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder=".")
+    }
     assert found["app.py"].added == ((2, "new"), (3, "@@ -1 +9 @@"), (4, "diff --git a/x b/x"))
     assert (found["docs/guide.md"].kind, found["docs/guide.md"].added) == ("D", ())
     assert found["zwölf ü\t.txt"].added == ((1, "no end of line"),)
@@ -275,7 +278,10 @@ def test_a_file_that_becomes_a_link_has_the_link_as_its_line(repository: Reposit
     (worktree.path / "docs/guide.md").write_text("# Guide\nmore\n")
     worktree.git.run("add", "--all")
     worktree.git.run("commit", "--quiet", "-m", "all", environment=worktree.git.identity())
-    found = {each.path: each for each in read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder="docs")}
+    found = {
+        each.path: each
+        for each in read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder="docs")
+    }
     assert (found["../app.py"].is_link, found["../app.py"].added) == (True, ((1, "../../outside"),))
     assert found["guide.md"].added == ((2, "more"),)
 

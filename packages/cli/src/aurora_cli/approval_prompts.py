@@ -58,7 +58,11 @@ class ApprovalPrompts:
         settled = self._open.get(approval)
         if settled is None:
             return True
-        row = await asyncio.to_thread(find_approval, self._journal, approval)
+        try:
+            row = await asyncio.to_thread(find_approval, self._journal, approval)
+        except SpawnerError as error:  # it can be answered from another terminal, and the run goes on
+            note(str(error))
+            return True
         for line in question_lines(row, now=time.time()):
             note(line)
         choices = "a = approve, d = deny, l = leave it open" + (

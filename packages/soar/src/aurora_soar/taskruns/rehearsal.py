@@ -31,7 +31,7 @@ class RehearsedWork:
 
     @property
     def stopped_now(self) -> tuple[PolicyFinding, ...]:
-        """What the other policies object to, by rules that did not object then."""
+        """The objections of the other policies, by rules that did not object then."""
         return tuple(each for each in self.findings if each.rule not in self.work.rules)
 
     @property

@@ -46,7 +46,7 @@ class ApprovalRow:
     rule: str
     reason: str
     shape: str
-    """What an approval for the whole run covers; "" if it cannot be given."""
+    """The range of an approval for the whole run; "" if it cannot be given."""
     limit_s: float | None
     """Time for the answer; then it is no. None for no limit."""
     asked_at: float

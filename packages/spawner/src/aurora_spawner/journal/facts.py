@@ -315,7 +315,7 @@ class WorkJudged(Fact):
     """The commit that the task started from."""
     commit: str
     findings: list[dict[str, Any]]
-    """What they object to, each with `rule`, `denied`, `subject` and `reason`; empty if nothing."""
+    """Their objections, each with `rule`, `denied`, `subject` and `reason`; empty if nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +334,7 @@ class ApprovalRequested(Fact):
     rule: str
     reason: str
     shape: str
-    """What an approval for the whole run would cover; "" if it cannot be given."""
+    """The range of an approval for the whole run; "" if it cannot be given."""
     limit_s: float | None
     """Time for the answer; then it is no. None for no limit."""
 

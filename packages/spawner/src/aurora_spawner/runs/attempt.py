@@ -59,7 +59,7 @@ class Attempt(NamedTuple):
     checked: CheckedWork | None = None
     """The checks of its work; None if there are none."""
     findings: tuple[DiffFinding, ...] = ()
-    """What a person has to approve of its work."""
+    """The parts of its work that a person has to approve."""
     unchecked: bool = False
     """True if its checks, or the questions about it, were stopped by the end of the run: a resume finds it again."""
     final: bool = False

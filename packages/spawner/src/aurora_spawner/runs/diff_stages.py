@@ -46,9 +46,7 @@ async def judge_diff(run: RunContext, attempt: Attempt) -> Attempt:
     diff = WorkDiff(task_id=attempt.task_id, agent=attempt.agent, planned=task.files, files=files)
     findings = await asyncio.to_thread(gate.judge, diff)
     said = [_said(each) for each in findings]
-    judged = WorkJudged(
-        number=attempt.number, agent=attempt.agent, base=worktree.base, commit=commit, findings=said
-    )
+    judged = WorkJudged(number=attempt.number, agent=attempt.agent, base=worktree.base, commit=commit, findings=said)
     run.recorder.append_nowait(attempt.task_id, judged)
     denied = [each for each in findings if each.denied]
     if denied:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,9 @@ from aurora_cli.output import emit, emit_json
 from aurora_cli.render.policies import rehearsal_document, rehearsal_lines
 from aurora_policies import PoliciesEngine
 from aurora_soar.taskruns.rehearsal import rehearse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
@@ -35,7 +38,8 @@ def command(*, file: Path | None, run_id: str | None, as_json: bool) -> int:
     """Try policies on the work of earlier runs, and show what changes.
 
     The work of each task that was judged in a worktree is judged again: what would be stopped that was not, and what
-    would pass that was stopped. Nothing changes, and the file takes no effect. Work whose commits are gone is counted.
+    would pass that was stopped. Nothing changes, and the file takes no effect. Work whose commits are gone is
+    counted.
     """
     aurora = wiring.open_existing()
     policies = aurora.policies if file is None else PoliciesEngine.load(file)
