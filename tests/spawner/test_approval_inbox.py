@@ -12,7 +12,9 @@ import pytest
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
-from aurora_spawner.journal.approval_views import ApprovalState
+from aurora_spawner.control.control_client import request_coordinator
+from aurora_spawner.errors import SpawnerError
+from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
 from aurora_spawner.runs.coordinator import Coordinator
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -26,11 +28,15 @@ def question(task_id: str = "a", **fields: str) -> ApprovalQuestion:
     return ApprovalQuestion(task_id=task_id, **{**texts, **fields})
 
 
+WAITS = "until test -e finish; do sleep 0.05; done; echo done"
+"""An agent that ends once its gate has."""
+
+
 class Asking:
     """A run whose gates a test plays."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, script: str, **options: Any) -> None:
-        asking = self
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, script: str = WAITS, **options: Any) -> None:
+        asking, self.folder = self, folder
 
         class Known(Coordinator):
             def __init__(self, *args: Any, **more: Any) -> None:
@@ -57,7 +63,11 @@ class Asking:
 
         def follow(event: RunEvent) -> None:
             if isinstance(event, TaskStarted):
-                playing.add(asyncio.create_task(gate(event.task_id)))
+                playing.add(asyncio.create_task(play(event.task_id)))
+
+        async def play(task_id: str) -> None:
+            await gate(task_id)
+            (self.folder / "finish").touch()
 
         report = await self.run.execute(follow)
         await asyncio.gather(*playing)
@@ -67,18 +77,26 @@ class Asking:
         return await self.coordinator.approvals.ask(question(**fields))
 
     async def answer_later(self, after_s: float, *, approved: bool = True) -> None:
+        """Answer what is open, once something is."""
         await asyncio.sleep(after_s)
-        for each in open_approvals(self.run.journal):
+        for each in await self.open_ones():
             await asyncio.to_thread(answer_approval, self.run.journal, each.approval, approved=approved)
+
+    async def open_ones(self) -> list[ApprovalRow]:
+        for _ in range(600):
+            if found := open_approvals(self.run.journal):
+                return found
+            await asyncio.sleep(0.05)
+        raise AssertionError("nothing was asked")
 
 
 async def test_the_time_limit_of_an_attempt_stands_still_while_it_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asking = Asking(tmp_path, monkeypatch, "sleep 3.5; echo done", timeout_s=2.0)
+    asking = Asking(tmp_path, monkeypatch, timeout_s=4.0)
 
     async def gate(_task_id: str) -> None:
-        answer = asyncio.create_task(asking.answer_later(3.0))
+        answer = asyncio.create_task(asking.answer_later(5.0))
         assert (await asking.ask()).approved
         await answer
 
@@ -103,7 +121,7 @@ async def test_the_time_limit_holds_again_once_it_goes_on(tmp_path: Path, monkey
 async def test_an_agent_that_waits_holds_no_slot_and_gets_one_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asking = Asking(tmp_path, monkeypatch, "sleep 0.5; echo done", names="ab", max_concurrent=1)
+    asking = Asking(tmp_path, monkeypatch, names="ab", max_concurrent=1)
     started = []
 
     async def gate(task_id: str) -> None:
@@ -122,11 +140,9 @@ async def test_the_end_of_the_run_is_a_no(tmp_path: Path, monkeypatch: pytest.Mo
     answers = []
 
     async def gate(_task_id: str) -> None:
-        ending = asyncio.create_task(asking.answer_later(60))
         asyncio.get_running_loop().call_later(0.5, asking.coordinator.end, "interrupted")
         answers.append(await asking.ask())
         answers.append(await asking.ask(subject="asked once more"))
-        ending.cancel()
 
     report = await asking.execute(gate)
     assert report.results["a"].state is TaskState.CANCELLED
@@ -135,7 +151,7 @@ async def test_the_end_of_the_run_is_a_no(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 async def test_a_gate_that_gives_up_takes_its_question_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asking = Asking(tmp_path, monkeypatch, "sleep 1; echo done")
+    asking = Asking(tmp_path, monkeypatch)
 
     async def gate(_task_id: str) -> None:
         with pytest.raises(TimeoutError):
@@ -148,7 +164,7 @@ async def test_a_gate_that_gives_up_takes_its_question_back(tmp_path: Path, monk
 
 
 async def test_a_question_that_is_open_is_not_asked_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asking = Asking(tmp_path, monkeypatch, "sleep 1; echo done")
+    asking = Asking(tmp_path, monkeypatch)
 
     async def gate(_task_id: str) -> None:
         answer = asyncio.create_task(asking.answer_later(0.3))
@@ -164,7 +180,7 @@ async def test_a_question_that_is_open_is_not_asked_twice(tmp_path: Path, monkey
 
 
 async def test_odd_texts_are_stored_and_long_ones_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asking = Asking(tmp_path, monkeypatch, "sleep 1; echo done", approval_limit_s=0.0)
+    asking = Asking(tmp_path, monkeypatch, approval_limit_s=0.0)
 
     async def gate(_task_id: str) -> None:
         assert (await asking.ask(subject="\udce4\0\x1b" + "x" * 9_000)).by == "limit"
@@ -173,6 +189,27 @@ async def test_odd_texts_are_stored_and_long_ones_cut(tmp_path: Path, monkeypatc
     (row,) = approvals_of(asking.run.journal)
     assert len(row.subject) == TEXT_LIMIT
     assert row.subject.startswith("\\udce4")
+
+
+async def test_a_note_that_cannot_be_stored_as_it_is_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = Asking(tmp_path, monkeypatch)
+    notes = []
+
+    async def gate(_task_id: str) -> None:
+        asked = asyncio.create_task(asking.ask())
+        (waiting,) = await asking.open_ones()
+        request = {"do": "answer", "approval": waiting.approval, "approved": True, "note": "\ud800"}
+        said = await asyncio.to_thread(request_coordinator, asking.run.journal, asking.run.run_id, request)
+        notes.append(said["note"])
+        assert (await asked).note == "\\ud800"
+        request = {"do": "answer", "approval": 1, "approved": "yes"}
+        with pytest.raises(SpawnerError, match="an answer has the id of a question"):
+            await asyncio.to_thread(request_coordinator, asking.run.journal, asking.run.run_id, request)
+
+    assert (await asking.execute(gate)).ok
+    assert notes == ["\\ud800"]
 
 
 def test_a_record_of_waits_that_is_damaged_counts_as_none(tmp_path: Path) -> None:

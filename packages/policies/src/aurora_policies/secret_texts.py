@@ -128,9 +128,18 @@ _ASSIGNED: Final = re.compile(
 )
 
 
+_WORTH_READING: Final = re.compile(
+    "|".join(re.escape(mark) for _name, marks, _form, _holds in _KINDS for mark in marks)
+    + r"|(?i:passw|secret|token|key|auth|credential)"
+)
+"""Most lines have nothing of this."""
+
+
 def secret_in(line: str) -> str | None:
     """Returns the kind of secret that a line holds, in words; None if it holds none. Never the secret itself."""
     line = line[:LONGEST_LINE]
+    if _WORTH_READING.search(line) is None:
+        return None
     for name, marks, form, holds in _KINDS:
         if any(mark in line for mark in marks) and any(
             not _is_placeholder(found[0]) and holds(found) for found in form.finditer(line)

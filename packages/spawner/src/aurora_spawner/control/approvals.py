@@ -17,6 +17,8 @@ from aurora_spawner.errors import NoShapeError, RunHeldError, UnknownApprovalErr
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
 from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored, RunEnded, entry_of
 from aurora_spawner.journal.views import load_run
+from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
+from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.tasks.approvals import ApprovalAnswer
 from aurora_spawner.tasks.result import RunState
 
@@ -117,6 +119,7 @@ def answer_approval(
         RunHeldError: The run belongs to a process that cannot be reached.
     """
     row = find_approval(journal, approval)
+    note = storable_text(note, limit=TEXT_LIMIT)
     _check_answerable(row, always=always)
     request = {"do": "answer", "approval": row.approval, "approved": approved, "note": note, "always": always}
     given = ApprovalAnswer(approved=approved, by="user", note=note)

@@ -16,6 +16,7 @@ from aurora_spawner.journal.facts import (
     GrantRevoked,
     GrantStored,
 )
+from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
@@ -31,7 +32,7 @@ _ALPHABET: Final = "23456789abcdefghjkmnpqrstvwxyz"
 """Of ids: nothing that looks like something else."""
 _ID_LENGTH: Final = 6
 TEXT_LIMIT: Final = 4_000
-"""The most characters of a text of a question that are kept."""
+"""The most characters that are kept of a text of a question, and of the note of an answer."""
 
 _Key = tuple[str, int, str, str, str]
 """Task, number of the attempt, gate, rule and subject: what makes a question the same after a resume."""
@@ -198,12 +199,11 @@ class ApprovalInbox:
         task_id = entry.question.task_id
         self._begin_wait(task_id)
         entry.asked += 1
-        self.notifier.emit(
-            run_events.ApprovalAsked(
-                task_id=task_id, approval=entry.approval, question=entry.question, limit_s=self.limit_s
-            )
+        asked = run_events.ApprovalAsked(
+            task_id=task_id, approval=entry.approval, question=entry.question, limit_s=self.limit_s
         )
         try:
+            self.notifier.emit(asked)
             async with asyncio.timeout(self.limit_s):
                 await entry.settled.wait()
         except TimeoutError:
@@ -256,7 +256,7 @@ class ApprovalInbox:
         question = entry.question
         if always and not question.shape:
             raise NoShapeError(approval)
-        given = ApprovalAnswer(approved=approved, by="user", note=note[:TEXT_LIMIT])
+        given = ApprovalAnswer(approved=approved, by="user", note=storable_text(note, limit=TEXT_LIMIT))
         if always and approved:
             self._grants[question.rule, question.shape] = approval
             await self._settle(entry, given, GrantStored(approval=approval, rule=question.rule, shape=question.shape))
@@ -276,8 +276,10 @@ class ApprovalInbox:
     async def _settle(self, entry: _Entry, answer: ApprovalAnswer, *more: Fact) -> None:
         """Gives a question its answer: first here, so that it counts, then durably, then to its gate."""
         entry.answer = answer
-        await self.recorder.append(entry.question.task_id, _answered(entry.approval, answer), *more)
-        entry.settled.set()
+        try:
+            await self.recorder.append(entry.question.task_id, _answered(entry.approval, answer), *more)
+        finally:  # another gate may wait for it, too
+            entry.settled.set()
         self.notifier.emit(
             run_events.ApprovalSettled(task_id=entry.question.task_id, approval=entry.approval, answer=answer)
         )
@@ -337,10 +339,5 @@ def _no_answer(limit_s: float | None) -> ApprovalAnswer:
 
 def _bounded(question: ApprovalQuestion) -> ApprovalQuestion:
     """Returns a question whose texts can be stored: not too long, and without halves of characters."""
-    texts = {name: _storable(getattr(question, name)) for name in ("subject", "rule", "reason", "shape")}
-    return replace(question, **texts)
-
-
-def _storable(text: str) -> str:
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
+    names = ("subject", "rule", "reason", "shape")
+    return replace(question, **{name: storable_text(getattr(question, name), limit=TEXT_LIMIT) for name in names})

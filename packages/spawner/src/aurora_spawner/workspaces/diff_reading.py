@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FILE_BYTES: Final = 4 << 20
 """The largest file whose added lines are read."""
-ALL_BYTES: Final = 64 << 20
+ALL_BYTES: Final = 16 << 20
 """The most bytes of files whose added lines are read."""
 _AT_ONCE: Final = 200
 """Files of one call of git, whose names are arguments."""
