@@ -216,6 +216,6 @@ def test_a_project_adds_receivers_and_silences_none_of_the_users(tmp_path: Path)
     user.write_text('notify: [{command: [tell, me]}, {url: "keys:chat", body: "$message"}]\n')
     config = load_config(project, environ={"XDG_CONFIG_HOME": str(tmp_path / "config")})
     command, url, bell = config.notify
-    assert (command.command, len(command.on)) == (("tell", "me"), 4)
+    assert (command.command, len(command.on)) == (("tell", "me"), 5)
     assert (url.url, url.body) == ("keys:chat", "$message")
     assert (bell.bell, bell.on) == (True, ("task_failed",))

@@ -69,6 +69,7 @@ AGENTS: Final[tuple[Entry, ...]] = (
 
 AUDIT: Final[tuple[Entry, ...]] = (
     Entry(name="verify", module="audit.verify", summary="Verify that the journal was not changed."),
+    Entry(name="export", module="audit.export", summary="Print the journal's events as JSON Lines."),
 )
 
 BUDGET: Final[tuple[Entry, ...]] = (
@@ -83,6 +84,12 @@ POLICIES: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="policies.show", summary="Show the policies in force."),
     Entry(name="check", module="policies.check", summary="Show what the policies say to a command."),
     Entry(name="test", module="policies.test", summary="Test the policies with a table of examples."),
+    Entry(name="rehearse", module="policies.rehearse", summary="Try policies on the work of earlier runs."),
+    Entry(
+        name="grants",
+        module="policies.grants",
+        summary="List what was approved for the rest of a run, or take it back.",
+    ),
 )
 
 WORKTREES: Final[tuple[Entry, ...]] = (
@@ -138,6 +145,11 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(name="resume", module="resume", summary="Resume a run that was paused or interrupted.", section="Runs"),
     Entry(name="cancel", module="cancel", summary="Cancel a run, or one of its tasks.", section="Runs"),
+    Entry(
+        name="approvals", module="approvals", summary="List the questions that wait for an answer.", section="Runs"
+    ),
+    Entry(name="approve", module="approve", summary="Approve what an agent asks for.", section="Runs"),
+    Entry(name="deny", module="deny", summary="Deny what an agent asks for.", section="Runs"),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",
@@ -153,7 +165,9 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Runs",
         entries=BUDGET,
     ),
-    Entry(name="audit", module="audit", summary="Verify the journal of runs.", section="Runs", entries=AUDIT),
+    Entry(
+        name="audit", module="audit", summary="Verify and export the journal of runs.", section="Runs", entries=AUDIT
+    ),
     Entry(
         name="diff",
         module="diff",

@@ -116,12 +116,14 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
         GraphError,
+        NoShapeError,
         NoWorkError,
         PreparationError,
         PriceFileError,
         SpawnerError,
         TaskError,
         TaskFileError,
+        UnknownApprovalError,
         UnknownRunError,
         UnknownTaskError,
     )
@@ -135,7 +137,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         PreparationError,
         PriceFileError,
     )
-    wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError)
+    wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError, UnknownApprovalError, NoShapeError)
     return (
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),

@@ -22,6 +22,7 @@ __all__ = [
     "ExistingPath",
     "FiniteRange",
     "accept_changes_option",
+    "approval_argument",
     "given_parameters",
     "json_option",
     "max_concurrent_option",
@@ -130,6 +131,13 @@ def accept_changes_option(command: Command) -> Command:
 def run_argument(command: Command) -> Command:
     """Adds the argument RUN."""
     return click.argument("run_id", metavar="RUN", help="A run's name, as `aur runs list` shows it.")(command)
+
+
+def approval_argument(command: Command) -> Command:
+    """Adds the argument ID."""
+    return click.argument(
+        "approval", metavar="ID", help="A question's id, or its beginning, as `aur approvals` shows it."
+    )(command)
 
 
 def task_argument(command: Command) -> Command:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
@@ -22,7 +25,7 @@ from aurora_spawner.tasks.run_events import RunPaused
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.notifications.outbox import Outbox
@@ -62,7 +65,9 @@ def execute(
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
-        result = asyncio.run(execute_run(run, file, titles, on_event=follow, on_start=on_start, outbox=outbox))
+        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=outbox)
+        asks = is_interactive() and not as_json
+        result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
     for notice in result.notices:
         note(notice)
     code = report_result(result, as_json=as_json)
@@ -75,6 +80,25 @@ def execute(
     for line in delivery_lines(run.run_id, merged):
         note(line)
     return code if merged.arrived else ExitCode.NOT_REACHED
+
+
+async def _execute_and_ask(
+    executing: Callable[..., Awaitable[TaskRunResult]], run: Run, follow: Callable[[RunEvent], None]
+) -> TaskRunResult:
+    """Executes a run, and asks at the terminal what its gates ask."""
+    prompts = ApprovalPrompts(run.journal)
+
+    def follow_both(event: RunEvent) -> None:
+        follow(event)
+        prompts.follow(event)
+
+    serving = asyncio.ensure_future(prompts.serve())
+    try:
+        return await executing(on_event=follow_both)
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
 
 
 def _waiting_target(run: Run, report: RunReport) -> str | None:

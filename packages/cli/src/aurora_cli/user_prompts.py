@@ -1,17 +1,20 @@
-"""The question at the terminal about the rest of a run in which too many tasks fail; agents continue meanwhile."""
+"""Questions at the terminal while agents continue, such as about the rest of a run in which too many tasks fail."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from aurora_cli.output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import asyncio
+    from collections.abc import AsyncIterator, Mapping
 
-__all__ = ["ask_about_held_tasks", "is_interactive"]
+__all__ = ["ask_about_held_tasks", "is_interactive", "next_line", "turn_at_terminal"]
 
 _QUESTION: Final = "c = continue, s = skip the rest, l = leave it held?"
 _ANSWERS: Final[Mapping[str, bool | None]] = {
@@ -31,16 +34,29 @@ def is_interactive() -> bool:
 
 async def ask_about_held_tasks(reason: str) -> bool | None:
     """Asks the user; returns True to continue, False to skip the rest, None or at end of input to leave it held."""
-    note(f"{reason}: {_QUESTION}")
-    while line := await _next_line():
-        answer = line.strip().lower()
-        if answer in _ANSWERS:
-            return _ANSWERS[answer]
-        note(_QUESTION)
-    return None
+    async with turn_at_terminal():
+        note(f"{reason}: {_QUESTION}")
+        while line := await next_line():
+            answer = line.strip().lower()
+            if answer in _ANSWERS:
+                return _ANSWERS[answer]
+            note(_QUESTION)
+        return None
 
 
-async def _next_line() -> str:
+_TURNS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def turn_at_terminal() -> AsyncIterator[None]:
+    """Lets one question at a time have the terminal: an event loop has one reader of it."""
+    import asyncio
+
+    async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        yield
+
+
+async def next_line() -> str:
     """Waits for a line without keeping the event loop; empty at the end of the input, or of the terminal."""
     import asyncio  # every command imports this module, few ask
 

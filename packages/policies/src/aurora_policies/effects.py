@@ -31,6 +31,8 @@ class Rule(StrEnum):
     WORKTREE_ESCAPE = "worktree_escape"
     MAX_FILES_MODIFIED = "max_files_modified"
     MAX_LINES_CHANGED = "max_lines_changed"
+    UNEXPECTED_FILE_TYPES = "unexpected_file_types"
+    SCOPE = "scope"
     UNDECIDABLE = "undecidable"
 
 

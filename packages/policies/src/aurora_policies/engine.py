@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import yaml
 
 from aurora_policies.check import broken_examples, check
+from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
 from aurora_policies.schema import Caps, Policies
 from aurora_policies.strictness import Loosening, for_agent, loosenings, tightened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from aurora_policies.diff import ChangedFile, Finding
     from aurora_policies.operations import Operation, PolicyResult
 
 __all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
@@ -70,6 +72,12 @@ class PoliciesEngine:
         The section of the operation's agent applies too, where it is stricter.
         """
         return check(operation, for_agent(self.policies, operation.agent))
+
+    def judge_diff(
+        self, files: Sequence[ChangedFile], *, agent: str | None = None, planned: Sequence[str] = ()
+    ) -> tuple[Finding, ...]:
+        """Returns what the policies object to in the diff of a task; see `aurora_policies.diff`."""
+        return judge_diff(files, for_agent(self.policies, agent), planned=planned)
 
     def for_agent(self, agent: str | None) -> PoliciesEngine:
         """Returns the policies for an agent: those for all, and its own section where it is stricter."""

@@ -13,6 +13,7 @@ __all__ = [
     "AgentRecovery",
     "AgentSection",
     "Anomalies",
+    "Approvals",
     "Budget",
     "Caps",
     "CommandRule",
@@ -170,6 +171,16 @@ class Anomalies(_Section):
     unexpected_file_types: tuple[_Pattern, ...] = Field(default=("*.sql", "*.sh", "Dockerfile"), strict=False)
 
 
+class Approvals(_Section):
+    """The questions that a person answers.
+
+    Attributes:
+        limit_seconds: time for an answer; then the answer is no. 0 denies at once, null waits without a limit.
+    """
+
+    limit_seconds: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = 3600
+
+
 class CommandRule(_Section):
     """A rule of the user's own for commands.
 
@@ -208,5 +219,6 @@ class Policies(_Section):
     destructive: Destructive = Destructive()
     safety: Safety = Safety()
     anomalies: Anomalies = Anomalies()
+    approvals: Approvals = Approvals()
     commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
     agents: dict[str, AgentSection] = {}

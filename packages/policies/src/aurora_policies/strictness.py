@@ -78,8 +78,9 @@ _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
 """By setting, how loose a value is: a larger number allows more."""
 _LISTS: Final = frozenset({"safety.protected_paths", "anomalies.unexpected_file_types"})
 """Settings that allow more the fewer patterns they hold."""
-NEUTRAL: Final = frozenset({"safety.branch_prefix", "agents"})
-"""Settings that allow neither more nor less: the section of an agent takes effect only where it is stricter."""
+NEUTRAL: Final = frozenset({"safety.branch_prefix", "agents", "approvals.limit_seconds"})
+"""Settings that allow neither more nor less: the section of an agent takes effect only where it is stricter, and no
+time limit on a question lets anything pass."""
 _COMMANDS: Final = "commands"
 """The setting whose rules allow more only if their action is to allow."""
 

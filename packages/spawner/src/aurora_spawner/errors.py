@@ -15,6 +15,9 @@ SpawnerError
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
 ├── RunHeldError            a run that another living coordinator works on
+├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
+├── NoShapeError            a question that cannot be approved for a whole run
+├── ApprovalCutOffError     a question of a task or a run that ends; the gate must take it for a no
 ├── IllegalTransitionError  a state change that the transition table does not have; a defect of this package
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
 ├── ProviderStateError      a store of provider limits that cannot be used: the path
@@ -185,6 +188,31 @@ class RunHeldError(SpawnerError):
         super().__init__(f"run {run_id} is held by {holder}: wait for it, or cancel the run there")
         self.run_id = run_id
         self.holder = holder
+
+
+class UnknownApprovalError(SpawnerError):
+    """There is no such question, or it needs no answer any longer."""
+
+    def __init__(self, approval: str, *, withdrawn: bool = False) -> None:
+        gone = "needs no answer any longer" if withdrawn else "is not known"
+        super().__init__(f"question {approval} {gone}; `aur approvals` lists the open ones")
+        self.approval = approval
+
+
+class NoShapeError(SpawnerError):
+    """An approval for the whole run cannot be given."""
+
+    def __init__(self, approval: str) -> None:
+        super().__init__(f"question {approval} can only be answered for this once; leave out --always-this-run")
+        self.approval = approval
+
+
+class ApprovalCutOffError(SpawnerError):
+    """The task or its run ends while a question of it is open; nothing was approved."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"task {task_id} ends before its question was answered")
+        self.task_id = task_id
 
 
 class IllegalTransitionError(SpawnerError):

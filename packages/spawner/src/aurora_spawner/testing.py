@@ -86,6 +86,12 @@ class SimulatedExecutor:
         if isinstance(end, asyncio.Future) and not end.done():
             end.set_result(AttemptEnd(reason=EndReason.CANCELLED))
 
+    def suspend_deadline(self, attempt: RunningAttempt) -> None:
+        """There is no time limit."""
+
+    def continue_deadline(self, attempt: RunningAttempt) -> None:
+        """There is no time limit."""
+
     def close(self) -> None:
         """There is nothing to let go of."""
 

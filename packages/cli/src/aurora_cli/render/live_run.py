@@ -16,7 +16,15 @@ from rich.text import Text
 from aurora_cli.output import tolerant
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.words import one_line
-from aurora_spawner.tasks.run_events import RunEnding, RunPaused, RunUnpaused, TaskEnded
+from aurora_cli.user_prompts import is_interactive
+from aurora_spawner.tasks.run_events import (
+    ApprovalAsked,
+    ApprovalSettled,
+    RunEnding,
+    RunPaused,
+    RunUnpaused,
+    TaskEnded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,12 +50,17 @@ def live_run() -> Iterator[Callable[[RunEvent], None]]:
     console = Console(file=tolerant(sys.stderr))
     run = LiveRun(console)
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
+        asked: set[str] = set()
 
         def follow(event: RunEvent) -> None:
-            if isinstance(event, RunPaused):
+            if isinstance(event, ApprovalAsked):
+                asked.add(event.approval)
+            if isinstance(event, RunPaused) or (asked and is_interactive()):
                 live.stop()  # there may be a question to answer
             run.follow(event)
-            if isinstance(event, (RunUnpaused, RunEnding)):
+            if isinstance(event, ApprovalSettled):
+                asked.discard(event.approval)
+            if isinstance(event, (RunUnpaused, RunEnding)) or (isinstance(event, ApprovalSettled) and not asked):
                 live.start()
 
         yield follow

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine, PolicyResult
     from aurora_policies.examples import Outcome
     from aurora_policies.questions import QuestionError
+    from aurora_soar.taskruns.diff_gate import PolicyFinding
+    from aurora_soar.taskruns.rehearsal import Rehearsal, RehearsedWork
 
 __all__ = [
     "as_document",
     "as_text",
     "outcomes_document",
     "outcomes_lines",
+    "rehearsal_document",
+    "rehearsal_lines",
     "result_document",
     "result_text",
     "unreadable_document",
@@ -99,3 +103,49 @@ def outcomes_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"line {each.example.line}: expected {wanted}, is {got}: {one_line(each.example.command, 100)}"
     kept = sum(each.kept for each in outcomes)
     yield f"{kept} of {count(len(outcomes), 'example')} as expected"
+
+
+def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
+    """Yields a block for each work that other policies judge otherwise, and a line about all."""
+    changed = [each for each in found.judged if each.changed]
+    for each in changed:
+        yield f"{one_line(each.work.run_id)}/{one_line(each.work.task_id)}  {one_line(each.work.title, 60)}"
+        for now in each.stopped_now:
+            action = _action_of(now)
+            says = f"{one_line(now.reason, 200)}: {one_line(now.subject, 200)} [{one_line(now.rule)}]"
+            yield f"  {click.style(action, fg=_COLOURS[action])}  {says}"
+        for rule in each.passed_now:
+            yield f"  {click.style('allow', fg=_COLOURS['allow'])}  no objection by {one_line(rule)} any longer"
+    stopped = sum(bool(each.stopped_now) for each in changed)
+    passed = sum(bool(each.passed_now) for each in changed)
+    gone = f"; that of {count(found.gone, 'attempt')} is there no longer" if found.gone else ""
+    yield (
+        f"work of {count(len(found.judged), 'attempt')} judged: {stopped} with new objections,"
+        f" {passed} without an earlier one{gone}"
+    )
+
+
+def rehearsal_document(found: Rehearsal) -> dict[str, object]:
+    """Returns a rehearsal as data for `--json`."""
+    return {
+        "judged": len(found.judged),
+        "gone": found.gone,
+        "changed": [_rehearsed_row(each) for each in found.judged if each.changed],
+    }
+
+
+def _rehearsed_row(each: RehearsedWork) -> dict[str, object]:
+    return {
+        "run_id": each.work.run_id,
+        "task": each.work.task_id,
+        "judged_at": each.work.at,
+        "stopped_now": [
+            {"rule": now.rule, "action": _action_of(now), "subject": now.subject, "reason": now.reason}
+            for now in each.stopped_now
+        ],
+        "passed_now": list(each.passed_now),
+    }
+
+
+def _action_of(finding: PolicyFinding) -> str:
+    return "deny" if finding.denied else "prompt"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aurora_cli.output import emit, note
+from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.taskruns.resume import can_resume
@@ -17,6 +18,7 @@ from aurora_spawner.providers.gate import utc_time
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.checkpoints import CleanReport, RunSummary
     from aurora_spawner.control.run_work import WorkOfRun
     from aurora_spawner.control.status import RunningTask, RunStatus
@@ -63,11 +65,14 @@ def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
     return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
-def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None) -> Iterator[str]:
+def as_detail(
+    run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None, approvals: Sequence[ApprovalRow] = ()
+) -> Iterator[str]:
     """Yields the lines of a run and of its tasks.
 
     Args:
         work: the work of its tasks; None if they had no worktrees.
+        approvals: the questions of its gates.
     """
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent"
@@ -86,11 +91,17 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
             yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
+        for asked in approvals:
+            if asked.task_id == row.task_id:
+                yield f"      {short_line(asked) if asked.state == 'open' else settled_line(asked)}"
 
 
-def as_detail_document(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None) -> dict[str, object]:
-    """Returns a run, its tasks and their work, as data for `--json`; `work` as in `as_detail`."""
+def as_detail_document(
+    run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None, approvals: Sequence[ApprovalRow] = ()
+) -> dict[str, object]:
+    """Returns a run, its tasks and their work, as data for `--json`; the arguments as in `as_detail`."""
     return _run_row(run, held=_is_held(run)) | {
+        "approvals": [each.to_dict() for each in approvals],
         "work": run_work_document(work) if work else None,
         "tasks": [_task_row(run, row) | _work_row(row, work) for row in tasks],
     }
@@ -132,12 +143,16 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     state = "paused" if status.paused and status.state == "running" else status.state
     process = f"  (process {status.pid})" if status.pid else ""
     yield f"{status.run_id}  {_coloured(state)}  {_counts(status.tasks)}{process}"
+    asking = {asked.task_id for asked in status.approvals}
     for task in status.running:
         title = one_line(titles.get(task.task, ""), 60)
         again = f"  attempt {task.attempt}" if task.attempt > 1 else ""
-        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{_so_far(task, now)}{again}"
+        so_far = "  waits for you" if task.task in asking and task.ended else _so_far(task, now)
+        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{so_far}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
+    for asked in status.approvals:
+        yield f"  {one_line(asked.task_id)}  {short_line(asked)}"
     for gate in status.providers:
         until = f" until {utc_time(gate['until'], now)}" if gate["until"] and gate["until"] > now else ""
         why = "; ".join(filter(None, (gate.get("window"), gate["reason"])))

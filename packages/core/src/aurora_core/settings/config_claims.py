@@ -32,6 +32,16 @@ def without_claims(found: Mapping[str, object]) -> dict[str, object]:
 
 
 def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
+    yield from _about_agents(found)
+    yield from _about_work(found)
+    receivers = found.get("notify")
+    if isinstance(receivers, list) and (says := [each for one in receivers for each in _about_receiver(one)]):
+        yield _claim("notify", *says)
+    if found.get("memory.share_answers"):
+        yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
+
+
+def _about_agents(found: Mapping[str, object]) -> Iterator[Claim]:
     if found.get("tool") not in (None, LOCAL_AGENT):
         yield _claim("tool", str(found["tool"]))
     backends = found.get("backends", {})
@@ -44,6 +54,9 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
     passed = found.get("env_pass")
     if isinstance(passed, list) and passed:
         yield _claim("env_pass", *(f"agents see {name}" for name in passed))
+
+
+def _about_work(found: Mapping[str, object]) -> Iterator[Claim]:
     if found.get("isolation") == "none":
         yield _claim("isolation", "agents work in your checkout itself")
     if found.get("merge") == "auto":
@@ -54,11 +67,6 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
     checks = found.get("check")
     if isinstance(checks, list) and checks:
         yield _claim("check", *(f"runs {command}" for command in checks))
-    receivers = found.get("notify")
-    if isinstance(receivers, list) and (says := [each for one in receivers for each in _about_receiver(one)]):
-        yield _claim("notify", *says)
-    if found.get("memory.share_answers"):
-        yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
 
 
 def _claim(name: str, *says: str) -> Claim:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.tasks.run_events import ProviderLeft, ProviderPaused, RunEnded, TaskEnded
+from aurora_spawner.tasks.run_events import ApprovalAsked, ProviderLeft, ProviderPaused, RunEnded, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,20 +67,26 @@ def notification_of(event: RunEvent) -> Notification | None:
     if isinstance(event, RunEnded):
         message = f"{event.run_id}: {event.state.value}, {event.done} of {event.total} tasks done"
         return Notification(event="run_ended", message=message, run=event.run_id, at=event.at)
+    if isinstance(event, ApprovalAsked):
+        return _about_task("approval", event)
     if isinstance(event, TaskEnded) and not event.result.success:
-        return Notification(
-            event="task_failed",
-            message=f"{event.task_id} {event.title}: {event.message}",
-            run=event.run_id,
-            task=event.task_id,
-            title=event.title,
-            agent=event.agent,
-            at=event.at,
-        )
+        return _about_task("task_failed", event)
     long_pause = isinstance(event, ProviderPaused) and event.until - event.at >= LONG_PAUSE_S
     if isinstance(event, ProviderLeft) or long_pause:
         return Notification(event="provider_stopped", message=event.message, run=event.run_id, at=event.at)
     return None
+
+
+def _about_task(name: str, event: ApprovalAsked | TaskEnded) -> Notification:
+    return Notification(
+        event=name,
+        message=f"{event.task_id} {event.title}: {event.message}",
+        run=event.run_id,
+        task=event.task_id,
+        title=event.title,
+        agent=event.agent,
+        at=event.at,
+    )
 
 
 def budget_warning(message: str, *, at: float) -> Notification:

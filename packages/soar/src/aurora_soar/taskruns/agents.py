@@ -11,6 +11,7 @@ from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
 from aurora_soar.notices import Notify, log_notice
 from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
 from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of
+from aurora_soar.taskruns.diff_gate import PolicyDiffGate
 from aurora_soar.taskruns.limits import RunLimits, user_prices
 from aurora_spawner import RecoverySettings
 from aurora_spawner.backends.cli import installed_kinds
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
-    from aurora_spawner.runs.run_options import CheckOptions
+    from aurora_spawner.runs.run_options import CheckOptions, GateOptions
 
 __all__ = ["ProjectAgents", "among", "find_backends", "skipping"]
 
@@ -89,6 +90,13 @@ class ProjectAgents:
             "check_rounds": self.config.check_rounds,
             "check_timeout_s": self.config.check_timeout_s,
             "check_protect": self.config.check_protect,
+        }
+
+    def gate_options(self) -> GateOptions:
+        """Returns the options of a run that are about gates: who judges work, and how long a person may take."""
+        return {
+            "diff_gate": PolicyDiffGate(policies=self.policies),
+            "approval_limit_s": self.policies.policies.approvals.limit_seconds,
         }
 
     def check_trusted(self, agents: Iterable[tuple[str, str]]) -> None:

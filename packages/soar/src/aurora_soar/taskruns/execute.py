@@ -128,6 +128,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
+            **agents.gate_options(),
             preparation=plan.isolation.preparation,
         ),
     )
@@ -175,6 +176,7 @@ async def resumed_run(
         prices=limits.prices,
         state_dir=default_state_dir(),
         **agents.check_options(run_task_checks=untrusted is None),
+        **agents.gate_options(),
         preparation=agents.preparation() if plan.isolated else None,
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from contextlib import suppress
@@ -115,6 +116,50 @@ class AttemptFolder:
     def left(self) -> Path:
         """The processes that still ran when the agent ended or was asked to end."""
         return self.path / "left"
+
+    @property
+    def waited(self) -> Path:
+        """The time that the attempt has waited for a person, which its deadline does not count.
+
+        Two numbers: seconds, and the moment on the machine's monotonic clock since which it waits now, or `-`.
+        """
+        return self.path / "waited"
+
+    def begin_wait(self, now: float) -> None:
+        """Lets the attempt wait for a person from a moment of the monotonic clock on.
+
+        Raises:
+            OSError: It cannot be written down.
+        """
+        self._write_waited(f"{self.waited_s(now)} {now}")
+
+    def end_wait(self, now: float) -> float:
+        """Ends the wait, if there is one; returns the time that the attempt has waited in all.
+
+        Raises:
+            OSError: It cannot be written down.
+        """
+        total = self.waited_s(now)
+        if self.waited.exists():
+            self._write_waited(f"{total} -")
+        return total
+
+    def waited_s(self, now: float) -> float:
+        """Returns the time that the attempt has waited for a person so far; an unreadable record counts as none."""
+        try:
+            total, since = read_regular(self.waited, limit=RECORD_LIMIT_BYTES).decode("ascii").split()
+            waited = float(total) + (0.0 if since == "-" else now - float(since))
+        except (OSError, ValueError):
+            return 0.0
+        return waited if 0 <= waited < math.inf else 0.0
+
+    def _write_waited(self, text: str) -> None:
+        draft = self.path / "waited.draft"
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w", encoding="ascii"
+        ) as file:
+            file.write(text)
+        draft.replace(self.waited)
 
     def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
         """Creates the folder for its owner alone, writes the prompt, and writes those of `files` that are missing."""

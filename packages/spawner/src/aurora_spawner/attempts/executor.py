@@ -101,6 +101,14 @@ class Executor(Protocol):
         """Requests the end of an attempt; `collect` returns when it has ended."""
         ...
 
+    def suspend_deadline(self, attempt: RunningAttempt) -> None:
+        """Lets the time limit of an attempt stand still, because it waits for a person."""
+        ...
+
+    def continue_deadline(self, attempt: RunningAttempt) -> None:
+        """Lets the time limit of a suspended attempt go on."""
+        ...
+
     def close(self) -> None:
         """Releases the executor's resources at the end of the run."""
         ...

@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import JournalError
+from aurora_spawner.journal import facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import AuditReport, verify
+from aurora_spawner.journal.views import load_all_events, load_run
 from aurora_spawner.providers.gate_store import default_state_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from pathlib import Path
+
+DECISIONS: Final = frozenset(
+    each.kind
+    for each in (
+        facts.WorkJudged,
+        facts.ApprovalRequested,
+        facts.ApprovalAnswered,
+        facts.ApprovalWithdrawn,
+        facts.GrantStored,
+        facts.GrantRevoked,
+        facts.TaskCancelled,
+        facts.WorkMerged,
+        facts.WorkDiscarded,
+        facts.RunDelivered,
+        facts.ChangesAccepted,
+    )
+)
+"""The kinds of events that say who allowed what."""
+
+
+def exported_events(
+    journal: Path, run_id: str | None = None, *, kinds: Collection[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yields the events of a run, or of all runs, as JSON values, the oldest first.
+
+    Args:
+        kinds: only these; None for all.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+        JournalError: It cannot be read.
+    """
+    if not journal.exists():
+        check_not_gone(journal)
+        return
+    with Journal(journal, make=False) as store:
+        if run_id is not None:
+            load_run(store, run_id)
+        for event in load_all_events(store, run_id):
+            if kinds is None or event.kind in kinds:
+                yield {
+                    "seq": event.seq,
+                    "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
+                    "run_id": event.run_id,
+                    "task": event.task_id,
+                    "kind": event.kind,
+                    "fields": None if event.fact is None else asdict(event.fact),
+                    "hash": event.hash,
+                }
 
 
 def audit_journal(journal: Path) -> AuditReport:

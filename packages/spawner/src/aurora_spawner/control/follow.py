@@ -57,7 +57,8 @@ async def _status(reader: AsyncJournal, run_id: str) -> RunStatus:
         pid = coordinator_pid(run)
     waits = await asyncio.to_thread(ask_for_waits, run, pid)
     counts = await reader.count_tasks(run_id)
-    return status_of(run, counts, await reader.attempts(run_id, open_only=True), waits, pid=pid)
+    attempts, asked = await reader.attempts(run_id, open_only=True), await reader.open_approvals(run_id)
+    return status_of(run, counts, attempts, waits, pid=pid, approvals=asked)
 
 
 async def afollow_run(

@@ -9,6 +9,7 @@ from aurora_spawner.attempts.process_identity import host_name, pid_namespace
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.control_client import STATUS_TIMEOUT_S, NoAnswerError, send_request
 from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run
 from aurora_spawner.tasks.result import RunState
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.views import AttemptRow, RunRow
     from aurora_spawner.tasks.result import TaskState
 
@@ -55,10 +57,12 @@ class RunStatus:
     """The thing that each quiet attempt waits for, by task."""
     health: tuple[Mapping[str, Any], ...] = ()
     """The health of each agent: `agent`, `health`, `reasons`."""
+    approvals: tuple[ApprovalRow, ...] = ()
+    """The questions that wait for an answer of the user."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "approvals": [each.to_dict() for each in self.approvals]}
 
 
 def run_status(journal: Path, run_id: str) -> RunStatus:
@@ -75,7 +79,8 @@ def run_status(journal: Path, run_id: str) -> RunStatus:
             pid = coordinator_pid(run)
         waits = ask_for_waits(run, pid)
         attempts = load_attempts(store, run_id, open_only=True)
-        return status_of(run, count_tasks(store, run_id), attempts, waits, pid=pid)
+        asked = load_approvals(store, run_id, open_only=True)
+        return status_of(run, count_tasks(store, run_id), attempts, waits, pid=pid, approvals=asked)
 
 
 def unfinished_statuses(journal: Path) -> list[RunStatus]:
@@ -98,6 +103,7 @@ def status_of(
     waits: Mapping[str, Any],
     *,
     pid: int | None,
+    approvals: Sequence[ApprovalRow] = (),
 ) -> RunStatus:
     """Combines a run's rows with the answer of its coordinator.
 
@@ -105,6 +111,7 @@ def status_of(
         attempts: Those that have not ended.
         waits: The answer of `ask_for_waits`.
         pid: Process id of the coordinator if it lived after the run was read.
+        approvals: The questions that wait for an answer.
     """
     return RunStatus(
         run_id=run.run_id,
@@ -125,6 +132,7 @@ def status_of(
         providers=tuple(waits.get("providers", ())),
         waiting_for=waits.get("waiting_for", {}),
         health=tuple(waits.get("health", ())),
+        approvals=tuple(approvals),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 import aiosqlite
 
 from aurora_spawner.errors import JournalError, JournalLockedError, UnknownRunError
+from aurora_spawner.journal.approval_views import read_approval, select_approvals
 from aurora_spawner.journal.places import FileIdentity
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.store import BUSY_WAIT_S, SELECT_ORIGIN, check_origin
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.views import AttemptRow, EventRow, RunRow, Statement
     from aurora_spawner.tasks.result import TaskState
 
@@ -147,6 +149,10 @@ class AsyncJournal:
         """Returns the attempts of a run, or of one of its tasks; `open_only` leaves out ended ones."""
         rows = await self._rows(select_attempts(run_id, task_id=task_id, open_only=open_only))
         return [read_attempt(row, self.path, run_id) for row in rows]
+
+    async def open_approvals(self, run_id: str) -> list[ApprovalRow]:
+        """Returns the questions of a run that wait for an answer, the oldest first."""
+        return [read_approval(row, self.path) for row in await self._rows(select_approvals(run_id, open_only=True))]
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = EVENTS_AT_ONCE) -> list[EventRow]:
         """Returns the next events of a run behind the event `after`, the oldest first."""

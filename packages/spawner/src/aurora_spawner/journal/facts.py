@@ -304,6 +304,82 @@ class CallbackFailed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkJudged(Fact):
+    """The policies have judged the diff of an attempt's work."""
+
+    kind = "work_judged"
+    number: int
+    """Of the attempt."""
+    agent: str
+    base: str
+    """The commit that the task started from."""
+    commit: str
+    findings: list[dict[str, Any]]
+    """Their objections, each with `rule`, `denied`, `subject` and `reason`; empty if nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested(Fact):
+    """A person is asked to approve something; until then it does not happen."""
+
+    kind = "approval_requested"
+    approval: str
+    """The id of the question."""
+    number: int
+    """Of the attempt; 0 if there is none."""
+    agent: str
+    gate: str
+    """live, after, merge or agent."""
+    subject: str
+    rule: str
+    reason: str
+    shape: str
+    """The range of an approval for the whole run; "" if it cannot be given."""
+    limit_s: float | None
+    """Time for the answer; then it is no. None for no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAnswered(Fact):
+    """A question has its answer; a later one does not change it."""
+
+    kind = "approval_answered"
+    approval: str
+    approved: bool
+    by: str
+    """user, limit (nobody answered in time), or grant (an earlier approval for the whole run)."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalWithdrawn(Fact):
+    """A question needs no answer any longer."""
+
+    kind = "approval_withdrawn"
+    approval: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantStored(Fact):
+    """The user approves, for the rest of the run, everything of one shape that one rule asks about."""
+
+    kind = "grant_stored"
+    approval: str
+    """The question with whose answer it was given; the grant has its id, too."""
+    rule: str
+    shape: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRevoked(Fact):
+    """The user has taken back a grant; what it has approved stays approved."""
+
+    kind = "grant_revoked"
+    approval: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Fact):
     """The coordinator has released the run."""
 
@@ -375,6 +451,12 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         AttemptStalled,
         BatchTripped,
         CallbackFailed,
+        WorkJudged,
+        ApprovalRequested,
+        ApprovalAnswered,
+        ApprovalWithdrawn,
+        GrantStored,
+        GrantRevoked,
         RunPaused,
         RunUnpaused,
         RunEnding,

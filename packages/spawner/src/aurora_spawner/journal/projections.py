@@ -11,6 +11,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.journal.facts import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    ApprovalWithdrawn,
     AttemptEnded,
     AttemptIntended,
     AttemptStarted,
@@ -18,6 +21,8 @@ from aurora_spawner.journal.facts import (
     CancelWithdrawn,
     ChecksIntended,
     Fact,
+    GrantRevoked,
+    GrantStored,
     RecoveryTransitioned,
     RunCleaned,
     RunCreated,
@@ -159,6 +164,29 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         ON CONFLICT DO UPDATE SET at = excluded.at, breaker = excluded.breaker
         """,
     ),
+    ApprovalRequested: (
+        """
+        INSERT INTO approvals (run_id, approval, task_id, number, agent, gate, subject, rule, reason, shape, limit_s,
+            asked_at, state)
+        VALUES (:run_id, :approval, :task_id, :number, :agent, :gate, :subject, :rule, :reason, :shape, :limit_s, :at,
+            'open')
+        """,
+    ),
+    ApprovalAnswered: (
+        """
+        UPDATE approvals SET state = CASE WHEN :approved THEN 'approved' ELSE 'denied' END, answered_at = :at,
+            answered_by = :by, note = :note
+        WHERE run_id = :run_id AND approval = :approval AND state = 'open'
+        """,
+    ),
+    ApprovalWithdrawn: (
+        """
+        UPDATE approvals SET state = 'withdrawn', answered_at = :at, note = :why
+        WHERE run_id = :run_id AND approval = :approval AND state = 'open'
+        """,
+    ),
+    GrantStored: ("UPDATE approvals SET granted = 1 WHERE run_id = :run_id AND approval = :approval",),
+    GrantRevoked: ("UPDATE approvals SET granted = 0 WHERE run_id = :run_id AND approval = :approval",),
 }
 
 

@@ -120,7 +120,32 @@ _CHECKS: Final = (
     "ALTER TABLE tasks ADD COLUMN checked TEXT",
 )
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS)
+_APPROVALS: Final = (
+    """
+    CREATE TABLE approvals (
+        run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,
+        approval TEXT NOT NULL,
+        task_id TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        agent TEXT NOT NULL,
+        gate TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        shape TEXT NOT NULL,
+        limit_s REAL,
+        asked_at REAL NOT NULL,
+        state TEXT NOT NULL,
+        answered_at REAL,
+        answered_by TEXT,
+        note TEXT NOT NULL DEFAULT '',
+        granted INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (run_id, approval)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS, _APPROVALS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

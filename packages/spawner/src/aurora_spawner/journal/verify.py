@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = "seq, at, run_id, task_id, kind, payload, payload_hash, hash"
 _UNFIT: Final = (ValueError, TypeError, KeyError, RecursionError, sqlite3.Error)
 """The errors that malformed events raise."""
-_TABLES: Final = ("runs", "tasks", "attempts", "recoveries", "breakers")
+_TABLES: Final = ("runs", "tasks", "attempts", "recoveries", "breakers", "approvals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

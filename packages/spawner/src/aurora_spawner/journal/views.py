@@ -294,6 +294,37 @@ def load_events(journal: Journal, run_id: str, *, after: int = 0, limit: int = -
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedEvent(EventRow):
+    """An event of any run, with its place in the chain."""
+
+    run_id: str
+    hash: str
+    """Hexadecimal."""
+
+
+def load_all_events(journal: Journal, run_id: str | None = None) -> Iterator[ExportedEvent]:
+    """Yields the events of a run, or of all runs, the oldest first, without holding them all."""
+    query = """
+        SELECT seq, at, run_id, task_id, kind, payload, lower(hex(hash)) AS hash FROM events
+        WHERE ? IS NULL OR run_id = ? ORDER BY seq
+        """
+    cursor = journal.connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    with translated(journal.path):
+        for row in cursor.execute(query, (run_id, run_id)):
+            event = read_event(row, journal.path)
+            yield ExportedEvent(
+                seq=event.seq,
+                at=event.at,
+                task_id=event.task_id,
+                kind=event.kind,
+                fact=event.fact,
+                run_id=row["run_id"],
+                hash=row["hash"],
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryRow:
     """The recovery of a task as the journal has it."""
 

@@ -112,6 +112,14 @@ class BudgetedExecutor:
         """Passes it on."""
         self.inner.cancel(attempt, at_once=at_once)
 
+    def suspend_deadline(self, attempt: RunningAttempt) -> None:
+        """Passes it on."""
+        self.inner.suspend_deadline(attempt)
+
+    def continue_deadline(self, attempt: RunningAttempt) -> None:
+        """Passes it on."""
+        self.inner.continue_deadline(attempt)
+
     def close(self) -> None:
         """Closes the inner executor."""
         self.inner.close()

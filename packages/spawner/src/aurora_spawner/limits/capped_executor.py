@@ -51,6 +51,14 @@ class CappedExecutor:
         """Cancels an attempt, as the wrapped executor."""
         self.inner.cancel(attempt, at_once=at_once)
 
+    def suspend_deadline(self, attempt: RunningAttempt) -> None:
+        """Suspends a time limit, as the wrapped executor."""
+        self.inner.suspend_deadline(attempt)
+
+    def continue_deadline(self, attempt: RunningAttempt) -> None:
+        """Continues a time limit, as the wrapped executor."""
+        self.inner.continue_deadline(attempt)
+
     def close(self) -> None:
         """Closes the wrapped executor."""
         self.inner.close()

@@ -113,6 +113,16 @@ class StallDetector:
             or not sample.commands <= self.commands
         )
 
+    def later(self, by_s: float) -> StallDetector:
+        """Returns the detector as if the attempt had started later, and its last activity with it."""
+        return replace(
+            self,
+            started=self.started + by_s,
+            last_activity=self.last_activity + by_s,
+            quiet_samples=0,
+            tool_since=None if self.tool_since is None else self.tool_since + by_s,
+        )
+
     def verdict(self, detection: EarlyDetection, now: float) -> StallVerdict:
         """Judges if the attempt is stalled now, and names the thing that it waits for."""
         quiet_s = max(0.0, now - self.last_activity)

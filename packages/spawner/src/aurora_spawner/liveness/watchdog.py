@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.liveness.stall_detection import StallDetector, next_sample_at, rest_s, sample_interval_s
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.policy_parts import EarlyDetection
 
 
+WAITS_FOR_A_PERSON: Final = "waiting for approval"
+
+
 @dataclass(slots=True)
 class _Watch:
     task_id: str
@@ -31,6 +34,8 @@ class _Watch:
     """None before the first sample."""
     reported: bool = False
     """True if its present stall was reported."""
+    suspended_at: float | None = None
+    """The moment since which its time stands still, on the loop's clock."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,9 +82,29 @@ class Watchdog:
         if watch is not None and watch.timer is not None:
             watch.timer.cancel()
 
+    def suspend(self, task_id: str) -> None:
+        """Lets the time of an attempt stand still: it waits for a person, which is no stall and costs it nothing."""
+        watch = self._watches.get(task_id)
+        if watch is not None and watch.suspended_at is None:
+            watch.suspended_at = asyncio.get_running_loop().time()
+            if watch.timer is not None:
+                watch.timer.cancel()
+
+    def continue_watch(self, task_id: str) -> None:
+        """Lets the time of a suspended attempt go on."""
+        watch = self._watches.get(task_id)
+        if watch is None or watch.suspended_at is None:
+            return
+        now = asyncio.get_running_loop().time()
+        watch.detector = watch.detector.later(now - watch.suspended_at)
+        watch.suspended_at = None
+        self._set_timer(watch, max(now, self._first_check(watch, now)))
+
     def waiting_for(self, task_id: str) -> str | None:
         """Names the thing that a quiet attempt waits for; None for an attempt that is active or not watched."""
         watch = self._watches.get(task_id)
+        if watch is not None and watch.suspended_at is not None:
+            return WAITS_FOR_A_PERSON
         if watch is None or watch.detector.last_sample is None:
             return None
         return watch.detector.waiting_for(asyncio.get_running_loop().time())

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Reply
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.tasks.checked import CheckedWork
+    from aurora_spawner.tasks.diff_gate import DiffFinding
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.workspaces.worktrees import Worktree
 
@@ -57,8 +58,10 @@ class Attempt(NamedTuple):
     """None if another attempt follows at once."""
     checked: CheckedWork | None = None
     """The checks of its work; None if there are none."""
+    findings: tuple[DiffFinding, ...] = ()
+    """The parts of its work that a person has to approve."""
     unchecked: bool = False
-    """True if its checks were stopped by the end of the run: a resume finds it again and runs them."""
+    """True if its checks, or the questions about it, were stopped by the end of the run: a resume finds it again."""
     final: bool = False
     """True if the result stands whatever recovery would do."""
     again: str = ""

@@ -88,6 +88,14 @@ class AttemptWatch:
 
         self._listener.follow(task_id, running, speaking.dialect, on_signal=on_signal, on_folder=on_folder)
 
+    def suspend(self, task_id: str) -> None:
+        """Lets the time of an attempt stand still while it waits for a person."""
+        self._watchdog.suspend(task_id)
+
+    def continue_watch(self, task_id: str) -> None:
+        """Lets the time of a suspended attempt go on."""
+        self._watchdog.continue_watch(task_id)
+
     def release(self, task_id: str) -> None:
         """Lets go of an attempt that has ended."""
         self._watchdog.release(task_id)

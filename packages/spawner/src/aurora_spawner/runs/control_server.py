@@ -181,9 +181,25 @@ async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str
     return {"state": str(await coordinator.cancel_task(task_id, by="control socket"))}
 
 
+async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    approval, note = request.get("approval"), request.get("note", "")
+    if not isinstance(approval, str) or not isinstance(note, str) or not isinstance(request.get("approved"), bool):
+        raise SpawnerError("an answer has the id of a question, approved (true or false), and a text as its note")
+    answer, first = await coordinator.approvals.answer(
+        approval, approved=request["approved"], note=note, always=request.get("always") is True
+    )
+    return {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}
+
+
+async def _revoke(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return {"revoked": await coordinator.approvals.revoke(str(request.get("approval")))}
+
+
 ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[str, Any]]]]] = {
     "status": _status,
     "pause": _pause,
     "unpause": _unpause,
     "cancel": _cancel,
+    "answer": _answer_question,
+    "revoke": _revoke,
 }

@@ -12,6 +12,7 @@ from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
+from aurora_spawner.runs.approval_inbox import ApprovalInbox, Attempted
 from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
@@ -84,6 +85,16 @@ class Coordinator:
         )
         self._work = WorkGroup()
         self._watch = AttemptWatch(self._tasks, executor=executor, recorder=self._recorder, notifier=self._notifier)
+        self.approvals = ApprovalInbox(
+            recorder=self._recorder,
+            notifier=self._notifier,
+            limit_s=options.approval_limit_s,
+            attempt_of=self._attempt_of,
+            stopping=self._stopping,
+            on_wait=self._suspend,
+            on_go_on=self._continue,
+        )
+        """The questions to a person, for any gate."""
         self._run = RunContext(
             orders=orders,
             options=options,
@@ -103,6 +114,7 @@ class Coordinator:
             notices=self.notices,
             dispatch=self.dispatch,
             checks=TaskChecks(options=options, worktrees=worktrees, environ=orders.environ, run_id=orders.run_id),
+            approvals=self.approvals,
             worktrees=worktrees,
         )
         every_s = options.forecast_every_s
@@ -146,6 +158,7 @@ class Coordinator:
         waits = self._recovery.resume(list(self._tasks.tasks.values()), attempted=attempted)
         for task_id, after_s in waits.items():
             wait(self._run, task_id, after_s)
+        self.approvals.drop_stale({(each.task_id, each.number) for each in open_attempts})
         cancelled = {task_id for task_id, flight in self._tasks.in_flight.items() if flight.cancelled}
         for each in open_attempts:
             self._scheduler.begin(each.task_id)
@@ -194,6 +207,7 @@ class Coordinator:
         self._wishes.at_once = self._wishes.at_once or at_once
         for running in self._running_attempts():
             self._executor.cancel(running, at_once=self._wishes.at_once)
+        self.approvals.cut_off()
         self.dispatch()
 
     async def cancel(self, *, at_once: bool) -> bool:
@@ -227,6 +241,7 @@ class Coordinator:
             return state
         flight = self._tasks.flight(task_id)
         flight.cancelled = True
+        self.approvals.cut_off(task_id)
         if flight.running is not None:
             for running in flight.running_attempts():
                 self._executor.cancel(running, at_once=False)
@@ -257,6 +272,29 @@ class Coordinator:
             "running": sorted(task_id for task_id, flight in self._tasks.in_flight.items() if flight.running),
             **self._recovery.status(self._watch.waiting_for()),
         }
+
+    # Waiting for a person.
+
+    def _attempt_of(self, task_id: str) -> Attempted:
+        return Attempted(number=self._tasks.flight(task_id).number, agent=self._run.agent_of(task_id))
+
+    def _stopping(self, task_id: str) -> bool:
+        return self._run.stopping(task_id)
+
+    def _suspend(self, task_id: str) -> None:
+        """Lets a task wait for a person: it holds no slot, and its time stands still."""
+        self._scheduler.suspend(task_id)
+        self._watch.suspend(task_id)
+        if (running := self._tasks.running(task_id)) is not None:
+            self._executor.suspend_deadline(running)
+        self.dispatch()
+
+    def _continue(self, task_id: str) -> None:
+        """Lets a task go on after its wait."""
+        self._scheduler.continue_task(task_id)
+        self._watch.continue_watch(task_id)
+        if (running := self._tasks.running(task_id)) is not None:
+            self._executor.continue_deadline(running)
 
     # Starting.
 

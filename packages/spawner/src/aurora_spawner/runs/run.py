@@ -16,6 +16,7 @@ from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
+from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.views import AttemptRow, RunRow
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.runs.run_options import ResumeOptions
@@ -214,7 +216,8 @@ class Run:
             recovery = self._recovery(store, state)
             writer = GroupWriter(store, lease=lease)
             try:
-                report = await self._execute(state, recovery, writer, on_event)
+                asked = load_approvals(store, self.run_id)
+                report = await self._execute(state, recovery, writer, on_event, asked)
                 unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
@@ -236,6 +239,7 @@ class Run:
         recovery: RunRecovery | NoRecovery,
         writer: GroupWriter,
         on_event: Callable[[RunEvent], None] | None,
+        asked: Sequence[ApprovalRow],
     ) -> RunReport:
         started = time.monotonic()
         isolation = self.options.isolation
@@ -261,6 +265,7 @@ class Run:
             worktrees=worktrees,
             integrate=partial(integrate, worktrees=worktrees, deliver=False) if resolving else None,
         )
+        coordinator.approvals.restore(asked)
 
         def end(_name: str, at_once: bool) -> None:
             stopped.set()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.recovery.timeouts import TimeLimits
+    from aurora_spawner.runs.approval_inbox import ApprovalInbox
     from aurora_spawner.runs.attempt_orders import OrderBuilder
     from aurora_spawner.runs.attempt_watch import AttemptWatch
     from aurora_spawner.runs.batch_breaker import BatchBreaker
@@ -70,6 +71,8 @@ class RunContext:
     dispatch: Callable[[], None]
     """Starts what may start; called whenever a slot is free or a task is ready."""
     checks: TaskChecks
+    approvals: ApprovalInbox
+    """Asks a person, for any gate."""
     worktrees: RunWorktrees | None = None
     """None if all tasks work in the run's folder."""
     wishes: Wishes = field(default_factory=Wishes)

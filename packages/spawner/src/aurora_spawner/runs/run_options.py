@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.tasks.diff_gate import DiffGate
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
@@ -89,6 +90,10 @@ class RunOptions:
     """Time for all checks of one attempt's work."""
     check_protect: tuple[str, ...] = ()
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
+    diff_gate: DiffGate | None = None
+    """Judges the committed work of each task; only in worktrees. None takes all work. A resume is given it anew."""
+    approval_limit_s: float | None = 3600.0
+    """Time for a person's answer to a question of a gate; then it is no. 0 for no at once, None for no limit."""
     forecast_every_s: float | None = 2.0
     """Time between two looks for conflicts of running tasks; None never looks."""
     preparation: Preparation | None = None
@@ -125,6 +130,8 @@ class RunOptions:
             raise SpawnerError(f"check_rounds must be at least 0, not {self.check_rounds}")
         if not 0 < self.check_timeout_s < math.inf:
             raise SpawnerError(f"check_timeout_s must be a number of seconds above 0, not {self.check_timeout_s}")
+        if self.approval_limit_s is not None and not 0 <= self.approval_limit_s < math.inf:
+            raise SpawnerError(f"approval_limit_s must be a number of seconds, not {self.approval_limit_s}")
         for name in ("checks", "check_protect"):
             if isinstance(getattr(self, name), str):
                 raise SpawnerError(f"{name} must be several texts, such as ({getattr(self, name)!a},)")
@@ -156,7 +163,14 @@ class CheckOptions(TypedDict, total=False):
     check_protect: tuple[str, ...]
 
 
-class ResumeOptions(CheckOptions, total=False):
+class GateOptions(TypedDict, total=False):
+    """The options of a run that are about gates; each means the same as in `RunOptions`."""
+
+    diff_gate: DiffGate | None
+    approval_limit_s: float | None
+
+
+class ResumeOptions(CheckOptions, GateOptions, total=False):
     """Options of a run that a resume is given anew; each means the same as in `RunOptions`, and has its default.
 
     `max_concurrent` is the exception: left out, it is what the run was created with.

@@ -15,6 +15,7 @@ from aurora_spawner.tasks.result import TaskState
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from aurora_spawner.attempts.executor import RunningAttempt
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
@@ -50,6 +51,11 @@ class RunTasks:
         if found is None:
             found = self._in_flight[task_id] = TaskInFlight()
         return found
+
+    def running(self, task_id: str) -> RunningAttempt | None:
+        """Returns the attempt at a task that is under way."""
+        found = self._in_flight.get(task_id)
+        return None if found is None else found.running
 
     def cancelled(self, task_id: str) -> bool:
         """Returns True if a user has asked for the end of a task that is not settled."""

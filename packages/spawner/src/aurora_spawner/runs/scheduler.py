@@ -182,9 +182,19 @@ class Scheduler:
     def begin(self, task_id: str) -> None:
         """Counts a task as running, whatever the limits; for attempts that run already."""
         self.states[task_id] = advance(self.states[task_id], TaskStep.BEGIN)
-        agent = self._slots[task_id] = self._agent_of(self._graph.tasks[task_id])
-        self._running += 1
-        self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
+        self._occupy(task_id)
+
+    def suspend(self, task_id: str) -> None:
+        """Gives back the slot of a running task that waits for a person; it stays running."""
+        self._release(task_id)
+
+    def continue_task(self, task_id: str) -> None:
+        """Takes a slot for a suspended task again, whatever the limits: it cannot wait for one in the middle of work.
+
+        A task that was settled or reopened meanwhile is left alone.
+        """
+        if self.states[task_id] is TaskState.RUNNING and task_id not in self._slots:
+            self._occupy(task_id)
 
     def reopen(self, task_id: str) -> None:
         """Gives back a running task that was cut off; it may start again."""
@@ -247,8 +257,15 @@ class Scheduler:
         if not self._waits_for[task_id]:
             self._queue(task_id)
 
+    def _occupy(self, task_id: str) -> None:
+        agent = self._slots[task_id] = self._agent_of(self._graph.tasks[task_id])
+        self._running += 1
+        self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
+
     def _release(self, task_id: str) -> None:
-        agent = self._slots.pop(task_id)
+        agent = self._slots.pop(task_id, None)
+        if agent is None:  # suspended
+            return
         self._running -= 1
         self._running_by_agent[agent] -= 1
         self.release(agent)

@@ -41,10 +41,12 @@ async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Writes down how an attempt ended, and what follows from it for its task."""
     task_id, result = attempt.task_id, attempt.result
     checked = (WorkChecked(checked=attempt.checked.to_json()),) if attempt.checked else ()
-    ended = (*checked, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
     if attempt.unchecked and result is not None:
         _leave_unchecked(run, task_id, result)
-    elif result is None:
+        return attempt
+    withdrawn = run.approvals.withdraw(task_id, "its attempt has ended")
+    ended = (*checked, *withdrawn, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
+    if result is None:
         await _attempt_again(run, attempt, *ended)
     elif result.state is TaskState.CANCELLED and not run.tasks.cancelled(task_id):
         await _leave_open(run, task_id, result, *ended)

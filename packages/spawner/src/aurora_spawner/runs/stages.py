@@ -10,8 +10,10 @@ An attempt begins when `admission.py` has let its task have a slot.
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
 | commit (`worktree_stages.py`) | commits the work of a good attempt | |
+| judge diff (`diff_stages.py`) | lets the policies judge the work: denied work fails the task | `WorkJudged` |
 | accept (`resolution_stage.py`) | makes the work on a conflict the merge that it resolves | |
 | check (`check_stage.py`) | runs the checks of that work; failures go back to the agent | `ChecksIntended` |
+| approve (`diff_stages.py`) | asks a person about what the policies prompt for | `ApprovalRequested` |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
 What the checks found is written together with the end of the attempt.
@@ -32,6 +34,7 @@ from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
+from aurora_spawner.runs.diff_stages import approve_work, judge_diff
 from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.resolution_stage import accept_resolution, check_work
@@ -243,7 +246,9 @@ STAGES: Final = (
     read_output,
     judge_attempt,
     commit_attempt,
+    judge_diff,
     accept_resolution,
     check_work,
+    approve_work,
 )
 """Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

@@ -32,6 +32,12 @@ def text(value: object) -> str:
     return value
 
 
+def storable_text(value: str, *, limit: int) -> str:
+    """Returns a text that a database takes: halves of characters as escapes, and no more than `limit` characters."""
+    whole_text = value.encode("utf-8", "backslashreplace").decode()
+    return whole_text if len(whole_text) <= limit else f"{whole_text[: limit - 1]}…"
+
+
 def whole(value: object) -> int:
     """Returns a value if it is a whole number of at most 64 bits."""
     if type(value) is not int or not -MOST <= value <= MOST:

@@ -131,6 +131,11 @@ _PASSWORD: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|(?i:passw(?:or)?d|token|se
 _PROXIES: Final = ("*_proxy", "*_PROXY")
 
 
+def inside_agent(environ: Mapping[str, str]) -> bool:
+    """Returns True in a process that an agent of ours has started, as far as its environment tells."""
+    return TOKEN_VARIABLE in environ
+
+
 def agent_environment(
     inherited: Mapping[str, str], *, keep: Iterable[str] = (), own: Iterable[str] = ()
 ) -> dict[str, str]:

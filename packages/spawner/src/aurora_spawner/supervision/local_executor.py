@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -148,6 +149,16 @@ class LocalExecutor:
         if signal_process(owner, number):
             self._supervisor_deadline(attempt.token).expect_end(time.monotonic(), at_once=at_once)
 
+    def suspend_deadline(self, attempt: RunningAttempt) -> None:
+        """Lets the supervisor know that its attempt waits for a person; if the disk is full, its deadline goes on."""
+        with suppress(OSError):
+            AttemptFolder(path=attempt.folder).begin_wait(time.monotonic())
+            self._supervisor_deadline(attempt.token).suspend()
+
+    def continue_deadline(self, attempt: RunningAttempt) -> None:
+        """Lets the deadline go on, later by the time that the attempt has waited."""
+        self._supervisor_deadline(attempt.token).continue_after(_end_wait(AttemptFolder(path=attempt.folder)))
+
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
@@ -165,7 +176,7 @@ class LocalExecutor:
                 return AttemptEnd(reason=EndReason.VOIDED)
             supervisor = self._claimed_by(files)
         if supervisor is not None and supervisor.alive():
-            self._supervisor_deadline(token).expect_by_deadline(self._deadline_of(files))
+            self._supervisor_deadline(token).expect_by_deadline(self._deadline_of(files), waited_s=_end_wait(files))
             signal_process(supervisor, signal.SIGCONT)  # it may be stopped since its coordinator died
             return RunningAttempt(token=token, folder=folder, supervisor=supervisor)
         return await self._harvest(files, token, SupervisorDeadline(grace_s=self._grace_s), [])
@@ -260,6 +271,14 @@ class LocalExecutor:
         except AttemptRecordError:
             same_boot = False
         return files.read_left() if same_boot else {}
+
+
+def _end_wait(files: AttemptFolder) -> float:
+    """Ends the wait of an attempt for a person; returns the time that it has waited in all."""
+    try:
+        return files.end_wait(time.monotonic())
+    except OSError:  # a full disk: then its wait goes on until the next one ends
+        return files.waited_s(time.monotonic())
 
 
 def _size(path: Path) -> int:

@@ -47,6 +47,8 @@ CGROUP_AFTER_S = 0.25
 """An agent that lives longer gets a cgroup; a shorter life does not justify the up to 10 ms that it costs."""
 NEVER_S = float("inf")
 LONGEST_WAIT_S = 3600.0
+WAITING_CHECK_S = 1.0
+"""Time between two looks whether an attempt past its deadline still waits for a person."""
 EXIT_RECORD_BYTES = 4096
 """The space reserved before the agent starts, so that a full disk cannot prevent the exit record."""
 ALREADY_CLAIMED = 75
@@ -380,15 +382,26 @@ class Attempt:
         deadline = self.order.deadline_s or NEVER_S
         while self.status is None and not self.polite_stop:
             age = time.monotonic() - self.clock_zero
-            if age >= deadline:
+            left = deadline - age
+            if left <= 0:
+                left = min(left + self._waited_s(), WAITING_CHECK_S)
+            if left <= 0:
                 self.reason = "deadline"
                 return
             if age >= cgroup_at:
                 self._move_to_cgroup(descendants(self.agent))
                 cgroup_at = NEVER_S
-            self._wait(min(cgroup_at - age, deadline - age, LONGEST_WAIT_S))
+            self._wait(min(cgroup_at - age, left, LONGEST_WAIT_S))
         if self.status is None:
             self.reason = "orphaned" if self.orphaned else "cancelled"
+
+    def _waited_s(self) -> float:
+        """Returns the time that the attempt has waited for a person, as its coordinator has written it down."""
+        try:
+            total, since = read_small(self.order.path("waited")).split()
+            return max(0.0, float(total) + (0.0 if since == "-" else time.monotonic() - float(since)))
+        except (OSError, ValueError):
+            return 0.0
 
     def _end_descendants(self) -> None:
         """Sends SIGTERM, waits for the grace period, then sends SIGKILL until no descendant is left."""

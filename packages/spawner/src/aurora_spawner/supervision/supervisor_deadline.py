@@ -40,11 +40,28 @@ class SupervisorDeadline:
     late: bool = False
     cancelled: bool = False
     _timeout: asyncio.Timeout | None = None
+    _deadline_at: float | None = None
+    """Of the attempt, without the time that it waits for a person."""
 
-    def expect_by_deadline(self, deadline_at: float | None) -> None:
-        """Sets the time for the supervisor to act on the attempt's deadline."""
+    def expect_by_deadline(self, deadline_at: float | None, *, waited_s: float = 0.0) -> None:
+        """Sets the time for the supervisor to act on the attempt's deadline.
+
+        Args:
+            waited_s: the time that the attempt has waited for a person.
+        """
+        self._deadline_at = deadline_at
         if deadline_at is not None:
-            self._bring_forward(deadline_at + WAKE_AFTER_S)
+            self._bring_forward(deadline_at + waited_s + WAKE_AFTER_S)
+
+    def suspend(self) -> None:
+        """Expects nothing by the deadline of an attempt that waits for a person."""
+        if not self.late:
+            self._set(math.inf)
+
+    def continue_after(self, waited_s: float) -> None:
+        """Expects the supervisor to act on a deadline that is later by the time that the attempt has waited."""
+        if not self.late and self._deadline_at is not None:
+            self._set(self._deadline_at + waited_s + WAKE_AFTER_S)
 
     def expect_end(self, now: float, *, at_once: bool = False, cancelled: bool = True) -> None:
         """Sets the time for the supervisor to end, after a signal to end or a wake-up past its deadline."""

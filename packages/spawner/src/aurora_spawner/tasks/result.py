@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CHECK_FAILED: Final = "check_failed"
 """The code of a failure that checks of the work have found, not its agent."""
+POLICY_REFUSED: Final = "policy_refused"
+"""The code of a failure of work that the policies deny, or a person did not approve."""
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
 """The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion  # noqa: TC001 -- as below
 from aurora_spawner.tasks.checked import CheckedWork  # noqa: TC001 -- as below
 from aurora_spawner.tasks.result import RunState, SpawnResult  # noqa: TC001 -- the fields of public classes resolve
 from aurora_spawner.tasks.work import RunMerge  # noqa: TC001 -- as above
@@ -302,6 +303,39 @@ class TaskHedged(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAsked(TaskEvent):
+    """A gate asks a person about the task; it goes on once that is answered."""
+
+    approval: str
+    """The id of the question."""
+    question: ApprovalQuestion
+    limit_s: float | None
+    """Time for the answer; then it is no. None for no limit."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"asks for approval ({self.approval}): {self.question.reason}: {self.question.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSettled(TaskEvent):
+    """A question has its answer, or needs none any longer."""
+
+    approval: str
+    answer: ApprovalAnswer | None = None
+    """None if it needs none."""
+
+    @property
+    def message(self) -> str:
+        """A line for people; empty for a question that needs no answer."""
+        if self.answer is None:
+            return ""
+        note = f": {self.answer.note}" if self.answer.note else ""
+        return f"{self.approval} {'approved' if self.answer.approved else 'denied'} (by {self.answer.by}){note}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEnded(TaskEvent):
     """The task has its result, and the journal holds it."""
 
@@ -334,6 +368,8 @@ RunEvent = (
     | TaskStalled
     | TaskConflict
     | TaskHedged
+    | ApprovalAsked
+    | ApprovalSettled
     | TaskEnded
 )
 """Any event of a run."""

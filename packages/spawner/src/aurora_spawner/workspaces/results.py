@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aurora_spawner.workspaces.attic import AtticEntry
+    from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -100,7 +101,7 @@ def commit_work(
     lost = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
     git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
     is_noop = is_ancestor(git, commit, worktree.base)
-    files = () if is_noop else changed_files(worktree, commit)
+    files = () if is_noop else changed_files(git, worktree.base, commit)
     return WorkResult(
         commit=None if is_noop else commit,
         branch=worktree.branch,
@@ -112,10 +113,10 @@ def commit_work(
     )
 
 
-def changed_files(worktree: Worktree, commit: str) -> tuple[FileChange, ...]:
-    """Returns the files that differ between a task's base and a commit."""
-    how = ("--no-ext-diff", "--no-textconv", "--no-renames", "-z", worktree.base, commit)
-    fields = worktree.git.run("diff-tree", "-r", "--raw", "--numstat", *how).fields
+def changed_files(git: Git, base: str, commit: str) -> tuple[FileChange, ...]:
+    """Returns the files that differ between two commits."""
+    how = ("--no-ext-diff", "--no-textconv", "--no-renames", "-z", base, commit)
+    fields = git.run("diff-tree", "-r", "--raw", "--numstat", *how).fields
     names = next((at for at, field in enumerate(fields[::2]) if not field.startswith(":")), len(fields) // 2) * 2
     kinds = {path: entry.split()[-1] for entry, path in zip(fields[:names:2], fields[1:names:2], strict=True)}
     changes = []

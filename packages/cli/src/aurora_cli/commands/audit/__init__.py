@@ -1,4 +1,4 @@
-"""`aur audit`: the group of the commands that verify the journal."""
+"""`aur audit`: the group of the commands that verify and export the journal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ __all__ = ["command"]
     name="audit",
     cls=AurGroup,
     entries=AUDIT,
-    examples=(("aur audit verify", "Check the journal's hash chain."),),
+    examples=(
+        ("aur audit verify", "Check the journal's hash chain."),
+        ("aur audit export --decisions", "What was judged, asked, answered and merged."),
+    ),
 )
 def command() -> None:
-    """Verify the journal of runs."""
+    """Verify and export the journal of runs."""

@@ -13,6 +13,7 @@ from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import as_detail, as_detail_document
+from aurora_spawner.control.approvals import approvals_of
 from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
 
@@ -37,16 +38,17 @@ __all__ = ["command"]
 def command(*, run_id: str, recovery: bool, as_json: bool) -> int:
     """Show a run and the results of its tasks.
 
-    For tasks in worktrees also their base, branch, commit and merge, and where the merged work is.
+    For tasks in worktrees also their base, branch, commit and merge, and where the merged work is. Questions of the
+    gates stand with their answers at their tasks.
     """
     journal = wiring.open_existing().project.runs_db
     run, tasks = find_run(journal, run_id)
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)
     elif as_json:
-        emit_json(as_detail_document(run, tasks, work_of_run(run, tasks)))
+        emit_json(as_detail_document(run, tasks, work_of_run(run, tasks), approvals_of(journal, run_id)))
     else:
-        for line in as_detail(run, tasks, work_of_run(run, tasks)):
+        for line in as_detail(run, tasks, work_of_run(run, tasks), approvals_of(journal, run_id)):
             emit(line)
     return ExitCode.DONE
 

@@ -1,0 +1,119 @@
+"""Text and JSON of the questions to a person, and of approvals that hold for a whole run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from aurora_cli.render.words import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_spawner.control.approvals import AnswerReport, ApprovalRow
+    from aurora_spawner.tasks.approvals import ApprovalAnswer
+
+__all__ = [
+    "answer_document",
+    "answer_line",
+    "approval_lines",
+    "approvals_document",
+    "grant_lines",
+    "question_lines",
+    "settled_line",
+    "short_line",
+    "time_words",
+]
+
+
+def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
+    """Yields a question: who asks for what, why, since when, and what happens without an answer."""
+    since = time_words(max(0.0, now - row.asked_at))
+    yield f"{row.approval}  {_who(row)}  asked {since} ago"
+    yield f"  what  {one_line(row.subject, 300)}"
+    yield f"  why   {one_line(row.reason, 300)} [{one_line(row.rule)}]"
+    if row.gate == "after":
+        yield f"  look  aur diff {one_line(row.run_id)} {shlex.quote(one_line(row.task_id))}"
+    if row.limit_s is not None:
+        yield f"  without an answer within {time_words(row.limit_s)} the answer is no"
+    if row.shape:
+        yield f"  --always-this-run would approve: {one_line(row.shape, 200)}"
+
+
+def approval_lines(rows: Sequence[ApprovalRow], *, now: float) -> Iterator[str]:
+    """Yields the lines of questions, answered ones as one line each."""
+    for row in rows:
+        if row.state == "open":
+            yield from question_lines(row, now=now)
+        else:
+            yield settled_line(row)
+
+
+def settled_line(row: ApprovalRow) -> str:
+    """Returns one line for a question that needs no answer any longer."""
+    by = f" by {one_line(row.answered_by)}" if row.answered_by else ""
+    note = f": {one_line(row.note, 200)}" if row.note else ""
+    return f"{row.approval}  {_who(row)}  {row.state}{by}{note}  ({one_line(row.reason, 120)}: {_subject(row)})"
+
+
+def short_line(row: ApprovalRow) -> str:
+    """Returns an open question in one line, with the command that answers it."""
+    why = f"{one_line(row.reason, 120)}: {_subject(row)}"
+    return f"waits for your answer ({row.approval}): {why}; aur approve {row.approval}, or aur deny {row.approval}"
+
+
+def grant_lines(rows: Sequence[ApprovalRow]) -> Iterator[str]:
+    """Yields a line for each approval that holds for a whole run."""
+    for row in rows:
+        yield f"{row.approval}  {one_line(row.run_id)}  {one_line(row.rule)}: {one_line(row.shape, 200)}"
+
+
+def approvals_document(rows: Sequence[ApprovalRow]) -> dict[str, object]:
+    """Returns questions as data for `--json`."""
+    return {"approvals": [row.to_dict() for row in rows]}
+
+
+def answer_document(report: AnswerReport) -> dict[str, object]:
+    """Returns the result of an answer as data for `--json`."""
+    return {
+        "approval": report.approval.approval,
+        "run_id": report.approval.run_id,
+        "task": report.approval.task_id,
+        "first": report.first,
+        "approved": report.answer.approved,
+        "by": report.answer.by,
+        "note": report.answer.note,
+        "running": report.running,
+    }
+
+
+def answer_line(report: AnswerReport) -> str:
+    """Returns what came of an answer, in one line."""
+    row = report.approval
+    if not report.first:
+        return f"{row.approval} was answered before: {_words(report.answer)}; nothing changed"
+    said = "approved" if report.answer.approved else "denied"
+    if report.running:
+        return f"{row.approval} {said}; {_who(row)} has the answer"
+    return f"{row.approval} {said}; no process works on the run, so continue it: aur resume {row.run_id}"
+
+
+def time_words(seconds: float) -> str:
+    """Returns a time in its largest suitable unit: `45 s`, `12 min`, `3 h`, `2 days`."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size or (seconds >= size and seconds % size == 0 and unit != "days"):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _words(answer: ApprovalAnswer) -> str:
+    note = f" ({one_line(answer.note, 200)})" if answer.note else ""
+    return f"{'approved' if answer.approved else 'denied'} by {one_line(answer.by)}{note}"
+
+
+def _who(row: ApprovalRow) -> str:
+    return f"{one_line(row.run_id)}/{one_line(row.task_id)} @{one_line(row.agent)}"
+
+
+def _subject(row: ApprovalRow) -> str:
+    return one_line(row.subject, 160)

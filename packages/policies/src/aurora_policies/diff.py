@@ -1,0 +1,199 @@
+"""Judges the diff of a task: what it changes, and what in that a person should see first. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.effects import Rule
+from aurora_policies.places import Patterns, Places, is_secret
+from aurora_policies.schema import Action, Policies
+from aurora_policies.secret_texts import secret_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["ChangedFile", "Finding", "judge_diff"]
+
+_NAMED: Final = 5
+"""Files that a finding names; of the others it says how many there are."""
+_NOWHERE: Final = Places(workspace="/", home="/nonexistent")
+"""For paths that are relative to the project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedFile:
+    """One file that a task has changed.
+
+    Attributes:
+        path: relative to the project.
+        kind: A added, M modified, D deleted, T another type.
+        lines: the number of lines that were added or removed.
+        added: the added lines with their numbers; of a link, the path that it leads to.
+        searched: False if its added lines are not all in `added`.
+        is_link: it is a symbolic link now.
+    """
+
+    path: str
+    kind: str
+    lines: int = 0
+    added: tuple[tuple[int, str], ...] = ()
+    searched: bool = True
+    is_link: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something in a diff that a rule objects to.
+
+    Attributes:
+        rule: the rule.
+        action: prompt or deny.
+        subject: the files, for a person.
+        reason: what the diff does, in words.
+        shape: what an approval for the whole run would cover, without names of files; "" if it cannot be given.
+    """
+
+    rule: str
+    action: Action
+    subject: str
+    reason: str
+    shape: str = ""
+
+
+def judge_diff(
+    files: Sequence[ChangedFile], policies: Policies, *, planned: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """Returns what the policies object to in a task's diff, one finding for each rule and shape.
+
+    Args:
+        planned: patterns of the files that the task declares; none declares nothing.
+    """
+    return (
+        *_deletions(files, policies),
+        *_protected(files, policies),
+        *_control(files),
+        *_links(files),
+        *_secrets(files, policies),
+        *_size(files, policies),
+        *_types(files, policies, planned),
+        *_scope(files, policies, planned),
+    )
+
+
+def _deletions(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+    rule = policies.destructive.file_delete
+    deleted = [each.path for each in files if each.kind == "D"]
+    if len(deleted) > rule.max_files and rule.action is not Action.ALLOW:
+        reason = f"deletes {len(deleted)} files, more than {rule.max_files}"
+        shape = f"tasks that delete more than {rule.max_files} files"
+        yield Finding(rule=Rule.FILE_DELETE, action=rule.action, subject=_names(deleted), reason=reason, shape=shape)
+
+
+def _protected(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+    all_patterns = Patterns(policies.safety.protected_paths)
+    alone = {pattern: Patterns((pattern,)) for pattern in policies.safety.protected_paths if pattern[0] != "!"}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in files:
+        if all_patterns.match(each.path):
+            found[next(pattern for pattern, own in alone.items() if own.match(each.path))].append(each.path)
+    for pattern, paths in found.items():
+        yield _prompt(
+            Rule.PROTECTED_PATHS, paths, f"changes protected files ({pattern})", f"changes of files like {pattern}"
+        )
+
+
+def _control(files: Sequence[ChangedFile]) -> Iterator[Finding]:
+    paths = [each.path for each in files if _NOWHERE.controls_agents(each.path)]
+    if paths:
+        yield _prompt(Rule.SELF_PROTECTION, paths, "changes files that control agents or run commands later")
+
+
+def _links(files: Sequence[ChangedFile]) -> Iterator[Finding]:
+    outside = [each.path for each in files if each.is_link and _leads_outside(each)]
+    if outside:
+        yield _prompt(Rule.WORKTREE_ESCAPE, outside, "links to places outside the project")
+
+
+def _leads_outside(file: ChangedFile) -> bool:
+    target = file.added[0][1] if file.added else "/"  # of a link that is not known, nothing good is known
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), target))
+    return place == ".." or place.startswith(("/", "../"))
+
+
+def _secrets(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+    protected = Patterns(policies.safety.protected_paths)  # of which a finding of its own tells
+    kept = [
+        each.path for each in files if each.kind != "D" and is_secret(each.path) and not protected.match(each.path)
+    ]
+    if kept:
+        yield _prompt(Rule.SECRETS, kept, "adds or changes files that hold keys and passwords")
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in files:
+        for number, line in each.added if not each.is_link else ():
+            kind = secret_in(line)
+            if kind is not None:
+                found[kind].append(f"{each.path}:{number}")
+    for kind, places in found.items():
+        yield _prompt(Rule.SECRETS, places, f"adds {kind}")
+    unread = [each.path for each in files if not each.searched]
+    if unread:
+        yield _prompt(Rule.UNDECIDABLE, unread, "adds too much to be searched for keys and passwords")
+
+
+def _size(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+    limits, paths = policies.safety, [each.path for each in files]
+    if len(files) > limits.max_files_modified:
+        reason = f"changes {len(files)} files, more than {limits.max_files_modified}"
+        shape = f"tasks that change more than {limits.max_files_modified} files"
+        yield _prompt(Rule.MAX_FILES_MODIFIED, paths, reason, shape)
+    lines = sum(each.lines for each in files)
+    if lines > limits.max_lines_changed:
+        reason = f"changes {lines} lines, more than {limits.max_lines_changed}"
+        shape = f"tasks that change more than {limits.max_lines_changed} lines"
+        yield _prompt(Rule.MAX_LINES_CHANGED, paths, reason, shape)
+
+
+def _types(files: Sequence[ChangedFile], policies: Policies, planned: Sequence[str]) -> Iterator[Finding]:
+    """Yields files of unexpected types; one that the task declares is expected."""
+    patterns = {pattern: Patterns((pattern,)) for pattern in policies.anomalies.unexpected_file_types}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in files:
+        if each.kind != "D" and not _is_planned(each.path, planned):
+            pattern = next((pattern for pattern, own in patterns.items() if own.match(each.path)), None)
+            if pattern is not None:
+                found[pattern].append(each.path)
+    for pattern, paths in found.items():
+        reason = f"adds or changes files of an unexpected type ({pattern})"
+        yield _prompt(Rule.UNEXPECTED_FILE_TYPES, paths, reason, f"additions and changes of files like {pattern}")
+
+
+def _scope(files: Sequence[ChangedFile], policies: Policies, planned: Sequence[str]) -> Iterator[Finding]:
+    """Yields a finding for a task that changes many more files than it declares; a pattern counts what fits it."""
+    if not planned:
+        return
+    beyond = [each.path for each in files if not _is_planned(each.path, planned)]
+    expected = max(len(planned), len(files) - len(beyond))
+    factor = policies.anomalies.scope_multiplier
+    if len(files) > expected * factor:
+        reason = f"changes {len(files)} files, more than {factor:g} times the {expected} that it declares"
+        yield _prompt(
+            Rule.SCOPE, beyond, reason, f"tasks that change more than {factor:g} times the files that they declare"
+        )
+
+
+def _is_planned(path: str, planned: Sequence[str]) -> bool:
+    return any(path == pattern or fnmatchcase(path, pattern) for pattern in planned)
+
+
+def _prompt(rule: Rule, paths: Sequence[str], reason: str, shape: str = "") -> Finding:
+    return Finding(rule=rule, action=Action.PROMPT, subject=_names(paths), reason=reason, shape=shape)
+
+
+def _names(paths: Sequence[str]) -> str:
+    names = [ascii(path)[1:-1] if not path.isprintable() else path for path in paths[:_NAMED]]
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(names) + more

@@ -1,0 +1,230 @@
+"""The inbox from outside: lists the questions of runs, answers them, and takes back approvals for a whole run.
+
+A coordinator that lives takes the answer; without one it goes into the journal, and a resume finds it there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
+from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.errors import NoShapeError, RunHeldError, UnknownApprovalError
+from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
+from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored, RunEnded, entry_of
+from aurora_spawner.journal.views import load_run
+from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
+from aurora_spawner.storage.stored_values import storable_text
+from aurora_spawner.tasks.approvals import ApprovalAnswer
+from aurora_spawner.tasks.result import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.journal.store import Journal
+
+__all__ = [
+    "AnswerReport",
+    "ApprovalRow",
+    "ApprovalState",
+    "answer_approval",
+    "approvals_of",
+    "find_approval",
+    "grants_of",
+    "open_approvals",
+    "revoke_grant",
+]
+
+TAKEOVER_LIMIT_S: Final = 15.0
+"""The longest time in which a run may change hands while it is asked for something."""
+_PAUSE_S: Final = 0.05
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerReport:
+    """The result of an answer."""
+
+    approval: ApprovalRow
+    """The question, as it was before."""
+    answer: ApprovalAnswer
+    """The answer that counts."""
+    first: bool
+    """True if it is the one that was given now; False if another was faster."""
+    running: bool
+    """True if a coordinator has taken it; False if a resume of the run will."""
+
+
+def approvals_of(journal: Path, run_id: str | None = None) -> list[ApprovalRow]:
+    """Returns the questions of a run, or of all runs, the oldest first; none if there is no journal.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+    """
+    return _rows(journal, run_id, open_only=False)
+
+
+def open_approvals(journal: Path, run_id: str | None = None) -> list[ApprovalRow]:
+    """Returns the questions that wait for an answer, the oldest first; errors as `approvals_of`."""
+    return _rows(journal, run_id, open_only=True)
+
+
+def _rows(journal: Path, run_id: str | None, *, open_only: bool) -> list[ApprovalRow]:
+    if run_id is None and not journal.exists():
+        check_not_gone(journal)
+        return []
+    with open_journal(journal, run_id or "") as store:
+        if run_id is not None:
+            load_run(store, run_id)
+        return load_approvals(store, run_id, open_only=open_only)
+
+
+def grants_of(journal: Path) -> list[ApprovalRow]:
+    """Returns the questions that were approved for the whole run, and not revoked since, of all runs."""
+    return [each for each in approvals_of(journal) if each.granted]
+
+
+def find_approval(journal: Path, approval: str) -> ApprovalRow:
+    """Returns a question by its id, or by the beginning of it if no other begins so.
+
+    Raises:
+        UnknownApprovalError: There is none, or more than one.
+    """
+    rows = approvals_of(journal)
+    exact = [each for each in rows if each.approval == approval]
+    found = exact or [each for each in rows if approval and each.approval.startswith(approval)]
+    if len(found) != 1:
+        raise UnknownApprovalError(approval)
+    return found[0]
+
+
+def answer_approval(
+    journal: Path, approval: str, *, approved: bool, note: str = "", always: bool = False
+) -> AnswerReport:
+    """Answers a question; durable when this returns. Of two answers at once the first counts.
+
+    Args:
+        approval: as for `find_approval`.
+        always: also approve, for the rest of the run, what has the same rule and shape.
+
+    Raises:
+        UnknownApprovalError: There is no such question, or it needs no answer any longer.
+        NoShapeError: An approval for the whole run cannot be given.
+        NoAnswerError: The coordinator lives and does not answer.
+        RunHeldError: The run belongs to a process that cannot be reached.
+    """
+    row = find_approval(journal, approval)
+    note = storable_text(note, limit=TEXT_LIMIT)
+    _check_answerable(row, always=always)
+    request = {"do": "answer", "approval": row.approval, "approved": approved, "note": note, "always": always}
+    given = ApprovalAnswer(approved=approved, by="user", note=note)
+
+    def without_coordinator() -> AnswerReport:
+        with open_journal(journal, row.run_id) as store:
+            found = _append(store, row, lambda now: _answer_facts(now, given, always=always))
+        first = found.state is ApprovalState.OPEN
+        answer = given if first else _answer_in(found)
+        return AnswerReport(approval=row, answer=answer, first=first, running=False)
+
+    def by_coordinator(said: Mapping[str, Any]) -> AnswerReport:
+        answer = ApprovalAnswer(
+            approved=said.get("approved") is True, by=str(said.get("by")), note=str(said.get("note", ""))
+        )
+        return AnswerReport(approval=row, answer=answer, first=said.get("first") is True, running=True)
+
+    return _steered(journal, row.run_id, request, by_coordinator, without_coordinator)
+
+
+def revoke_grant(journal: Path, approval: str) -> ApprovalRow:
+    """Takes back an approval for a whole run; durable when this returns. Returns the question that it was given with.
+
+    Raises:
+        UnknownApprovalError: There is no such question, or it was not approved for the whole run.
+    """
+    row = find_approval(journal, approval)
+    if not row.granted:
+        raise UnknownApprovalError(row.approval, withdrawn=True)
+
+    def without_coordinator() -> ApprovalRow:
+        with open_journal(journal, row.run_id) as store:
+            _append(store, row, lambda now: [GrantRevoked(approval=row.approval)] if now.granted else [])
+        return row
+
+    request = {"do": "revoke", "approval": row.approval}
+    return _steered(journal, row.run_id, request, lambda _said: row, without_coordinator)
+
+
+def _check_answerable(row: ApprovalRow, *, always: bool) -> None:
+    if row.state is ApprovalState.WITHDRAWN:
+        raise UnknownApprovalError(row.approval, withdrawn=True)
+    if always and not row.shape:
+        raise NoShapeError(row.approval)
+
+
+def _answer_facts(row: ApprovalRow, answer: ApprovalAnswer, *, always: bool) -> list[Fact]:
+    if row.state is not ApprovalState.OPEN:
+        return []
+    facts: list[Fact] = [
+        ApprovalAnswered(approval=row.approval, approved=answer.approved, by=answer.by, note=answer.note)
+    ]
+    if always and answer.approved:
+        facts.append(GrantStored(approval=row.approval, rule=row.rule, shape=row.shape))
+    return facts
+
+
+def _answer_in(row: ApprovalRow) -> ApprovalAnswer:
+    """Returns the answer that a question has.
+
+    Raises:
+        UnknownApprovalError: It was withdrawn.
+    """
+    if row.state is ApprovalState.WITHDRAWN:
+        raise UnknownApprovalError(row.approval, withdrawn=True)
+    return ApprovalAnswer(approved=row.state is ApprovalState.APPROVED, by=row.answered_by or "user", note=row.note)
+
+
+def _steered(
+    journal: Path,
+    run_id: str,
+    request: Mapping[str, Any],
+    by_coordinator: Callable[[Mapping[str, Any]], Report],
+    without_coordinator: Callable[[], Report],
+) -> Report:
+    """Lets the coordinator do something, or does it in the journal; a run that changes hands is asked again."""
+    until = time.monotonic() + TAKEOVER_LIMIT_S
+    while True:
+        try:
+            return by_coordinator(request_coordinator(journal, run_id, request))
+        except NotRunningError:
+            try:
+                return without_coordinator()
+            except RunHeldError:
+                if time.monotonic() > until:
+                    raise
+        except NoAnswerError:  # it may be starting, or ending
+            if time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_S)
+
+
+def _append(store: Journal, row: ApprovalRow, facts_for: Callable[[ApprovalRow], list[Fact]]) -> ApprovalRow:
+    """Writes facts about a question of a run without a coordinator; returns the question as it was before.
+
+    The run keeps its state; of one that has crashed, the journal says now that it was interrupted.
+
+    Raises:
+        RunHeldError: Another process holds the run.
+    """
+    before = load_run(store, row.run_id).state
+    with store.hold(row.run_id, holder=own_identity()) as lease:
+        found = next(each for each in load_approvals(store, row.run_id) if each.approval == row.approval)
+        entries = [entry_of(fact, run_id=row.run_id, task_id=row.task_id) for fact in facts_for(found)]
+        state = before if before.settled else RunState.INTERRUPTED
+        ended = RunEnded(state=state.value, notices=[])
+        store.append([*entries, entry_of(ended, run_id=row.run_id)], lease=lease)
+    return found
