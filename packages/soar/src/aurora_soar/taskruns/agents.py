@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from aurora_core import ConfigError
 from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
-from aurora_soar.notices import Notify, log_notice
+from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
 from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of
+from aurora_soar.taskruns.gate import RunGate, find_gate
 from aurora_soar.taskruns.limits import RunLimits, user_prices
 from aurora_spawner import RecoverySettings
 from aurora_spawner.backends.cli import installed_kinds
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
-    from aurora_spawner.runs.run_options import CheckOptions
+    from aurora_spawner.runs.run_options import CheckOptions, GateOptions
+    from aurora_spawner.tasks.approvals import Approver
 
 __all__ = ["ProjectAgents", "among", "find_backends", "skipping"]
 
@@ -53,6 +55,8 @@ class ProjectAgents:
         on_batch_held: answers if too many tasks of a run fail; None leaves the rest of the run held, for a resume.
         notify: receives notices about limits.
         preparation: reads what worktrees of tasks contain besides their base commit.
+        user_policies: those of the user for all projects; None if there are none.
+        approver: answers where the policies ask for a person's consent; None refuses.
     """
 
     project: Project
@@ -62,6 +66,8 @@ class ProjectAgents:
     on_batch_held: BatchQuestion | None = None
     notify: Notify = log_notice
     preparation: Callable[[], Preparation] = Preparation
+    user_policies: PoliciesEngine | None = None
+    approver: Approver | None = None
 
     @property
     def default_agent(self) -> str:
@@ -90,6 +96,25 @@ class ProjectAgents:
             "check_timeout_s": self.config.check_timeout_s,
             "check_protect": self.config.check_protect,
         }
+
+    def gate(self, agents: Iterable[str]) -> RunGate:
+        """Builds the live gate of a run, which the agents that it may fall back to pass, too.
+
+        Args:
+            agents: those that its tasks name.
+        """
+        chains, used = self._fallbacks(), list(dict.fromkeys(agents))
+        for name in used:
+            used += [each for each in chains.get(name, ()) if each not in used]
+        engines = (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
+        found = find_gate(engines, self.backends, used)
+        if found.problem:
+            self.notify(Notice(message=f"agents run without the policy gate: {found.problem}", warning=True))
+        return found
+
+    def gate_options(self, gate: RunGate) -> GateOptions:
+        """Returns the options of a run that are about its live gate."""
+        return {"gate": gate.gate, "approver": self.approver}
 
     def check_trusted(self, agents: Iterable[tuple[str, str]]) -> None:
         """Refuses agents of the project's own that the user does not trust; the user's own of that name may run.

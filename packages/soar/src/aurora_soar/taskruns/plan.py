@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_soar.errors import UnknownAgentError
 from aurora_soar.taskruns.checks import untrusted_checks
+from aurora_soar.taskruns.gate import RunGate
 from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
 from aurora_spawner import read_taskfile
@@ -43,6 +44,7 @@ class SpawnPlan:
         content: of the file when its tasks were read.
         isolation: the place where its tasks work.
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
+        gate: judges the tool calls of its agents.
     """
 
     file: TaskFile
@@ -58,6 +60,7 @@ class SpawnPlan:
     content: bytes = field(default=b"", repr=False)
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
     untrusted_checks: Claim | None = None
+    gate: RunGate = field(default_factory=RunGate)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -156,7 +159,7 @@ def plan_taskfile(
         preparation=agents.preparation,
     )
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
-    return replace(plan, isolation=placed, untrusted_checks=untrusted)
+    return replace(plan, isolation=placed, untrusted_checks=untrusted, gate=agents.gate(plan.agents))
 
 
 def assigned_personas(

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.tasks.approvals import Approver
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
@@ -107,6 +109,10 @@ class RunOptions:
     """Runs the attempts; processes of this machine if None."""
     environ: Mapping[str, str] | None = None
     """The environment that agents inherit; that of this process if None."""
+    gate: ToolCallGate | None = None
+    """Judges the tool calls of agents whose CLIs have hooks, before they happen; None lets the CLIs decide alone."""
+    approver: Approver | None = None
+    """Answers where the gate asks for a person's consent; None refuses."""
 
     def __post_init__(self) -> None:
         if self.max_concurrent < 1:
@@ -144,7 +150,14 @@ class CheckOptions(TypedDict, total=False):
     check_protect: tuple[str, ...]
 
 
-class ResumeOptions(CheckOptions, total=False):
+class GateOptions(TypedDict, total=False):
+    """The options of a run that are about its live gate; each means the same as in `RunOptions`."""
+
+    gate: ToolCallGate | None
+    approver: Approver | None
+
+
+class ResumeOptions(CheckOptions, GateOptions, total=False):
     """Options of a run that a resume is given anew; each means the same as in `RunOptions`, and has its default.
 
     `max_concurrent` is the exception: left out, it is what the run was created with.

@@ -1,0 +1,35 @@
+"""Questions of gates to a person, and the answers: what a gate needs to know of an inbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalQuestion:
+    """Something that may only happen if a person agrees."""
+
+    task_id: str
+    gate: str  # "live", "after", "merge" or "agent"
+    subject: str  # what is asked for: a command, an edit of a file, a finding
+    rule: str
+    reason: str
+    shape: str = ""  # what "always in this run" would remember; "" if nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAnswer:
+    """The answer to a question."""
+
+    approved: bool
+    by: str  # "user", "limit" (nobody answered in time), "grant" (remembered), "no inbox"
+    note: str = ""
+
+
+class Approver(Protocol):
+    """Asks a person; an error that it raises means no."""
+
+    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+        """Returns the answer, however long it takes."""
+        ...
