@@ -97,6 +97,11 @@ class ProjectAgents:
             "check_protect": self.config.check_protect,
         }
 
+    @property
+    def engines(self) -> tuple[PoliciesEngine, ...]:
+        """The policies that a tool call has to satisfy: the user's own, if there are any, and the project's."""
+        return (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
+
     def gate(self, agents: Iterable[str]) -> RunGate:
         """Builds the live gate of a run, which the agents that it may fall back to pass, too.
 
@@ -106,8 +111,7 @@ class ProjectAgents:
         chains, used = self._fallbacks(), list(dict.fromkeys(agents))
         for name in used:
             used += [each for each in chains.get(name, ()) if each not in used]
-        engines = (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
-        found = find_gate(engines, self.backends, used)
+        found = find_gate(self.engines, self.backends, used)
         if found.problem:
             self.notify(Notice(message=f"agents run without the policy gate: {found.problem}", warning=True))
         return found

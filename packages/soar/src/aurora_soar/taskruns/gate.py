@@ -37,7 +37,14 @@ _UNSEEN: Final = PolicyResult(
 )
 _SIMPLE: Final = re.compile(r"[\w\s./:=@,+%^~-]*")
 """Commands without anything that a shell would act on: these alone have a shape."""
-_WORD: Final = re.compile(r"[a-z][a-z-]*")
+_WITH_SUBCOMMANDS: Final = frozenset(
+    (
+        *("apt", "apt-get", "aws", "az", "brew", "bun", "cargo", "composer", "docker", "gcloud", "gem", "gh", "git"),
+        *("go", "helm", "kubectl", "make", "npm", "pip", "pip3", "pnpm", "podman", "poetry", "systemctl"),
+        *("terraform", "uv", "yarn"),
+    )
+)
+"""Programs whose first operand says what they do, and is part of a shape as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +108,14 @@ def _shape_of_command(command: str, call: ToolCall) -> str:
     if "\n" in command.strip():
         return ""
     program, *words = command.split() or [""]
-    shape, seen_subcommand = [program], False
+    shape, subcommand = [program], program in _WITH_SUBCOMMANDS
     for word in words:
         if word.startswith("-"):
             shape.append(word.partition("=")[0])
-        elif not seen_subcommand and _WORD.fullmatch(word):
+        elif subcommand:
             shape.append(word)
-            seen_subcommand = True
+            subcommand = False
         else:
-            seen_subcommand = True
             shape.append(_class_of(word, call))
     return " ".join(shape)
 

@@ -31,6 +31,7 @@ class HookCommand:
     program: Path = HOOK
     answer_limit_s: float = ANSWER_LIMIT_S
     reach_limit_s: float = REACH_LIMIT_S
+    cli_limit_s: int = CLI_LIMIT_S
 
     @property
     def shell(self) -> str:

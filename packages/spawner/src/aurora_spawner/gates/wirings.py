@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.gates.hook_command import CLI_LIMIT_S
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
@@ -32,14 +31,14 @@ Wire = Callable[["HookCommand"], GateWiring]
 
 def claude(hook: HookCommand) -> GateWiring:
     """Wires Claude Code: settings on its command line are merged with those in files, and prevail over them."""
-    command = {"type": "command", "command": hook.shell, "timeout": CLI_LIMIT_S, "onFailure": "block"}
+    command = {"type": "command", "command": hook.shell, "timeout": hook.cli_limit_s, "onFailure": "block"}
     settings = {"disableAllHooks": False, "hooks": {"PreToolUse": [{"matcher": "*", "hooks": [command]}]}}
     return GateWiring(arguments=("--settings", json.dumps(settings)))
 
 
 def codex(hook: HookCommand) -> GateWiring:
     """Wires Codex by overrides of its configuration; it runs hooks that nobody has reviewed only if told so."""
-    entry = f'{{type="command",command={json.dumps(hook.shell)},timeout={CLI_LIMIT_S}}}'
+    entry = f'{{type="command",command={json.dumps(hook.shell)},timeout={hook.cli_limit_s}}}'
     return GateWiring(
         arguments=(
             *("-c", "features.hooks=true"),
@@ -55,7 +54,7 @@ def gemini(hook: HookCommand) -> GateWiring:
     The hook's name holds the token of its attempt, so that no settings of a project can name it to disable it.
     """
     entry = {"type": "command", "name": f"aurora-${TOKEN_VARIABLE}", "command": hook.shell_for_all_attempts}
-    timed = {**entry, "timeout": CLI_LIMIT_S * 1000}
+    timed = {**entry, "timeout": hook.cli_limit_s * 1000}
     hooks = {"BeforeTool": [{"matcher": ".*", "hooks": [timed]}]}
     return GateWiring(settings={f"{HOME}/.gemini/settings.json": {"hooksConfig": {"enabled": True}, "hooks": hooks}})
 
@@ -63,7 +62,7 @@ def gemini(hook: HookCommand) -> GateWiring:
 def qwen(hook: HookCommand) -> GateWiring:
     """Wires Qwen Code by its system settings, which prevail over those of the user and of the project."""
     entry = {"type": "command", "name": "aurora", "command": hook.shell_for_all_attempts}
-    hooks = {"PreToolUse": [{"matcher": "*", "hooks": [{**entry, "timeout": CLI_LIMIT_S * 1000}]}]}
+    hooks = {"PreToolUse": [{"matcher": "*", "hooks": [{**entry, "timeout": hook.cli_limit_s * 1000}]}]}
     return GateWiring(
         env={"QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{HOME}/qwen-gate.json"},
         settings={f"{HOME}/qwen-gate.json": {"disableAllHooks": False, "hooks": hooks}},

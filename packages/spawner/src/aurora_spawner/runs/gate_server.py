@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import Approver
 
+SHOWN_DENIALS: Final = 5
+"""Denied calls of a task that the report of the run names; the journal has all."""
 CALL_TIMEOUT_S: Final = 30.0
 """The longest wait for a hook to send its call."""
 KNOWN_WITHIN_S: Final = 10.0
@@ -53,6 +55,8 @@ class GateDesk:
     approver: Approver = field(default_factory=NoApprover)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aurora-gate"))
     """Judges one call after the other, off the event loop."""
+    _denied: dict[str, list[str]] = field(default_factory=dict)
+    """The calls that were denied, by task."""
 
     async def answer(self, request: bytes) -> bytes:
         """Returns the answer to a hook."""
@@ -69,7 +73,18 @@ class GateDesk:
         consent = await self.approver.ask(_question(call, verdict)) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
-        return b"allow\n" if allowed else _denial(_words(verdict, consent))
+        if allowed:
+            return b"allow\n"
+        self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
+        return _denial(_words(verdict, consent))
+
+    def notices(self) -> list[str]:
+        """Returns sentences about denied calls, for the report of the run."""
+        return [
+            f"task {task_id}: the policy gate stopped {len(calls)} tool call{'s' if len(calls) > 1 else ''}: "
+            f"{'; '.join(calls[:SHOWN_DENIALS])}{'; …' if len(calls) > SHOWN_DENIALS else ''}"
+            for task_id, calls in sorted(self._denied.items())
+        ]
 
     def close(self) -> None:
         """Ends the thread."""
@@ -121,6 +136,7 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     finally:
         server.close()
         hooks.hang_up()
+        run.notices.extend(desk.notices())
         desk.close()
         with suppress(OSError):
             (folder / SOCKET_NAME).unlink()
