@@ -236,7 +236,7 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
     assert found["echo"]["program"] == "/usr/bin/cat"
     outcome = aur("agents", "doctor")
     assert outcome.returncode == ExitCode.DONE
-    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); tool calls cannot be stopped" in outcome.stdout
+    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); policy gate: a hook asks" in outcome.stdout
     assert "sk-secret" not in outcome.stdout + outcome.stderr
 
 
