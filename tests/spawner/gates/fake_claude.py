@@ -1,4 +1,7 @@
-"""A stand-in for Claude Code: runs its PreToolUse hooks before each command that its prompt lists, one a line."""
+"""A stand-in for Claude Code: runs its PreToolUse hooks before each command that its prompt lists, one a line.
+
+It waits at `wait for FILE`, and reports a tool without a hook at `unasked …`.
+"""
 
 import json
 import subprocess
@@ -17,6 +20,10 @@ for command in sys.stdin.read().splitlines():
     if command.startswith("wait for "):
         while not Path(command.removeprefix("wait for ")).exists():
             time.sleep(0.01)
+        continue
+    if command.startswith("unasked "):
+        use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": command}}
+        print(json.dumps({"type": "assistant", "message": {"role": "assistant", "content": [use]}}), flush=True)
         continue
     call = {"tool_name": "Bash", "tool_input": {"command": command}, "cwd": str(Path.cwd())}
     answers = [

@@ -78,6 +78,27 @@ def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
     assert [(each.allowed, each.answered_by) for each in facts(tmp_path, report.run_id)] == [(True, "user")]
 
 
+class Broken:
+    """Cannot ask."""
+
+    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+        raise OSError(question.subject)
+
+
+def test_a_question_that_cannot_be_asked_is_answered_by_no(tmp_path: Path) -> None:
+    report = run_commands(tmp_path, "echo > ask", approver=Broken())
+    assert not (tmp_path / "ask").exists()
+    assert [(each.allowed, each.answered_by) for each in facts(tmp_path, report.run_id)] == [(False, "no inbox")]
+
+
+def test_an_agent_whose_cli_ignores_hooks_is_named(tmp_path: Path) -> None:
+    report = run_commands(tmp_path, "unasked true")
+    assert [each.partition(";")[0] for each in report.notices] == [
+        "task 1: claude used tools (1), and its hook asked about none of them"
+    ]
+    assert run_commands(tmp_path, "unasked true", "true").notices == ()
+
+
 def test_a_permissive_mode_is_used_only_with_a_gate(tmp_path: Path) -> None:
     def command(**more: object) -> tuple[str, ...]:
         run = Run.create(

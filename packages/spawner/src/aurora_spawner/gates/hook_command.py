@@ -13,11 +13,11 @@ from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 HOOK: Final = Path(__file__).with_name("hook.py")
 SOCKET_NAME: Final = "gate.sock"
 """In the folder of the run, so that each coordinator of the run listens at the same place."""
-ANSWER_LIMIT_S: Final = 3500.0
-"""The longest wait for a verdict; a person may have to be asked. The hook denies before the CLI loses patience."""
+ANSWER_LIMIT_S: Final = 86_000.0
+"""The longest wait for a verdict, since a person may have to be asked; it ends before `CLI_LIMIT_S`."""
 REACH_LIMIT_S: Final = 60.0
 """The longest wait for a coordinator that was killed and is resumed."""
-CLI_LIMIT_S: Final = 3600
+CLI_LIMIT_S: Final = 86_400
 """The time that CLIs give the hook. Some let a call pass when it is over."""
 
 

@@ -7,11 +7,13 @@ A hook sends the token of its attempt on a line, the tool call as its CLI gives 
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.gates.hook import CALL_LIMIT_BYTES
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
+    from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import Approver
 
@@ -36,6 +39,7 @@ CALL_TIMEOUT_S: Final = 30.0
 KNOWN_WITHIN_S: Final = 10.0
 """The time in which a new coordinator takes over the attempts that it has found."""
 REASON_LIMIT: Final = 1000
+_LOG: Final = logging.getLogger(__name__)
 
 
 class NoApprover:
@@ -69,14 +73,23 @@ class GateDesk:
         except UnreadableCallError as error:
             return _denial(f"{error}, so it cannot be judged")
         call = self._call(task_id, reported)
+        self.run.tasks.flight(task_id).judged_calls += 1
         verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self.gate.judge, call)
-        consent = await self.approver.ask(_question(call, verdict)) if verdict.action is GateAction.PROMPT else None
+        consent = await self._consent(call, verdict) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
         if allowed:
             return b"allow\n"
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))
+
+    async def _consent(self, call: ToolCall, verdict: Verdict) -> ApprovalAnswer:
+        """Asks for a person's consent; a question that cannot be asked is answered by no."""
+        try:
+            return await self.approver.ask(_question(call, verdict))
+        except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
+            _LOG.exception("a question about a tool call could not be asked")
+            return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
 
     def notices(self) -> list[str]:
         """Returns sentences about denied calls, for the report of the run."""
@@ -110,6 +123,20 @@ class GateDesk:
             cwd=reported.cwd or cwd,
             workspace=cwd if worktree is None else worktree.path,
             isolated=worktree is not None,
+        )
+
+
+def note_unasked(run: RunContext, attempt: Attempt) -> None:
+    """Says so if an agent used tools and its hook asked about none of them: its CLI may ignore hooks.
+
+    An organisation's settings can make it do that, and no probe without a model shows it.
+    """
+    backend, used = run.backends[attempt.agent], attempt.reply.tool_calls if attempt.reply else 0
+    asks = run.options.gate is not None and isinstance(backend, CliBackend) and not backend.gate_problem
+    if asks and used and attempt.order is not None and not run.tasks.flight(attempt.task_id).judged_calls:
+        run.notices.append(
+            f"task {attempt.task_id}: {attempt.agent} used tools ({used}), and its hook asked about none of them; "
+            "if its CLI ignores hooks, set `permissive: false`"
         )
 
 
