@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from aurora_spawner.gates.masking import masked
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,8 +59,9 @@ class ToolCall:
 
     @property
     def subject(self) -> str:
-        """The call in words, cut to `SUBJECT_LIMIT` characters."""
-        return "; ".join(map(_words, self.uses))[:SUBJECT_LIMIT] or self.tool
+        """The call in words, with keys and passwords masked, cut to `SUBJECT_LIMIT` characters."""
+        # Cut before as well, since a call may have megabytes; a key at the first cut is lost by the second one.
+        return masked("; ".join(map(_words, self.uses))[: 2 * SUBJECT_LIMIT])[:SUBJECT_LIMIT] or self.tool
 
 
 class GateAction(StrEnum):
