@@ -228,14 +228,15 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
         "yes",
         "OPENAI_API_KEY",
     )
-    assert codex["gate"] == "tool calls cannot be stopped"
+    assert codex["gate"] == "a hook asks the policies before each tool call"
+    assert "no hooks" in str(found["aider"]["gate"])
     assert found["gemini"]["version"] is None
     assert "--version` fails" in (found["gemini"]["advice"] or "")
     assert (found["claude"]["program"], found["claude"]["advice"]) == (None, "install @anthropic-ai/claude-code")
     assert found["echo"]["program"] == "/usr/bin/cat"
     outcome = aur("agents", "doctor")
     assert outcome.returncode == ExitCode.DONE
-    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); tool calls cannot be stopped" in outcome.stdout
+    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); policy gate: a hook asks" in outcome.stdout
     assert "sk-secret" not in outcome.stdout + outcome.stderr
 
 

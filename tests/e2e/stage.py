@@ -38,6 +38,8 @@ class Stage:
     commits: bool = False
     """The project has a commit, so tasks get worktrees."""
     as_json: bool = True
+    policies: str = ""
+    """What `.aurora/policies.yaml` holds; empty for no such file."""
 
     @property
     def project(self) -> Path:
@@ -87,6 +89,8 @@ class Stage:
         subprocess.run(["git", "init", "-q"], cwd=self.project, env=self.environ, check=True)
         config = {"backends": self.backends, "spawner": {"recovery": self.recovery, "max_concurrent": 8}}
         (self.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
+        if self.policies:
+            (self.project / ".aurora" / "policies.yaml").write_text(self.policies)
         (self.project / "tasks.md").write_text("\n".join(self.tasks) + "\n")
         if self.commits:
             subprocess.run(["git", "add", "tasks.md"], cwd=self.project, env=self.environ, check=True)

@@ -20,6 +20,7 @@ import contextlib
 import fcntl
 import gzip
 import json
+import re
 import socket
 import struct
 import sys
@@ -51,6 +52,8 @@ class Act:
     say: str = ""
     run: str = ""
     """A shell command that the agent is to run."""
+    write: tuple[str, str] | None = None
+    """A file that the agent is to write, and its content: with its own tool, or by a shell where it has none."""
     status: int = 0
     """An error instead of an answer."""
     retry_after_s: int | None = None
@@ -67,6 +70,11 @@ class Act:
     times: int = 1
     for_s: float = 0.0
     """Instead of `times`: for so long after the first request of the play."""
+
+    @property
+    def acts(self) -> bool:
+        """A tool is to be used."""
+        return bool(self.run or self.write)
 
 
 HUGE = " ".join(f"line {n} of a long answer;" for n in range(16_000))
@@ -153,6 +161,14 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="I look.", run=LOOK, used=CHEAP, times=6),
         Act(say="Done for cents.", used=CHEAP, times=FOREVER),
     ),
+    # Three calls that must be stopped, and one that must not.
+    "danger": (
+        Act(run="rm -rf victim"),
+        Act(run="git push --force origin main"),
+        Act(write=(".env", "SECRET=1")),
+        Act(run="echo allowed > allowed.txt"),
+        Act(say="I tried it all.", times=FOREVER),
+    ),
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
@@ -191,7 +207,7 @@ class Stage:
                     "api": api.name,
                     "counts": counts,
                     "messages": api.messages,
-                    "act": act.status or act.run or act.say[:40],
+                    "act": act.status or act.run or (act.write[0] if act.write else act.say[:40]),
                 }
             )
         return act
@@ -233,13 +249,24 @@ class Api(ABC):
         return {}
 
     @property
+    def folder(self) -> str:
+        """The folder that the prompt names, for tools that take absolute paths only; "" if it names none."""
+        found = re.search(r"in the folder (/[^\s\"\\]+)", json.dumps(self.body))
+        return f"{found[1]}/" if found else ""
+
+    @property
     def messages(self) -> int:
         """How long the conversation is."""
         return len(self.body.get("messages") or self.body.get("input") or self.body.get("contents") or ())
 
-    def call(self, command: str) -> tuple[str, dict[str, Any]] | None:
-        """The tool that runs a command, and its arguments."""
-        for name, schema in self.tools.items():
+    def call(self, act: Act) -> tuple[str, dict[str, Any]] | None:
+        """The tool that does what the act says, and its arguments; None if there is nothing to do."""
+        if act.write is not None:
+            for name, schema in self.tools.items():
+                if name.lower() in WRITERS:
+                    return name, _written(schema, self.folder + act.write[0], act.write[1])
+        command = act.run or (WRITE_BY_SHELL.format(*act.write) if act.write else "")
+        for name, schema in self.tools.items() if command else ():
             if name.lower() in SHELLS:
                 return name, _arguments(schema, command)
         return None
@@ -262,6 +289,10 @@ class Api(ABC):
 
 
 SHELLS = ("bash", "shell", "run_shell_command", "exec_command", "shell_command", "execute_command", "run_commands")
+WRITERS = ("write", "write_file", "create")
+WRITE_BY_SHELL = "cat > {0} <<'END'\n{1}\nEND"
+PATH_NAMES = ("file_path", "filePath", "absolute_path", "path")
+CONTENT_NAMES = ("content", "contents", "file_text")
 COMMAND_NAMES = ("command", "cmd", "commands")
 
 
@@ -277,6 +308,14 @@ def _arguments(schema: dict[str, Any], command: str) -> dict[str, Any]:
             other, {"boolean": False, "integer": 60, "number": 60, "array": [], "object": {}}.get(kind, "note")
         )
     return given
+
+
+def _written(schema: dict[str, Any], path: str, content: str) -> dict[str, Any]:
+    properties = schema.get("properties") or {}
+    return {
+        **{name: path for name in PATH_NAMES if name in properties},
+        **{name: content for name in CONTENT_NAMES if name in properties},
+    }
 
 
 def _sse(data: object, event: str = "") -> bytes:
@@ -306,7 +345,7 @@ class Anthropic(Api):
 
     def _blocks(self, act: Act) -> list[dict[str, Any]]:
         blocks: list[dict[str, Any]] = [{"type": "text", "text": act.say}] if act.say else []
-        call = self.call(act.run) if act.run else None
+        call = self.call(act)
         if call:
             blocks.append({"type": "tool_use", "id": f"toolu_{time.time_ns()}", "name": call[0], "input": call[1]})
         return blocks
@@ -318,7 +357,7 @@ class Anthropic(Api):
             "role": "assistant",
             "model": self.model,
             "content": self._blocks(act),
-            "stop_reason": "tool_use" if act.run else "end_turn",
+            "stop_reason": "tool_use" if act.acts else "end_turn",
             "stop_sequence": None,
             "usage": {"input_tokens": act.used[0], "output_tokens": act.used[1]},
         }
@@ -328,7 +367,7 @@ class Anthropic(Api):
         yield _sse({"type": "message_start", "message": start}, "message_start")
         for index, block in enumerate(self._blocks(act)):
             yield from self._block(index, block)
-        delta = {"stop_reason": "tool_use" if act.run else "end_turn", "stop_sequence": None}
+        delta = {"stop_reason": "tool_use" if act.acts else "end_turn", "stop_sequence": None}
         end = {"type": "message_delta", "delta": delta, "usage": {"output_tokens": act.used[1]}}
         yield _sse(end, "message_delta")
         yield _sse({"type": "message_stop"}, "message_stop")
@@ -368,7 +407,7 @@ class Responses(Api):
         if act.say:
             content = [{"type": "output_text", "text": act.say, "annotations": []}]
             items.append({"type": "message", "id": f"m{time.time_ns()}", "role": "assistant", "content": content})
-        call = self.call(act.run) if act.run else None
+        call = self.call(act)
         if call:
             name, given = call
             one = {"name": name, "arguments": json.dumps(given), "call_id": f"c{time.time_ns()}"}
@@ -413,7 +452,7 @@ class Chat(Api):
         return {each["name"]: each.get("parameters") or {} for each in functions if "name" in each}
 
     def _calls(self, act: Act) -> list[dict[str, Any]]:
-        call = self.call(act.run) if act.run else None
+        call = self.call(act)
         if call is None:
             return []
         function = {"name": call[0], "arguments": json.dumps(call[1])}
@@ -433,7 +472,7 @@ class Chat(Api):
 
     def whole(self, act: Act) -> dict[str, Any]:
         message = {"role": "assistant", "content": act.say or None, "tool_calls": self._calls(act) or None}
-        choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if act.run else "stop"}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if act.acts else "stop"}
         return self._frame("chat.completion", choices=[choice], usage=self._usage(act))
 
     def events(self, act: Act) -> Iterator[bytes]:
@@ -443,7 +482,7 @@ class Chat(Api):
         ]
         for delta in deltas:
             yield _sse(self._chunk(delta, None))
-        yield _sse({**self._chunk({}, "tool_calls" if act.run else "stop"), "usage": self._usage(act)})
+        yield _sse({**self._chunk({}, "tool_calls" if act.acts else "stop"), "usage": self._usage(act)})
         yield _sse("[DONE]")
 
     def _chunk(self, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
@@ -470,7 +509,7 @@ class Gemini(Api):
         return {"candidates": [candidate], "usageMetadata": used, "modelVersion": self.model}
 
     def _call_parts(self, act: Act) -> list[dict[str, Any]]:
-        call = self.call(act.run) if act.run else None
+        call = self.call(act)
         return [{"functionCall": {"name": call[0], "args": call[1]}}] if call else []
 
     def whole(self, act: Act) -> dict[str, Any]:

@@ -76,6 +76,26 @@ def test_an_isolated_task_stays_in_its_worktree(command: str) -> None:
     assert (found.action, found.rule) == ("prompt", "worktree_escape")
 
 
+WORKTREE = HOME / ".aurora" / "worktrees" / "shop-1a2b" / "spawn-1" / "1"
+
+
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("src/a.py", None),
+        (f"{WORKTREE}/src/a.py", None),
+        (".aurora/policies.yaml", "self_protection"),
+        (".claude/settings.json", "self_protection"),
+        ("../2/src/a.py", "self_protection"),
+        (f"{HOME}/.aurora/trust.json", "self_protection"),
+        (f"{HOME}/.claude/settings.json", "self_protection"),
+    ],
+)
+def test_a_worktree_at_home_is_its_tasks_own_and_everything_around_it_is_not(file: str, rule: str | None) -> None:
+    assert change(OperationType.WRITE, file, workspace=WORKTREE, isolated=True).rule == rule
+    assert ask(f"echo x > {file}", workspace=WORKTREE, isolated=True).rule == rule
+
+
 def test_an_isolated_task_works_inside_its_worktree() -> None:
     for command in ("git -C sub status", "echo x > a", "cd src && touch a", "cp a /tmp/b", "git commit -am x"):
         assert ask(command, isolated=True).action == "allow", command

@@ -19,9 +19,8 @@ from aurora_soar.notifications.messages import Notification, combined, notificat
 from aurora_soar.notifications.outbox import Outbox
 from aurora_soar.notifications.receivers import receiver_of
 from aurora_spawner import SpawnResult
-from aurora_spawner.tasks.approvals import ApprovalQuestion
 from aurora_spawner.tasks.result import RunState, TaskState
-from aurora_spawner.tasks.run_events import ApprovalAsked, ProviderPaused, RunEnded, TaskEnded
+from aurora_spawner.tasks.run_events import ProviderPaused, RunEnded, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

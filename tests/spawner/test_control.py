@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from aurora_spawner.errors import JournalError
 from aurora_spawner.runs import control_server
-from aurora_spawner.runs.control_server import PATH_LIMIT, SILENT_LIMIT, serve_control, short_path
+from aurora_spawner.runs.control_server import SILENT_LIMIT, serve_control
+from aurora_spawner.storage.private_sockets import PATH_LIMIT, short_path
 from aurora_spawner.tasks.result import TaskState
 
 
@@ -217,7 +218,7 @@ async def test_a_path_that_is_too_long_for_a_socket_is_no_matter(tmp_path: Path)
 
 
 async def test_a_run_that_cannot_listen_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aurora_spawner.runs.control_server.OPEN_FOLDERS", tmp_path / "no such system")
+    monkeypatch.setattr("aurora_spawner.storage.private_sockets.OPEN_FOLDERS", tmp_path / "no such system")
     folder = tmp_path.joinpath(*["deep" * 10] * 4)
     coordinator = FakeCoordinator()
     async with serve_control(coordinator, folder):  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from aurora_spawner.control.steering import (
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.runs.control_server import short_path
+from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.run_events import TaskEnded

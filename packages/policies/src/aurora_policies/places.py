@@ -34,6 +34,8 @@ _CONTROL_AT_HOME: Final = re.compile(
     r"|xinitrc|xprofile|kshrc|cshrc|tcshrc|login|gitconfig|git-credentials|ssh|gnupg|pam_environment|pypirc|netrc)(/.*)?"
     r"|Library/(LaunchAgents|LaunchDaemons)(/.*)?"
 )
+_WORKTREES: Final = ".aurora/worktrees/"
+"""The folder of worktrees at home: the files of a task's own worktree there are its work."""
 _CONTROL_ANYWHERE: Final = re.compile(
     r"(^|.*/)(\.aurora|\.claude/(settings[^/]*|hooks)|\.codex|\.gemini/settings[^/]*|\.qwen/settings[^/]*"
     r"|\.git/(hooks|config|info/attributes)|\.githooks|\.husky|\.mcp\.json|\.vscode/(settings|tasks)\.json|\.envrc)(/.*)?"
@@ -94,9 +96,10 @@ class Places:
         """The path is one that keeps agents under control, or runs commands later: settings, hooks, start files."""
         path = path.rstrip("/")
         home = self.home.rstrip("/") + "/"
-        if path.startswith(home) and _CONTROL_AT_HOME.fullmatch(path[len(home) :]):
+        own = self.inside(path) and self.workspace.startswith(home + _WORKTREES)
+        if path.startswith(home) and not own and _CONTROL_AT_HOME.fullmatch(path[len(home) :]):
             return True
-        return bool(_CONTROL_ANYWHERE.fullmatch(path) or _CONTROL_OF_SYSTEM.fullmatch(path))
+        return bool(_CONTROL_ANYWHERE.fullmatch(self.relative(path)) or _CONTROL_OF_SYSTEM.fullmatch(path))
 
     def relative(self, path: str) -> str:
         """Returns the path from the workspace, or the absolute one outside of it."""

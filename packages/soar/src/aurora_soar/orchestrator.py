@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aurora_soar.models.language_model import Completion, LanguageModel
     from aurora_soar.registry import AgentRegistry
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.runs.run_options import GateOptions
 
 __all__ = ["PHASES", "SIMPLE_PHASES", "SOAROrchestrator"]
 
@@ -60,6 +61,7 @@ class Context:
     model: LanguageModel | None
     executor: Callable[[], Executor]
     budget: Callable[[], BudgetStatus | None] | None
+    gate: GateOptions
 
     @property
     def query_id(self) -> str:
@@ -165,6 +167,7 @@ async def _collect(context: Context, found: Findings) -> Collected:
         limits=CollectLimits(max_concurrent=context.max_concurrent, timeout_s=timeout_s),
         recovery=context.recovery,
         executor=context.executor(),
+        gate=context.gate,
         places=retrieved.context.code,
         on_line=partial(context.timer.emit, Phase.COLLECT, "progress"),
     )
@@ -291,6 +294,7 @@ class SOAROrchestrator:
         executor: builds the executor of agents; None runs them here and ends them with this process, however it ends,
             because a question cannot be resumed.
         budget: reads the status of the user's ledger; None without a ledger.
+        gate: judges the tool calls of agents; None lets their CLIs decide alone.
     """
 
     def __init__(
@@ -306,6 +310,7 @@ class SOAROrchestrator:
         model: LanguageModel | None = None,
         executor: Callable[[], Executor] | None = None,
         budget: Callable[[], BudgetStatus | None] | None = None,
+        gate: GateOptions | None = None,
     ) -> None:
         self._project = project
         self._context = partial(
@@ -320,6 +325,7 @@ class SOAROrchestrator:
             model=model,
             executor=executor or partial(LocalExecutor, detached=False),
             budget=budget,
+            gate=gate or {},
         )
 
     def execute(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aurora_core import Project
     from aurora_spawner import RecoverySettings
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.runs.run_options import GateOptions
 
 __all__ = ["project_run_options"]
 
@@ -25,6 +26,7 @@ def project_run_options(
     recovery: RecoverySettings | None,
     executor: Executor | None,
     state_dir: Path | None,
+    gate: GateOptions,
     folder: Path | None = None,
 ) -> RunOptions:
     """Returns the options of a run whose agents work in the project's folder.
@@ -33,6 +35,7 @@ def project_run_options(
         kind: the part of Aurora that asks for the run.
         timeout_s: of an attempt whose task and agent set none; None for no limit.
         state_dir: the user's own folder, in which the run is announced; None for a run that nobody looks for.
+        gate: judges the agents' tool calls.
         folder: of the outputs; the project's `.aurora` if None.
     """
     return RunOptions(
@@ -44,4 +47,5 @@ def project_run_options(
         recovery=recovery,
         executor=executor,
         state_dir=state_dir,
+        **gate,
     )

@@ -25,7 +25,13 @@ _PICKS: Final = {"best": "the best is taken", "ask": "you pick one"}
 def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
     """Returns one line per task, the notes, and the limits; of more than `limit` tasks or notes, the count."""
     return "\n".join(
-        [*_lines(plan, plan.file.tasks[:limit]), *_notes(plan, limit), *_isolation(plan.isolation), _limits(plan)]
+        [
+            *_lines(plan, plan.file.tasks[:limit]),
+            *_notes(plan, limit),
+            *_isolation(plan.isolation),
+            *_gates(plan),
+            _limits(plan),
+        ]
     )
 
 
@@ -45,6 +51,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "not_run": list(plan.file.not_run),
         "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
         "isolation": _isolation_document(plan.isolation),
+        "gates": dict(plan.gate.words),
         "expected_usd": plan.expected_usd,
         "checks_trusted": plan.untrusted_checks is None,
         "tasks": [
@@ -129,6 +136,13 @@ def _names(names: Sequence[str]) -> str:
     shown = one_line(", ".join(names[:_SHOWN_NAMES]), 200)
     more = len(names) - _SHOWN_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _gates(plan: SpawnPlan) -> Iterator[str]:
+    """Yields how the tool calls of agents are judged, agents with the same words together."""
+    for words in dict.fromkeys(plan.gate.words.values()):
+        agents = ", ".join(one_line(name) for name, each in plan.gate.words.items() if each == words)
+        yield f"  policy gate, {agents}: {words}"
 
 
 def _goes(isolation: Isolation) -> str:

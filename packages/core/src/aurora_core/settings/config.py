@@ -46,7 +46,7 @@ class BackendConfig:
             command.
         model: model of tasks that name none; None for the agent's default.
         args: additional arguments of a known CLI.
-        permissive: a known CLI may use every tool without asking.
+        permissive: a known CLI may use every tool without asking; None if that depends on the policy gate.
         isolated: a known CLI gets its own configuration and sessions for each task.
         prompt: how a command receives its prompt: stdin, file or argument.
         events: the CLI whose event format a command prints; "none" for plain text.
@@ -65,7 +65,7 @@ class BackendConfig:
     provider: str | None = None
     model: str | None = None
     args: tuple[str, ...] = ()
-    permissive: bool = False
+    permissive: bool | None = None
     isolated: bool = False
     prompt: str = "stdin"
     events: str = "none"

@@ -84,7 +84,7 @@ class BackendFile(_Strict):
     events: _Word = "none"
     model: _Word | None = None
     args: list[str] = Field(default_factory=list)
-    permissive: bool = False
+    permissive: bool | None = None
     isolated: bool = False
     timeout_s: PositiveFloat | None = None
     env: dict[str, str] = Field(default_factory=dict)

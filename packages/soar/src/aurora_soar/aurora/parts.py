@@ -160,6 +160,19 @@ class ProjectParts:
         return policies
 
     @cached_property
+    def user_policies(self) -> PoliciesEngine | None:
+        """The user's policies for all projects, beside which a project's can only be stricter; None without a file.
+
+        Raises:
+            PolicyFileError: the file is not valid; nothing may run.
+        """
+        from aurora_policies import PoliciesEngine
+
+        config_home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        found = PoliciesEngine.load(Path(config_home) / "aurora" / "policies.yaml")
+        return found if found.source else None
+
+    @cached_property
     def personas(self) -> Roster:
         """The personas of the project and of its user."""
         roster, untrusted = self._personas
@@ -277,6 +290,7 @@ class ProjectParts:
             on_batch_held=self._on_batch_held,
             notify=self._notify_of_run,
             preparation=lambda: self.preparation,
+            user_policies=self.user_policies,
         )
 
     @cached_property

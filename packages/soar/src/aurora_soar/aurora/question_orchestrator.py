@@ -13,6 +13,7 @@ from aurora_soar.orchestrator import SOAROrchestrator
 from aurora_soar.registry import LOCAL_AGENT, Agent, AgentRegistry
 from aurora_soar.taskruns.agents import among, skipping
 from aurora_soar.taskruns.ledger import open_ledger
+from aurora_spawner import CliBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from aurora_core import Memory
     from aurora_policies.budget import BudgetStatus
     from aurora_soar.taskruns.agents import ProjectAgents
-    from aurora_spawner import RecoverySettings
+    from aurora_spawner import Backend, RecoverySettings
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.runs.run_options import GateOptions
 
 __all__ = ["build_orchestrator"]
 
@@ -39,11 +41,13 @@ class _ModelParts:
         registry: the agents that subgoals may go to.
         model: plans, and writes the answer.
         executor: builds the executor that runs agents within budget and caps.
+        gate: judges the agents' tool calls.
     """
 
     registry: AgentRegistry
     model: AgentModel
     executor: Callable[[], Executor]
+    gate: GateOptions
 
 
 def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | None) -> SOAROrchestrator:
@@ -75,13 +79,16 @@ def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | N
         model=parts.model if parts else None,
         executor=parts.executor if parts else None,
         budget=partial(_budget_status, agents),
+        gate=parts.gate if parts else None,
     )
 
 
 def _with_model(tool: str, agents: ProjectAgents, recovery: RecoverySettings) -> _ModelParts:
     where = f"tool ({agents.config.origin('tool')})"
     agents.check_trusted([(tool, where)])
-    backends = {name: agents.backends[name] for name in agents.with_fallbacks(tool, where)}
+    backends = {name: _asked(agents.backends[name]) for name in agents.with_fallbacks(tool, where)}
+    # Nobody watches the inbox of a question, which ends with this process.
+    gate: GateOptions = {**agents.gate_options(agents.gate([tool])), "approval_limit_s": 0.0}
     limits = agents.limits()
     limits.check((tool,), tasks=1)
     registry = AgentRegistry.local(agents.project.root).joined_by(Agent(id=tool, description=_DESCRIPTION), backends)
@@ -93,8 +100,16 @@ def _with_model(tool: str, agents: ProjectAgents, recovery: RecoverySettings) ->
         timeout_s=float(agents.policies.recovery.timeout_seconds),
         recovery=skipping(among(backends, recovery)),
         executor=executor,
+        gate=gate,
     )
-    return _ModelParts(registry=registry, model=model, executor=executor)
+    return _ModelParts(registry=registry, model=model, executor=executor, gate=gate)
+
+
+def _asked(backend: Backend) -> Backend:
+    """Returns the agent for a question: it has nothing to change, so only the user's word makes it permissive."""
+    if isinstance(backend, CliBackend) and backend.permissive is None:
+        return replace(backend, permissive=False)
+    return backend
 
 
 def _budget_status(agents: ProjectAgents) -> BudgetStatus | None:

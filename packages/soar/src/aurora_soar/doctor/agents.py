@@ -13,22 +13,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.taskruns.backends import program_of
+from aurora_soar.taskruns.gate import PolicyGate, how_gated
 from aurora_spawner import CliBackend
 from aurora_spawner.backends.model.apis import APIS
 from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import BackendError
+from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
 
 __all__ = ["AgentCheck", "SignedIn", "check_agents"]
 
 VERSION_LIMIT_S: Final = 20.0
-NO_GATE: Final = "tool calls cannot be stopped"
 
 
 class SignedIn(StrEnum):
@@ -48,7 +50,7 @@ class AgentCheck:
         program: full path of its program, or a model's address; None if the program was not found.
         version: first line of `--version`, or the name of the model; None if the program does not report it.
         signed_in_by: the variable or file that shows the login; "" if none does.
-        gate: says if its tool calls can be stopped before they happen.
+        gate: says if its tool calls are judged before they happen, or why not.
         advice: the next step for the user; "" if none is needed.
     """
 
@@ -63,12 +65,20 @@ class AgentCheck:
 
 
 def check_agents(
-    backends: Mapping[str, Backend], environ: Mapping[str, str], *, home: Path, folder: Path
+    backends: Mapping[str, Backend],
+    environ: Mapping[str, str],
+    *,
+    home: Path,
+    folder: Path,
+    policies: tuple[PoliciesEngine, ...],
 ) -> tuple[AgentCheck, ...]:
     """Checks the known CLIs, then the configured agents; the programs report their versions concurrently.
 
+    The hook of the policy gate is tried with a harmless and a dangerous call.
+
     Args:
         folder: the folder in which the agents work.
+        policies: those that the gate asks.
     """
     known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
     checked = {**known, **backends}
@@ -82,14 +92,30 @@ def check_agents(
             if isinstance(each, CliBackend) and (program := programs[name])
         }
         versions = {name: answer.result() for name, answer in asked.items()}
+    problem = probe_gate(PolicyGate(engines=policies))
     return tuple(
-        _check(name, each, program=programs[name], version=versions.get(name), environ=environ, home=home)
+        _check(
+            name,
+            each,
+            program=programs[name],
+            version=versions.get(name),
+            environ=environ,
+            home=home,
+            gate=how_gated(each, problem=problem),
+        )
         for name, each in checked.items()
     )
 
 
 def _check(
-    name: str, backend: Backend, *, program: str | None, version: str | None, environ: Mapping[str, str], home: Path
+    name: str,
+    backend: Backend,
+    *,
+    program: str | None,
+    version: str | None,
+    environ: Mapping[str, str],
+    home: Path,
+    gate: str,
 ) -> AgentCheck:
     if isinstance(backend, ModelBackend):
         return _check_model(name, backend)
@@ -102,7 +128,7 @@ def _check(
         version=version,
         signed_in=signed_in,
         signed_in_by=by,
-        gate=NO_GATE,
+        gate=gate,
         advice=_advice(backend, program, version, signed_in),
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from aurora_soar.run_options import project_run_options
 from aurora_spawner import Run, SpawnTask
+from aurora_spawner.runs.run_options import GateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ class AgentModel:
         backends: by name, the fallbacks included.
         timeout_s: time limit of one call, in seconds.
         executor: returns a new executor for each call.
+        gate: judges its tool calls.
     """
 
     name: str
@@ -72,6 +74,7 @@ class AgentModel:
     timeout_s: float
     recovery: RecoverySettings
     executor: Callable[[], Executor]
+    gate: GateOptions = field(default_factory=GateOptions)
 
     async def ask(self, prompt: str, *, title: str) -> Completion:
         """Runs the agent on the prompt in the project's folder."""
@@ -87,6 +90,7 @@ class AgentModel:
                 recovery=self.recovery,
                 executor=self.executor(),
                 state_dir=self.recovery.state_dir,
+                gate=self.gate,
             ),
         )
         report = await run.execute()

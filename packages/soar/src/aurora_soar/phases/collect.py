@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from aurora_spawner import RecoverySettings, RunEvent, RunReport, SpawnResult
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.recovery.machine import TaskRecoveryState
+    from aurora_spawner.runs.run_options import GateOptions
 
 __all__ = ["CollectLimits", "Collected", "collect"]
 
@@ -83,6 +84,7 @@ async def collect(
     limits: CollectLimits,
     recovery: RecoverySettings,
     executor: Executor,
+    gate: GateOptions,
     places: Sequence[Hit],
     on_line: Callable[[str], None],
 ) -> Collected:
@@ -91,6 +93,7 @@ async def collect(
     Args:
         recovery: settings for agents that fail.
         executor: runs the agents' processes.
+        gate: judges their tool calls.
         places: retrieved chunks, for agents that read the files themselves.
         on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
             retry, fallback and paused provider.
@@ -103,6 +106,7 @@ async def collect(
         recovery=recovery,
         executor=executor,
         state_dir=recovery.state_dir,
+        gate=gate,
     )
     run = Run.create(
         project.runs_db,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from aurora_core import ConfigError
 from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
-from aurora_soar.notices import Notify, log_notice
+from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
 from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of
 from aurora_soar.taskruns.diff_gate import PolicyDiffGate
+from aurora_soar.taskruns.gate import RunGate, find_gate
 from aurora_soar.taskruns.limits import RunLimits, user_prices
 from aurora_spawner import RecoverySettings
 from aurora_spawner.backends.cli import installed_kinds
@@ -54,6 +55,7 @@ class ProjectAgents:
         on_batch_held: answers if too many tasks of a run fail; None leaves the rest of the run held, for a resume.
         notify: receives notices about limits.
         preparation: reads what worktrees of tasks contain besides their base commit.
+        user_policies: those of the user for all projects; None if there are none.
     """
 
     project: Project
@@ -63,6 +65,7 @@ class ProjectAgents:
     on_batch_held: BatchQuestion | None = None
     notify: Notify = log_notice
     preparation: Callable[[], Preparation] = Preparation
+    user_policies: PoliciesEngine | None = None
 
     @property
     def default_agent(self) -> str:
@@ -92,9 +95,29 @@ class ProjectAgents:
             "check_protect": self.config.check_protect,
         }
 
-    def gate_options(self) -> GateOptions:
-        """Returns the options of a run that are about gates: who judges work, and how long a person may take."""
+    @property
+    def engines(self) -> tuple[PoliciesEngine, ...]:
+        """The policies that a tool call has to satisfy: the user's own, if there are any, and the project's."""
+        return (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
+
+    def gate(self, agents: Iterable[str]) -> RunGate:
+        """Builds the live gate of a run, which the agents that it may fall back to pass, too.
+
+        Args:
+            agents: those that its tasks name.
+        """
+        chains, used = self._fallbacks(), list(dict.fromkeys(agents))
+        for name in used:
+            used += [each for each in chains.get(name, ()) if each not in used]
+        found = find_gate(self.engines, self.backends, used)
+        if found.problem:
+            self.notify(Notice(message=f"agents run without the policy gate: {found.problem}", warning=True))
+        return found
+
+    def gate_options(self, gate: RunGate) -> GateOptions:
+        """Returns the options of a run for gates: who judges calls and work, and how long a person may take."""
         return {
+            "gate": gate.gate,
             "diff_gate": PolicyDiffGate(policies=self.policies),
             "approval_limit_s": self.policies.policies.approvals.limit_seconds,
         }

@@ -107,6 +107,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         # A run whose journal is thrown away cannot be resumed: its agents end with this process.
         executor=limits.executor(detached=keep_in is None) if limits else None,
         state_dir=None if keep_in else default_state_dir(),
+        gate=agents.gate_options(plan.gate),
         folder=folder,
     )
     return Run.create(
@@ -128,7 +129,6 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
-            **agents.gate_options(),
             preparation=plan.isolation.preparation,
         ),
     )
@@ -176,7 +176,7 @@ async def resumed_run(
         prices=limits.prices,
         state_dir=default_state_dir(),
         **agents.check_options(run_task_checks=untrusted is None),
-        **agents.gate_options(),
+        **agents.gate_options(agents.gate(plan.open_agents)),
         preparation=agents.preparation() if plan.isolated else None,
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_soar.errors import UnknownAgentError
 from aurora_soar.taskruns.checks import untrusted_checks
+from aurora_soar.taskruns.gate import RunGate
 from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
 from aurora_soar.taskruns.personas_for_tasks import AssignedPersonas, assign_personas
 from aurora_soar.taskruns.resolvers import find_resolver
@@ -47,6 +48,7 @@ class SpawnPlan:
         content: of the file when its tasks were read.
         isolation: the place where its tasks work.
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
+        gate: judges the tool calls of its agents.
     """
 
     file: TaskFile
@@ -62,6 +64,7 @@ class SpawnPlan:
     content: bytes = field(default=b"", repr=False)
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
     untrusted_checks: Claim | None = None
+    gate: RunGate = field(default_factory=RunGate)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -176,7 +179,7 @@ def plan_taskfile(
     )
     _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
-    return replace(plan, isolation=placed, untrusted_checks=untrusted)
+    return replace(plan, isolation=placed, untrusted_checks=untrusted, gate=agents.gate(plan.agents))
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:

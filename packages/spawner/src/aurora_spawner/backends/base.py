@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.gates.hook_command import HookCommand
     from aurora_spawner.tasks.failure import ReportedFailure
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.usage import Usage
@@ -128,6 +129,8 @@ class AttemptRequest:
     """The id of a session of this agent to resume."""
     new_session: str = ""
     """The id for a new session, if the agent lets its caller choose one; empty if it resumes none."""
+    hook: HookCommand | None = None
+    """The hook to run before each tool call, for a CLI that has hooks; None without a gate."""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,6 @@ from aurora_spawner.backends.base import AttemptRequest, Invocation, Reply
 from aurora_spawner.backends.command import find_program
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import (
-    HOME,
     INSTRUCTIONS,
     NEW_SESSION,
     PROFILES,
@@ -22,12 +22,14 @@ from aurora_spawner.backends.profiles import (
 )
 from aurora_spawner.backends.reply_builder import digest_of
 from aurora_spawner.errors import BackendError
+from aurora_spawner.gates.wirings import HOME, GateWiring
 from aurora_spawner.supervision.programs import find_on_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.gates.hook_command import HookCommand
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
@@ -50,8 +52,9 @@ class CliBackend:
     """Further arguments, after ours."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that override ours."""
-    permissive: bool = False
-    """True lets it use every tool without asking; else it runs in its own safe mode."""
+    permissive: bool | None = None
+    """True lets it use every tool without asking, False keeps it in its own safe mode; None lets it where each tool
+    call is judged before it happens."""
     isolated: bool = False
     """True gives each task separate configuration and sessions, without the user's instructions and logins."""
     timeout_s: float | None = None
@@ -89,6 +92,18 @@ class CliBackend:
         return self.profile.resumed is not None
 
     @property
+    def gate_problem(self) -> str:
+        """The reason why its tool calls cannot be judged before they happen; "" if they can."""
+        profile = self.profile
+        if profile.gate is None:
+            return "it has no hooks that can stop a tool call"
+        if profile.gate_needs_isolation and not self.isolated:
+            return "its hooks need a configuration of its own (`isolated: true`)"
+        given = (*self.command[1:], *(word.partition("=")[0] for word in self.args), *self.env)
+        off = next((word for word in given if word in profile.gate_offs), None)
+        return f"its {off} would turn hooks off" if off else ""
+
+    @property
     def provider(self) -> str:
         """The provider whose rate limits apply."""
         if self.named_provider:
@@ -113,14 +128,19 @@ class CliBackend:
             SESSION: request.resume or "",
             NEW_SESSION: request.new_session,
         }
+        gate = self._gate(request.hook)
+        permissive = self._permissive(request.hook)
         names_session = NEW_SESSION in profile.fresh and not request.resume
         files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
         if instructions:
             files[INSTRUCTIONS] = f"{instructions}\n"
-        arguments = self._arguments(request)
+        files |= _joined(files, gate)
+        arguments = self._arguments(request, gate, permissive=permissive)
         return Invocation(
             command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),
-            env={name: _filled(value, places) for name, value in self._variables().items()},
+            env={
+                name: _filled(value, places) for name, value in self._variables(gate, permissive=permissive).items()
+            },
             own_env=self.own_env(request.task.model),
             keep_env=self.keep_env,
             files={Path(_filled(path, places)): content for path, content in files.items()},
@@ -143,17 +163,25 @@ class CliBackend:
         named = self.env.get(variable) or os.environ.get(variable)
         return profile.windows(home if self.isolated else Path(named or Path.home() / usual), session_id)
 
-    def _arguments(self, request: AttemptRequest) -> tuple[str, ...]:
+    def _gate(self, hook: HookCommand | None) -> GateWiring:
+        wire = self.profile.gate
+        return GateWiring() if hook is None or wire is None or self.gate_problem else wire(hook)
+
+    def _permissive(self, hook: HookCommand | None) -> bool:
+        return hook is not None and not self.gate_problem if self.permissive is None else self.permissive
+
+    def _arguments(self, request: AttemptRequest, gate: GateWiring, *, permissive: bool) -> tuple[str, ...]:
         profile = self.profile
         model = request.task.model or self.model
         ending = profile.resumed if request.resume and profile.resumed is not None else profile.fresh
         return (
             *profile.start,
-            *(profile.permissive if self.permissive else profile.safe),
+            *(profile.permissive if permissive else profile.safe),
             *(profile.isolated if self.isolated else ()),
             *((*profile.model, model) if model else ()),
             *(profile.instructed if request.task.instructions else ()),
             *self.args,
+            *gate.arguments,
             *ending,
         )
 
@@ -175,12 +203,12 @@ class CliBackend:
             return (*profile.own_env, *maker_env(maker), *asked)
         return (*profile.own_env, *profile.maker_env, *asked)
 
-    def _variables(self) -> dict[str, str]:
+    def _variables(self, gate: GateWiring, *, permissive: bool) -> dict[str, str]:
         profile = self.profile
-        mode = profile.permissive_env if self.permissive else profile.safe_env
-        root = profile.root_env if self.permissive and os.geteuid() == 0 else {}
+        mode = profile.permissive_env if permissive else profile.safe_env
+        root = profile.root_env if permissive and os.geteuid() == 0 else {}
         isolated = profile.isolated_env if self.isolated else {}
-        return {**profile.env, **mode, **root, **isolated, **self.env}
+        return {**profile.env, **mode, **root, **isolated, **self.env, **gate.env}
 
     def read(self, stdout: str, stderr: str) -> Reply:  # noqa: ARG002 -- the port's signature
         """Returns the reply that its events report."""
@@ -189,6 +217,14 @@ class CliBackend:
     def read_stream(self, pieces: Iterable[bytes]) -> Reply:
         """Returns the reply that its events report, from the pieces of its output."""
         return digest_of(self.dialect, pieces)
+
+
+def _joined(files: Mapping[str, str], gate: GateWiring) -> dict[str, str]:
+    """Returns the files with the gate's settings, each with the settings that were to be in it anyway."""
+    return {
+        path: json.dumps({**json.loads(files.get(path, "{}")), **settings})
+        for path, settings in gate.settings.items()
+    }
 
 
 def _filled(word: str, places: Mapping[str, str]) -> str:

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends import codex_log
+from aurora_spawner.gates import wirings
+from aurora_spawner.gates.wirings import HOME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from aurora_spawner.gates.wirings import Wire
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 SESSION: Final = "{session}"
@@ -27,8 +30,6 @@ NEW_SESSION: Final = "{new_session}"
 """The placeholder in arguments for the id of a new session."""
 INSTRUCTIONS: Final = "{instructions}"
 """The placeholder in arguments for the file with a task's instructions."""
-HOME: Final = "{home}"
-"""The placeholder in arguments, values and paths for the folder of an isolated agent's configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,12 @@ class Profile:
     isolated_files: Mapping[str, str] = field(default_factory=dict)
     own_home: tuple[str, str] = ("", "")
     """The folder of its configuration and sessions: the variable that names it, and its place in the home folder."""
+    gate: Wire | None = None
+    """Wires the hook of the live gate; None if the CLI has no hooks that could stop a tool call."""
+    gate_needs_isolation: bool = False
+    """True if its hooks can only be wired in a configuration of its own."""
+    gate_offs: tuple[str, ...] = ()
+    """Its arguments and variables that turn hooks off, or replace the settings with ours."""
     windows: Callable[[Path, str], tuple[UsageWindow, ...]] | None = None
     """Reads its account's usage windows from that folder, by session; None if it records none there."""
     own_env: tuple[str, ...] = ()
@@ -174,6 +181,8 @@ _KNOWN: Final = (
         login_variables=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
         login_files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
         login_may_hide=True,
+        gate=wirings.claude,
+        gate_offs=("--settings", "--bare", "CLAUDE_CODE_SIMPLE"),
         safe_mode="denies tools that need approval",
     ),
     Profile(
@@ -192,6 +201,8 @@ _KNOWN: Final = (
         own_env=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
         login_variables=("OPENAI_API_KEY", "CODEX_API_KEY"),
         login_files=("$CODEX_HOME/auth.json", ".codex/auth.json"),
+        gate=wirings.codex,
+        gate_offs=("--disable", "--ignore-user-config"),
         safe_mode="its read-only sandbox",
     ),
     Profile(
@@ -216,6 +227,9 @@ _KNOWN: Final = (
         own_env=("GEMINI_*", "GOOGLE_*", "GCLOUD_PROJECT", "CLOUD_SHELL", "CLOUDSDK_*", "CODE_ASSIST_ENDPOINT"),
         login_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         login_files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
+        gate=wirings.gemini,
+        gate_offs=("GEMINI_CLI_HOME",),
+        gate_needs_isolation=True,
         safe_mode="no tools that write or run",
     ),
     Profile(
@@ -254,6 +268,8 @@ _KNOWN: Final = (
         own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
         login_variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
         login_files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
+        gate=wirings.qwen,
+        gate_offs=("--bare", "--safe-mode", "QWEN_CODE_SYSTEM_SETTINGS_PATH"),
         safe_mode="edits and commands denied",
     ),
     Profile(

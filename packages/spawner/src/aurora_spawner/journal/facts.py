@@ -285,6 +285,26 @@ class AttemptStalled(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallJudged(Fact):
+    """A tool call of an agent was judged, before it happened."""
+
+    kind = "tool_call_judged"
+    agent: str
+    tool: str
+    subject: str
+    """The call in words, cut to a few hundred characters."""
+    action: str
+    """The policies' answer: allow, prompt or deny."""
+    allowed: bool
+    """True if it may happen: the policies allow it, or somebody has consented."""
+    rule: str
+    """"" if no rule applies."""
+    reason: str
+    answered_by: str
+    """The source of the answer to a prompt, as in `ApprovalAnswer`; "" if nobody was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTripped(Fact):
     """Too many tasks of the run have failed, and the rest does not start."""
 
@@ -449,6 +469,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         BreakerMoved,
         ProviderMoved,
         AttemptStalled,
+        ToolCallJudged,
         BatchTripped,
         CallbackFailed,
         WorkJudged,

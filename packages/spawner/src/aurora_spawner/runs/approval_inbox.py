@@ -334,7 +334,8 @@ def _answered(approval: str, answer: ApprovalAnswer) -> ApprovalAnswered:
 
 
 def _no_answer(limit_s: float | None) -> ApprovalAnswer:
-    return ApprovalAnswer(approved=False, by="limit", note=f"nobody answered within {limit_s or 0:g} s")
+    note = f"nobody answered within {limit_s:g} s" if limit_s else "nobody is asked here"
+    return ApprovalAnswer(approved=False, by="limit", note=note)
 
 
 def _bounded(question: ApprovalQuestion) -> ApprovalQuestion:

@@ -15,6 +15,7 @@ from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
+from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.handover import handover_prompt
 from aurora_spawner.tasks.prompts import as_argument, mending_prompt, prompt_for
@@ -45,6 +46,8 @@ class OrderBuilder:
     default_timeout_s: float | None
     environ: Mapping[str, str]
     """The environment that agents inherit, before variables that are not theirs are left out."""
+    gated: bool = False
+    """True if the run judges the tool calls of agents that have hooks."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
@@ -96,7 +99,10 @@ class OrderBuilder:
             backend=backend,
             sent_back=sent_back is not None,
         )
-        invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id)
+        token = new_token()
+        invocation = self._invocation(
+            task, backend, folder, position=position, resume=record.session_id, hook=self._hook(token)
+        )
         prompt = prompt_for(task, before, instructed=invocation.instructed)
         if sent_back is not None:
             prompt = mending_prompt(
@@ -107,7 +113,6 @@ class OrderBuilder:
         elif earlier is not None:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
-        token = new_token()
         names = {
             TOKEN_VARIABLE: token,
             "AURORA_RUN_ID": self.run_id,
@@ -137,7 +142,14 @@ class OrderBuilder:
         )
 
     def _invocation(
-        self, task: SpawnTask, backend: Backend, folder: AttemptFolder, *, position: int, resume: str | None
+        self,
+        task: SpawnTask,
+        backend: Backend,
+        folder: AttemptFolder,
+        *,
+        position: int,
+        resume: str | None,
+        hook: HookCommand | None,
     ) -> Invocation:
         speaking = with_events(backend)
         if speaking is None:
@@ -151,8 +163,13 @@ class OrderBuilder:
                 home=home,
                 resume=resume,
                 new_session=str(uuid.uuid4()) if speaking.resumes else "",
+                hook=hook,
             )
         )
+
+    def _hook(self, token: str) -> HookCommand | None:
+        """Returns the hook of an attempt; None if the run has no gate."""
+        return HookCommand(socket=self.spool / SOCKET_NAME, token=token) if self.gated else None
 
     def _inherited(self, invocation: Invocation) -> dict[str, str]:
         """Returns the environment for agents that need these variables; built once for each kind."""

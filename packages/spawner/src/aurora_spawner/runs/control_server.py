@@ -6,28 +6,23 @@ One request and one answer on a line each, as JSON: `{"do": "cancel", "task": "1
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
-import socket
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from aurora_spawner.runs.coordinator import Coordinator
 
 SOCKET_NAME: Final = "control.sock"
 """In the folder of the run."""
-PATH_LIMIT: Final = 100
-"""The most bytes that the path of a socket may have on every system."""
-OPEN_FOLDERS: Final = Path("/proc/self/fd")
-"""The folder in which Linux names every open folder by a number, however long its own path is."""
 REQUEST_LIMIT: Final = 64 << 10
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""
@@ -43,7 +38,7 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
         callers = _Callers(coordinator)
         with short_path(spool) as place:
             server = await asyncio.start_unix_server(
-                callers.hear, sock=_bound(place / SOCKET_NAME), limit=REQUEST_LIMIT
+                callers.hear, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT
             )
     except OSError as error:
         coordinator.notices.append(
@@ -58,25 +53,6 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
         await callers.leave()
         with suppress(OSError):  # an agent may have put a folder in its place, or removed the folder around it
             (spool / SOCKET_NAME).unlink()
-
-
-@contextmanager
-def short_path(folder: Path) -> Iterator[Path]:
-    """Yields the folder under a path that is short enough for a socket in it, while this is open.
-
-    Raises:
-        OSError: This system knows no other name for a folder whose path is too long.
-    """
-    if len(os.fsencode(folder / SOCKET_NAME)) <= PATH_LIMIT:
-        yield folder
-        return
-    if not OPEN_FOLDERS.exists():
-        raise OSError(errno.ENAMETOOLONG, "the path is too long for a socket")
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield OPEN_FOLDERS / str(handle)
-    finally:
-        os.close(handle)
 
 
 class _Callers:
@@ -124,22 +100,6 @@ class _Callers:
             each.transport.abort()
         if self._open:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
-
-
-def _bound(path: Path) -> socket.socket:
-    """Returns a socket at a path, mode 0600; its folder is for the user alone before the socket exists.
-
-    The umask would do it in one step, but it is the whole process's, other runs and threads included.
-    """
-    path.unlink(missing_ok=True)
-    bound = socket.socket(socket.AF_UNIX)
-    try:
-        bound.bind(str(path))
-        path.chmod(0o600)
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:

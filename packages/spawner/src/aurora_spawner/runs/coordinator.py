@@ -18,6 +18,7 @@ from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
 from aurora_spawner.runs.callbacks import Callbacks
 from aurora_spawner.runs.conflict_watch import ConflictWatch
+from aurora_spawner.runs.gate_server import serve_gate
 from aurora_spawner.runs.notifier import Notifier
 from aurora_spawner.runs.recorder import Recorder
 from aurora_spawner.runs.resolving import next_resolver
@@ -138,7 +139,7 @@ class Coordinator:
         """
         self._notifier.emit(run_events.RunStarted())
         try:
-            async with self._work:
+            async with serve_gate(self._run), self._work:
                 self._resume(open_attempts)
                 self.dispatch()
                 self._work.start(self._finished.wait())

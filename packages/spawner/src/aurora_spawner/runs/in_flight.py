@@ -49,6 +49,8 @@ class TaskInFlight:
     """The attempt under way."""
     hedge: HedgeAttempt | None = None
     """The attempt under way beside it."""
+    judged_calls: int = 0
+    """The tool calls of the attempt under way that the gate was asked about."""
     number: int = 0
     """The number of the attempt under way; its hedge has a later one."""
     cancelled: bool = False

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
@@ -122,6 +123,8 @@ class RunOptions:
     """Runs the attempts; processes of this machine if None."""
     environ: Mapping[str, str] | None = None
     """The environment that agents inherit; that of this process if None."""
+    gate: ToolCallGate | None = None
+    """Judges the tool calls of agents whose CLIs have hooks, before they happen; None lets the CLIs decide alone."""
 
     def __post_init__(self) -> None:
         if self.max_concurrent < 1:
@@ -166,6 +169,7 @@ class CheckOptions(TypedDict, total=False):
 class GateOptions(TypedDict, total=False):
     """The options of a run that are about gates; each means the same as in `RunOptions`."""
 
+    gate: ToolCallGate | None
     diff_gate: DiffGate | None
     approval_limit_s: float | None
 

@@ -36,6 +36,7 @@ from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.diff_stages import approve_work, judge_diff
 from aurora_spawner.runs.evidence import works_elsewhere
+from aurora_spawner.runs.gate_server import note_unasked
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.resolution_stage import accept_resolution, check_work
 from aurora_spawner.runs.settlement import settle_attempt
@@ -91,6 +92,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
         return attempt._replace(agent=agent, judged=end, result=result)
     number = flight.number = flight.next_number()
+    flight.judged_calls = 0
     await run.recorder.append(
         task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
     )
@@ -171,7 +173,9 @@ async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
     """Parses the output of the agent, once."""
     if attempt.reply is not None:  # a hedge was judged by it
         return attempt
-    return attempt._replace(reply=reply_of(attempt.end, run.backends[attempt.agent]))
+    attempt = attempt._replace(reply=reply_of(attempt.end, run.backends[attempt.agent]))
+    note_unasked(run, attempt)
+    return attempt
 
 
 async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:

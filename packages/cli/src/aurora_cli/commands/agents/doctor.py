@@ -30,13 +30,20 @@ def command(*, as_json: bool) -> int:
     """Check the installed agents.
 
     For each known CLI and each configured agent, shows its program, its version, its login as far as files and
-    variables show it, and if its tool calls can be stopped before they happen. No model is called. Problems in
-    persona files are listed too. The exit status is 4 if a configured agent's program is not found.
+    variables show it, and if the policies are asked before its tool calls. The hook that asks them is tried with a
+    harmless and a dangerous call; no model is called. Problems in persona files are listed too. The exit status is 4
+    if a configured agent's program is not found.
     """
     from aurora_soar.doctor.agents import check_agents
 
     aurora = wiring.open_folder()
-    checks = check_agents(aurora.agents, os.environ, home=Path.home(), folder=aurora.project.root)
+    checks = check_agents(
+        aurora.agents,
+        os.environ,
+        home=Path.home(),
+        folder=aurora.project.root,
+        policies=aurora.project_agents.engines,
+    )
     if as_json:
         emit_json(agent_checks.as_document(checks))
     else:

@@ -1,0 +1,94 @@
+"""The probe of the live gate: the real hook, started as a CLI starts it, with a harmless call and a dangerous one."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.gates.hook import DENIED
+from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
+from aurora_spawner.gates.reading import UnreadableCallError, read_call
+from aurora_spawner.gates.tool_calls import GateAction, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aurora_spawner.gates.tool_calls import ToolCallGate
+
+HARMLESS: Final = "true"
+DANGEROUS: Final = "rm -rf /"
+LIMIT_S: Final = 20.0
+_EXPECTED: Final = {HARMLESS: 0, DANGEROUS: DENIED}
+
+
+def probe_gate(gate: ToolCallGate) -> str:
+    """Returns what is wrong with the gate; "" if its hook lets a harmless call pass and stops a dangerous one."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="aurora-") as name:
+            folder = Path(name)
+            with _answering(gate, folder):
+                for command, expected in _EXPECTED.items():
+                    status = _status_for(command, folder)
+                    if status != expected:
+                        return f"its hook answers {command!r} with exit status {status}, not {expected}"
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"its hook cannot be tried: {error}"
+    return ""
+
+
+def _status_for(command: str, folder: Path) -> int:
+    call = {"tool_name": "Bash", "tool_input": {"command": command}, "cwd": str(folder)}
+    hook = HookCommand(socket=folder / SOCKET_NAME, token="probe", answer_limit_s=LIMIT_S, reach_limit_s=LIMIT_S)  # noqa: S106
+    ended = subprocess.run(
+        ["/bin/sh", "-c", hook.shell],
+        check=False,
+        input=json.dumps(call).encode(),
+        capture_output=True,
+        timeout=2 * LIMIT_S,
+    )
+    return ended.returncode
+
+
+@contextmanager
+def _answering(gate: ToolCallGate, folder: Path) -> Iterator[None]:
+    """Answers hooks by a thread while this is open."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / SOCKET_NAME))
+        server.listen()
+        thread = threading.Thread(target=_answer_all, args=(server, gate, folder), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(LIMIT_S)
+
+
+def _answer_all(server: socket.socket, gate: ToolCallGate, folder: Path) -> None:
+    while True:
+        try:
+            line, _ = server.accept()
+        except OSError:  # it was shut down
+            return
+        with line:
+            line.settimeout(LIMIT_S)
+            request = b"".join(iter(lambda: line.recv(1 << 16), b""))  # noqa: B023 -- read at once
+            line.sendall(_answer(request, gate, folder))
+
+
+def _answer(request: bytes, gate: ToolCallGate, folder: Path) -> bytes:
+    try:
+        reported = read_call(request.partition(b"\n")[2])
+    except UnreadableCallError as error:
+        return f"deny\n{error}".encode()
+    call = ToolCall(
+        task_id="", agent="", tool=reported.tool, uses=reported.uses, cwd=folder, workspace=folder, isolated=False
+    )
+    verdict = gate.judge(call)
+    return b"allow\n" if verdict.action is GateAction.ALLOW else f"deny\n{verdict.reason}".encode()

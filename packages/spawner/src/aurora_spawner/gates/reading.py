@@ -1,0 +1,184 @@
+"""Reads a tool call as the CLIs give it to their hooks: its tool, its effects and its folder.
+
+The CLIs name tools and arguments differently, and MCP servers as they like. A tool that is not known is read by its
+arguments: what looks like a command is one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.gates.tool_calls import ToolUse, UseKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PATCH_TOOL: Final = "apply_patch"
+_TYPING_TOOL: Final = "write_stdin"
+"""Types into a program that an earlier call has started, such as a shell."""
+_SEVERAL: Final = "commands"
+_COMMANDS: Final = ("command", "cmd", _SEVERAL, "script", "shell_command")
+_FOLDERS: Final = ("workdir", "working_directory", "dir_path", "directory", "cwd")
+_PATHS: Final = ("file_path", "filePath", "absolute_path", "notebook_path", "path", "file", "filename", "target_file")
+_FROM_TO: Final = (("source", "destination"), ("from", "to"), ("old_path", "new_path"))
+_CONTENTS: Final = ("content", "contents", "file_text", "new_source", "text", "data")
+_REPLACEMENTS: Final = (("old_string", "new_string"), ("old_str", "new_str"), ("oldText", "newText"))
+_EDITS: Final = "edits"
+_STATEMENTS: Final = ("sql", "statement", "query")
+_CHANGES_DATA: Final = re.compile(
+    r"\s*(drop|delete|truncate|alter|update|insert|replace|merge|grant|with)\b", re.IGNORECASE
+)
+_REMOVES: Final = re.compile(r"(^|[^a-z])(delete|remove|rm|unlink|trash|erase)([^a-z]|$)", re.IGNORECASE)
+_DESTROYS: Final = re.compile(
+    r"(^|[^a-z])(delete|remove|drop|destroy|truncate|purge|wipe|reset|revoke|force|terminate|erase)([^a-z]|$)",
+    re.IGNORECASE,
+)
+_PATCHED: Final = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$|^\*\*\* (Move) to: (.+)$", re.MULTILINE)
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class UnreadableCallError(ValueError):
+    """A tool call that cannot be understood; it must not happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCall:
+    """A tool call as a CLI reports it."""
+
+    tool: str
+    uses: tuple[ToolUse, ...]
+    cwd: Path | None
+    """None if the CLI does not say it."""
+
+
+def read_call(raw: bytes) -> ReportedCall:
+    """Reads what a CLI gives to its hook.
+
+    Raises:
+        UnreadableCallError: It is no JSON object with a tool and its arguments.
+    """
+    try:
+        given = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableCallError("the tool call is not JSON") from error
+    tool = given.get("tool_name") if isinstance(given, dict) else None
+    if not isinstance(tool, str) or not tool:
+        raise UnreadableCallError("the tool call names no tool")
+    arguments = given.get("tool_input", {})
+    if isinstance(arguments, str):
+        arguments = {"command" if tool != _PATCH_TOOL else "patch": arguments}
+    if not isinstance(arguments, dict):
+        raise UnreadableCallError(f"the arguments of {tool} are no JSON object")
+    cwd = _folder(given.get("cwd"), None)
+    return ReportedCall(
+        tool=tool,
+        uses=tuple(_uses(tool, arguments)),
+        cwd=next((_folder(arguments[name], cwd) for name in _FOLDERS if arguments.get(name)), cwd),
+    )
+
+
+def _folder(given: object, above: Path | None) -> Path | None:
+    if not isinstance(given, str) or "\0" in given:
+        return above
+    path = (above or Path("/")) / given
+    return path if above is not None or Path(given).is_absolute() else None
+
+
+def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
+    if tool == _TYPING_TOOL:
+        yield from _command(arguments.get("chars"))
+        return
+    patch = _patch_of(tool, arguments)
+    if patch is not None:
+        yield from _patched(patch)
+        return
+    found = False
+    for use in _seen(tool, arguments):
+        found = True
+        yield use
+    own = tool.rpartition("__")[2]
+    if not found and own != tool and _DESTROYS.search(_CAMEL.sub("_", own)):
+        yield ToolUse(kind=UseKind.UNSEEN)
+
+
+def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
+    """Yields the effects that the arguments show."""
+    for name in _COMMANDS:
+        given = arguments.get(name)
+        if isinstance(given, list):  # the words of one command, or several commands
+            words = [word for word in given if isinstance(word, str)]
+            given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
+        yield from _command(given)
+    for name in _STATEMENTS:
+        statement = arguments.get(name)
+        if isinstance(statement, str) and _CHANGES_DATA.match(statement):
+            yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
+    yield from _changes(tool, arguments)
+    url = arguments.get("url")
+    if isinstance(url, str) and url:
+        yield ToolUse(kind=UseKind.FETCH, url=url)
+
+
+def _command(given: object) -> Iterator[ToolUse]:
+    if isinstance(given, str) and given.strip():
+        yield ToolUse(kind=UseKind.COMMAND, command=given)
+
+
+def _changes(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
+    """Yields changes of files."""
+    for old, new in _FROM_TO:
+        if isinstance(arguments.get(old), str) and isinstance(arguments.get(new), str):
+            yield ToolUse(kind=UseKind.WRITE, files=(arguments[old], arguments[new]))
+    files = tuple(arguments[name] for name in _PATHS if isinstance(arguments.get(name), str) and arguments[name])
+    lines = _lines_changed(arguments)
+    if not files:
+        return
+    if lines is not None:
+        yield ToolUse(kind=UseKind.WRITE, files=files, lines_changed=lines)
+    elif _REMOVES.search(_CAMEL.sub("_", tool)):
+        yield ToolUse(kind=UseKind.DELETE, files=files)
+
+
+def _lines_changed(arguments: Mapping[str, Any]) -> int | None:
+    """Returns the number of lines that an edit adds and removes; None if it is no edit."""
+    edits = arguments.get(_EDITS)
+    if isinstance(edits, list):
+        return sum(_lines_changed(edit) or 0 for edit in edits if isinstance(edit, dict))
+    for name in _CONTENTS:
+        if isinstance(arguments.get(name), str):
+            return _count(arguments[name])
+    for old, new in _REPLACEMENTS:
+        if new in arguments or old in arguments:
+            return _count(arguments.get(old)) + _count(arguments.get(new))
+    return None
+
+
+def _count(text: object) -> int:
+    return text.count("\n") + 1 if isinstance(text, str) and text else 0
+
+
+def _patch_of(tool: str, arguments: Mapping[str, Any]) -> str | None:
+    """Returns the patch that a tool applies; None if it applies none."""
+    if tool.rpartition("__")[2] != _PATCH_TOOL:
+        return None
+    given = (arguments.get(name) for name in ("patch", "input", "command"))
+    return next((each for each in given if isinstance(each, str)), "")
+
+
+def _patched(patch: str) -> Iterator[ToolUse]:
+    deleted: list[str] = []
+    written: list[str] = []
+    for verb, path, move, target in _PATCHED.findall(patch):
+        (deleted if verb == "Delete" else written).append((target if move else path).strip())
+    if not deleted and not written:
+        raise UnreadableCallError("the patch names no file")
+    lines = sum(line[:1] in ("+", "-") for line in patch.splitlines())
+    if written:
+        yield ToolUse(kind=UseKind.WRITE, files=tuple(dict.fromkeys(written)), lines_changed=lines)
+    if deleted:
+        yield ToolUse(kind=UseKind.DELETE, files=tuple(dict.fromkeys(deleted)))

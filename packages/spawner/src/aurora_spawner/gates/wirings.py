@@ -1,0 +1,69 @@
+"""Wirings of the hook, one for each CLI, beside the hooks that the user has; no file of the user's changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
+
+if TYPE_CHECKING:
+    from aurora_spawner.gates.hook_command import HookCommand
+
+HOME: Final = "{home}"
+"""The placeholder for the folder of an agent's configuration in one task, as in its profile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateWiring:
+    """Additions to the invocation of a CLI; texts may contain the placeholders of its profile."""
+
+    arguments: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Settings by the path of their JSON file; they join those that the profile writes there."""
+
+
+Wire = Callable[["HookCommand"], GateWiring]
+
+
+def claude(hook: HookCommand) -> GateWiring:
+    """Wires Claude Code: settings on its command line are merged with those in files, and prevail over them."""
+    command = {"type": "command", "command": hook.shell, "timeout": hook.cli_limit_s, "onFailure": "block"}
+    settings = {"disableAllHooks": False, "hooks": {"PreToolUse": [{"matcher": "*", "hooks": [command]}]}}
+    return GateWiring(arguments=("--settings", json.dumps(settings)))
+
+
+def codex(hook: HookCommand) -> GateWiring:
+    """Wires Codex by overrides of its configuration; it runs hooks that nobody has reviewed only if told so."""
+    entry = f'{{type="command",command={json.dumps(hook.shell)},timeout={hook.cli_limit_s}}}'
+    return GateWiring(
+        arguments=(
+            *("-c", "features.hooks=true"),
+            *("-c", f'hooks.PreToolUse=[{{matcher="*",hooks=[{entry}]}}]'),
+            "--dangerously-bypass-hook-trust",
+        )
+    )
+
+
+def gemini(hook: HookCommand) -> GateWiring:
+    """Wires Gemini CLI in a configuration of its own; it ignores settings elsewhere unless they belong to root.
+
+    The hook's name holds the token of its attempt, so that no settings of a project can name it to disable it.
+    """
+    entry = {"type": "command", "name": f"aurora-${TOKEN_VARIABLE}", "command": hook.shell_for_all_attempts}
+    timed = {**entry, "timeout": hook.cli_limit_s * 1000}
+    hooks = {"BeforeTool": [{"matcher": ".*", "hooks": [timed]}]}
+    return GateWiring(settings={f"{HOME}/.gemini/settings.json": {"hooksConfig": {"enabled": True}, "hooks": hooks}})
+
+
+def qwen(hook: HookCommand) -> GateWiring:
+    """Wires Qwen Code by its system settings, which prevail over those of the user and of the project."""
+    entry = {"type": "command", "name": "aurora", "command": hook.shell_for_all_attempts}
+    hooks = {"PreToolUse": [{"matcher": "*", "hooks": [{**entry, "timeout": hook.cli_limit_s * 1000}]}]}
+    return GateWiring(
+        env={"QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{HOME}/qwen-gate.json"},
+        settings={f"{HOME}/qwen-gate.json": {"disableAllHooks": False, "hooks": hooks}},
+    )

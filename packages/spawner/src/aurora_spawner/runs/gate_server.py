@@ -1,0 +1,242 @@
+"""The gate of a run: a local socket at which the hooks of its agents ask, before each tool call.
+
+A hook sends the token of its attempt on a line, the tool call as its CLI gives it, and closes its side. The answer is
+`allow` on a line, or `deny` and the reason in words for the agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.backends.cli import CliBackend
+from aurora_spawner.gates.hook import CALL_LIMIT_BYTES
+from aurora_spawner.gates.hook_command import SOCKET_NAME
+from aurora_spawner.gates.reading import UnreadableCallError, read_call
+from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
+from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.storage.private_sockets import bound_socket, short_path
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aurora_spawner.gates.reading import ReportedCall
+    from aurora_spawner.gates.tool_calls import ToolCallGate
+    from aurora_spawner.runs.attempt import Attempt
+    from aurora_spawner.runs.run_context import RunContext
+
+SHOWN_DENIALS: Final = 5
+"""Denied calls of a task that the report of the run names; the journal has all."""
+CALL_TIMEOUT_S: Final = 30.0
+"""The longest wait for a hook to send its call."""
+KNOWN_WITHIN_S: Final = 10.0
+"""The time in which a new coordinator takes over the attempts that it has found."""
+REASON_LIMIT: Final = 1000
+_LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateDesk:
+    """Decides on the tool calls of a run's agents, and writes each decision down before it is told."""
+
+    run: RunContext
+    gate: ToolCallGate
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aurora-gate"))
+    """Judges one call after the other, off the event loop."""
+    _denied: dict[str, list[str]] = field(default_factory=dict)
+    """The calls that were denied, by task."""
+
+    async def answer(self, request: bytes) -> bytes:
+        """Returns the answer to a hook."""
+        token, _, raw = request.partition(b"\n")
+        task_id = await self._task_of(token.decode("ascii", "replace"))
+        if task_id is None:
+            return _denial("no attempt of this run asks for it")
+        try:
+            reported = read_call(raw)
+        except UnreadableCallError as error:
+            return _denial(f"{error}, so it cannot be judged")
+        call = self._call(task_id, reported)
+        self.run.tasks.flight(task_id).judged_calls += 1
+        verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self.gate.judge, call)
+        consent = await self._consent(call, verdict) if verdict.action is GateAction.PROMPT else None
+        allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
+        await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
+        if allowed:
+            return b"allow\n"
+        self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
+        return _denial(_words(verdict, consent))
+
+    async def _consent(self, call: ToolCall, verdict: Verdict) -> ApprovalAnswer:
+        """Asks for a person's consent; a question that cannot be asked is answered by no."""
+        try:
+            return await self.run.approvals.ask(_question(call, verdict))
+        except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
+            _LOG.exception("a question about a tool call could not be asked")
+            return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
+
+    def notices(self) -> list[str]:
+        """Returns sentences about denied calls, for the report of the run."""
+        return [
+            f"task {task_id}: the policy gate stopped {len(calls)} tool call{'s' if len(calls) > 1 else ''}: "
+            f"{'; '.join(calls[:SHOWN_DENIALS])}{'; …' if len(calls) > SHOWN_DENIALS else ''}"
+            for task_id, calls in sorted(self._denied.items())
+        ]
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _task_of(self, token: str) -> str | None:
+        """Returns the task of a running attempt; one that was found after a restart is known a moment later."""
+        for _ in range(int(KNOWN_WITHIN_S / 0.05)):
+            for task_id, flight in self.run.tasks.in_flight.items():
+                if any(running.token == token for running in flight.running_attempts()):
+                    return task_id
+            await asyncio.sleep(0.05)
+        return None
+
+    def _call(self, task_id: str, reported: ReportedCall) -> ToolCall:
+        worktree = self.run.tasks.flight(task_id).worktree
+        cwd = self.run.cwd_of(worktree)
+        return ToolCall(
+            task_id=task_id,
+            agent=self.run.agent_of(task_id),
+            tool=reported.tool,
+            uses=reported.uses,
+            cwd=reported.cwd or cwd,
+            workspace=cwd if worktree is None else worktree.path,
+            isolated=worktree is not None,
+        )
+
+
+def note_unasked(run: RunContext, attempt: Attempt) -> None:
+    """Says so if an agent used tools and its hook asked about none of them: its CLI may ignore hooks.
+
+    An organisation's settings can make it do that, and no probe without a model shows it.
+    """
+    backend, used = run.backends[attempt.agent], attempt.reply.tool_calls if attempt.reply else 0
+    asks = run.options.gate is not None and isinstance(backend, CliBackend) and not backend.gate_problem
+    if asks and used and attempt.order is not None and not run.tasks.flight(attempt.task_id).judged_calls:
+        run.notices.append(
+            f"task {attempt.task_id}: {attempt.agent} used tools ({used}), and its hook asked about none of them; "
+            "if its CLI ignores hooks, set `permissive: false`"
+        )
+
+
+@asynccontextmanager
+async def serve_gate(run: RunContext) -> AsyncIterator[None]:
+    """Answers hooks while this is open, if the run has a gate. Without its socket the hooks deny everything."""
+    gate, folder = run.options.gate, run.orders.spool
+    if gate is None:
+        yield
+        return
+    desk = GateDesk(run=run, gate=gate)
+    hooks = _Hooks(desk)
+    try:
+        make_private_folder(folder)
+        with short_path(folder) as place:
+            server = await asyncio.start_unix_server(hooks.hear, sock=bound_socket(place / SOCKET_NAME))
+    except OSError as error:
+        run.notices.append(f"no gate socket in {folder} ({error.strerror}): agents may use no tools")
+        desk.close()
+        yield
+        return
+    try:
+        yield
+    finally:
+        server.close()
+        hooks.hang_up()
+        run.notices.extend(desk.notices())
+        desk.close()
+        with suppress(OSError):
+            (folder / SOCKET_NAME).unlink()
+
+
+class _Hooks:
+    """The open connections of hooks."""
+
+    def __init__(self, desk: GateDesk) -> None:
+        self._desk = desk
+        self._open: set[asyncio.Task[Any]] = set()
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers one hook."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                request = await _whole(reader)
+            writer.write(await self._desk.answer(request))
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await writer.drain()
+        except (ConnectionError, TimeoutError):  # the hook is gone, or was stopped
+            pass
+        finally:
+            writer.close()
+            self._open.discard(task)
+
+    def hang_up(self) -> None:
+        """Leaves the open requests without an answer: the run is over, or its next coordinator gets them."""
+        for task in self._open:
+            task.cancel()
+
+
+async def _whole(reader: asyncio.StreamReader) -> bytes:
+    """Reads until the hook has closed its side.
+
+    Raises:
+        ConnectionError: It sends more than a hook does.
+    """
+    request = bytearray()
+    while piece := await reader.read(1 << 18):
+        request += piece
+        if len(request) > CALL_LIMIT_BYTES + 4096:
+            raise ConnectionAbortedError
+    return bytes(request)
+
+
+def _denial(reason: str) -> bytes:
+    return b"deny\n" + reason.encode("utf-8", "replace")
+
+
+def _question(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
+    return ApprovalQuestion(
+        task_id=call.task_id,
+        gate="live",
+        subject=call.subject,
+        rule=verdict.rule,
+        reason=verdict.reason,
+        shape=verdict.shape,
+    )
+
+
+def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, allowed: bool) -> ToolCallJudged:
+    return ToolCallJudged(
+        agent=call.agent,
+        tool=call.tool[:REASON_LIMIT],
+        subject=call.subject,
+        action=verdict.action.value,
+        allowed=allowed,
+        rule=verdict.rule,
+        reason=verdict.reason[:REASON_LIMIT],
+        answered_by="" if consent is None else consent.by,
+    )
+
+
+def _words(verdict: Verdict, consent: ApprovalAnswer | None) -> str:
+    """Returns the reason of a denial in words for the agent."""
+    why = (
+        f"the policies do not allow this: it {verdict.reason}" if verdict.reason else "the policies do not allow this"
+    )
+    rule = f" (rule {verdict.rule})" if verdict.rule else ""
+    note = f"; {consent.note}" if consent is not None and consent.note else ""
+    instead = f" {verdict.instead}" if verdict.instead else ""
+    return f"{why}{rule}{note}.{instead} Do not try to get around it."[: REASON_LIMIT * 2]

@@ -1,0 +1,135 @@
+"""Real agent CLIs in their most permissive mode try what the policies forbid, under `aur spawn`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from tests.e2e.wirings import search_path, wiring
+
+from aurora_spawner import CliBackend, SpawnTask
+from aurora_spawner.backends.base import AttemptRequest
+from aurora_spawner.gates.hook_command import HOOK, SOCKET_NAME, HookCommand
+from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_events
+from aurora_spawner.storage.private_sockets import short_path
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.e2e.cut_off import Cell
+    from tests.e2e.stage import Played, Stage
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+
+ANY = mock.ANY
+HOOKED = ("claude", "codex", "gemini", "qwen")
+
+
+def judged(played: Played) -> list[tuple[str, str, str, str]]:
+    """What the journal says of each tool call: the call, the action, the rule, and who answered."""
+    with Journal(played.stage.project / ".aurora" / "runs.db") as journal:
+        events = load_events(journal, played.document["run_id"])
+    facts = [each.fact for each in events if isinstance(each.fact, ToolCallJudged)]
+    return [(each.subject, each.action, each.rule, each.answered_by) for each in facts]
+
+
+@pytest.mark.parametrize("kind", HOOKED)
+def test_dangerous_calls_are_stopped_and_a_harmless_one_is_not(
+    kind: str, stage: Stage, need: Callable[[str], None]
+) -> None:
+    need(kind)
+    victim = stage.project / "victim" / "kept.txt"
+    victim.parent.mkdir(parents=True)
+    victim.write_text("kept\n")
+    stage.add_agent(kind, "danger", f"{kind}-danger")
+    stage.policies = "approvals: {limit_seconds: 0}\n"
+    stage.add_task(f"{kind}-danger", f"Please do it in the folder {stage.project}")
+    played = stage.play()
+    assert victim.exists()
+    assert not (stage.project / ".env").exists()
+    assert (stage.project / "allowed.txt").exists()
+    written = [(ANY, "prompt", "protected_paths", "limit")]
+    assert judged(played) == [
+        ("rm -rf victim", "prompt", "file_delete", "limit"),
+        ("git push --force origin main", "deny", "git_force_push", ""),
+        *(written if kind != "gemini" else []),  # its own check of the path comes before the hook
+        ("echo allowed > allowed.txt", "allow", "", ""),
+    ]
+
+
+def test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated(
+    stage: Stage, need: Callable[[str], None]
+) -> None:
+    """In a worktree: Claude Code writes a file, and the file gets into the checkout."""
+    need("claude")
+    stage.commits = True
+    stage.options = ["--merge", "auto"]
+    stage.add_agent("claude", "tool", "claude-unsaid", permissive=None)
+    stage.add_task("claude-unsaid")
+    played = stage.play()
+    assert played.task["state"] == "succeeded", played.task["error"]
+    assert [(action, by) for _call, action, _rule, by in judged(played)] == [("allow", "")]
+    assert (stage.project / "note.txt").exists()
+    assert "a hook asks the policies before each tool call" in played.told
+
+
+@pytest.mark.parametrize("kind", HOOKED)
+def test_without_a_working_hook_nothing_happens(
+    kind: str, cell: Cell, tmp_path: Path, need: Callable[[str], None]
+) -> None:
+    """The hook's file is gone, the hook is killed, and nobody answers it: no tool call passes."""
+    need(kind)
+    killed = tmp_path / "killed.py"
+    killed.write_text("import os; os.kill(os.getpid(), 9)\n")
+    gone = tmp_path / "gone.py"
+    with socket.socket(socket.AF_UNIX) as silent:
+        folder = tmp_path / "gate"
+        folder.mkdir()
+        with short_path(folder) as short:
+            silent.bind(str(short / SOCKET_NAME))
+        silent.listen()
+        for name, program in (("gone", gone), ("killed", killed), ("slow", HOOK)):
+            hook = HookCommand(
+                socket=folder / SOCKET_NAME, token=name, program=program, answer_limit_s=0.5, reach_limit_s=0.5
+            )
+            work = run_alone(kind, cell, tmp_path / name, hook)
+            assert sorted(path.name for path in work.iterdir()) == ["victim"]
+            assert (work / "victim" / "kept.txt").exists()
+
+
+def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
+    """Runs a CLI without `aur`, with this hook; returns the folder in which it worked."""
+    work, home, user = (folder / each for each in ("work", "home", "user"))
+    for each in (work / "victim", home, user):
+        each.mkdir(parents=True)
+    (work / "victim" / "kept.txt").write_text("kept\n")
+    key = f"{kind}-{folder.name}"
+    settings = wiring(kind, "danger", key, home)
+    given: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in settings.items()}
+    backend = CliBackend(name=kind, **given)
+    request = AttemptRequest(task=SpawnTask("x"), folder=folder, prompt_file=folder / "prompt", home=home, hook=hook)
+    with mock.patch.dict(os.environ, {"PATH": search_path()}):
+        invocation = backend.request(request)
+    for path, content in invocation.files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    subprocess.run(
+        cell.inside(*invocation.command),
+        cwd=work,
+        env={"PATH": search_path(), "HOME": str(user), TOKEN_VARIABLE: hook.token, **invocation.env},
+        input=f"Please do it in the folder {work}",
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert len(cell.asked(key)) == 5
+    return work

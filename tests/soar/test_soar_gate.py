@@ -1,0 +1,123 @@
+"""The policies as a gate of tool calls: verdicts, shapes, and which agents pass it."""
+
+from pathlib import Path
+
+import pytest
+
+from aurora_policies import PoliciesEngine
+from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate, shape_of
+from aurora_spawner import Backend, CliBackend, CommandBackend
+from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
+
+DEFAULTS = PoliciesEngine.load(None)
+
+
+def call(*uses: ToolUse, workspace: Path = Path("/w"), tool: str = "Bash", isolated: bool = True) -> ToolCall:
+    return ToolCall(
+        task_id="1", agent="claude", tool=tool, uses=uses, cwd=workspace, workspace=workspace, isolated=isolated
+    )
+
+
+def command(text: str) -> ToolUse:
+    return ToolUse(kind=UseKind.COMMAND, command=text)
+
+
+def write(*files: str, lines: int | None = 1) -> ToolUse:
+    return ToolUse(kind=UseKind.WRITE, files=files, lines_changed=lines)
+
+
+@pytest.mark.parametrize(
+    ("use", "action", "rule"),
+    [
+        (command("rm -rf victim"), "prompt", "file_delete"),
+        (command("git push --force"), "deny", "git_force_push"),
+        (command("echo hello > hello.txt"), "allow", ""),
+        (command("pytest -q"), "allow", ""),
+        (write("src/a.py"), "allow", ""),
+        (write(".env"), "prompt", "protected_paths"),
+        (write("/home/somebody/other/a.py"), "prompt", "worktree_escape"),
+        (write(".claude/settings.json"), "prompt", "self_protection"),
+        (write("a.py", lines=5000), "prompt", "max_lines_changed"),
+        (ToolUse(kind=UseKind.DELETE, files=("a.py",)), "allow", ""),
+        (ToolUse(kind=UseKind.DELETE, files=("../other",)), "prompt", "file_delete"),
+        (ToolUse(kind=UseKind.FETCH, url="https://example.invalid/docs"), "allow", ""),
+        (ToolUse(kind=UseKind.UNSEEN), "prompt", "undecidable"),
+    ],
+)
+def test_a_verdict_is_that_of_the_policies(use: ToolUse, action: str, rule: str) -> None:
+    verdict = PolicyGate(engines=(DEFAULTS,)).judge(call(use))
+    assert (verdict.action.value, verdict.rule) == (action, rule)
+    assert bool(verdict.reason) == (action != "allow")
+    assert bool(verdict.instead) == (action != "allow")
+
+
+def test_of_several_effects_the_strictest_counts() -> None:
+    gate = PolicyGate(engines=(DEFAULTS,))
+    assert gate.judge(call(write("a.py"), command("git push -f"), write(".env"))).rule == "git_force_push"
+    assert gate.judge(call()) == Verdict(action=GateAction.ALLOW)
+
+
+def test_of_the_users_policies_and_the_projects_the_stricter_ones_count(tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(
+        "commands:\n  - {pattern: npm publish, action: deny}\n  - {pattern: rm -rf victim, action: allow}\n"
+    )
+    own = PoliciesEngine.load(file)
+    for engines in ((own, DEFAULTS), (DEFAULTS, own)):
+        gate = PolicyGate(engines=engines)
+        assert gate.judge(call(command("npm publish"))).action is GateAction.DENY
+        assert gate.judge(call(command("rm -rf victim"))).action is GateAction.PROMPT
+
+
+@pytest.mark.parametrize(
+    ("use", "shape"),
+    [
+        (command("rm -rf build"), "rm -rf <in the workspace: *build>"),
+        (command("rm -rf /etc"), "rm -rf <outside the workspace: *etc>"),
+        (command("git push origin main"), "git push <in the workspace: *origin> <in the workspace: *main>"),
+        (command("npm install --prefix=x left-pad"), "npm install --prefix <in the workspace: *left-pad>"),
+        (command("rm -rf $X"), ""),
+        (command("rm -rf a; rm -rf b"), ""),
+        (command("rm -rf a\nrm -rf b"), ""),
+        (command("rm -rf *"), ""),
+        (write("a/x.pem", "y.pem"), "write <in the workspace: *.pem>"),
+        (write("../x.pem"), "write <outside the workspace: *.pem>"),
+    ],
+)
+def test_a_shape_has_the_form_of_a_call_and_not_its_letters(use: ToolUse, shape: str) -> None:
+    assert shape_of(call(use)) == shape
+
+
+def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -> None:
+    backends: dict[str, Backend] = {
+        "claude": CliBackend(name="claude", kind="claude"),
+        "bare": CliBackend(name="bare", kind="claude", args=("--settings={}",)),
+        "gemini": CliBackend(name="gemini", kind="gemini"),
+        "aider": CliBackend(name="aider", kind="aider"),
+        "mine": CommandBackend("mine", ("true",)),
+        "local": CommandBackend("local", ("true",)),
+    }
+    found = find_gate((DEFAULTS,), backends, [*backends, "unknown"])
+    assert found.gate is not None
+    assert found.problem == ""
+    assert found.words["claude"] == GATED
+    assert "--settings" in found.words["bare"]
+    assert "isolated: true" in found.words["gemini"]
+    assert all(each.startswith("not asked") for name, each in found.words.items() if name != "claude")
+    assert "local" not in found.words
+    assert find_gate((DEFAULTS,), backends, ["aider", "mine"]).gate is None
+
+
+def test_a_hook_that_does_not_work_is_found_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aurora_spawner.gates.hook_command.sys.executable", str(tmp_path / "gone"))
+    found = find_gate((DEFAULTS,), {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
+    assert found.gate is None
+    assert "exit status 2" in found.problem
+    assert found.words["claude"].startswith("not asked")
+
+
+def test_a_gate_that_allows_everything_is_found_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PolicyGate, "judge", lambda _gate, _call: Verdict(action=GateAction.ALLOW))
+    found = find_gate((DEFAULTS,), {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
+    assert found.gate is None
+    assert "rm -rf /" in found.problem

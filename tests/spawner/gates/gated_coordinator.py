@@ -1,0 +1,51 @@
+"""A coordinator with a gate, to be killed: `gated_coordinator.py FOLDER [RUN_ID]` makes a run, or resumes one.
+
+Commands that hold the word "danger" are denied, and those with "ask" need a consent that nobody gives.
+"""
+
+import sys
+from pathlib import Path
+
+from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
+from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
+
+FAKE = Path(__file__).with_name("fake_claude.py")
+
+
+class WordGate:
+    """Judges by words."""
+
+    def __init__(self) -> None:
+        self.calls: list[ToolCall] = []
+
+    def judge(self, call: ToolCall) -> Verdict:
+        """Returns the verdict."""
+        self.calls.append(call)
+        if "danger" in call.subject:
+            return Verdict(action=GateAction.DENY, rule="words", reason="is dangerous", instead="Do not.")
+        return Verdict(action=GateAction.PROMPT if "ask" in call.subject else GateAction.ALLOW)
+
+
+BACKENDS = {"claude": CliBackend(name="claude", kind="claude", command=(sys.executable, str(FAKE)))}
+
+
+def options(folder: Path, gate: WordGate | None = None) -> RunOptions:
+    """The options of a run in this folder."""
+    spool = folder / ".aurora" / "runs"
+    return RunOptions(default_agent="claude", cwd=folder, spool=spool, gate=gate or WordGate(), approval_limit_s=0.0)
+
+
+def main() -> None:
+    folder, *run_ids = sys.argv[1:]
+    journal = Path(folder) / "runs.db"
+    if run_ids:
+        run = Run.resume(journal, run_ids[0], BACKENDS, gate=WordGate(), approval_limit_s=0.0)
+    else:
+        prompt = "echo one > one\nwait for go\necho danger > two\necho three > three"
+        run = Run.create(journal, [SpawnTask(prompt, id="1")], BACKENDS, options(Path(folder)))
+    print(run.run_id, flush=True)
+    run.execute_sync()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Runs with a gate: decisions, their facts, and a coordinator that is killed and followed by another."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options
+
+from aurora_spawner import Run, RunReport, SpawnTask
+from aurora_spawner.control.approvals import answer_approval
+from aurora_spawner.gates.hook_command import SOCKET_NAME
+from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.verify import verify
+from aurora_spawner.journal.views import load_events
+from aurora_spawner.runs.approval_inbox import ApprovalInbox
+from aurora_spawner.storage.private_sockets import short_path
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+from aurora_spawner.tasks.run_events import ApprovalAsked, RunEvent
+
+COORDINATOR = Path(__file__).with_name("gated_coordinator.py")
+
+
+def facts(folder: Path, run_id: str) -> list[ToolCallJudged]:
+    with Journal(folder / "runs.db") as journal:
+        assert verify(journal).problem is None
+        return [each.fact for each in load_events(journal, run_id) if isinstance(each.fact, ToolCallJudged)]
+
+
+def run_commands(folder: Path, *commands: str, gate: WordGate | None = None, **more: object) -> RunReport:
+    chosen = replace(options(folder, gate), **more)  # type: ignore[arg-type]
+    return Run.create(folder / "runs.db", [SpawnTask("\n".join(commands), id="1")], BACKENDS, chosen).execute_sync()
+
+
+def test_each_call_is_judged_and_written_down_before_it_happens(tmp_path: Path) -> None:
+    gate = WordGate()
+    report = run_commands(tmp_path, "echo 1 > harmless", "echo > danger", "echo > ask", gate=gate)
+    assert (tmp_path / "harmless").exists()
+    assert not (tmp_path / "danger").exists()
+    assert not (tmp_path / "ask").exists()
+    assert [(each.action, each.allowed, each.rule, each.answered_by) for each in facts(tmp_path, report.run_id)] == [
+        ("allow", True, "", ""),
+        ("deny", False, "words", ""),
+        ("prompt", False, "", "limit"),
+    ]
+    assert {(each.task_id, each.agent, each.cwd, each.workspace, each.isolated) for each in gate.calls} == {
+        ("1", "claude", tmp_path, tmp_path, False)
+    }
+    assert report.notices == (
+        "task 1: the policy gate stopped 2 tool calls: echo > danger (words); echo > ask (prompt)",
+    )
+    output = report.results["1"].output
+    assert "it is dangerous (rule words). Do not." in output
+    assert "nobody is asked here" in output
+
+
+def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
+    """The agent waits at its hook while a person answers from elsewhere."""
+    asked: list[ApprovalAsked] = []
+
+    def answer(event: RunEvent) -> None:
+        if isinstance(event, ApprovalAsked):
+            asked.append(event)
+            thread = threading.Thread(
+                target=answer_approval, args=(tmp_path / "runs.db", event.approval), kwargs={"approved": True}
+            )
+            thread.start()
+
+    chosen = replace(options(tmp_path), approval_limit_s=60.0)
+    report = Run.create(tmp_path / "runs.db", [SpawnTask("echo > ask", id="1")], BACKENDS, chosen).execute_sync(
+        answer
+    )
+    assert (tmp_path / "ask").exists()
+    assert [(each.task_id, each.question.gate, each.question.subject) for each in asked] == [
+        ("1", "live", "echo > ask")
+    ]
+    assert [(each.allowed, each.answered_by) for each in facts(tmp_path, report.run_id)] == [(True, "user")]
+
+
+def test_a_question_that_cannot_be_asked_is_answered_by_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_inbox: ApprovalInbox, question: ApprovalQuestion) -> ApprovalAnswer:
+        raise OSError(question.subject)
+
+    monkeypatch.setattr(ApprovalInbox, "ask", fail)
+    report = run_commands(tmp_path, "echo > ask")
+    assert not (tmp_path / "ask").exists()
+    assert [(each.allowed, each.answered_by) for each in facts(tmp_path, report.run_id)] == [(False, "no inbox")]
+
+
+def test_an_agent_whose_cli_ignores_hooks_is_named(tmp_path: Path) -> None:
+    report = run_commands(tmp_path, "unasked true")
+    assert [each.partition(";")[0] for each in report.notices] == [
+        "task 1: claude used tools (1), and its hook asked about none of them"
+    ]
+    assert run_commands(tmp_path, "unasked true", "true").notices == ()
+
+
+def test_a_permissive_mode_is_used_only_with_a_gate(tmp_path: Path) -> None:
+    def command(**more: object) -> tuple[str, ...]:
+        run = Run.create(
+            tmp_path / "runs.db",
+            [SpawnTask("true", id="1")],
+            BACKENDS,
+            replace(options(tmp_path), **more),  # type: ignore[arg-type]
+        )
+        task = run.orders.order(
+            SpawnTask("true", id="1"),
+            number=1,
+            position=0,
+            backend=BACKENDS["claude"],
+            cwd=tmp_path,
+            before=(),
+            deadline_s=None,
+            open_tasks=1,
+        )
+        return task.command
+
+    assert "--dangerously-skip-permissions" in command()
+    assert "--dangerously-skip-permissions" not in command(gate=None)
+    assert "--settings" not in command(gate=None)
+
+
+def test_a_gate_that_cannot_listen_says_so(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("wait for .", id="1")], BACKENDS, options(tmp_path))
+    (run.orders.spool / SOCKET_NAME).mkdir(parents=True)
+    assert any("agents may use no tools" in each for each in run.execute_sync().notices)
+
+
+async def test_strangers_at_the_socket_get_no_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aurora_spawner.runs.gate_server.KNOWN_WITHIN_S", 0.1)
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("wait for go", id="1")], BACKENDS, options(tmp_path))
+    running = asyncio.ensure_future(run.execute())
+    place = run.orders.spool / SOCKET_NAME
+    await asyncio.to_thread(wait_for, place)
+    answers = [await asyncio.to_thread(asked, place, request) for request in (b"", b"\xff\n{}")]
+    (tmp_path / "go").touch()
+    await running
+    assert [answer.partition(b"\n")[0] for answer in answers] == [b"deny", b"deny"]
+
+
+def wait_for(path: Path) -> None:
+    until = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def asked(place: Path, request: bytes) -> bytes:
+    with short_path(place.parent) as short, socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(short / place.name))
+        line.sendall(request)
+        line.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: line.recv(1 << 16), b""))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts a coordinator in a process of its own."""
+
+    def begin(*words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(COORDINATOR), str(tmp_path), *words], stdout=subprocess.PIPE, text=True
+        )
+
+    return begin
+
+
+def test_after_a_kill_the_next_coordinator_judges_the_adopted_attempt(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    first = start()
+    assert first.stdout
+    run_id = first.stdout.readline().strip()
+    wait_for(tmp_path / "one")
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    (tmp_path / "go").touch()  # the agent's next call meets no coordinator, and waits
+    second = start(run_id)
+    second.communicate(timeout=40)
+    assert (tmp_path / "three").exists()
+    assert not (tmp_path / "two").exists()
+    assert [(each.subject, each.allowed) for each in facts(tmp_path, run_id)] == [
+        ("echo one > one", True),
+        ("echo danger > two", False),
+        ("echo three > three", True),
+    ]

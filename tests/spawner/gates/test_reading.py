@@ -1,0 +1,131 @@
+"""Tool calls as the CLIs report them, and the effects that are read in them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aurora_spawner.gates.reading import UnreadableCallError, read_call
+from aurora_spawner.gates.tool_calls import ToolUse, UseKind
+
+PATCH = """*** Begin Patch
+*** Update File: a.py
+*** Move to: b.py
+@@
+-old
++new
+*** Delete File: c.py
+*** Add File: d.py
++one
+*** End Patch"""
+
+
+def uses(tool: str, **arguments: Any) -> list[tuple[str, str | tuple[str, ...]]]:
+    """The kind of each effect, and its command, files or address."""
+    call = read_call(json.dumps({"tool_name": tool, "tool_input": arguments, "cwd": "/w"}).encode())
+    return [(use.kind.value, use.command or use.files or use.url) for use in call.uses]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "expected"),
+    [
+        ("Bash", {"command": "rm -rf x", "description": "Remove"}, [("command", "rm -rf x")]),
+        ("run_shell_command", {"command": "ls"}, [("command", "ls")]),
+        ("exec_command", {"cmd": "ls"}, [("command", "ls")]),
+        ("shell", {"command": ["bash", "-lc", "rm -rf x"]}, [("command", "bash -lc 'rm -rf x'")]),
+        ("run_commands", {"commands": ["ls", "rm x"]}, [("command", "ls\nrm x")]),
+        ("write_stdin", {"session_id": 1, "chars": "rm -rf x\n"}, [("command", "rm -rf x\n")]),
+        ("Write", {"file_path": "/w/.env", "content": ""}, [("write", ("/w/.env",))]),
+        ("Edit", {"file_path": "a", "old_string": "x", "new_string": "y"}, [("write", ("a",))]),
+        ("MultiEdit", {"file_path": "a", "edits": [{"old_string": "x", "new_string": "y"}]}, [("write", ("a",))]),
+        ("NotebookEdit", {"notebook_path": "n.ipynb", "new_source": "x"}, [("write", ("n.ipynb",))]),
+        ("replace", {"file_path": "a", "old_string": "x", "new_string": ""}, [("write", ("a",))]),
+        ("apply_patch", {"command": PATCH}, [("write", ("a.py", "b.py", "d.py")), ("delete", ("c.py",))]),
+        ("WebFetch", {"url": "https://example.invalid", "prompt": "x"}, [("fetch", "https://example.invalid")]),
+        ("Read", {"file_path": "/etc/passwd"}, []),
+        ("Grep", {"pattern": "rm -rf", "path": "src"}, []),
+        ("Glob", {"pattern": "**/*.py"}, []),
+        ("Task", {"prompt": "rm -rf /", "description": "x", "subagent_type": "y"}, []),
+        ("TodoWrite", {"todos": [{"content": "delete it"}]}, []),
+        ("mcp__shell__run", {"command": "rm -rf x"}, [("command", "rm -rf x")]),
+        ("mcp__fs__move_file", {"source": "a", "destination": "b"}, [("write", ("a", "b"))]),
+        ("mcp__fs__deleteFile", {"path": "a"}, [("delete", ("a",))]),
+        ("mcp__db__execute", {"sql": "drop table t"}, [("command", "psql -c 'drop table t'")]),
+        ("mcp__db__query", {"query": "select 1"}, []),
+        ("mcp__github__delete_repository", {"repo": "a/b"}, [("unseen", "")]),
+        ("mcp__github__search_issues", {"query": "force"}, []),
+    ],
+)
+def test_the_effects_of_a_tool(
+    tool: str, arguments: dict[str, Any], expected: list[tuple[str, str | tuple[str, ...]]]
+) -> None:
+    assert uses(tool, **arguments) == expected
+
+
+def test_lines_that_an_edit_adds_and_removes_are_counted() -> None:
+    edit = {"file_path": "a", "edits": [{"old_string": "1\n2", "new_string": "3"}, {"new_string": "4\n5\n6"}]}
+    call = read_call(json.dumps({"tool_name": "MultiEdit", "tool_input": edit}).encode())
+    assert call.uses == (ToolUse(kind=UseKind.WRITE, files=("a",), lines_changed=6),)
+
+
+@pytest.mark.parametrize(
+    ("cwd", "arguments", "expected"),
+    [
+        ("/w", {}, Path("/w")),
+        ("/w", {"workdir": "sub"}, Path("/w/sub")),
+        ("/w", {"directory": "/other"}, Path("/other")),
+        (None, {"dir_path": "sub"}, None),
+        ("relative", {}, None),
+        ("/w\0", {}, None),
+        (7, {}, None),
+    ],
+)
+def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: Path | None) -> None:
+    call = read_call(json.dumps({"tool_name": "Bash", "tool_input": arguments, "cwd": cwd}).encode())
+    assert call.cwd == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"tool_input": {}}',
+        b'{"tool_name": "", "tool_input": {}}',
+        b'{"tool_name": 1, "tool_input": {}}',
+        b'{"tool_name": "Bash", "tool_input": [1]}',
+        b'{"tool_name": "apply_patch", "tool_input": {"command": "no patch"}}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_call_that_cannot_be_understood_is_refused(raw: bytes) -> None:
+    with pytest.raises(UnreadableCallError):
+        read_call(raw)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    max_leaves=4,
+)
+_NAMES = st.sampled_from(
+    ["command", "commands", "edits", "file_path", "path", "content", "sql", "url", "source", "cwd"]
+)
+
+
+@given(
+    tool=st.sampled_from(["Bash", "apply_patch", "write_stdin", "mcp__a__drop", "Edit"]) | st.text(),
+    arguments=st.dictionaries(_NAMES | st.text(), _VALUES) | _VALUES,
+    cwd=_VALUES,
+)
+def test_nothing_else_is_ever_raised(tool: str, arguments: object, cwd: object) -> None:
+    raw = json.dumps({"tool_name": tool, "tool_input": arguments, "cwd": cwd}).encode()
+    try:
+        call = read_call(raw)
+    except UnreadableCallError:
+        return
+    assert all(use.command or use.files or use.url or use.kind is UseKind.UNSEEN for use in call.uses)
