@@ -88,6 +88,7 @@ def _row(result: SpawnResult, title: str) -> dict[str, object]:
         "state": result.state.value,
         "output": result.output,
         "output_path": result.output_path,
+        "document": result.document,
         "error": result.error,
         "exit_code": result.exit_code,
         "termination_reason": result.termination_reason,

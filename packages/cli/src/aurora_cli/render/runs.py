@@ -206,6 +206,7 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "attempts": row.attempts,
         "depends_on": list(row.task.depends_on),
         "output": result.output if result else None,
+        "document": result.document if result else None,
         "error": result.error if result else None,
         "exit_code": result.exit_code if result else None,
         "checked": result.checked.to_json() if result and result.checked else None,

@@ -67,6 +67,8 @@ class AttemptIntended(Fact):
     token: str
     agent: str
     folder: str
+    role: str = "work"
+    """`review` if the agent reviews the work of another attempt at the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,24 @@ class WorkChecked(Fact):
     kind = "work_checked"
     checked: dict[str, Any]
     """A `CheckedWork`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReturned(Fact):
+    """The work of an attempt came back to its agent, which goes on in another attempt."""
+
+    kind = "work_returned"
+    returned: dict[str, Any]
+    """A `Returned`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReviewed(Fact):
+    """A reviewer has given its verdict on an attempt's work."""
+
+    kind = "work_reviewed"
+    review: dict[str, Any]
+    """A `Review`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,6 +377,8 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         WorkspaceIntended,
         ChecksIntended,
         WorkChecked,
+        WorkReturned,
+        WorkReviewed,
         ConflictForeseen,
         WorkspacePrepared,
         WorkMerged,

@@ -120,7 +120,13 @@ _CHECKS: Final = (
     "ALTER TABLE tasks ADD COLUMN checked TEXT",
 )
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS)
+_REVIEWS: Final = (
+    "ALTER TABLE tasks ADD COLUMN returned TEXT",
+    "ALTER TABLE tasks ADD COLUMN reviews TEXT",
+    "ALTER TABLE attempts ADD COLUMN role TEXT NOT NULL DEFAULT 'work'",
+)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS, _REVIEWS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -20,6 +20,7 @@ from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
+from aurora_spawner.tasks.returned import Returned, returns_from_text
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, TaskMerge, delivery_from_text, merge_from_text
 from aurora_spawner.workspaces.isolation import Isolation, isolation_from_json
@@ -124,6 +125,8 @@ class TaskRow:
     """The latest work whose checks began; they may have ended."""
     checked: tuple[CheckedWork, ...] = ()
     """The checks of each attempt's work, the oldest first."""
+    returned: tuple[Returned, ...] = ()
+    """The times that its work came back to its agent other than for a check, the oldest first."""
 
     @property
     def is_discarded(self) -> bool:
@@ -195,7 +198,8 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """Returns the tasks of a run in their order."""
     query = """
         SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked,
-            worktree, branch, merge, checking, COALESCE(checked, '[]') AS checked
+            worktree, branch, merge, checking, COALESCE(checked, '[]') AS checked,
+            COALESCE(returned, '[]') AS returned
         FROM tasks WHERE run_id = ? ORDER BY position
         """
     with translated(journal.path):
@@ -407,6 +411,7 @@ _TASK_READERS: Final[dict[str, Reader]] = {
     "TaskMerge": merge_from_text,
     "CheckingWork": checking_from_text,
     "tuple[CheckedWork, ...]": rounds_from_text,
+    "tuple[Returned, ...]": returns_from_text,
     "int": count,
 }
 _ATTEMPT_READERS: Final[dict[str, Reader]] = {

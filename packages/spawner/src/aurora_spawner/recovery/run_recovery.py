@@ -27,7 +27,7 @@ from aurora_spawner.recovery.provider_patience import ProviderPatience
 from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import limits_of
-from aurora_spawner.tasks.result import CHECK_FAILED, PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
+from aurora_spawner.tasks.result import CHECK_FAILED, PROVIDER_LIMITED, PROVIDER_STOPPED, RESULT_REFUSED, TaskState
 from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 DEFERRAL_LIMIT: Final = 500
 """Attempts at one task that may end in a rate limit before the next one counts: with pauses that grow, days."""
+_OF_THE_WORK: Final = (CHECK_FAILED, RESULT_REFUSED)
+"""Codes of failures that were found in what an agent did, after it had done its part."""
 HELD_S: Final = 15.0
 """Seconds after which a task that alone waits for a paused provider asks again."""
 
@@ -227,7 +229,7 @@ class RunRecovery:
     def _failed(self, state: TaskRecoveryState, end: AttemptEnd, result: SpawnResult) -> AfterAttempt:
         why = self._classify(end, result)
         error = result.error or "it failed"
-        if result.reported is not None and result.reported.code == CHECK_FAILED:
+        if result.reported is not None and result.reported.code in _OF_THE_WORK:
             self.providers.succeeded(state.agent, result.windows)  # the agent did its part and its provider answered
             return self._next(state, error, why)
         if why.throttled and state.deferrals < DEFERRAL_LIMIT:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.workspaces.worktrees import Worktree
 
 _NEVER_BEGAN: Final = AttemptEnd(reason=EndReason.VOIDED)
@@ -57,6 +58,8 @@ class Attempt(NamedTuple):
     """None if another attempt follows at once."""
     checked: CheckedWork | None = None
     """The checks of its work; None if there are none."""
+    returned: Returned | None = None
+    """Set if its work goes back to its agent, other than for a failed check."""
     unchecked: bool = False
     """True if its checks were stopped by the end of the run: a resume finds it again and runs them."""
     final: bool = False

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import AttemptRow, TaskRow
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.tasks.task import SpawnTask
 
 CUT_OFF = ("interrupted", "cancelled")
@@ -58,6 +59,8 @@ class ResumeState:
     """The latest work of a task whose checks have begun."""
     rounds: Mapping[str, tuple[CheckedWork, ...]]
     """The checks so far of each task that goes on where it was."""
+    returned: Mapping[str, tuple[Returned, ...]]
+    """The returns so far of each task that goes on where it was."""
     open_attempts: tuple[AttemptRow, ...]
     """Attempts that were intended or started and whose ends are not journalled."""
     outdated_attempts: tuple[AttemptRow, ...]
@@ -157,6 +160,11 @@ def find_resume_state(
         checking={row.task_id: row.checking for row in rows if row.checking is not None},
         rounds={
             row.task_id: row.checked for row in rows if row.checked and reopened.get(row.task_id) in (None, *CUT_OFF)
+        },
+        returned={
+            row.task_id: row.returned
+            for row in rows
+            if row.returned and reopened.get(row.task_id) in (None, *CUT_OFF)
         },
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),

@@ -105,7 +105,10 @@ def _left_in_flight(state: ResumeState) -> dict[str, TaskInFlight]:
     """Returns the tasks that an earlier coordinator has left open, each with its attempts and its cancellation."""
     left = {
         task_id: TaskInFlight(
-            attempts=attempts, checking=state.checking.get(task_id), rounds=list(state.rounds.get(task_id, ()))
+            attempts=attempts,
+            checking=state.checking.get(task_id),
+            rounds=list(state.rounds.get(task_id, ())),
+            returned=list(state.returned.get(task_id, ())),
         )
         for task_id, attempts in state.attempts.items()
         if task_id not in state.states

@@ -9,11 +9,12 @@ An attempt begins when `admission.py` has let its task have a slot.
 | run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
+| document (`result_stage.py`) | reads the document of a typed result; one that is wrong goes back to the agent | |
 | commit (`worktree_stages.py`) | commits the work of a good attempt | |
 | check (`check_stage.py`) | runs the checks of that work; failures go back to the agent | `ChecksIntended` |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
-What the checks found is written together with the end of the attempt.
+What the checks found, and why work goes back, is written together with the end of the attempt.
 
 A stage that gives no good result is followed by `settle` at once.
 """
@@ -34,6 +35,7 @@ from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.check_stage import check_attempt
 from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.recorder import started_fact
+from aurora_spawner.runs.result_stage import read_result
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.strategies import strategy_for
 from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
@@ -226,7 +228,7 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
         agent=attempt.agent,
         backend=backend,
         cwd=run.cwd_of(attempt.worktree),
-        retries=max(flight.attempts, 1) - 1 - len(flight.shares) - sum(not each.passed for each in flight.rounds),
+        retries=max(flight.attempts, 1) - 1 - len(flight.shares) - flight.rounds_begun,
         stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
         prices=run.options.prices,
     )
@@ -239,6 +241,7 @@ STAGES: Final = (
     run_attempt,
     read_output,
     judge_attempt,
+    read_result,
     commit_attempt,
     check_attempt,
 )

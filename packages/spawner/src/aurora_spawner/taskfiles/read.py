@@ -16,6 +16,7 @@ from aurora_spawner.taskfiles.naming import Directory, name_items
 from aurora_spawner.taskfiles.order import Place, waits
 from aurora_spawner.taskfiles.prompts import Prompts
 from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
+from aurora_spawner.taskfiles.schemas import read_schema
 from aurora_spawner.taskfiles.settings import read_settings
 from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.task import SpawnTask
@@ -42,7 +43,7 @@ _STATE_REMARKS: Final = {
     LineState.WAITING: "depends on a task that is not run; not run",
     LineState.OPTIONAL: "is optional; left out",
 }
-_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical", "until", "max_turns")
+_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical", "until", "max_turns", "result_schema")
 """The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
 _PATH: Final = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")
@@ -290,12 +291,14 @@ class _Reading:
         return list(placed.values())
 
     def _line_of(self, item: Item, order: tuple[str, ...]) -> TaskLine:
-        values = {
+        values: dict[str, object] = {
             name: owner.settings.values[name]
             for owner in reversed(list(_with_groups(item)))
             for name in _INHERITED
             if name in owner.settings.values
         }
+        if path := values.pop("result_schema", None):
+            values |= self._schema_of(item, str(path))
         task = SpawnTask(
             prompt=self._prompts.of(item),
             id=item.id,
@@ -314,6 +317,13 @@ class _Reading:
             task=task,
             numbered=item.number is not None,
         )
+
+    def _schema_of(self, item: Item, name: str) -> dict[str, object]:
+        """Returns the schema of a task's result; nothing for a task that does not run."""
+        if self._states[item.id] is not LineState.OPEN:
+            return {}
+        owner = next(each for each in _with_groups(item) if each.settings.values.get("result_schema") == name)
+        return {"result_schema": read_schema(self._path, owner.settings.setting_lines["result_schema"], name)}
 
     def _checks_of(self, item: Item) -> tuple[str, ...]:
         """Returns the checks of a task, its groups and the file."""

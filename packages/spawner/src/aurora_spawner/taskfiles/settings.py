@@ -40,6 +40,7 @@ _KEYS: Final = {
     "until": "until",
     "max turns": "max_turns",
     "maxturns": "max_turns",
+    "result": "result_schema",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 """Keys that are often about libraries: their values are ids only if the file has them."""
@@ -121,7 +122,8 @@ class Settings:
     """The settings of a task, and the text that is left for its prompt."""
 
     values: dict[str, object] = field(default_factory=dict)
-    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until and max_turns."""
+    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until and max_turns; and
+    result_schema, as the path that the file has."""
     references: list[Reference] = field(default_factory=list)
     """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""
@@ -130,6 +132,8 @@ class Settings:
     """The lines below the task that are settings; the others belong to its prompt."""
     file_lines: set[int] = field(default_factory=set)
     """The setting lines that name files."""
+    setting_lines: dict[str, int] = field(default_factory=dict)
+    """The line of each given setting, the first of several."""
     near_misses: list[tuple[int, str]] = field(default_factory=list)
     """The line and a message for each near miss of a setting."""
 
@@ -180,7 +184,7 @@ class _Reader:
         self.settings = Settings()
         self._path = path
         self._done = done
-        self._lines: dict[str, int] = {}
+        self._lines = self.settings.setting_lines
 
     def takes(self, line: BodyLine) -> bool:
         """Takes a line if it is a setting; returns False if it belongs to the prompt."""
@@ -476,6 +480,13 @@ def _max_turns(value: str) -> int:
     return int(word)
 
 
+def _schema_path(value: str) -> str:
+    name = value.strip("` \t")
+    if not _PATH.fullmatch(name) or not name.lower().endswith(".json") or "*" in name or "?" in name:
+        raise _NoValueError("a result must be the path of a JSON Schema, such as schemas/report.json")
+    return name
+
+
 _READERS: Mapping[str, Callable[[str], object]] = {
     "agent": _name,
     "model": _model,
@@ -487,5 +498,6 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "checks": lambda value: (_command(value),),
     "until": _command,
     "max_turns": _max_turns,
+    "result_schema": _schema_path,
 }
 _FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in _READERS}

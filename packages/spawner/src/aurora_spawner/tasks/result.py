@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.errors import IllegalTransitionError
 from aurora_spawner.storage.stored_values import Reader, read_fields
 from aurora_spawner.tasks.checked import CheckedWork, checked_from_json
+from aurora_spawner.tasks.documents import pretty
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
 from aurora_spawner.tasks.verification import Verification, verification_of
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 CHECK_FAILED: Final = "check_failed"
 """The code of a failure that checks of the work have found, not its agent."""
+RESULT_REFUSED: Final = "result_refused"
+"""The code of a failure of an agent whose answers were not the document that its task asks for."""
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
 """The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""
@@ -126,6 +129,8 @@ class SpawnResult:
     """The change to the repository; None if the task had no worktree, or did not succeed."""
     checked: CheckedWork | None = None
     """The checks of its work; None if it has none, or never came to them."""
+    document: Any = None
+    """The answer as a JSON value, if the task has a schema of its result and the answer is valid by it."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
     """The account's usage windows as the attempt reported them; not stored."""
 
@@ -133,6 +138,11 @@ class SpawnResult:
     def success(self) -> bool:
         """True if the task is done, on evidence."""
         return self.state is TaskState.SUCCEEDED
+
+    @property
+    def shown(self) -> str:
+        """The result as others read it: its document, or else the agent's answer."""
+        return self.output if self.document is None else pretty(self.document)
 
     @property
     def verification(self) -> Verification:
@@ -169,6 +179,7 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
     "ReportedFailure": failure_from_json,
     "TaskWork": work_from_json,
     "CheckedWork": checked_from_json,
+    "Any": lambda value: value,
 }
 
 

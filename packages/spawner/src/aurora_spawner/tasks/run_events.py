@@ -217,11 +217,12 @@ class TaskRestarted(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSentBack(TaskEvent):
-    """A check of the task's work has failed; its agent goes on, and that costs no retry."""
+    """The task's work goes back to its agent, which goes on; that costs no retry."""
 
-    checked: CheckedWork
+    checked: CheckedWork | None
+    """The checks of the work; None if it never came to them."""
     reason: str
-    """The failed check and the round, in one line."""
+    """The finding and the round, in one line."""
 
     @property
     def message(self) -> str:

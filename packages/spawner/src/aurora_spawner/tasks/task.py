@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from aurora_spawner.errors import TaskError
 from aurora_spawner.storage.stored_values import read_fields, text
+from aurora_spawner.tasks.result_schema import SchemaSource, schema_text
 
 COMMAND_BYTES: Final = 100_000
 """The longest command of a task; the system refuses an argument of 128 KiB."""
@@ -55,6 +56,9 @@ class SpawnTask:
     """A shell command; the agent goes on in its session until it passes."""
     max_turns: int = 10
     """The most attempts that `until` may take."""
+    result_schema: SchemaSource | None = None
+    """The JSON Schema of the result, given as text, mapping or pydantic model and kept as text. The answer must then
+    be one JSON document by it, which `SpawnResult.document` has."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and it gets the results of dependencies as `dependency_results`."""
 
@@ -77,16 +81,20 @@ class SpawnTask:
         for file in self.files:
             _check_file(file)
         _check_commands(self)
-        if self.prompt_format not in ("text", "json"):
-            raise TaskError(f"prompt_format must be text or json, not {self.prompt_format}", field="prompt_format")
-        if self.prompt_format == "json":
-            _check_json_object(self.prompt)
+        if self.result_schema is not None:
+            object.__setattr__(self, "result_schema", schema_text(self.result_schema))
+        _check_format(self)
 
     @property
     def headline(self) -> str:
         """The title, or the first line of the prompt, at most 80 characters."""
         line = self.title or self.prompt.strip().splitlines()[0]
         return line if len(line) <= 80 else line[:79] + "…"
+
+    @property
+    def schema(self) -> str | None:
+        """The schema of its result as JSON text; None if its result is prose."""
+        return self.result_schema if isinstance(self.result_schema, str) else None
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -104,6 +112,7 @@ class SpawnTask:
         asked += [self.instructions] if self.instructions else []
         asked += [["checks", *self.checks]] if self.checks else []
         asked += [["until", self.until, str(self.max_turns)]] if self.until else []
+        asked += [["result", self.schema]] if self.schema else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 
     def with_id(self, task_id: str) -> SpawnTask:
@@ -141,6 +150,14 @@ def _is_command(command: object) -> bool:
         return False
 
 
+def _check_format(task: SpawnTask) -> None:
+    """Checks the form of a prompt."""
+    if task.prompt_format not in ("text", "json"):
+        raise TaskError(f"prompt_format must be text or json, not {task.prompt_format}", field="prompt_format")
+    if task.prompt_format == "json":
+        _check_json_object(task.prompt)
+
+
 def _check_json_object(prompt: str) -> None:
     try:
         value = json.loads(prompt)
@@ -161,4 +178,4 @@ def task_from_json(stored: dict[str, Any]) -> SpawnTask:
     Raises:
         StoredValueError, TaskError: The value is not a stored task.
     """
-    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text}))
+    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text, "SchemaSource": text}))
