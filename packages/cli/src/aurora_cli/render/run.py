@@ -102,6 +102,7 @@ def _row(result: SpawnResult, title: str) -> dict[str, object]:
         "resumed": result.resumed,
         "work": result.work.to_json() if result.work else None,
         "checked": result.checked.to_json() if result.checked else None,
+        "review": result.review.to_json() if result.review else None,
         "verification": result.verification.level.value,
         "started_at": result.started_at,
         "ended_at": result.ended_at,

@@ -80,7 +80,7 @@ def as_detail(run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = No
         yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
-        if row.result and (row.result.success or row.result.checked):
+        if row.result and (row.result.success or row.result.checked or row.result.review):
             yield f"      {one_line(str(row.result.verification), 200)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
@@ -210,6 +210,7 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "error": result.error if result else None,
         "exit_code": result.exit_code if result else None,
         "checked": result.checked.to_json() if result and result.checked else None,
+        "review": result.review.to_json() if result and result.review else None,
         "verification": result.verification.level.value if result else None,
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,

@@ -89,6 +89,7 @@ class Config:
         merge: the treatment of finished work: auto brings it to the branch, ask and never leave it for the user.
         check: shell commands that must pass on the work of each task and on the merged work.
         check_rounds: how often failed checks of a task go back to its agent.
+        review_rounds: how often a reviewer may send the work on a task back.
         check_timeout_s: time for all checks of one task's work.
         check_protect: patterns of files that checks rest on; a task that changes some is reported.
         exclude: patterns of files that are not indexed, as in `.gitignore`.
@@ -111,6 +112,7 @@ class Config:
     merge: str = "ask"
     check: tuple[str, ...] = ()
     check_rounds: int = 2
+    review_rounds: int = 2
     check_timeout_s: float = 1800.0
     check_protect: tuple[str, ...] = ()
     env_pass: tuple[str, ...] = ()
@@ -131,6 +133,7 @@ _KEYS: Final = (
     "merge",
     "check",
     "check_rounds",
+    "review_rounds",
     "check_timeout_s",
     "check_protect",
     "spawner.max_concurrent",
@@ -288,6 +291,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     assert isinstance(protect, (list, tuple))
     rounds, check_timeout_s = values.get("check_rounds", 2), values.get("check_timeout_s", 1800.0)
     assert isinstance(rounds, int)
+    review_rounds = values.get("review_rounds", 2)
+    assert isinstance(review_rounds, int)
     assert isinstance(check_timeout_s, (int, float))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
@@ -325,6 +330,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         merge=str(values.get("merge", "ask")),
         check=tuple(checks),
         check_rounds=rounds,
+        review_rounds=review_rounds,
         check_timeout_s=float(check_timeout_s),
         check_protect=tuple(protect),
         env_pass=tuple(passed),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
     from aurora_spawner.taskfiles.model import Order, TaskFile
 
-__all__ = ["SpawnPlan", "assigned_personas", "check_agents", "plan_taskfile"]
+__all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +83,8 @@ class SpawnPlan:
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """The agents of the open tasks, by name."""
-        return tuple(sorted({self.agent_of(task) for task in self.file.tasks}))
+        """The agents of the open tasks and of their reviews, by name."""
+        return tuple(sorted({each for task in self.file.tasks for each in agents_of(task, self.default_agent)}))
 
     @property
     def titles(self) -> dict[str, str]:
@@ -130,6 +130,11 @@ def plan_taskfile(
     default_agent = agents.default_agent
     named = {task.agent or default_agent: f"{file.path}:{file.line_of(task.id or '')}" for task in file.tasks}
     default_from = f"tool ({config.origin('tool')})"
+    named |= {
+        task.reviewer.agent: f"{file.path}:{file.line_of(task.id or '')}"
+        for task in file.tasks
+        if task.reviewer and task.reviewer.agent
+    }
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
     plan = SpawnPlan(
@@ -159,6 +164,12 @@ def plan_taskfile(
     return replace(plan, isolation=placed, untrusted_checks=untrusted)
 
 
+def agents_of(task: SpawnTask, default_agent: str) -> tuple[str, ...]:
+    """Returns the agent of a task, and that of its review if it gets one."""
+    agent = task.agent or default_agent
+    return (agent, task.reviewer.agent or default_agent) if task.reviewer else (agent,)
+
+
 def assigned_personas(
     file: TaskFile,
     roster: Callable[[], Roster],
@@ -169,6 +180,7 @@ def assigned_personas(
 ) -> AssignedPersonas:
     """Assigns personas if a task names something that is no backend, or `match` is set; see `assign_personas`."""
     named = {line.task.agent for line in file.lines if line.task.agent}
+    named |= {line.task.reviewer.agent for line in file.lines if line.task.reviewer and line.task.reviewer.agent}
     if named <= backends.keys() and not match:
         return AssignedPersonas(file=file)
     return assign_personas(file, roster(), backends=backends, default_agent=default_agent, match=match)
@@ -192,3 +204,7 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
         if plan.agent_of(task) not in plan.backends:
             where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}" if task.agent else default_from
             raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
+        reviewer = task.reviewer.agent if task.reviewer else None
+        if reviewer is not None and reviewer not in plan.backends:
+            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
+            raise UnknownAgentError(reviewer, where, {*plan.backends, *personas})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import NotResumableError, StoredLimitError
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
-from aurora_soar.taskruns.plan import assigned_personas
+from aurora_soar.taskruns.plan import agents_of, assigned_personas
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
@@ -65,14 +65,15 @@ class ResumePlan:
     def agents(self) -> frozenset[str]:
         """The agents of the tasks, finished ones included."""
         tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
-        return frozenset(task.agent or self.run.default_agent for task in tasks)
+        return frozenset(each for task in tasks for each in agents_of(task, self.run.default_agent))
 
     @property
     def open_agents(self) -> frozenset[str]:
         """The agents of the tasks that have not succeeded."""
         done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
         tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
-        return frozenset(task.agent or self.run.default_agent for task in tasks if task.id not in done)
+        open_tasks = (task for task in tasks if task.id not in done)
+        return frozenset(each for task in open_tasks for each in agents_of(task, self.run.default_agent))
 
     @property
     def titles(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.errors import NoWorkError, UnknownTaskError
@@ -11,15 +11,13 @@ from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_t
 from aurora_spawner.workspaces.names import base_ref_of, slug
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+from aurora_spawner.workspaces.shown_work import SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
-
-_SAFE: Final = ("--no-ext-diff", "--no-textconv")
-"""The repository may name programs that show its files; a change is shown as it is."""
 
 
 def work_diff(
@@ -56,7 +54,7 @@ def work_diff(
         base, commit = _of_task(worktrees, run_id, row)
     form = ("--stat=100",) if stat else ("--patch", "--binary", "--full-index")
     shown = ("--color=always" if colour else "--color=never", "-r", "--find-renames", *form)
-    return worktrees.workspaces.git.run("diff-tree", *_SAFE, *shown, base, commit).data
+    return worktrees.workspaces.git.run("diff-tree", *SAFE, *shown, base, commit).data
 
 
 def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, str]:

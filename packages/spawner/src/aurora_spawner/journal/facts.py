@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, fields
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, Final
 
+WORK: Final = "work"
+REVIEW: Final = "review"
+"""The roles of an attempt's agent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -67,8 +71,8 @@ class AttemptIntended(Fact):
     token: str
     agent: str
     folder: str
-    role: str = "work"
-    """`review` if the agent reviews the work of another attempt at the task."""
+    role: str = WORK
+    """`REVIEW` if the agent reviews the work of another attempt at the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
 
 _NEVER_BEGAN: Final = AttemptEnd(reason=EndReason.VOIDED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundAttempt:
-    """An attempt that an earlier coordinator left open, and how it was found."""
-
-    task_id: str
-    number: int
-    token: str
-    found: RunningAttempt | AttemptEnd
 
 
 class Attempt(NamedTuple):

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.returned import Returned
+    from aurora_spawner.tasks.review import Review
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -66,6 +68,12 @@ class TaskInFlight:
     """The checks of each attempt's work, those of earlier executions included."""
     returned: list[Returned] = field(default_factory=list)
     """The times that its work came back other than for a check, those of earlier executions included."""
+    reviews: list[Review] = field(default_factory=list)
+    """The reviews of its work, those of earlier executions included."""
+    reviewing: int = 0
+    """The number of attempts that were those of reviewers."""
+    reviewer: FoundAttempt | None = None
+    """The attempt of a reviewer that an earlier coordinator has left open."""
     timer: asyncio.TimerHandle | None = None
     """Set while the task waits for its next attempt without a slot."""
 

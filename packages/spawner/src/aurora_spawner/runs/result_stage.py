@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.tasks.documents import DocumentError, read_document
 from aurora_spawner.tasks.failure import ReportedFailure
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.result import SpawnResult
 
-_REQUEST = (
+_REQUEST: Final = (
     "Your answer is not the JSON document that this task asks for. Correct what is named below, keep the rest, and "
     "answer again with the whole document."
 )

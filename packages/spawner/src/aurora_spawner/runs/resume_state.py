@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
+from aurora_spawner.journal.facts import WORK, CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
 from aurora_spawner.runs.task_result import without_attempt
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.returned import Returned
+    from aurora_spawner.tasks.review import Review
     from aurora_spawner.tasks.task import SpawnTask
 
 CUT_OFF = ("interrupted", "cancelled")
@@ -61,6 +62,8 @@ class ResumeState:
     """The checks so far of each task that goes on where it was."""
     returned: Mapping[str, tuple[Returned, ...]]
     """The returns so far of each task that goes on where it was."""
+    reviews: Mapping[str, tuple[Review, ...]]
+    """The reviews so far of each task that goes on where it was."""
     open_attempts: tuple[AttemptRow, ...]
     """Attempts that were intended or started and whose ends are not journalled."""
     outdated_attempts: tuple[AttemptRow, ...]
@@ -128,7 +131,7 @@ def find_resume_state(
         for task_id, task in wanted.items()
         if task_id in by_id and task.content_hash != by_id[task_id].task.content_hash
     }
-    attempted = {attempt.task_id for attempt in open_attempts}
+    attempted = {attempt.task_id for attempt in open_attempts if attempt.role == WORK}
     reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed)
     new = [task for task_id, task in wanted.items() if task_id not in by_id]
     first_position = max((row.position for row in rows), default=-1) + 1
@@ -165,6 +168,9 @@ def find_resume_state(
             row.task_id: row.returned
             for row in rows
             if row.returned and reopened.get(row.task_id) in (None, *CUT_OFF)
+        },
+        reviews={
+            row.task_id: row.reviews for row in rows if row.reviews and reopened.get(row.task_id) in (None, *CUT_OFF)
         },
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),

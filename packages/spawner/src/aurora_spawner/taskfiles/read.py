@@ -43,7 +43,17 @@ _STATE_REMARKS: Final = {
     LineState.WAITING: "depends on a task that is not run; not run",
     LineState.OPTIONAL: "is optional; left out",
 }
-_INHERITED: Final = ("agent", "model", "priority", "timeout_s", "critical", "until", "max_turns", "result_schema")
+_INHERITED: Final = (
+    "agent",
+    "model",
+    "priority",
+    "timeout_s",
+    "critical",
+    "until",
+    "max_turns",
+    "result_schema",
+    "review",
+)
 """The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
 _PATH: Final = re.compile(r"\.?[\w-]+(?:/[\w.-]+)+\.[A-Za-z][A-Za-z0-9]{0,7}")

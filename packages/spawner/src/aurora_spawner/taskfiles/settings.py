@@ -41,6 +41,8 @@ _KEYS: Final = {
     "max turns": "max_turns",
     "maxturns": "max_turns",
     "result": "result_schema",
+    "review": "review",
+    "reviewer": "review",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 """Keys that are often about libraries: their values are ids only if the file has them."""
@@ -122,8 +124,8 @@ class Settings:
     """The settings of a task, and the text that is left for its prompt."""
 
     values: dict[str, object] = field(default_factory=dict)
-    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until and max_turns; and
-    result_schema, as the path that the file has."""
+    """The given ones of agent, model, priority, timeout_s, critical, files, checks, until, max_turns and
+    review; and result_schema, as the path that the file has."""
     references: list[Reference] = field(default_factory=list)
     """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""
@@ -480,6 +482,13 @@ def _max_turns(value: str) -> int:
     return int(word)
 
 
+def _reviewer(value: str) -> str:
+    name = value.strip("`* \t")
+    if not name.startswith("@"):  # "Review: carefully" is prose
+        raise _NoValueError("a reviewer must be one name after an @, such as @reviewer")
+    return _name(name)
+
+
 def _schema_path(value: str) -> str:
     name = value.strip("` \t")
     if not _PATH.fullmatch(name) or not name.lower().endswith(".json") or "*" in name or "?" in name:
@@ -499,5 +508,6 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "until": _command,
     "max_turns": _max_turns,
     "result_schema": _schema_path,
+    "review": _reviewer,
 }
 _FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in _READERS}

@@ -11,6 +11,7 @@ from aurora_spawner.storage.stored_values import Reader, read_fields
 from aurora_spawner.tasks.checked import CheckedWork, checked_from_json
 from aurora_spawner.tasks.documents import pretty
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
+from aurora_spawner.tasks.review import Review, review_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
 from aurora_spawner.tasks.verification import Verification, verification_of
 from aurora_spawner.tasks.work import RunMerge, TaskWork, work_from_json
@@ -25,6 +26,10 @@ CHECK_FAILED: Final = "check_failed"
 """The code of a failure that checks of the work have found, not its agent."""
 RESULT_REFUSED: Final = "result_refused"
 """The code of a failure of an agent whose answers were not the document that its task asks for."""
+REVIEW_REFUSED: Final = "review_refused"
+"""The code of a failure of work that its reviewer has sent back more often than it may be."""
+REVIEW_FAILED: Final = "review_failed"
+"""The code of a failure of a task whose reviewer could not be asked, or gave no verdict."""
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
 """The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""
@@ -129,6 +134,8 @@ class SpawnResult:
     """The change to the repository; None if the task had no worktree, or did not succeed."""
     checked: CheckedWork | None = None
     """The checks of its work; None if it has none, or never came to them."""
+    review: Review | None = None
+    """The last review of its work; None if it gets none, or never came to it."""
     document: Any = None
     """The answer as a JSON value, if the task has a schema of its result and the answer is valid by it."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
@@ -147,7 +154,7 @@ class SpawnResult:
     @property
     def verification(self) -> Verification:
         """The extent to which the result is proven, and what was run."""
-        return verification_of(self.checked, done=self.success)
+        return verification_of(self.checked, done=self.success, review=self.review)
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values, and `success`."""
@@ -157,6 +164,7 @@ class SpawnResult:
             "reported": self.reported.to_json() if self.reported else None,
             "work": self.work.to_json() if self.work else None,
             "checked": self.checked.to_json() if self.checked else None,
+            "review": self.review.to_json() if self.review else None,
             "success": self.success,
         }
 
@@ -179,6 +187,7 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
     "ReportedFailure": failure_from_json,
     "TaskWork": work_from_json,
     "CheckedWork": checked_from_json,
+    "Review": review_from_json,
     "Any": lambda value: value,
 }
 

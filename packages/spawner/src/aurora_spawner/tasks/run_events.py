@@ -231,6 +231,19 @@ class TaskSentBack(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReviewing(TaskEvent):
+    """Another agent reviews the task's work, which has passed its checks."""
+
+    reviewer: str
+    """The agent that reviews it."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"its work is reviewed by {self.reviewer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDeferred(TaskEvent):
     """An attempt met a rate limit; it costs no retry, and the task waits for its provider."""
 
@@ -330,6 +343,7 @@ RunEvent = (
     | TaskRetried
     | TaskRestarted
     | TaskSentBack
+    | TaskReviewing
     | TaskDeferred
     | TaskFellBack
     | TaskStalled

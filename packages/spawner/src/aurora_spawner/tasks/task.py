@@ -6,12 +6,13 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, astuple, dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from aurora_spawner.errors import TaskError
 from aurora_spawner.storage.stored_values import read_fields, text
 from aurora_spawner.tasks.result_schema import SchemaSource, schema_text
+from aurora_spawner.tasks.review import Reviewer, ReviewSource, reviewer_from_json, reviewer_of
 
 COMMAND_BYTES: Final = 100_000
 """The longest command of a task; the system refuses an argument of 128 KiB."""
@@ -59,6 +60,8 @@ class SpawnTask:
     result_schema: SchemaSource | None = None
     """The JSON Schema of the result, given as text, mapping or pydantic model and kept as text. The answer must then
     be one JSON document by it, which `SpawnResult.document` has."""
+    review: ReviewSource | None = None
+    """The agent that reviews the work once its checks have passed; None for no review."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and it gets the results of dependencies as `dependency_results`."""
 
@@ -83,6 +86,8 @@ class SpawnTask:
         _check_commands(self)
         if self.result_schema is not None:
             object.__setattr__(self, "result_schema", schema_text(self.result_schema))
+        if self.review is not None:
+            object.__setattr__(self, "review", reviewer_of(self.review))
         _check_format(self)
 
     @property
@@ -95,6 +100,11 @@ class SpawnTask:
     def schema(self) -> str | None:
         """The schema of its result as JSON text; None if its result is prose."""
         return self.result_schema if isinstance(self.result_schema, str) else None
+
+    @property
+    def reviewer(self) -> Reviewer | None:
+        """The agent that reviews its work; None if it gets no review."""
+        return self.review if isinstance(self.review, Reviewer) else None
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -113,6 +123,7 @@ class SpawnTask:
         asked += [["checks", *self.checks]] if self.checks else []
         asked += [["until", self.until, str(self.max_turns)]] if self.until else []
         asked += [["result", self.schema]] if self.schema else []
+        asked += [["review", *astuple(self.reviewer)]] if self.reviewer else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 
     def with_id(self, task_id: str) -> SpawnTask:
@@ -169,7 +180,8 @@ def _check_json_object(prompt: str) -> None:
 
 def task_to_json(task: SpawnTask) -> dict[str, Any]:
     """Returns all fields as JSON values."""
-    return {each.name: getattr(task, each.name) for each in fields(task)}
+    stored = {each.name: getattr(task, each.name) for each in fields(task)}
+    return {**stored, "review": asdict(task.reviewer) if task.reviewer else None}
 
 
 def task_from_json(stored: dict[str, Any]) -> SpawnTask:
@@ -178,4 +190,8 @@ def task_from_json(stored: dict[str, Any]) -> SpawnTask:
     Raises:
         StoredValueError, TaskError: The value is not a stored task.
     """
-    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text, "SchemaSource": text}))
+    return SpawnTask(
+        **read_fields(
+            SpawnTask, stored, {"PromptFormat": text, "SchemaSource": text, "ReviewSource": reviewer_from_json}
+        )
+    )
