@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aurora_soar.personas import Roster
-    from aurora_spawner import Backend
+    from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.control.checkpoints import RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.taskfiles.model import TaskFile
@@ -62,17 +62,24 @@ class ResumePlan:
         return self.run.options is not None and self.run.options.isolation is not None
 
     @property
+    def wanted(self) -> tuple[SpawnTask, ...]:
+        """The tasks that a resume may run: those of the file, and those that comments have opened again."""
+        if self.file is None:
+            return tuple(row.task for row in self.tasks)
+        listed = {task.id for task in self.file.tasks}
+        commented = (row.task for row in self.tasks if row.is_commented and row.task_id not in listed)
+        return (*self.file.tasks, *commented)
+
+    @property
     def agents(self) -> frozenset[str]:
         """The agents of the tasks, finished ones included."""
-        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
-        return frozenset(each for task in tasks for each in agents_of(task, self.run.default_agent))
+        return frozenset(each for task in self.wanted for each in agents_of(task, self.run.default_agent))
 
     @property
     def open_agents(self) -> frozenset[str]:
         """The agents of the tasks that have not succeeded."""
         done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
-        tasks = self.file.tasks if self.file else [row.task for row in self.tasks]
-        open_tasks = (task for task in tasks if task.id not in done)
+        open_tasks = (task for task in self.wanted if task.id not in done)
         return frozenset(each for task in open_tasks for each in agents_of(task, self.run.default_agent))
 
     @property

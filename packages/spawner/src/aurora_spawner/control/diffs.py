@@ -51,14 +51,14 @@ def work_diff(
         row = next((row for row in rows if row.task_id == task_id), None)
         if row is None:
             raise UnknownTaskError(run_id, task_id, [row.task_id for row in rows])
-        base, commit = _of_task(worktrees, run_id, row)
+        base, commit = ends_of_work(worktrees, run_id, row)
     form = ("--stat=100",) if stat else ("--patch", "--binary", "--full-index")
     shown = ("--color=always" if colour else "--color=never", "-r", "--find-renames", *form)
     return worktrees.workspaces.git.run("diff-tree", *SAFE, *shown, base, commit).data
 
 
-def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, str]:
-    """Returns the base of a task and a commit with its present state."""
+def ends_of_work(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, str]:
+    """Returns the base of a task and a commit with its present state; errors as for `work_diff`."""
     git = worktrees.workspaces.git
     work = row.result.work if row.result else None
     base = work.base if work else git.commit_of(base_ref_of(run_id, slug(row.task_id)))

@@ -219,7 +219,7 @@ class TaskReopened(Fact):
 
     kind = "task_reopened"
     why: str
-    """interrupted, cancelled, edited, retry_failed, wanted again, or that its provider is asked again."""
+    """interrupted, cancelled, edited, retry_failed, commented, wanted again, or that its provider is asked again."""
     task: dict[str, Any]
 
 

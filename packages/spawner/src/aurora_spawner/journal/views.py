@@ -20,7 +20,7 @@ from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
-from aurora_spawner.tasks.returned import Returned, returns_from_text
+from aurora_spawner.tasks.returned import Returned, ReturnedFor, returns_from_text
 from aurora_spawner.tasks.review import Review, reviews_from_text
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, TaskMerge, delivery_from_text, merge_from_text
@@ -130,6 +130,11 @@ class TaskRow:
     """The times that its work came back to its agent other than for a check, the oldest first."""
     reviews: tuple[Review, ...] = ()
     """The reviews of its work, the oldest first."""
+
+    @property
+    def is_commented(self) -> bool:
+        """True if the user's comments on its work have opened it again; its box may be ticked since before that."""
+        return not self.state.settled and any(each.reason is ReturnedFor.COMMENTS for each in self.returned)
 
     @property
     def is_discarded(self) -> bool:

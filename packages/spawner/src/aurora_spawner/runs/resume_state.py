@@ -25,6 +25,8 @@ CUT_OFF = ("interrupted", "cancelled")
 """The reasons for opening tasks again that continue where they were."""
 ASKED_ANEW = "its provider is asked anew"
 EDITED = "edited"
+COMMENTED = "commented"
+"""The reason for opening a task again on whose work a user has written comments."""
 DROPPED = "dropped"
 """Termination reason of an unfinished task that a resume no longer wants."""
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
@@ -190,7 +192,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
     edited = False
     for task_id, row in by_id.items():
         if task_id not in revised:
-            if (row.state.settled and not _is_dropped(row)) or row.added_by is not None:
+            if (row.state.settled and not _is_dropped(row)) or row.added_by is not None or row.is_commented:
                 wanted[task_id] = row.task
                 reordered[task_id] = ()
             continue

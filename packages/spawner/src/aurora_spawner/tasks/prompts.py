@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.tasks.documents import pretty
-from aurora_spawner.tasks.returned import Returned
+from aurora_spawner.tasks.returned import Returned, ReturnedFor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,10 @@ def returned_prompt(prompt: str | None, returned: Returned, *, as_json: bool = F
     if as_json and prompt is not None:
         asked = {"request": returned.request, "remarks": list(returned.remarks)}
         return json.dumps({**json.loads(prompt), "sent_back": asked}, ensure_ascii=False)
-    remarks = quoted([(returned.source, "\n\n".join(returned.remarks))], by=returned.source)
+    if returned.reason is ReturnedFor.COMMENTS:  # of the user: instructions for the agent
+        remarks = "\n\n".join(returned.remarks)
+    else:
+        remarks = quoted([(returned.source, "\n\n".join(returned.remarks))], by=returned.source)
     if prompt is None:
         return f"{returned.request}\n\n{remarks}"
     return f"{prompt.rstrip()}\n\n{LEFT_WORK} {returned.request}\n\n{remarks}"

@@ -40,7 +40,7 @@ class ShownWork:
         return tuple(names.fields)
 
     def lines(self, file: str) -> list[str] | None:
-        """Returns the lines of a file as the work has it; None if it has no such file.
+        """Returns the lines of a file as the work has it, without their ends; None if it has no such file.
 
         Raises:
             GitError: Git failed.
@@ -48,4 +48,5 @@ class ShownWork:
         found = self.git.run("cat-file", "blob", f"{self.commit}:{file}", accepted=(0, 128))
         if found.status:
             return None
-        return found.data.decode("utf-8", errors="backslashreplace").splitlines()
+        text = found.data.decode("utf-8", errors="backslashreplace")
+        return text.removesuffix("\n").split("\n") if text else []
