@@ -42,9 +42,10 @@ __all__ = ["command"]
 def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, accept_changes: bool, as_json: bool) -> int:
     """Write comments on the change of a task for its agent.
 
-    The change of a finished task opens in $VISUAL or $EDITOR. A comment is a line that begins with ">", below the line that it is about.
-    The comments go to the task's agent in the same session, as one round; then checks, review and merge follow as for
-    any work. Without comments nothing happens. Comments on lines that have changed meanwhile are refused.
+    The change of a finished task opens in $VISUAL or $EDITOR. A comment is a line that begins with ">", below the
+    line that it is about. The comments go to the task's agent in the same session, as one round; then checks, review
+    and merge follow as for any work. Without comments nothing happens. Comments on lines that have changed meanwhile
+    are refused.
     """
     if not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
         raise click.UsageError("there is no editor; set EDITOR, for example: EDITOR=nano", ctx)
