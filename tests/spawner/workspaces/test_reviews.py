@@ -17,7 +17,8 @@ from tests.spawner.workspaces.checked_agent import agent, prompts
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.control.logs import last_begun
-from aurora_spawner.control.steering import end_abandoned
+from aurora_spawner.control.status import run_status
+from aurora_spawner.control.steering import cancel_run, end_abandoned
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_events, load_tasks
@@ -270,6 +271,21 @@ def test_a_verdict_in_the_journal_counts_after_a_kill(repository: Repository, pl
     report = resume(place)
     assert report.results["t"].error == "sent back by critic: hello.txt:1: a typing error"
     assert set(prompts(place)) == {f"t.{n}" for n in range(1, 7)}
+
+
+def test_a_cancelled_task_ends_in_its_review(repository: Repository, place: Path) -> None:
+    with start(repository, place, {"t.1": HELLO, "t.2": WAITS.format(place=place) + verdict()}) as program:
+        run_id = (place / "run_id").read_text()
+        (task,) = run_status(place / "runs.db", run_id).running
+        assert (task.agent, task.attempt, task.ended) == ("critic", 2, False)
+        cancel_run(place / "runs.db", run_id, task_id="t")
+        assert program.communicate(timeout=40)[0].decode().strip() == RunState.FAILED
+    assert processes_of_run(run_id) == []
+    with Journal(place / "runs.db") as journal:
+        (row,) = load_tasks(journal, run_id)
+        assert {each.state for each in load_attempts(journal, run_id)} == {"ended"}
+    assert row.state is TaskState.CANCELLED
+    assert repository("show", f"aurora/{run_id}/t:hello.txt") == "hello"
 
 
 def test_an_interrupted_run_is_reviewed_by_its_resume(repository: Repository, place: Path) -> None:

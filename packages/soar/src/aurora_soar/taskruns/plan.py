@@ -76,10 +76,14 @@ class SpawnPlan:
 
     @property
     def expected_usd(self) -> float | None:
-        """The estimated cost of one attempt at each task together; None if all of them are free."""
+        """The estimated cost of one attempt at each task and of one review together; None if all of them are free."""
         if self.limits is None:
             return None
-        return self.limits.expected_usd([(self.agent_of(task), task.model) for task in self.file.tasks])
+        attempts = [(self.agent_of(task), task.model) for task in self.file.tasks]
+        reviewers = (task.reviewer for task in self.file.tasks if task.reviewer)
+        return self.limits.expected_usd(
+            [*attempts, *((each.agent or self.default_agent, each.model) for each in reviewers)]
+        )
 
     @property
     def agents(self) -> tuple[str, ...]:
