@@ -98,6 +98,13 @@ def test_any_other_change_is_refused_with_its_line(old: str, new: str, named: st
     assert str(caught.value).startswith("line ")
 
 
+def test_a_carriage_return_ends_no_line() -> None:
+    diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -0,0 +1,2 @@\n+a\rb\n+crlf\r\n"
+    original = comment_file(diff, run_id="r", task_id="t")
+    (found,) = read_comments(original.replace("+crlf", "> why?\n+crlf"), original)
+    assert (found.line, found.text) == (1, "a\rb")
+
+
 def test_an_emptied_file_is_refused() -> None:
     with pytest.raises(CommentFileError):
         read_comments("", FILE)

@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "place"
 
 
-def run(repository: Repository, place: Path, scripts: dict[str, str], **task: Any) -> RunReport:
+def run(repository: Repository, place: Path, scripts: dict[str, str], *more: SpawnTask, **task: Any) -> RunReport:
     options = RunOptions(
         default_agent="agent",
         cwd=repository.path,
@@ -44,7 +44,7 @@ def run(repository: Repository, place: Path, scripts: dict[str, str], **task: An
         isolation=isolation_of(repository.path, home=place / "worktrees", merge=MergeMode.NEVER)[0],
         executor=LocalExecutor(grace_s=0.3),
     )
-    tasks = [SpawnTask("Write hello", id="t", **task)]
+    tasks = [SpawnTask("Write hello", id="t", **task), *more]
     return Run.create(place / "runs.db", tasks, agent(place, scripts), options).execute_sync()
 
 
@@ -85,10 +85,13 @@ def test_comments_are_worked_in_and_merged(repository: Repository, place: Path, 
 
 
 def test_comments_on_failed_work_go_back_too(repository: Repository, place: Path) -> None:
-    first = run(repository, place, {**HELLO, "t.1": "echo hallo > hello.txt; exit 3"})
-    assert first.results["t"].state is TaskState.FAILED
+    after = SpawnTask("Go on", id="u", depends_on=("t",))
+    first = run(repository, place, {**HELLO, "t.1": "echo hallo > hello.txt; exit 3"}, after)
+    assert [each.state for each in first.results.values()] == [TaskState.FAILED, TaskState.SKIPPED]
     send(place, first.run_id, COMMENT)
-    assert resume(place, first.run_id).ok
+    report = resume(place, first.run_id)
+    assert report.ok, report.results
+    assert set(prompts(place)) == {"t.1", "t.2", "u.1"}  # what was skipped for it has its turn
     assert "a typing error" in prompts(place)["t.2"]
 
 

@@ -74,7 +74,7 @@ def _comment(aurora: Aurora, run_id: str, task_id: str, work: CommentableWork) -
         file.write(original)
     try:
         click.edit(filename=name)
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_bytes().decode(errors="replace")  # as it is: a lone carriage return ends no line of a patch
         comments = read_comments(text, original)
         if comments:
             aurora.send_comments(run_id, task_id, comments, seen=work)

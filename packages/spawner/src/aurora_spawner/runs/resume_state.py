@@ -271,7 +271,8 @@ def _reopened(
             reopened[task_id] = "wanted again"
         elif retry_failed and row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED):
             reopened[task_id] = "retry_failed"
-    for task_id in _downstream(list(reopened), graph):
+    commented = [task_id for task_id, row in by_id.items() if row.is_commented and task_id in graph.tasks]
+    for task_id in _downstream([*reopened, *commented], graph):
         if task_id in by_id and task_id not in reopened and by_id[task_id].state is TaskState.SKIPPED:
             reopened[task_id] = "what it needs runs again"
     return reopened
