@@ -84,7 +84,7 @@ def test_every_specified_name_is_public() -> None:
 
 
 def test_an_import_loads_no_package_that_only_some_programs_need() -> None:
-    heavy = "'httpx', 'pydantic', 'tenacity', 'yaml'"
+    heavy = "'httpx', 'jsonschema', 'pydantic', 'tenacity', 'yaml'"
     program = f"import sys, aurora_spawner; found = {{{heavy}}} & set(sys.modules); assert not found, found"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=50)
 
@@ -93,7 +93,10 @@ def test_the_readme_names_the_packages_that_an_installation_brings() -> None:
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     always = {wanted.partition(">=")[0] for wanted in project["dependencies"]}
     extra = {wanted.partition(">=")[0] for wanted in project["optional-dependencies"]["models"]}
-    assert (always, extra) == ({"aiosqlite", "psutil", "pydantic", "pyyaml"}, {"httpx", "tenacity"})
+    assert (always, extra) == (
+        {"aiosqlite", "jsonschema", "psutil", "pydantic", "pyyaml"},
+        {"httpx", "tenacity"},
+    )
     readme = " ".join((PACKAGE / "README.md").read_text().lower().split())
-    assert "it installs aiosqlite, psutil, pydantic and pyyaml" in readme
+    assert "it installs aiosqlite, jsonschema, psutil, pydantic and pyyaml" in readme
     assert "`aurora-spawner[models]` adds httpx and tenacity" in readme

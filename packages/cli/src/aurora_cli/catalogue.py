@@ -175,6 +175,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Work in worktrees",
     ),
     Entry(
+        name="review",
+        module="review",
+        summary="Write comments on the change of a task for its agent.",
+        section="Work in worktrees",
+    ),
+    Entry(
         name="merge",
         module="merge",
         summary="Merge the work of a run, and deliver it.",

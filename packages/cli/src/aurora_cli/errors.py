@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentAnswersError",
     "CliError",
+    "CommentsKeptError",
     "CoordinatorLostError",
     "MissingPathError",
     "RunAtWorkError",
@@ -83,6 +84,21 @@ class RunAtWorkError(CliError):
         self.options = tuple(options)
         super().__init__(f"a process works on {run_id}; no effect there: {', '.join(options)}")
         self.hint = f"`aur resume {run_id}` alone ends a pause; after `aur cancel {run_id}` the options take effect"
+
+
+class CommentsKeptError(CliError):
+    """Comments on a task's work could not be sent.
+
+    Attributes:
+        path: the file that has them.
+    """
+
+    exit_code = ExitCode.NOT_REACHED
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(f"the comments were not sent: {problem}")
+        self.hint = f"your comments are in {path}"
 
 
 def _names_beside(path: Path) -> list[str]:

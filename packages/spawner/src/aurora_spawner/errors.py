@@ -14,6 +14,7 @@ SpawnerError
 ├── UnknownRunError         a run that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
+│   └── MovedOnError            comments on lines of work that is no longer what it was: the places
 ├── RunHeldError            a run that another living coordinator works on
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
 ├── NoShapeError            a question that cannot be approved for a whole run
@@ -179,6 +180,16 @@ class NoWorkError(SpawnerError):
         self.run_id = run_id
         self.task_id = task_id
         self.problem = problem
+
+
+class MovedOnError(NoWorkError):
+    """The work of a task has changed since a user began to comment on it; `places` names the lines that are gone."""
+
+    def __init__(self, run_id: str, task_id: str, places: str) -> None:
+        super().__init__(
+            run_id, task_id, f"the work has moved on; these lines are no longer what they were: {places}"
+        )
+        self.places = places
 
 
 class RunHeldError(SpawnerError):

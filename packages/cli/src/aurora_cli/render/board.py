@@ -76,6 +76,6 @@ def _end(result: SpawnResult) -> str:
         reason = f": {one_line(result.error, 300)}" if result.error else ""
         return f"{result.state.value}{time}{reason}"
     proof = result.verification
-    ran = f": {one_line(proof.ran, 300)}" if result.checked else ""
+    ran = f": {one_line(proof.ran, 300)}" if result.checked or result.review else ""
     chosen = f"; {one_line(result.choice.why, 400)}" if result.choice else ""
     return f"{result.state.value}{time}, {proof.level}{ran}{chosen}"

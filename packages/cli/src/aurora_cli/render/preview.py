@@ -71,6 +71,8 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
                 "max_turns": task.max_turns if task.until else None,
                 "candidates": [plan.agent_of(each) for each in attempted([task]) if each.candidate_of],
                 "pick": task.pick,
+                "typed": task.schema is not None,
+                "reviewer": (task.reviewer.agent or plan.default_agent) if task.reviewer else None,
             }
             for task in plan.file.tasks
         ],
@@ -217,4 +219,6 @@ def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
         terms.append("not critical")
     terms += [f"check {one_line(command, 60)}" for command in task.checks]
     terms += [f"until {one_line(task.until, 60)}"] if task.until else []
+    terms += ["its result by a schema"] if task.schema else []
+    terms += [f"reviewed by @{one_line(task.reviewer.agent or plan.default_agent)}"] if task.reviewer else []
     return f"({', '.join(terms)})"

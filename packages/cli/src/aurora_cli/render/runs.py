@@ -85,7 +85,7 @@ def as_detail(
         yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
-        if row.result and (row.result.success or row.result.checked):
+        if row.result and (row.result.success or row.result.checked or row.result.review):
             yield f"      {one_line(str(row.result.verification), 200)}"
         if row.result and row.result.choice:
             yield f"      taken: {one_line(row.result.choice.why, 400)}"
@@ -232,9 +232,11 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "attempts": row.attempts,
         "depends_on": list(row.task.depends_on),
         "output": result.output if result else None,
+        "document": result.document if result else None,
         "error": result.error if result else None,
         "exit_code": result.exit_code if result else None,
         "checked": result.checked.to_json() if result and result.checked else None,
+        "review": result.review.to_json() if result and result.review else None,
         "verification": result.verification.level.value if result else None,
         "candidates": list(row.task.choice_of),
         "candidate_of": row.task.candidate_of,

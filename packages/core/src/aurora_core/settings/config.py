@@ -113,6 +113,7 @@ class Config:
         conflicts: who resolves conflicts of finished work: leave, agent for the default one, or the name of one.
         check: shell commands that must pass on the work of each task and on the merged work.
         check_rounds: how often failed checks of a task go back to its agent.
+        review_rounds: how often a reviewer may send the work on a task back.
         check_timeout_s: time for all checks of one task's work.
         check_protect: patterns of files that checks rest on; a task that changes some is reported.
         notify: receivers of notifications outside of the terminal.
@@ -137,6 +138,7 @@ class Config:
     conflicts: str = "leave"
     check: tuple[str, ...] = ()
     check_rounds: int = 2
+    review_rounds: int = 2
     check_timeout_s: float = 1800.0
     check_protect: tuple[str, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
@@ -159,6 +161,7 @@ _KEYS: Final = (
     "conflicts",
     "check",
     "check_rounds",
+    "review_rounds",
     "check_timeout_s",
     "check_protect",
     "notify",
@@ -325,6 +328,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     assert isinstance(protect, (list, tuple))
     rounds, check_timeout_s = values.get("check_rounds", 2), values.get("check_timeout_s", 1800.0)
     assert isinstance(rounds, int)
+    review_rounds = values.get("review_rounds", 2)
+    assert isinstance(review_rounds, int)
     assert isinstance(check_timeout_s, (int, float))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
@@ -363,6 +368,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         conflicts=str(values.get("conflicts", "leave")),
         check=tuple(checks),
         check_rounds=rounds,
+        review_rounds=review_rounds,
         check_timeout_s=float(check_timeout_s),
         check_protect=tuple(protect),
         notify=tuple(

@@ -197,6 +197,7 @@ class _File(_Strict):
     conflicts: Annotated[str, Field(min_length=1)] = "leave"
     check: list[Annotated[_Word, AfterValidator(_one_line)]] = Field(default_factory=list)
     check_rounds: Annotated[int, Field(ge=0, le=20)] = 2
+    review_rounds: Annotated[int, Field(ge=0, le=20)] = 2
     check_timeout_s: PositiveFloat = 1800.0
     check_protect: list[_Word] = Field(default_factory=list)
     notify: list[NotifyFile] = Field(default_factory=list)

@@ -9,7 +9,7 @@ from aurora_core import Memory
 from aurora_soar.aurora.parts import ProjectParts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aurora_soar.orchestrator import SOAROrchestrator
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from aurora_spawner import Run, RunEvent
     from aurora_spawner.control.candidates import CandidateList, PickReport
     from aurora_spawner.control.checkpoints import CleanReport
+    from aurora_spawner.control.comment_file import LineComment
+    from aurora_spawner.control.commenting import CommentableWork
     from aurora_spawner.control.discarding import DiscardReport
     from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.control.status import RunStatus
@@ -391,6 +393,29 @@ class Aurora(ProjectParts):
 
         self._check_unchanged(run_id, accept=accept_changes)
         return work_diff(self.project.runs_db, run_id, task_id, stat=stat, colour=colour)
+
+    def commentable_work(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> CommentableWork:
+        """Returns the change of a finished task for comments; see `aurora_spawner.control.commenting`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_spawner.control.commenting import commentable_work
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return commentable_work(self.project.runs_db, run_id, task_id)
+
+    def send_comments(
+        self, run_id: str, task_id: str, comments: Sequence[LineComment], *, seen: CommentableWork
+    ) -> None:
+        """Opens a task again with comments for its agent; a resume of the run has them worked in.
+
+        Args:
+            seen: the work that they were written on.
+        """
+        from aurora_spawner.control.commenting import send_comments
+
+        send_comments(self.project.runs_db, run_id, task_id, comments, seen=seen)
 
     def discard(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> DiscardReport:
         """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aurora_spawner.tasks.review import Reviewer
+
 if TYPE_CHECKING:
     from aurora_soar.personas.persona import Persona
     from aurora_spawner import SpawnTask
 
-__all__ = ["cast", "instructions_of"]
+__all__ = ["cast", "cast_reviewer", "instructions_of"]
 
 
 def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -> SpawnTask:
@@ -24,6 +26,12 @@ def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -
     """
     model = task.model or (persona.model if persona.tool == speaks else None)
     return replace(task, agent=agent, model=model, instructions=instructions_of(persona))
+
+
+def cast_reviewer(task: SpawnTask, persona: Persona, *, speaks: str) -> SpawnTask:
+    """Returns the task with a persona as the reviewer of its work, on the run's default agent; `speaks` as above."""
+    model = persona.model if persona.tool == speaks else None
+    return replace(task, review=Reviewer(instructions=instructions_of(persona), model=model))
 
 
 def instructions_of(persona: Persona) -> str:

@@ -91,6 +91,7 @@ class ProjectAgents:
             "checks": self.config.check,
             "run_task_checks": run_task_checks,
             "check_rounds": self.config.check_rounds,
+            "review_rounds": self.config.review_rounds,
             "check_timeout_s": self.config.check_timeout_s,
             "check_protect": self.config.check_protect,
         }

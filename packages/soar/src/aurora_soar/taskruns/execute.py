@@ -157,8 +157,7 @@ async def resumed_run(
     journal, run_id = agents.project.runs_db, plan.run.run_id
     agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
     limits = agents.limits(per_run_usd=stored_limit(plan.run)).using(plan.agents)
-    tasks = plan.file.tasks if plan.file else [row.task for row in plan.tasks]
-    untrusted = untrusted_checks(agents.project, taskfile_of(plan.run) or journal, tasks)
+    untrusted = untrusted_checks(agents.project, taskfile_of(plan.run) or journal, plan.wanted)
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))
     await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)

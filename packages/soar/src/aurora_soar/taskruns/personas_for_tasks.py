@@ -42,7 +42,7 @@ def assign_personas(
     Args:
         match: also find a persona for tasks that name no agent, or generate one if none is of the right kind.
     """
-    from aurora_soar.personas import cast
+    from aurora_soar.personas import cast, cast_reviewer
 
     named = {line.id: roster.get(line.task.agent or "") for line in file.lines if line.task.agent not in backends}
     matched = _matched(file, roster) if match else {}
@@ -53,12 +53,26 @@ def assign_personas(
         else line
         for line in file.lines
     ]
+    lines = [
+        replace(line, task=cast_reviewer(line.task, persona, speaks=default_agent))
+        if (persona := _reviewer_of(line, roster, backends))
+        else line
+        for line in lines
+    ]
     return AssignedPersonas(
         file=replace(file, lines=tuple(lines)),
         personas={task: persona.id for task, persona in assigned.items()},
         generated=frozenset(task for task, persona in assigned.items() if not persona.source_file),
         known=tuple(roster.by_id),
     )
+
+
+def _reviewer_of(line: TaskLine, roster: Roster, backends: Mapping[str, Backend]) -> Persona | None:
+    """Returns the persona that reviews a task's work; None if that is a backend, nobody, or unknown."""
+    reviewer = line.task.reviewer
+    if reviewer is None or reviewer.agent is None or reviewer.agent in backends:
+        return None
+    return roster.get(reviewer.agent)
 
 
 def _matched(file: TaskFile, roster: Roster) -> dict[str, Persona]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
     from aurora_spawner.taskfiles.model import Order, TaskFile
 
-__all__ = ["SpawnPlan", "assigned_personas", "check_agents", "plan_taskfile"]
+__all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +83,23 @@ class SpawnPlan:
 
     @property
     def expected_usd(self) -> float | None:
-        """The estimated cost of one attempt at each task together; None if all of them are free."""
+        """The estimated cost of one attempt at each task and of one review together; None if all of them are free."""
         if self.limits is None:
             return None
-        return self.limits.expected_usd([(self.agent_of(task), task.model) for task in attempted(self.file.tasks)])
+        tasks = attempted(self.file.tasks)
+        attempts = [(self.agent_of(task), task.model) for task in tasks]
+        reviewers = (task.reviewer for task in tasks if task.reviewer)
+        return self.limits.expected_usd(
+            [*attempts, *((each.agent or self.default_agent, each.model) for each in reviewers)]
+        )
 
     @property
     def agents(self) -> tuple[str, ...]:
-        """The agents of the open tasks, and of conflicts of their work, by name."""
+        """The agents of the open tasks, of their reviews, and of conflicts of their work, by name."""
         isolation = self.isolation.isolation
         resolver = {isolation.resolver} if isolation is not None and isolation.resolver is not None else set()
-        return tuple(sorted({self.agent_of(task) for task in attempted(self.file.tasks)} | resolver))
+        own = {each for task in attempted(self.file.tasks) for each in agents_of(task, self.default_agent)}
+        return tuple(sorted(own | resolver))
 
     @property
     def titles(self) -> dict[str, str]:
@@ -146,6 +152,11 @@ def plan_taskfile(
     default_agent = agents.default_agent
     named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
     default_from = f"tool ({config.origin('tool')})"
+    named |= {
+        task.reviewer.agent: f"{file.path}:{file.line_of(task.id or '')}"
+        for task in file.tasks
+        if task.reviewer and task.reviewer.agent
+    }
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
     plan = SpawnPlan(
@@ -201,6 +212,12 @@ def _check_places(plan: SpawnPlan, isolation: IsolationPlan) -> None:
         raise TaskFileError(plan.file.path, line, place_problem(task, isolation.reason), field="candidates")
 
 
+def agents_of(task: SpawnTask, default_agent: str) -> tuple[str, ...]:
+    """Returns the agent of a task, and that of its review if it gets one."""
+    agent = task.agent or default_agent
+    return (agent, task.reviewer.agent or default_agent) if task.reviewer else (agent,)
+
+
 def assigned_personas(
     file: TaskFile,
     roster: Callable[[], Roster],
@@ -211,6 +228,7 @@ def assigned_personas(
 ) -> AssignedPersonas:
     """Assigns personas if a task names something that is no backend, or `match` is set; see `assign_personas`."""
     named = {line.task.agent for line in file.lines if line.task.agent}
+    named |= {line.task.reviewer.agent for line in file.lines if line.task.reviewer and line.task.reviewer.agent}
     if named <= backends.keys() and not match:
         return AssignedPersonas(file=file)
     return assign_personas(file, roster(), backends=backends, default_agent=default_agent, match=match)
@@ -234,3 +252,7 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
         if plan.agent_of(task) not in plan.backends:
             where = _place(plan.file, task) if task.agent else default_from
             raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
+        reviewer = task.reviewer.agent if task.reviewer else None
+        if reviewer is not None and reviewer not in plan.backends:
+            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
+            raise UnknownAgentError(reviewer, where, {*plan.backends, *personas})

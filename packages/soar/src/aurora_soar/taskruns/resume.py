@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import NotResumableError, StoredLimitError
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
-from aurora_soar.taskruns.plan import assigned_personas
+from aurora_soar.taskruns.plan import agents_of, assigned_personas
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aurora_soar.personas import Roster
-    from aurora_spawner import Backend
+    from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.control.checkpoints import RunSummary
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.taskfiles.model import TaskFile
@@ -63,17 +63,25 @@ class ResumePlan:
         return self.run.options is not None and self.run.options.isolation is not None
 
     @property
+    def wanted(self) -> tuple[SpawnTask, ...]:
+        """The tasks that a resume may run: those of the file, and those that comments have opened again."""
+        if self.file is None:
+            return tuple(row.task for row in self.tasks)
+        listed = {task.id for task in self.file.tasks}
+        commented = (row.task for row in self.tasks if row.is_commented and row.task_id not in listed)
+        return (*self.file.tasks, *commented)
+
+    @property
     def agents(self) -> frozenset[str]:
         """The agents of the tasks, finished ones included."""
-        tasks = attempted(self.file.tasks if self.file else [row.task for row in self.tasks])
-        return frozenset(task.agent or self.run.default_agent for task in tasks)
+        return frozenset(each for task in attempted(self.wanted) for each in agents_of(task, self.run.default_agent))
 
     @property
     def open_agents(self) -> frozenset[str]:
         """The agents of the tasks that have not succeeded."""
         done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
-        tasks = attempted(self.file.tasks if self.file else [row.task for row in self.tasks])
-        return frozenset(task.agent or self.run.default_agent for task in tasks if task.id not in done)
+        open_tasks = (task for task in attempted(self.wanted) if task.id not in done)
+        return frozenset(each for task in open_tasks for each in agents_of(task, self.run.default_agent))
 
     @property
     def titles(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.work_changes import rows_without_work
@@ -12,15 +12,13 @@ from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_t
 from aurora_spawner.workspaces.names import base_ref_of, slug
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+from aurora_spawner.workspaces.shown_work import SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
-
-_SAFE: Final = ("--no-ext-diff", "--no-textconv")
-"""The repository may name programs that show its files; a change is shown as it is."""
 
 
 def work_diff(
@@ -55,14 +53,14 @@ def work_diff(
         worker = by_id[task_id].worker if task_id in by_id else task_id
         if worker not in by_id:
             raise UnknownTaskError(run_id, worker, list(by_id))
-        base, commit = _of_task(worktrees, run_id, by_id[worker])
+        base, commit = ends_of_work(worktrees, run_id, by_id[worker])
     form = ("--stat=100",) if stat else ("--patch", "--binary", "--full-index")
     shown = ("--color=always" if colour else "--color=never", "-r", "--find-renames", *form)
-    return worktrees.workspaces.git.run("diff-tree", *_SAFE, *shown, base, commit).data
+    return worktrees.workspaces.git.run("diff-tree", *SAFE, *shown, base, commit).data
 
 
-def _of_task(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, str]:
-    """Returns the base of a task and a commit with its present state."""
+def ends_of_work(worktrees: RunWorktrees, run_id: str, row: TaskRow) -> tuple[str, str]:
+    """Returns the base of a task and a commit with its present state; errors as for `work_diff`."""
     git = worktrees.workspaces.git
     work = row.result.work if row.result else None
     base = work.base if work else git.commit_of(base_ref_of(run_id, slug(row.task_id)))

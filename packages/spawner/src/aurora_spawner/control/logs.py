@@ -13,6 +13,7 @@ from aurora_spawner.backends.sessions import read_session_record
 from aurora_spawner.backends.transcript import Transcript
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import AttemptRecordError, UnknownTaskError
+from aurora_spawner.journal.facts import WORK
 from aurora_spawner.journal.views import load_attempts, load_run, load_task_state, load_tasks
 from aurora_spawner.storage.regular_files import open_regular
 
@@ -135,8 +136,9 @@ class LogCursor:
 
 
 def last_begun(attempts: Sequence[AttemptRow]) -> AttemptRow | None:
-    """Returns the last attempt that was not voided; None if there is none."""
-    return next((each for each in reversed(attempts) if each.reason != EndReason.VOIDED), None)
+    """Returns the last attempt at the task that was not voided; None if there is none. Reviews are none."""
+    begun = (each for each in reversed(attempts) if each.reason != EndReason.VOIDED and each.role == WORK)
+    return next(begun, None)
 
 
 def _renderer(attempt: AttemptRow) -> Transcript | None:

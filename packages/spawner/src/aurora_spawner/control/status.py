@@ -10,6 +10,7 @@ from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.control_client import STATUS_TIMEOUT_S, NoAnswerError, send_request
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.journal.approval_views import load_approvals
+from aurora_spawner.journal.facts import REVIEW
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run
 from aurora_spawner.tasks.result import RunState
 
@@ -113,6 +114,7 @@ def status_of(
         pid: Process id of the coordinator if it lived after the run was read.
         approvals: The questions that wait for an answer.
     """
+    reviewed = {each.task_id for each in attempts if each.role == REVIEW}
     return RunStatus(
         run_id=run.run_id,
         state=state_word(run, held=pid is not None),
@@ -128,6 +130,7 @@ def status_of(
                 ended=each.supervisor is not None and _is_gone(each.supervisor),
             )
             for each in attempts
+            if each.role == REVIEW or each.task_id not in reviewed  # the agent whose work is reviewed has ended
         ),
         providers=tuple(waits.get("providers", ())),
         waiting_for=waits.get("waiting_for", {}),

@@ -15,7 +15,7 @@ from aurora_spawner.control.control_client import NoAnswerError, NotRunningError
 from aurora_spawner.control.lookup import check_task, open_journal
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
-from aurora_spawner.journal.facts import Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
+from aurora_spawner.journal.facts import REVIEW, Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run, load_tasks
 from aurora_spawner.runs.recorder import ended_fact
@@ -202,6 +202,8 @@ async def end_abandoned(
         for attempt, end in ends:
             if end.reason in ENDED_EARLY:
                 facts.append((attempt.task_id, ended_fact(attempt.number, end)))
+                if attempt.role == REVIEW:  # the attempt whose work it reviews is open, and a resume looks at it
+                    continue
                 reopened = TaskReopened(why="cancelled", task=stored_task(tasks[attempt.task_id]))
                 facts.append((attempt.task_id, reopened))
         facts.append((None, RunEnded(state=state.value, notices=_left_running(ends))))

@@ -113,7 +113,8 @@ def _state(store: Journal, before: RunRow) -> RunState:
     """Returns the state of a run by its tasks and the merge of their work."""
     rows = load_tasks(store, before.run_id)
     if not all(row.state.settled for row in rows):
-        return before.state if before.state.settled else RunState.INTERRUPTED
+        again = any(row.is_commented for row in rows)
+        return before.state if before.state.settled and not again else RunState.INTERRUPTED
     delivery = load_run(store, before.run_id).delivery
     aside = rows_without_work(rows)
     merges = {row.task_id: row.merge for row in rows if row.merge is not None and row.task_id not in aside}

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field, fields
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar, Final
 
+WORK: Final = "work"
+REVIEW: Final = "review"
+"""The roles of an attempt's agent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -67,6 +71,8 @@ class AttemptIntended(Fact):
     token: str
     agent: str
     folder: str
+    role: str = WORK
+    """`REVIEW` if the agent reviews the work of another attempt at the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +101,24 @@ class WorkChecked(Fact):
     kind = "work_checked"
     checked: dict[str, Any]
     """A `CheckedWork`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReturned(Fact):
+    """The work of an attempt came back to its agent, which goes on in another attempt."""
+
+    kind = "work_returned"
+    returned: dict[str, Any]
+    """A `Returned`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReviewed(Fact):
+    """A reviewer has given its verdict on an attempt's work."""
+
+    kind = "work_reviewed"
+    review: dict[str, Any]
+    """A `Review`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +219,7 @@ class TaskReopened(Fact):
 
     kind = "task_reopened"
     why: str
-    """interrupted, cancelled, edited, retry_failed, wanted again, or that its provider is asked again."""
+    """interrupted, cancelled, edited, retry_failed, commented, wanted again, or that its provider is asked again."""
     task: dict[str, Any]
 
 
@@ -453,6 +477,8 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         WorkspaceIntended,
         ChecksIntended,
         WorkChecked,
+        WorkReturned,
+        WorkReviewed,
         ConflictForeseen,
         WorkspacePrepared,
         WorkMerged,

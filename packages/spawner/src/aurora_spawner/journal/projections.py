@@ -38,6 +38,8 @@ from aurora_spawner.journal.facts import (
     WorkChecked,
     WorkDiscarded,
     WorkMerged,
+    WorkReturned,
+    WorkReviewed,
     WorkspaceIntended,
     field_names,
 )
@@ -98,13 +100,25 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         WHERE run_id = :run_id AND task_id = :task_id
         """,
     ),
+    WorkReturned: (
+        """
+        UPDATE tasks SET returned = json_insert(COALESCE(returned, '[]'), '$[#]', json(:returned))
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
+    WorkReviewed: (
+        """
+        UPDATE tasks SET reviews = json_insert(COALESCE(reviews, '[]'), '$[#]', json(:review))
+        WHERE run_id = :run_id AND task_id = :task_id
+        """,
+    ),
     WorkDiscarded: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
     WorkMerged: ("UPDATE tasks SET merge = :merge WHERE run_id = :run_id AND task_id = :task_id",),
     RunDelivered: ("UPDATE runs SET delivery = :delivery WHERE run_id = :run_id",),
     AttemptIntended: (
         """
-        INSERT INTO attempts (run_id, task_id, number, state, token, agent, folder, intended_at)
-        VALUES (:run_id, :task_id, :number, 'intended', :token, :agent, :folder, :at)
+        INSERT INTO attempts (run_id, task_id, number, state, token, agent, folder, role, intended_at)
+        VALUES (:run_id, :task_id, :number, 'intended', :token, :agent, :folder, :role, :at)
         """,
         """
         UPDATE tasks SET state = 'running', attempts = :number, started_at = COALESCE(started_at, :at)
@@ -134,6 +148,8 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
         UPDATE tasks SET state = 'pending', started_at = NULL, ended_at = NULL, result = NULL, merge = NULL,
             spec = :task, content_hash = json_extract(:task, '$.content_hash'),
             checked = CASE WHEN :why IN ('interrupted', 'cancelled') THEN checked END, checking = NULL,
+            returned = CASE WHEN :why IN ('interrupted', 'cancelled') THEN returned END,
+            reviews = CASE WHEN :why IN ('interrupted', 'cancelled') THEN reviews END,
             cancel_asked = cancel_asked AND :why IN ('interrupted', 'cancelled')
         WHERE run_id = :run_id AND task_id = :task_id
         """,

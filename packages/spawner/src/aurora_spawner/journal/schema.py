@@ -120,6 +120,12 @@ _CHECKS: Final = (
     "ALTER TABLE tasks ADD COLUMN checked TEXT",
 )
 
+_REVIEWS: Final = (
+    "ALTER TABLE tasks ADD COLUMN returned TEXT",
+    "ALTER TABLE tasks ADD COLUMN reviews TEXT",
+    "ALTER TABLE attempts ADD COLUMN role TEXT NOT NULL DEFAULT 'work'",
+)
+
 _APPROVALS: Final = (
     """
     CREATE TABLE approvals (
@@ -145,7 +151,7 @@ _APPROVALS: Final = (
     """,
 )
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS, _APPROVALS)
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS, _REVIEWS, _APPROVALS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
-from aurora_spawner.journal.facts import FACT_TYPES
+from aurora_spawner.journal.facts import FACT_TYPES, WORK
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
+from aurora_spawner.tasks.returned import Returned, ReturnedFor, returns_from_text
+from aurora_spawner.tasks.review import Review, reviews_from_text
 from aurora_spawner.tasks.task import SpawnTask, task_from_json
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, TaskMerge, delivery_from_text, merge_from_text
 from aurora_spawner.workspaces.isolation import Isolation, isolation_from_json
@@ -130,6 +132,15 @@ class TaskRow:
     """The latest work whose checks began; they may have ended."""
     checked: tuple[CheckedWork, ...] = ()
     """The checks of each attempt's work, the oldest first."""
+    returned: tuple[Returned, ...] = ()
+    """The times that its work came back to its agent other than for a check, the oldest first."""
+    reviews: tuple[Review, ...] = ()
+    """The reviews of its work, the oldest first."""
+
+    @property
+    def is_commented(self) -> bool:
+        """True if the user's comments on its work have opened it again; its box may be ticked since before that."""
+        return not self.state.settled and any(each.reason is ReturnedFor.COMMENTS for each in self.returned)
 
     @property
     def worker(self) -> str:
@@ -159,6 +170,8 @@ class AttemptRow:
     ended_at: float | None
     reason: EndReason | None
     exit_code: int | None
+    role: str = WORK
+    """`REVIEW` for a reviewer of the task's work."""
 
 
 Statement = tuple[str, tuple[Any, ...]]
@@ -206,7 +219,8 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
     """Returns the tasks of a run in their order."""
     query = """
         SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked,
-            worktree, branch, merge, checking, COALESCE(checked, '[]') AS checked
+            worktree, branch, merge, checking, COALESCE(checked, '[]') AS checked,
+            COALESCE(returned, '[]') AS returned, COALESCE(reviews, '[]') AS reviews
         FROM tasks WHERE run_id = ? ORDER BY position
         """
     with translated(journal.path):
@@ -246,7 +260,7 @@ def select_attempts(run_id: str, *, task_id: str | None = None, open_only: bool 
     """Returns the SQL query for the attempts of a run, or of one of its tasks."""
     query = """
         SELECT task_id, number, state, token, agent, folder, supervisor, intended_at, started_at, ended_at, reason,
-            exit_code
+            exit_code, role
         FROM attempts WHERE run_id = ? AND (NOT ? OR state <> 'ended') AND (? IS NULL OR task_id = ?)
         ORDER BY intended_at, number
         """
@@ -453,6 +467,8 @@ _TASK_READERS: Final[dict[str, Reader]] = {
     "TaskMerge": merge_from_text,
     "CheckingWork": checking_from_text,
     "tuple[CheckedWork, ...]": rounds_from_text,
+    "tuple[Returned, ...]": returns_from_text,
+    "tuple[Review, ...]": reviews_from_text,
     "int": count,
 }
 _ATTEMPT_READERS: Final[dict[str, Reader]] = {

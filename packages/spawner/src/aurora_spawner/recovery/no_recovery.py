@@ -78,6 +78,14 @@ class NoRecovery:
         """Lets every attempt be the last one."""
         return Final()
 
+    def unavailable(self, agent: str) -> str | None:  # noqa: ARG002
+        """Returns None: no provider is known to refuse."""
+        return None
+
+    def after_review(self, agent: str, end: AttemptEnd, result: SpawnResult, *, failures: int) -> float | None:  # noqa: ARG002
+        """Returns None: a reviewer that fails is not asked again."""
+        return None
+
     def settled(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:  # noqa: ARG002
         """Returns the result as it is."""
         return result

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.sessions import SESSION_LOST
-from aurora_spawner.classification.causes import CATEGORY_OF, THROTTLING, Cause
+from aurora_spawner.classification.causes import CATEGORY_OF, THROTTLING, Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.journal.facts import BreakerMoved, RecoveryTransitioned
 from aurora_spawner.providers.gate import GateState
@@ -27,7 +27,7 @@ from aurora_spawner.recovery.provider_patience import ProviderPatience
 from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import limits_of
-from aurora_spawner.tasks.result import CHECK_FAILED, PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
+from aurora_spawner.tasks.result import CHECK_FAILED, PROVIDER_LIMITED, PROVIDER_STOPPED, RESULT_REFUSED, TaskState
 from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 DEFERRAL_LIMIT: Final = 500
 """Attempts at one task that may end in a rate limit before the next one counts: with pauses that grow, days."""
+_OF_THE_WORK: Final = (CHECK_FAILED, RESULT_REFUSED)
+"""Codes of failures that were found in what an agent did, after it had done its part."""
 HELD_S: Final = 15.0
 """Seconds after which a task that alone waits for a paused provider asks again."""
 
@@ -214,6 +216,36 @@ class RunRecovery:
             return actions.Final()
         return self._failed(self._state(task), end, result)
 
+    def unavailable(self, agent: str) -> str | None:
+        """Returns why an agent's provider is not waited for; None if it can be asked."""
+        return self.providers.unavailable(agent)
+
+    def after_review(self, agent: str, end: AttemptEnd, result: SpawnResult, *, failures: int) -> float | None:
+        """Takes in the end of a reviewer, which is no attempt at the task.
+
+        Args:
+            failures: Those of the reviewer before this one.
+
+        Returns:
+            The seconds after which a reviewer that has failed may be asked again: None if that is of no use, 0 if its
+            provider is to be waited for, which costs no retry.
+        """
+        if result.success:
+            self.providers.succeeded(agent, result.windows)
+            return 0.0
+        why, error = self._classify(end, result), result.error or "it failed"
+        if why.throttled:
+            self.providers.pause(agent, why, began=end.started_at or self._clock(), reason=error)
+            return 0.0  # its provider then holds it
+        if why.stops_provider:
+            self.providers.stop(agent, error)
+            return None
+        self.providers.unanswered(agent)
+        policy = self._rules.policy(agent)
+        if why.category is ErrorCategory.PERMANENT or failures >= policy.retries:
+            return None
+        return max(0.001, retry_wait_s(policy, failures + 1, chance=self._settings.chance()))
+
     def _succeeded(self, task: SpawnTask, result: SpawnResult) -> None:
         """The agent of the result did the task: the task's own, or that of its hedge."""
         worker = result.agent
@@ -227,7 +259,7 @@ class RunRecovery:
     def _failed(self, state: TaskRecoveryState, end: AttemptEnd, result: SpawnResult) -> AfterAttempt:
         why = self._classify(end, result)
         error = result.error or "it failed"
-        if result.reported is not None and result.reported.code == CHECK_FAILED:
+        if result.reported is not None and result.reported.code in _OF_THE_WORK:
             self.providers.succeeded(state.agent, result.windows)  # the agent did its part and its provider answered
             return self._next(state, error, why)
         if why.throttled and state.deferrals < DEFERRAL_LIMIT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -15,19 +14,10 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.diff_gate import DiffFinding
     from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.workspaces.worktrees import Worktree
 
 _NEVER_BEGAN: Final = AttemptEnd(reason=EndReason.VOIDED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundAttempt:
-    """An attempt that an earlier coordinator left open, and how it was found."""
-
-    task_id: str
-    number: int
-    token: str
-    found: RunningAttempt | AttemptEnd
 
 
 class Attempt(NamedTuple):
@@ -60,6 +50,8 @@ class Attempt(NamedTuple):
     """The checks of its work; None if there are none."""
     findings: tuple[DiffFinding, ...] = ()
     """The parts of its work that a person has to approve."""
+    returned: Returned | None = None
+    """Set if its work goes back to its agent, other than for a failed check."""
     unchecked: bool = False
     """True if its checks, or the questions about it, were stopped by the end of the run: a resume finds it again."""
     final: bool = False

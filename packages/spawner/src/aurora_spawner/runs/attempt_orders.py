@@ -18,7 +18,7 @@ from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, cont
 from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.handover import handover_prompt
-from aurora_spawner.tasks.prompts import as_argument, mending_prompt, prompt_for
+from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.handover import EarlierAttempt
     from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.tasks.task import SpawnTask
 
 NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
@@ -70,7 +71,7 @@ class OrderBuilder:
         deadline_s: float | None,
         open_tasks: int,
         variables: Mapping[str, str] = NO_VARIABLES,
-        sent_back: CheckedWork | None = None,
+        sent_back: CheckedWork | Returned | None = None,
         earlier: EarlierAttempt | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
@@ -83,7 +84,7 @@ class OrderBuilder:
             deadline_s: The time limit of the attempt; None for none.
             open_tasks: Tasks of the run that are not settled.
             variables: Those of its worktree.
-            sent_back: The failed checks that the agent has to mend; None if there are none.
+            sent_back: What the agent is told of its work so far; None if nothing was found.
             earlier: What the attempt before has left; for an agent that does not continue its session.
 
         Raises:
@@ -105,9 +106,7 @@ class OrderBuilder:
         )
         prompt = prompt_for(task, before, instructed=invocation.instructed)
         if sent_back is not None:
-            prompt = mending_prompt(
-                None if record.session_id else prompt, sent_back, as_json=task.prompt_format == "json"
-            )
+            prompt = prompt_after(None if record.session_id else prompt, sent_back, task)
         elif record.session_id:
             prompt = continuation_prompt(prompt)
         elif earlier is not None:

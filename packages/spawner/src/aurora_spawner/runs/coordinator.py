@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.writer import GroupWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
-    from aurora_spawner.runs.attempt import FoundAttempt
     from aurora_spawner.runs.attempt_orders import OrderBuilder
+    from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
@@ -163,6 +163,7 @@ class Coordinator:
         cancelled = {task_id for task_id, flight in self._tasks.in_flight.items() if flight.cancelled}
         for each in open_attempts:
             self._scheduler.begin(each.task_id)
+            self._tasks.flight(each.task_id).reviewer = each.reviewer
             attempt = Attempt(task_id=each.task_id, number=each.number, token=each.token, found=each.found)
             self._work.start(attempt_task(self._run, attempt))
         for task_id in sorted(cancelled - attempted):

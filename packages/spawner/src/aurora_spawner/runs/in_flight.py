@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
+    from aurora_spawner.tasks.returned import Returned
+    from aurora_spawner.tasks.review import Review
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -67,13 +70,30 @@ class TaskInFlight:
     """The checks of each attempt's work, those of earlier executions included."""
     problem: str | None = None
     """Why the latest attempt ended, if another one follows it."""
+    returned: list[Returned] = field(default_factory=list)
+    """The times that its work came back other than for a check, those of earlier executions included."""
+    reviews: list[Review] = field(default_factory=list)
+    """The reviews of its work, those of earlier executions included."""
+    reviewing: int = 0
+    """The number of attempts that were those of reviewers."""
+    reviewer: FoundAttempt | None = None
+    """The attempt of a reviewer that an earlier coordinator has left open."""
     timer: asyncio.TimerHandle | None = None
     """Set while the task waits for its next attempt without a slot."""
 
     @property
-    def sent_back(self) -> CheckedWork | None:
-        """The checks that the next attempt has to mend; None if nothing was found."""
-        return self.rounds[-1] if self.rounds and not self.rounds[-1].passed else None
+    def sent_back(self) -> CheckedWork | Returned | None:
+        """The finding that the next attempt is told of; None if nothing was found."""
+        checked = self.rounds[-1] if self.rounds else None
+        returned = self.returned[-1] if self.returned else None
+        if returned is not None and (checked is None or returned.number >= checked.number):
+            return returned
+        return None if checked is None or checked.passed else checked
+
+    @property
+    def rounds_begun(self) -> int:
+        """The number of attempts that went back to the agent, which are no retries."""
+        return sum(not each.passed for each in self.rounds) + len(self.returned)
 
     def next_number(self) -> int:
         """Counts one more attempt and returns its number."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
+from aurora_spawner.journal.facts import WORK, CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
 from aurora_spawner.runs.task_result import without_attempt
 from aurora_spawner.tasks.candidates import with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import AttemptRow, TaskRow
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.result import SpawnResult
+    from aurora_spawner.tasks.returned import Returned
+    from aurora_spawner.tasks.review import Review
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskMerge
 
@@ -25,6 +27,8 @@ CUT_OFF = ("interrupted", "cancelled")
 """The reasons for opening tasks again that continue where they were."""
 ASKED_ANEW = "its provider is asked anew"
 EDITED = "edited"
+COMMENTED = "commented"
+"""The reason for opening a task again on whose work a user has written comments."""
 DROPPED = "dropped"
 """Termination reason of an unfinished task that a resume no longer wants."""
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
@@ -60,6 +64,10 @@ class ResumeState:
     """The latest work of a task whose checks have begun."""
     rounds: Mapping[str, tuple[CheckedWork, ...]]
     """The checks so far of each task that goes on where it was."""
+    returned: Mapping[str, tuple[Returned, ...]]
+    """The returns so far of each task that goes on where it was."""
+    reviews: Mapping[str, tuple[Review, ...]]
+    """The reviews so far of each task that goes on where it was."""
     open_attempts: tuple[AttemptRow, ...]
     """Attempts that were intended or started and whose ends are not journalled."""
     outdated_attempts: tuple[AttemptRow, ...]
@@ -129,7 +137,7 @@ def find_resume_state(
         for task_id, task in wanted.items()
         if task_id in by_id and task.content_hash != by_id[task_id].task.content_hash
     }
-    attempted = {attempt.task_id for attempt in open_attempts}
+    attempted = {attempt.task_id for attempt in open_attempts if attempt.role == WORK}
     reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed)
     new = [task for task_id, task in wanted.items() if task_id not in by_id]
     first_position = max((row.position for row in rows), default=-1) + 1
@@ -162,6 +170,14 @@ def find_resume_state(
         rounds={
             row.task_id: row.checked for row in rows if row.checked and reopened.get(row.task_id) in (None, *CUT_OFF)
         },
+        returned={
+            row.task_id: row.returned
+            for row in rows
+            if row.returned and reopened.get(row.task_id) in (None, *CUT_OFF)
+        },
+        reviews={
+            row.task_id: row.reviews for row in rows if row.reviews and reopened.get(row.task_id) in (None, *CUT_OFF)
+        },
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
         cancelled=frozenset(cancelled),
@@ -181,7 +197,7 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
     edited = False
     for task_id, row in by_id.items():
         if task_id not in revised:
-            if (row.state.settled and not _is_dropped(row)) or row.added_by is not None:
+            if (row.state.settled and not _is_dropped(row)) or row.added_by is not None or row.is_commented:
                 wanted[task_id] = row.task
                 reordered[task_id] = ()
             continue
@@ -256,7 +272,8 @@ def _reopened(
         why = _reason_to_reopen(row, edited=task_id in edited, attempted=task_id in attempted, failed=retry_failed)
         if why is not None:
             reopened[task_id] = why
-    for task_id in _downstream(list(reopened), graph):
+    commented = [task_id for task_id, row in by_id.items() if row.is_commented and task_id in graph.tasks]
+    for task_id in _downstream([*reopened, *commented], graph):
         if task_id not in by_id or task_id in reopened:
             continue
         state, among = by_id[task_id].state, graph.tasks[task_id].choice_of

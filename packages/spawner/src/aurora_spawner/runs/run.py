@@ -17,7 +17,7 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.approval_views import load_approvals
-from aurora_spawner.journal.facts import AttemptEnded, RunCreated, RunEnded, entry_of
+from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
 from aurora_spawner.journal.views import StoredOptions, load_attempts, load_run, load_tasks
@@ -27,11 +27,11 @@ from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.restore import restore_recovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import settings_of
-from aurora_spawner.runs.attempt import FoundAttempt
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.candidate_places import check_places
 from aurora_spawner.runs.control_server import serve_control
 from aurora_spawner.runs.coordinator import Coordinator
+from aurora_spawner.runs.found_attempt import FoundAttempt
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_state, tasks_added
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
@@ -272,9 +272,9 @@ class Run:
             coordinator.end("interrupted", at_once=at_once)
 
         with end_on_signals(end):
-            first, hedges = _first_attempts(state.open_attempts)
-            found = [await self._find(attempt) for attempt in first]
-            for attempt in (*state.outdated_attempts, *hedges):
+            first, hedges, reviewers = _first_attempts(state.open_attempts)
+            found = [await self._find(attempt, reviewers.pop(attempt.task_id, None)) for attempt in first]
+            for attempt in (*state.outdated_attempts, *hedges, *reviewers.values()):
                 await self._end_outdated(attempt, writer)
             if worktrees is not None:
                 await asyncio.to_thread(worktrees.hold, worktrees.isolation.base)
@@ -350,9 +350,15 @@ class Run:
             coordinator.emit(run_events.RunMerged(merge=merge))
         return merge
 
-    async def _find(self, attempt: AttemptRow) -> FoundAttempt:
+    async def _find(self, attempt: AttemptRow, reviewer: AttemptRow | None = None) -> FoundAttempt:
         found = await self.executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
-        return FoundAttempt(task_id=attempt.task_id, number=attempt.number, token=attempt.token, found=found)
+        return FoundAttempt(
+            task_id=attempt.task_id,
+            number=attempt.number,
+            token=attempt.token,
+            found=found,
+            reviewer=None if reviewer is None else await self._find(reviewer),
+        )
 
     async def _end_outdated(self, attempt: AttemptRow, writer: GroupWriter) -> None:
         """Ends an attempt at the old text of a task that has been edited or is gone."""
@@ -478,12 +484,16 @@ async def _see_through(driving: asyncio.Future[Any], end: Callable[[], None]) ->
     return cancelled
 
 
-def _first_attempts(attempts: Sequence[AttemptRow]) -> tuple[list[AttemptRow], list[AttemptRow]]:
-    """Returns the attempts to continue, one per task, and their hedges."""
+def _first_attempts(
+    attempts: Sequence[AttemptRow],
+) -> tuple[list[AttemptRow], list[AttemptRow], dict[str, AttemptRow]]:
+    """Returns the attempts to continue, one per task, their hedges, and by task the attempts of reviewers."""
     first: dict[str, AttemptRow] = {}
-    for attempt in sorted(attempts, key=lambda each: each.number):
+    reviewers = {each.task_id: each for each in attempts if each.role == REVIEW}
+    workers = [each for each in attempts if each.role != REVIEW]
+    for attempt in sorted(workers, key=lambda each: each.number):
         first.setdefault(attempt.task_id, attempt)
-    return list(first.values()), [each for each in attempts if first[each.task_id] is not each]
+    return list(first.values()), [each for each in workers if first[each.task_id] is not each], reviewers
 
 
 def _options_of(row: RunRow) -> RunOptions:
@@ -521,6 +531,7 @@ def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
         BackendError: One has none.
     """
     agents = {task.agent or options.default_agent for task in attempted(graph.tasks.values())}
+    agents |= {task.reviewer.agent for task in graph.tasks.values() if task.reviewer and task.reviewer.agent}
     if options.isolation is not None and options.isolation.resolver is not None:
         agents.add(options.isolation.resolver)
     for agent in sorted(agents):

@@ -87,6 +87,8 @@ class RunOptions:
     """False leaves out the checks that tasks themselves name: they come from somebody who is not trusted."""
     check_rounds: int = 2
     """The most rounds in which an agent mends what checks have found, in the same session if it has one."""
+    review_rounds: int = 2
+    """The most times that a reviewer may send the work on a task back; the next time fails the task."""
     check_timeout_s: float = 1800.0
     """Time for all checks of one attempt's work."""
     check_protect: tuple[str, ...] = ()
@@ -129,8 +131,9 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.max_concurrent < 1:
             raise SpawnerError(f"max_concurrent must be at least 1, not {self.max_concurrent}")
-        if self.check_rounds < 0:
-            raise SpawnerError(f"check_rounds must be at least 0, not {self.check_rounds}")
+        for name in ("check_rounds", "review_rounds"):
+            if getattr(self, name) < 0:
+                raise SpawnerError(f"{name} must be at least 0, not {getattr(self, name)}")
         if not 0 < self.check_timeout_s < math.inf:
             raise SpawnerError(f"check_timeout_s must be a number of seconds above 0, not {self.check_timeout_s}")
         if self.approval_limit_s is not None and not 0 <= self.approval_limit_s < math.inf:
@@ -162,6 +165,7 @@ class CheckOptions(TypedDict, total=False):
     checks: tuple[str, ...]
     run_task_checks: bool
     check_rounds: int
+    review_rounds: int
     check_timeout_s: float
     check_protect: tuple[str, ...]
 

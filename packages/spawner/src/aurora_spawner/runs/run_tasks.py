@@ -107,6 +107,7 @@ class RunTasks:
             growth = grow(self._graph, parent, wanted, open_tasks=scheduler.pending, room=self._room)
             for task in growth.added:
                 self._check_agent(task.agent)
+                self._check_agent(task.reviewer.agent if task.reviewer else None)
         except SpawnerError as error:
             return replace(result, state=TaskState.FAILED, error=str(error)), ()
         self._graph, self.tasks = growth.graph, growth.graph.tasks
@@ -135,7 +136,12 @@ def _left_in_flight(state: ResumeState) -> dict[str, TaskInFlight]:
     """Returns the tasks that an earlier coordinator has left open, each with its attempts and its cancellation."""
     left = {
         task_id: TaskInFlight(
-            attempts=attempts, checking=state.checking.get(task_id), rounds=list(state.rounds.get(task_id, ()))
+            attempts=attempts,
+            checking=state.checking.get(task_id),
+            rounds=list(state.rounds.get(task_id, ())),
+            returned=list(state.returned.get(task_id, ())),
+            reviews=list(state.reviews.get(task_id, ())),
+            reviewing=sum(each.attempts for each in state.reviews.get(task_id, ())),
         )
         for task_id, attempts in state.attempts.items()
         if task_id not in state.states

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.facts import TaskReopened, TaskSettled, WorkChecked
+from aurora_spawner.journal.facts import TaskReopened, TaskSettled, WorkChecked, WorkReturned
 from aurora_spawner.recovery import actions
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task
@@ -41,11 +41,12 @@ async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Writes down how an attempt ended, and what follows from it for its task."""
     task_id, result = attempt.task_id, attempt.result
     checked = (WorkChecked(checked=attempt.checked.to_json()),) if attempt.checked else ()
+    returned = (WorkReturned(returned=attempt.returned.to_json()),) if attempt.returned else ()
     if attempt.unchecked and result is not None:
         _leave_unchecked(run, task_id, result)
         return attempt
     withdrawn = run.approvals.withdraw(task_id, "its attempt has ended")
-    ended = (*checked, *withdrawn, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
+    ended = (*checked, *returned, *withdrawn, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
     if result is None:
         await _attempt_again(run, attempt, *ended)
     elif result.state is TaskState.CANCELLED and not run.tasks.cancelled(task_id):
@@ -65,7 +66,7 @@ async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> Non
         return
     run.recovery.cut_off(run.task(task_id))
     await run.recorder.append(task_id, *ended)
-    if attempt.checked is not None:
+    if attempt.checked is not None or attempt.returned is not None:
         run.notifier.emit(_restarted(attempt))
     wait(run, task_id, 0.0)
     run.dispatch()
@@ -92,7 +93,7 @@ async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended
 
 
 def _restarted(attempt: Attempt) -> run_events.TaskRestarted | run_events.TaskSentBack:
-    if attempt.checked is not None:
+    if attempt.checked is not None or attempt.returned is not None:
         return run_events.TaskSentBack(task_id=attempt.task_id, checked=attempt.checked, reason=attempt.again)
     return run_events.TaskRestarted(task_id=attempt.task_id, reason=attempt.again)
 

@@ -9,14 +9,16 @@ An attempt begins when `admission.py` has let its task have a slot.
 | run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
+| document (`result_stage.py`) | reads the document of a typed result; one that is wrong goes back to the agent | |
 | commit (`worktree_stages.py`) | commits the work of a good attempt | |
 | judge diff (`diff_stages.py`) | lets the policies judge the work: denied work fails the task | `WorkJudged` |
 | accept (`resolution_stage.py`) | makes the work on a conflict the merge that it resolves | |
 | check (`check_stage.py`) | runs the checks of that work; failures go back to the agent | `ChecksIntended` |
+| review (`review_stage.py`) | has another agent review that work | those of its attempt, `WorkReviewed` |
 | approve (`diff_stages.py`) | asks a person about what the policies prompt for | `ApprovalRequested` |
 | settle (`settlement.py`) | asks recovery what follows | `AttemptEnded`, `TaskSettled` or `TaskReopened` |
 
-What the checks found is written together with the end of the attempt.
+What the checks found, and why work goes back, is written together with the end of the attempt.
 
 A stage that gives no good result is followed by `settle` at once.
 """
@@ -29,7 +31,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
@@ -39,19 +41,19 @@ from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.gate_server import note_unasked
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.resolution_stage import accept_resolution, check_work
+from aurora_spawner.runs.result_stage import read_result
+from aurora_spawner.runs.review_stage import review_attempt
 from aurora_spawner.runs.settlement import settle_attempt
+from aurora_spawner.runs.starting import start_order
 from aurora_spawner.runs.strategies import strategy_for
 from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
-from aurora_spawner.runs.waiting import ask_again
+from aurora_spawner.runs.waiting import take_signal
 from aurora_spawner.runs.worktree_stages import commit_attempt, prepare_worktree
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
-    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.attempts.executor import RunningAttempt
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.runs.run_context import RunContext
@@ -102,7 +104,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
 async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Sees an attempt to its end, or that of the one which counts instead."""
     task_id, flight = attempt.task_id, run.tasks.flight(attempt.task_id)
-    running = attempt.found if attempt.order is None else await _start(run, attempt.order)
+    running = attempt.found if attempt.order is None else await start_order(run, attempt.order)
     if running is None or isinstance(running, AttemptEnd):
         return attempt._replace(end=running or attempt.end)
     flight.running = running
@@ -118,18 +120,6 @@ async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     return _terminated(attempt, termination)
 
 
-async def _start(run: RunContext, order: AttemptOrder) -> RunningAttempt | AttemptEnd:
-    if run.stopping(order.task_id):
-        return AttemptEnd(reason=EndReason.VOIDED)
-    try:
-        return await run.executor.start(order)
-    except OSError as error:  # no process to be had, or no room for the prompt
-        return AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
-    except AttemptRefusedError as refused:
-        reason = EndReason.VOIDED if run.stopping(order.task_id) else refused.reason
-        return AttemptEnd(reason=reason, stderr=str(refused))
-
-
 async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) -> Attempt:
     """Watches an attempt until its end."""
     task, agent = run.task(attempt.task_id), attempt.agent
@@ -143,23 +133,13 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
         attempt.task_id,
         running,
         run.backends[agent],
-        on_signal=None if listener is None else partial(_on_signal, run, agent, listener),
+        on_signal=None if listener is None else partial(take_signal, run, agent, listener),
         cwd=None if attempt.worktree is None else run.cwd_of(attempt.worktree),
     )
     try:
         return await strategy_for(run, attempt)(run, attempt, running)
     finally:
         run.watch.release(attempt.task_id)
-
-
-def _on_signal(
-    run: RunContext, agent: str, listener: Callable[[ProviderSignal], bool], heard: ProviderSignal
-) -> None:
-    """Takes in a report of a running attempt, which may change what may start."""
-    if listener(heard):
-        run.recorder.append_nowait(None)
-        ask_again(run, agent)
-        run.dispatch()
 
 
 def _terminated(attempt: Attempt, termination: Termination | None) -> Attempt:
@@ -236,7 +216,7 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
         agent=attempt.agent,
         backend=backend,
         cwd=run.cwd_of(attempt.worktree),
-        retries=max(flight.attempts, 1) - 1 - len(flight.shares) - sum(not each.passed for each in flight.rounds),
+        retries=max(flight.attempts, 1) - 1 - len(flight.shares) - flight.rounds_begun - flight.reviewing,
         stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
         prices=run.options.prices,
     )
@@ -249,10 +229,12 @@ STAGES: Final = (
     run_attempt,
     read_output,
     judge_attempt,
+    read_result,
     commit_attempt,
     judge_diff,
     accept_resolution,
     check_work,
+    review_attempt,
     approve_work,
 )
 """Each takes what is known of an attempt and returns it with its own findings; `settle_attempt` follows them."""

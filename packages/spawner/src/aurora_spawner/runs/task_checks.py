@@ -61,7 +61,7 @@ class TaskChecks:
     _threads: ThreadPoolExecutor | None = field(default=None, repr=False)
     _closed: threading.Event = field(default_factory=threading.Event, repr=False)
     _on_base: dict[tuple[str, str], CheckRun] = field(default_factory=dict, repr=False)
-    """Results of commands on the commits that tasks started from."""
+    """The runs of commands on the commits that tasks started from."""
 
     def commands(self, task: SpawnTask, work: TaskWork | None) -> tuple[str, ...]:
         """Returns the commands that must pass on a task's work: its own, then the run's if it changed something."""

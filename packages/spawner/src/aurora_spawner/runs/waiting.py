@@ -6,6 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_spawner.providers.signal import ProviderSignal
     from aurora_spawner.runs.run_context import RunContext
 
 LONGEST_TIMER_S: Final = 60.0
@@ -32,6 +35,16 @@ def ask_again(run: RunContext, agent: str) -> None:
     """Lets the next task of an agent find out if the agent's provider still makes it wait."""
     run.recovery.release(agent)
     run.scheduler.release(agent)
+
+
+def take_signal(
+    run: RunContext, agent: str, listener: Callable[[ProviderSignal], bool], heard: ProviderSignal
+) -> None:
+    """Takes in a report of a running attempt on its provider, which may change what may start."""
+    if listener(heard):
+        run.recorder.append_nowait(None)
+        ask_again(run, agent)
+        run.dispatch()
 
 
 class PauseTimers:

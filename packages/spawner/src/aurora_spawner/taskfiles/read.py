@@ -16,6 +16,7 @@ from aurora_spawner.taskfiles.naming import Directory, name_items
 from aurora_spawner.taskfiles.order import Place, waits
 from aurora_spawner.taskfiles.prompts import Prompts
 from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
+from aurora_spawner.taskfiles.schemas import read_schema
 from aurora_spawner.taskfiles.settings import read_settings
 from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.task import SpawnTask
@@ -53,6 +54,8 @@ _INHERITED: Final = (
     "candidates",
     "agents",
     "pick",
+    "result_schema",
+    "review",
 )
 """The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)
@@ -308,6 +311,8 @@ class _Reading:
             if name in owner.settings.values
         }
         self._choose_agents(item, values)
+        if path := values.pop("result_schema", None):
+            values |= self._schema_of(item, str(path))
         task = SpawnTask(
             prompt=self._prompts.of(item),
             id=item.id,
@@ -341,6 +346,13 @@ class _Reading:
             problem = f"task {nearest.id} has both Agent and Agents; name one agent, or the agents of its candidates"
             raise TaskFileError(self._path, nearest.entry.line, problem, field="agents")
         values.pop("agents" if given == {"agent"} else "agent")
+
+    def _schema_of(self, item: Item, name: str) -> dict[str, object]:
+        """Returns the schema of a task's result; nothing for a task that does not run."""
+        if self._states[item.id] is not LineState.OPEN:
+            return {}
+        owner = next(each for each in _with_groups(item) if each.settings.values.get("result_schema") == name)
+        return {"result_schema": read_schema(self._path, owner.settings.setting_lines["result_schema"], name)}
 
     def _checks_of(self, item: Item) -> tuple[str, ...]:
         """Returns the checks of a task, its groups and the file."""

@@ -44,6 +44,9 @@ _KEYS: Final = {
     "candidates": "candidates",
     "agents": "agents",
     "pick": "pick",
+    "result": "result_schema",
+    "review": "review",
+    "reviewer": "review",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 """Keys that are often about libraries: their values are ids only if the file has them."""
@@ -126,7 +129,7 @@ class Settings:
 
     values: dict[str, object] = field(default_factory=dict)
     """The given ones of agent, model, priority, timeout_s, critical, files, checks, until, max_turns, candidates,
-    agents and pick."""
+    agents, pick and review; and result_schema, as the path that the file has."""
     references: list[Reference] = field(default_factory=list)
     """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""
@@ -135,6 +138,8 @@ class Settings:
     """The lines below the task that are settings; the others belong to its prompt."""
     file_lines: set[int] = field(default_factory=set)
     """The setting lines that name files."""
+    setting_lines: dict[str, int] = field(default_factory=dict)
+    """The line of each given setting, the first of several."""
     near_misses: list[tuple[int, str]] = field(default_factory=list)
     """The line and a message for each near miss of a setting."""
 
@@ -185,7 +190,7 @@ class _Reader:
         self.settings = Settings()
         self._path = path
         self._done = done
-        self._lines: dict[str, int] = {}
+        self._lines = self.settings.setting_lines
 
     def takes(self, line: BodyLine) -> bool:
         """Takes a line if it is a setting; returns False if it belongs to the prompt."""
@@ -502,6 +507,20 @@ def _pick(value: str) -> str:
     return word
 
 
+def _reviewer(value: str) -> str:
+    name = value.strip("`* \t")
+    if not name.startswith("@"):  # "Review: carefully" is prose
+        raise _NoValueError("a reviewer must be one name after an @, such as @reviewer")
+    return _name(name)
+
+
+def _schema_path(value: str) -> str:
+    name = value.strip("` \t")
+    if not _PATH.fullmatch(name) or not name.lower().endswith(".json") or "*" in name or "?" in name:
+        raise _NoValueError("a result must be the path of a JSON Schema, such as schemas/report.json")
+    return name
+
+
 _READERS: Mapping[str, Callable[[str], object]] = {
     "agent": _name,
     "model": _model,
@@ -516,5 +535,7 @@ _READERS: Mapping[str, Callable[[str], object]] = {
     "candidates": _candidates,
     "agents": _agents,
     "pick": _pick,
+    "result_schema": _schema_path,
+    "review": _reviewer,
 }
 _FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in _READERS}

@@ -64,7 +64,25 @@ def hierarchical(coordinator: SpawnTask, *, summary: SpawnTask | None = None) ->
 
 def expand_coordinator(task: SpawnTask, result: SpawnResult) -> list[SpawnTask]:
     """Returns the tasks that the answer of the task "coordinator" requests; pass it as `RunOptions(expand=…)`."""
-    return tasks_from_answer(result.output, prefix=str(task.id)) if task.id == "coordinator" else []
+    return tasks_from_answer(result.shown, prefix=str(task.id)) if task.id == "coordinator" else []
+
+
+def map_result(
+    task_id: str, items: Callable[[Any], Iterable[T]], *, map_: Callable[[T], SpawnTask]
+) -> Callable[[SpawnTask, SpawnResult], list[SpawnTask]]:
+    """Returns an expansion that adds one task for each item of a typed result; pass it as `RunOptions(expand=…)`.
+
+    What waits for the task waits for them, too, so a task that depends on it reads all their results.
+
+    Args:
+        task_id: The task whose result is meant; it has a `result_schema`.
+        items: Takes the document of that result, and returns its items.
+    """
+
+    def expand(task: SpawnTask, result: SpawnResult) -> list[SpawnTask]:
+        return [map_(item) for item in items(result.document)] if task.id == task_id else []
+
+    return expand
 
 
 def tasks_from_answer(answer: str, *, prefix: str) -> list[SpawnTask]:

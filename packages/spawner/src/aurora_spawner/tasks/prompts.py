@@ -7,6 +7,9 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aurora_spawner.tasks.documents import pretty
+from aurora_spawner.tasks.returned import Returned, ReturnedFor
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -21,6 +24,15 @@ ARGUMENT_LIMIT = 100_000
 """The largest prompt that is passed as an argument, in bytes; the system refuses an argument of 128 KiB."""
 RESULTS_HEADING = "Results of the tasks before this one:"
 """The line between a task's own prompt and the results of its dependencies."""
+LEFT_WORK = "An earlier attempt at this task has left its work in your folder."
+"""A sentence for an agent that does not remember that attempt."""
+DOCUMENT_REQUEST = (
+    "The result of this task is one JSON document. Your last message must be that document and nothing else: no "
+    "sentence before or after it. A ```json block around it is accepted. It must be valid by the schema."
+)
+"""Instructions to answer a task whose result has a schema."""
+DOCUMENT_AGAIN = "Your last message must again be the whole JSON document by the schema that you were given, alone."
+"""The same for an agent that knows the schema from earlier in its session."""
 TITLE_LIMIT = 300
 """The characters of a line that attributes a text; an agent's error may be long."""
 RESULTS_LIMIT = 32_000
@@ -36,7 +48,44 @@ def prompt_for(
         limit: The characters of all results together.
         instructed: True if the agent gets the instructions elsewhere.
     """
-    return _with_results(task if instructed or not task.instructions else _instructed(task), before, limit)
+    prompt = _with_results(task if instructed or not task.instructions else _instructed(task), before, limit)
+    return prompt if task.schema is None else _asking_for_document(prompt, task, task.schema)
+
+
+def _asking_for_document(prompt: str, task: SpawnTask, schema: str) -> str:
+    """Returns the prompt with the schema of the result, and how to answer by it."""
+    if task.prompt_format == "json":
+        asked = {"result_schema": json.loads(schema), "how_to_answer": DOCUMENT_REQUEST}
+        return json.dumps({**json.loads(prompt), **asked}, ensure_ascii=False)
+    return f"{prompt.rstrip()}\n\n{DOCUMENT_REQUEST}\n\nThe JSON Schema:\n{pretty(json.loads(schema))}\n"
+
+
+def prompt_after(prompt: str | None, sent_back: CheckedWork | Returned, task: SpawnTask) -> str:
+    """Returns the prompt for an agent that goes on after its work came back to it.
+
+    Args:
+        prompt: Of the task, for an agent that does not remember it; None for one that goes on in its session.
+    """
+    as_json = task.prompt_format == "json"
+    if isinstance(sent_back, Returned):
+        request = returned_prompt(prompt, sent_back, as_json=as_json)
+    else:
+        request = mending_prompt(prompt, sent_back, as_json=as_json)
+    return request if task.schema is None or prompt is not None else f"{request.rstrip()}\n\n{DOCUMENT_AGAIN}\n"
+
+
+def returned_prompt(prompt: str | None, returned: Returned, *, as_json: bool = False) -> str:
+    """Returns the prompt for an agent whose work came back to it; arguments as for `mending_prompt`."""
+    if as_json and prompt is not None:
+        asked = {"request": returned.request, "remarks": list(returned.remarks)}
+        return json.dumps({**json.loads(prompt), "sent_back": asked}, ensure_ascii=False)
+    if returned.reason is ReturnedFor.COMMENTS:  # of the user: instructions for the agent
+        remarks = "\n\n".join(returned.remarks)
+    else:
+        remarks = quoted([(returned.source, "\n\n".join(returned.remarks))], by=returned.source)
+    if prompt is None:
+        return f"{returned.request}\n\n{remarks}"
+    return f"{prompt.rstrip()}\n\n{LEFT_WORK} {returned.request}\n\n{remarks}"
 
 
 def mending_prompt(prompt: str | None, checked: CheckedWork, *, as_json: bool = False) -> str:
@@ -63,8 +112,7 @@ def mending_prompt(prompt: str | None, checked: CheckedWork, *, as_json: bool = 
     )
     if prompt is None:
         return f"{request}\n\n{output}"
-    left = "An earlier attempt at this task has left its work in your folder."
-    return f"{prompt.rstrip()}\n\n{left} {request}\n\n{output}"
+    return f"{prompt.rstrip()}\n\n{LEFT_WORK} {request}\n\n{output}"
 
 
 def as_argument(prompt: str, file: Path) -> str:
@@ -84,7 +132,7 @@ def _instructed(task: SpawnTask) -> SpawnTask:
 def _with_results(task: SpawnTask, before: Sequence[SpawnResult], limit: int) -> str:
     if not before:
         return task.prompt
-    answers = [result.output for result in before]
+    answers = [result.shown for result in before]
     if sum(map(len, answers)) > limit:
         shares = fair_shares([len(answer) for answer in answers], limit)
         answers = [shorten(answer, share) for answer, share in zip(answers, shares, strict=True)]
@@ -96,7 +144,13 @@ def _with_results(task: SpawnTask, before: Sequence[SpawnResult], limit: int) ->
 def _as_json(task: SpawnTask, before: Sequence[SpawnResult], answers: Sequence[str]) -> str:
     document = json.loads(task.prompt)
     document["dependency_results"] = [
-        {"task_id": result.task_id, "agent": result.agent, "success": result.success, "output": answer}
+        {
+            "task_id": result.task_id,
+            "agent": result.agent,
+            "success": result.success,
+            "output": answer,
+            **({} if result.document is None else {"document": result.document}),
+        }
         for result, answer in zip(before, answers, strict=True)
     ]
     return json.dumps(document, ensure_ascii=False)

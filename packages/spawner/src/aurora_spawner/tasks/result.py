@@ -10,7 +10,9 @@ from aurora_spawner.errors import IllegalTransitionError
 from aurora_spawner.storage.stored_values import Reader, read_fields
 from aurora_spawner.tasks.checked import CheckedWork, checked_from_json
 from aurora_spawner.tasks.choice import Choice, choice_from_json
+from aurora_spawner.tasks.documents import pretty
 from aurora_spawner.tasks.failure import ReportedFailure, failure_from_json
+from aurora_spawner.tasks.review import Review, review_from_json
 from aurora_spawner.tasks.usage import Usage, usage_from_json
 from aurora_spawner.tasks.verification import Verification, verification_of
 from aurora_spawner.tasks.work import RunMerge, TaskWork, work_from_json
@@ -25,6 +27,12 @@ CHECK_FAILED: Final = "check_failed"
 """The code of a failure that checks of the work have found, not its agent."""
 POLICY_REFUSED: Final = "policy_refused"
 """The code of a failure of work that the policies deny, or a person did not approve."""
+RESULT_REFUSED: Final = "result_refused"
+"""The code of a failure of an agent whose answers were not the document that its task asks for."""
+REVIEW_REFUSED: Final = "review_refused"
+"""The code of a failure of work that its reviewer has sent back more often than it may be."""
+REVIEW_FAILED: Final = "review_failed"
+"""The code of a failure of a task whose reviewer could not be asked, or gave no verdict."""
 PROVIDER_STOPPED: Final = "provider_stopped"
 PROVIDER_LIMITED: Final = "provider_limited"
 """The termination reasons of tasks that only their provider prevented; a resume runs these tasks again."""
@@ -135,6 +143,10 @@ class SpawnResult:
     """The checks of its work; None if it has none, or never came to them."""
     choice: Choice | None = None
     """The candidate whose result this is; None for a task without candidates."""
+    review: Review | None = None
+    """The last review of its work; None if it gets none, or never came to it."""
+    document: Any = None
+    """The answer as a JSON value, if the task has a schema of its result and the answer is valid by it."""
     windows: tuple[UsageWindow, ...] = field(default=(), compare=False)
     """The account's usage windows as the attempt reported them; not stored."""
 
@@ -149,9 +161,14 @@ class SpawnResult:
         return self.choice.winner if self.choice else self.task_id
 
     @property
+    def shown(self) -> str:
+        """The result as others read it: its document, or else the agent's answer."""
+        return self.output if self.document is None else pretty(self.document)
+
+    @property
     def verification(self) -> Verification:
         """The extent to which the result is proven, and what was run."""
-        return verification_of(self.checked, done=self.success)
+        return verification_of(self.checked, done=self.success, review=self.review)
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values, and `success`."""
@@ -162,6 +179,7 @@ class SpawnResult:
             "work": self.work.to_json() if self.work else None,
             "checked": self.checked.to_json() if self.checked else None,
             "choice": self.choice.to_json() if self.choice else None,
+            "review": self.review.to_json() if self.review else None,
             "success": self.success,
         }
 
@@ -185,6 +203,8 @@ _RESULT_READERS: Final[dict[str, Reader]] = {
     "TaskWork": work_from_json,
     "CheckedWork": checked_from_json,
     "Choice": choice_from_json,
+    "Review": review_from_json,
+    "Any": lambda value: value,
 }
 
 

@@ -218,16 +218,30 @@ class TaskRestarted(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSentBack(TaskEvent):
-    """A check of the task's work has failed; its agent goes on, and that costs no retry."""
+    """The task's work goes back to its agent, which goes on; that costs no retry."""
 
-    checked: CheckedWork
+    checked: CheckedWork | None
+    """The checks of the work; None if it never came to them."""
     reason: str
-    """The failed check and the round, in one line."""
+    """The finding and the round, in one line."""
 
     @property
     def message(self) -> str:
         """A line for people."""
         return self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReviewing(TaskEvent):
+    """Another agent reviews the task's work, which has passed its checks."""
+
+    reviewer: str
+    """The agent that reviews it."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"its work is reviewed by {self.reviewer}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +377,7 @@ RunEvent = (
     | TaskRetried
     | TaskRestarted
     | TaskSentBack
+    | TaskReviewing
     | TaskDeferred
     | TaskFellBack
     | TaskStalled

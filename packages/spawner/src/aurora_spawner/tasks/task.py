@@ -6,11 +6,13 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, astuple, dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from aurora_spawner.errors import TaskError
 from aurora_spawner.storage.stored_values import MOST, StoredValueError, read_fields, text, whole
+from aurora_spawner.tasks.result_schema import SchemaSource, schema_text
+from aurora_spawner.tasks.review import Reviewer, ReviewSource, reviewer_from_json, reviewer_of
 
 COMMAND_BYTES: Final = 100_000
 """The longest command of a task; the system refuses an argument of 128 KiB."""
@@ -58,6 +60,11 @@ class SpawnTask:
     """A shell command; the agent goes on in its session until it passes."""
     max_turns: int = 10
     """The most attempts that `until` may take."""
+    result_schema: SchemaSource | None = None
+    """The JSON Schema of the result, given as text, mapping or pydantic model and kept as text. The answer must then
+    be one JSON document by it, which `SpawnResult.document` has."""
+    review: ReviewSource | None = None
+    """The agent that reviews the work once its checks have passed; None for no review."""
     candidates: int | None = None
     """The number of times that the task runs side by side, of which one is taken; None for once, or once for each of
     `agents`."""
@@ -98,16 +105,27 @@ class SpawnTask:
             _check_file(file)
         _check_commands(self)
         _check_candidates(self)
-        if self.prompt_format not in ("text", "json"):
-            raise TaskError(f"prompt_format must be text or json, not {self.prompt_format}", field="prompt_format")
-        if self.prompt_format == "json":
-            _check_json_object(self.prompt)
+        if self.result_schema is not None:
+            object.__setattr__(self, "result_schema", schema_text(self.result_schema))
+        if self.review is not None:
+            object.__setattr__(self, "review", reviewer_of(self.review))
+        _check_format(self)
 
     @property
     def headline(self) -> str:
         """The title, or the first line of the prompt, at most 80 characters."""
         line = self.title or self.prompt.strip().splitlines()[0]
         return line if len(line) <= 80 else line[:79] + "…"
+
+    @property
+    def schema(self) -> str | None:
+        """The schema of its result as JSON text; None if its result is prose."""
+        return self.result_schema if isinstance(self.result_schema, str) else None
+
+    @property
+    def reviewer(self) -> Reviewer | None:
+        """The agent that reviews its work; None if it gets no review."""
+        return self.review if isinstance(self.review, Reviewer) else None
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -132,6 +150,8 @@ class SpawnTask:
         asked += [["resolves", self.resolves, str(self.conflict)]] if self.resolves else []
         asked += [["until", self.until, str(self.max_turns)]] if self.until else []
         asked += [["candidates", str(self.candidate_count), self.pick, *self.agents]] if self._has_candidates else []
+        asked += [["result", self.schema]] if self.schema else []
+        asked += [["review", *astuple(self.reviewer)]] if self.reviewer else []
         return hashlib.sha256(json.dumps(asked, ensure_ascii=True).encode()).hexdigest()
 
     @property
@@ -195,6 +215,14 @@ def _is_command(command: object) -> bool:
         return False
 
 
+def _check_format(task: SpawnTask) -> None:
+    """Checks the form of a prompt."""
+    if task.prompt_format not in ("text", "json"):
+        raise TaskError(f"prompt_format must be text or json, not {task.prompt_format}", field="prompt_format")
+    if task.prompt_format == "json":
+        _check_json_object(task.prompt)
+
+
 def _check_json_object(prompt: str) -> None:
     try:
         value = json.loads(prompt)
@@ -206,7 +234,8 @@ def _check_json_object(prompt: str) -> None:
 
 def task_to_json(task: SpawnTask) -> dict[str, Any]:
     """Returns all fields as JSON values."""
-    return {each.name: getattr(task, each.name) for each in fields(task)}
+    stored = {each.name: getattr(task, each.name) for each in fields(task)}
+    return {**stored, "review": asdict(task.reviewer) if task.reviewer else None}
 
 
 def task_from_json(stored: dict[str, Any]) -> SpawnTask:
@@ -215,4 +244,5 @@ def task_from_json(stored: dict[str, Any]) -> SpawnTask:
     Raises:
         StoredValueError, TaskError: The value is not a stored task.
     """
-    return SpawnTask(**read_fields(SpawnTask, stored, {"PromptFormat": text, "Picking": text}))
+    readers = {"PromptFormat": text, "Picking": text, "SchemaSource": text, "ReviewSource": reviewer_from_json}
+    return SpawnTask(**read_fields(SpawnTask, stored, readers))

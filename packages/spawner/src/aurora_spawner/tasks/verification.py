@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork, CheckRun
+    from aurora_spawner.tasks.review import Review
 
 
 class Verified(StrEnum):
@@ -32,20 +33,22 @@ class Verification:
         return f"{self.level}: {self.ran}"
 
 
-def verification_of(checked: CheckedWork | None, *, done: bool) -> Verification:
+def verification_of(checked: CheckedWork | None, *, done: bool, review: Review | None = None) -> Verification:
     """Returns the extent to which checks prove a result.
 
     Args:
         done: the task has succeeded.
+        review: of the work; it is told, and proves nothing.
     """
+    verdict = f"; {review.line}" if review else ""
     if checked is None:
-        return Verification(level=Verified.NOT, ran="no check was run")
+        return Verification(level=Verified.NOT, ran=f"no check was run{verdict}")
     ran = "; ".join(map(_line, checked.runs))
     if checked.fails_on_base:
         ran += ", and fails without the work, too"
     if checked.passed and checked.commit is None:
         ran += ", in a folder that is not the task's own"
-    return Verification(level=_level(checked, done=done), ran=ran)
+    return Verification(level=_level(checked, done=done), ran=f"{ran}{verdict}")
 
 
 def _line(run: CheckRun) -> str:
