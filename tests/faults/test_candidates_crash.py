@@ -5,14 +5,18 @@ AURORA_FAULT_STRIDE as in `test_coordinator_crash`.
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.exhaustive import few
-from tests.faults.test_worktree_crash import begin, killed, set_up
-from tests.spawner.workspaces.repository import Repository
+from tests.faults.test_worktree_crash import ROOT, begin, killed, set_up
+from tests.spawner.workspaces.repository import ALONE, Repository
 
+from aurora_spawner.control.merging import merge_work
 from aurora_spawner.journal.facts import TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -30,7 +34,12 @@ SCRIPT = (
     " echo rest > rest.txt; test $number != 3 || exit 3; echo done $number"
 )
 """The second candidate has the smallest change, the third fails with a commit and a file that no commit has."""
-TASKS = ["auto", {"a": (SCRIPT, (), 3), "after": ("cat out.txt rest.txt > after.txt; echo done; exit", ("a",))}]
+TASKS: tuple[str, dict[str, tuple[object, ...]]] = (
+    "auto",
+    {"a": (SCRIPT, (), 3), "after": ("cat out.txt rest.txt > after.txt; echo done; exit", ("a",))},
+)
+PICK_GITS = 54
+"""Of an undisturbed pick."""
 
 
 def finish(folder: Path) -> dict[str, Any]:
@@ -115,3 +124,54 @@ def test_killed_around_a_git(tmp_path: Path, moment: str, point: int, gits: int)
     repository = prepared(tmp_path)
     killed(tmp_path, AURORA_GIT_FAULT=f"{moment}:{1 + point * gits // POINTS}")
     check_the_best_one_counts(tmp_path, repository, finish(tmp_path))
+
+
+PICK = """
+import sys
+from pathlib import Path
+from tests.faults.faulty_worktree_coordinator import arm_git
+from aurora_spawner.control.candidates import pick_candidate
+started = arm_git(sys.argv[3])
+pick_candidate(Path(sys.argv[1]), sys.argv[2], "a", 1)
+print(started())
+"""
+
+
+def pick(folder: Path, fault: str = "before:0") -> subprocess.CompletedProcess[str]:
+    """The user picks the first candidate instead of the second."""
+    arguments = (str(folder / "runs.db"), (folder / "run_id").read_text(), fault)
+    command = [sys.executable, "-c", PICK, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **ALONE}, capture_output=True, text=True, timeout=55, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "fault", few([f"{moment}:{n}" for n in range(1, PICK_GITS + 1, STRIDE) for moment in ("before", "after")], 3)
+)
+def test_a_pick_that_is_killed_is_completed_by_a_second_one(tmp_path: Path, fault: str) -> None:
+    repository = set_up(tmp_path)
+    (tmp_path / "tasks.json").write_text(json.dumps(["never", {"a": TASKS[1]["a"]}]))
+    finish(tmp_path)
+    assert pick(tmp_path, fault).returncode == -signal.SIGKILL
+    done = pick(tmp_path)
+    assert done.returncode == 0, done.stderr
+    run_id = (tmp_path / "run_id").read_text()
+    with Journal(tmp_path / "runs.db") as journal:
+        assert verify(journal).problem is None
+        rows = {row.task_id: row for row in load_tasks(journal, run_id)}
+    taken = rows["a"].result
+    assert taken is not None
+    assert taken.work is not None
+    assert rows["a"].worker == "a:1"
+    assert repository("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").splitlines() == [
+        taken.work.branch,
+        "main",
+    ]
+    assert repository("rev-parse", taken.work.branch) == taken.work.commit
+    listed = repository("for-each-ref", "--format=%(objectname) %(refname)", "refs/aurora/attic").splitlines()
+    attic = {name: commit for commit, _, name in (line.partition(" ") for line in listed)}
+    assert said_files(repository, attic, rows["a:2"].branch) == ("1\n2\n3", "rest")
+    assert merge_work(tmp_path / "runs.db", run_id).arrived
+    assert repository.shown("main", "out.txt") == "1\n2\n3\n4"
+    assert [str(path) for path in (repository.path / ".git").rglob("*.lock")] == []

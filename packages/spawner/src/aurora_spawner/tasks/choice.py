@@ -10,7 +10,7 @@ from aurora_spawner.storage.stored_values import read_fields
 
 
 class ChosenBy(StrEnum):
-    """Who has chosen."""
+    """The one who has chosen."""
 
     RULE = "rule"
     """The order of `tasks/candidates.py`."""

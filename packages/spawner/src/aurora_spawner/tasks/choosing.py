@@ -55,13 +55,13 @@ class Candidate:
 
     @property
     def failure(self) -> str:
-        """How it ended without success, and why."""
+        """The way it ended without success, and the reason."""
         how = "did not start" if self.result.started_at is None else str(self.result.state)
         return f"{self.name} {how}: {(self.result.error or 'no reason is known')[:_SHOWN_ERROR]}"
 
 
 Criterion = tuple[Callable[[Candidate], int], Callable[[Candidate, Candidate], str]]
-"""What is compared, less is better; and in words, how the better one differs from the other."""
+"""The value that is compared, less is better; and the difference between two candidates in words."""
 
 _CRITERIA: Final[tuple[Criterion, ...]] = (
     (
