@@ -247,6 +247,9 @@ def test_generated_files_are_made_again_from_the_resolution(repository: Reposito
     report = run(repository, place, *tasks, resolver=both(place), regenerate={"sum.lock": lock},
                  checks=(f"{lock} && git diff --exit-code",))  # fmt: skip
     assert report.ok, report.results
+    assert report.merge is not None
+    told = {(each.path, each.kind) for each in report.merge.tasks["b"].resolved}
+    assert told == {("app.py", Resolver.AGENT), ("sum.lock", Resolver.COMMAND)}
     assert "- sum.lock" not in (place / "prompts" / "0").read_text()
 
 

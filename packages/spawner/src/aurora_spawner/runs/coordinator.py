@@ -33,7 +33,7 @@ from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
+    from aurora_spawner.runs.work_merge import Integration
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
-    from aurora_spawner.tasks.work import RunMerge
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
@@ -68,7 +68,7 @@ class Coordinator:
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
         worktrees: RunWorktrees | None = None,
-        integrate: Callable[[Coordinator], Awaitable[RunMerge]] | None = None,
+        integration: Integration | None = None,
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
@@ -121,8 +121,9 @@ class Coordinator:
         every_s = options.forecast_every_s
         self._conflicts = ConflictWatch(self._run, every_s=every_s) if worktrees and every_s else None
         self._wishes = self._run.wishes
-        self._integrate = integrate
-        """Brings finished work together, for the conflicts that agents are to resolve; None if none are."""
+        resolves = worktrees is not None and worktrees.isolation.resolver is not None
+        self._integration = integration if resolves else None
+        """Finds the conflicts that an agent is to resolve; None if none is."""
         self._integrating = False
         self._finished = asyncio.Event()
         self._pauses = PauseTimers()
@@ -317,14 +318,16 @@ class Coordinator:
 
     def _end_or_resolve(self) -> None:
         """Ends the run, unless an agent is to resolve a conflict of the finished work."""
-        if self._integrate is None or self.ending is not None or self._work.broken or self._finished.is_set():
+        if self._integration is None or self.ending is not None or self._work.broken or self._finished.is_set():
             self._finished.set()
         else:
             self._integrating = True
-            self._work.start(self._resolve_next(self._integrate))
+            self._work.start(self._resolve_next(self._integration))
 
-    async def _resolve_next(self, integrate: Callable[[Coordinator], Awaitable[RunMerge]]) -> None:
-        task = await next_resolver(self._run, await integrate(self))
+    async def _resolve_next(self, integration: Integration) -> None:
+        """Merges what is finished, and gives the first conflict of it to an agent; without one the run ends."""
+        merge = await integration.merge(self.all_results(), self.tasks, deliver=False)
+        task = await next_resolver(self._run, merge)
         self._integrating = False
         if task is None or self.ending is not None:
             self._finished.set()

@@ -8,7 +8,6 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -37,25 +36,17 @@ from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
-from aurora_spawner.runs.work_merge import (
-    MergesSoFar,
-    bring_candidates_back,
-    merge_entries,
-    merge_results,
-    put_candidates_away,
-    remove_worktrees,
-    start_edited_over,
-)
+from aurora_spawner.runs.work_merge import Integration, put_candidates_away, remove_worktrees, start_edited_over
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks import run_events
-from aurora_spawner.tasks.candidates import attempted, losers, with_candidates, without_work
+from aurora_spawner.tasks.candidates import attempted, losers, with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import RunReport
 from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
@@ -249,21 +240,9 @@ class Run:
         )
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         stopped = threading.Event()
-        integrate = partial(
-            self._integrate,
-            writer=writer,
-            discarded=state.discarded,
-            stopped=stopped,
-            known=MergesSoFar(merges=dict(state.merges)),
-        )
-        resolving = worktrees is not None and worktrees.isolation.resolver is not None
+        integration = self._integration(writer, worktrees, state, stopped) if worktrees else None
         coordinator = self._coordinator(
-            state,
-            writer,
-            recovery,
-            on_event,
-            worktrees=worktrees,
-            integrate=partial(integrate, worktrees=worktrees, deliver=False) if resolving else None,
+            state, writer, recovery, on_event, worktrees=worktrees, integration=integration
         )
         coordinator.approvals.restore(asked)
 
@@ -285,9 +264,8 @@ class Run:
             async with serve_control(coordinator, self.orders.spool):
                 cancelled = await _see_through(driving, lambda: coordinator.end("interrupted"))
             merge: RunMerge | None = None
-            if worktrees is not None:
-                last = self._merge(coordinator, worktrees, state.discarded, stopped, integrate)
-                merging = asyncio.ensure_future(last)
+            if integration is not None:
+                merging = asyncio.ensure_future(self._merge(coordinator, integration, stopped))
                 cancelled = await _see_through(merging, stopped.set) or cancelled
                 merge = merging.result()
             report = self._report(coordinator, recovery, merge, time.monotonic() - started)
@@ -300,50 +278,32 @@ class Run:
             raise asyncio.CancelledError
         return report
 
-    async def _integrate(
-        self,
-        coordinator: Coordinator,
-        *,
-        writer: GroupWriter,
-        worktrees: RunWorktrees,
-        discarded: frozenset[str],
-        stopped: threading.Event,
-        known: MergesSoFar,
-        deliver: bool,
-    ) -> RunMerge:
-        """Merges the work of the tasks that have succeeded so far, and writes down what became of it."""
-        results = coordinator.all_results()
-        coordinator.notices += await bring_candidates_back(worktrees, results)
-        merge = await merge_results(
-            worktrees,
-            results,
+    def _integration(
+        self, writer: GroupWriter, worktrees: RunWorktrees, state: ResumeState, stopped: threading.Event
+    ) -> Integration:
+        return Integration(
+            run_id=self.run_id,
+            worktrees=worktrees,
+            writer=writer,
             checks=self.options.checks,
             environ=self.orders.environ,
-            discarded=discarded | without_work(coordinator.tasks, results),
+            discarded=state.discarded,
             stopped=stopped.is_set,
-            tasks=coordinator.tasks,
-            known=known,
-            deliver=deliver,
+            merges=dict(state.merges),
         )
-        await writer.write(*merge_entries(self.run_id, merge))
-        return merge
 
     async def _merge(
-        self,
-        coordinator: Coordinator,
-        worktrees: RunWorktrees,
-        discarded: frozenset[str],
-        stopped: threading.Event,
-        integrate: Callable[..., Awaitable[RunMerge]],
+        self, coordinator: Coordinator, integration: Integration, stopped: threading.Event
     ) -> RunMerge | None:
         """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
         results, merge = coordinator.all_results(), None
-        left_out = discarded | without_work(coordinator.tasks, results)
+        left_out = integration.left_out(results, coordinator.tasks)
         if coordinator.ending is None:
-            merge = await integrate(
-                coordinator, worktrees=worktrees, deliver=worktrees.isolation.merge is MergeMode.AUTO
-            )
+            deliver = integration.worktrees.isolation.merge is MergeMode.AUTO
+            merge = await integration.merge(results, coordinator.tasks, deliver=deliver)
+        coordinator.notices += integration.notices
         if not stopped.is_set() and coordinator.ending != "interrupted":
+            worktrees = integration.worktrees
             coordinator.notices += await put_candidates_away(worktrees, losers(coordinator.tasks, results))
             coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=left_out)
         if merge is not None:
@@ -401,7 +361,7 @@ class Run:
         on_event: Callable[[RunEvent], None] | None,
         *,
         worktrees: RunWorktrees | None,
-        integrate: Callable[[Coordinator], Awaitable[RunMerge]] | None,
+        integration: Integration | None,
     ) -> Coordinator:
         limits = Limits(max_concurrent=self.options.max_concurrent, per_agent=self.options.agent_limits)
         scheduler = Scheduler(
@@ -423,7 +383,7 @@ class Run:
             recovery=recovery,
             on_event=on_event,
             worktrees=worktrees,
-            integrate=integrate,
+            integration=integration,
         )
 
     def _report(

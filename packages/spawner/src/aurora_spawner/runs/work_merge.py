@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
@@ -11,6 +11,7 @@ from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.worktree_stages import aside_notice
+from aurora_spawner.tasks.candidates import without_work
 from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.put_away import bring_back, is_put_away, put_task_away
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.writer import GroupWriter
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
@@ -28,57 +30,69 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergesSoFar:
-    """The merges of a run so far."""
+@dataclass(slots=True, kw_only=True)
+class Integration:
+    """Brings the finished work of a run together, as often as it is asked, and writes down what became of it.
 
-    merges: dict[str, TaskMerge]
-    """By task."""
-    checked: dict[str, Check] = field(default_factory=dict)
-    """The answers of the check, by tree."""
-
-
-async def merge_results(
-    worktrees: RunWorktrees,
-    results: Mapping[str, SpawnResult],
-    *,
-    checks: Sequence[str],
-    environ: Mapping[str, str],
-    discarded: Collection[str],
-    stopped: Callable[[], bool],
-    tasks: Mapping[str, SpawnTask],
-    known: MergesSoFar,
-    deliver: bool,
-) -> RunMerge:
-    """Merges the work of the tasks that succeeded.
-
-    Args:
-        tasks: Those of the run.
-        known: The merges so far; this one joins them.
-        deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
-        checks: Shell commands that must pass with the merged work.
-        environ: The environment of the run, before variables that are not for agents are left out.
-        discarded: Tasks whose work is not wanted.
-        stopped: Asked between two steps; True ends the merge, which a second call then completes.
+    Attributes:
+        checks: shell commands that must pass with the merged work.
+        environ: the environment of the run, before variables that are not for agents are left out.
+        discarded: tasks whose work the user does not want.
+        stopped: asked between two steps; True ends the merge, which a second call then completes.
+        merges: those so far, by task.
+        notices: sentences for the report of the run.
     """
-    agents = {task_id: result.agent for task_id, result in results.items()}
-    works = _works(results, discarded)
-    runner = merge_runner(environ, stopped)
-    merge = await asyncio.to_thread(
-        merge_run,
-        worktrees,
-        works,
-        deliver=deliver,
-        agents=agents,
-        check=checks_of(worktrees, checks, runner),
-        merger=worktrees.merger(runner),
-        resolutions=resolutions_of(tasks, results),
-        known=known.merges,
-        checked=known.checked,
-        stopped=stopped,
-    )
-    known.merges.update(merge.tasks)
-    return merge
+
+    run_id: str
+    worktrees: RunWorktrees
+    writer: GroupWriter
+    checks: Sequence[str]
+    environ: Mapping[str, str]
+    discarded: Collection[str]
+    stopped: Callable[[], bool]
+    merges: dict[str, TaskMerge]
+    notices: list[str] = field(default_factory=list)
+    _checked: dict[str, Check] = field(default_factory=dict)
+    """The answers of the check so far, by tree."""
+    _flaky: bool = False
+    """A check has failed once and passed on the same commit."""
+
+    def left_out(self, results: Mapping[str, SpawnResult], tasks: Mapping[str, SpawnTask]) -> frozenset[str]:
+        """Returns the tasks whose work is not merged as theirs, or not wanted."""
+        return frozenset(self.discarded) | without_work(tasks, results)
+
+    async def merge(
+        self, results: Mapping[str, SpawnResult], tasks: Mapping[str, SpawnTask], *, deliver: bool
+    ) -> RunMerge:
+        """Merges the work of the tasks that succeeded.
+
+        Args:
+            tasks: Those of the run.
+            deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
+
+        Raises:
+            JournalError: The journal could not be written.
+        """
+        self.notices += await bring_candidates_back(self.worktrees, results)
+        runner = merge_runner(self.environ, self.stopped)
+        merge = await asyncio.to_thread(
+            merge_run,
+            self.worktrees,
+            _works(results, self.left_out(results, tasks)),
+            deliver=deliver,
+            agents={task_id: result.agent for task_id, result in results.items()},
+            check=checks_of(self.worktrees, self.checks, runner),
+            merger=self.worktrees.merger(runner),
+            resolutions=resolutions_of(tasks, results),
+            known=self.merges,
+            checked=self._checked,
+            stopped=self.stopped,
+        )
+        self.merges.update(merge.tasks)
+        self._flaky = self._flaky or merge.delivery.flaky
+        merge = replace(merge, delivery=replace(merge.delivery, flaky=self._flaky))
+        await self.writer.write(*merge_entries(self.run_id, merge))
+        return merge
 
 
 def checks_of(worktrees: RunWorktrees, commands: Sequence[str], runner: CommandRunner) -> CommandCheck | None:

@@ -1,4 +1,4 @@
-"""The choice among the ended candidates of a task: by proof, then by the size of the change, or by the user. Pure."""
+"""The choice among the ended candidates of a task: by proof, review and size of the change, or by the user. Pure."""
 
 from __future__ import annotations
 
@@ -73,6 +73,10 @@ _CRITERIA: Final[tuple[Criterion, ...]] = (
         lambda best, other: f"it passed {best.passed} checks, {other.name} {other.passed}",
     ),
     (
+        lambda each: int(each.result.review is None or not each.result.review.approved),
+        lambda _best, other: f"its review approved it, {other.name} has no such verdict",
+    ),
+    (
         lambda each: int(each.changed_nothing),
         lambda _best, other: f"it changed something, {other.name} did not",
     ),
@@ -86,7 +90,7 @@ _CRITERIA: Final[tuple[Criterion, ...]] = (
     ),
     (lambda each: each.number, lambda _best, other: f"as good as {other.name}, and the first"),
 )
-"""The first in which two candidates differ decides. The verdict of a review belongs behind the number of checks."""
+"""The first in which two candidates differ decides."""
 
 
 def _lines(number: int) -> str:

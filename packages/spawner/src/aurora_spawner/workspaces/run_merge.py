@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
-from aurora_spawner.tasks.resolved import Resolver
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.conflicts.resolution import resolved_by
@@ -125,8 +124,7 @@ def _resolved(
     if merger is None or work.resolution is None or not is_ancestor(merger.git, work.resolution, head):
         return found
     by = [each for each, task_id in resolutions.items() if task_id == work.task_id][-1]
-    others = tuple(each for each in found if each.kind is not Resolver.AGENT)
-    return (*others, *resolved_by(merger, work.resolution, f"{agents.get(by, 'an agent')} (task {by})"))
+    return resolved_by(merger, work.resolution, f"{agents.get(by, 'an agent')} (task {by})")
 
 
 def _resolvers(

@@ -63,6 +63,14 @@ class Regenerator:
             self._made[key] = self._make(tree, parents, files)
         return self._made[key]
 
+    def told(self, files: Sequence[str]) -> tuple[ResolvedFile, ...]:
+        """Returns these files with the commands that make them again."""
+        return tuple(
+            ResolvedFile(path=name, kind=Resolver.COMMAND, by=command)
+            for pattern, command in self.commands.items()
+            for name in matching(files, [pattern], folder=self.folder)
+        )
+
     def _make(self, tree: str, parents: tuple[str, str], files: Sequence[str]) -> TreeMerge:
         commit = commit_merge(self.workspaces.git, tree, parents, _MERGE)
         resolved: list[ResolvedFile] = []

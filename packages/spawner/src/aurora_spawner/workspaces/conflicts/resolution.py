@@ -123,7 +123,7 @@ def _has_markers(lines: Sequence[str], sides: Sequence[Sequence[str]]) -> bool:
 
 
 def resolved_by(merger: ConflictMerger, resolution: str, by: str) -> tuple[ResolvedFile, ...]:
-    """Returns what became of each hunk of a conflict; it is computed from the texts.
+    """Returns what became of each hunk of a conflict, computed from the texts, and what was made again beside.
 
     Args:
         resolution: The merge that `resolve` has made.
@@ -136,10 +136,12 @@ def resolved_by(merger: ConflictMerger, resolution: str, by: str) -> tuple[Resol
     onto, theirs = _parents(git, resolution)
     merge = _with_base(merger).look(onto, theirs)
     before, after = (_texts(git, each, merge.conflicts) for each in (merge.tree, resolution))
-    return tuple(
+    files = tuple(
         ResolvedFile(path=name, kind=Resolver.AGENT, by=by, hunks=choices(before.get(name, ()), after.get(name, ())))
         for name in merge.conflicts
     )
+    again = merger.regenerator.told(merger.generated_in(onto, theirs)) if merger.regenerator else ()
+    return (*files, *again)
 
 
 def _with_base(merger: ConflictMerger) -> ConflictMerger:
