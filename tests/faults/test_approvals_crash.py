@@ -120,9 +120,11 @@ def _holds(journal: Path, pid: int) -> bool:
     return run.holder is not None and run.holder.pid == pid
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+KINDS = ("approval_requested", "work_judged", "task_settled", "run_ended", "approval_answered")
+
+
 @pytest.mark.parametrize(
-    "kind", few(["approval_requested", "approval_answered", "work_judged", "task_settled", "run_ended"], 2)
+    ("moment", "kind"), few([(moment, kind) for moment in ("before", "after") for kind in KINDS], 2)
 )
 def test_killed_around_a_fact(tmp_path: Path, repository: Repository, moment: str, kind: str) -> None:
     """Somebody answers whatever is open all the time; the run is resumed after the kill."""

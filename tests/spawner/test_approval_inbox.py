@@ -214,12 +214,28 @@ async def test_a_note_that_cannot_be_stored_as_it_is_ends_no_run(
 
 def test_a_record_of_waits_that_is_damaged_counts_as_none(tmp_path: Path) -> None:
     files = AttemptFolder(path=tmp_path)
-    assert files.end_wait(5.0) == 0.0
-    files.begin_wait(10.0)
-    assert files.waited_s(12.5) == 2.5
-    assert files.end_wait(13.0) == 3.0
-    files.begin_wait(20.0)
-    assert files.end_wait(21.0) == 4.0
+    assert files.waited_s(5.0) == 0.0
+    files.write_waited(1.0, since=10.0)
+    assert files.waited_s(12.5) == 3.5
+    files.write_waited(4.0, since=None)
+    assert files.waited_s(30.0) == 4.0
     for damage in ("", "x -", "1", "nan -", "inf -", "-5 -", "1 2 3", "\xe4 -"):
         files.waited.write_text(damage)
         assert files.waited_s(30.0) == 0.0
+
+
+async def test_an_agent_that_forges_the_record_of_its_waits_gains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "at=$(dirname $(find runs -name claim)); while :; do echo '99999 -' > $at/waited; sleep 0.05; done"
+    asking = Asking(tmp_path, monkeypatch, script, timeout_s=1.0)
+
+    async def gate(_task_id: str) -> None:
+        answer = asyncio.create_task(asking.answer_later(0.2))
+        await asking.ask()
+        await answer
+
+    monkeypatch.setattr("aurora_spawner.supervision.supervisor_deadline.KILL_LIMIT_S", 0.5)
+    monkeypatch.setattr("aurora_spawner.supervision.supervisor_deadline.MARGIN_S", 0.5)
+    report = await asking.execute(gate)
+    assert report.results["a"].termination_reason == "deadline"

@@ -88,7 +88,7 @@ POLICIES: Final[tuple[Entry, ...]] = (
     Entry(
         name="grants",
         module="policies.grants",
-        summary="List what was approved for the rest of a run, or take it back.",
+        summary="List what was approved for a whole run, or revoke it.",
     ),
 )
 

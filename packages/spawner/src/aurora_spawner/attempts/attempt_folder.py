@@ -125,24 +125,17 @@ class AttemptFolder:
         """
         return self.path / "waited"
 
-    def begin_wait(self, now: float) -> None:
-        """Lets the attempt wait for a person from a moment of the monotonic clock on.
+    def write_waited(self, total_s: float, *, since: float | None) -> None:
+        """Lets the supervisor know how long its attempt has waited, and since when it waits now; None if it does not.
 
         Raises:
             OSError: It cannot be written down.
         """
-        self._write_waited(f"{self.waited_s(now)} {now}")
-
-    def end_wait(self, now: float) -> float:
-        """Ends the wait, if there is one; returns the time that the attempt has waited in all.
-
-        Raises:
-            OSError: It cannot be written down.
-        """
-        total = self.waited_s(now)
-        if self.waited.exists():
-            self._write_waited(f"{total} -")
-        return total
+        draft = self.path / "waited.draft"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{total_s} {'-' if since is None else since}")
+        draft.replace(self.waited)
 
     def waited_s(self, now: float) -> float:
         """Returns the time that the attempt has waited for a person so far; an unreadable record counts as none."""
@@ -152,14 +145,6 @@ class AttemptFolder:
         except (OSError, ValueError):
             return 0.0
         return waited if 0 <= waited < math.inf else 0.0
-
-    def _write_waited(self, text: str) -> None:
-        draft = self.path / "waited.draft"
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w", encoding="ascii"
-        ) as file:
-            file.write(text)
-        draft.replace(self.waited)
 
     def prepare(self, prompt: str, files: Mapping[Path, str] | None = None) -> None:
         """Creates the folder for its owner alone, writes the prompt, and writes those of `files` that are missing."""

@@ -150,14 +150,16 @@ class LocalExecutor:
             self._supervisor_deadline(attempt.token).expect_end(time.monotonic(), at_once=at_once)
 
     def suspend_deadline(self, attempt: RunningAttempt) -> None:
-        """Lets the supervisor know that its attempt waits for a person; if the disk is full, its deadline goes on."""
-        with suppress(OSError):
-            AttemptFolder(path=attempt.folder).begin_wait(time.monotonic())
-            self._supervisor_deadline(attempt.token).suspend()
+        """Lets the supervisor know that its attempt waits for a person."""
+        deadline, now = self._supervisor_deadline(attempt.token), time.monotonic()
+        deadline.suspend(now)
+        _write_waited(attempt.folder, deadline.waited_s, since=now)
 
     def continue_deadline(self, attempt: RunningAttempt) -> None:
         """Lets the deadline go on, later by the time that the attempt has waited."""
-        self._supervisor_deadline(attempt.token).continue_after(_end_wait(AttemptFolder(path=attempt.folder)))
+        deadline = self._supervisor_deadline(attempt.token)
+        deadline.go_on(time.monotonic())
+        _write_waited(attempt.folder, deadline.waited_s, since=None)
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
@@ -176,7 +178,10 @@ class LocalExecutor:
                 return AttemptEnd(reason=EndReason.VOIDED)
             supervisor = self._claimed_by(files)
         if supervisor is not None and supervisor.alive():
-            self._supervisor_deadline(token).expect_by_deadline(self._deadline_of(files), waited_s=_end_wait(files))
+            waited_s = files.waited_s(time.monotonic())
+            self._supervisor_deadline(token).expect_by_deadline(self._deadline_of(files), waited_s=waited_s)
+            if waited_s:  # whoever waited has lost the coordinator that it asked
+                _write_waited(folder, waited_s, since=None)
             signal_process(supervisor, signal.SIGCONT)  # it may be stopped since its coordinator died
             return RunningAttempt(token=token, folder=folder, supervisor=supervisor)
         return await self._harvest(files, token, SupervisorDeadline(grace_s=self._grace_s), [])
@@ -273,12 +278,10 @@ class LocalExecutor:
         return files.read_left() if same_boot else {}
 
 
-def _end_wait(files: AttemptFolder) -> float:
-    """Ends the wait of an attempt for a person; returns the time that it has waited in all."""
-    try:
-        return files.end_wait(time.monotonic())
-    except OSError:  # a full disk: then its wait goes on until the next one ends
-        return files.waited_s(time.monotonic())
+def _write_waited(folder: Path, total_s: float, *, since: float | None) -> None:
+    """Writes down the wait of an attempt; on a full disk its supervisor keeps to the time that it knows of."""
+    with suppress(OSError):
+        AttemptFolder(path=folder).write_waited(total_s, since=since)
 
 
 def _size(path: Path) -> int:

@@ -40,28 +40,35 @@ class SupervisorDeadline:
     late: bool = False
     cancelled: bool = False
     _timeout: asyncio.Timeout | None = None
+    waited_s: float = 0.0
+    """The time that the attempt has waited for a person; its deadline does not count it."""
     _deadline_at: float | None = None
     """Of the attempt, without the time that it waits for a person."""
+    _waits_since: float | None = None
 
     def expect_by_deadline(self, deadline_at: float | None, *, waited_s: float = 0.0) -> None:
         """Sets the time for the supervisor to act on the attempt's deadline.
 
         Args:
-            waited_s: the time that the attempt has waited for a person.
+            waited_s: the time that the attempt has waited for a person under an earlier coordinator.
         """
-        self._deadline_at = deadline_at
+        self._deadline_at, self.waited_s = deadline_at, waited_s
         if deadline_at is not None:
             self._bring_forward(deadline_at + waited_s + WAKE_AFTER_S)
 
-    def suspend(self) -> None:
-        """Expects nothing by the deadline of an attempt that waits for a person."""
+    def suspend(self, now: float) -> None:
+        """Expects nothing by the deadline of an attempt that waits for a person from now on."""
+        self._waits_since = now
         if not self.late:
             self._set(math.inf)
 
-    def continue_after(self, waited_s: float) -> None:
+    def go_on(self, now: float) -> None:
         """Expects the supervisor to act on a deadline that is later by the time that the attempt has waited."""
+        if self._waits_since is not None:
+            self.waited_s += now - self._waits_since
+            self._waits_since = None
         if not self.late and self._deadline_at is not None:
-            self._set(self._deadline_at + waited_s + WAKE_AFTER_S)
+            self._set(self._deadline_at + self.waited_s + WAKE_AFTER_S)
 
     def expect_end(self, now: float, *, at_once: bool = False, cancelled: bool = True) -> None:
         """Sets the time for the supervisor to end, after a signal to end or a wake-up past its deadline."""

@@ -27,7 +27,7 @@ __all__ = ["command"]
 @click.argument("grant", metavar="[ID]", required=False, help="The id of the grant to take back.")
 @json_option
 def command(*, action: str | None, grant: str | None, as_json: bool) -> int:
-    """List what was approved for the rest of a run, or take it back.
+    """List what was approved for a whole run, or revoke it.
 
     `aur approve ID --always-this-run` makes a grant: a rule, and the shape of what it asked about. It covers the same
     rule and shape in that run, and no other. What it has approved before it is taken back stays approved.
