@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.e2e.cut_off import Cell
     from tests.e2e.stage import Played, Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ANY = mock.ANY
 HOOKED = ("claude", "codex", "gemini", "qwen")
@@ -128,7 +128,7 @@ def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
         input=f"Please do it in the folder {work}",
         text=True,
         capture_output=True,
-        timeout=120,
+        timeout=180,
         check=True,
     )
     assert len(cell.asked(key)) == 5
