@@ -229,7 +229,7 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
         "OPENAI_API_KEY",
     )
     assert codex["gate"] == "a hook asks the policies before each tool call"
-    assert "no hooks" in str(found["aider"]["gate"])
+    assert "Aurora has no hook for it" in str(found["aider"]["gate"])
     assert found["gemini"]["version"] is None
     assert "--version` fails" in (found["gemini"]["advice"] or "")
     assert (found["claude"]["program"], found["claude"]["advice"]) == (None, "install @anthropic-ai/claude-code")

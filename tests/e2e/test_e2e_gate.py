@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.e2e.cut_off import Cell
     from tests.e2e.stage import Played, Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ANY = mock.ANY
 HOOKED = ("claude", "codex", "gemini", "qwen")
@@ -81,28 +81,29 @@ def test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated(
     assert "a hook asks the policies before each tool call" in played.told
 
 
+@pytest.mark.parametrize("broken", ["gone", "killed", "slow"])
 @pytest.mark.parametrize("kind", HOOKED)
 def test_without_a_working_hook_nothing_happens(
-    kind: str, cell: Cell, tmp_path: Path, need: Callable[[str], None]
+    kind: str, broken: str, cell: Cell, tmp_path: Path, need: Callable[[str], None]
 ) -> None:
-    """The hook's file is gone, the hook is killed, and nobody answers it: no tool call passes."""
+    """The hook's file is gone, the hook is killed, or nobody answers it: no tool call passes."""
     need(kind)
-    killed = tmp_path / "killed.py"
-    killed.write_text("import os; os.kill(os.getpid(), 9)\n")
-    gone = tmp_path / "gone.py"
+    programs = {"gone": tmp_path / "gone.py", "killed": tmp_path / "killed.py", "slow": HOOK}
+    programs["killed"].write_text("import os; os.kill(os.getpid(), 9)\n")
     with socket.socket(socket.AF_UNIX) as silent:
-        folder = tmp_path / "gate"
-        folder.mkdir()
-        with short_path(folder) as short:
+        with short_path(tmp_path) as short:
             silent.bind(str(short / SOCKET_NAME))
         silent.listen()
-        for name, program in (("gone", gone), ("killed", killed), ("slow", HOOK)):
-            hook = HookCommand(
-                socket=folder / SOCKET_NAME, token=name, program=program, answer_limit_s=0.5, reach_limit_s=0.5
-            )
-            work = run_alone(kind, cell, tmp_path / name, hook)
-            assert sorted(path.name for path in work.iterdir()) == ["victim"]
-            assert (work / "victim" / "kept.txt").exists()
+        hook = HookCommand(
+            socket=tmp_path / SOCKET_NAME,
+            token=broken,
+            program=programs[broken],
+            answer_limit_s=0.5,
+            reach_limit_s=0.5,
+        )
+        work = run_alone(kind, cell, tmp_path / "alone", hook)
+    assert sorted(path.name for path in work.iterdir()) == ["victim"]
+    assert (work / "victim" / "kept.txt").exists()
 
 
 def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
@@ -111,7 +112,7 @@ def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
     for each in (work / "victim", home, user):
         each.mkdir(parents=True)
     (work / "victim" / "kept.txt").write_text("kept\n")
-    key = f"{kind}-{folder.name}"
+    key = f"{kind}-{hook.token}"
     settings = wiring(kind, "danger", key, home)
     given: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in settings.items()}
     backend = CliBackend(name=kind, **given)
@@ -128,7 +129,7 @@ def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
         input=f"Please do it in the folder {work}",
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     assert len(cell.asked(key)) == 5

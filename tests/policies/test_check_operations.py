@@ -88,6 +88,7 @@ WORKTREE = HOME / ".aurora" / "worktrees" / "shop-1a2b" / "spawn-1" / "1"
         (".claude/settings.json", "self_protection"),
         ("../2/src/a.py", "self_protection"),
         (f"{HOME}/.aurora/trust.json", "self_protection"),
+        (f"{HOME}/.config/aurora/policies.yaml", "self_protection"),
         (f"{HOME}/.claude/settings.json", "self_protection"),
     ],
 )

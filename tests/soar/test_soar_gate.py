@@ -94,6 +94,7 @@ def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -
         "bare": CliBackend(name="bare", kind="claude", args=("--settings={}",)),
         "gemini": CliBackend(name="gemini", kind="gemini"),
         "aider": CliBackend(name="aider", kind="aider"),
+        "bold": CliBackend(name="bold", kind="cline", permissive=True),
         "mine": CommandBackend("mine", ("true",)),
         "local": CommandBackend("local", ("true",)),
     }
@@ -104,6 +105,7 @@ def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -
     assert "--settings" in found.words["bare"]
     assert "isolated: true" in found.words["gemini"]
     assert all(each.startswith("not asked") for name, each in found.words.items() if name != "claude")
+    assert found.words["bold"] == "not asked: Aurora has no hook for it; it may use every tool"
     assert "local" not in found.words
     assert find_gate((DEFAULTS,), backends, ["aider", "mine"]).gate is None
 

@@ -29,7 +29,7 @@ _TEMPORARY: Final = re.compile(r"(/private)?/(tmp|var/tmp|var/folders|dev/shm)/.
 _HOMES: Final = re.compile(r"/(home|Users)/[^/]+|/root|/c/Users/[^/]+|/mnt/c/Users/[^/]+", re.IGNORECASE)
 _CONTROL_AT_HOME: Final = re.compile(
     r"\.(aurora|claude/(settings[^/]*|hooks|plugins|agents|commands|skills|CLAUDE\.md)|claude\.json|codex|gemini|qwen|copilot|cursor"
-    r"|config/(opencode|copilot|goose|amp|git|fish|autostart|systemd)|opencode|cline|aider[^/]*"
+    r"|config/(aurora|opencode|copilot|goose|amp|git|fish|autostart|systemd)|opencode|cline|aider[^/]*"
     r"|bashrc|bash_profile|bash_login|bash_logout|bash_aliases|profile|zshrc|zshenv|zprofile|zlogin|zlogout|inputrc"
     r"|xinitrc|xprofile|kshrc|cshrc|tcshrc|login|gitconfig|git-credentials|ssh|gnupg|pam_environment|pypirc|netrc)(/.*)?"
     r"|Library/(LaunchAgents|LaunchDaemons)(/.*)?"

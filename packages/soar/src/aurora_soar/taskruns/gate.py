@@ -173,4 +173,6 @@ def how_gated(backend: Backend, *, problem: str = "") -> str:
     if not isinstance(backend, CliBackend):
         return "not asked: it is a program without hooks"
     trouble = backend.gate_problem or problem
-    return f"not asked: {trouble}" if trouble else GATED
+    if not trouble:
+        return GATED
+    return f"not asked: {trouble}{'; it may use every tool' if backend.permissive else ''}"

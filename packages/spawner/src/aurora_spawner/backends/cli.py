@@ -96,7 +96,7 @@ class CliBackend:
         """The reason why its tool calls cannot be judged before they happen; "" if they can."""
         profile = self.profile
         if profile.gate is None:
-            return "it has no hooks that can stop a tool call"
+            return "Aurora has no hook for it"
         if profile.gate_needs_isolation and not self.isolated:
             return "its hooks need a configuration of its own (`isolated: true`)"
         given = (*self.command[1:], *(word.partition("=")[0] for word in self.args), *self.env)
