@@ -25,19 +25,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import yaml
 
 from aurora_soar import Aurora
 from aurora_soar.evidence.claims import places_in
+from aurora_soar.phases.confidence import HIGH_FROM, Level, level_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from aurora_soar.report.result import SoarResult
 
 HERE = Path(__file__).parent
 FIRST_SOURCES = 3
-HIGH, MEDIUM = 0.75, 0.45
+RIDGE = 0.3
+NEWTON_STEPS = 50
 BINS = 5
 # The ways in which a first line can say that something is not there, whatever the product's own wording.
 SAYS_ABSENT = re.compile(
@@ -66,6 +71,7 @@ class Outcome:
         file_found: a gold file is among its first three sources.
         line_found: one of these sources lies in a gold place.
         says_absent: the first line says that something is not in the project.
+        cited: the answer has a source.
         citations, missing: places that the answer cites, and those of them that do not exist.
         simple: the question was assessed as simple.
         lines: lines of the response at verbosity `normal`.
@@ -79,6 +85,7 @@ class Outcome:
     file_found: bool
     line_found: bool
     says_absent: bool
+    cited: bool
     citations: int
     missing: int
     confidence: float
@@ -164,6 +171,7 @@ def judged(question: Question, result: SoarResult, root: Path, seconds: float) -
             for file, start, end in question.gold
         ),
         says_absent=bool(SAYS_ABSENT.search(re.sub(r"“[^”]*”|`[^`]*`", "", first))),
+        cited=bool(result.sources),
         citations=len(cited),
         missing=len(missing),
         confidence=result.confidence,
@@ -244,6 +252,45 @@ def row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
     ]
 
 
+def fitted(outcomes: Sequence[Outcome]) -> NDArray[np.float64]:
+    """Returns the intercept and the weights of a logistic regression of right answers on their signals."""
+    signals = np.array([(1.0, *o.features) for o in outcomes])
+    right = np.array([o.right for o in outcomes], dtype=np.float64)
+    ridge = np.diag([0.0, *[RIDGE] * (signals.shape[1] - 1)])
+    weights = np.zeros(signals.shape[1])
+    for _ in range(NEWTON_STEPS):
+        estimate = 1 / (1 + np.exp(-signals @ weights))
+        slope = signals.T @ (estimate - right) + ridge @ weights
+        weights -= np.linalg.solve(signals.T @ (signals * (estimate * (1 - estimate))[:, None]) + ridge, slope)
+    return weights
+
+
+def estimated(weights: NDArray[np.float64], outcome: Outcome) -> float:
+    """Returns the confidence that other weights would give an answer, by the product's rules."""
+    if not outcome.cited:
+        return 0.0
+    estimate = float(1 / (1 + np.exp(-np.array([1.0, *outcome.features]) @ weights)))
+    return min(estimate, HIGH_FROM - 0.01) if outcome.features[0] or outcome.features[1] else estimate
+
+
+def cross_validated(outcomes: Sequence[Outcome]) -> str:
+    """Returns AUROC and calibration error where each code base is estimated by a fit on the others."""
+    left_out = {
+        base: fitted([o for o in outcomes if o.base != base]) for base in dict.fromkeys(o.base for o in outcomes)
+    }
+    confidences = [estimated(left_out[o.base], o) for o in outcomes]
+    area, error = auroc(outcomes, confidences), calibration_error(outcomes, confidences)
+    return f"Cross-validated over the code bases: AUROC {area:.2f}, expected calibration error {error:.2f}."
+
+
+def levels(outcomes: Sequence[Outcome]) -> str:
+    rows = ["| level | answers | right |", "|---|---|---|"]
+    for level in Level:
+        inside = [o.right for o in outcomes if level_of(o.confidence) is level]
+        rows.append(f"| {level.value} | {len(inside)} | {sum(inside)} |")
+    return "\n".join(rows)
+
+
 def _share(values: Sequence[bool]) -> str:
     return f"{sum(values)} of {len(values)}" if values else "-"
 
@@ -276,6 +323,10 @@ def main() -> None:
                 source, questions = read_questions(path)
                 outcomes += ask_all(questions, unpacked(source, folder), show=arguments.show)
     text = table(outcomes)
+    if arguments.only is None:
+        text += f"\n\n{cross_validated(outcomes)}\n\n{levels(outcomes)}"
+        fit = ", ".join(f"{weight:.2f}" for weight in fitted([o for o in outcomes if o.half == "fit"]))
+        print(f"intercept and weights, fitted on the fitting half: {fit}")
     print(text)
     if arguments.outcomes:
         arguments.outcomes.write_text("".join(json.dumps(asdict(o)) + "\n" for o in outcomes), encoding="utf-8")

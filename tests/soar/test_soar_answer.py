@@ -130,7 +130,7 @@ def test_unsound_findings_are_left_out() -> None:
 
 def test_nothing_found_is_said_with_the_words_that_were_looked_for() -> None:
     answer = compose(QUESTION, FOCUS, [output(0, Aspect.DEFINITIONS)], frozenset())
-    assert answer.text.startswith("Nothing in this project's memory mentions: scheduler, runs.")
+    assert answer.text.startswith("No place was found that answers this: scheduler, runs.")
     assert answer.used == ()
 
 

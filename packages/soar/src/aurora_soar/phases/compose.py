@@ -118,7 +118,7 @@ def compose(
         writer.line(_absence(presence))
     if not everything:
         if not absent:
-            writer.line(_nothing(focus))
+            writer.line(_nothing(focus, outputs))
         _write_failures(writer, outputs)
         text = "\n".join(writer.lines) + "\n"
         return Answer(text=text, full=text, used=(), lead=None)
@@ -175,9 +175,12 @@ def _similar(presence: Presence) -> str:
     return f" The most similar name is {', '.join(found)}." if found else ""
 
 
-def _nothing(focus: Focus) -> str:
+def _nothing(focus: Focus, outputs: Sequence[AgentOutput]) -> str:
+    """Returns why there is no finding; that nobody has looked is not that nothing is there."""
+    if not any(output.success for output in outputs):
+        return "No answer: no agent delivered findings."
     words = ", ".join(focus.words)
-    return f"Nothing in this project's memory mentions: {words}. Use the names that the code itself uses."
+    return f"No place was found that answers this: {words}. Use the names that the code itself uses."
 
 
 def _write_failures(writer: _Writer, outputs: Sequence[AgentOutput]) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_SIGNALS", "Level", "Signals", "confidence_of", "level_of", "signals_of"]
 
-AGREEING: Final = 5
 HIGH_FROM: Final = 0.75
 MEDIUM_FROM: Final = 0.45
 
@@ -43,7 +42,6 @@ class Signals:
         said: the largest share that one sentence or line of the evidence mentions.
         named: 1 if the question names the lead exactly.
         name_covered: share of the question's weight in the lead's own name and path.
-        agreement: share of the first cited places that lie in the lead's file.
     """
 
     missing: float = 0.0
@@ -52,16 +50,13 @@ class Signals:
     said: float = 0.0
     named: float = 0.0
     name_covered: float = 0.0
-    agreement: float = 0.0
 
 
 NO_SIGNALS: Final = Signals()
 
 # Logistic regression with L2, fitted by `python benchmarks/answers/run.py` on the fitting half of the questions.
-INTERCEPT: Final = -0.47
-WEIGHTS: Final = Signals(
-    missing=-1.53, names_missing=-1.05, covered=0.97, said=0.44, named=1.01, name_covered=1.32, agreement=0.29
-)
+INTERCEPT: Final = -1.13
+WEIGHTS: Final = Signals(missing=-2.06, names_missing=-0.66, covered=2.03, said=0.30, named=1.05, name_covered=3.01)
 
 
 def signals_of(
@@ -81,7 +76,6 @@ def signals_of(
         return Signals(missing=presence.share, names_missing=float(bool(presence.names)))
     lines = [f for f in used if f.kind in (FindingKind.STATEMENT, FindingKind.STEP, FindingKind.RAISE)]
     texts = [focus.coverage(f"{f.symbol} {f.text} {f.detail}").share for f in (lead, *lines)]
-    first = used[:AGREEING]
     return Signals(
         missing=presence.share,
         names_missing=float(bool(presence.names)),
@@ -89,7 +83,6 @@ def signals_of(
         said=max(texts, default=0.0),
         named=float(_is_named(lead, question.text)),
         name_covered=focus.coverage(f"{lead.symbol} {lead.file}").share,
-        agreement=sum(f.file == lead.file for f in first) / len(first) if first else 0.0,
     )
 
 

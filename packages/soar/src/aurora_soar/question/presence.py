@@ -32,6 +32,7 @@ __all__ = ["ALL_PRESENT", "Nearest", "Presence", "find_presence"]
 # more than 0.41 of its weight, and none without an answer less than 0.84.
 DECISIVE_SHARE: Final = 0.5
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_VERB_LIKE: Final = re.compile(r"(?:ed|ing|en)$")
 NEAR: Final = 0.72
 MAX_ELSEWHERE: Final = 2
 
@@ -97,11 +98,19 @@ def find_presence(memory: Memory, question: Question, focus: Focus) -> Presence:
         names=names,
         words=words,
         # With what the question names at hand, other words may be the user's own.
-        decisive=bool(names) or (share >= DECISIVE_SHARE and not there),
+        decisive=bool(names) or (share >= DECISIVE_SHARE and not there and _are_the_subject(words, question)),
         share=share,
         elsewhere=_elsewhere(memory, (*names, *words), rarity),
         nearest=_nearest(memory, named, names, files),
     )
+
+
+def _are_the_subject(missing: Sequence[str], question: Question) -> bool:
+    """Returns True if missing words are half of a question or more; a single verb of the user's own does not count.
+
+    In a small project a word that is missing weighs far more than those that are there.
+    """
+    return 2 * len(missing) >= len(question.terms) and (len(missing) > 1 or not _VERB_LIKE.search(missing[0]))
 
 
 def _all_terms(question: Question, named: Sequence[Name]) -> set[str]:
