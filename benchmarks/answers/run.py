@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import re
 import shutil
@@ -43,6 +44,7 @@ HERE = Path(__file__).parent
 FIRST_SOURCES = 3
 RIDGE = 0.3
 NEWTON_STEPS = 50
+NOTES = "\n## Notes\n"  # what follows is written by hand and kept
 BINS = 5
 # The ways in which a first line can say that something is not there, whatever the product's own wording.
 SAYS_ABSENT = re.compile(
@@ -337,10 +339,13 @@ def main() -> None:
 def _write(text: str, outcomes: Sequence[Outcome]) -> None:
     missed = [o for o in outcomes if o.answerable != o.file_found or o.says_absent == o.answerable]
     listed = "\n".join(f"- {o.base}, {o.kind}: {o.text}" for o in missed) or "- none"
-    (HERE / "results.md").write_text(
+    path = HERE / "results.md"
+    _, heading, notes = path.read_text(encoding="utf-8").partition(NOTES) if path.exists() else ("", "", "")
+    path.write_text(
         f"# Answers without a model\n\nMade by `python benchmarks/answers/run.py` on {datetime.now(UTC):%Y-%m-%d}, "
         f"Python {platform.python_version()}, {platform.machine()}.\n\n{text}\n\n"
-        f"## Questions that were missed\n\n{listed}\n",
+        f"Load of the machine at the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores.\n\n"
+        f"## Questions that were missed\n\n{listed}\n{heading}{notes}",
         encoding="utf-8",
     )
 

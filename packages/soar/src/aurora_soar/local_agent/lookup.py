@@ -40,7 +40,7 @@ def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
 
 
 def look_up(memory: Memory, question: Question) -> tuple[AgentOutput, ...]:
-    """Returns the local agent's findings: definitions, statements, and tests if the question asks for them."""
+    """Returns the local agent's findings: definitions, statements, flow, and tests if the question asks for them."""
     aspects = (*_ASPECTS, Aspect.TESTS) if question.about_tests else _ASPECTS
     focus = Focus.of(memory, question.terms)
     return tuple(_output(memory, question, focus, index, aspect) for index, aspect in enumerate(aspects))
