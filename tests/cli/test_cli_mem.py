@@ -366,8 +366,8 @@ def test_watching_follows_edits_until_it_is_interrupted(start_aur: Callable[...,
 
 
 def test_an_answer_is_shown_with_where_it_comes_from(aur: Aur, shop: Path) -> None:
-    aur("soar", "how is the price of an item computed?")
-    found = aur("mem", "search", "price of an item computed", "--kind", "reas")
+    aur("soar", "what does price_of return?")
+    found = aur("mem", "search", "what does price_of return", "--kind", "reas")
     assert "    from soar-" in found.stdout
     (hit,) = json.loads(aur("mem", "search", "price", "--kind", "reas", "--json").stdout)["hits"]
     assert hit["reasoning"]["run_id"].startswith("soar-")
@@ -384,12 +384,12 @@ def test_answers_are_shared_between_projects_that_both_say_so(
     aur: Aur, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AURORA_MEMORY_SHARE_ANSWERS", "yes")
-    assert aur("soar", "how is the price of an item computed?").returncode == ExitCode.DONE
+    assert aur("soar", "what does price_of return?").returncode == ExitCode.DONE
     other = tmp_path / "other"
     other.mkdir()
     (other / "till.py").write_text("def price_of(item):\n    return item.price\n", encoding="utf-8")
     monkeypatch.chdir(other)
-    told = aur("soar", "how is the price of an item computed?")
+    told = aur("soar", "what does price_of return?")
     assert f", in {shop})" in told.stdout
     monkeypatch.setenv("AURORA_MEMORY_SHARE_ANSWERS", "no")
-    assert f", in {shop})" not in aur("soar", "how is the price of an item computed?").stdout
+    assert f", in {shop})" not in aur("soar", "what does price_of return?").stdout

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_core import Memory
+from aurora_core.imports import reaches
 from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind, LocalRequest
 from aurora_soar.local_agent import extract as extract_module
 from aurora_soar.local_agent.extract import extract
 from aurora_soar.local_agent.flow import CALLEES_EACH, CALLERS_EACH
-from aurora_soar.local_agent.imports import reaches
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -71,6 +71,8 @@ def execution(question: str = QUESTION.text, **changes: Any) -> Execution:
         collected=Collected(outputs=(output(),), run_id=None, duration_ms=0.0, interrupted=False),
         synthesis=Synthesis(
             answer="By `redeem_voucher` (`vouchers.py:1`).\n",
+            details="By `redeem_voucher` (`vouchers.py:1`).\n",
+            written_by="claude",
             sources=(Source(file="vouchers.py", line=1, text="def redeem_voucher(code):"),),
             chunk_ids=(),
             coherence=1.0,

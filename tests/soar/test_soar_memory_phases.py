@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 QUESTION = read_question("How is a voucher redeemed?")
 GOOD = Synthesis(
     answer="By `redeem_voucher` (`vouchers.py:1`).\n",
+    details="By `redeem_voucher` (`vouchers.py:1`).\n",
+    written_by="claude",
     sources=(Source(file="vouchers.py", line=1, text="def redeem_voucher(code):"),),
     chunk_ids=(),
     coherence=1.0,
@@ -102,6 +104,11 @@ def test_the_score_decides_what_is_stored(
     assert recorded.pattern_marked is pattern
     assert recorded.activation_update == activation
     assert bool(retrieved(memory).reasoning) is stored
+
+
+def test_an_answer_that_found_nothing_is_not_remembered_whatever_its_score(memory: Memory) -> None:
+    assert not record(memory, QUESTION, replace(GOOD, absent=True), "soar-1").cached
+    assert retrieved(memory).reasoning == ()
 
 
 def test_an_answer_without_a_source_is_not_stored_whatever_its_score(memory: Memory) -> None:

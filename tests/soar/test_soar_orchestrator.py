@@ -173,7 +173,7 @@ async def test_the_asynchronous_twin_does_the_same(project: Project, memory: Mem
     result: SoarResult = await soar(project, memory).aexecute(QUESTION)
     assert result.ok
     assert result.log_path is not None
-    assert result.log_path.name.startswith("scheduler-decide-")
+    assert result.log_path.name.startswith("scheduler-runs-")
 
 
 def test_agents_that_fail_are_recovered_as_the_policies_say(project: Project, memory: Memory, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ SOURCE_NAMES: Final[Mapping[str, str]] = {
 """The languages of programs that their whole names tell."""
 # Of a name without a suffix; other names in capitals are documents too.
 _DOCUMENT_NAME: Final = re.compile(
-    r"[A-Z]+|(?i:readme|licen[cs]e|copying|copyright|notice|authors|contributors|contributing|maintainers|credits"
+    r"[A-Z]+(?:-[A-Z]+)*|(?i:readme|licen[cs]e|copying|copyright|notice|authors|contributors|contributing|maintainers|credits"
     r"|thanks|changelog|changes|history|news|todo|install|code_of_conduct)(?:-\w+)*",
     re.ASCII,
 )

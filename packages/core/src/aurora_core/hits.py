@@ -71,6 +71,7 @@ class Reference:
         name: the definition that contains the line.
         text: the line without surrounding white space.
         stale: as in `Hit`.
+        certain: False if the line may use something else of that name.
     """
 
     file: str
@@ -78,6 +79,7 @@ class Reference:
     name: str
     text: str
     stale: bool = False
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

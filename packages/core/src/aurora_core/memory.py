@@ -22,6 +22,7 @@ from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
+from aurora_core.references import calling, having, mentioning
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
 from aurora_core.store.accesses import restore_accesses, symbol_of
@@ -35,6 +36,7 @@ from aurora_core.store.database import (
 )
 from aurora_core.store.files import (
     counts,
+    defined_names,
     described_chunks,
     file_note,
     file_text,
@@ -43,7 +45,7 @@ from aurora_core.store.files import (
 from aurora_core.store.left_out import read_left_out
 from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
-from aurora_core.symbols import calling, defined, of_file
+from aurora_core.symbols import defined, of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -340,13 +342,37 @@ class Memory:
             return file_note(self._connection, file)
 
     def callers(self, name: str, limit: int = 10) -> list[Reference]:
-        """Returns the lines that call a symbol (by its last component), in index order, without its definitions."""
+        """Returns the lines that call a symbol, named as in `definitions`: certain calls, then doubtful ones."""
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):
                 return calling(self._connection, self._searcher, name, count)
 
         return self._freshness.checked(ask, limit)
+
+    def mentions(self, name: str, limit: int = 10) -> list[Reference]:
+        """Returns the lines of code that mention a name (its last component), in index order, without comments."""
+
+        def ask(count: int) -> list[Reference]:
+            with reading(self._connection, self._database):
+                return mentioning(self._connection, self._searcher, name, count)
+
+        return self._freshness.checked(ask, limit)
+
+    def files_with(self, word: str) -> list[str]:
+        """Returns the files of code that have a word anywhere, comments and strings included."""
+        with reading(self._connection, self._database):
+            return having(self._connection, self._searcher, word)
+
+    def files(self) -> list[str]:
+        """Returns the paths of the files in the memory, from the root, in alphabetical order."""
+        with reading(self._connection, self._database):
+            return sorted(indexed_paths(self._connection))
+
+    def names(self) -> list[str]:
+        """Returns the last component of every defined name once, in alphabetical order."""
+        with reading(self._connection, self._database):
+            return defined_names(self._connection)
 
     def text(self, file: str) -> str | None:
         """Returns the current text of a file, by its path from the root; None if it is not in the memory."""
@@ -357,7 +383,10 @@ class Memory:
             return file_text(self._connection, file)
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
-        """Returns how many chunks have each of some index terms (see `tokens.terms`)."""
+        """Returns how many chunks of the project have each of some index terms (see `tokens.terms`).
+
+        Earlier answers do not count: what Aurora said is no text of the project.
+        """
         with reading(self._connection, self._database):
             return self._searcher.rarity(wanted)
 

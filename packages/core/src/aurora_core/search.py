@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from aurora_core.chunking import ChunkKind
+from aurora_core.chunking.chunk import KINDS
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
 from aurora_core.index.history import neighbours, read_history
@@ -66,11 +68,13 @@ class Rarity:
 
     Attributes:
         documents: number of chunks in the memory.
-        containing: number of chunks that have a term, by term.
+        containing: number of chunks that have a term, by term; earlier answers do not count.
+        in_code: number of these that are source code outside of tests, by term.
     """
 
     documents: int
     containing: Mapping[str, int]
+    in_code: Mapping[str, int]
 
     def idf(self, term: str) -> float:
         """Returns the inverse document frequency; largest for a term that no chunk has."""
@@ -240,19 +244,31 @@ class Searcher:
         return total
 
     def containing(self, term: str) -> list[int]:
-        """Returns the ids of the chunks that have a term, ascending."""
+        """Returns the ids of the project's chunks that have a term, ascending; earlier answers are left out."""
         arrays = self._current()
-        found: list[int] = []
-        for segment, postings in read_postings(self._connection, term):
-            at = postings.places + arrays.starts[segment]
-            found += arrays.ids[at][arrays.alive[at]].tolist()
-        return sorted(found)
+        return sorted(arrays.ids[self._having(arrays, term)].tolist())
+
+    def _having(self, arrays: _Chunks, term: str) -> NDArray[np.int64]:
+        """Returns the positions of the living chunks that have a term and are no earlier answers."""
+        parts = read_postings(self._connection, term)
+        none = np.zeros(0, dtype=np.int64)
+        at: NDArray[np.int64] = np.concatenate([none, *(p.places + arrays.starts[s] for s, p in parts)])
+        kept: NDArray[np.int64] = at[arrays.alive[at] & (arrays.kinds[at] != KINDS[ChunkKind.REAS])]
+        return kept
 
     def rarity(self, wanted: Iterable[str]) -> Rarity:
         """Returns how many chunks have each term."""
+        arrays = self._current()
+        having = {term: self._having(arrays, term) for term in wanted}
+        other = arrays.tests | arrays.prose
+        code = {
+            term: at[(arrays.kinds[at] == KINDS[ChunkKind.CODE]) & ~other[arrays.files[at]]] if len(at) else at
+            for term, at in having.items()
+        }
         return Rarity(
-            documents=self._current().documents,
-            containing={term: len(self.containing(term)) for term in wanted},
+            documents=arrays.documents,
+            containing={term: len(at) for term, at in having.items()},
+            in_code={term: len(at) for term, at in code.items()},
         )
 
     def _current(self) -> _Chunks:

@@ -1,29 +1,23 @@
-"""Finds chunks without a query: the definitions and the callers of a symbol, and all chunks of a file."""
+"""Finds chunks without a query: the definitions of a symbol, and all chunks of a file."""
 
 from __future__ import annotations
 
-import re
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from aurora_core.chunking import ChunkKind
 from aurora_core.chunking.chunk import DEFINING
-from aurora_core.hits import Hit, Reference, hit_of
+from aurora_core.hits import Hit, hit_of
 from aurora_core.ranking import HitScores
-from aurora_core.store.files import chunks_by_id, chunks_in, chunks_named, symbol_key
+from aurora_core.store.files import chunks_in, chunks_named, symbol_key
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     import sqlite3
 
     from aurora_core.access_log import AccessLog
-    from aurora_core.search import Searcher
     from aurora_core.store.files import StoredChunk
 
-__all__ = ["calling", "defined", "of_file"]
-
-MAX_CALLER_CHUNKS: Final = 400
-_COMMENTS: Final = ("#", "//", "*", "/*", '"""')
+__all__ = ["defined", "of_file"]
 
 
 def defined(connection: sqlite3.Connection, log: AccessLog, name: str, limit: int) -> list[Hit]:
@@ -34,22 +28,6 @@ def defined(connection: sqlite3.Connection, log: AccessLog, name: str, limit: in
     chosen = [c for c in named if first.get(symbol_key(c)) is c][:limit]
     activations = log.activations([c.id for c in chosen], terms(name), time.time())
     return [_exact(chunk, activations[chunk.id]) for chunk in chosen]
-
-
-def calling(connection: sqlite3.Connection, searcher: Searcher, name: str, limit: int) -> list[Reference]:
-    """Returns the lines that call a symbol (by its last component), in index order, without its definitions."""
-    name = name.rpartition(".")[2]
-    calls = re.compile(rf"(?<![\w]){re.escape(name)}\s*\(")
-    defines = re.compile(rf"\b(?:def|class|func|fn|function)\s+(?:\([^)]{{0,200}}\)\s*)?{re.escape(name)}\b")
-    ids = searcher.containing(terms(name)[-1])[:MAX_CALLER_CHUNKS] if terms(name) else []
-    found = [
-        Reference(file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip())
-        for chunk in chunks_by_id(connection, ids).values()
-        if chunk.kind is ChunkKind.CODE
-        for row, line in enumerate(chunk.content.split("\n"))
-        if calls.search(line) and not defines.search(line) and not line.lstrip().startswith(_COMMENTS)
-    ]
-    return found[:limit]
 
 
 def of_file(connection: sqlite3.Connection, log: AccessLog, file: str) -> list[Hit]:

@@ -20,6 +20,7 @@ from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.phases.synthesize_with_model import AnswerContext, answer_with_model
 from aurora_soar.phases.verify import Verdict, Verification, verify
 from aurora_soar.question.focus import Focus
+from aurora_soar.question.presence import Presence, find_presence
 from aurora_soar.question.question import Question, read_question
 from aurora_soar.report.conversation_log import write_log
 from aurora_soar.report.execution import Execution, Phase, Verbosity
@@ -82,6 +83,7 @@ class Retrieved:
     """The result of phase 2."""
 
     focus: Focus
+    presence: Presence
     context: RetrievedContext
 
 
@@ -133,7 +135,8 @@ def _retrieve(context: Context, found: Findings) -> Retrieved:
     retrieved = retrieve(
         context.memory, assessed.question, focus, assessed.assessment.complexity, shared=context.shared
     )
-    return Retrieved(focus=focus, context=retrieved)
+    presence = find_presence(context.memory, assessed.question, focus)
+    return Retrieved(focus=focus, presence=presence, context=retrieved)
 
 
 async def _decompose(context: Context, found: Findings) -> Planned:
@@ -186,7 +189,7 @@ async def _synthesize(context: Context, found: Findings) -> Synthesized:
     """Writes with the model if there is one; the findings stand as they are if its answer cannot be used."""
     question, retrieved, collected = found.of(Assessed).question, found.of(Retrieved), found.of(Collected)
     citations = CitationChecker(context.project.root)
-    extracted = synthesize(question, retrieved.focus, collected.outputs, citations)
+    extracted = synthesize(question, retrieved.focus, collected.outputs, citations, retrieved.presence)
     if context.model is None or collected.interrupted:
         return Synthesized(synthesis=extracted)
     material = AnswerContext(

@@ -26,7 +26,8 @@ def as_lines(definitions: Sequence[Hit], callers: Sequence[Reference]) -> Iterat
         yield "called by"
     for caller in callers:
         place = click.style(f"{printable(caller.file)}:{caller.line}", fg="cyan")
-        yield f"  {place}{_staleness(stale=caller.stale)}  {one_line(caller.name)}: {one_line(caller.text)}"
+        doubt = "" if caller.certain else ", perhaps"
+        yield f"  {place}{doubt}{_staleness(stale=caller.stale)}  {one_line(caller.name)}: {one_line(caller.text)}"
 
 
 def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Reference]) -> dict[str, object]:
@@ -54,6 +55,7 @@ def as_document(name: str, definitions: Sequence[Hit], callers: Sequence[Referen
                 "name": caller.name,
                 "text": caller.text,
                 "stale": caller.stale,
+                "certain": caller.certain,
             }
             for caller in callers
         ],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.chunking import ChunkKind, SymbolType
+from aurora_core.chunking.chunk import DEFINING
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +25,7 @@ __all__ = [
     "chunks_in",
     "chunks_named",
     "counts",
+    "defined_names",
     "described_chunks",
     "file_ids",
     "file_note",
@@ -304,6 +306,17 @@ def file_ids(connection: sqlite3.Connection, paths: Collection[str]) -> list[int
 def chunks_named(connection: sqlite3.Connection, short_name: str) -> dict[int, StoredChunk]:
     """Returns the chunks whose name ends in a component, in the order of their ids."""
     return _stored(connection, "chunks.short_name = ?", (short_name,))
+
+
+def defined_names(connection: sqlite3.Connection) -> list[str]:
+    """Returns the last component of the name of every definition, each once, in alphabetical order."""
+    kinds = tuple(sorted(DEFINING))
+    marks = ",".join("?" * len(kinds))
+    rows = connection.execute(
+        f"SELECT DISTINCT short_name FROM chunks WHERE symbol_type IN ({marks}) ORDER BY short_name",  # noqa: S608 - marks only
+        kinds,
+    )
+    return [name for (name,) in rows]
 
 
 def chunks_in(connection: sqlite3.Connection, path: str) -> list[StoredChunk]:

@@ -20,7 +20,8 @@ _MARKERS: Final = re.compile(
     r"""[ruRU]?"{3}|[ruRU]?'{3}|/\*+!?|\*+/|^\s*(?:#+!?|//[/!]*|\*+|[-*+•]|\d+[.)])\s?""", re.MULTILINE
 )
 _SPACE: Final = re.compile(r"\s+")
-_NAMED: Final = frozenset({FindingKind.DEFINITION, FindingKind.CALLEE, FindingKind.TEST})
+_NAMED: Final = frozenset({FindingKind.DEFINITION, FindingKind.CALLEE, FindingKind.MEMBER, FindingKind.EXAMPLE})
+_PROSE: Final = frozenset({FindingKind.STATEMENT, FindingKind.FILE})
 
 
 class CitationChecker:
@@ -43,12 +44,15 @@ class CitationChecker:
         lines = self._read(finding.file)
         if finding.line > len(lines):
             return False
-        if finding.kind is FindingKind.CLAIM:  # the words are the agent's own; only the place can be checked
+        if finding.kind in (FindingKind.CLAIM, FindingKind.COMMAND):  # only the place can be checked
             return bool(lines[finding.line - 1].strip())
         if finding.kind in _NAMED:
             name = re.split(r"[.:#]+", finding.symbol)[-1]
             return name in lines[finding.line - 1]
-        if finding.kind is FindingKind.STATEMENT:
+        if finding.kind is FindingKind.TEST:
+            name = re.split(r"[.:#]+", finding.about or finding.symbol)[-1]
+            return name in lines[finding.line - 1]
+        if finding.kind in _PROSE:
             block = "\n".join(lines[finding.line - 1 : finding.line - 1 + MAX_LINES])
             return _plain(finding.text) in _plain(_MARKERS.sub(" ", block))
         return _plain(finding.text) == _plain(lines[finding.line - 1])

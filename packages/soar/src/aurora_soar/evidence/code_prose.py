@@ -31,12 +31,12 @@ class Sentence:
 _HASH: Final = re.compile(r"^\s*#+[!:]?\s?(?P<text>.*)$")
 _SLASHES: Final = re.compile(r"^\s*//[/!]*\s?(?P<text>.*)$")
 _TRIPLE: Final = re.compile(r"""^\s*[rRbBuU]{0,2}("{3}|'{3})""")
-_STAR: Final = re.compile(r"^\s*\*?\s?(?P<text>.*)$")
+_STARS: Final = re.compile(r"^[*!]*\s?")
 _END: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z`\"'(\[])")
 _FENCE: Final = re.compile(r"^\s*(?:```|~~~)")
 _NOISE: Final = re.compile(
     r"^(?:noqa|type:|pylint|pragma|eslint|nolint|fmt:|-\*-|copyright|license|spdx"
-    r"|:param|:type|:return|:rtype|@param|@return|>>>|[=\-~^*#+_]{3,})",
+    r"|\.\.\s|:param|:type|:return|:rtype|@param|@return|>>>|[=\-~^*#+_]{3,})",
     re.IGNORECASE,
 )
 _LIST: Final = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
@@ -146,10 +146,9 @@ def _c_like_lines(lines: list[str]) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(lines):
         stripped = line.strip()
         if inside or stripped.startswith("/*"):
-            text, closed = _until(stripped.removeprefix("/*").lstrip("*!"), "*/")
+            text, closed = _until(stripped.removeprefix("/*"), "*/")
             inside = not closed
-            star = _STAR.match(text)
-            yield number, star.group("text") if star else text
+            yield number, _STARS.sub("", text)
         elif comment := _SLASHES.match(line):
             yield number, comment.group("text")
 

@@ -32,10 +32,16 @@ class FindingKind(StrEnum):
     DEFINITION = "definition"  # this symbol is defined here; text is its signature
     STEP = "step"  # this line of a definition does something the question asks about; text is the line
     STATEMENT = "statement"  # a comment or document says this about it; text is the sentence
-    CALLER = "caller"  # this line uses the symbol; text is the line
+    FILE = "file"  # this file, or a file of the folder `about`; text is the line that says its purpose, or its first
+    MEMBER = "member"  # `about`, a class or file, offers what is defined here; text is the signature
+    EXAMPLE = "example"  # what is defined here is the pattern for a change; text is its signature
+    USE = "use"  # this line mentions `about` without calling it; text is the line
+    CALLER = "caller"  # this line calls `about`; text is the line
+    MAYBE_CALLER = "maybe_caller"  # this line calls `about` or something else of its name; text is the line
     CALLEE = "callee"  # the symbol uses what is defined here; text is the signature
     RAISE = "raise"  # this line raises or reports an error; text is the line
-    TEST = "test"  # this test covers it; text is its signature
+    TEST = "test"  # this test calls or names `about`; text is its signature
+    COMMAND = "command"  # this file says which command runs the tests; text is the command
     CLAIM = "claim"  # an agent says this about the place; text is the agent's sentence
 
 
@@ -52,7 +58,7 @@ class Finding(_Document):
         line_end: last line of the definition, or `line` itself.
         symbol: qualified name of the definition that the line belongs to, or the section's title.
         text: the text at that place (white space may differ); of a claim, the agent's sentence.
-        about: for calls, the symbol at the other end; else "".
+        about: the symbol, file or folder that a call, a use, a member or a test is of; else "".
         detail: the first sentence of documentation, or "".
         terms: the question's terms that this place mentions.
         relevance: share of the question's term weight found at the place, 0 to 1.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from aurora_core import SymbolType
 from aurora_soar.evidence.code_prose import code_rows, docstring, sentences
 from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.local_agent.bindings import bindings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +28,10 @@ MAX_SIGNATURE: Final = 200
 COVERAGE_WEIGHT: Final = 0.6
 NAME_WEIGHT: Final = 0.5
 SENTENCE_WEIGHT: Final = 0.5
+# Files that only declare types say nothing of how things are done.
+DECLARATIONS: Final = (".d.ts", ".d.mts", ".d.cts", ".pyi")
+DECLARATION_SHARE: Final = 0.75
+VALUE_WEIGHT: Final = 1.0
 # A constructor names everything that its class works with but does none of the work: it counts for less, unless the
 # question names it.
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__", "constructor"})
@@ -33,32 +39,51 @@ CONSTRUCTOR_SHARE: Final = 0.6
 
 # A line that does something: calls, assigns, decides, repeats or returns.
 _DOES: Final = re.compile(r"[(=\[]|\b(?:return|if|for|while|match|yield)\b")
+# A line outside of definitions that does something when its file is loaded: it calls, decides or repeats.
+_RUNS: Final = re.compile(r"(?:[\w$.]+\s*\(|if\b|for\b|while\b|try\b|with\b)")
 # What is left of line breaks inside of brackets.
 _BRACKET_SPACE: Final = re.compile(r"(?<=[(\[]) | (?=[)\]])")
 _NOT_CODE: Final = re.compile(r"""^\s*(?:#|//|/\*|\*|@|"{3}|'{3}|import\b|from\b|use\b|package\b|$)""")
 
 
-def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
+def find_definitions(hits: Iterable[Hit], focus: Focus, limit: int, *, about_values: bool = False) -> list[Finding]:
     """Returns the definitions among the hits, best first; those that share no word with the question are left out.
 
     A long definition that repeats one word of the question can score high in the memory. A definition with all the
     words, best in its name or in one sentence of its documentation, is the likelier answer.
+
+    Args:
+        about_values: the question asks for values: what binds them counts for more.
     """
-    named = [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS]
+    named = [each for hit in hits for each in _candidates(hit)]
     distinct: dict[tuple[str, str], Finding] = {}
-    for hit in sorted(named, key=lambda hit: -_place(hit, focus)):
+    for hit in sorted(named, key=lambda hit: -_place(hit, focus, about_values=about_values)):
         finding = definition_finding(hit, FindingKind.DEFINITION, _coverage(hit, focus))
         if finding.terms:
             distinct.setdefault((finding.file, finding.symbol), finding)
     return list(distinct.values())[:limit]
 
 
-def _place(hit: Hit, focus: Focus) -> float:
+def _candidates(hit: Hit) -> list[Hit]:
+    """Returns a definition itself; of lines outside of definitions, what they bind to names, or else the lines."""
+    if hit.symbol_type in NAMED_SYMBOLS:
+        return [hit, *(bindings_in(hit) if hit.symbol_type is SymbolType.CLASS else ())]
+    if hit.symbol_type not in (SymbolType.MODULE, SymbolType.CONSTANT):
+        return []
+    return bindings_in(hit) or ([hit] if any(_RUNS.match(line) for line in hit.content.split("\n")) else [])
+
+
+def _place(hit: Hit, focus: Focus, *, about_values: bool) -> float:
     best_sentence = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
+    coverage = _coverage(hit, focus)
     name = re.split(r"[.:#]+", hit.name)[-1]
     share = CONSTRUCTOR_SHARE if name in CONSTRUCTORS and name not in focus.words else 1.0
+    if hit.file.endswith(DECLARATIONS):
+        share *= DECLARATION_SHARE
+    bonus = VALUE_WEIGHT if about_values and hit.symbol_type is SymbolType.CONSTANT else 0.0
     return share * (
-        hit.hybrid_score * (1 - COVERAGE_WEIGHT + COVERAGE_WEIGHT * _coverage(hit, focus).share)
+        bonus * focus.coverage(hit.name).share
+        + hit.hybrid_score * (1 - COVERAGE_WEIGHT + COVERAGE_WEIGHT * coverage.share)
         + NAME_WEIGHT * focus.coverage(hit.name).share
         + SENTENCE_WEIGHT * best_sentence
     )
@@ -79,11 +104,18 @@ def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: s
         symbol=hit.name,
         text=signature(hit),
         about=about,
-        detail=docstring(hit.content, hit.file),
+        detail=_documented(hit),
         terms=coverage.words,
         relevance=coverage.share,
         chunk_id=hit.chunk_id,
     )
+
+
+def _documented(hit: Hit) -> str:
+    if hit.symbol_type is not SymbolType.CONSTANT:
+        return docstring(hit.content, hit.file)
+    comment = next(iter(sentences(hit.content, hit.file)), None)
+    return comment.text if comment is not None and comment.line < _offset(hit) else ""
 
 
 def signature(hit: Hit) -> str:

@@ -6,26 +6,30 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_core import ChunkKind
 from aurora_core.file_kinds import is_test_file
-from aurora_soar.errors import AgentOutputError
+from aurora_soar.errors import AgentOutputError, EmptyQuestionError
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, parse_evidence
-from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, find_definitions, find_steps
+from aurora_soar.local_agent.definitions import find_definitions, find_steps
 from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
 from aurora_soar.local_agent.statements import find_statements
+from aurora_soar.local_agent.subject import find_examples, find_subjects, summary_of
 from aurora_soar.local_agent.tests import find_tests
 from aurora_soar.question.focus import Focus
-from aurora_soar.question.question import read_question
+from aurora_soar.question.question import Intent, read_question
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aurora_core import Hit, Memory
     from aurora_soar.evidence.evidence import LocalRequest
+    from aurora_soar.question.question import Question
 
 __all__ = ["extract"]
 
 POOL: Final = 40
 FLOW_DEFINITIONS: Final = 3
+NEAR_SUBJECT: Final = 0.5
+NEAR_SHOWN: Final = 3
 _WRITTEN: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 
 
@@ -33,10 +37,9 @@ def extract(memory: Memory, request: LocalRequest) -> Evidence:
     """Searches the memory for the request's focus and returns the findings of its aspect."""
     question = read_question(request.focus)
     focus = Focus.of(memory, question.terms)
-    query = f"tests for {request.focus}" if request.aspect is Aspect.TESTS else request.focus
     kinds = _WRITTEN if request.aspect is Aspect.STATEMENTS else (ChunkKind.CODE,)
-    hits = memory.search(query, limit=POOL, kinds=kinds)
-    if request.aspect is not Aspect.TESTS and not question.about_tests:
+    hits = memory.search(focus.query, limit=POOL, kinds=kinds, record=False)
+    if not question.about_tests:
         hits = [hit for hit in hits if not is_test_file(hit.file)]
     return Evidence(
         aspect=request.aspect,
@@ -50,28 +53,69 @@ def extract(memory: Memory, request: LocalRequest) -> Evidence:
 def _findings(memory: Memory, request: LocalRequest, focus: Focus, hits: Sequence[Hit]) -> list[Finding]:
     match request.aspect:
         case Aspect.DEFINITIONS | Aspect.REPORT:
-            return _definitions(hits, focus, request.limit)
+            return _definitions(memory, request, hits, focus)
         case Aspect.STATEMENTS:
             return find_statements(hits, focus, request.limit)
         case Aspect.FLOW:
-            return find_flow(memory, _flow_starts(memory, request, hits), focus)
+            return find_flow(memory, _subject_hits(memory, request, hits, focus), focus)
         case Aspect.ERRORS:
-            return find_errors(hits, focus, request.limit)
+            return find_errors(_once([*_subject_hits(memory, request, hits, focus), *hits]), focus, request.limit)
         case Aspect.TESTS:
-            return find_tests(hits, focus, request.limit)
+            return find_tests(
+                memory, _subject_hits(memory, request, hits, focus), focus, _asked(request), request.limit
+            )
 
 
-def _definitions(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:
-    definitions = find_definitions(hits, focus, limit)
-    shown = {d.chunk_id for d in definitions}
-    return [*definitions, *find_steps([hit for hit in hits if hit.chunk_id in shown], focus)]
+def _definitions(memory: Memory, request: LocalRequest, hits: Sequence[Hit], focus: Focus) -> list[Finding]:
+    """Returns what the words name with its summary, then the definitions that mention most of them."""
+    question = _asked(request)
+    subjects = find_subjects(memory, _words(request))
+    summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus)]
+    # What a file or a folder holds answers the question; of a symbol, only its near relations may help.
+    whole = any(subject.files for subject in subjects)
+    definitions = [] if whole else find_definitions(hits, focus, request.limit, about_values=question.about_values)
+    if subjects:
+        definitions = [f for f in definitions if f.relevance >= NEAR_SUBJECT][:NEAR_SHOWN]
+    shown = {(f.file, f.symbol) for f in summary}
+    chunks = {f.chunk_id for f in (*summary, *definitions) if f.kind is FindingKind.DEFINITION}
+    examples = find_examples(memory, [*summary, *definitions][:1]) if question.intent is Intent.IMPLEMENT else []
+    return [
+        *summary,
+        *examples,
+        *(f for f in definitions if (f.file, f.symbol) not in shown),
+        *find_steps([hit for hit in hits if hit.chunk_id in chunks], focus),
+    ]
 
 
-def _flow_starts(memory: Memory, request: LocalRequest, hits: Sequence[Hit]) -> list[Hit]:
-    """Returns the definitions that earlier subgoals found, best first; without any, the best hits of this search."""
+def _words(request: LocalRequest) -> str:
+    """Returns the user's words about the focus: of a comparison, one side; else the whole question."""
+    return request.focus if _asked(request).sides else request.question
+
+
+def _asked(request: LocalRequest) -> Question:
+    """Reads the user's question; a program that asks for a focus alone may send one without words."""
+    try:
+        return read_question(request.question)
+    except EmptyQuestionError:
+        return read_question(request.focus)
+
+
+def _once(hits: Sequence[Hit]) -> list[Hit]:
+    return list({hit.chunk_id: hit for hit in hits}.values())
+
+
+def _subject_hits(memory: Memory, request: LocalRequest, hits: Sequence[Hit], focus: Focus) -> list[Hit]:
+    """Returns the definitions that earlier subgoals found or the question names, or else this search's best."""
     found = [f for result in request.dependency_results for f in _found(result.output)]
-    hits_found = [h for f in found[:FLOW_DEFINITIONS] for h in memory.definitions(f.symbol) if h.file == f.file]
-    return hits_found or [hit for hit in hits if hit.symbol_type in NAMED_SYMBOLS][:FLOW_DEFINITIONS]
+    named = [h for f in found[:FLOW_DEFINITIONS] for h in memory.definitions(f.symbol) if h.file == f.file]
+    if not named:
+        subjects = find_subjects(memory, _words(request))
+        named = [hit for subject in subjects for hit in subject.hits[:1]]
+        if not named and any(subject.files for subject in subjects):
+            return []  # who uses a file or a folder is part of its summary
+    return named or [
+        h for f in find_definitions(hits, focus, FLOW_DEFINITIONS) for h in hits if h.chunk_id == f.chunk_id
+    ]
 
 
 def _found(output: str) -> list[Finding]:

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.file_kinds import is_test_file
+from aurora_core.imports import reaches
 from aurora_soar.evidence.code_prose import code_rows
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding
-from aurora_soar.local_agent.imports import reaches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,41 +128,20 @@ def _short(name: str) -> str:
 
 
 def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
-    """Yields lines that certainly call the definition."""
-    name = _short(hit.name)
-    if name.startswith("__"):
+    """Yields lines that call the definition, certain ones first; doubtful ones only if no line certainly does."""
+    if _short(hit.name).startswith("__") or hit.symbol_type not in NAMED_SYMBOLS:
         return
-    shared = len(memory.definitions(name, limit=2)) > 1
-    found = 0
-    for reference in memory.callers(name, limit=MAX_REFERENCES):
-        if found == CALLERS_EACH:
-            return
-        if not is_test_file(reference.file) and _calls(memory, reference, hit, shared=shared):
-            found += 1
-            yield _caller(reference, hit, focus)
-
-
-def _calls(memory: Memory, reference: Reference, hit: Hit, *, shared: bool) -> bool:
-    """Returns True if a line calls the definition; a method name of several classes is certain in its file only."""
-    if reference.file == hit.file:
-        return not hit.line_start <= reference.line <= hit.line_end
-    name = _short(hit.name)
-    before = next((m.group("before") for m in _CALL.finditer(reference.text) if m.group("name") == name), "")
-    if hit.symbol_type == "method":
-        return not shared and _is_specific(name, before)
-    return reaches(
-        name,
-        receiver=before.rstrip("."),
-        caller=reference.file,
-        caller_text=memory.text(reference.file) or "",
-        definition=hit.file,
-    )
+    references = [r for r in memory.callers(hit.name, limit=MAX_REFERENCES) if not is_test_file(r.file)]
+    outside = [r for r in references if r.file != hit.file or not hit.line_start <= r.line <= hit.line_end]
+    certain = [r for r in outside if r.certain]
+    for reference in (certain or outside)[:CALLERS_EACH]:
+        yield _caller(reference, hit, focus)
 
 
 def _caller(reference: Reference, hit: Hit, focus: Focus) -> Finding:
     coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
     return Finding(
-        kind=FindingKind.CALLER,
+        kind=FindingKind.CALLER if reference.certain else FindingKind.MAYBE_CALLER,
         file=reference.file,
         line=reference.line,
         line_end=reference.line,

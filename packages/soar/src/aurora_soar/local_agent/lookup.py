@@ -11,6 +11,7 @@ from aurora_soar.evidence.evidence import Aspect, LocalRequest
 from aurora_soar.local_agent.extract import extract
 from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.question.focus import Focus
+from aurora_soar.question.presence import find_presence
 from aurora_soar.question.question import read_question
 from aurora_soar.registry import LOCAL_AGENT
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_directly", "look_up"]
 
-_ASPECTS: Final = (Aspect.DEFINITIONS, Aspect.STATEMENTS)
+_ASPECTS: Final = (Aspect.DEFINITIONS, Aspect.STATEMENTS, Aspect.FLOW)
 
 
 def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
@@ -33,11 +34,13 @@ def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
     """
     question = read_question(text)
     outputs = look_up(memory, question)
-    return synthesize(question, Focus.of(memory, question.terms), outputs, CitationChecker(root))
+    focus = Focus.of(memory, question.terms)
+    presence = find_presence(memory, question, focus)
+    return synthesize(question, focus, outputs, CitationChecker(root), presence)
 
 
 def look_up(memory: Memory, question: Question) -> tuple[AgentOutput, ...]:
-    """Returns the local agent's findings: definitions, statements, and tests if the question asks for them."""
+    """Returns the local agent's findings: definitions, statements, flow, and tests if the question asks for them."""
     aspects = (*_ASPECTS, Aspect.TESTS) if question.about_tests else _ASPECTS
     focus = Focus.of(memory, question.terms)
     return tuple(_output(memory, question, focus, index, aspect) for index, aspect in enumerate(aspects))

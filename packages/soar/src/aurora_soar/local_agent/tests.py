@@ -1,36 +1,94 @@
-"""Aspect `tests`: the tests that show the behaviour of the code."""
+"""Aspect `tests`: the tests that call or name the code that the question is about, and the command that runs them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.file_kinds import is_test_file
-from aurora_soar.evidence.evidence import FindingKind
-from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding
+from aurora_core.project_profile.detect import detect_profile
+from aurora_core.project_profile.profile import Purpose
+from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.local_agent.definitions import definition_finding
+from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit
-    from aurora_soar.evidence.evidence import Finding
+    from aurora_core import Hit, Memory, Reference
     from aurora_soar.question.focus import Focus
+    from aurora_soar.question.question import Question
 
 __all__ = ["find_tests"]
 
 PER_FILE: Final = 2
-THRESHOLD: Final = 0.3
+MAX_MENTIONS: Final = 400
+# Of tests that are searched for by words, the least share of the question that one must mention.
+THRESHOLD: Final = 0.5
+TESTS_SEARCHED: Final = 20
 
 
-def find_tests(hits: Iterable[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """Returns the tests that mention a fair share of the question, in the memory's order."""
-    taken: dict[str, int] = {}
-    found = []
-    for hit in hits:
-        if not is_test_file(hit.file) or hit.symbol_type not in NAMED_SYMBOLS:
-            continue
+def find_tests(
+    memory: Memory, subjects: Sequence[Hit], focus: Focus, question: Question, limit: int
+) -> list[Finding]:
+    """Returns the tests that name the subjects, those that mention most of the question first.
+
+    If the question asks for tests, those that mention most of its words join them. For a change, the command that
+    runs the tests follows.
+    """
+    found = [f for hit in subjects if not is_test_file(hit.file) for f in _naming(memory, hit, focus)]
+    if question.about_tests:
+        found += _mentioning(memory, focus)
+    distinct: dict[tuple[str, str], Finding] = {}
+    for finding in sorted(found, key=lambda f: -f.relevance):
+        distinct.setdefault((finding.file, finding.symbol), finding)
+    tests = _spread(list(distinct.values()))[:limit]
+    return [*tests, *(_commands(memory) if question.intent is Intent.IMPLEMENT else ())]
+
+
+def _naming(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
+    """Yields the tests whose code names a definition; of a method, in files that name its class too."""
+    owner, _, name = hit.name.rpartition(".")
+    owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS)} if owner else set()
+    for reference in memory.mentions(name, limit=MAX_MENTIONS):
+        if is_test_file(reference.file) and (not owner or reference.file in owners):
+            yield _test(reference, hit, focus)
+
+
+def _test(reference: Reference, hit: Hit, focus: Focus) -> Finding:
+    coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
+    return Finding(
+        kind=FindingKind.TEST,
+        file=reference.file,
+        line=reference.line,
+        line_end=reference.line,
+        symbol=reference.name,
+        text=reference.text,
+        about=hit.name,
+        terms=coverage.words,
+        relevance=coverage.share,
+    )
+
+
+def _mentioning(memory: Memory, focus: Focus) -> Iterator[Finding]:
+    for hit in memory.search(f"tests for {focus.query}", limit=TESTS_SEARCHED, kinds=("code",), record=False):
         coverage = focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
-        if coverage.share < THRESHOLD or taken.get(hit.file, 0) >= PER_FILE:
-            continue
-        taken[hit.file] = taken.get(hit.file, 0) + 1
-        found.append(definition_finding(hit, FindingKind.TEST, coverage))
-    return found[:limit]
+        if is_test_file(hit.file) and coverage.share >= THRESHOLD:
+            yield definition_finding(hit, FindingKind.TEST, coverage)
+
+
+def _spread(found: Sequence[Finding]) -> list[Finding]:
+    taken: dict[str, int] = {}
+    kept = []
+    for finding in found:
+        taken[finding.file] = taken.get(finding.file, 0) + 1
+        if taken[finding.file] <= PER_FILE:
+            kept.append(finding)
+    return kept
+
+
+def _commands(memory: Memory) -> Iterator[Finding]:
+    """Yields the command that runs the tests, with the manifest that says so."""
+    profile = detect_profile(memory.root, memory.files())
+    command = next((c for c in profile.commands if c.purpose is Purpose.TEST), None)
+    if command is not None:
+        yield Finding(kind=FindingKind.COMMAND, file=command.source, line=1, line_end=1, symbol="", text=command.line)

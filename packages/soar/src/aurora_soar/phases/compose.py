@@ -1,11 +1,17 @@
-"""Composes an answer from findings: Markdown in which each line cites its place."""
+"""Composes an answer from findings: the answer in a few sentences, then lines of evidence, each with its place.
+
+What is not in the project comes before all else. The short form is for reading; the full form has every finding.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind
+from aurora_soar.phases.compare import compared
+from aurora_soar.question.presence import ALL_PRESENT
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
@@ -13,30 +19,43 @@ if TYPE_CHECKING:
 
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.question.focus import Focus
+    from aurora_soar.question.presence import Presence
     from aurora_soar.question.question import Question
 
-__all__ = ["Answer", "compose"]
+__all__ = ["Answer", "compose", "place"]
 
-DEFINITIONS_SHOWN: Final = 5
-FLOWS_SHOWN: Final = 8
-OTHERS_SHOWN: Final = 5
+SHORT_LINES: Final = 11
+"""Lines of evidence in the short form, headings included."""
+ABSENT_LINES: Final = 4
+STEPS_EACH: Final = 2
+LEAST_SAID: Final = 0.45
+"""Share of the question that a sentence must mention to be in the short form."""
+NAMED_SHOWN: Final = 5
+MAX_TEXT: Final = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer in Markdown, and the findings that it cites in order of appearance."""
+    """An answer in Markdown.
+
+    Attributes:
+        text: the short form.
+        full: the lead and every finding.
+        used: the findings that the short form cites, in order of appearance.
+        lead: the finding that the answer rests on; None if nothing was found.
+    """
 
     text: str
+    full: str
     used: tuple[Finding, ...]
+    lead: Finding | None
 
 
 _LEAD: Final[Mapping[Intent, str]] = {
-    Intent.EXPLAIN: "The code that answers this best is {name}",
-    Intent.COMPARE: "The first side is {name}",
-    Intent.DEBUG: "Start looking at {name}",
-    Intent.IMPLEMENT: "The change belongs at or next to {name}",
-    Intent.REVIEW: "The code under review is {name}",
-    Intent.PLAN: "What exists today centres on {name}",
+    Intent.DEBUG: "Start at ",
+    Intent.IMPLEMENT: "The place for it is ",
+    Intent.REVIEW: "The code under review is ",
+    Intent.PLAN: "What exists today centres on ",
 }
 _TITLES: Final[Mapping[Aspect, str]] = {
     Aspect.DEFINITIONS: "Where it happens",
@@ -46,6 +65,11 @@ _TITLES: Final[Mapping[Aspect, str]] = {
     Aspect.TESTS: "Tests that show it",
     Aspect.REPORT: "What was found",
 }
+_ASKS_CALLERS: Final = re.compile(
+    r"\b(?:who|what|which(?: \w+){1,2}) (?:calls?|uses?|invokes?|imports?)\b|\bcallers of\b"
+    r"|\b(?:where|who|how often) (?:is|are) .{1,80}\b(?:called|used|invoked|imported)\b",
+    re.IGNORECASE,
+)
 
 
 class _Writer:
@@ -55,31 +79,77 @@ class _Writer:
         self.lines: list[str] = []
         self.used: list[Finding] = []
 
-    def line(self, text: str = "") -> None:
+    def line(self, text: str, *findings: Finding) -> None:
+        self.used.extend(findings)
         self.lines.append(text)
 
-    def cite(self, text: str, finding: Finding, *, indent: int = 0) -> None:
-        self.used.append(finding)
-        self.lines.append(f"{'  ' * indent}- {text} ({place(finding)})")
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of evidence; text has no place yet."""
+
+    text: str
+    finding: Finding
+    indent: int = 0
+
+    def __str__(self) -> str:
+        return f"{'  ' * self.indent}- {self.text} ({place(self.finding)})"
 
 
-def compose(question: Question, focus: Focus, outputs: Sequence[AgentOutput], sound: frozenset[Finding]) -> Answer:
-    """Returns the answer: its main point first, then each aspect under a heading that names the agent."""
-    writer = _Writer()
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    lines: tuple[_Line, ...]
+
+
+def compose(
+    question: Question,
+    focus: Focus,
+    outputs: Sequence[AgentOutput],
+    sound: frozenset[Finding],
+    presence: Presence = ALL_PRESENT,
+) -> Answer:
+    """Returns the answer: what is missing, its main point, then each aspect under a heading that names the agent."""
     kept = [(output, [f for f in output.evidence.findings if f in sound]) for output in outputs if output.evidence]
-    if not any(findings for _, findings in kept):
-        return Answer(text=_nothing(focus, outputs), used=())
-    _write_lead(writer, question, [f for _, findings in kept for f in findings])
-    for output, findings in kept:
-        if findings and output.evidence:
-            sides = (
-                f": {output.evidence.focus}"
-                if question.sides and output.evidence.aspect is Aspect.DEFINITIONS
-                else ""
+    everything = [finding for _, findings in kept for finding in findings]
+    writer = _Writer()
+    absent = presence.decisive and question.intent is not Intent.IMPLEMENT
+    if absent:
+        writer.line(_absence(presence))
+    if not everything:
+        if not absent:
+            writer.line(_nothing(focus, outputs))
+        _write_failures(writer, outputs)
+        text = "\n".join(writer.lines) + "\n"
+        return Answer(text=text, full=text, used=(), lead=None)
+    lead = _lead_of(question, everything)
+    if absent:
+        _write_closest(writer, lead, presence)
+    else:
+        _write_lead(writer, question, lead, everything, focus)
+        if presence.missing:
+            words = ", ".join(presence.missing)
+            there = (
+                "is not there yet" if question.intent is Intent.IMPLEMENT else "is not a word of this project's code"
             )
-            _write_section(writer, f"{_TITLES[output.evidence.aspect]}{sides}", output.agent_id, findings)
-    _write_limits(writer, focus, outputs)
-    return Answer(text="\n".join(writer.lines).strip() + "\n", used=tuple(writer.used))
+            writer.line(f"Not covered: {words} {there}{_only_elsewhere(presence)}.")
+    _write_failures(writer, outputs)
+    sections = [_section(output, findings, question) for output, findings in kept]
+    sections = [section for section in sections if section.lines]
+    full = [*writer.lines, *(line for section in sections for line in _full(section))]
+    said = {(f.file, f.line) for f in writer.used}
+    sections = [_relevant(section, lead) for section in sections]
+    for section, lines in _shortened(sections, ABSENT_LINES if absent else SHORT_LINES, said):
+        writer.line("")
+        writer.line(f"## {section.title}")
+        for line in lines:
+            writer.line(str(line), line.finding)
+    return Answer(
+        text="\n".join(writer.lines).strip() + "\n",
+        full="\n".join(full).strip() + "\n",
+        used=tuple(writer.used),
+        lead=lead,
+    )
 
 
 def place(finding: Finding) -> str:
@@ -87,87 +157,242 @@ def place(finding: Finding) -> str:
     return f"`{finding.file}:{finding.line}`"
 
 
+def _absence(presence: Presence) -> str:
+    words = [*(f"`{name}`" for name in presence.names), *presence.words]
+    return f"Not found in this project's code: {', '.join(words)}{_only_elsewhere(presence)}.{_similar(presence)}"
+
+
+def _only_elsewhere(presence: Presence) -> str:
+    """Returns where documents or tests mention what the code does not."""
+    if not presence.elsewhere:
+        return ""
+    places = ", ".join(f"`{at}`" for at in presence.elsewhere.values())
+    return f" (only documents and tests mention {' and '.join(presence.elsewhere)}: {places})"
+
+
+def _similar(presence: Presence) -> str:
+    found = [f"`{near.name}` (`{near.file}:{near.line}`)" for near in presence.nearest.values()]
+    return f" The most similar name is {', '.join(found)}." if found else ""
+
+
 def _nothing(focus: Focus, outputs: Sequence[AgentOutput]) -> str:
-    failed = [output for output in outputs if not output.success]
+    """Returns why there is no finding; that nobody has looked is not that nothing is there."""
+    if not any(output.success for output in outputs):
+        return "No answer: no agent delivered findings."
     words = ", ".join(focus.words)
-    text = f"Nothing in this project's memory mentions: {words}. Use the names that the code itself uses.\n"
-    return text + "".join(f"\nAgent {o.agent_id} failed: {o.error}\n" for o in failed)
+    return f"No place was found that answers this: {words}. Use the names that the code itself uses."
 
 
-def _write_lead(writer: _Writer, question: Question, findings: Sequence[Finding]) -> None:
-    definition = _first(findings, FindingKind.DEFINITION)
-    statement = _first(findings, FindingKind.STATEMENT)
-    if definition is not None:
-        writer.used.append(definition)
-        lead = _LEAD[question.intent].format(name=f"`{definition.symbol}` ({place(definition)})")
-        writer.line(f"{lead}: {_quoted(definition.detail)}" if definition.detail else f"{lead}.")
-    if statement is not None and (definition is None or statement.text != definition.detail):
-        writer.used.append(statement)
-        writer.line(f"In the project's own words ({place(statement)}): {_quoted(statement.text)}")
-    writer.line()
+def _write_failures(writer: _Writer, outputs: Sequence[AgentOutput]) -> None:
+    """Writes which agents failed; an answer that hides its gaps misleads."""
+    for output in outputs:
+        if not output.success:
+            writer.line(f"Subgoal {output.subgoal_index + 1} (Agent: {output.agent_id}) failed: {output.error}.")
 
 
-def _first(findings: Sequence[Finding], kind: FindingKind) -> Finding | None:
-    return next((f for f in findings if f.kind is kind), None)
+_ASIDE: Final = frozenset({FindingKind.STEP, FindingKind.MEMBER, FindingKind.EXAMPLE, FindingKind.COMMAND})
+
+
+def _lead_of(question: Question, findings: Sequence[Finding]) -> Finding:
+    """Returns the finding that answers best: a test if tests are asked for, else the first definition or file."""
+    tests = question.about_tests and question.intent is Intent.EXPLAIN
+    wanted = {FindingKind.TEST} if tests else {FindingKind.FILE, FindingKind.DEFINITION}
+    first = next((f for f in findings if f.kind in wanted), None)
+    return first or next((f for f in findings if f.kind not in _ASIDE), findings[0])
+
+
+def _write_closest(writer: _Writer, lead: Finding, presence: Presence) -> None:
+    if not presence.nearest:
+        writer.line(f"The closest that the search came to is `{lead.symbol}` ({place(lead)}).", lead)
+
+
+def _write_lead(
+    writer: _Writer, question: Question, lead: Finding, findings: Sequence[Finding], focus: Focus
+) -> None:
+    if question.sides:
+        sides = [f for f in findings if f.kind is FindingKind.DEFINITION]
+        pair = _sides(question, sides)
+        if pair is not None:
+            for text, *cited in compared(pair[0], pair[1], findings):
+                writer.line(text, *cited)
+            return
+    callers = [f for f in findings if f.kind in _CALLERS and f.about == lead.symbol]
+    if _ASKS_CALLERS.search(question.text) and callers:
+        named = [f"`{f.symbol}` ({place(f)})" for f in callers[:NAMED_SHOWN]]
+        doubt = "" if callers[0].kind is FindingKind.CALLER else " perhaps"
+        writer.line(
+            f"`{lead.symbol}` ({place(lead)}) is{doubt} called by {', '.join(named)}.", lead, *callers[:NAMED_SHOWN]
+        )
+        return
+    writer.line(f"{_LEAD.get(question.intent, '')}{_described(lead, findings)}", lead)
+    _write_more(writer, lead, findings, focus)
+
+
+_CALLERS: Final = frozenset({FindingKind.CALLER, FindingKind.MAYBE_CALLER, FindingKind.USE})
+
+
+def _sides(question: Question, definitions: Sequence[Finding]) -> tuple[Finding, Finding] | None:
+    """Returns one definition for each side of a comparison; None if one is missing."""
+    left = next((f for f in definitions if _names(question.sides[0], f)), None)
+    right = next((f for f in definitions if _names(question.sides[1], f) and f is not left), None)
+    return (left, right) if left and right and left != right else None
+
+
+def _names(side: str, finding: Finding) -> bool:
+    short = re.split(r"[.:#]+", finding.symbol)[-1]
+    return re.search(rf"(?<!\w){re.escape(short)}(?!\w)", side) is not None
+
+
+def _described(lead: Finding, findings: Sequence[Finding]) -> str:
+    name = f"`{lead.symbol}` ({place(lead)})"
+    if lead.kind is FindingKind.FILE and lead.about != lead.file:
+        files = [f for f in findings if f.kind is FindingKind.FILE and f.about == lead.about]
+        says = f" {name} says: {_quoted(lead.text)}" if lead.text else ""
+        return f"`{lead.about}` holds {len(files)} files.{says}"
+    if lead.kind is FindingKind.FILE:
+        says = f": {_quoted(lead.text)}" if lead.text else ""
+        defines = f"{' It defines' if says else ' defines'} {lead.detail}." if lead.detail else ""
+        return f"{name}{says}{defines}"
+    if lead.kind in (FindingKind.DEFINITION, FindingKind.TEST) and lead.detail:
+        return f"{name}: {_quoted(lead.detail)}"
+    return f"{name}: `{_cut(lead.text)}`" if lead.text else f"{name}."
+
+
+def _write_more(writer: _Writer, lead: Finding, findings: Sequence[Finding], focus: Focus) -> None:
+    """Writes what else the answer needs: users of a named file or constant, or a sentence with more of the words."""
+    users = [f for f in findings if f.kind is FindingKind.USE and f.about in (lead.symbol, lead.about)]
+    if users:
+        named = dict.fromkeys(f.file if lead.kind is FindingKind.FILE else place(f) for f in users)
+        listed = ", ".join(each if each.startswith("`") else f"`{each}`" for each in named)
+        writer.line(f"Used by {listed}.", *users)
+        return
+    if lead.kind is FindingKind.FILE:
+        return
+    example = next((f for f in findings if f.kind is FindingKind.EXAMPLE), None)
+    if example is not None:
+        writer.line(f"The example to follow is `{example.symbol}` ({place(example)}).", example)
+    said = [f for f in findings if f.kind is FindingKind.STATEMENT and f.relevance >= LEAST_SAID]
+    best = max(said, key=lambda f: f.relevance, default=None)
+    if best and best.text != lead.detail and focus.coverage(best.text).share > focus.coverage(lead.detail).share:
+        writer.line(f"In the project's own words ({place(best)}): {_quoted(best.text)}", best)
 
 
 def _quoted(text: str) -> str:
     return f"“{text.strip()}”"
 
 
-def _write_section(writer: _Writer, title: str, agent: str, findings: Sequence[Finding]) -> None:
-    writer.line(f"## {title} (Agent: {agent})")
-    writer.line()
-    definitions = [f for f in findings if f.kind is FindingKind.DEFINITION]
-    for definition in definitions[:DEFINITIONS_SHOWN]:
-        _write_definition(writer, definition, findings)
-    for finding in _flows(findings):
-        writer.cite(_flow_text(finding), finding)
-    others = [f for f in findings if f.kind in _OTHERS]
-    for finding in others[:OTHERS_SHOWN]:
-        writer.cite(_other_text(finding), finding)
-    writer.line()
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT].rstrip()} …"
 
 
-_OTHERS: Final = frozenset({FindingKind.STATEMENT, FindingKind.RAISE, FindingKind.TEST, FindingKind.CLAIM})
+def _section(output: AgentOutput, findings: Sequence[Finding], question: Question) -> _Section:
+    assert output.evidence is not None
+    aspect = output.evidence.aspect
+    sides = f": {output.evidence.focus}" if question.sides and aspect is Aspect.DEFINITIONS else ""
+    return _Section(f"{_TITLES[aspect]}{sides} (Agent: {output.agent_id})", tuple(_lines(findings)))
 
 
-def _write_definition(writer: _Writer, definition: Finding, findings: Sequence[Finding]) -> None:
-    says = f": {definition.detail}" if definition.detail else ""
-    writer.cite(f"`{definition.text}`{says}", definition)
-    for step in findings:
-        if step.kind is FindingKind.STEP and (step.file, step.symbol) == (definition.file, definition.symbol):
-            writer.cite(f"`{step.text}`", step, indent=1)
+def _lines(findings: Sequence[Finding]) -> Iterator[_Line]:
+    for finding in findings:
+        if finding.kind is FindingKind.DEFINITION:
+            says = f": {finding.detail}" if finding.detail else ""
+            yield _Line(f"`{_cut(finding.text)}`{says}", finding)
+            steps = [f for f in findings if f.kind is FindingKind.STEP and _within(f, finding)]
+            yield from (_Line(f"`{_cut(step.text)}`", step, 1) for step in steps)
+        elif finding.kind not in (FindingKind.STEP, *_FLOW):
+            yield _Line(_text_of(finding), finding)
+    yield from (_Line(_text_of(finding), finding) for finding in _in_order(findings))
 
 
-def _flows(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yields the calls of each symbol, callees before callers, in the order of the symbols."""
-    flows = [f for f in findings if f.kind in (FindingKind.CALLEE, FindingKind.CALLER)]
+def _within(step: Finding, definition: Finding) -> bool:
+    return step.file == definition.file and definition.line <= step.line <= definition.line_end
+
+
+_FLOW: Final = (FindingKind.CALLER, FindingKind.MAYBE_CALLER, FindingKind.CALLEE)
+
+
+def _in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Returns calls in the order of the path: for each symbol who calls it, then what it calls."""
+    flows = [f for f in findings if f.kind in _FLOW]
     order = {name: at for at, name in enumerate(dict.fromkeys(f.about for f in flows))}
-    yield from sorted(flows, key=lambda f: (order[f.about], f.kind is FindingKind.CALLER))[:FLOWS_SHOWN]
+    return sorted(flows, key=lambda f: (order[f.about], f.kind is FindingKind.CALLEE))
 
 
-def _flow_text(finding: Finding) -> str:
-    if finding.kind is FindingKind.CALLEE:
-        says = f": {finding.detail}" if finding.detail else ""
-        return f"`{finding.about}` calls `{finding.symbol}`{says}"
-    return f"`{finding.about}` is called by `{finding.symbol}`: `{finding.text}`"
+_TEXTS: Final[Mapping[FindingKind, str]] = {
+    FindingKind.CALLER: "`{symbol}` calls `{about}`: `{text}`",
+    FindingKind.MAYBE_CALLER: "`{symbol}` calls a `{about}`, perhaps this one: `{text}`",
+    FindingKind.CALLEE: "`{about}` calls `{symbol}`{says}",
+    FindingKind.USE: "used: `{text}`",
+    FindingKind.MEMBER: "`{text}`{says}",
+    FindingKind.EXAMPLE: "`{text}`{says}",
+    FindingKind.RAISE: "`{symbol}`: `{text}`",
+    FindingKind.COMMAND: "run `{text}`",
+    FindingKind.TEST: "`{symbol}`{says}",
+}
 
 
-def _other_text(finding: Finding) -> str:
-    if finding.kind is FindingKind.CLAIM:
-        return finding.text
+def _text_of(finding: Finding) -> str:
+    if finding.kind is FindingKind.FILE:
+        defines = f" defines {finding.detail}" if finding.detail else ""
+        return f"`{finding.file}`" + (f": {finding.text}" if finding.text else defines)
     if finding.kind is FindingKind.STATEMENT:
         return _quoted(finding.text) + (f" — `{finding.symbol}`" if finding.symbol else "")
-    if finding.kind is FindingKind.RAISE:
-        return f"`{finding.symbol}`: `{finding.text}`"
-    return f"`{finding.symbol}`" + (f": {finding.detail}" if finding.detail else "")
+    says = f": {finding.detail}" if finding.detail else ""
+    pattern = _TEXTS.get(finding.kind, "{text}")
+    text = finding.text if finding.kind is FindingKind.CLAIM else _cut(finding.text)
+    return pattern.format(symbol=finding.symbol, about=finding.about, text=text, says=says)
 
 
-def _write_limits(writer: _Writer, focus: Focus, outputs: Sequence[AgentOutput]) -> None:
-    """Writes what the answer does not cover; an answer that hides its gaps misleads."""
-    if focus.unknown:
-        writer.line(f"Nothing in the project mentions: {', '.join(focus.unknown)}.")
-    for output in outputs:
-        if not output.success:
-            writer.line(f"Subgoal {output.subgoal_index + 1} (Agent: {output.agent_id}) failed: {output.error}.")
+def _full(section: _Section) -> list[str]:
+    return ["", f"## {section.title}", "", *map(str, section.lines)]
+
+
+def _relevant(section: _Section, lead: Finding) -> _Section:
+    """Leaves out the sentences that say little of the question; beside a file's own summary, all of them."""
+    least = 2.0 if lead.kind is FindingKind.FILE else LEAST_SAID
+    kept = [
+        line
+        for line in section.lines
+        if line.finding.kind is not FindingKind.STATEMENT
+        or (line.finding.relevance >= least and line.finding.text != lead.detail)
+    ]
+    return replace(section, lines=tuple(kept))
+
+
+def _shortened(
+    sections: Sequence[_Section], limit: int, said: set[tuple[str, int]]
+) -> Iterator[tuple[_Section, list[_Line]]]:
+    """Yields the sections with as many lines as fit: each gets its best in turn, without what was said before."""
+    seen = set(said)
+    remaining: list[list[_Line]] = []
+    for section in sections:
+        fresh: list[_Line] = []
+        parent = False
+        steps = 0
+        for line in section.lines:
+            at = (line.finding.file, line.finding.line)
+            steps = steps + 1 if line.indent else 0
+            if not line.indent:
+                parent = at not in seen
+            if at not in seen and steps <= STEPS_EACH:
+                seen.add(at)
+                fresh.append(line if parent else replace(line, indent=0))
+        remaining.append(fresh)
+    shares = _shares([len(lines) for lines in remaining], limit)
+    for section, lines, share in zip(sections, remaining, shares, strict=True):
+        if share:
+            yield section, lines[:share]
+
+
+def _shares(wanted: Sequence[int], limit: int) -> list[int]:
+    """Returns how many lines each section gets; a section's heading and the blank line before it take two lines."""
+    given = [0] * len(wanted)
+    left = limit
+    while True:
+        open_sections = [at for at, want in enumerate(wanted) if given[at] < want]
+        affordable = [at for at in open_sections if left >= (1 if given[at] else 3)]
+        if not affordable:
+            return given
+        at = min(affordable, key=lambda at: (given[at] // 2, at))
+        left -= 1 if given[at] else 3
+        given[at] += 1

@@ -93,6 +93,9 @@ _TABLE: Final[Mapping[Intent, tuple[_Row, ...]]] = {
 }
 
 
+_OF_THE_PLACE: Final = frozenset({Aspect.DEFINITIONS, Aspect.TESTS})
+
+
 def rules_for(question: Question) -> tuple[Rule, ...]:
     """Returns the subgoals of the question's intent, each after the subgoals that it depends on."""
     if question.intent is Intent.COMPARE:
@@ -101,7 +104,7 @@ def rules_for(question: Question) -> tuple[Rule, ...]:
         Rule(
             aspect=aspect,
             description=description.format(focus=question.focus),
-            focus=question.focus,
+            focus=question.place if aspect in _OF_THE_PLACE else question.focus,
             ideal_agent=ideal,
             depends_on=depends_on,
             is_critical=is_critical,

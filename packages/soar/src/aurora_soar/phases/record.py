@@ -52,14 +52,15 @@ def record(
     Args:
         shared: a memory that the user's other projects read, with the user's consent.
     """
-    if synthesis.score < LEARNT_FROM or not synthesis.sources:
+    # What was not found is no finding: a wrong answer that is remembered would pass for the project's own words.
+    if synthesis.absent or synthesis.confidence < LEARNT_FROM or not synthesis.sources:
         return NOT_RECORDED
     memory.record_access(synthesis.chunk_ids)
-    pattern = synthesis.score >= PATTERN_FROM
+    pattern = synthesis.confidence >= PATTERN_FROM
     reasoning = Reasoning(
         query=question.text,
         answer=synthesis.answer,
-        score=synthesis.score,
+        score=synthesis.confidence,
         sources=tuple(f"{s.file}:{s.line}" for s in synthesis.sources),
         run_id=run_id,
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import ChunkKind
+from aurora_core.tokens import terms
 from aurora_soar.phases.assess import Complexity
+from aurora_soar.question.question import read_question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +27,8 @@ CHUNKS_BY_COMPLEXITY: Final[Mapping[Complexity, int]] = {
 }
 # A chunk that mentions at least this share of the question's weight is of high quality.
 HIGH_QUALITY: Final = 0.6
-# An earlier answer is only useful if it was about nearly the same words.
-SIMILAR_REASONING: Final = 0.6
+# Two questions are the same if they share at least this share of all their words.
+SAME_WORDS: Final = 0.7
 # The share of the budget that documents get; code gets the rest.
 DOCUMENT_SHARE: Final = 0.2
 
@@ -73,10 +75,19 @@ def retrieve(
         earlier += [hit for hit in elsewhere if hit.reasoning and hit.reasoning.project != str(memory.root)]
     return RetrievedContext(
         code=chunks,
-        reasoning=tuple(hit for hit in earlier if focus.coverage(hit.content).share >= SIMILAR_REASONING),
+        reasoning=tuple(hit for hit in earlier if _asks_the_same(hit, question)),
         budget=budget,
         high_quality=sum(focus.coverage(f"{h.name}\n{h.content}").share >= HIGH_QUALITY for h in chunks),
     )
+
+
+def _asks_the_same(hit: Hit, question: Question) -> bool:
+    """Returns True if an earlier answer was given to the same question in nearly the same words."""
+    if hit.reasoning is None:
+        return False
+    earlier = {term for word in read_question(hit.reasoning.query).terms for term in terms(word)}
+    now = {term for word in question.terms for term in terms(word)}
+    return len(earlier & now) >= SAME_WORDS * len(earlier | now)
 
 
 _DOCUMENTS: Final = (ChunkKind.KB, ChunkKind.DOC)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.phases.compose import compose
+from aurora_soar.phases.confidence import HIGH_FROM, NO_SIGNALS, Signals, confidence_of, signals_of
+from aurora_soar.question.presence import ALL_PRESENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.evidence.citations import CitationChecker
     from aurora_soar.question.focus import Focus
+    from aurora_soar.question.presence import Presence
     from aurora_soar.question.question import Question
 
 __all__ = ["Source", "Synthesis", "synthesize"]
@@ -41,7 +44,8 @@ class Synthesis:
     """The answer and its scores.
 
     Attributes:
-        answer: Markdown with `file:line` sources.
+        answer: Markdown with `file:line` sources, as short as it can be.
+        details: the answer with every finding.
         sources: each cited place once, in order of appearance.
         chunk_ids: ids of the chunks that the answer cites.
         coherence: share of the findings whose files are connected to the main definition's file by calls, 0 to 1.
@@ -53,9 +57,12 @@ class Synthesis:
         written_by: the agent that wrote it as a model; None if it was composed from the findings.
         retries: number of times that the model was asked again.
         conflicts: contradictions between findings, as the model reported them.
+        signals: the evidence that the confidence rests on.
+        absent: True if the answer begins with what is not in the project.
     """
 
     answer: str
+    details: str
     sources: tuple[Source, ...]
     chunk_ids: tuple[str, ...]
     coherence: float
@@ -67,23 +74,42 @@ class Synthesis:
     written_by: str | None = None
     retries: int = 0
     conflicts: tuple[str, ...] = ()
+    signals: Signals = NO_SIGNALS
+    absent: bool = False
+
+    @property
+    def confidence(self) -> float:
+        """The estimated share of right answers among those with such evidence, 0 to 1.
+
+        A model's answer has its score; if words of the question are missing, at most a medium one.
+        """
+        if not self.sources:
+            return 0.0
+        if self.written_by is None:
+            return confidence_of(self.signals)
+        return min(self.score, HIGH_FROM - 0.01) if self.signals.missing else self.score
 
     @property
     def score(self) -> float:
-        """The mean of coherence, completeness and factuality; the answer's confidence."""
+        """The mean of coherence, completeness and factuality."""
         return round((self.coherence + self.completeness + self.factuality) / 3, 4)
 
 
 def synthesize(
-    question: Question, focus: Focus, outputs: Sequence[AgentOutput], citations: CitationChecker
+    question: Question,
+    focus: Focus,
+    outputs: Sequence[AgentOutput],
+    citations: CitationChecker,
+    presence: Presence = ALL_PRESENT,
 ) -> Synthesis:
     """Composes the answer from the confirmed findings; without any, the answer says that nothing was found."""
     claimed = [f for o in outputs if o.evidence for f in o.evidence.findings]
     sound = citations.sound(claimed)
-    answer = compose(question, focus, outputs, frozenset(sound))
+    answer = compose(question, focus, outputs, frozenset(sound), presence)
     return Synthesis(
         answer=answer.text,
-        sources=tuple(dict.fromkeys(Source(file=f.file, line=f.line, text=f.text) for f in answer.used)),
+        details=answer.full,
+        sources=_sources(answer.used, citations),
         chunk_ids=tuple(dict.fromkeys(f.chunk_id for f in answer.used if f.chunk_id)),
         coherence=_coherence(sound),
         completeness=focus.coverage(" ".join(term for f in sound for term in f.terms)).share,
@@ -91,7 +117,15 @@ def synthesize(
         subgoals_completed=sum(o.success and bool(o.evidence and o.evidence.findings) for o in outputs),
         subgoals_partial=sum(o.success and not (o.evidence and o.evidence.findings) for o in outputs),
         subgoals_failed=sum(not o.success for o in outputs),
+        signals=signals_of(question, focus, presence, answer.lead, answer.used),
+        absent=presence.decisive,
     )
+
+
+def _sources(used: Sequence[Finding], citations: CitationChecker) -> tuple[Source, ...]:
+    """Returns each cited place once, with the text of its line."""
+    places = dict.fromkeys((f.file, f.line) for f in used)
+    return tuple(Source(file=f, line=n, text=citations.line(f, n) or "") for f, n in places)
 
 
 def _coherence(findings: Sequence[Finding]) -> float:

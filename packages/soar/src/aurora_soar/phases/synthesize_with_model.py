@@ -90,7 +90,7 @@ def _marked(context: AnswerContext, written: Synthesis) -> Synthesis:
     for place in reversed(list(places_in(answer, context.root))):
         if not _exists(context, place):
             answer = f"{answer[: place.at]} [there is no such place]{answer[place.at :]}"
-    return replace(written, answer=answer)
+    return replace(written, answer=answer, details=answer)
 
 
 def _synthesis(context: AnswerContext, written: WrittenAnswer, by: str) -> Synthesis:
@@ -100,6 +100,7 @@ def _synthesis(context: AnswerContext, written: WrittenAnswer, by: str) -> Synth
     return replace(
         context.extracted,
         answer=f"{written.answer.strip()}\n",
+        details=f"{written.answer.strip()}\n",
         sources=tuple(sources.values()),
         chunk_ids=_chunks(context, list(sources)),
         coherence=_coherence(context, list(sources)),

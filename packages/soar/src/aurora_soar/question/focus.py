@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
+from aurora_soar.question.spelling import known_spelling, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +51,8 @@ class Focus:
     @classmethod
     def of(cls, memory: Memory, words: Sequence[str]) -> Focus:
         """Weighs words by their rarity in a project's memory."""
-        stems = {word: frozenset(terms(word)) for word in words}
+        spelled = memory.rarity({term for word in words for each in (word, *spellings(word)) for term in terms(each)})
+        stems = {word: frozenset(terms(known_spelling(word, spelled))) for word in words}
         stems = {word: found for word, found in stems.items() if found}
         rarity = memory.rarity({term for found in stems.values() for term in found})
         raw = {word: max(rarity.idf(term) for term in found) for word, found in stems.items()}
@@ -65,8 +68,21 @@ class Focus:
         """The words, in the question's order."""
         return tuple(self.weights)
 
+    @property
+    def query(self) -> str:
+        """The words for a search, with the project's spelling of those that it spells in another way."""
+        other = [stem for word, found in self.stems.items() for stem in found - set(terms(word))]
+        return " ".join((*self.words, *other))
+
     def coverage(self, text: str) -> Coverage:
         """Returns the words that a text mentions in any grammatical form, and their share of the weight."""
         present = set(terms(text))
-        found = tuple(word for word, needed in self.stems.items() if needed <= present)
+        found = tuple(
+            word for word, needed in self.stems.items() if needed <= present or _shortened(needed) & present
+        )
         return Coverage(min(1.0, sum(self.weights[word] for word in found)), found)
+
+
+def _shortened(stems: frozenset[str]) -> frozenset[str]:
+    """Returns the usual short and long forms of a word in code: `param` of `parameter`."""
+    return RELATED.get(next(iter(stems)), frozenset()) if len(stems) == 1 else frozenset()

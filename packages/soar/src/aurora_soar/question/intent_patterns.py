@@ -28,6 +28,7 @@ STOP_WORDS: Final = _words_of("""
     take takes than that that's the their theirs them then there these they thing things this those though
     through to together too under until up upon us use used uses using usually very want was way we well were
     what what's when where whether which while who whom whose why will with within without won't would wouldn't
+    several various twice certain decide decides decided
     you your yours
     actually code codebase exactly explain find first happen happens help know look made make makes mean means place
     project repository show shows tell work works

@@ -40,6 +40,7 @@ class Question:
         identifiers: the tokens that look like code (`snake_case`, `CamelCase`, `a.b`, `f()`), as written.
         sides: the two things that a comparison compares, as phrases; else empty.
         about_tests: True if the question asks for tests.
+        about_values: True if the question asks for values, as constants and tables hold them.
     """
 
     text: str
@@ -48,18 +49,43 @@ class Question:
     identifiers: tuple[str, ...]
     sides: tuple[str, ...]
     about_tests: bool
+    about_values: bool = False
 
     @property
     def focus(self) -> str:
         """The content words as one phrase, identifiers as written."""
         return " ".join(self.terms)
 
+    @property
+    def place(self) -> str:
+        """The words that tell where a change belongs: of `add X for Y`, X exists and Y is new; else the focus."""
+        before, found, _ = ASKS_CHANGE.sub("", self.text, count=1).partition(" for ")
+        if self.intent is not Intent.IMPLEMENT or not found:
+            return self.focus
+        return " ".join(_terms(before, self.identifiers)) or self.focus
+
 
 _WORD: Final = re.compile(r"[^\W\d_][\w'\u2019-]*(?:\.\w+)*(?:\(\))?|\w*_\w+(?:\.\w+)*|\d+\w*", re.UNICODE)
 _CODE_LIKE: Final = re.compile(r"\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*|\w+\.\w[\w.]*|\w+\(\)")
 _QUOTED: Final = re.compile(r"`([^`]{1,120})`")
 _PATH: Final = re.compile(r"[\w./-]*/[\w.-]+|\w+\.(?:py|js|ts|tsx|go|rs|java|c|h|cc|cpp|hpp|md|toml|ya?ml|json)\b")
+_VALUES: Final = re.compile(
+    r"\b(?:which|what) .{1,80}\b(?:are|is) (?:there|available|supported|known|allowed|valid|possible|accepted)\b"
+    r"|\b(?:default|value|maximum|minimum|constant|table|list|mapping|dictionary)s?\b(?! (?:does|do|did)\b)"
+    r"|\b(?:supported|available|known|allowed|valid) \w+",
+    re.IGNORECASE,
+)
 _TESTS: Final = re.compile(r"\btests?\b|\btested\b|\btesting\b|\btest cases?\b", re.IGNORECASE)
+
+# What sort of thing is asked for is no word to search for, if there are others.
+_SORTS: Final = frozenset(
+    "class classes function functions method methods folder directory test tests tested cover covers covered defined"  # noqa: SIM905
+    " definition declared difference compare called calls caller callers".split()
+)
+# "The table of colour codes": what holds them is seldom called so in the code.
+_CONTAINER: Final = re.compile(
+    r"\b(?:table|list|dictionary|mapping|map|set|value|name|type)s?(?= of\b)", re.IGNORECASE
+)
 
 _COMPARE: Final = (
     re.compile(r"\bdifferences? (?:between|of|among) (?P<a>.+?) (?:and|vs\.?|versus|or) (?P<b>.+)", re.IGNORECASE),
@@ -84,17 +110,21 @@ def read_question(text: str) -> Question:
     # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
     text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
     identifiers = _identifiers(text)
-    terms = _terms(text, identifiers)
+    sides = _sides(text)
+    intent = Intent.COMPARE if sides else _intent(text)
+    # Of a change, the verb says that it is one; it is no word to search for.
+    asked = ASKS_CHANGE.sub("", text, count=1) if intent is Intent.IMPLEMENT else text
+    terms = _terms(asked, identifiers) or _terms(text, identifiers)
     if not terms:
         raise EmptyQuestionError(text)
-    sides = _sides(text)
     return Question(
         text=text,
-        intent=Intent.COMPARE if sides else _intent(text),
+        intent=intent,
         terms=terms,
         identifiers=identifiers,
         sides=sides,
         about_tests=bool(_TESTS.search(text)),
+        about_values=bool(_VALUES.search(text)),
     )
 
 
@@ -106,8 +136,9 @@ def _identifiers(text: str) -> tuple[str, ...]:
 
 def _terms(text: str, identifiers: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the content words in order; of a question of stop words only, its longest word."""
-    words = [m.group(0).removesuffix("()") for m in _WORD.finditer(text)]
-    wanted = [w for w in words if _is_content(w, identifiers)]
+    words = [m.group(0).removesuffix("()") for m in _WORD.finditer(_CONTAINER.sub("", text))]
+    content = [w for w in words if _is_content(w, identifiers)]
+    wanted = [w for w in content if w.lower() not in _SORTS] or content
     if not wanted:
         wanted = [max(words, key=len)] if any(len(w) > 2 for w in words) else []
     distinct: dict[str, str] = {}

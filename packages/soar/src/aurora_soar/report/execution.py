@@ -120,7 +120,7 @@ class Execution:
     @property
     def confidence(self) -> float:
         """The mean of the answer's coherence, completeness and factuality, 0 to 1."""
-        return self.synthesis.score
+        return self.synthesis.confidence
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.phases.confidence import level_of
 from aurora_soar.report.conversation_log import log_document
 from aurora_soar.report.execution import Verbosity
 
@@ -30,7 +31,7 @@ def render(execution: Execution, verbosity: Verbosity) -> str:
         case Verbosity.NORMAL:
             return f"{_answer(execution)}\n---\n{_scores(execution)}\n{_earlier(execution)}"
         case Verbosity.VERBOSE:
-            text = f"{_answer(execution)}\n---\n{_scores(execution)}\n{_earlier(execution)}"
+            text = f"{_details_of(execution)}\n---\n{_scores(execution)}\n{_earlier(execution)}"
             return f"{text}\n" + "\n".join(_details(execution)) + "\n"
 
 
@@ -38,12 +39,17 @@ def _answer(execution: Execution) -> str:
     return f"{_INTERRUPTED if execution.interrupted else ''}{execution.answer}"
 
 
+def _details_of(execution: Execution) -> str:
+    return f"{_INTERRUPTED if execution.interrupted else ''}{execution.synthesis.details}"
+
+
 def _scores(execution: Execution) -> str:
     s = execution.synthesis
     sources = f"{len(execution.sources)} sources"
     return (
-        f"Confidence {execution.confidence:.2f} (coherence {s.coherence:.2f}, completeness {s.completeness:.2f}, "
-        f"factuality {s.factuality:.2f}) · {sources} · {_agents(execution)} · {_cost(execution)}"
+        f"Confidence {level_of(execution.confidence).value} {execution.confidence:.2f} (coherence {s.coherence:.2f}, "
+        f"completeness {s.completeness:.2f}, factuality {s.factuality:.2f}) · {sources} · {_agents(execution)} · "
+        f"{_cost(execution)}"
     )
 
 

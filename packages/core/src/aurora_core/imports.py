@@ -8,14 +8,18 @@ In languages that share names within a folder, a caller in the definition's fold
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
-__all__ = ["reaches"]
+__all__ = ["imports_name", "reaches"]
 
 _FROM_IMPORT: Final = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 _SCRIPT_IMPORT: Final = re.compile(r"""\bimport\s+([^;'"]*?)\s+from\s+['"]([^'"]+)['"]""")
 _SCRIPT_REQUIRE: Final = re.compile(r"""\b(?:const|let|var)\s+([^=]+?)\s*=\s*require\(\s*['"]([^'"]+)['"]""")
+_PYTHON_ALIAS: Final = re.compile(r"\bimport\s+(?:[\w.]+\s*,\s*)*([\w.]+)\s+as\s+(\w+)")
+_SCRIPT_NAMESPACE: Final = re.compile(r"""\bimport\s+(?:\*\s+as\s+)?(\w+)\s+from\s+['"]([^'"]+)['"]""")
+_SCRIPT_MODULE: Final = re.compile(r"""\b(?:const|let|var)\s+(\w+)\s*=\s*require\(\s*['"]([^'"]+)['"]""")
 _FOLDER_SCOPED: Final = frozenset({".go", ".java", ".rs", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".hxx"})
 
 
@@ -34,11 +38,26 @@ def reaches(name: str, *, receiver: str, caller: str, caller_text: str, definiti
     if here.suffix in _FOLDER_SCOPED:
         return here.parent == there.parent or receiver.rpartition(".")[2] in _modules(there)
     if receiver:
-        return receiver.rpartition(".")[2] in _modules(there)
+        last = receiver.rpartition(".")[2]
+        modules = _modules(there)
+        return last in modules or any(alias == last and module in modules for alias, module in _aliases(caller_text))
     return any(
         last in _modules(there) and re.search(rf"\b{re.escape(name)}\b", names)
         for last, names in _imports(caller_text)
     )
+
+
+def imports_name(name: str, text: str) -> bool:
+    """Returns True if a text imports a name, from whatever module."""
+    return any(re.search(rf"\b{re.escape(name)}\b", names) for _, names in _imports(text))
+
+
+@lru_cache(maxsize=64)
+def _aliases(text: str) -> list[tuple[str, str]]:
+    """Returns the names that a text gives to whole modules, each with the last part of the module."""
+    python = [(alias, module.rpartition(".")[2]) for module, alias in _PYTHON_ALIAS.findall(text)]
+    scripts = [*_SCRIPT_NAMESPACE.findall(text), *_SCRIPT_MODULE.findall(text)]
+    return python + [(alias, PurePosixPath(module).stem) for alias, module in scripts]
 
 
 def _modules(file: PurePosixPath) -> set[str]:
@@ -46,6 +65,7 @@ def _modules(file: PurePosixPath) -> set[str]:
     return {file.stem, *file.parent.parts} - {"__init__", "index"}
 
 
+@lru_cache(maxsize=64)
 def _imports(text: str) -> list[tuple[str, str]]:
     """Returns the last part of the module and the imported names, for every import that lists names."""
     python = [(module.rpartition(".")[2] or module, names) for module, names in _FROM_IMPORT.findall(text)]

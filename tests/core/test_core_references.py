@@ -1,0 +1,117 @@
+"""A reference is a line of code that uses a name; imports, receivers and classes tell what a call means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_core import Memory, Reasoning
+from aurora_core.code_text import code_lines
+from aurora_core.tokens import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILES = {
+    "post/letter.py": (
+        "class Letter:\n    def send(self):\n        return self.stamp()\n\n"
+        "    def stamp(self):\n        return 1\n\n    def again(self):\n        return self.send()\n"
+    ),
+    "post/parcel.py": (
+        "class Parcel:\n    def send(self):\n        return 2\n\n    def twice(self):\n        return self.send()\n"
+    ),
+    "post/express.py": (
+        "from post.letter import Letter\n\n\nclass Express(Letter):\n"
+        "    def rush(self):\n        return self.send()\n"
+    ),
+    "desk.py": (
+        "from post.letter import Letter\nfrom post.parcel import Parcel\n\n\n"
+        "def annotated(letter: Letter):\n    letter.send()\n\n\n"
+        "def made():\n    box = Parcel()\n    box.send()\n\n\n"
+        "def unclear(thing):\n    thing.send()\n"
+    ),
+    "elsewhere.py": (
+        'import socket\n\n\ndef talk():\n    """Calls Letter.send() in spirit."""\n    socket.socket().send(b"x")\n'
+    ),
+    "limits.py": "RETRY_CEILING = 5  # as often as Letter.send() may fail\n",
+    "use.py": (
+        'from limits import RETRY_CEILING\n\n\ndef run():\n    print("RETRY_CEILING")\n    return RETRY_CEILING\n'
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    root = tmp_path_factory.mktemp("post-office")
+    for name, text in FILES.items():
+        path: Path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    with Memory.open(root) as memory:
+        memory.index()
+        yield memory
+
+
+def test_a_method_s_callers_are_told_by_receivers_classes_and_parents(memory: Memory) -> None:
+    callers = memory.callers("Letter.send", limit=50)
+    assert {(r.file, r.name) for r in callers if r.certain} == {
+        ("post/letter.py", "Letter.again"),
+        ("post/express.py", "Express.rush"),
+        ("desk.py", "annotated"),
+    }
+    assert {(r.file, r.name) for r in callers if not r.certain} == {("desk.py", "unclear")}
+
+
+def test_a_call_of_another_class_is_no_call(memory: Memory) -> None:
+    assert {r.name for r in memory.callers("Parcel.send", limit=50) if r.certain} == {"Parcel.twice", "made"}
+
+
+def test_a_docstring_and_a_comment_call_nothing(memory: Memory) -> None:
+    for name in ("send", "Letter.send", "Parcel.send"):
+        assert not {r.file for r in memory.callers(name, limit=50)} & {"limits.py"}
+        assert not any("in spirit" in r.text for r in memory.callers(name, limit=50))
+
+
+def test_mentions_are_lines_of_code_not_of_strings(memory: Memory) -> None:
+    found = {(r.file, r.line) for r in memory.mentions("RETRY_CEILING", limit=50)}
+    assert found == {("limits.py", 1), ("use.py", 1), ("use.py", 6)}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "left"),
+    [
+        ("a.py", 'x = f("g()")  # h()\n', "x = f(     )"),
+        ("a.py", 'def f():\n    """g()\n    h()"""\n    i()\n', "def f():\n\n\n    i()"),
+        ("a.js", "/* g()\n h() */ f('i()') // j()\n", "\n        f(     )"),
+        ("a.rs", "fn f<'a>(x: &'a str) { g('(') }\n", "fn f<'a>(x: &'a str) { g(   ) }"),
+        ("a.go", "f(`g()`) /* open\nh()\n", "f(`g()`)"),
+    ],
+)
+def test_comments_and_strings_are_blanked_and_lines_stay(path: str, text: str, left: str) -> None:
+    lines = code_lines(text, path)
+    assert len(lines) == text.count("\n") + 1
+    assert "\n".join(line.rstrip() for line in lines).rstrip() == left.rstrip()
+
+
+def test_what_aurora_said_is_no_text_of_the_project(memory: Memory) -> None:
+    term = terms("zeppelin")[-1]
+    memory.remember(Reasoning(query="Any zeppelin?", answer="No zeppelin.", score=0.9, sources=("a:1",), run_id="r"))
+    assert memory.search("zeppelin", kinds=["reas"])
+    assert memory.rarity([term]).unknown(term)
+
+
+def test_code_is_told_from_what_only_documents_say(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def fly():\n    return 'wing'\n")
+    (tmp_path / "NEWS.md").write_text("# News\n\nThe propeller was removed.\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text("def test_rudder():\n    assert True\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        found = memory.rarity([terms(word)[-1] for word in ("wing", "propeller", "rudder")])
+        assert list(found.in_code.values()) == [1, 0, 0]
+        assert min(found.containing.values()) == 1
+        assert memory.files() == ["NEWS.md", "a.py", "tests/test_a.py"]
+        assert memory.names() == ["fly", "test_rudder"]
+        assert memory.files_with("wing") == ["a.py"]

@@ -1,0 +1,210 @@
+"""Questions on a small project: what is named is summed up, what is not there is said first, each with its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aurora_core import Memory
+from aurora_soar.local_agent.lookup import answer_directly
+from aurora_soar.phases.confidence import HIGH_FROM, Level, level_of
+from aurora_soar.question.names import NameSort, names_in
+from aurora_soar.question.question import read_question
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aurora_soar.phases.synthesize import Synthesis
+
+FILES = {
+    "mail/__init__.py": '"""Sends letters over a queue."""\n',
+    "mail/limits.py": (
+        '"""How often and how long a delivery is tried."""\n\n'
+        "# As often as the post office allows.\nRETRY_CEILING = 5\n\n"
+        'COLOURS = {\n    "red": 1,\n    "blue": 2,\n}\n\n'
+        "Address = tuple[str, int]\n"
+    ),
+    "mail/queue.py": (
+        '"""The queue of letters."""\n\nfrom mail.limits import RETRY_CEILING, Address\n\n\n'
+        "class Outbox:\n"
+        '    """Keeps letters until they are delivered."""\n\n'
+        "    def push(self, letter, to: Address):\n"
+        '        """Adds a letter."""\n        self.letters.append((letter, to))\n\n'
+        "    def deliver(self):\n"
+        '        """Delivers every letter, each as often as the ceiling allows."""\n'
+        "        for attempt in range(RETRY_CEILING):\n            self._try(attempt)\n\n"
+        "    def _try(self, attempt):\n        if attempt < 0:\n            raise ValueError(attempt)\n\n\n"
+        "class FastOutbox(Outbox):\n"
+        '    """Delivers at once."""\n'
+    ),
+    "mail/main.py": (
+        "from mail.queue import Outbox\n\n\ndef run():\n"
+        '    """Starts the delivery."""\n    box = Outbox()\n    box.deliver()\n'
+    ),
+    "tests/test_queue.py": (
+        "from mail.queue import Outbox\n\n\ndef test_every_letter_is_delivered():\n    Outbox().deliver()\n\n\n"
+        "def test_unrelated_letter_ceiling():\n    assert 1\n"
+    ),
+    "CHANGELOG.md": "# Changes\n\nLetters were once persisted to Redis.\n",
+    "pyproject.toml": "[project]\nname = 'mail'\n\n[tool.pytest.ini_options]\n",
+}
+
+
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    root = tmp_path_factory.mktemp("mail-project")
+    for name, text in FILES.items():
+        path: Path = root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    with Memory.open(root) as memory:
+        memory.index()
+        yield memory
+
+
+def ask(memory: Memory, question: str) -> Synthesis:
+    return answer_directly(memory, memory.root, question)
+
+
+def first_line(memory: Memory, question: str) -> str:
+    return ask(memory, question).answer.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "place"),
+    [
+        ("Where is RETRY_CEILING set?", "RETRY_CEILING", "mail/limits.py:4"),
+        ("What is in the COLOURS table?", "COLOURS", "mail/limits.py:6"),
+        ("What is Address?", "Address", "mail/limits.py:11"),
+        ("What is the class Outbox for?", "Outbox", "mail/queue.py:6"),
+        ("What does Outbox.deliver do?", "Outbox.deliver", "mail/queue.py:13"),
+        ("What does limits.py do?", "mail/limits.py", "mail/limits.py:1"),
+        ("Which colours are there?", "COLOURS", "mail/limits.py:6"),
+        ("What does FastOutbox.deliver do?", "Outbox.deliver", "mail/queue.py:13"),
+    ],
+)
+def test_what_is_named_is_the_answer(memory: Memory, question: str, name: str, place: str) -> None:
+    assert first_line(memory, question).startswith(f"`{name}` (`{place}`)")
+
+
+def test_a_constant_s_comment_and_its_users_are_told(memory: Memory) -> None:
+    answer = ask(memory, "Where is RETRY_CEILING set?").answer
+    assert "“As often as the post office allows.”" in answer
+    assert "Used by `mail/queue.py:3`, `mail/queue.py:15`." in answer
+
+
+def test_a_file_says_what_it_offers_and_who_uses_it(memory: Memory) -> None:
+    answer = ask(memory, "What does mail/limits.py do?").answer
+    assert "“How often and how long a delivery is tried.” It defines RETRY_CEILING, COLOURS, Address." in answer
+    assert "Used by `mail/queue.py`." in answer
+
+
+def test_a_folder_says_what_its_files_are(memory: Memory) -> None:
+    result = ask(memory, "What is in the mail folder?")
+    assert "`mail` holds 4 files." in result.answer
+    assert "“Sends letters over a queue.”" in result.answer
+    assert "`mail/main.py` defines run (`mail/main.py:1`)" in result.details
+
+
+def test_a_class_lists_its_members(memory: Memory) -> None:
+    details = ask(memory, "What is the class Outbox for?").details
+    assert "`def push(self, letter, to: Address)`: Adds a letter. (`mail/queue.py:9`)" in details
+
+
+def test_who_calls_is_answered_with_the_callers(memory: Memory) -> None:
+    assert first_line(memory, "Who calls Outbox.deliver?") == (
+        "`Outbox.deliver` (`mail/queue.py:13`) is called by `run` (`mail/main.py:7`)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("Where is RETRY_FLOOR set?", "`RETRY_FLOOR`"),
+        ("What is the class Inbox for?", "`Inbox`"),
+        ("What does scheduler.py do?", "`scheduler.py`"),
+        ("How are letters persisted to Redis?", "`Redis`"),
+        ("How does the GraphQL client reconnect?", "`GraphQL`"),
+        ("Which function compresses images?", "compresses, images"),
+        ("What is in the plugins folder?", "`plugins`"),
+    ],
+)
+def test_what_is_not_there_is_said_first_every_time(memory: Memory, question: str, missing: str) -> None:
+    for _ in range(2):
+        result = ask(memory, question)
+        first = result.answer.splitlines()[0]
+        assert first.startswith("Not found in this project's code: ")
+        assert missing in first
+        assert result.absent
+        assert level_of(result.confidence) is Level.LOW
+
+
+def test_a_document_that_mentions_it_is_named_but_does_not_count(memory: Memory) -> None:
+    first = first_line(memory, "How are letters persisted to Redis?")
+    assert "only documents and tests mention" in first
+    assert "`CHANGELOG.md:3`" in first
+
+
+def test_a_similar_name_is_offered(memory: Memory) -> None:
+    assert "The most similar name is `Outbox` (`mail/queue.py:6`)." in first_line(
+        memory, "What does the class Outboxes do?"
+    )
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Where is the ceiling of retries?",
+        "How are letters delivered?",
+        "Which colors are there?",  # the code spells them in British
+        "Where is RETRY_CEILING altered, adjusted or overridden?",
+        "How does the OutBox deliver?",
+        "What does the Outbox do?",
+    ],
+)
+def test_absence_is_not_said_of_what_is_there(memory: Memory, question: str) -> None:
+    assert not ask(memory, question).absent
+
+
+def test_confidence_is_never_high_with_a_word_missing(memory: Memory) -> None:
+    named = ask(memory, "What is the class Outbox for?").confidence
+    missing = ask(memory, "How does the Outbox deliver letters by zeppelin?").confidence
+    assert named >= HIGH_FROM > missing
+
+
+def test_tests_are_those_that_name_the_code(memory: Memory) -> None:
+    details = ask(memory, "Which tests cover Outbox.deliver?").details
+    assert "`test_every_letter_is_delivered`" in details
+    assert "`test_unrelated_letter_ceiling`" not in details
+
+
+def test_an_answer_is_short_and_every_place_exists(memory: Memory) -> None:
+    result = ask(memory, "How are letters delivered?")
+    assert result.answer.count("\n") <= 16
+    for source in result.sources:
+        assert source.text in (memory.text(source.file) or "").split("\n")[source.line - 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("What does src/app/main.py do?", [("src/app/main.py", NameSort.FILE)]),
+        ("What is in the package mail?", [("mail", NameSort.FOLDER)]),
+        ("Where is MAX_AGE set?", [("MAX_AGE", NameSort.SYMBOL)]),
+        ("What does the class Session do?", [("Session", NameSort.SYMBOL)]),
+        ("How does it talk to Kafka?", [("Kafka", NameSort.PROPER)]),
+        ("Where does run() end?", [("run", NameSort.SYMBOL)]),
+        ("How are letters sent?", []),
+        ("What is the type of a letter?", []),
+    ],
+)
+def test_names_are_told_from_words(text: str, names: list[tuple[str, NameSort]]) -> None:
+    assert [(name.text, name.sort) for name in names_in(text)] == names
+
+
+def test_a_change_has_its_place_before_its_purpose() -> None:
+    question = read_question("Add a letter format for parcels")
+    assert question.terms == ("letter", "format", "parcels")
+    assert question.place == "letter format"
