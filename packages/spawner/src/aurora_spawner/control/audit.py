@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DECISIONS: Final = frozenset(
     each.kind
     for each in (
+        facts.ToolCallJudged,
         facts.WorkJudged,
         facts.ApprovalRequested,
         facts.ApprovalAnswered,
