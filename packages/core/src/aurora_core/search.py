@@ -11,7 +11,7 @@ import numpy as np
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
 from aurora_core.index.history import neighbours, read_history
-from aurora_core.index.segments import Part, read_postings, read_segments
+from aurora_core.index.segments import Part, chunk_counts, read_postings, read_segments
 from aurora_core.path_mentions import PathNames
 from aurora_core.ranking import (
     CLASS_REST_WEIGHT,
@@ -28,6 +28,7 @@ from aurora_core.ranking import (
 )
 from aurora_core.store.database import generation
 from aurora_core.store.files import unindexed_files
+from aurora_core.tokens import stem
 
 if TYPE_CHECKING:
     import sqlite3
@@ -179,6 +180,18 @@ class Searcher:
         scores = self._file_scores(arrays, query, self._matches(arrays, query), weights)
         total = scores * _file_type_weights(arrays, query)
         return [(arrays.paths[at], float(total[at])) for at in _best(total, limit)]
+
+    def standings(self, query: str, numbers: Sequence[int]) -> dict[int, float]:
+        """Returns the factors of chunks by id: low for tests, documents, and what is left of files and types."""
+        arrays = self._current()
+        at = np.flatnonzero(np.isin(arrays.ids, np.array(numbers, dtype=np.int64)))
+        factors = _file_type_weights(arrays, query)[arrays.files[at]] * REST_WEIGHTS[arrays.parts[at]]
+        return dict(zip(arrays.ids[at].tolist(), factors.tolist(), strict=True))
+
+    def word_weights(self, asked: Sequence[str]) -> dict[str, float]:
+        """Returns the inverse document frequencies of words, by word."""
+        counts = chunk_counts(self._connection, [stem(word) for word in asked])
+        return {word: idf(self._current().documents, counts.get(stem(word), 0)) for word in asked}
 
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
