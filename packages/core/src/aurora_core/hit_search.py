@@ -27,8 +27,8 @@ __all__ = ["WITHOUT_REASONING", "HitSearch"]
 
 WITHOUT_REASONING: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 """All kinds but earlier answers."""
-# A name may bring a chunk forward that its words alone put this far back.
-CANDIDATES: Final = 100
+# A name may bring a chunk forward that its words alone put this far back; 300 gave no better answers.
+CANDIDATES: Final = 60
 # So many of the nearest chunks join those that share words with the query.
 SEMANTIC_CANDIDATES: Final = 40
 # Of these, the best chunk stands for all chunks of the symbol.
