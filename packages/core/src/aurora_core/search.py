@@ -11,7 +11,7 @@ import numpy as np
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
 from aurora_core.index.history import neighbours, read_history
-from aurora_core.index.segments import Part, chunk_counts, read_postings, read_segments
+from aurora_core.index.segments import Part, read_postings, read_segments
 from aurora_core.path_mentions import PathNames
 from aurora_core.ranking import (
     CLASS_REST_WEIGHT,
@@ -151,6 +151,7 @@ class Searcher:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._arrays: _Chunks | None = None
+        self._idfs: Mapping[str, float] = {}
 
     def scores(self, query: str, kinds: Collection[int], limit: int) -> list[tuple[int, float, float]]:
         """Returns the best chunks as (id, BM25F as a share of the best, score), best first; ties by id.
@@ -189,14 +190,14 @@ class Searcher:
         return dict(zip(arrays.ids[at].tolist(), factors.tolist(), strict=True))
 
     def word_weights(self, asked: Sequence[str]) -> dict[str, float]:
-        """Returns the inverse document frequencies of words, by word."""
-        counts = chunk_counts(self._connection, [stem(word) for word in asked])
-        return {word: idf(self._current().documents, counts.get(stem(word), 0)) for word in asked}
+        """Returns the inverse document frequencies of words of the query that was scored last, by word."""
+        return {word: self._idfs[stem(word)] for word in asked if stem(word) in self._idfs}
 
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
         postings = {term: read_postings(self._connection, term) for term in weights}
         idfs = {term: idf(arrays.documents, _living(arrays, parts)) for term, parts in postings.items()}
+        self._idfs = idfs
         known = {term: weight for term, weight in weights.items() if postings[term]}
         # Words that no file has are the most telling. They take the places of others, which keeps long issue texts
         # short; where they take all places, only the known words are asked for.

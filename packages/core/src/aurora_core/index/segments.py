@@ -35,7 +35,6 @@ __all__ = [
     "Postings",
     "Segment",
     "built_segment",
-    "chunk_counts",
     "mark_dead",
     "merge_if_needed",
     "read_postings",
@@ -168,16 +167,6 @@ def read_postings(connection: sqlite3.Connection, term: str) -> list[tuple[int, 
         (term,),
     )
     return [(segment, _unpacked(entries)) for segment, entries in rows]
-
-
-def chunk_counts(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, int]:
-    """Returns how many chunks have each term, removed ones included, without reading the postings."""
-    marks = ",".join("?" * len(terms))
-    rows = connection.execute(
-        f"SELECT term, sum(length(entries)) / 6 FROM postings WHERE term IN ({marks}) GROUP BY term",  # noqa: S608 - marks only
-        tuple(terms),
-    )
-    return dict(rows.fetchall())
 
 
 def _unpacked(entries: bytes) -> Postings:
