@@ -21,13 +21,14 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latent
 import numpy as np
+from quality import DEPTH, Quality, Query, judged, mean
 
 from aurora_core import Memory, path_mentions, search
 from aurora_core.index import bm25, history
@@ -37,24 +38,8 @@ from aurora_core.ranking import WEIGHTS, PartWeights
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-DEPTH = 10
 # More queries of one repository than this with one and the same answer are one edit, made again and again.
 MAX_SAME = 40
-
-
-@dataclass(frozen=True)
-class Query:
-    text: str
-    gold: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Means over repositories: reciprocal rank, recall and discounted gain, all at 10."""
-
-    mrr: float
-    recall: float
-    ndcg: float
 
 
 def main() -> None:
@@ -182,8 +167,8 @@ def changed(constants: list[tuple[object, str, object]]) -> Iterator[None]:
 
 
 def row(label: str, sets: Mapping[str, Groups], functions: Functions | None, weights: PartWeights) -> str:
-    cells = [cell(measured(groups, weights)) for groups in sets.values()]
-    cells.append(cell(measured_functions(*functions)) if functions and weights is WEIGHTS else "")
+    cells = [str(measured(groups, weights)) for groups in sets.values()]
+    cells.append(str(measured_functions(*functions)) if functions and weights is WEIGHTS else "")
     line = f"| {label} | {' | '.join(cells)} |\n"
     sys.stderr.write(line)
     return line
@@ -196,10 +181,6 @@ def measured_functions(memory: Memory, queries: list[Query]) -> Quality:
     return mean([judged(names, query.gold) for query, names in ranked])
 
 
-def cell(quality: Quality) -> str:
-    return f"{quality.mrr:.3f} / {quality.recall:.3f} / {quality.ndcg:.3f}"
-
-
 def measured(groups: Groups, weights: PartWeights) -> Quality:
     scores: dict[str, list[Quality]] = defaultdict(list)
     for memory, queries in groups:
@@ -210,21 +191,6 @@ def measured(groups: Groups, weights: PartWeights) -> Quality:
             )
     means = [mean(values) for values in scores.values()]
     return mean(means)
-
-
-def judged(ranked: Sequence[str], gold: Sequence[str]) -> Quality:
-    hits = [file in gold for file in ranked]
-    first = next((1 / place for place, hit in enumerate(hits, start=1) if hit), 0.0)
-    gain = sum(hit / math.log2(place + 1) for place, hit in enumerate(hits, start=1))
-    ideal = sum(1 / math.log2(place + 1) for place in range(1, min(len(gold), DEPTH) + 1))
-    return Quality(first, sum(hits) / len(gold), gain / ideal)
-
-
-def mean(values: Sequence[Quality]) -> Quality:
-    count = len(values)
-    return Quality(
-        sum(v.mrr for v in values) / count, sum(v.recall for v in values) / count, sum(v.ndcg for v in values) / count
-    )
 
 
 if __name__ == "__main__":

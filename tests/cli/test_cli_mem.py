@@ -170,7 +170,7 @@ def test_the_keys_of_a_hit_are_stable(aur: Aur, shop: Path) -> None:
     (hit,) = json.loads(aur("mem", "search", "price_of", "--limit", "1", "--json").stdout)["hits"]
     assert set(hit) == {
         "chunk_id", "file", "line_start", "line_end", "name", "kind", "symbol_type", "signature", "content",
-        "bm25_score", "activation_score", "semantic_score", "hybrid_score", "reasoning", "stale",
+        "bm25_score", "name_score", "activation_score", "semantic_score", "hybrid_score", "reasoning", "stale",
     }  # fmt: skip
     assert (hit["file"], hit["line_start"], hit["name"]) == ("src/shop/stock.py", 6, "price_of")
 

@@ -43,7 +43,9 @@ def test_a_hit_without_any_words_shows_nothing_below() -> None:
 
 
 def test_the_parts_of_a_score_stand_below() -> None:
-    assert lines(hit(), scores=True)[1] == "    bm25 0.900  activation 0.100  semantic 0.000  hybrid 0.950"
+    assert (
+        lines(hit(), scores=True)[1] == "    bm25 0.900  name 0.000  activation 0.100  semantic 0.000  hybrid 0.950"
+    )
 
 
 def test_content_has_the_files_line_numbers() -> None:

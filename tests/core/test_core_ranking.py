@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.ranking import (
+    NAME_WEIGHT,
     SEMANTIC_WEIGHT,
+    Closeness,
     FileParts,
     PartWeights,
     best_of,
@@ -23,25 +27,36 @@ RATIOS = st.floats(0, 1, allow_nan=False, width=32)
 MATCHES = st.dictionaries(st.integers(1, 50), st.tuples(RATIOS, RATIOS), max_size=20)
 
 
+def close(cosines: Mapping[int, float]) -> Closeness:
+    return Closeness(cosines=cosines, names={}, standings={})
+
+
 def test_a_hit_is_the_sum_of_its_parts_in_their_weights() -> None:
-    (hit,) = hit_scores([(7, 0.5, 0.6)], {7: 0.4}, {7: 0.3}, activation_weight=0.1)
+    (hit,) = hit_scores([(7, 0.5, 0.6)], close({7: 0.4}), {7: 0.3}, activation_weight=0.1)
     assert (hit.chunk, hit.bm25, hit.activation, hit.semantic) == (7, 0.5, 0.3, 0.4)
     assert hit.hybrid == pytest.approx(0.6 + 0.1 * 0.3 + SEMANTIC_WEIGHT * 0.4)
 
 
+def test_name_and_meaning_count_by_the_standing() -> None:
+    closeness = Closeness(cosines={7: 0.4}, names={7: 0.5}, standings={7: 0.4})
+    (hit,) = hit_scores([(7, 0.5, 0.6)], closeness, {7: 0.0}, activation_weight=0.1)
+    assert (hit.name, hit.semantic) == (0.5, 0.4), "the parts are told as they are"
+    assert hit.hybrid == pytest.approx(0.6 + 0.4 * (NAME_WEIGHT * 0.5 + SEMANTIC_WEIGHT * 0.4))
+
+
 def test_meaning_alone_adds_a_candidate_and_removes_none() -> None:
-    found = hit_scores([(1, 1.0, 1.0)], {2: 0.9}, {1: 0.0, 2: 0.0}, activation_weight=0.1)
+    found = hit_scores([(1, 1.0, 1.0)], close({2: 0.9}), {1: 0.0, 2: 0.0}, activation_weight=0.1)
     assert [(hit.chunk, hit.bm25) for hit in found] == [(1, 1.0), (2, 0.0)]
 
 
 def test_ties_keep_their_order_and_candidates_by_meaning_come_after() -> None:
     matches = [(5, 0.0, 0.3), (3, 0.0, 0.3), (9, 0.0, 0.3)]
-    found = hit_scores(matches, {4: 1.0, 2: 1.0}, dict.fromkeys([2, 3, 4, 5, 9], 0.0), activation_weight=0.1)
+    found = hit_scores(matches, close({4: 1.0, 2: 1.0}), dict.fromkeys([2, 3, 4, 5, 9], 0.0), activation_weight=0.1)
     assert [hit.chunk for hit in found] == [5, 3, 9, 4, 2]
 
 
 def test_a_chunk_that_is_gone_meanwhile_has_no_score() -> None:
-    found = hit_scores([(1, 1.0, 1.0), (2, 0.5, 0.5)], {3: 1.0}, {2: 0.0}, activation_weight=0.1)
+    found = hit_scores([(1, 1.0, 1.0), (2, 0.5, 0.5)], close({3: 1.0}), {2: 0.0}, activation_weight=0.1)
     assert [hit.chunk for hit in found] == [2]
 
 
@@ -51,7 +66,7 @@ def test_hits_come_once_and_best_first(
 ) -> None:
     rows = [(chunk, bm25, score) for chunk, (bm25, score) in matches.items()]
     chunks = matches.keys() | cosines.keys()
-    found = hit_scores(rows, cosines, dict.fromkeys(chunks, 0.5), activation_weight=weight)
+    found = hit_scores(rows, close(cosines), dict.fromkeys(chunks, 0.5), activation_weight=weight)
     assert sorted(hit.chunk for hit in found) == sorted(chunks)
     assert [hit.hybrid for hit in found] == sorted((hit.hybrid for hit in found), reverse=True)
 

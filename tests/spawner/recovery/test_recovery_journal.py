@@ -41,12 +41,16 @@ def run(folder: Path, policy: RecoveryPolicy | None = QUICK, count: int = 1) -> 
     return made.run_id
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6, 7])
 def test_a_journal_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     old = run(tmp_path, policy=None)
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
-        for column in ("checking", "checked", *(("worktree", "branch", "merge") if version < 5 else ())):
+        connection.execute("DROP TABLE approvals")
+        newer = {7: ("returned", "reviews"), 6: ("checking", "checked"), 5: ("worktree", "branch", "merge")}
+        for column in (column for since, columns in newer.items() if version < since for column in columns):
             connection.execute(f"ALTER TABLE tasks DROP COLUMN {column}")
+        if version < 7:
+            connection.execute("ALTER TABLE attempts DROP COLUMN role")
         if version < 5:
             connection.execute("ALTER TABLE runs DROP COLUMN delivery")
         if version < 4:

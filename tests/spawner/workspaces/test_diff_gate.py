@@ -143,11 +143,11 @@ def test_work_that_is_not_approved_fails_with_the_note(repository: Repository, p
     assert open_approvals(run.journal) == []
 
 
-@pytest.mark.parametrize("limit_s", [0.0, 0.2])
-def test_without_an_answer_the_answer_is_no(repository: Repository, place: Path, limit_s: float) -> None:
+@pytest.mark.parametrize(("limit_s", "said"), [(0.0, "nobody is asked here"), (0.2, "nobody answered within 0.2 s")])
+def test_without_an_answer_the_answer_is_no(repository: Repository, place: Path, limit_s: float, said: str) -> None:
     run = make(repository, place, Gate({"a": [Found("scope")]}), "a", approval_limit_s=limit_s)
     report = run.execute_sync()
-    assert "(by limit: nobody answered within" in str(report.results["a"].error)
+    assert f"(by limit: {said}" in str(report.results["a"].error)
     (row,) = approvals_of(run.journal)
     assert (row.state, row.answered_by, row.limit_s) == (ApprovalState.DENIED, "limit", limit_s)
     with pytest.raises(UnknownApprovalError):

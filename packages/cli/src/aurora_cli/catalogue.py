@@ -15,6 +15,7 @@ __all__ = [
     "MEM",
     "POLICIES",
     "RUNS",
+    "SEMANTIC",
     "WORKTREES",
     "Entry",
 ]
@@ -39,6 +40,12 @@ class Entry:
     entries: tuple[Entry, ...] = ()
 
 
+SEMANTIC: Final[tuple[Entry, ...]] = (
+    Entry(name="on", module="mem.semantic.on", summary="Search this project by meaning too."),
+    Entry(name="off", module="mem.semantic.off", summary="Search this project by words alone."),
+    Entry(name="status", module="mem.semantic.status", summary="Show whether search by meaning is on."),
+)
+
 MEM: Final[tuple[Entry, ...]] = (
     Entry(name="index", module="mem.index", summary="Bring the index up to date with the files."),
     Entry(name="search", module="mem.search", summary="Search code, documents and earlier answers."),
@@ -47,6 +54,7 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="watch", module="mem.watch", summary="Index the project, and keep the index current."),
     Entry(name="forget", module="mem.forget", summary="Forget earlier answers."),
     Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files."),
+    Entry(name="semantic", module="mem.semantic", summary="Turn search by meaning on or off.", entries=SEMANTIC),
 )
 
 RUNS: Final[tuple[Entry, ...]] = (

@@ -33,7 +33,9 @@ class Hit:
         semantic_score: cosine with the query; 0 without vectors.
         reasoning: the origin of an earlier answer; None for other chunks.
         hybrid_score: the sum that orders hits: bm25_score + 0.2 · the file's share + 0.1 · activation_score (0.05 to
-            0.2 by preset) + 0.3 · semantic_score.
+            0.2 by preset) + standing · (name_score + 0.3 · semantic_score); the standing is 1, and lower for tests,
+            documents, and what is left of files and types.
+        name_score: agreement of the name's words with the query's, 0 to 1; 0 for what defines nothing.
         stale: True if the file has changed since and the memory could not be updated.
     """
 
@@ -52,6 +54,7 @@ class Hit:
     hybrid_score: float
     reasoning: Reasoning | None = None
     stale: bool = False
+    name_score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,4 +122,5 @@ def hit_of(chunk: StoredChunk, scores: HitScores) -> Hit:
         activation_score=scores.activation,
         semantic_score=scores.semantic,
         hybrid_score=scores.hybrid,
+        name_score=scores.name,
     )

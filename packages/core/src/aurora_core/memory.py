@@ -24,7 +24,7 @@ from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
 from aurora_core.references import calling, having, mentioning
 from aurora_core.search import Rarity, Searcher
-from aurora_core.semantic import Encoder, SemanticIndex, encode_pending
+from aurora_core.semantic import Encoder, SemanticIndex, encode_pending, word_counts
 from aurora_core.store.accesses import restore_accesses, symbol_of
 from aurora_core.store.database import (
     connect,
@@ -45,6 +45,7 @@ from aurora_core.store.files import (
 from aurora_core.store.left_out import read_left_out
 from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoning
 from aurora_core.store.schema import SCHEMA_VERSION
+from aurora_core.store.vectors import encoded, use_model
 from aurora_core.symbols import defined, of_file
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aurora_core.report import IndexProgress, IndexReport
-    from aurora_core.semantic import Embedder
+    from aurora_core.semantic import Embedder, Vocabulary
 
 __all__ = ["Memory"]
 
@@ -242,6 +243,23 @@ class Memory:
         with translating_sqlite_errors(self._database):
             self._stop_encoding()
             return encode_pending(self._connection, self._embedder, on_progress=on_progress)
+
+    def word_counts(self) -> Vocabulary:
+        """Returns the words of all chunks, of which a static model is distilled."""
+        with reading(self._connection, self._database):
+            return word_counts(self._connection)
+
+    def encoded(self) -> tuple[int, str]:
+        """Returns the number of chunks with a vector, and the name of the model; "" without vectors."""
+        with reading(self._connection, self._database):
+            return encoded(self._connection)
+
+    def forget_vectors(self) -> None:
+        """Removes the vectors of all chunks."""
+        with translating_sqlite_errors(self._database):
+            self._stop_encoding()
+            with transaction(self._connection):
+                use_model(self._connection, "")
 
     def update(self, paths: Iterable[Path | str]) -> IndexReport:
         """Indexes files and folders that are known to have changed, been added or removed, and no others.

@@ -22,6 +22,7 @@ __all__ = [
     "MODULE_REST_WEIGHT",
     "TEST_WEIGHT",
     "WEIGHTS",
+    "Closeness",
     "FileParts",
     "HitScores",
     "PartWeights",
@@ -42,6 +43,7 @@ CLASS_REST_WEIGHT: Final = 0.7
 # Chunks beyond this rank add nothing to their files.
 POOL: Final = 400
 SEMANTIC_WEIGHT: Final = 0.3
+NAME_WEIGHT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class HitScores:
         chunk: the chunk's id.
         bm25: share of the best match's BM25F, 0 to 1.
         activation: 0 to 1.
+        name: agreement of its name with the query, 0 to 1.
         semantic: cosine with the query, 0 without vectors.
         hybrid: weighted sum; hits are ordered by it.
     """
@@ -95,13 +98,29 @@ class HitScores:
     chunk: int
     bm25: float
     activation: float
+    name: float
     semantic: float
     hybrid: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closeness:
+    """What is compared with a query beside the words of a chunk, by chunk id; what is missing counts 0.
+
+    Attributes:
+        cosines: with the query; chunks that share no word with the query are added after the others.
+        names: agreement of names, 0 to 1.
+        standings: factors of both; 1 for what is missing.
+    """
+
+    cosines: Mapping[int, float]
+    names: Mapping[int, float]
+    standings: Mapping[int, float]
+
+
 def hit_scores(
     matches: Sequence[tuple[int, float, float]],
-    cosines: Mapping[int, float],
+    closeness: Closeness,
     activations: Mapping[int, float],
     *,
     activation_weight: float,
@@ -110,20 +129,22 @@ def hit_scores(
 
     Args:
         matches: (chunk id, BM25F share, that plus its file's part), of chunks that share words with the query.
-        cosines: by chunk id; chunks that share no word with the query are added after the others.
         activations: by chunk id; a chunk without one has been removed meanwhile and is left out.
         activation_weight: weight of activation, from the preset.
     """
     words = {chunk: (bm25, score) for chunk, bm25, score in matches}
     scored = []
-    for chunk in dict.fromkeys([*words, *cosines]):
+    for chunk in dict.fromkeys([*words, *closeness.cosines]):
         if chunk not in activations:
             continue
         bm25, score = words.get(chunk, (0.0, 0.0))
-        cosine = cosines.get(chunk, 0.0)
-        hybrid = score + activation_weight * activations[chunk] + SEMANTIC_WEIGHT * cosine
+        cosine, name = closeness.cosines.get(chunk, 0.0), closeness.names.get(chunk, 0.0)
+        close = closeness.standings.get(chunk, 1.0) * (NAME_WEIGHT * name + SEMANTIC_WEIGHT * cosine)
+        hybrid = score + close + activation_weight * activations[chunk]
         scored.append(
-            HitScores(chunk=chunk, bm25=bm25, activation=activations[chunk], semantic=cosine, hybrid=hybrid)
+            HitScores(
+                chunk=chunk, bm25=bm25, activation=activations[chunk], name=name, semantic=cosine, hybrid=hybrid
+            )
         )
     return sorted(scored, key=lambda each: -each.hybrid)
 

@@ -30,6 +30,7 @@ from aurora_core.ranking import (
 )
 from aurora_core.store.database import generation
 from aurora_core.store.files import unindexed_files
+from aurora_core.tokens import stem
 
 if TYPE_CHECKING:
     import sqlite3
@@ -154,6 +155,7 @@ class Searcher:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._arrays: _Chunks | None = None
+        self._idfs: Mapping[str, float] = {}
 
     def scores(self, query: str, kinds: Collection[int], limit: int) -> list[tuple[int, float, float]]:
         """Returns the best chunks as (id, BM25F as a share of the best, score), best first; ties by id.
@@ -184,10 +186,22 @@ class Searcher:
         total = scores * _file_type_weights(arrays, query)
         return [(arrays.paths[at], float(total[at])) for at in _best(total, limit)]
 
+    def standings(self, query: str, numbers: Sequence[int]) -> dict[int, float]:
+        """Returns the factors of chunks by id: low for tests, documents, and what is left of files and types."""
+        arrays = self._current()
+        at = np.flatnonzero(np.isin(arrays.ids, np.array(numbers, dtype=np.int64)))
+        factors = _file_type_weights(arrays, query)[arrays.files[at]] * REST_WEIGHTS[arrays.parts[at]]
+        return dict(zip(arrays.ids[at].tolist(), factors.tolist(), strict=True))
+
+    def word_weights(self, asked: Sequence[str]) -> dict[str, float]:
+        """Returns the inverse document frequencies of words of the query that was scored last, by word."""
+        return {word: self._idfs[stem(word)] for word in asked if stem(word) in self._idfs}
+
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
         postings = {term: read_postings(self._connection, term) for term in weights}
         idfs = {term: idf(arrays.documents, _living(arrays, parts)) for term, parts in postings.items()}
+        self._idfs = idfs
         known = {term: weight for term, weight in weights.items() if postings[term]}
         # Words that no file has are the most telling. They take the places of others, which keeps long issue texts
         # short; where they take all places, only the known words are asked for.

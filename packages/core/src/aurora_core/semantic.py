@@ -7,6 +7,7 @@ local folder (`pip install 'aurora-core[semantic]'`); any object that follows `E
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,14 +18,25 @@ from aurora_core.errors import EmbedderError, StoreError
 from aurora_core.store.database import connect, transaction, translating_sqlite_errors
 from aurora_core.store.files import chunks_by_id
 from aurora_core.store.vectors import put_vectors, read_vectors, use_model, without_vector
+from aurora_core.tokens import words
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Embedder", "Encoder", "Model2VecEmbedder", "SemanticIndex", "encode_pending"]
+    from aurora_core.store.files import StoredChunk
+
+__all__ = [
+    "Embedder",
+    "Encoder",
+    "Model2VecEmbedder",
+    "SemanticIndex",
+    "Vocabulary",
+    "encode_pending",
+    "word_counts",
+]
 
 BATCH: Final = 256
 # A chunk's first characters say what it is about; models cut longer texts anyhow.
@@ -43,6 +55,19 @@ class Embedder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns the vectors of texts, (n, dimension); their length need not be 1."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The words of a memory, whole, not as index terms.
+
+    Attributes:
+        documents: number of chunks.
+        containing: number of chunks that have a word, by word.
+    """
+
+    documents: int
+    containing: Mapping[str, int]
 
 
 class Model2VecEmbedder:
@@ -77,6 +102,21 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
+def _text_of(chunk: StoredChunk) -> str:
+    """Returns what a model reads of a chunk; the first line is its name."""
+    return f"{chunk.name}\n{chunk.content[:MAX_CHARACTERS]}"
+
+
+def word_counts(connection: sqlite3.Connection) -> Vocabulary:
+    """Returns the words of all chunks."""
+    numbers = [number for (number,) in connection.execute("SELECT id FROM chunks ORDER BY id")]
+    containing: Counter[str] = Counter()
+    for at in range(0, len(numbers), BATCH):
+        for chunk in chunks_by_id(connection, numbers[at : at + BATCH]).values():
+            containing.update(frozenset(words(_text_of(chunk))))
+    return Vocabulary(documents=len(numbers), containing=containing)
+
+
 def encode_pending(
     connection: sqlite3.Connection,
     embedder: Embedder,
@@ -96,7 +136,7 @@ def encode_pending(
     done = 0
     while done < len(pending) and not stop():
         chunks = chunks_by_id(connection, pending[done : done + BATCH])
-        texts = [f"{chunk.name}\n{chunk.content[:MAX_CHARACTERS]}" for chunk in chunks.values()]
+        texts = [_text_of(chunk) for chunk in chunks.values()]
         if texts:
             vectors = _unit(embedder.encode(texts))
             with transaction(connection):
@@ -152,26 +192,42 @@ class Encoder:
 class _Vectors:
     version: int
     ids: NDArray[np.int64]
-    unit: NDArray[np.float16]
+    unit: NDArray[np.float32]
 
 
 class SemanticIndex:
-    """Finds encoded chunks by the meaning of a query."""
+    """Compares a query with encoded chunks by meaning."""
 
     def __init__(self, connection: sqlite3.Connection, embedder: Embedder) -> None:
         self._connection = connection
         self._embedder = embedder
         self._vectors: _Vectors | None = None
 
-    def nearest(self, query: str, limit: int) -> dict[int, float]:
-        """Returns the nearest chunks by id with their cosine, if above 0, best first."""
+    def cosines(self, query: str, candidates: Sequence[int], limit: int) -> dict[int, float]:
+        """Returns the cosines above 0 of candidates, by chunk id, and of the nearest other chunks, best first.
+
+        Args:
+            candidates: chunk ids; those that are not encoded yet are left out.
+            limit: number of nearest chunks.
+        """
         stored = self._current()
         if not len(stored.ids):
             return {}
         vector = _unit(self._embedder.encode([query]))[0]
-        cosines = stored.unit.astype(np.float32) @ vector
-        best = np.argsort(-cosines, kind="stable")[:limit]
-        return {int(stored.ids[at]): float(cosines[at]) for at in best if cosines[at] > 0}
+        cosines = stored.unit @ vector
+        places = np.searchsorted(stored.ids, np.array(candidates, dtype=np.int64))
+        places = places[places < len(stored.ids)]
+        wanted = np.isin(stored.ids[places], candidates)
+        nearest = np.argpartition(-cosines, limit)[:limit] if len(cosines) > limit else np.arange(len(cosines))
+        chosen = np.union1d(places[wanted], nearest)
+        chosen = chosen[np.argsort(-cosines[chosen], kind="stable")]
+        return {int(stored.ids[at]): float(cosines[at]) for at in chosen if cosines[at] > 0}
+
+    def alike(self, some: Sequence[str], others: Sequence[str]) -> NDArray[np.float32]:
+        """Returns the cosines of single words with other words, (n, m); 0 for a word that the model does not know."""
+        unit = _unit(self._embedder.encode([*some, *others]))
+        found: NDArray[np.float32] = unit[: len(some)] @ unit[len(some) :].T
+        return found
 
     def _current(self) -> _Vectors:
         version, model = self._connection.execute(
@@ -179,7 +235,8 @@ class SemanticIndex:
                       (SELECT value FROM meta WHERE key = 'vectors_model')"""
         ).fetchone()
         if model != self._embedder.name:
-            return _Vectors(0, np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.float16))
+            return _Vectors(0, np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.float32))
         if self._vectors is None or self._vectors.version != int(version):
-            self._vectors = _Vectors(int(version), *read_vectors(self._connection))
+            ids, unit = read_vectors(self._connection)
+            self._vectors = _Vectors(int(version), ids, unit.astype(np.float32))
         return self._vectors

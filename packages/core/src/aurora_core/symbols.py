@@ -39,4 +39,6 @@ def of_file(connection: sqlite3.Connection, log: AccessLog, file: str) -> list[H
 
 def _exact(chunk: StoredChunk, activation: float) -> Hit:
     """Returns a chunk that was asked for by its name or its place as a hit of full score."""
-    return hit_of(chunk, HitScores(chunk=chunk.id, bm25=1.0, activation=activation, semantic=0.0, hybrid=1.0))
+    return hit_of(
+        chunk, HitScores(chunk=chunk.id, bm25=1.0, activation=activation, name=1.0, semantic=0.0, hybrid=1.0)
+    )

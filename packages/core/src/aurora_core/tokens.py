@@ -9,7 +9,7 @@ from typing import Final
 
 import Stemmer
 
-__all__ = ["terms"]
+__all__ = ["STOP_TERMS", "stem", "terms", "words"]
 
 MAX_TERM: Final = 64
 
@@ -33,21 +33,49 @@ def terms(text: str) -> list[str]:
     return found
 
 
+def words(text: str) -> list[str]:
+    """Returns the parts of a text's identifiers in order, repeats included, in lower case, without single letters.
+
+    `loadConfig` gives `load` and `config`.
+    """
+    return [part for match in _IDENTIFIER.finditer(text) for part in _words_of(match.group())]
+
+
+@lru_cache(maxsize=50_000)
+def _words_of(identifier: str) -> tuple[str, ...]:
+    return tuple(part for part in _parts(identifier) if len(part) > 1 or part.isdigit())
+
+
+def _parts(identifier: str) -> list[str]:
+    pattern = _PART if identifier.isascii() else _WORD
+    return [part.lower() for part in pattern.findall(identifier)]
+
+
 @lru_cache(maxsize=50_000)
 def _terms_of(identifier: str) -> tuple[str, ...]:
-    pattern = _PART if identifier.isascii() else _WORD
-    parts = [part.lower() for part in pattern.findall(identifier)]
+    parts = _parts(identifier)
     if len(parts) == 1 and parts[0] == identifier.lower():
-        return (_stem(parts[0]),)
-    whole = _stem(identifier.lower().strip("_"))
-    stems = [_stem(part) for part in parts if len(part) > 1 or part.isdigit()]
+        return (stem(parts[0]),)
+    whole = stem(identifier.lower().strip("_"))
+    stems = [stem(part) for part in parts if len(part) > 1 or part.isdigit()]
     return tuple(dict.fromkeys([*stems, whole])) if whole else tuple(stems)
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """Returns the stem of a word in lower case."""
     stemmer = getattr(_local, "stemmer", None)
     if stemmer is None:
         stemmer = _local.stemmer = Stemmer.Stemmer("porter")
     # Of a lone "s" the stemmer leaves nothing.
-    stem: str = stemmer.stemWord(word) or word
-    return stem[:MAX_TERM]
+    found: str = stemmer.stemWord(word) or word
+    return found[:MAX_TERM]
+
+
+STOP_TERMS: Final = frozenset(
+    terms(
+        "a an and are as at be but by can could do does did for from had has have how i if in into is it its me my "
+        "no not of on or our so such that the their them then there these they this those to was we were what "
+        "when where which who why will with would you your"
+    )
+)
+"""The terms of words that say nothing in a query."""

@@ -27,7 +27,7 @@ def as_lines(hits: Sequence[Hit], *, scores: bool, content: bool) -> Iterator[st
         yield f"{heading(hit)}  ({hit.symbol_type}, {hit.hybrid_score:.3f}{number}{stale})"
         if scores:
             yield (
-                f"    bm25 {hit.bm25_score:.3f}  activation {hit.activation_score:.3f}  "
+                f"    bm25 {hit.bm25_score:.3f}  name {hit.name_score:.3f}  activation {hit.activation_score:.3f}  "
                 f"semantic {hit.semantic_score:.3f}  hybrid {hit.hybrid_score:.3f}"
             )
         if hit.reasoning:
@@ -71,6 +71,7 @@ def _row(hit: Hit) -> dict[str, object]:
         "signature": hit.signature,
         "content": hit.content,
         "bm25_score": hit.bm25_score,
+        "name_score": hit.name_score,
         "activation_score": hit.activation_score,
         "semantic_score": hit.semantic_score,
         "hybrid_score": hit.hybrid_score,

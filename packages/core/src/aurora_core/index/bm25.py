@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aurora_core.index.abbreviations import RELATED
-from aurora_core.tokens import terms
+from aurora_core.tokens import STOP_TERMS, terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,14 +37,6 @@ MAX_QUERY_TERMS: Final = 20
 MAX_QUERY_FREQUENCY: Final = 2
 TITLE_WEIGHT: Final = 6
 RELATED_WEIGHT: Final = 0.3
-
-_STOP: Final = frozenset(
-    terms(
-        "a an and are as at be but by can could do does did for from had has have how i if in into is it its me my "
-        "no not of on or our so such that the their them then there these they this those to was we were what "
-        "when where which who why will with would you your"
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +80,7 @@ def query_weights(query: str) -> Mapping[str, float]:
     counts = {term: float(min(count, MAX_QUERY_FREQUENCY)) for term, count in Counter(terms(body)).items()}
     for term, count in Counter(terms(title)).items():
         counts[term] = min(counts.get(term, 0) + TITLE_WEIGHT * count, TITLE_WEIGHT + MAX_QUERY_FREQUENCY)
-    return _with_related({term: count for term, count in counts.items() if term not in _STOP} or counts)
+    return _with_related({term: count for term, count in counts.items() if term not in STOP_TERMS} or counts)
 
 
 def _with_related(counts: dict[str, float]) -> dict[str, float]:

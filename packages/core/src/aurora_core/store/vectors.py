@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["put_vectors", "read_vectors", "use_model", "without_vector"]
+__all__ = ["encoded", "put_vectors", "read_vectors", "use_model", "without_vector"]
 
 
 def use_model(connection: sqlite3.Connection, name: str) -> None:
@@ -22,6 +22,13 @@ def use_model(connection: sqlite3.Connection, name: str) -> None:
         connection.execute("DELETE FROM vectors")
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('vectors_model', ?)", (name,))
         _note_change(connection)
+
+
+def encoded(connection: sqlite3.Connection) -> tuple[int, str]:
+    """Returns the number of chunks with a vector, and the name of the model; "" without vectors."""
+    known = connection.execute("SELECT value FROM meta WHERE key = 'vectors_model'").fetchone()
+    (count,) = connection.execute("SELECT count(*) FROM vectors").fetchone()
+    return count, known[0] if known else ""
 
 
 def without_vector(connection: sqlite3.Connection) -> list[int]:

@@ -258,12 +258,15 @@ class ProjectParts:
         """The project's memory; `close` closes it."""
         return self._resources.enter_context(self.open_memory())
 
-    def open_memory(self) -> Memory:
-        """Opens the project's memory once more; the caller closes it."""
+    def open_memory(self, *, by_meaning: bool = True) -> Memory:
+        """Opens the project's memory once more; the caller closes it.
+
+        Args:
+            by_meaning: False for searches by words alone, whether a model is there or not.
+        """
         config = self.config
-        return Memory.open(
-            self.project.root, exclude=config.exclude, activation=config.activation, embedder=self._embedder()
-        )
+        embedder = self._embedder() if by_meaning else None
+        return Memory.open(self.project.root, exclude=config.exclude, activation=config.activation, embedder=embedder)
 
     def rebuild_memory(self, on_progress: Callable[[IndexProgress], None] | None = None) -> IndexReport:
         """Makes the project's memory again from its files, whatever state it is in."""
@@ -323,12 +326,24 @@ class ProjectParts:
         private_folder(folder)
         return self._resources.enter_context(Memory.open(folder))
 
-    def _embedder(self) -> Embedder | None:
-        if self.config.semantic_model is None:
-            return None
-        from aurora_core.semantic import Model2VecEmbedder
+    @property
+    def static_model(self) -> Path | None:
+        """The file of the project's static model, there while search by meaning is on; None without a home folder."""
+        from aurora_core.static_model.places import model_path
 
-        return Model2VecEmbedder(self.config.semantic_model)
+        return model_path(self.project.root, os.environ)
+
+    def _embedder(self) -> Embedder | None:
+        if self.config.semantic_model is not None:
+            from aurora_core.semantic import Model2VecEmbedder
+
+            return Model2VecEmbedder(self.config.semantic_model)
+        model = self.static_model
+        if model is None or not model.is_file():
+            return None
+        from aurora_core.static_model.model import StaticModel
+
+        return StaticModel.load(model)
 
     def _find_roster(self, *, refresh: bool = False) -> Roster:
         from aurora_soar.personas import CACHE_NAME, load_roster
