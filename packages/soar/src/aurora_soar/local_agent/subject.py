@@ -37,7 +37,7 @@ _ENTRY_FILES: Final = ("README.md", "__init__.py", "index.js", "index.ts", "mod.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a name of the question stands for.
+    """The file, folder or definitions that a name of the question stands for.
 
     Attributes:
         hits: definitions of a symbol, best first; none for files and folders.

@@ -48,7 +48,7 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """What of a question is not in the code.
+    """The names and words of a question that are not in the code.
 
     Attributes:
         names: names, files and folders that do not exist.
