@@ -121,7 +121,7 @@ def test_what_was_changed_counts_more_than_nothing(repository: Repository, place
 
 def test_candidates_that_all_fail_fail_the_task_with_every_reason(repository: Repository, place: Path) -> None:
     """What waits for it is skipped, their work stays where it is, and a retry runs them and the choice again."""
-    script = counted(place, f"echo $n > out.txt; test -e {place}/fixed && echo done || exit $n")
+    script = counted(place, f"echo $n > out.txt; test -e {place}/fixed || exit $n; echo done; exit")
     report = run(repository, place, task(script), SpawnTask("echo x; exit", id="b", depends_on=("a",)))
     assert report.results["a"].state is TaskState.FAILED
     assert report.results["a"].error == (
