@@ -165,7 +165,7 @@ def test_work_that_a_killed_merge_has_integrated_is_left_out_by_the_next(aur: Au
     """The journal does not know of that merge."""
     run = shed.create(writes("a", "a.txt", "a"), writes("b", "b.txt", "b"), merge=MergeMode.NEVER)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aurora_spawner.runs.run.merge_entries", lambda *_given: [])
+        patch.setattr("aurora_spawner.runs.work_merge.merge_entries", lambda *_given: [])
         run.execute_sync()
     assert shed.repository.shown(f"aurora/{run.run_id}/integration", "b.txt") == "b"
     assert aur("discard", run.run_id, "b", "--yes").returncode == ExitCode.DONE

@@ -33,6 +33,7 @@ def guarded(shop: Path) -> Path:
 def test_the_preview_says_who_is_gated_and_the_report_what_was_stopped(aur: Aur, guarded: Path) -> None:
     (guarded / "tasks.md").write_text("- [ ] 1 rm -rf lib\n  - Agent: claude\n")
     (guarded / "lib").mkdir()
+    (guarded / ".aurora" / "policies.yaml").write_text("approvals: {limit_seconds: 0}\n")
     shown = aur("spawn", "tasks.md", "--dry-run")
     assert "policy gate, claude: a hook asks the policies before each tool call" in shown.stdout
     ended = aur("spawn", "tasks.md", "--isolation", "none")

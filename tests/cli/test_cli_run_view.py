@@ -159,5 +159,5 @@ def test_the_document_has_every_task_in_order_and_stable_keys() -> None:
     assert set(tasks[0]) == {
         "id", "title", "agent", "state", "output", "output_path", "error", "exit_code", "termination_reason",
         "retry_count", "fallback", "original_agent", "execution_time_s", "model", "usage", "session_id", "resumed",
-        "started_at", "ended_at", "work", "checked", "verification", "choice",
+        "started_at", "ended_at", "work", "checked", "review", "verification", "document", "choice",
     }  # fmt: skip

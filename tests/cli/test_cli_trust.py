@@ -136,6 +136,9 @@ def test_the_users_own_agent_of_the_same_name_is_used_as_it_is(
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\nexit 1\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    own = Path.home() / ".config" / "aurora" / "config.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("backends: {claude: {kind: claude, permissive: false}}\n")
     aur("spawn", "tasks.md", "--tool", "claude", "--yes")
     assert not marker.exists()
     assert "--dangerously-skip-permissions" not in (tmp_path / "called").read_text()

@@ -271,10 +271,10 @@ def test_a_copy_is_not_put_over_what_another_coordinator_writes_meanwhile(
     put = write_back._put
     second = threading.Event()
 
-    def put_late(draft: Path, place: Path, run_id: str, *, over: bool) -> Path:
+    def put_late(draft: Path, place: Path, run_id: str, uri: str, *, over: bool) -> Path:
         if run_id == "spawn-1":
             second.wait(timeout=0.5)
-        return put(draft, place, run_id, over=over)
+        return put(draft, place, run_id, uri, over=over)
 
     def finish(name: str) -> None:
         with Journal(path) as store, store.hold(name, holder=own_identity()) as lease:

@@ -198,7 +198,7 @@ class Journal:
             try:
                 make_private_folder(path.parent)
                 with sole_writer(path.parent) as folder:
-                    target = put_copy(self.connection, path, self._files[0], run_id)
+                    target = put_copy(self.connection, path, self._files, run_id)
                     os.fsync(folder)
                     self._continue_in(target, run_id, lease, problem)
                 break

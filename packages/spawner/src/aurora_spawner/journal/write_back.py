@@ -54,11 +54,11 @@ def sole_writer(folder: Path) -> Iterator[int]:
             os.close(descriptor)
 
 
-def put_copy(connection: sqlite3.Connection, path: Path, opened: FileIdentity | None, run_id: str) -> Path:
+def put_copy(connection: sqlite3.Connection, path: Path, opened: Identities, run_id: str) -> Path:
     """Copies an open journal into its place, or beside another file; returns the journal to continue with.
 
     Args:
-        opened: The identity of the open file.
+        opened: The identities of the open files.
         run_id: The run whose coordinator has it open.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
@@ -67,16 +67,26 @@ def put_copy(connection: sqlite3.Connection, path: Path, opened: FileIdentity | 
         make_private_file(draft)
         connection.execute("VACUUM INTO ?", (str(draft),))
         _make_durable(draft)
-        older = FileIdentity.of(path) in (None, opened) or _has_all_of(connection, path)
-        return _put(draft, path, run_id, over=older)
+        uri = _uri_without_log(path, opened[1])
+        older = FileIdentity.of(path) in (None, opened[0]) or _has_all_of(connection, uri)
+        return _put(draft, path, run_id, uri, over=older)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _has_all_of(whole: sqlite3.Connection, path: Path) -> bool:
+def _uri_without_log(path: Path, log: FileIdentity | None) -> str:
+    """Returns how to read what stands in the place of a journal: as it is, if the log beside it is the journal's.
+
+    SQLite would read that log over any file, and take somebody else's for the journal.
+    """
+    ours = log is not None and FileIdentity.of(beside(path)[0]) == log
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if ours else ''}"
+
+
+def _has_all_of(whole: sqlite3.Connection, uri: str) -> bool:
     """Returns True if a file is an older state of an open journal, or a journal without an event."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
             if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 return False
             last = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
@@ -94,10 +104,11 @@ def _make_durable(draft: Path) -> None:
         os.close(descriptor)
 
 
-def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
+def _put(draft: Path, path: Path, run_id: str, uri: str, *, over: bool) -> Path:
     """Gives a complete copy its name; returns the journal to continue with.
 
     Args:
+        uri: Reads what stands in the place.
         over: True if the place has no event that the copy lacks.
     """
     if over:
@@ -105,7 +116,7 @@ def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
             each.unlink(missing_ok=True)
         draft.replace(path)
         return path
-    if _has_run(path, run_id):  # another coordinator of this project was faster
+    if _has_run(uri, run_id):  # another coordinator of this project was faster
         return path
     names = (f"{path.name}.rescued-{int(time.time())}-{number}" for number in itertools.count(1))
     target = next(each for each in map(path.with_name, names) if not each.exists())
@@ -113,10 +124,10 @@ def _put(draft: Path, path: Path, run_id: str, *, over: bool) -> Path:
     return target
 
 
-def _has_run(path: Path, run_id: str) -> bool:
+def _has_run(uri: str, run_id: str) -> bool:
     """Returns True if a file is a journal with a run."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
             ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
             found = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", (run_id,)).fetchone() if ours else None
             return found is not None
