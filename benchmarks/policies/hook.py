@@ -1,4 +1,4 @@
-"""Time of the live gate: the hook as a CLI starts it, and the coordinator's part of it, journal included.
+"""Time of the policy gate: the hook as a CLI starts it, and the coordinator's part of it, journal included.
 
 python benchmarks/policies/hook.py
 """

@@ -228,7 +228,7 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
         "yes",
         "OPENAI_API_KEY",
     )
-    assert codex["gate"] == "a hook asks the policies before each tool call"
+    assert codex["gate"] == "on: a hook asks the policies before each tool call"
     assert "Aurora has no hook for it" in str(found["aider"]["gate"])
     assert found["gemini"]["version"] is None
     assert "--version` fails" in (found["gemini"]["advice"] or "")
@@ -236,7 +236,7 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
     assert found["echo"]["program"] == "/usr/bin/cat"
     outcome = aur("agents", "doctor")
     assert outcome.returncode == ExitCode.DONE
-    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); policy gate: a hook asks" in outcome.stdout
+    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); policy gate on: a hook asks" in outcome.stdout
     assert "sk-secret" not in outcome.stdout + outcome.stderr
 
 

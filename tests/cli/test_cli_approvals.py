@@ -60,7 +60,7 @@ def test_a_question_is_listed_and_answered_from_another_terminal(aur: Aur, start
     assert f"{one['approval']}  {one['run_id']}/1 @sh  asked" in listed
     assert "what  deploy1.sh" in listed
     assert "adds or changes files of an unexpected type (*.sh) [unexpected_file_types]" in listed
-    assert "without an answer within 1 h the answer is no" in listed
+    assert "denied if nobody answers within 1 h" in listed
     assert f"waits for your answer ({one['approval']})" in aur("status").stdout
     assert f"waits for your answer ({two['approval']})" in aur("runs", "show", one["run_id"]).stdout
     assert aur("approve", one["approval"][:5], "--note", "read it").returncode == ExitCode.DONE
@@ -153,15 +153,24 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     tasks(shed, "1", "2")
     assert aur("spawn", "tasks.md", "--merge", "never", "--yes").returncode == ExitCode.NOT_REACHED
     assert (
-        "work of 2 attempts judged: 0 with new objections, 0 without an earlier one"
+        "judged the work of 2 attempts: 0 would be stopped that passed, 0 would pass that were stopped"
         in aur("policies", "rehearse").stdout
     )
     other = tmp_path / "other.yaml"
     other.write_text("safety: {max_files_modified: 0}\nanomalies: {unexpected_file_types: []}\n")
     shown = aur("policies", "rehearse", str(other)).stdout
     assert "changes 1 files, more than 0: deploy1.sh [max_files_modified]" in shown
-    assert "no objection by unexpected_file_types any longer" in shown
-    assert "work of 2 attempts judged: 2 with new objections, 2 without an earlier one" in shown
+    assert "unexpected_file_types no longer objects" in shown
+    assert shown.endswith(
+        "judged the work of 2 attempts: 0 would be stopped that passed, 0 would pass that were stopped,"
+        " 2 would be stopped by other rules\n"
+    )
+    other.write_text("anomalies: {unexpected_file_types: []}\n")
+    assert (
+        "0 would be stopped that passed, 2 would pass that were stopped\n"
+        in aur("policies", "rehearse", str(other)).stdout
+    )
+    other.write_text("safety: {max_files_modified: 0}\nanomalies: {unexpected_file_types: []}\n")
     document = json.loads(aur("policies", "rehearse", str(other), "--json").stdout)
     assert [each["passed_now"] for each in document["changed"]] == [["unexpected_file_types"]] * 2
     run_id = document["changed"][0]["run_id"]
@@ -173,5 +182,5 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     shed.repository("reflog", "expire", "--all", "--expire=now")
     shed.repository("gc", "--quiet", "--prune=now")
     gone = aur("policies", "rehearse", "--run", run_id).stdout
-    assert gone.startswith("work of 0 attempts judged")
-    assert gone.endswith("that of 2 attempts is there no longer\n")
+    assert gone.startswith("judged the work of 0 attempts")
+    assert gone.endswith("the commits of 2 attempts are gone\n")

@@ -35,7 +35,7 @@ def test_the_preview_says_who_is_gated_and_the_report_what_was_stopped(aur: Aur,
     (guarded / "lib").mkdir()
     (guarded / ".aurora" / "policies.yaml").write_text("approvals: {limit_seconds: 0}\n")
     shown = aur("spawn", "tasks.md", "--dry-run")
-    assert "policy gate, claude: a hook asks the policies before each tool call" in shown.stdout
+    assert "policy gate for claude is on: a hook asks the policies before each tool call" in shown.stdout
     ended = aur("spawn", "tasks.md", "--isolation", "none")
     assert (guarded / "lib").exists()
     assert "the policy gate stopped 1 tool call: rm -rf lib (file_delete)" in ended.stderr + ended.stdout

@@ -75,7 +75,7 @@ def test_comments_are_worked_in(aur: Aur, shed: Shed, tmp_path: Path, monkeypatc
     ("script", "problem"),
     [
         ("sed -i 's/^+hallo$/+hello/' \"$1\"", "'+hello', in place of '+hallo'"),
-        (COMMENTS + '"$1"; echo mine > WORKTREE/out.txt', "no longer what they were: out.txt:1"),
+        (COMMENTS + '"$1"; echo mine > WORKTREE/out.txt', "these lines are different now: out.txt:1"),
         ("exit 3", "editor"),
         ('rm "$1"', "No such file"),
     ],

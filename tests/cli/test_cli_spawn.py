@@ -213,5 +213,5 @@ def test_who_is_to_be_told_is_told_and_what_fails_is_said(aur: Aur, works: Path)
     assert outcome.returncode == ExitCode.NOT_REACHED
     told = [json.loads(line) for line in (works.parent / "told").read_text().splitlines()]
     assert [(each["event"], each["task"]) for each in told] == [("task_failed", "1"), ("run_ended", "")]
-    assert told[1]["message"].endswith(": failed, 2 of 2 tasks done")
-    assert "notify: false could not be told: it ended with exit status 1" in outcome.stderr
+    assert told[1]["message"].endswith(": failed, 2 of 2 tasks ended")
+    assert "notify: could not notify false: it ended with exit status 1" in outcome.stderr

@@ -69,7 +69,7 @@ def test_the_preview_shows_what_worktrees_have(aur: Callable[..., CompletedProce
         "  each worktree also has copies of secret.log, links to your own big (agents can write there), 3 ports of"
         " its own, the variables NAME\n"
         "  before its agent: echo made > made.log\n"
-        "  at a merge, x.lock is made again with: make lock\n"
+        "  at a merge, x.lock is regenerated with: make lock\n"
         "  note: gone.log is not there, and is not copied\n"
     ) in shown
     isolation = json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["isolation"]

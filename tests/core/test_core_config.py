@@ -101,7 +101,7 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
         ("notify:\n  - {bel: true}\n", 2, "notify.0.bel", "did you mean bell?"),
         ("notify:\n  - {on: [run_ended]}\n", 2, "notify.0", "exactly one of command, url, bell, desktop"),
         ("notify:\n  - {bell: true, desktop: true}\n", 2, "notify.0", "exactly one of"),
-        ("notify:\n  - {bell: true, body: x}\n", 2, "notify.0", "settings of a url"),
+        ("notify:\n  - {bell: true, body: x}\n", 2, "notify.0", "body and headers need a url"),
         ('notify:\n  - {url: "https://a:b@c.invalid"}\n', 2, "notify.0", "no user or password"),
         ('notify:\n  - {url: "https://c.invalid", headers: {X-Token: abc}}\n', 2, "notify.0.headers", "name a key"),
         ('notify:\n  - {url: "https://c.invalid", body: "$mesage"}\n', 2, "notify.0.body", "no placeholder"),

@@ -78,7 +78,7 @@ def test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated(
     assert played.task["state"] == "succeeded", played.task["error"]
     assert [(action, by) for _call, action, _rule, by in judged(played)] == [("allow", "")]
     assert (stage.project / "note.txt").exists()
-    assert "a hook asks the policies before each tool call" in played.told
+    assert "is on: a hook asks the policies before each tool call" in played.told
 
 
 @pytest.mark.parametrize("broken", ["gone", "killed", "slow"])

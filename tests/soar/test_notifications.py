@@ -106,8 +106,8 @@ def test_no_secret_is_in_the_words_of_an_error(chat: Chat) -> None:
     chat.status = 500
     with pytest.raises(NotificationError) as caught:
         http(f"{chat.url}/services/s3cret").send(FAILED)
-    assert str(caught.value) == f"{chat.url} could not be told: it answered with status 500"
-    with pytest.raises(NotificationError, match="keys:chat could not be told: "):
+    assert str(caught.value) == f"could not notify {chat.url}: it answered with status 500"
+    with pytest.raises(NotificationError, match="could not notify keys:chat: "):
         http("keys:chat").send(FAILED)
     with pytest.raises(NotificationError, match=r"X_API_KEY"):
         http(chat.url, Authorization="keys:unknown").send(FAILED)
@@ -134,7 +134,7 @@ def test_a_command_that_fails_is_named(
     receiver = receiver_of(NotifyConfig(on=(), command=command), project=str(tmp_path), key=key)
     with pytest.raises(NotificationError, match=problem) as caught:
         receiver.send(FAILED)
-    assert str(caught.value).startswith(f"{command[0]} could not be told: ")
+    assert str(caught.value).startswith(f"could not notify {command[0]}: ")
 
 
 def test_the_desktop_is_told_by_its_own_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +205,7 @@ def test_a_failure_is_told_once_and_keeps_no_other_from_being_told(tmp_path: Pat
     outbox = Outbox([(wanted, bad), (wanted, ear)], debounce_s=0)
     for _ in range(3):
         outbox.put(FAILED)
-    assert outbox.flush() == ("notify: false could not be told: it ended with exit status 1",)
+    assert outbox.flush() == ("notify: could not notify false: it ended with exit status 1",)
     assert sum(each.count for each in ear.heard) == 3
 
 
@@ -213,11 +213,13 @@ def test_which_events_are_told() -> None:
     ended = RunEnded(run_id="r", at=1.0, done=2, total=3, state=RunState.FAILED)
     told = notification_of(ended)
     assert told is not None
-    assert (told.event, told.message) == ("run_ended", "r: failed, 2 of 3 tasks done")
+    assert (told.event, told.message) == ("run_ended", "r: failed, 2 of 3 tasks ended")
     failure = SpawnResult(task_id="2", agent="a", state=TaskState.FAILED, error="no")
     failed = notification_of(TaskEnded(run_id="r", task_id="2", title="T", agent="a", result=failure))
     assert failed is not None
     assert (failed.event, failed.message, failed.agent) == ("task_failed", "2 T: no", "a")
+    candidate = TaskEnded(task_id="2:1", result=failure, candidate_of="2")
+    assert notification_of(candidate) is None, "another candidate may succeed"
     assert (
         notification_of(TaskEnded(task_id="2", result=SpawnResult(task_id="2", agent="a", state=TaskState.SUCCEEDED)))
         is None

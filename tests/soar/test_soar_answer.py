@@ -151,7 +151,7 @@ def test_a_change_is_given_its_place_and_then_what_is_new() -> None:
     question = read_question("Add a Flux relay to the scheduler")
     first, second = compose(question, FOCUS, OUTPUTS, EVERYTHING, presence).text.splitlines()[:2]
     assert first.startswith("The place for it is `Scheduler.tick`")
-    assert second == "Not covered: Flux is not there yet."
+    assert second == "Not there yet: Flux."
 
 
 def test_a_doubtful_call_says_so() -> None:

@@ -104,8 +104,8 @@ def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -
     assert found.words["claude"] == GATED
     assert "--settings" in found.words["bare"]
     assert "isolated: true" in found.words["gemini"]
-    assert all(each.startswith("not asked") for name, each in found.words.items() if name != "claude")
-    assert found.words["bold"] == "not asked: Aurora has no hook for it; it may use every tool"
+    assert all(each.startswith("off: ") for name, each in found.words.items() if name != "claude")
+    assert found.words["bold"] == "off: Aurora has no hook for it; it may use every tool"
     assert "local" not in found.words
     assert find_gate((DEFAULTS,), backends, ["aider", "mine"]).gate is None
 
@@ -115,7 +115,7 @@ def test_a_hook_that_does_not_work_is_found_before_the_run(tmp_path: Path, monke
     found = find_gate((DEFAULTS,), {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
     assert found.gate is None
     assert "exit status 2" in found.problem
-    assert found.words["claude"].startswith("not asked")
+    assert found.words["claude"].startswith("off: ")
 
 
 def test_a_gate_that_allows_everything_is_found_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from aurora_spawner import Backend, CommandBackend, ModelBackend, Run, RunOptions, SpawnResult, SpawnTask, TaskState
 from aurora_spawner.errors import GraphError, TaskError, TaskFileError
-from aurora_spawner.runs.candidate_places import without_place
+from aurora_spawner.runs.candidate_places import first_task_needing_worktrees
 from aurora_spawner.taskfiles.read import parse_taskfile
-from aurora_spawner.tasks.candidates import attempted, losers, with_candidates, without_work
+from aurora_spawner.tasks.candidates import attempted, untaken_candidates, with_candidates, without_work
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome, CheckRun
 from aurora_spawner.tasks.choice import Choice, ChosenBy
 from aurora_spawner.tasks.choosing import choose
@@ -209,10 +209,10 @@ def test_only_the_work_of_the_winner_counts() -> None:
         str(each.id): each for each in with_candidates([SpawnTask("x", id="a", candidates=2), SpawnTask("y", id="b")])
     }
     candidates = {"a:1": done(1), "a:2": done(2)}
-    assert losers(tasks, candidates) == ()
+    assert untaken_candidates(tasks, candidates) == ()
     assert without_work(tasks, candidates) == {"a:1", "a:2", "a"}
     chosen = {**candidates, "a": choose(tasks["a"], list(candidates.values()), run_id="run")}
-    assert losers(tasks, chosen) == ("a:2",)
+    assert untaken_candidates(tasks, chosen) == ("a:2",)
     assert without_work(tasks, chosen) == {"a:2", "a"}
 
 
@@ -277,8 +277,8 @@ def test_a_model_writes_no_files() -> None:
     model = ModelBackend(name="model", api="openai", base_url="http://127.0.0.1:1/v1", model="m")
     backends: dict[str, Backend] = {"model": model, "sh": CommandBackend("sh", ("sh",))}
     asks = SpawnTask("go", id="a", agent="model", candidates=2)
-    assert without_place([asks], backends=backends, default_agent="sh") is None
+    assert first_task_needing_worktrees([asks], backends=backends, default_agent="sh") is None
     mixed = SpawnTask("go", id="a", agents=("model", "sh"))
-    found = without_place([mixed], backends=backends, default_agent="model")
+    found = first_task_needing_worktrees([mixed], backends=backends, default_agent="model")
     assert found is not None
     assert found.id == "a"

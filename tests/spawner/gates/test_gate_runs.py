@@ -59,7 +59,7 @@ def test_each_call_is_judged_and_written_down_before_it_happens(tmp_path: Path) 
     )
     output = report.results["1"].output
     assert "it is dangerous (rule words). Do not." in output
-    assert "nobody is asked here" in output
+    assert "the time limit for an answer is 0, so nobody was asked" in output
 
 
 def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_permissive_mode_is_used_only_with_a_gate(tmp_path: Path) -> None:
 def test_a_gate_that_cannot_listen_says_so(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "runs.db", [SpawnTask("wait for .", id="1")], BACKENDS, options(tmp_path))
     (run.orders.spool / SOCKET_NAME).mkdir(parents=True)
-    assert any("agents may use no tools" in each for each in run.execute_sync().notices)
+    assert any("every tool call is denied" in each for each in run.execute_sync().notices)
 
 
 async def test_strangers_at_the_socket_get_no_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

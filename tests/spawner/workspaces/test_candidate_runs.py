@@ -351,8 +351,8 @@ def test_what_cannot_be_picked_is_refused_with_the_reason(repository: Repository
     assert report.results["a"].worker == "a:1"
     for number, problem in (
         (4, "its candidates are 1 to 3, there is no 4"),
-        (3, "its candidate 3 is failed: it exited with code 1"),
-        (2, "task b stands on the work of candidate a:1, so that stays"),
+        (3, r"its candidate 3 cannot be taken \(failed: it exited with code 1\)"),
+        (2, "task b is built on the work of candidate a:1, so the choice cannot change"),
     ):
         with pytest.raises(NoWorkError, match=problem):
             pick_candidate(journal, run_id, "a", number)

@@ -15,7 +15,7 @@ from aurora_spawner.control.commenting import CommentableWork, commentable_work,
 from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.control.work_changes import held_run
-from aurora_spawner.errors import MovedOnError, NoWorkError, RunHeldError, UnknownTaskError
+from aurora_spawner.errors import NoWorkError, RunHeldError, UnknownTaskError, WorkChangedError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_run, load_tasks
@@ -103,7 +103,7 @@ def test_a_line_that_has_changed_refuses_all_comments_and_nothing_happens(
     (worktree,) = (place / "worktrees").glob(f"*/{first.run_id}/t")
     (worktree / "hello.txt").write_text("of a person\n")
     other = LineComment(comment="fine", file="app.py", line=3, text="line 3")
-    with pytest.raises(MovedOnError) as caught:
+    with pytest.raises(WorkChangedError) as caught:
         send(place, first.run_id, COMMENT, other, seen=seen)
     assert caught.value.places == "hello.txt:1"
     with Journal(place / "runs.db") as journal:
@@ -121,7 +121,7 @@ def test_lines_that_were_cut_off_or_whose_file_is_gone_have_moved_on(repository:
         (worktree / "hello.txt").write_text("")
         if gone:
             (worktree / "hello.txt").unlink()
-        with pytest.raises(MovedOnError):
+        with pytest.raises(WorkChangedError):
             send(place, first.run_id, COMMENT, seen=seen)
     send(place, first.run_id, replace(COMMENT, line=None, text=""), seen=seen)  # about the file, whatever it has
 

@@ -143,7 +143,10 @@ def test_work_that_is_not_approved_fails_with_the_note(repository: Repository, p
     assert open_approvals(run.journal) == []
 
 
-@pytest.mark.parametrize(("limit_s", "said"), [(0.0, "nobody is asked here"), (0.2, "nobody answered within 0.2 s")])
+@pytest.mark.parametrize(
+    ("limit_s", "said"),
+    [(0.0, "the time limit for an answer is 0, so nobody was asked"), (0.2, "nobody answered within 0.2 s")],
+)
 def test_without_an_answer_the_answer_is_no(repository: Repository, place: Path, limit_s: float, said: str) -> None:
     run = make(repository, place, Gate({"a": [Found("scope")]}), "a", approval_limit_s=limit_s)
     report = run.execute_sync()

@@ -156,8 +156,8 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="approvals", module="approvals", summary="List the questions that wait for an answer.", section="Runs"
     ),
-    Entry(name="approve", module="approve", summary="Approve what an agent asks for.", section="Runs"),
-    Entry(name="deny", module="deny", summary="Deny what an agent asks for.", section="Runs"),
+    Entry(name="approve", module="approve", summary="Approve a question of a gate.", section="Runs"),
+    Entry(name="deny", module="deny", summary="Deny a question of a gate.", section="Runs"),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",

@@ -1,4 +1,4 @@
-"""How well a definition's own name and a query agree, word by word.
+"""Agreement of a definition's own name with a query, word by word.
 
 A function's name says what it does in a few words, and so does who asks for it. BM25 counts the words that both have;
 here it counts too which words of the query the name lacks, and which words of the name the query lacks.

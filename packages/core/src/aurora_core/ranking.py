@@ -105,7 +105,7 @@ class HitScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closeness:
-    """What is compared with a query beside the words of a chunk, by chunk id; what is missing counts 0.
+    """Further likeness of chunks to a query, beside their words, by chunk id; what is missing counts 0.
 
     Attributes:
         cosines: with the query; chunks that share no word with the query are added after the others.

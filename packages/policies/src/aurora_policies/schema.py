@@ -175,7 +175,7 @@ class Approvals(_Section):
     """The questions that a person answers.
 
     Attributes:
-        limit_seconds: time for an answer; then the answer is no. 0 denies at once, null waits without a limit.
+        limit_seconds: time for an answer; then it is denied. 0 denies at once, null waits without a limit.
     """
 
     limit_seconds: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = 3600

@@ -224,4 +224,4 @@ class NotificationError(SoarError):
     hint = "see `notify:` in the configuration"
 
     def __init__(self, receiver: str, problem: str) -> None:
-        super().__init__(f"{receiver} could not be told: {problem}")
+        super().__init__(f"could not notify {receiver}: {problem}")

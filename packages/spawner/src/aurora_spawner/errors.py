@@ -14,7 +14,7 @@ SpawnerError
 ├── UnknownRunError         a run that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
-│   └── MovedOnError            comments on lines of work that is no longer what it was: the places
+│   └── WorkChangedError        comments on lines of work that has changed: the places
 ├── RunHeldError            a run that another living coordinator works on
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
 ├── NoShapeError            a question that cannot be approved for a whole run
@@ -182,13 +182,11 @@ class NoWorkError(SpawnerError):
         self.problem = problem
 
 
-class MovedOnError(NoWorkError):
+class WorkChangedError(NoWorkError):
     """The work of a task has changed since a user began to comment on it; `places` names the lines that are gone."""
 
     def __init__(self, run_id: str, task_id: str, places: str) -> None:
-        super().__init__(
-            run_id, task_id, f"the work has moved on; these lines are no longer what they were: {places}"
-        )
+        super().__init__(run_id, task_id, f"the work has changed; these lines are different now: {places}")
         self.places = places
 
 
@@ -214,7 +212,7 @@ class NoShapeError(SpawnerError):
     """An approval for the whole run cannot be given."""
 
     def __init__(self, approval: str) -> None:
-        super().__init__(f"question {approval} can only be answered for this once; leave out --always-this-run")
+        super().__init__(f"question {approval} cannot be approved for the whole run; leave out --always-this-run")
         self.approval = approval
 
 
@@ -222,7 +220,7 @@ class ApprovalCutOffError(SpawnerError):
     """The task or its run ends while a question of it is open; nothing was approved."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"task {task_id} ends before its question was answered")
+        super().__init__(f"task {task_id} ended before its question was answered")
         self.task_id = task_id
 
 

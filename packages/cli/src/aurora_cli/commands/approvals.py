@@ -27,13 +27,13 @@ __all__ = ["command"]
     ),
 )
 @click.argument("run_id", metavar="[RUN]", required=False, help="A run's id (default: all runs).")
-@click.option("--all", "answered_too", is_flag=True, help="Also those that need no answer any longer.")
+@click.option("--all", "answered_too", is_flag=True, help="Also questions that are answered or withdrawn.")
 @json_option
 def command(*, run_id: str | None, answered_too: bool, as_json: bool) -> int:
     """List the questions that wait for an answer.
 
-    A question says who wants to do what, why a rule asks, since when, and when the answer is no without you. Answer
-    it with `aur approve` or `aur deny`. Questions survive a crash of their run.
+    A question says who wants to do what, why a rule asks, since when, and when it is denied if you do not
+    answer. Answer it with `aur approve` or `aur deny`. Questions survive a crash of their run.
     """
     journal = wiring.open_existing().project.runs_db
     rows = approvals_of(journal, run_id) if answered_too else open_approvals(journal, run_id)

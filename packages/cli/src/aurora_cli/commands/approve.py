@@ -1,4 +1,4 @@
-"""`aur approve`: approve what an agent asks for."""
+"""`aur approve`: approve a question of a gate."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["answer", "command"]
 @click.option("--yes", is_flag=True, help="With --always-this-run: do not ask once more.")
 @json_option
 def command(*, approval: str, remark: str, always: bool, yes: bool, as_json: bool) -> int:
-    """Approve what an agent asks for, and let it go on.
+    """Approve a question of a gate, and let the task continue.
 
     Works from any terminal, also while no process works on the run: the answer counts when it is resumed. Of two
     answers the first counts, and the exit status of the other is 1 if it says something else. An agent cannot answer:

@@ -1,4 +1,4 @@
-"""`aur deny`: deny what an agent asks for."""
+"""`aur deny`: deny a question of a gate."""
 
 from __future__ import annotations
 
@@ -20,12 +20,17 @@ __all__ = ["command"]
     ),
 )
 @approval_argument
-@click.option("--note", "remark", default="", help="The reason; the task's error and the journal have it.")
+@click.option(
+    "--note",
+    "remark",
+    default="",
+    help="The reason; the agent or the task's error gets it, and the journal keeps it.",
+)
 @json_option
 def command(*, approval: str, remark: str, as_json: bool) -> int:
-    """Deny what an agent asks for.
+    """Deny a question of a gate.
 
-    Work that is denied fails its task and stays on its branch. Of two answers the first counts, and the exit status
-    of the other is 1 if it says something else.
+    A denied tool call does not happen, and its agent continues. Denied work fails its task and stays on its branch.
+    Of two answers the first counts, and the exit status of the other is 1 if it says something else.
     """
     return answer(approval, approved=False, remark=remark, as_json=as_json)

@@ -25,11 +25,11 @@ __all__ = ["command"]
 @accept_changes_option
 @json_option
 def command(*, run_id: str, task_id: str, number: int, accept_changes: bool, as_json: bool) -> int:
-    """Take a candidate of a task, also instead of another one.
+    """Take a candidate of a task.
 
-    Possible once all candidates have ended, and until the work of another one is on the target branch or a finished
-    task stands on it. The branch of the candidate comes back from the attic, and the others go there. Then
-    `aur merge` merges it, and `aur resume` runs what waited for it.
+    Possible once all candidates have ended. It can replace an earlier choice until that work is on the target branch
+    or a finished task builds on it. The branch of the candidate comes back from the attic, and the others go there.
+    Then `aur merge` merges it, and `aur resume` runs what waited for it.
     """
     report = wiring.open_existing().pick(run_id, task_id, number, accept_changes=accept_changes)
     if as_json:

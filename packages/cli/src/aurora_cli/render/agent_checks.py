@@ -35,7 +35,7 @@ def _facts(check: AgentCheck) -> Iterator[str]:
         yield one_line(check.version or "no version", 80)
         by = f" ({check.signed_in_by})" if check.signed_in_by else ""
         yield f"signed in: {check.signed_in.value}{by}"
-    yield f"policy gate: {check.gate}"
+    yield f"policy gate {check.gate}"
 
 
 def as_document(checks: Sequence[AgentCheck]) -> dict[str, object]:

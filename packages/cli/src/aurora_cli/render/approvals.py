@@ -35,7 +35,7 @@ def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     if row.gate == "after":
         yield f"  look  aur diff {one_line(row.run_id)} {shlex.quote(one_line(row.task_id))}"
     if row.limit_s is not None:
-        yield f"  without an answer within {time_words(row.limit_s)} the answer is no"
+        yield f"  denied if nobody answers within {time_words(row.limit_s)}"
     if row.shape:
         yield f"  --always-this-run would approve: {one_line(row.shape, 200)}"
 

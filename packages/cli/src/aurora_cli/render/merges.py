@@ -43,14 +43,14 @@ _REFUSED: Final[Mapping[Delivery, tuple[str, str]]] = {
 }
 """The reason for which a target lacks the work, and what to do."""
 _RESOLVED: Final[Mapping[Resolver, str]] = {
-    Resolver.COMMAND: "made again with `{by}`",
-    Resolver.DRIVER: "merged by {by}, which git alone could not",
+    Resolver.COMMAND: "regenerated with `{by}`",
+    Resolver.DRIVER: "merged by {by} (git could not)",
     Resolver.AGENT: "resolved by {by}",
 }
 _CHOICES: Final[Mapping[HunkChoice, str]] = {
-    HunkChoice.INTEGRATED: "as merged before",
-    HunkChoice.TASK: "as the task has it",
-    HunkChoice.BASE: "as before both",
+    HunkChoice.INTEGRATED: "kept as already merged",
+    HunkChoice.TASK: "kept as in the task",
+    HunkChoice.BASE: "set back to the common base",
     HunkChoice.COMBINED: "combined",
 }
 

@@ -115,13 +115,15 @@ def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
             says = f"{one_line(now.reason, 200)}: {one_line(now.subject, 200)} [{one_line(now.rule)}]"
             yield f"  {click.style(action, fg=_COLOURS[action])}  {says}"
         for rule in each.passed_now:
-            yield f"  {click.style('allow', fg=_COLOURS['allow'])}  no objection by {one_line(rule)} any longer"
-    stopped = sum(bool(each.stopped_now) for each in changed)
-    passed = sum(bool(each.passed_now) for each in changed)
-    gone = f"; that of {count(found.gone, 'attempt')} is there no longer" if found.gone else ""
+            yield f"  {click.style('allow', fg=_COLOURS['allow'])}  {one_line(rule)} no longer objects"
+    stopped = sum(not each.work.rules for each in changed)
+    passed = sum(not each.findings for each in changed)
+    others = len(changed) - stopped - passed
+    otherwise = f", {others} would be stopped by other rules" if others else ""
+    gone = f"; the commits of {count(found.gone, 'attempt')} are gone" if found.gone else ""
     yield (
-        f"work of {count(len(found.judged), 'attempt')} judged: {stopped} with new objections,"
-        f" {passed} without an earlier one{gone}"
+        f"judged the work of {count(len(found.judged), 'attempt')}: {stopped} would be stopped that passed,"
+        f" {passed} would pass that were stopped{otherwise}{gone}"
     )
 
 

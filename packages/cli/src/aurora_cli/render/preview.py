@@ -129,7 +129,7 @@ def _besides(plan: IsolationPlan) -> Iterator[str]:
     for command in preparation.setup:
         yield f"  before its agent: {one_line(command, 200)}"
     for pattern, command in preparation.regenerate.items():
-        yield f"  at a merge, {one_line(pattern)} is made again with: {one_line(command, 200)}"
+        yield f"  at a merge, {one_line(pattern)} is regenerated with: {one_line(command, 200)}"
     for sentence in contents.notices:
         yield f"  note: {one_line(sentence, 200)}"
 
@@ -144,7 +144,7 @@ def _gates(plan: SpawnPlan) -> Iterator[str]:
     """Yields how the tool calls of agents are judged, agents with the same words together."""
     for words in dict.fromkeys(plan.gate.words.values()):
         agents = ", ".join(one_line(name) for name, each in plan.gate.words.items() if each == words)
-        yield f"  policy gate, {agents}: {words}"
+        yield f"  policy gate for {agents} is {words}"
 
 
 def _goes(isolation: Isolation) -> str:
@@ -219,6 +219,6 @@ def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
         terms.append("not critical")
     terms += [f"check {one_line(command, 60)}" for command in task.checks]
     terms += [f"until {one_line(task.until, 60)}"] if task.until else []
-    terms += ["its result by a schema"] if task.schema else []
+    terms += ["typed result"] if task.schema else []
     terms += [f"reviewed by @{one_line(task.reviewer.agent or plan.default_agent)}"] if task.reviewer else []
     return f"({', '.join(terms)})"

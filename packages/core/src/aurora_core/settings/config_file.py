@@ -118,7 +118,7 @@ def _event(name: str) -> str:
     if name not in NOTIFY_EVENTS:
         close = get_close_matches(name, NOTIFY_EVENTS, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(NOTIFY_EVENTS)}"
-        raise PydanticCustomError("event", "is no event that can be told; {hint}", {"hint": hint})
+        raise PydanticCustomError("event", "is not a known event; {hint}", {"hint": hint})
     return name
 
 
@@ -164,7 +164,7 @@ class NotifyFile(_Strict):
         if sum(bool(getattr(self, way)) for way in _WAYS) != 1:
             raise PydanticCustomError("way", "must have exactly one of {ways}", {"ways": ", ".join(_WAYS)})
         if self.url is None and (self.body is not None or self.headers):
-            raise PydanticCustomError("way", "body and headers are settings of a url")
+            raise PydanticCustomError("way", "body and headers need a url")
         if self.url and "://" in self.url:
             _without_secret(self.url)
         return self

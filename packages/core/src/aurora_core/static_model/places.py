@@ -1,4 +1,4 @@
-"""Where the models of a user's projects are: in the user's cache, one file a project."""
+"""The places of the models of a user's projects: in the user's cache, one file a project."""
 
 from __future__ import annotations
 

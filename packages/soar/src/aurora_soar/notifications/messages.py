@@ -65,12 +65,13 @@ class Notification:
 def notification_of(event: RunEvent) -> Notification | None:
     """Returns what is told about an event; None for nothing."""
     if isinstance(event, RunEnded):
-        message = f"{event.run_id}: {event.state.value}, {event.done} of {event.total} tasks done"
+        message = f"{event.run_id}: {event.state.value}, {event.done} of {event.total} tasks ended"
         return Notification(event="run_ended", message=message, run=event.run_id, at=event.at)
     if isinstance(event, ApprovalAsked):
         return _about_task("approval", event)
     if isinstance(event, TaskEnded) and not event.result.success:
-        return _about_task("task_failed", event)
+        # Another candidate may succeed; if none does, their task fails.
+        return None if event.candidate_of else _about_task("task_failed", event)
     long_pause = isinstance(event, ProviderPaused) and event.until - event.at >= LONG_PAUSE_S
     if isinstance(event, ProviderLeft) or long_pause:
         return Notification(event="provider_stopped", message=event.message, run=event.run_id, at=event.at)

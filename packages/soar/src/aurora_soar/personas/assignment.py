@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aurora_soar.personas.persona import Persona
     from aurora_spawner import SpawnTask
 
-__all__ = ["cast", "cast_reviewer", "instructions_of"]
+__all__ = ["cast", "instructions_of", "with_reviewer"]
 
 
 def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -> SpawnTask:
@@ -28,7 +28,7 @@ def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -
     return replace(task, agent=agent, model=model, instructions=instructions_of(persona))
 
 
-def cast_reviewer(task: SpawnTask, persona: Persona, *, speaks: str) -> SpawnTask:
+def with_reviewer(task: SpawnTask, persona: Persona, *, speaks: str) -> SpawnTask:
     """Returns the task with a persona as the reviewer of its work, on the run's default agent; `speaks` as above."""
     model = persona.model if persona.tool == speaks else None
     return replace(task, review=Reviewer(instructions=instructions_of(persona), model=model))

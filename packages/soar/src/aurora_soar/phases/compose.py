@@ -60,7 +60,7 @@ _LEAD: Final[Mapping[Intent, str]] = {
 _TITLES: Final[Mapping[Aspect, str]] = {
     Aspect.DEFINITIONS: "Where it happens",
     Aspect.STATEMENTS: "What is written about it",
-    Aspect.FLOW: "How it hangs together",
+    Aspect.FLOW: "Calls",
     Aspect.ERRORS: "Where it fails",
     Aspect.TESTS: "Tests that show it",
     Aspect.REPORT: "What was found",
@@ -129,10 +129,8 @@ def compose(
         _write_lead(writer, question, lead, everything, focus)
         if presence.missing:
             words = ", ".join(presence.missing)
-            there = (
-                "is not there yet" if question.intent is Intent.IMPLEMENT else "is not a word of this project's code"
-            )
-            writer.line(f"Not covered: {words} {there}{_only_elsewhere(presence)}.")
+            there = "Not there yet" if question.intent is Intent.IMPLEMENT else "Not in this project's code"
+            writer.line(f"{there}: {words}{_only_elsewhere(presence)}.")
     _write_failures(writer, outputs)
     sections = [_section(output, findings, question) for output, findings in kept]
     sections = [section for section in sections if section.lines]

@@ -47,8 +47,9 @@ def _scores(execution: Execution) -> str:
     s = execution.synthesis
     sources = f"{len(execution.sources)} sources"
     return (
-        f"Confidence {level_of(execution.confidence).value} {execution.confidence:.2f} (coherence {s.coherence:.2f}, "
-        f"completeness {s.completeness:.2f}, factuality {s.factuality:.2f}) · {sources} · {_agents(execution)} · "
+        f"Confidence: {level_of(execution.confidence).value}, {execution.confidence:.2f} "
+        f"(coherence {s.coherence:.2f}, completeness {s.completeness:.2f}, factuality {s.factuality:.2f}) · "
+        f"{sources} · {_agents(execution)} · "
         f"{_cost(execution)}"
     )
 

@@ -102,7 +102,7 @@ class ProjectAgents:
         return (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
 
     def gate(self, agents: Iterable[str]) -> RunGate:
-        """Builds the live gate of a run, which the agents that it may fall back to pass, too.
+        """Builds the policy gate of a run, which the agents that it may fall back to pass, too.
 
         Args:
             agents: those that its tasks name.

@@ -1,4 +1,4 @@
-"""The live gate of a run: the policies, asked before each tool call of an agent, and which agents ask them."""
+"""The policy gate of a run: the policies, asked before each tool call of an agent, and which agents ask them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated", "shape_of"]
 
-GATED: Final = "a hook asks the policies before each tool call"
+GATED: Final = "on: a hook asks the policies before each tool call"
 
 _SEVERITY: Final = (Action.ALLOW, Action.PROMPT, Action.DENY)
 _TYPES: Final = {
@@ -129,7 +129,7 @@ def _class_of(path: str, call: ToolCall) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunGate:
-    """The live gate of one run.
+    """The policy gate of one run.
 
     Attributes:
         gate: judges tool calls; None if no agent of the run has a hook that works.
@@ -171,8 +171,8 @@ def how_gated(backend: Backend, *, problem: str = "") -> str:
         problem: why hooks do not work here; "" if they do.
     """
     if not isinstance(backend, CliBackend):
-        return "not asked: it is a program without hooks"
+        return "off: it is a program without hooks"
     trouble = backend.gate_problem or problem
     if not trouble:
         return GATED
-    return f"not asked: {trouble}{'; it may use every tool' if backend.permissive else ''}"
+    return f"off: {trouble}{'; it may use every tool' if backend.permissive else ''}"

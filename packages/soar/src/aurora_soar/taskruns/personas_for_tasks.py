@@ -42,7 +42,7 @@ def assign_personas(
     Args:
         match: also find a persona for tasks that name no agent, or generate one if none is of the right kind.
     """
-    from aurora_soar.personas import cast, cast_reviewer
+    from aurora_soar.personas import cast, with_reviewer
 
     named = {line.id: roster.get(line.task.agent or "") for line in file.lines if line.task.agent not in backends}
     matched = _matched(file, roster) if match else {}
@@ -54,7 +54,7 @@ def assign_personas(
         for line in file.lines
     ]
     lines = [
-        replace(line, task=cast_reviewer(line.task, persona, speaks=default_agent))
+        replace(line, task=with_reviewer(line.task, persona, speaks=default_agent))
         if (persona := _reviewer_of(line, roster, backends))
         else line
         for line in lines

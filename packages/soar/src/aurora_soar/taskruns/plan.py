@@ -14,7 +14,7 @@ from aurora_soar.taskruns.resolvers import find_resolver
 from aurora_spawner import read_taskfile
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import TaskFileError
-from aurora_spawner.runs.candidate_places import place_problem, without_place
+from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
 from aurora_spawner.taskfiles.reading import task_file_bytes
 from aurora_spawner.tasks.candidates import attempted
 
@@ -206,7 +206,7 @@ def _check_places(plan: SpawnPlan, isolation: IsolationPlan) -> None:
     """
     if isolation.isolation is not None:
         return
-    task = without_place(plan.file.tasks, backends=plan.backends, default_agent=plan.default_agent)
+    task = first_task_needing_worktrees(plan.file.tasks, backends=plan.backends, default_agent=plan.default_agent)
     if task is not None:
         line = plan.file.line_of(task.id or "")
         raise TaskFileError(plan.file.path, line, place_problem(task, isolation.reason), field="candidates")

@@ -51,7 +51,7 @@ class Rehearsal:
 
     Attributes:
         judged: the work that could be judged again.
-        gone: the number of works whose commits are there no longer.
+        gone: the number of attempts whose commits are gone.
     """
 
     judged: tuple[RehearsedWork, ...]

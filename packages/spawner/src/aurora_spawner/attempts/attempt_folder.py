@@ -126,7 +126,7 @@ class AttemptFolder:
         return self.path / "waited"
 
     def write_waited(self, total_s: float, *, since: float | None) -> None:
-        """Lets the supervisor know how long its attempt has waited, and since when it waits now; None if it does not.
+        """Records for the supervisor how long its attempt has waited, and since when it waits now (None: not).
 
         Raises:
             OSError: It cannot be written down.

@@ -77,7 +77,7 @@ class Profile:
     own_home: tuple[str, str] = ("", "")
     """The folder of its configuration and sessions: the variable that names it, and its place in the home folder."""
     gate: Wire | None = None
-    """Wires the hook of the live gate; None if the CLI has no hooks that could stop a tool call."""
+    """Wires the hook of the policy gate; None if the CLI has no hooks that could stop a tool call."""
     gate_needs_isolation: bool = False
     """True if its hooks can only be wired in a configuration of its own."""
     gate_offs: tuple[str, ...] = ()

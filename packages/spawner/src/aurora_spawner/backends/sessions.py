@@ -92,7 +92,7 @@ def session_record_for(
     off, and did not fail for a reason that the session would meet again.
 
     Args:
-        sent_back: the agent has to mend its work; then the session goes on although the agent had finished.
+        sent_back: the agent has to fix its work; then the session goes on although the agent had finished.
     """
     for folder in _earlier(spool, position=position, task_id=task_id, number=number):
         record = read_session_record(folder.path)

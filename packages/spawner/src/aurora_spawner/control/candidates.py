@@ -17,7 +17,7 @@ from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.put_away import bring_back, put_task_away
+from aurora_spawner.workspaces.put_away import bring_back, move_to_attic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,7 +172,7 @@ def _pickable(held: HeldRun, task: TaskRow, number: int, rows: Mapping[str, Task
     row = rows.get(ids[number - 1])
     if row is None or row.result is None or not row.result.success:
         why = f"{row.state}: {row.result.error}" if row is not None and row.result is not None else "not in the run"
-        raise NoWorkError(run_id, task.task_id, f"its candidate {number} is {why}")
+        raise NoWorkError(run_id, task.task_id, f"its candidate {number} cannot be taken ({why})")
     if row.is_discarded:
         raise NoWorkError(run_id, task.task_id, f"the work of its candidate {number} was discarded")
     return Candidate(number=number, result=row.result)
@@ -197,7 +197,9 @@ def _check_replaceable(held: HeldRun, task: TaskRow, before: SpawnResult) -> Non
         raise NoWorkError(run_id, task.task_id, problem)
     for row in held.rows:
         if task.task_id in row.task.depends_on and (row.state is TaskState.SUCCEEDED or row.task_id in held.busy):
-            problem = f"task {row.task_id} stands on the work of candidate {before.task_id}, so that stays"
+            problem = (
+                f"task {row.task_id} is built on the work of candidate {before.task_id}, so the choice cannot change"
+            )
             raise NoWorkError(run_id, task.task_id, problem)
 
 
@@ -237,7 +239,7 @@ def _skipped_behind(task_id: str, rows: Sequence[TaskRow]) -> list[TaskRow]:
 
 def _put_away(held: HeldRun, task_id: str) -> str:
     try:
-        put_task_away(held.worktrees, task_id)
+        move_to_attic(held.worktrees, task_id)
     except WorkspaceError as error:
         return f"the worktree of candidate {task_id} stays: {error}"
     return ""

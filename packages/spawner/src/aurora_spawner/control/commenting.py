@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.control.diffs import ends_of_work
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.work_changes import held_run
-from aurora_spawner.errors import MovedOnError, NoWorkError, RunHeldError, UnknownTaskError
+from aurora_spawner.errors import NoWorkError, RunHeldError, UnknownTaskError, WorkChangedError
 from aurora_spawner.journal.facts import TaskReopened, WorkReturned, entry_of
 from aurora_spawner.runs.resume_state import COMMENTED, stored_task
 from aurora_spawner.tasks.result import TaskState
@@ -67,7 +67,7 @@ def send_comments(
         seen: The work that they were written on.
 
     Raises:
-        MovedOnError: A line with a comment is no longer what it was.
+        WorkChangedError: A line with a comment is no longer what it was.
         UnknownRunError, UnknownTaskError, RunHeldError, NoWorkError, WorkspaceError: As for `commentable_work`.
     """
     with held_run(journal, run_id) as held:
@@ -100,11 +100,11 @@ def _commentable(run: RunRow, row: TaskRow) -> CommentableWork:
     run_id, task_id = run.run_id, row.task_id
     isolation = run.options.isolation if run.options else None
     if isolation is None:
-        raise NoWorkError(run_id, task_id, "it did not work in a worktree, so nothing knows what it has changed")
+        raise NoWorkError(run_id, task_id, "it did not work in a worktree, so Aurora cannot tell what it has changed")
     if row.is_discarded:
         raise NoWorkError(run_id, task_id, "its work was discarded")
     if row.state not in _COMMENTABLE:
-        raise NoWorkError(run_id, task_id, f"it is {row.state}, and only finished work gets comments")
+        raise NoWorkError(run_id, task_id, f"it is {row.state}; only the work of a finished task can get comments")
     worktrees = RunWorktrees.of(isolation, run_id)
     if not worktrees.path_of(task_id).exists():
         raise NoWorkError(run_id, task_id, "its worktree is gone: its work is merged, or it has changed nothing")
@@ -117,7 +117,7 @@ def _check_places(held: HeldRun, row: TaskRow, comments: Sequence[LineComment], 
     """Sees that the lines with comments are what they were.
 
     Raises:
-        MovedOnError: One is not.
+        WorkChangedError: One is not.
     """
     git = held.worktrees.workspaces.git
     before = ShownWork(git=git, base=now.base, commit=now.base)
@@ -125,7 +125,7 @@ def _check_places(held: HeldRun, row: TaskRow, comments: Sequence[LineComment], 
     moved = [each for each in comments if not _is_there(each, before if each.removed else after)]
     if moved:
         places = ", ".join(f"{each.file}:{each.line}" for each in moved[:5])
-        raise MovedOnError(held.run.run_id, row.task_id, places)
+        raise WorkChangedError(held.run.run_id, row.task_id, places)
 
 
 def _is_there(comment: LineComment, work: ShownWork) -> bool:

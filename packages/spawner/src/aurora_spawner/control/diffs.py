@@ -44,7 +44,9 @@ def work_diff(
     run, rows = find_run(journal, run_id)
     isolation = run.options.isolation if run.options else None
     if isolation is None:
-        raise NoWorkError(run_id, None, "its tasks did not work in worktrees, so nothing knows what each has changed")
+        raise NoWorkError(
+            run_id, None, "its tasks did not work in worktrees, so Aurora cannot tell what each has changed"
+        )
     worktrees = RunWorktrees.of(isolation, run_id)
     if task_id is None:
         base, commit = isolation.base, _merged(worktrees, run, rows)

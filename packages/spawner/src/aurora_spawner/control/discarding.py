@@ -11,7 +11,7 @@ from aurora_spawner.journal.facts import WorkDiscarded, entry_of
 from aurora_spawner.tasks.work import MergeOutcome, TaskMerge
 from aurora_spawner.workspaces.attic import AtticEntry, list_attic
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.put_away import heads_of_work, put_commit, stand_on
+from aurora_spawner.workspaces.put_away import check_out_keeping_files, commits_to_keep, put_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         there = held.worktrees.path_of(task_id).exists()
         worktree = held.worktrees.find(task_id) if there else held.worktrees.gone(task_id, "")
         base = held.worktrees.workspaces.base_of(task_id)
-        heads = heads_of_work(git, worktree, there=there)
+        heads = commits_to_keep(git, worktree, there=there)
         earlier = [] if there else _earlier(git, row, heads)
         entries = earlier or [put_commit(git, branch, commit) for commit in heads]
         if not entries:
@@ -70,7 +70,7 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
                 held.worktrees.leave_out(commit)
         held.append([entry_of(WorkDiscarded(merge=merge.to_json()), run_id=run_id, task_id=task_id)])
         if there:
-            stand_on(worktree, entries[0].commit)
+            check_out_keeping_files(worktree, entries[0].commit)
         lost = held.worktrees.workspaces.remove(worktree, ignored_too=True)
         part_of = tuple(each.task_id for each in held.rows if asked in each.task.depends_on)
     return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
-from aurora_spawner.tasks.candidates import losers
+from aurora_spawner.tasks.candidates import untaken_candidates
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, base_ref_of, branch_of, slug
@@ -85,7 +85,7 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
     except WorkspaceError as error:
         trouble = str(error)
     results = {row.task_id: row.result for row in rows if row.result is not None}
-    untaken = losers({row.task_id: row.task for row in rows}, results)
+    untaken = untaken_candidates({row.task_id: row.task for row in rows}, results)
     return WorkOfRun(
         branch=branch,
         commit=refs.get(f"refs/heads/{branch}"),

@@ -1,4 +1,4 @@
-"""The hook of the live gate: takes a tool call from an agent's CLI to the coordinator, and the verdict back.
+"""The hook of the policy gate: takes a tool call from an agent's CLI to the coordinator, and the verdict back.
 
     python -I -S hook.py SOCKET TOKEN LIMIT_S REACH_S
 
@@ -44,7 +44,11 @@ def main(arguments: list[str]) -> int:
         return 0
     first, _, reason = verdict.partition(b"\n")
     known = first == b"deny" and reason
-    return deny(reason.decode("utf-8", "replace") if known else "the policy gate gave no verdict; do not try again")
+    return deny(
+        reason.decode("utf-8", "replace")
+        if known
+        else "the policy gate gave no answer, so this call is denied; do not try again"
+    )
 
 
 def deny(reason: str) -> int:
@@ -88,7 +92,7 @@ def ask(place: str, token: str, call: bytes, *, limit_s: float, reach_s: float) 
         finally:
             line.close()
         time.sleep(RETRY_EVERY_S)
-    raise ConnectionError("the coordinator of this run hangs up")
+    raise ConnectionError("the coordinator of this run closes the connection")
 
 
 def reach(name: str, *, by: float) -> _socket.socket:

@@ -1,4 +1,4 @@
-"""The probe of the live gate: the real hook, started as a CLI starts it, with a harmless call and a dangerous one."""
+"""The probe of the policy gate: the real hook, started as a CLI starts it, with a harmless and a dangerous call."""
 
 from __future__ import annotations
 

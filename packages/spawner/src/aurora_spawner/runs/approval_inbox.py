@@ -67,7 +67,7 @@ def key_of(question: ApprovalQuestion, number: int) -> _Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempted:
+class AskingAttempt:
     """The attempt that a question comes from."""
 
     number: int
@@ -93,7 +93,7 @@ class ApprovalInbox:
     recorder: Recorder
     notifier: Notifier
     limit_s: float | None
-    attempt_of: Callable[[str], Attempted]
+    attempt_of: Callable[[str], AskingAttempt]
     stopping: Callable[[str], bool]
     on_wait: Callable[[str], None]
     on_go_on: Callable[[str], None]
@@ -168,7 +168,7 @@ class ApprovalInbox:
         """Returns the question if it is asked already, as by an agent that lost its first call."""
         return next((each for each in self._entries.values() if each.open and each.key == key), None)
 
-    async def _request(self, question: ApprovalQuestion, attempt: Attempted) -> _Entry:
+    async def _request(self, question: ApprovalQuestion, attempt: AskingAttempt) -> _Entry:
         entry = _Entry(approval=self._new_id(), question=question, number=attempt.number)
         self._entries[entry.approval] = entry
         facts: list[Fact] = [
@@ -334,7 +334,11 @@ def _answered(approval: str, answer: ApprovalAnswer) -> ApprovalAnswered:
 
 
 def _no_answer(limit_s: float | None) -> ApprovalAnswer:
-    note = f"nobody answered within {limit_s:g} s" if limit_s else "nobody is asked here"
+    note = (
+        f"nobody answered within {limit_s:g} s"
+        if limit_s
+        else "the time limit for an answer is 0, so nobody was asked"
+    )
     return ApprovalAnswer(approved=False, by="limit", note=note)
 
 

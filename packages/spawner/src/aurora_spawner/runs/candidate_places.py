@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 
-def without_place(
+def first_task_needing_worktrees(
     tasks: Iterable[SpawnTask], *, backends: Mapping[str, Backend], default_agent: str
 ) -> SpawnTask | None:
     """Returns the first task with a candidate that may write; None if no task needs worktrees for its candidates."""
@@ -48,6 +48,6 @@ def check_places(
     Raises:
         TaskError: There is one.
     """
-    task = None if isolated else without_place(tasks, backends=backends, default_agent=default_agent)
+    task = None if isolated else first_task_needing_worktrees(tasks, backends=backends, default_agent=default_agent)
     if task is not None:
         raise TaskError(f"task {task.id}: {place_problem(task)}", field="candidates")

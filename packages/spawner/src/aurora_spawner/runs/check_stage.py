@@ -28,7 +28,7 @@ _NOT_THE_AGENT: Final = (CheckOutcome.SAME_AS_BASE, CheckOutcome.CANNOT_RUN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """A round in which an agent mends what a check has found.
+    """A round in which an agent fixes what a check has found.
 
     Attributes:
         number: from 1.

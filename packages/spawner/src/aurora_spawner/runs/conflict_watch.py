@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.facts import ConflictForeseen
 from aurora_spawner.tasks import run_events
-from aurora_spawner.tasks.candidates import losers
+from aurora_spawner.tasks.candidates import untaken_candidates
 from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ConflictWatch:
         works: dict[str, Worktree | FinishedWork] = {
             task_id: flight.worktree for task_id, flight in tasks.in_flight.items() if flight.worktree is not None
         }
-        untaken = {*losers(tasks.tasks, tasks.results)}
+        untaken = {*untaken_candidates(tasks.tasks, tasks.results)}
         for task_id, result in tasks.results.items():
             if task_id in untaken or result.choice is not None:  # whose work is the winner's
                 continue

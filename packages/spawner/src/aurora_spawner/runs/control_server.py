@@ -38,7 +38,7 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
         callers = _Callers(coordinator)
         with short_path(spool) as place:
             server = await asyncio.start_unix_server(
-                callers.hear, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT
+                callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT
             )
     except OSError as error:
         coordinator.notices.append(
@@ -64,7 +64,7 @@ class _Callers:
         self._silent: dict[asyncio.StreamWriter, None] = {}
         """Callers whose request has not come, the oldest first."""
 
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers the request of a caller."""
         task = asyncio.current_task()
         assert task is not None

@@ -12,7 +12,7 @@ from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
-from aurora_spawner.runs.approval_inbox import ApprovalInbox, Attempted
+from aurora_spawner.runs.approval_inbox import ApprovalInbox, AskingAttempt
 from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
@@ -278,8 +278,8 @@ class Coordinator:
 
     # Waiting for a person.
 
-    def _attempt_of(self, task_id: str) -> Attempted:
-        return Attempted(number=self._tasks.flight(task_id).number, agent=self._run.agent_of(task_id))
+    def _attempt_of(self, task_id: str) -> AskingAttempt:
+        return AskingAttempt(number=self._tasks.flight(task_id).number, agent=self._run.agent_of(task_id))
 
     def _stopping(self, task_id: str) -> bool:
         return self._run.stopping(task_id)

@@ -1,4 +1,4 @@
-"""The stages of an attempt that hold its work against the policies: judged once committed, approved once checked."""
+"""The stages of an attempt that check its work by the policies: judged once committed, approved once checked."""
 
 from __future__ import annotations
 

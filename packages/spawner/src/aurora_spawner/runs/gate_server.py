@@ -42,7 +42,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateDesk:
+class GateService:
     """Decides on the tool calls of a run's agents, and writes each decision down before it is told."""
 
     run: RunContext
@@ -137,24 +137,24 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     if gate is None:
         yield
         return
-    desk = GateDesk(run=run, gate=gate)
-    hooks = _Hooks(desk)
+    service = GateService(run=run, gate=gate)
+    hooks = _Hooks(service)
     try:
         make_private_folder(folder)
         with short_path(folder) as place:
-            server = await asyncio.start_unix_server(hooks.hear, sock=bound_socket(place / SOCKET_NAME))
+            server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / SOCKET_NAME))
     except OSError as error:
-        run.notices.append(f"no gate socket in {folder} ({error.strerror}): agents may use no tools")
-        desk.close()
+        run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
+        service.close()
         yield
         return
     try:
         yield
     finally:
         server.close()
-        hooks.hang_up()
-        run.notices.extend(desk.notices())
-        desk.close()
+        hooks.close_connections()
+        run.notices.extend(service.notices())
+        service.close()
         with suppress(OSError):
             (folder / SOCKET_NAME).unlink()
 
@@ -162,11 +162,11 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
 class _Hooks:
     """The open connections of hooks."""
 
-    def __init__(self, desk: GateDesk) -> None:
-        self._desk = desk
+    def __init__(self, service: GateService) -> None:
+        self._service = service
         self._open: set[asyncio.Task[Any]] = set()
 
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers one hook."""
         task = asyncio.current_task()
         assert task is not None
@@ -174,7 +174,7 @@ class _Hooks:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 request = await _whole(reader)
-            writer.write(await self._desk.answer(request))
+            writer.write(await self._service.answer(request))
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await writer.drain()
         except (ConnectionError, TimeoutError):  # the hook is gone, or was stopped
@@ -183,7 +183,7 @@ class _Hooks:
             writer.close()
             self._open.discard(task)
 
-    def hang_up(self) -> None:
+    def close_connections(self) -> None:
         """Leaves the open requests without an answer: the run is over, or its next coordinator gets them."""
         for task in self._open:
             task.cancel()

@@ -1,4 +1,4 @@
-"""What the latest attempt at a task has left: read from its folder and its worktree, also after a restart."""
+"""Reads what the latest attempt at a task has left: read from its folder and its worktree, also after a restart."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class TaskInFlight:
     rounds: list[CheckedWork] = field(default_factory=list)
     """The checks of each attempt's work, those of earlier executions included."""
     problem: str | None = None
-    """Why the latest attempt ended, if another one follows it."""
+    """The reason why the latest attempt ended, if another one follows it."""
     returned: list[Returned] = field(default_factory=list)
     """The times that its work came back other than for a check, those of earlier executions included."""
     reviews: list[Review] = field(default_factory=list)

@@ -38,6 +38,7 @@ class Notifier:
         done, total = self.scheduler.settled, len(self.tasks.tasks)
         complete: RunEvent = replace(event, run_id=self.run_id, at=time.time(), done=done, total=total)
         if isinstance(complete, TaskEvent):
-            title = self.tasks.tasks[complete.task_id].headline
-            complete = replace(complete, title=title, agent=self.agent_of(complete.task_id))
+            task = self.tasks.tasks[complete.task_id]
+            agent = self.agent_of(complete.task_id)
+            complete = replace(complete, title=task.headline, agent=agent, candidate_of=task.candidate_of)
         self.on_event(complete)

@@ -1,4 +1,4 @@
-"""The stage of an attempt in which another agent reviews its work: it can send back, and never wave through.
+"""The stage of an attempt in which another agent reviews its work: it can send back, and never override a check.
 
 It comes after the checks, and only if they have passed.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.review import Review
 
 _REQUEST: Final = (
-    "Another agent has reviewed your work and sent it back. Look into each of its reasons: mend what is wrong; if "
+    "Another agent has reviewed your work and sent it back. Look into each of its reasons: fix what is wrong; if "
     "you find that a reason is mistaken, leave that part as it is and say why in your answer. Then finish the task."
 )
 

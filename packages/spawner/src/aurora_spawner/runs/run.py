@@ -39,7 +39,7 @@ from aurora_spawner.runs.signals import end_on_signals
 from aurora_spawner.runs.work_merge import Integration, put_candidates_away, remove_worktrees, start_edited_over
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks import run_events
-from aurora_spawner.tasks.candidates import attempted, losers, with_candidates
+from aurora_spawner.tasks.candidates import attempted, untaken_candidates, with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import RunReport
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -304,7 +304,9 @@ class Run:
         coordinator.notices += integration.notices
         if not stopped.is_set() and coordinator.ending != "interrupted":
             worktrees = integration.worktrees
-            coordinator.notices += await put_candidates_away(worktrees, losers(coordinator.tasks, results))
+            coordinator.notices += await put_candidates_away(
+                worktrees, untaken_candidates(coordinator.tasks, results)
+            )
             coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=left_out)
         if merge is not None:
             coordinator.emit(run_events.RunMerged(merge=merge))

@@ -86,7 +86,7 @@ class RunOptions:
     run_task_checks: bool = True
     """False leaves out the checks that tasks themselves name: they come from somebody who is not trusted."""
     check_rounds: int = 2
-    """The most rounds in which an agent mends what checks have found, in the same session if it has one."""
+    """The most rounds in which an agent fixes what checks have found, in the same session if it has one."""
     review_rounds: int = 2
     """The most times that a reviewer may send the work on a task back; the next time fails the task."""
     check_timeout_s: float = 1800.0

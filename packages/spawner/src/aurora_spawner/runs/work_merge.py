@@ -13,7 +13,7 @@ from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.worktree_stages import aside_notice
 from aurora_spawner.tasks.candidates import without_work
 from aurora_spawner.workspaces.checks import CommandCheck
-from aurora_spawner.workspaces.put_away import bring_back, is_put_away, put_task_away
+from aurora_spawner.workspaces.put_away import bring_back, is_put_away, move_to_attic
 from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
@@ -143,12 +143,12 @@ async def bring_candidates_back(worktrees: RunWorktrees, results: Mapping[str, S
     return missing
 
 
-async def put_candidates_away(worktrees: RunWorktrees, losers: Sequence[str]) -> list[str]:
+async def put_candidates_away(worktrees: RunWorktrees, untaken: Sequence[str]) -> list[str]:
     """Puts the work of candidates that were not taken into the attic; returns a sentence for each that stays."""
     kept = []
-    for task_id in losers:
+    for task_id in untaken:
         try:
-            await asyncio.to_thread(put_task_away, worktrees, task_id)
+            await asyncio.to_thread(move_to_attic, worktrees, task_id)
         except WorkspaceError as error:
             kept.append(f"the worktree of candidate {task_id}, which was not taken, stays: {error}")
     return kept

@@ -55,7 +55,7 @@ def _expanded(task: SpawnTask) -> Iterator[SpawnTask]:
     yield replace(task, depends_on=names, order_only=(), choice_of=names)
 
 
-def losers(tasks: Mapping[str, SpawnTask], results: Mapping[str, SpawnResult]) -> tuple[str, ...]:
+def untaken_candidates(tasks: Mapping[str, SpawnTask], results: Mapping[str, SpawnResult]) -> tuple[str, ...]:
     """Returns the candidates beside which another one was taken."""
     winners = {task_id: _winner(results.get(task_id)) for task_id, task in tasks.items() if task.choice_of}
     return tuple(

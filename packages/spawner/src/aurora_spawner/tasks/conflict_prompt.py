@@ -42,14 +42,14 @@ def conflict_prompt(files: Sequence[str], integrated: Side, task: Side, *, base:
     more = f"- and {len(files) - _NAMED} more\n" if len(files) > _NAMED else ""
     first, second = integrated.name, task.name
     request = (
-        "The work of two sides conflicts at a merge, and you wrote neither. Your working folder holds the merge with"
-        f" its conflicts: the text of {first} stands first, then after `|||||||` the text from before both, then"
-        f" after `=======` the text of {second}. Resolve them so that the purpose of both sides is met.\n\n"
+        "Two changes conflict in a merge; resolve the conflicts so that both keep their purpose. Your folder holds"
+        f" the merge in git's diff3 style: first the text of {first}, after `|||||||` the common base, after"
+        f" `=======` the text of {second}.\n\n"
         f"Files in conflict:\n{shown}{more}\n"
         "Change only these files, and leave no conflict marker in them. A file that one side has deleted, or that is"
         " binary, has no markers: delete it, or make its content right. Your result is refused if other files change"
         " or a check fails. Do not merge, rebase or reset; a commit is made for you.\n\n"
-        f"Before both: commit {base}. {first.capitalize()}: commit {onto}. {second.capitalize()}: commit {theirs}."
+        f"Common base: commit {base}. {first.capitalize()}: commit {onto}. {second.capitalize()}: commit {theirs}."
         " `git show COMMIT:FILE` prints a version of a file."
     )
     parts = [

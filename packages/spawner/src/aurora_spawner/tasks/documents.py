@@ -24,7 +24,7 @@ class DocumentError(ValueError):
 
 
 def read_document(answer: str, schema: str) -> Any:
-    """Returns the document of an answer: all of it, or its one fenced block. Nothing is guessed or mended.
+    """Returns the document of an answer: all of it, or its one fenced block. Nothing is guessed or repaired.
 
     Args:
         schema: A text that `schema_text` has returned.
@@ -34,7 +34,7 @@ def read_document(answer: str, schema: str) -> Any:
     """
     text = _document_in(answer)
     if len(text) > DOCUMENT_CHARACTERS:
-        raise DocumentError(f"the document has {len(text):,} characters, and {DOCUMENT_CHARACTERS:,} are the most")
+        raise DocumentError(f"the document has {len(text):,} characters; at most {DOCUMENT_CHARACTERS:,} are allowed")
     try:
         document = parse_strictly(text)
     except NotJsonError as error:
@@ -65,7 +65,7 @@ def _check(document: Any, schema: str) -> None:
         exact = [best_match(iter([each])) or each for each in problems[:_SHOWN_PROBLEMS]]
     except (RecursionError, Unresolvable) as error:
         raise DocumentError(
-            f"the schema cannot be held against the document: {error}"[:_PROBLEM_CHARACTERS]
+            f"the document cannot be validated by the schema: {error}"[:_PROBLEM_CHARACTERS]
         ) from error
     if problems:
         more = len(problems) - len(exact)

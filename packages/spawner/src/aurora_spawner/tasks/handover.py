@@ -23,7 +23,7 @@ class EarlierAttempt:
     agent: str | None
     """None if that is not known any more."""
     ended: str
-    """Why it ended."""
+    """The reason why it ended."""
     left: str = ""
     """The titles of its commits, and the files that differ from the task's base; empty for none."""
     said: str = ""

@@ -70,12 +70,12 @@ def prompt_after(prompt: str | None, sent_back: CheckedWork | Returned, task: Sp
     if isinstance(sent_back, Returned):
         request = returned_prompt(prompt, sent_back, as_json=as_json)
     else:
-        request = mending_prompt(prompt, sent_back, as_json=as_json)
+        request = failed_check_prompt(prompt, sent_back, as_json=as_json)
     return request if task.schema is None or prompt is not None else f"{request.rstrip()}\n\n{DOCUMENT_AGAIN}\n"
 
 
 def returned_prompt(prompt: str | None, returned: Returned, *, as_json: bool = False) -> str:
-    """Returns the prompt for an agent whose work came back to it; arguments as for `mending_prompt`."""
+    """Returns the prompt for an agent whose work came back to it; arguments as for `failed_check_prompt`."""
     if as_json and prompt is not None:
         asked = {"request": returned.request, "remarks": list(returned.remarks)}
         return json.dumps({**json.loads(prompt), "sent_back": asked}, ensure_ascii=False)
@@ -88,7 +88,7 @@ def returned_prompt(prompt: str | None, returned: Returned, *, as_json: bool = F
     return f"{prompt.rstrip()}\n\n{LEFT_WORK} {returned.request}\n\n{remarks}"
 
 
-def mending_prompt(prompt: str | None, checked: CheckedWork, *, as_json: bool = False) -> str:
+def failed_check_prompt(prompt: str | None, checked: CheckedWork, *, as_json: bool = False) -> str:
     """Returns the prompt for an agent whose work did not pass its checks.
 
     Args:
@@ -99,7 +99,7 @@ def mending_prompt(prompt: str | None, checked: CheckedWork, *, as_json: bool = 
     assert failed is not None
     request = (
         f"The work is not done yet: the check `{on_one_line(failed.command)}` {failed.ending}. It was run on what "
-        "you left in your working folder. Find the cause, mend it, and finish the task; do not weaken the check."
+        "you left in your working folder. Find the cause, fix it, and finish the task; do not weaken the check."
     )
     if checked.hidden:
         files = ", ".join(map(on_one_line, checked.hidden[:5]))

@@ -29,13 +29,15 @@ class BaseEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEvent(BaseEvent):
-    """The fields of every event about one task; the notifier fills in title and agent."""
+    """The fields of every event about one task; the notifier fills in all but the id."""
 
     task_id: str
     title: str = ""
     """The first line of the task."""
     agent: str = ""
     """The agent that has the task now."""
+    candidate_of: str | None = None
+    """For a candidate: the id of its task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

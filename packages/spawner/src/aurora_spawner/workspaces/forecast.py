@@ -42,7 +42,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The files that a work has changed, and what tells one state of them from the next."""
+    """The files that a task has changed, and what tells one state of them from the next."""
 
     files: frozenset[str] = frozenset()
     mark: tuple[object, ...] = ()
@@ -64,9 +64,9 @@ class _State:
 
 
 class Forecaster:
-    """Merges the present states of works, to find those that conflict; nothing in them changes.
+    """Merges the present work of tasks, to find what conflicts; nothing in it changes.
 
-    It remembers what it has compared: a work that has not changed costs one question to git, one that has ended none.
+    It remembers what it has compared: work that has not changed costs one question to git, finished work none.
 
     Args:
         merger: of the merge that is foreseen; git alone if None.
@@ -81,7 +81,9 @@ class Forecaster:
         self._found: dict[tuple[str, str], Forecast] = {}
 
     def look(self, works: Sequence[Worktree | FinishedWork]) -> list[Forecast]:
-        """Compares each two works that changed a common file or folder, unless both have ended: the merge does that.
+        """Compares the work of each two tasks that changed a common file or folder, unless both have ended.
+
+        Finished work is compared by the merge.
 
         Args:
             works: The worktrees of tasks that run, and the work of others. A pair that cannot be compared now, since
@@ -125,7 +127,7 @@ class Forecaster:
         if not one.may_meet(other):
             return None
         pair = (self._commit_of(first, one), self._commit_of(second, other))
-        merge = merges[pair] = self._merges.get(pair) or self._merger.look(*pair)
+        merge = merges[pair] = self._merges.get(pair) or self._merger.preview(*pair)
         return None if merge.is_clean else merge.conflicts
 
     def _state_of(self, work: Worktree | FinishedWork) -> _State | None:

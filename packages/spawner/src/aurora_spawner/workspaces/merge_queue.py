@@ -296,7 +296,7 @@ class MergeQueue:
     def _conflicting(self, work: Work, others: Sequence[Work]) -> str | None:
         """Returns the task whose work alone conflicts with this one; None if several or the base conflict."""
         for other in others:
-            if not self._using.look(other.commit, work.commit).is_clean:
+            if not self._using.preview(other.commit, work.commit).is_clean:
                 return other.task_id
         return None
 
@@ -321,7 +321,7 @@ class MergeQueue:
         """Reports work that merged only because of other work, which is now left out."""
         for work in works:
             if not is_ancestor(self.git, work.commit, head):
-                files = self._using.look(head, work.commit).conflicts
+                files = self._using.preview(head, work.commit).conflicts
                 answers[work.task_id] = Merged(work=work, outcome=MergeOutcome.CONFLICT, files=files)
 
     def _first_failing(self, start: str, works: Sequence[Work]) -> int:

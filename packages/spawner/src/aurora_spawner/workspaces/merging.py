@@ -39,7 +39,7 @@ class TreeMerge:
 class Merger(Protocol):
     """A way to merge two commits without a checkout."""
 
-    def look(self, ours: str, theirs: str) -> TreeMerge:
+    def preview(self, ours: str, theirs: str) -> TreeMerge:
         """Returns what conflicts; no command of the user's runs, so the tree may not be final."""
         ...
 
@@ -54,11 +54,11 @@ class PlainMerger:
 
     git: Git
 
-    def look(self, ours: str, theirs: str) -> TreeMerge:
+    def preview(self, ours: str, theirs: str) -> TreeMerge:
         """Returns the merge itself."""
         return merge_trees(self.git, ours, theirs)
 
-    merge = look
+    merge = preview
 
 
 def merge_trees(git: Git, ours: str, theirs: str) -> TreeMerge:

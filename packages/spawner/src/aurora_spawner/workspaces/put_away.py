@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
-def put_task_away(worktrees: RunWorktrees, task_id: str) -> tuple[AtticEntry, ...]:
+def move_to_attic(worktrees: RunWorktrees, task_id: str) -> tuple[AtticEntry, ...]:
     """Puts the work of a task into the attic and removes its worktree; a second call goes on where one was killed.
 
     Files that `.gitignore` hides keep the worktree where it is, after its work is in the attic.
@@ -34,13 +34,13 @@ def put_task_away(worktrees: RunWorktrees, task_id: str) -> tuple[AtticEntry, ..
         return ()
     git, base = worktrees.workspaces.git, worktrees.workspaces.base_of(task_id)
     worktree = worktrees.find(task_id) if there else worktrees.gone(task_id, base)
-    heads = heads_of_work(git, worktree, there=there)
+    heads = commits_to_keep(git, worktree, there=there)
     entries = tuple(put_commit(git, worktree.branch, commit) for commit in heads if commit != base)
     for commit in heads:
         if commit != base:
             worktrees.leave_out(commit)
     if there:
-        stand_on(worktree, heads[0])
+        check_out_keeping_files(worktree, heads[0])
     worktrees.workspaces.remove(worktree)
     return entries
 
@@ -69,7 +69,7 @@ def _base_ref(worktrees: RunWorktrees, task_id: str) -> str:
     return base_ref_of(worktrees.workspaces.run_id, slug(task_id))
 
 
-def heads_of_work(git: Git, worktree: Worktree, *, there: bool) -> list[str]:
+def commits_to_keep(git: Git, worktree: Worktree, *, there: bool) -> list[str]:
     """Returns the commits to keep: the present state of the worktree, and the branch if it has something else.
 
     Args:
@@ -99,7 +99,7 @@ def put_commit(git: Git, branch: str, commit: str) -> AtticEntry:
     return AtticEntry(ref=f"{ATTIC}/{since}/{name}", commit=commit, name=name, since=float(since))
 
 
-def stand_on(worktree: Worktree, commit: str) -> None:
+def check_out_keeping_files(worktree: Worktree, commit: str) -> None:
     """Makes a worktree stand on a commit that has its files; none is written, so a later change is still seen."""
     git = worktree.git
     reveal(git)

@@ -26,7 +26,10 @@ __all__ = ["command"]
 )
 @click.argument("run_id", metavar="[RUN]", required=False, help="A run's id (default: all runs).")
 @click.option(
-    "--decisions", is_flag=True, help="Only judgements, questions, answers, grants, cancellations and merges."
+    "--decisions",
+    is_flag=True,
+    help="Only decisions: judgements, questions, answers, grants, cancellations, merges, discarded work, accepted "
+    "changes.",
 )
 def command(*, run_id: str | None, decisions: bool) -> int:
     """Print the journal's events as JSON Lines, oldest first.

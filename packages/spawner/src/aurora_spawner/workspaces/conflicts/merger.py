@@ -40,7 +40,7 @@ class ConflictMerger:
     folder: str = "."
     regenerator: Regenerator | None = None
 
-    def look(self, ours: str, theirs: str) -> TreeMerge:
+    def preview(self, ours: str, theirs: str) -> TreeMerge:
         """Returns what conflicts; generated files never do, and have the content of `ours`."""
         return self._without_generated(ours, theirs)[0]
 

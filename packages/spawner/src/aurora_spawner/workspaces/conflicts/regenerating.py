@@ -63,7 +63,7 @@ class Regenerator:
             self._made[key] = self._make(tree, parents, files)
         return self._made[key]
 
-    def told(self, files: Sequence[str]) -> tuple[ResolvedFile, ...]:
+    def resolved_files(self, files: Sequence[str]) -> tuple[ResolvedFile, ...]:
         """Returns these files with the commands that make them again."""
         return tuple(
             ResolvedFile(path=name, kind=Resolver.COMMAND, by=command)

@@ -48,7 +48,7 @@ def make_conflict(merger: ConflictMerger, onto: str, theirs: str) -> Conflict | 
     Raises:
         GitError: Git failed.
     """
-    merge = _with_base(merger).look(onto, theirs)
+    merge = _with_base(merger).preview(onto, theirs)
     if merge.is_clean or not merge.conflicts:
         return None
     commit = commit_merge(merger.git, merge.tree, (onto, theirs), _CONFLICT)
@@ -62,7 +62,7 @@ def read_conflict(merger: ConflictMerger, commit: str) -> Conflict:
         GitError: The commit is gone, or is no merge.
     """
     onto, theirs = _parents(merger.git, commit)
-    files = _with_base(merger).look(onto, theirs).conflicts
+    files = _with_base(merger).preview(onto, theirs).conflicts
     return Conflict(commit=commit, onto=onto, theirs=theirs, files=files)
 
 
@@ -134,13 +134,13 @@ def resolved_by(merger: ConflictMerger, resolution: str, by: str) -> tuple[Resol
     """
     git = merger.git
     onto, theirs = _parents(git, resolution)
-    merge = _with_base(merger).look(onto, theirs)
+    merge = _with_base(merger).preview(onto, theirs)
     before, after = (_texts(git, each, merge.conflicts) for each in (merge.tree, resolution))
     files = tuple(
         ResolvedFile(path=name, kind=Resolver.AGENT, by=by, hunks=choices(before.get(name, ()), after.get(name, ())))
         for name in merge.conflicts
     )
-    again = merger.regenerator.told(merger.generated_in(onto, theirs)) if merger.regenerator else ()
+    again = merger.regenerator.resolved_files(merger.generated_in(onto, theirs)) if merger.regenerator else ()
     return (*files, *again)
 
 
