@@ -16,6 +16,7 @@ import psutil
 import pytest
 from tests.e2e.stand_in import HUGE, USED
 from tests.e2e.wirings import KINDS
+from tests.exhaustive import few
 
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.events import Succeeded, ToolCall, ToolResult
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.events import AgentEvent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), pytest.mark.parametrize("kind", KINDS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), pytest.mark.parametrize("kind", few(KINDS, 2))]
 
 TOOLLESS = ("aider",)
 """Edits by its answer; has neither tools nor sessions."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.e2e.stage import AUR
+from tests.exhaustive import few
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run
@@ -71,8 +72,17 @@ def over_budget(played: Played) -> list[dict[str, Any]]:
     return [task for task in played.document["tasks"] if task["termination_reason"] == "over_budget"]
 
 
-@pytest.mark.parametrize(("limit", "many"), [(4.0, 8), (1.5, 3), (1.5, 8)])
-@pytest.mark.parametrize("model", [None, "claude-sonnet-4-5", "claude-from-tomorrow-9"])
+@pytest.mark.parametrize(
+    ("model", "limit", "many"),
+    few(
+        (
+            (model, *others)
+            for model in (None, "claude-sonnet-4-5", "claude-from-tomorrow-9")
+            for others in ((4.0, 8), (1.5, 3), (1.5, 8))
+        ),
+        3,
+    ),
+)
 def test_however_many_at_once_never_cost_more_than_the_budget_and_a_reservation(
     limit: float, many: int, model: str | None, stage: Stage, need: Callable[[str], None]
 ) -> None:

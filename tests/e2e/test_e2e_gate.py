@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 from tests.e2e.wirings import search_path, wiring
+from tests.exhaustive import few
 
 from aurora_spawner import CliBackend, SpawnTask
 from aurora_spawner.backends.base import AttemptRequest
@@ -41,7 +42,7 @@ def judged(played: Played) -> list[tuple[str, str, str, str]]:
     return [(each.subject, each.action, each.rule, each.answered_by) for each in facts]
 
 
-@pytest.mark.parametrize("kind", HOOKED)
+@pytest.mark.parametrize("kind", few(HOOKED, 2))
 def test_dangerous_calls_are_stopped_and_a_harmless_one_is_not(
     kind: str, stage: Stage, need: Callable[[str], None]
 ) -> None:
@@ -81,8 +82,9 @@ def test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated(
     assert "is on: a hook asks the policies before each tool call" in played.told
 
 
-@pytest.mark.parametrize("broken", ["gone", "killed", "slow"])
-@pytest.mark.parametrize("kind", HOOKED)
+@pytest.mark.parametrize(
+    ("broken", "kind"), few(((broken, kind) for broken in ("gone", "killed", "slow") for kind in HOOKED), 3)
+)
 def test_without_a_working_hook_nothing_happens(
     kind: str, broken: str, cell: Cell, tmp_path: Path, need: Callable[[str], None]
 ) -> None:
