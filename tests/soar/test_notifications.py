@@ -8,6 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from aurora_core.errors import UnknownKeyError
@@ -156,8 +157,8 @@ class Ear:
         self.open = threading.Event()
         self.open.set()
 
-    def send(self, notification: Notification) -> None:
-        self.open.wait()
+    def send(self, notification: Notification, *, limit_s: float = 10.0) -> None:
+        self.open.wait(limit_s + 60)
         self.heard.append(notification)
 
 
@@ -185,17 +186,38 @@ def test_an_outbox_can_be_used_again() -> None:
     assert len(ear.heard) == 2
 
 
-def test_a_receiver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_that_hangs_is_left_and_keeps_nothing_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outboxes, "MOST_WAITING", 3)
-    ear = Ear()
-    ear.open.clear()
-    outbox = Outbox([(frozenset({"task_failed"}), ear)])
+    monkeypatch.setattr(outboxes, "END_S", 0.1)
+    hanging, ear = Ear(), Ear()
+    hanging.open.clear()
+    wanted = frozenset({"task_failed", "run_ended"})
+    outbox = Outbox([(wanted, hanging), (wanted, ear)], debounce_s=0)
     for _ in range(10):
         outbox.put(FAILED)
-    problems = outbox.flush(limit_s=0.1)
-    assert problems[0] == "notify: some notifications were not delivered in time"
-    assert "were dropped, because too many waited" in problems[1]
-    ear.open.set()
+        time.sleep(0.02)
+    outbox.put(Notification(event="run_ended", message="over", at=0))
+    problems = outbox.flush(limit_s=0.5)
+    assert problems[0] == "notify: ear was not told everything in time"
+    assert "events: too many waited" in problems[1]
+    assert sum(each.count for each in ear.heard) == 11
+    assert ear.heard[-1].message == "over"
+    hanging.open.set()
+
+
+def test_no_command_outlives_the_end_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "LIMIT_S", 0.5)
+    command = ("sh", "-c", "echo $$ >> pids; exec sleep 60")
+    hangs = receiver_of(NotifyConfig(on=(), command=command), project=str(tmp_path), key=key)
+    outbox = Outbox([(frozenset({"task_failed"}), hangs)])
+    outbox.put(FAILED)
+    while not (tmp_path / "pids").exists():
+        time.sleep(0.01)
+    outbox.put(FAILED)
+    assert outbox.flush(limit_s=5.0) == ("notify: could not notify sh: it took longer than 0.5 s",)
+    pids = (tmp_path / "pids").read_text().split()
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(int(pid)) for pid in pids)
 
 
 def test_a_failure_is_told_once_and_keeps_no_other_from_being_told(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ class Receiver(Protocol):
         """Its name in messages; holds no secret."""
         ...
 
-    def send(self, notification: Notification) -> None:
-        """Delivers one notification, within `LIMIT_S`.
+    def send(self, notification: Notification, *, limit_s: float = LIMIT_S) -> None:
+        """Delivers one notification, within `limit_s`.
 
         Raises:
             NotificationError: it could not be delivered.
@@ -73,9 +73,9 @@ class CommandReceiver:
         """The program."""
         return self.command[0]
 
-    def send(self, notification: Notification) -> None:
+    def send(self, notification: Notification, *, limit_s: float = LIMIT_S) -> None:
         """Runs the command in the project's folder and waits for its end."""
-        _run(self.command, notification.document(self.project), cwd=self.project)
+        _run(self.command, notification.document(self.project), cwd=self.project, limit_s=limit_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +84,14 @@ class DesktopReceiver:
 
     name: str = "the desktop"
 
-    def send(self, notification: Notification) -> None:
+    def send(self, notification: Notification, *, limit_s: float = LIMIT_S) -> None:
         """Shows it."""
         title = f"Aurora: {notification.event.replace('_', ' ')}"
         if sys.platform == "darwin":
             words = f"display notification {json.dumps(notification.message)} with title {json.dumps(title)}"
-            _run(("osascript", "-e", words), "")
+            _run(("osascript", "-e", words), "", limit_s=limit_s)
         else:
-            _run(("notify-send", "--app-name=Aurora", "--", title, notification.message), "")
+            _run(("notify-send", "--app-name=Aurora", "--", title, notification.message), "", limit_s=limit_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class BellReceiver:
 
     name: str = "the bell"
 
-    def send(self, notification: Notification) -> None:  # noqa: ARG002 -- a bell says nothing
+    def send(self, notification: Notification, *, limit_s: float = LIMIT_S) -> None:  # noqa: ARG002 -- it only rings
         """Rings it."""
         try:
             if sys.stderr.isatty():
@@ -125,7 +125,7 @@ class HttpReceiver:
         """The address without its path, which may be a secret; or the name of its key."""
         return self.url if _KEY.match(self.url) else "/".join(self.url.split("/")[:3])
 
-    def send(self, notification: Notification) -> None:
+    def send(self, notification: Notification, *, limit_s: float = LIMIT_S) -> None:
         """Posts it; any status from 300 on is a failure."""
         import httpx
 
@@ -133,7 +133,7 @@ class HttpReceiver:
             url = self._with_key(self.url)
             headers = {"Content-Type": "application/json"} | {k: self._with_key(v) for k, v in self.headers.items()}
             content = self._content(notification).encode("utf-8", "replace")
-            answer = httpx.post(url, content=content, headers=headers, timeout=LIMIT_S)
+            answer = httpx.post(url, content=content, headers=headers, timeout=limit_s)
         except (KeyStoreError, UnknownKeyError) as error:
             raise NotificationError(self.name, str(error)) from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -154,8 +154,8 @@ class HttpReceiver:
         return text if found is None else text[: found.start()] + self.key(found[1])
 
 
-def _run(command: tuple[str, ...], text: str, *, cwd: str | None = None) -> None:
-    """Runs a program to its end; ends it, with all that it started, after `LIMIT_S`."""
+def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None = None) -> None:
+    """Runs a program to its end; ends it, with all that it started, after `limit_s`."""
     try:
         process = subprocess.Popen(
             command,
@@ -170,9 +170,9 @@ def _run(command: tuple[str, ...], text: str, *, cwd: str | None = None) -> None
         raise NotificationError(command[0], str(error)) from error
     with process:
         try:
-            process.communicate(text.encode("utf-8", "replace"), timeout=LIMIT_S)
+            process.communicate(text.encode("utf-8", "replace"), timeout=limit_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            raise NotificationError(command[0], f"it took longer than {LIMIT_S:.0f} s") from None
+            raise NotificationError(command[0], f"it took longer than {limit_s:.3g} s") from None
     if process.returncode:
         raise NotificationError(command[0], f"it ended with exit status {process.returncode}")
