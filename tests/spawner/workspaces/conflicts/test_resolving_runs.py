@@ -155,6 +155,7 @@ def test_it_reads_both_intents_both_diffs_and_the_base(repository: Repository, p
     ("resolver", "problem"),
     [
         ("echo did nothing", "the agent changed nothing"),
+        ("git rm -qf app.py; echo ok", "the agent deleted app.py, which both sides have"),
         ("sed -i '/^|||||||/d' app.py; echo half", "conflict markers are left in app.py"),
         ("git checkout -q HEAD^2 -- app.py; echo x > other.txt; echo ok", "not in conflict: other.txt"),
         (

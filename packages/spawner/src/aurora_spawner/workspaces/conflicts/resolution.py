@@ -91,7 +91,7 @@ def resolve(merger: ConflictMerger, conflict: Conflict, commit: str, message: st
 
 
 def _check(git: Git, conflict: Conflict, tree: str, *, generated: Collection[str]) -> None:
-    """Checks that a tree differs from the conflict in its files alone, and that they have no markers.
+    """Checks that a tree differs from the conflict in its files alone, that they are there, and have no markers.
 
     Args:
         generated: Further files that may differ, since they are made again.
@@ -105,6 +105,10 @@ def _check(git: Git, conflict: Conflict, tree: str, *, generated: Collection[str
         raise NotResolvedError(
             git.folder, f"the agent changed files that are not in conflict: {', '.join(others[:5])}"
         )
+    before = [entries_of(git, each, conflict.files).keys() for each in (conflict.onto, conflict.theirs)]
+    lost = sorted(before[0] & before[1] - entries_of(git, tree, conflict.files).keys())
+    if lost:
+        raise NotResolvedError(git.folder, f"the agent deleted {', '.join(lost[:5])}, which both sides have")
     texts = _texts(git, tree, conflict.files)
     sides = [_texts(git, each, conflict.files) for each in (conflict.onto, conflict.theirs)]
     left = [name for name, lines in texts.items() if _has_markers(lines, [side.get(name, ()) for side in sides])]
