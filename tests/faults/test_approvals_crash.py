@@ -166,3 +166,18 @@ def test_an_interrupted_run_keeps_its_questions(tmp_path: Path, repository: Repo
     with begin(tmp_path, 2) as coordinator:
         assert coordinator.wait(timeout=50) == 0
     check_each_once(tmp_path, 2)
+
+
+def test_a_grant_given_without_a_coordinator_answers_what_it_covers(tmp_path: Path, repository: Repository) -> None:
+    with begin(tmp_path, 3) as coordinator:
+        until(lambda: is_asked(tmp_path, 3))
+        coordinator.kill()
+    first, *others = open_approvals(tmp_path / "runs.db")
+    answer_approval(tmp_path / "runs.db", first.approval, approved=True, always=True)
+    assert open_approvals(tmp_path / "runs.db") == []
+    given = {each.approval: (each.state, each.answered_by) for each in approvals_of(tmp_path / "runs.db")}
+    assert {given[each.approval] for each in others} == {(ApprovalState.APPROVED, "grant")}
+    with begin(tmp_path, 3) as coordinator:
+        assert coordinator.wait(timeout=60) == 0
+    check_each_once(tmp_path, 3)
+    assert repository.files("main") == ["1.txt", "2.txt", "3.txt", "README.md"]

@@ -17,7 +17,7 @@ from aurora_spawner.errors import NoShapeError, RunHeldError, UnknownApprovalErr
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
 from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored, RunEnded, entry_of
 from aurora_spawner.journal.views import load_run
-from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
+from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.tasks.approvals import ApprovalAnswer
 from aurora_spawner.tasks.result import RunState
@@ -126,7 +126,7 @@ def answer_approval(
 
     def without_coordinator() -> AnswerReport:
         with open_journal(journal, row.run_id) as store:
-            found = _append(store, row, lambda now: _answer_facts(now, given, always=always))
+            found = _append(store, row, lambda now: _answer_facts(store, now, given, always=always))
         first = found.state is ApprovalState.OPEN
         answer = given if first else _answer_in(found)
         return AnswerReport(approval=row, answer=answer, first=first, running=False)
@@ -152,7 +152,9 @@ def revoke_grant(journal: Path, approval: str) -> ApprovalRow:
 
     def without_coordinator() -> ApprovalRow:
         with open_journal(journal, row.run_id) as store:
-            _append(store, row, lambda now: [GrantRevoked(approval=row.approval)] if now.granted else [])
+            _append(
+                store, row, lambda now: [(now.task_id, GrantRevoked(approval=now.approval))] if now.granted else []
+            )
         return row
 
     request = {"do": "revoke", "approval": row.approval}
@@ -166,15 +168,23 @@ def _check_answerable(row: ApprovalRow, *, always: bool) -> None:
         raise NoShapeError(row.approval)
 
 
-def _answer_facts(row: ApprovalRow, answer: ApprovalAnswer, *, always: bool) -> list[Fact]:
+def _answer_facts(
+    store: Journal, row: ApprovalRow, answer: ApprovalAnswer, *, always: bool
+) -> list[tuple[str, Fact]]:
+    """Returns the facts of an answer, each with its task; a grant answers the open questions that it covers, too."""
     if row.state is not ApprovalState.OPEN:
         return []
-    facts: list[Fact] = [
-        ApprovalAnswered(approval=row.approval, approved=answer.approved, by=answer.by, note=answer.note)
+    answered = ApprovalAnswered(approval=row.approval, approved=answer.approved, by=answer.by, note=answer.note)
+    if not (always and answer.approved):
+        return [(row.task_id, answered)]
+    note = grant_note(row.approval)
+    alike = [
+        (each.task_id, ApprovalAnswered(approval=each.approval, approved=True, by="grant", note=note))
+        for each in load_approvals(store, row.run_id, open_only=True)
+        if each.approval != row.approval and (each.rule, each.shape) == (row.rule, row.shape)
     ]
-    if always and answer.approved:
-        facts.append(GrantStored(approval=row.approval, rule=row.rule, shape=row.shape))
-    return facts
+    granted = GrantStored(approval=row.approval, rule=row.rule, shape=row.shape)
+    return [(row.task_id, answered), (row.task_id, granted), *alike]
 
 
 def _answer_in(row: ApprovalRow) -> ApprovalAnswer:
@@ -212,8 +222,10 @@ def _steered(
         time.sleep(_PAUSE_S)
 
 
-def _append(store: Journal, row: ApprovalRow, facts_for: Callable[[ApprovalRow], list[Fact]]) -> ApprovalRow:
-    """Writes facts about a question of a run without a coordinator; returns the question as it was before.
+def _append(
+    store: Journal, row: ApprovalRow, facts_for: Callable[[ApprovalRow], list[tuple[str, Fact]]]
+) -> ApprovalRow:
+    """Writes facts about questions of a run without a coordinator; returns the question as it was before.
 
     The run keeps its state; of one that has crashed, the journal says now that it was interrupted.
 
@@ -223,7 +235,7 @@ def _append(store: Journal, row: ApprovalRow, facts_for: Callable[[ApprovalRow],
     before = load_run(store, row.run_id).state
     with store.hold(row.run_id, holder=own_identity()) as lease:
         found = next(each for each in load_approvals(store, row.run_id) if each.approval == row.approval)
-        entries = [entry_of(fact, run_id=row.run_id, task_id=row.task_id) for fact in facts_for(found)]
+        entries = [entry_of(fact, run_id=row.run_id, task_id=task_id) for task_id, fact in facts_for(found)]
         state = before if before.settled else RunState.INTERRUPTED
         ended = RunEnded(state=state.value, notices=[])
         store.append([*entries, entry_of(ended, run_id=row.run_id)], lease=lease)

@@ -186,7 +186,7 @@ class ApprovalInbox:
         ]
         grant = self._grants.get((question.rule, question.shape)) if question.shape else None
         if grant is not None:
-            entry.answer = ApprovalAnswer(approved=True, by="grant", note=f"as {grant} for the whole run")
+            entry.answer = ApprovalAnswer(approved=True, by="grant", note=grant_note(grant))
         elif self.limit_s == 0:
             entry.answer = _no_answer(0)
         if entry.answer is not None:
@@ -267,7 +267,7 @@ class ApprovalInbox:
 
     async def _settle_alike(self, question: ApprovalQuestion, approval: str) -> None:
         """Answers the open questions that a new grant covers."""
-        by_grant = ApprovalAnswer(approved=True, by="grant", note=f"as {approval} for the whole run")
+        by_grant = ApprovalAnswer(approved=True, by="grant", note=grant_note(approval))
         shape = (question.rule, question.shape)
         for entry in list(self._entries.values()):
             if entry.open and (entry.question.rule, entry.question.shape) == shape:
@@ -321,6 +321,15 @@ class ApprovalInbox:
             found = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
             if found not in self._entries:
                 return found
+
+
+def grant_note(approval: str) -> str:
+    """Returns the note of an answer that a grant gives.
+
+    Args:
+        approval: The question that was approved for the whole run.
+    """
+    return f"as {approval} for the whole run"
 
 
 def _question_of(row: ApprovalRow) -> ApprovalQuestion:
