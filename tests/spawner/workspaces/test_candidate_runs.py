@@ -15,6 +15,7 @@ from aurora_spawner import CommandBackend, Run, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptRefusedError
 from aurora_spawner.control.candidates import list_candidates, pick_candidate
+from aurora_spawner.control.commenting import commentable_work
 from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.merging import merge_work
@@ -380,3 +381,10 @@ def test_candidates_of_different_agents_take_turns(repository: Repository, place
     report = Run.create(place / "runs.db", tasks, backends, made.options).execute_sync()
     assert [result.agent for result in report.candidates.values()] == ["sh", "bash", "sh"]
     assert report.results["a"].agent == "sh"
+
+
+def test_comments_are_for_the_candidate_that_was_taken(repository: Repository, place: Path) -> None:
+    report = run(repository, place, task(counted(place, "echo $n > out.txt; echo done")), merge=MergeMode.NEVER)
+    with pytest.raises(NoWorkError, match=rf"aur review {report.run_id} a:1"):
+        commentable_work(place / "runs.db", report.run_id, "a")
+    assert commentable_work(place / "runs.db", report.run_id, "a:1").commit

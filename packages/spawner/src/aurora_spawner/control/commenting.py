@@ -98,6 +98,8 @@ def _row(run_id: str, task_id: str, rows: Sequence[TaskRow]) -> TaskRow:
 
 def _commentable(run: RunRow, row: TaskRow) -> CommentableWork:
     run_id, task_id = run.run_id, row.task_id
+    if row.worker != task_id:
+        raise NoWorkError(run_id, task_id, f"its work is that of a candidate: aur review {run_id} {row.worker}")
     isolation = run.options.isolation if run.options else None
     if isolation is None:
         raise NoWorkError(run_id, task_id, "it did not work in a worktree, so Aurora cannot tell what it has changed")
