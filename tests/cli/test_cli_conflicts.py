@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AGENT = """task=$(cat)
 case $task in
-*Resolve*) sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' same.txt ;;
+*"conflict in a merge"*) sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' same.txt ;;
 *first*) echo first > same.txt ;;
 *second*) echo second > same.txt ;;
 esac

@@ -41,7 +41,7 @@ def fill(keep):
 
 
 home = disk / "worktrees" if full == "worktrees" else place / "worktrees"
-tasks = [SpawnTask(f"head -c 300000 /dev/urandom > new{n}.bin; echo done {n}", id=str(n)) for n in range(1, 6)]
+tasks = [SpawnTask(f"head -c 300000 /dev/urandom > new{n}.bin; echo done {n}; exit", id=str(n)) for n in range(1, 6)]
 options = RunOptions(
     default_agent="sh",
     cwd=repository,

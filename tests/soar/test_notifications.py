@@ -128,13 +128,10 @@ def test_a_command_gets_the_document_in_the_folder_of_the_project(tmp_path: Path
         (("sh", "-c", "sleep 60 & sleep 60"), "longer than"),
     ],
 )
-def test_a_command_that_fails_is_named(
-    command: tuple[str, ...], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(receivers, "LIMIT_S", 0.3)
+def test_a_command_that_fails_is_named(command: tuple[str, ...], problem: str, tmp_path: Path) -> None:
     receiver = receiver_of(NotifyConfig(on=(), command=command), project=str(tmp_path), key=key)
     with pytest.raises(NotificationError, match=problem) as caught:
-        receiver.send(FAILED)
+        receiver.send(FAILED, limit_s=0.3)
     assert str(caught.value).startswith(f"could not notify {command[0]}: ")
 
 

@@ -117,7 +117,7 @@ def test_work_that_is_sent_back_comes_again_with_its_reasons(repository: Reposit
     assert repository("show", "main:hello.txt") == "hello"
     asked = prompts(place)
     assert "hello.txt:1: a typing error" in asked["t.3"]
-    assert "mend what is wrong" in asked["t.3"]
+    assert "fix what is wrong" in asked["t.3"]
     assert "hello.txt:1: a typing error" in asked["t.4"]  # the next review knows what the last one said
     assert report.results["t"].retry_count == 0
 

@@ -62,7 +62,7 @@ class Outbox:
 
 
 class _Queue:
-    """What one receiver is still to be told."""
+    """Notifications that one receiver has not got yet."""
 
     def __init__(self, wanted: frozenset[str], receiver: Receiver, debounce_s: float) -> None:
         self._wanted = wanted
@@ -72,7 +72,7 @@ class _Queue:
         self._next_at: dict[str, float] = {}
         self._changed = threading.Condition()
         self._until: float | None = None
-        """Set while the queue is emptied: when that has to be done."""
+        """The time by which the queue has to be empty; None unless it is being emptied."""
         self._dropped = 0
         self._problem = ""
         self._thread: threading.Thread | None = None
