@@ -60,10 +60,10 @@ __all__ = ["Memory"]
 
 _Answer = TypeVar("_Answer")
 
-# Of a search, what it puts first counts as used. More of them would make the next search worse: what was merely
-# shown would rise (function search: MRR .571 without, .571 with one, .567 with three, .558 with ten).
 QUERY_CHARS: Final = 100_000
 """The part of a query that counts, from its start: each word of it costs time."""
+# Of a search, what it puts first counts as used. More of them would make the next search worse: what was merely
+# shown would rise (function search: MRR .571 without, .571 with one, .567 with three, .558 with ten).
 RECORDED_HITS: Final = 1
 # More than the lines of the largest file that is indexed.
 MAX_FILE_CHUNKS: Final = 1_000_000
