@@ -93,7 +93,7 @@ def test_candidates_are_listed_and_one_is_picked(aur: Aur, shed: Shed) -> None:
     assert listed[-1] == f"none is taken; take one with: aur pick {run_id} a NUMBER"
     refused = aur("pick", run_id, "a", "3")
     assert refused.returncode != ExitCode.DONE
-    assert "its candidate 3 is failed: it exited with code 4" in refused.stderr
+    assert "its candidate 3 cannot be taken (failed: it exited with code 4)" in refused.stderr
     assert aur("pick", run_id, "a", "2").stdout == f"a:2 is taken\nb can run now: aur resume {run_id}\n"
     document = json.loads(aur("candidates", run_id, "a:1", "--json").stdout)
     assert document["choice"] == {"winner": "a:2", "by": "user", "why": "candidate 2 (sh): picked by the user"}
