@@ -34,7 +34,7 @@ def test_commands_are_completed_from_the_catalogue() -> None:
 def test_the_installed_aur_answers_a_shell(installed: Aur) -> None:
     outcome = installed(_AUR_COMPLETE="bash_complete", COMP_WORDS="aur mem s", COMP_CWORD="2")
     assert outcome.returncode == 0
-    assert outcome.stdout.split() == ["plain,search", "plain,semantic", "plain,show", "plain,stats"]
+    assert outcome.stdout.split() == ["plain,search", "plain,show", "plain,stats", "plain,semantic"]
 
 
 @pytest.mark.parametrize(("kind", "offered"), [("file", "file"), ("path", "file"), ("folder", "dir")])
