@@ -101,6 +101,13 @@ def test_work_of_the_processor_is_seen(tmp_path: Path) -> None:
         sample_until(watched, lambda sample: sample.cpu_s > first.cpu_s + 0.2)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows how long processes wait for a processor")
+def test_the_wait_for_a_processor_is_seen(tmp_path: Path) -> None:
+    script = "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nos.fork()\nwhile True: pass"
+    with agent(tmp_path, script) as watched:
+        sample_until(watched, lambda sample: sum(sample.queued_s.values()) > 0.3)
+
+
 def test_a_childs_work_outlives_the_child(tmp_path: Path) -> None:
     script = """
 import subprocess, sys, time

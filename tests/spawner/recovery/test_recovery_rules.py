@@ -117,13 +117,14 @@ def test_two_samples_without_activity_after_the_threshold_are_a_stall() -> None:
     "sign",
     [
         {"new_output": True, "output_at": 9.0},
-        {"cpu_s": 0.2},
+        {"cpu_s": 0.7},
+        {"cpu_s": 0.2, "queued_s": {7: 9.5}},
         {"io_bytes": {7: 10_000}},
         {"commands": frozenset({"agent", "pytest"})},
     ],
 )
 def test_any_activity_restarts_the_wait(sign: dict[str, object]) -> None:
-    detector = after(quiet(8, io_bytes={7: 0}), quiet(9, **sign))
+    detector = after(quiet(8, queued_s={7: 9.0}, io_bytes={7: 0}), quiet(9, **sign))
     assert not detector.after(quiet(10)).after(quiet(18)).verdict(WATCH, 18).stalled
 
 
@@ -131,7 +132,17 @@ def test_a_heartbeat_is_no_activity() -> None:
     samples = [quiet(at, output_bytes=int(at) * 10, cpu_s=0.1 + at / 1000) for at in range(2, 13)]
     verdict = after(*samples).verdict(WATCH, 12)
     assert verdict.stalled
-    assert verdict.reason == "repeating itself for 10 s"
+    assert verdict.reason == "repeating itself for 12 s"
+
+
+def test_a_program_that_wakes_up_now_and_then_is_no_activity() -> None:
+    """The figures of OpenCode without an answer of its model, on two processors with five busy processes."""
+    shares = (0.134, 0.217, 0.212, 0.125, 0.052, 0.437, 0.139, 0.25, 0.158, 0.163, 0.11, 0.2)
+    cpu_s, queued_s, samples = 0.1, 0.0, []
+    for second, share in enumerate(shares, start=1):
+        cpu_s, queued_s = cpu_s + share / 2, queued_s + share / 2
+        samples.append(quiet(second, cpu_s=cpu_s, queued_s={7: queued_s}))
+    assert after(*samples).verdict(WATCH, 12).stalled
 
 
 def test_children_of_a_loop_are_no_activity() -> None:

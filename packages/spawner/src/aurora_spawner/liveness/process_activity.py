@@ -76,6 +76,7 @@ class LivenessProbe:
             output_at=self.last_output(watched.running),
             new_output=any(new_output),
             cpu_s=tree.cpu_s,
+            queued_s=tree.queued_s,
             io_bytes=tree.io_bytes,
             commands=frozenset(tree.commands),
             tool=tool,
@@ -128,6 +129,7 @@ class _Tree:
     def __init__(self) -> None:
         self.pids: list[int] = []
         self.cpu_s = 0.0
+        self.queued_s: dict[int, float] = {}
         self.io_bytes: dict[int, int] = {}
         self.commands: set[str] = set()
         self._agent_started: float | None = None
@@ -148,6 +150,8 @@ class _Tree:
             self._agent_started = started
         else:
             self._tools.append((started, _short_name(words)))
+        if (queued_s := _queued_s(pid)) is not None:
+            self.queued_s[pid] = queued_s
         with contextlib.suppress(psutil.Error, AttributeError):
             counted = process.io_counters()
             self.io_bytes[pid] = counted.read_chars + counted.write_chars
@@ -186,6 +190,16 @@ def _children_by_parent() -> dict[int, list[int]]:
                 if fields[0] not in "ZX":
                     table[int(fields[1])].append(int(entry.name))
     return table
+
+
+def _queued_s(pid: int) -> float | None:
+    """Returns the seconds in which threads of a process waited for a processor; None where no kernel says it."""
+    total_ns, known = 0, False
+    for schedule in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # the thread has ended
+            total_ns += int(schedule.read_text(encoding="ascii").split()[1])
+            known = True
+    return total_ns / 1e9 if known else None
 
 
 def _holds_connection(pids: Iterable[int]) -> bool:
