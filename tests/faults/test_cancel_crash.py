@@ -104,7 +104,7 @@ class Steered:
         self.open_all_but(closed)
         with self.coordinate() as coordinator:
             assert coordinator.wait(timeout=50) == 0
-        assert processes_of_run(self.run_id) == []
+        assert processes_of_run(self.run_id, within_s=5.0) == []
         with Journal(self.journal) as journal:
             assert verify(journal).problem is None
             return {row.task_id: str(row.state) for row in load_tasks(journal, self.run_id)}

@@ -88,7 +88,7 @@ def check_the_best_one_counts(folder: Path, repository: Repository, said: dict[s
     assert list((folder / "worktrees").glob(f"*/{run_id}")) == []
     assert [str(path) for path in (repository.path / ".git").rglob("*.lock")] == []
     assert repository("fsck", "--no-dangling", "--no-progress") == ""
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
 
 
 def said_files(repository: Repository, attic: dict[str, str], branch: str | None) -> tuple[str, str]:

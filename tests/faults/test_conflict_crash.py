@@ -89,7 +89,7 @@ def check_everything_arrived_once(folder: Path, repository: Repository, said: di
         assert verify(journal).problem is None
         rows = {row.task_id: row for row in load_tasks(journal, run_id)}
     assert rows["resolve-other"].task.resolves == "other"
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def ask(folder: Path, command: tuple[str, ...], prompt: str = "go", timeout_s: f
         ),
     )
     result = run.execute_sync().results["1"]
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     return result
 
 

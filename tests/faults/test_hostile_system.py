@@ -92,7 +92,7 @@ def test_a_lock_that_does_not_end_ends_the_run_and_its_agents(
         run.execute_sync()
     locker.join()
     lock.close()
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert Run.resume(tmp_path / "runs.db", run.run_id, run.backends).execute_sync().ok
 
 
@@ -113,7 +113,7 @@ def test_a_full_disk_ends_the_run_in_order_and_a_resume_finishes_it(
         patch.setattr(Journal, "_open", open_small)
         with pytest.raises(JournalError, match="the disk is full; make room and resume"):
             run.execute_sync()
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert Run.resume(tmp_path / "runs.db", run.run_id, run.backends).execute_sync().ok
     with Journal(tmp_path / "runs.db") as journal:
         assert verify(journal).ok
@@ -143,7 +143,7 @@ try:
 except SpawnerError as error:
     ended = f"by {type(error).__name__}"
 assert ended != "well", "the disk was never full"
-assert processes_of_run(run.run_id) == []
+assert processes_of_run(run.run_id, within_s=5.0) == []
 # Somebody makes room.
 (disk / "ballast").unlink()
 subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
@@ -165,7 +165,7 @@ assert all("line 3999" in r.output for r in again.results.values())
 assert succeeded.items() <= settled().items(), "what was done is not done again"
 with Journal(disk / "runs.db") as journal:
     assert verify(journal).ok
-assert processes_of_run(run.run_id) == []
+assert processes_of_run(run.run_id, within_s=5.0) == []
 print("ended", ended, "with", len(succeeded), "tasks done")
 """
 

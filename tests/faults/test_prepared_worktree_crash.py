@@ -63,7 +63,7 @@ def check(folder: Path, repository: Repository) -> None:
     ]
     assert [str(path) for path in (repository.path / ".git").rglob("*.lock")] == []
     assert repository("fsck", "--no-dangling", "--no-progress") == ""
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
 
 
 @pytest.fixture(scope="module")

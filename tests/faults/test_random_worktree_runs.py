@@ -179,7 +179,7 @@ def check_nothing_is_left(repository: Repository, folder: Path, said: dict[str, 
     assert repository("fsck", "--no-dangling", "--no-progress") == ""
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
-    assert processes_of_run(said["run_id"]) == []
+    assert processes_of_run(said["run_id"], within_s=5.0) == []
 
 
 @pytest.mark.timeout(240)

@@ -59,7 +59,7 @@ async def finish(run: Run, on_event: Callable[[RunEvent], None] | None = None) -
     """Execute a run that must come to an end and leave nothing."""
     async with asyncio.timeout(HANG_S):
         report = await run.execute(on_event)
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     return report
 
 
@@ -288,7 +288,7 @@ def test_a_cancel_of_a_crashed_run_wakes_a_stopped_supervisor(tmp_path: Path, at
     crash(run, (tmp_path / "begun").exists)
     stop_supervisors(run)
     cancel_run(run.journal, run.run_id, at_once=at_once, executor=LocalExecutor(grace_s=0.3))
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert run_status(run.journal, run.run_id).state == "cancelled"
 
 
@@ -297,7 +297,7 @@ def test_a_cancel_of_a_crashed_run_overrules_one_that_is_kept_stopped(tmp_path: 
     run = new_run(tmp_path, keeper(tmp_path))
     crash(run, lambda: begun(tmp_path) == 2)
     cancel_run(run.journal, run.run_id, at_once=at_once, executor=LocalExecutor(grace_s=0.3))
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert keepers(tmp_path) == []
 
 
@@ -340,7 +340,7 @@ def test_a_coordinator_that_was_stopped_goes_on(tmp_path: Path) -> None:
         time.sleep(0.6)
         coordinator.send_signal(signal.SIGCONT)
         assert coordinator.wait(HANG_S) == 0
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -352,7 +352,7 @@ def test_a_cancel_reaches_a_coordinator_that_is_stopped(tmp_path: Path, at_once:
         coordinator.send_signal(signal.SIGSTOP)
         cancel_run(run.journal, run.run_id, at_once=at_once)
         coordinator.wait(HANG_S)
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert run_status(run.journal, run.run_id).state == "cancelled"
 
 

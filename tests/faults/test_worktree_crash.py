@@ -108,7 +108,7 @@ def check_nothing_is_lost(folder: Path, repository: Repository, said: dict[str, 
         assert verify(journal).problem is None
         merges = {row.task_id: row.merge for row in load_tasks(journal, run_id)}
     assert {name for name, merge in merges.items() if merge} == {*MERGED, "second"}
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
 
 
 def check_clean_checkout(repository: Repository) -> None:
@@ -191,7 +191,7 @@ def test_killed_while_it_looks_for_conflicts(tmp_path: Path, number: int) -> Non
     assert {each["outcome"] for each in said["merges"].values()} == {MergeOutcome.MERGED, MergeOutcome.CONFLICT}
     assert [str(path) for path in (repository.path / ".git").rglob("*.lock")] == []
     assert repository("fsck", "--no-dangling", "--no-progress") == ""
-    assert processes_of_run((tmp_path / "run_id").read_text()) == []
+    assert processes_of_run((tmp_path / "run_id").read_text(), within_s=5.0) == []
 
 
 def test_resumed_although_it_has_ended(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class Detached:
     def wait_for_end(self) -> str:
         self.wait(lambda: run_status(self.journal, self.run_id).pid is None)
         os.waitpid(self.pid, 0)
-        assert processes_of_run(self.run_id) == []
+        assert processes_of_run(self.run_id, within_s=5.0) == []
         with Journal(self.journal) as journal:
             assert verify(journal).problem is None
         return str(run_status(self.journal, self.run_id).state)
@@ -163,7 +163,7 @@ def test_a_crashed_run_is_ended_through_the_journal(detached: Callable[..., Deta
     with pytest.raises(NotRunningError, match="is not running"):
         pause_run(run.journal, run.run_id)
     cancel_run(run.journal, run.run_id)
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert run_status(run.journal, run.run_id).state == "cancelled"
 
 

@@ -113,7 +113,7 @@ def check_finished(folder: Path) -> None:
     assert {task_id: starts(folder, task_id) for task_id in STARTS} == STARTS
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
-    assert processes_of_run((folder / "run_id").read_text()) == []
+    assert processes_of_run((folder / "run_id").read_text(), within_s=5.0) == []
 
 
 def test_a_run_that_is_not_killed_goes_through_every_state(tmp_path: Path) -> None:

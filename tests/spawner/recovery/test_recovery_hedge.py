@@ -63,7 +63,7 @@ def run(
     report = made.execute_sync(lambda event: kinds.append(type(event)))
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
-    assert processes_of_run(made.run_id) == []
+    assert processes_of_run(made.run_id, within_s=5.0) == []
     with closing(sqlite3.connect(folder / "runs.db")) as connection:
         assert connection.execute("SELECT count(*) FROM attempts WHERE state <> 'ended'").fetchone() == (0,)
     return report, kinds
@@ -209,7 +209,7 @@ def test_a_resume_ends_the_hedge_and_goes_on_with_the_first_attempt(known: Path)
         known / "runs.db", run_id, BACKENDS, recovery=settings("broken"), executor=LocalExecutor(grace_s=0.3)
     ).execute_sync()
     assert report.results["1"].output == "by sh\n"
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
     with closing(sqlite3.connect(known / "runs.db")) as connection:
         query = "SELECT number, reason FROM attempts WHERE run_id = ? AND number < 3 ORDER BY number"
         assert connection.execute(query, (run_id,)).fetchall() == [(1, "exited"), (2, "outdated")]

@@ -280,7 +280,7 @@ def test_an_agent_whose_worktree_goes_is_ended(repository: Repository, place: Pa
     assert result.termination_reason == "worktree_gone"
     assert result.retry_count == 0
     assert str(worktree_of(place, run, "a")) in str(result.error)
-    assert processes_of_run(run.run_id) == []
+    assert processes_of_run(run.run_id, within_s=5.0) == []
     assert repository.state() == before
     assert repository("log", "-1", "--format=%s", f"aurora/{run.run_id}/a") == "is on the branch"
 

@@ -138,7 +138,7 @@ def test_what_a_set_up_leaves_running_is_ended(repository: Repository, place: Pa
     report = run(repository, place, preparation, SpawnTask("echo done"))
     assert report.ok
     assert os.read(reader, 1) == b""  # no writer is left
-    assert processes_of_run(report.run_id) == []
+    assert processes_of_run(report.run_id, within_s=5.0) == []
 
 
 def test_what_a_set_up_does_to_tracked_files_is_put_back_and_told(repository: Repository, place: Path) -> None:

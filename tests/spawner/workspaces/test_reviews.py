@@ -236,7 +236,7 @@ def test_a_reviewer_at_work_is_adopted_after_a_kill(repository: Repository, plac
     assert report.ok, report.results["t"].error
     assert set(prompts(place)) == {"t.1", "t.2"}
     assert repository("show", "main:app.py").splitlines()[0] == "line 1"
-    assert processes_of_run(report.run_id) == []
+    assert processes_of_run(report.run_id, within_s=5.0) == []
 
 
 @pytest.mark.parametrize("words", few(["approve", "send_back"], 1))
@@ -280,7 +280,7 @@ def test_a_cancelled_task_ends_in_its_review(repository: Repository, place: Path
         assert (task.agent, task.attempt, task.ended) == ("critic", 2, False)
         cancel_run(place / "runs.db", run_id, task_id="t")
         assert program.communicate(timeout=40)[0].decode().strip() == RunState.FAILED
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
     with Journal(place / "runs.db") as journal:
         (row,) = load_tasks(journal, run_id)
         assert {each.state for each in load_attempts(journal, run_id)} == {"ended"}
@@ -294,7 +294,7 @@ def test_an_interrupted_run_is_reviewed_by_its_resume(repository: Repository, pl
         program.send_signal(signal.SIGINT)
         printed = program.communicate(timeout=20)[0]
     assert printed.decode().strip() == RunState.INTERRUPTED
-    assert processes_of_run((place / "run_id").read_text()) == []
+    assert processes_of_run((place / "run_id").read_text(), within_s=5.0) == []
     report = resume(place)
     assert report.ok, report.results["t"].error
     assert set(prompts(place)) == {"t.1", "t.2", "t.3"}
@@ -309,7 +309,7 @@ async def test_the_end_of_an_abandoned_run_ends_its_reviewer_and_keeps_the_work(
         program.kill()
     run_id = (place / "run_id").read_text()
     await end_abandoned(place / "runs.db", run_id, at_once=True)
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
     report = await Run.resume(place / "runs.db", run_id, backends(place, {})).execute()
     assert report.ok, report.results["t"].error
     assert set(prompts(place)) == {"t.1", "t.2", "t.3"}

@@ -214,13 +214,13 @@ def test_a_check_that_hangs_is_ended_with_all_that_it_started(repository: Reposi
     assert result.checked is not None
     assert result.checked.runs[0].status is None
     assert "did not end in time" in str(result.error)
-    assert processes_of_run(report.run_id) == []
+    assert processes_of_run(report.run_id, within_s=5.0) == []
 
 
 def test_a_check_that_leaves_a_daemon_leaves_nothing(repository: Repository, place: Path) -> None:
     report, _ = run(repository, place, {"t.1": "echo x > x"}, "setsid sleep 27.1828 >/dev/null 2>&1 & true")
     assert report.ok
-    assert processes_of_run(report.run_id) == []
+    assert processes_of_run(report.run_id, within_s=5.0) == []
 
 
 def test_work_that_needs_ignored_files_does_not_pass(repository: Repository, place: Path) -> None:
@@ -370,7 +370,7 @@ def test_a_run_that_ends_while_it_checks_repeats_the_check_and_not_the_agent(
     report = Run.resume(place / "runs.db", run_id, agent(place, {})).execute_sync()
     assert report.ok, report
     assert set(prompts(place)) == {"t.1"}
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
     assert repository.files("main") == [".gitignore", "app.py", "docs/guide.md", "hello.txt"]
     assert repository("show", "main:app.py").splitlines()[0] == "line 1"
     with Journal(place / "runs.db") as journal:
@@ -395,7 +395,7 @@ def test_a_cancelled_task_ends_in_its_check(repository: Repository, place: Path)
         run_id = (place / "run_id").read_text()
         cancel_run(place / "runs.db", run_id, task_id="t")
         assert program.communicate(timeout=20)[0].decode().strip() == RunState.FAILED
-    assert processes_of_run(run_id) == []
+    assert processes_of_run(run_id, within_s=5.0) == []
     with Journal(place / "runs.db") as journal:
         (row,) = load_tasks(journal, run_id)
     assert row.state is TaskState.CANCELLED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,10 +113,19 @@ def _finish(
         end.set_result(agent(order))
 
 
-def processes_of_run(run_id: str) -> list[int]:
-    """Living processes that attempts of a run started, or that supervise them, by their environment."""
-    mark = f"AURORA_RUN_ID={run_id}".encode()
-    return [pid for pid in psutil.pids() if pid != os.getpid() and mark in _environment(pid)]
+def processes_of_run(run_id: str, *, within_s: float = 0.0) -> list[int]:
+    """Returns the living processes that attempts of a run started, or that supervise them, by their environment.
+
+    Args:
+        run_id: The run.
+        within_s: The most seconds that they get to end. A supervisor ends a moment after its attempt has ended.
+    """
+    mark, end = f"AURORA_RUN_ID={run_id}".encode(), time.monotonic() + within_s
+    while True:
+        found = [pid for pid in psutil.pids() if pid != os.getpid() and mark in _environment(pid)]
+        if not found or time.monotonic() >= end:
+            return found
+        time.sleep(0.02)
 
 
 def _environment(pid: int) -> list[bytes]:
