@@ -79,7 +79,7 @@ class Stage:
 
     def run(self, *command: str) -> None:
         """A command of the user's, inside."""
-        subprocess.run(self.cell.inside(*command), env=self.environ, check=True, timeout=30, capture_output=True)
+        subprocess.run(self.cell.inside(*command), env=self.environ, check=True, timeout=90, capture_output=True)
 
     def start(self) -> subprocess.Popen[str]:
         """Begin the run."""
@@ -109,27 +109,28 @@ class Stage:
             text=True,
         )
 
-    def finish(self, process: subprocess.Popen[str], *, within_s: float = 50.0) -> Played:
+    def finish(self, process: subprocess.Popen[str], *, within_s: float = 120.0) -> Played:
         """See the run to its end."""
         try:
             stdout, stderr = process.communicate(timeout=within_s)
         except subprocess.TimeoutExpired:
             process.terminate()
-            stdout, stderr = process.communicate(timeout=15)
+            stdout, stderr = process.communicate(timeout=60)
+            raise AssertionError(f"it did not end within {within_s} s\n{stderr}\n{stdout}") from None
         assert stdout.strip(), stderr
         return Played(
             stage=self, status=process.returncode, document=json.loads(stdout), told=stderr, at=time.monotonic()
         )
 
-    def play(self, *, within_s: float = 50.0) -> Played:
+    def play(self, *, within_s: float = 120.0) -> Played:
         """The whole run."""
         return self.finish(self.start(), within_s=within_s)
 
-    def attempt_file(self, name: str, *, position: int = 0, number: int = 1, within_s: float = 25.0) -> Path:
+    def attempt_file(self, name: str, *, position: int = 0, number: int = 1, within_s: float = 60.0) -> Path:
         """A file of an attempt, as soon as it is there and has something in it."""
         return self.appears(f".aurora/runs/*/{position:05d}-*-{number}/{name}", within_s=within_s)
 
-    def appears(self, pattern: str, *, within_s: float = 25.0) -> Path:
+    def appears(self, pattern: str, *, within_s: float = 60.0) -> Path:
         """A file of the project, as soon as it is there and has something in it."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:

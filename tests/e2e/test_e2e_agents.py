@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.events import AgentEvent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150), pytest.mark.parametrize("kind", few(KINDS, 2))]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.parametrize("kind", few(KINDS, 2))]
 
 TOOLLESS = ("aider",)
 """Edits by its answer; has neither tools nor sessions."""
@@ -212,7 +212,7 @@ def test_an_agent_that_waits_for_ever_is_ended_by_the_watchdog(kind: str, stage:
     quiet_s = 9 if kind in SLOW_START else 4
     stage.recovery |= {"max_retries": 0, "early_detection": {"threshold_s": quiet_s, "terminate": True}}
     stage.add_task(f"{kind}-hang")
-    played = stage.play(within_s=100)
+    played = stage.play()
     assert played.task["state"] == "failed"
     assert played.causes() == ["stalled"]
     assert "it stalled: waiting for the model" in played.task["error"]

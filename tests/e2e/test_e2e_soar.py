@@ -21,7 +21,7 @@ SOURCES = Path(__file__).parents[2] / "packages" / "spawner" / "src"
 def aur(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
     environ = {"PATH": os.environ["PATH"], "HOME": str(home)}
     return subprocess.run(
-        [AUR, *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=50, check=False
+        [AUR, *arguments], cwd=cwd, env=environ, capture_output=True, text=True, timeout=150, check=False
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.stage import Stage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("kind", ["claude", "codex"])
@@ -25,7 +25,7 @@ def test_a_usage_window_is_held_until_its_reset(kind: str, stage: Stage, need: C
         env["CLAUDE_CODE_OAUTH_TOKEN"] = env.pop("ANTHROPIC_API_KEY")
     stage.add_task(key)
     stage.add_task(key, "Please do that too", "Depends: 1")
-    played = stage.play(within_s=90)
+    played = stage.play()
     assert [task["state"] for task in played.document["tasks"]] == ["succeeded"] * 2, played.task["error"]
     assert [task["retry_count"] for task in played.document["tasks"]] == [0, 0], "no attempt is burned"
     asked = played.asked(key)
