@@ -29,6 +29,9 @@ COMMANDS = {
     "spawn_clean_checkpoints": ["spawn", "--clean-checkpoints", "0", "--json"],
     "runs_list": ["runs", "list", "--json"],
     "runs_show": ["runs", "show", "RUN", "--json"],
+    "runs_result": ["runs", "result", "RUN/2", "--json"],
+    "exec": ["exec", "Say it", "--agent", "echo", "--json"],
+    "exec_dry_run": ["exec", "Say it", "--agent", "echo", "--dry-run", "--json"],
     "runs_clean": ["runs", "clean", "--older-than", "9", "--json"],
     "status": ["status", "RUN", "--json"],
     "audit_verify": ["audit", "verify", "--json"],
@@ -83,7 +86,7 @@ def run_before(aur: Aur, shop: Path) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_shape_of_a_document_is_stable(name: str, run_before: str, aur: Aur) -> None:
-    words = [run_before if word == "RUN" else word for word in COMMANDS[name]]
+    words = [word.replace("RUN", run_before) for word in COMMANDS[name]]
     found = shape(json.loads(aur(*words).stdout))
     file = SHAPES / f"{name}.json"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -94,7 +97,7 @@ def test_the_shape_of_a_document_is_stable(name: str, run_before: str, aur: Aur)
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_document_is_all_there_is_on_standard_output(name: str, run_before: str, aur: Aur) -> None:
-    words = [run_before if word == "RUN" else word for word in COMMANDS[name]]
+    words = [word.replace("RUN", run_before) for word in COMMANDS[name]]
     outcome = aur(*words)
     assert outcome.stdout.startswith("{\n")
     assert outcome.stdout.endswith("}\n")

@@ -60,6 +60,7 @@ MEM: Final[tuple[Entry, ...]] = (
 RUNS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="runs.list", summary="List runs, newest first."),
     Entry(name="show", module="runs.show", summary="Show a run and the results of its tasks."),
+    Entry(name="result", module="runs.result", summary="Print the result of a finished task."),
     Entry(name="clean", module="runs.clean", summary="Delete the data of old runs."),
 )
 
@@ -130,6 +131,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         name="spawn",
         module="spawn",
         summary="Run the tasks of a task file concurrently.",
+        section="Ask and work",
+    ),
+    Entry(
+        name="exec",
+        module="exec",
+        summary="Give one task to one agent.",
         section="Ask and work",
     ),
     Entry(

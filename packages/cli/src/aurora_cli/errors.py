@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentAnswersError",
+    "AgentChecksError",
     "CliError",
     "CommentsKeptError",
     "CoordinatorLostError",
     "MissingPathError",
+    "NoResultError",
     "RunAtWorkError",
 ]
 
@@ -41,6 +43,34 @@ class AgentAnswersError(CliError):
     def __init__(self, approval: str) -> None:
         super().__init__(f"question {approval} is for the user, and this process belongs to an agent")
         self.hint = "answer it from a terminal of your own"
+
+
+class AgentChecksError(CliError):
+    """An agent names commands that Aurora would run itself, past the gate of that agent."""
+
+    exit_code = ExitCode.REFUSED
+    hint = "leave --check out, and run the command as a tool call of your own"
+
+    def __init__(self) -> None:
+        super().__init__("--check is for the user, and this process belongs to an agent")
+
+
+class NoResultError(CliError):
+    """A task has no result yet.
+
+    Attributes:
+        task_id: the task.
+        state: its state.
+    """
+
+    exit_code = ExitCode.NOT_REACHED
+
+    def __init__(self, run_id: str, task_id: str, state: str) -> None:
+        self.run_id = run_id
+        self.task_id = task_id
+        self.state = state
+        super().__init__(f"task {task_id} of {run_id} has no result: it is {state}")
+        self.hint = f"aur logs {run_id}/{task_id} shows its agent's output, aur resume {run_id} continues the run"
 
 
 class MissingPathError(CliError):

@@ -46,6 +46,7 @@ def execute(
     titles: Mapping[str, str],
     *,
     as_json: bool,
+    answer_of: str | None = None,
     merge: Callable[[str], MergeReport] | None = None,
     on_start: Callable[[], None] = lambda: None,
     outbox: Outbox | None = None,
@@ -54,6 +55,7 @@ def execute(
 
     Args:
         titles: of its tasks, by id.
+        answer_of: the task whose answer is the result that is printed; None for the summary of the run.
         merge: brings the work of a run to its target; called if the user agrees. None asks nothing.
         on_start: called once the journal says that this process works on the run.
         outbox: tells others of what happens.
@@ -70,7 +72,7 @@ def execute(
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
     for notice in result.notices:
         note(notice)
-    code = report_result(result, as_json=as_json)
+    code = report_result(result, as_json=as_json, answer_of=answer_of)
     target = _waiting_target(run, result.report)
     if merge is None or target is None or as_json or not is_interactive():
         return code
@@ -168,11 +170,16 @@ def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_j
     return ExitCode.DONE
 
 
-def report_result(result: TaskRunResult, *, as_json: bool) -> ExitCode:
-    """Prints a run's result, and returns the exit status for it."""
+def report_result(result: TaskRunResult, *, as_json: bool, answer_of: str | None = None) -> ExitCode:
+    """Prints a run's result, and returns the exit status for it; the arguments as in `execute`."""
     report, not_run = result.report, result.not_run
+    answer = report.results.get(answer_of) if answer_of is not None else None
     if as_json:
         emit_json(as_document(report, result.titles, not_run))
+    elif answer is not None:
+        if answer.output:
+            emit(answer.output.rstrip("\n"))
+        note(summary(report))
     else:
         emit(summary(report))
     if report.merge:

@@ -166,7 +166,7 @@ class NotResumableError(SoarError):
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        super().__init__(f"run {run_id} belongs to a question; only runs of task files can be resumed")
+        super().__init__(f"run {run_id} belongs to a question; only runs of tasks can be resumed")
 
 
 class StoredLimitError(SoarError):

@@ -122,6 +122,36 @@ class Aurora(ProjectParts):
             candidate_agents=candidate_agents,
         )
 
+    def plan_task(
+        self,
+        prompt: str,
+        *,
+        agent: str | None = None,
+        checks: tuple[str, ...] = (),
+        budget_usd: float | None = None,
+        match: bool = False,
+        background: bool = False,
+        isolation: WantedIsolation | None = None,
+        candidates: int | None = None,
+        candidate_agents: tuple[str, ...] = (),
+    ) -> SpawnPlan:
+        """Plans the run of one task, without a task file; nothing is started. See `plan_one_task`."""
+        from aurora_soar.taskruns.one_task import plan_one_task
+
+        return plan_one_task(
+            self.project_agents,
+            prompt,
+            roster=lambda: self.personas,
+            agent=agent,
+            checks=checks,
+            background=background,
+            match=match,
+            budget_usd=budget_usd,
+            isolation=isolation,
+            candidates=candidates,
+            candidate_agents=candidate_agents,
+        )
+
     def run_taskfile(
         self,
         taskfile: Path | str,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
     from aurora_spawner.taskfiles.model import Order, TaskFile
 
-__all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile"]
+__all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile", "plan_tasks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class SpawnPlan:
         isolation: the place where its tasks work.
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
         gate: judges the tool calls of its agents.
+        from_file: its tasks come from a file; else `file` has one task that the user gave in a command.
     """
 
     file: TaskFile
@@ -65,6 +66,7 @@ class SpawnPlan:
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
     untrusted_checks: Claim | None = None
     gate: RunGate = field(default_factory=RunGate)
+    from_file: bool = True
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -145,18 +147,43 @@ def plan_taskfile(
         WorkspaceError: worktrees are asked for, and cannot be made; or they cannot have what they are to have.
         PreparationError: what worktrees are to have is not valid.
     """
-    config = agents.config
     content = task_file_bytes(taskfile)
     file = read_taskfile(taskfile, order=order, optional=optional)
-    file = file.with_candidates(candidates, candidate_agents)
+    plan = plan_tasks(
+        agents,
+        file.with_candidates(candidates, candidate_agents),
+        taskfile=taskfile,
+        roster=roster,
+        background=background,
+        match=match,
+        budget_usd=budget_usd,
+        isolation=isolation,
+    )
+    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
+    return replace(plan, content=content, untrusted_checks=untrusted)
+
+
+def plan_tasks(
+    agents: ProjectAgents,
+    file: TaskFile,
+    *,
+    taskfile: Path | None = None,
+    roster: Callable[[], Roster],
+    background: bool = False,
+    match: bool = False,
+    budget_usd: float | None = None,
+    isolation: WantedIsolation | None = None,
+) -> SpawnPlan:
+    """Plans the run of tasks whose commands the user trusts; see `plan_taskfile`.
+
+    Args:
+        taskfile: the file that they come from; None if the user gave them in a command.
+    """
+    config = agents.config
     default_agent = agents.default_agent
     named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
     default_from = f"tool ({config.origin('tool')})"
-    named |= {
-        task.reviewer.agent: f"{file.path}:{file.line_of(task.id or '')}"
-        for task in file.tasks
-        if task.reviewer and task.reviewer.agent
-    }
+    named |= {task.reviewer.agent: _place(file, task) for task in file.tasks if task.reviewer and task.reviewer.agent}
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
     plan = SpawnPlan(
@@ -170,7 +197,7 @@ def plan_taskfile(
         personas=assigned.personas,
         generated=assigned.generated,
         limits=agents.limits(per_run_usd=budget_usd),
-        content=content,
+        from_file=taskfile is not None,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)
@@ -184,18 +211,18 @@ def plan_taskfile(
         agents=plan.agents,
         backends=plan.backends,
         wanted=wanted,
-        taskfile=taskfile,
+        own_files=(taskfile,) if taskfile else (),
         preparation=agents.preparation,
         resolver=resolver,
     )
     _check_places(plan, placed)
-    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
-    return replace(plan, isolation=placed, untrusted_checks=untrusted, gate=agents.gate(plan.agents))
+    return replace(plan, isolation=placed, gate=agents.gate(plan.agents))
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:
-    """Returns file and line of a task, or of the one that it is a candidate of."""
-    return f"{file.path}:{file.line_of(task.candidate_of or task.id or '')}"
+    """Returns file and line of a task, or of the one that it is a candidate of; the file alone if it has no line."""
+    line = file.line_of(task.candidate_of or task.id or "")
+    return f"{file.path}:{line}" if line else str(file.path)
 
 
 def _check_places(plan: SpawnPlan, isolation: IsolationPlan) -> None:
@@ -254,5 +281,4 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
             raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
         reviewer = task.reviewer.agent if task.reviewer else None
         if reviewer is not None and reviewer not in plan.backends:
-            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
-            raise UnknownAgentError(reviewer, where, {*plan.backends, *personas})
+            raise UnknownAgentError(reviewer, _place(plan.file, task), {*plan.backends, *personas})
