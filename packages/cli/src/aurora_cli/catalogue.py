@@ -11,6 +11,7 @@ __all__ = [
     "BUDGET",
     "CATALOGUE",
     "CHECKPOINT",
+    "CONFIG",
     "KEYS",
     "MEM",
     "POLICIES",
@@ -118,6 +119,13 @@ KEYS: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="keys.set", summary="Store a key in the system's keyring."),
     Entry(name="list", module="keys.list", summary="Show where each key comes from, never the key."),
     Entry(name="remove", module="keys.remove", summary="Remove a key from the system's keyring."),
+)
+
+CONFIG: Final[tuple[Entry, ...]] = (
+    Entry(name="get", module="config.get", summary="Show the value of a setting."),
+    Entry(name="set", module="config.set", summary="Change a setting in the configuration file."),
+    Entry(name="list", module="config.list", summary="List every setting with its value and where that comes from."),
+    Entry(name="path", module="config.path", summary="Show the files that settings are read from."),
 )
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
@@ -244,6 +252,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="trust",
         summary="Review what a project can run, and trust it.",
         section="Set up",
+    ),
+    Entry(
+        name="config",
+        module="config",
+        summary="Show and change settings.",
+        section="Set up",
+        entries=CONFIG,
     ),
     Entry(
         name="keys",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentAnswersError",
     "AgentChecksError",
+    "AgentSettingsError",
     "CliError",
     "CommentsKeptError",
     "CoordinatorLostError",
@@ -53,6 +54,16 @@ class AgentChecksError(CliError):
 
     def __init__(self) -> None:
         super().__init__("--check is for the user, and this process belongs to an agent")
+
+
+class AgentSettingsError(CliError):
+    """An agent tries to change a setting, which could start programs or loosen rules."""
+
+    exit_code = ExitCode.REFUSED
+    hint = "ask the user to change it"
+
+    def __init__(self) -> None:
+        super().__init__("settings are the user's, and this process belongs to an agent")
 
 
 class NoResultError(CliError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import escape
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from aurora_cli.render.words import one_line
 
@@ -19,7 +19,7 @@ _CHARACTER_PX: Final = 7.0
 
 def text(value: str, limit: int = 400) -> str:
     """Returns a text from outside on one line, escaped for the content of an element."""
-    return escape(_NOT_XML.sub("\ufffd", one_line(value, limit)))
+    return escape(_NOT_XML.sub("\ufffd", one_line(value, limit)), quote=False)
 
 
 def element(name: str, *content: str, **attributes: str | float) -> str:
@@ -29,7 +29,7 @@ def element(name: str, *content: str, **attributes: str | float) -> str:
         content: Markup.
         attributes: Numbers are rounded to a tenth; underscores in names become hyphens, one at the end is dropped.
     """
-    given = "".join(f" {_name(key)}={quoteattr(_value(value))}" for key, value in attributes.items())
+    given = "".join(f' {_name(key)}="{escape(_value(value))}"' for key, value in attributes.items())
     inner = "".join(content)
     return f"<{name}{given}>{inner}</{name}>" if inner else f"<{name}{given}/>"
 
@@ -41,7 +41,7 @@ def label(value: str, width_px: float) -> str:
         while shown and width_of(shown) + _CHARACTER_PX > width_px:
             shown = shown[:-1]
         shown += "…"
-    return escape(_NOT_XML.sub("\ufffd", shown))
+    return escape(_NOT_XML.sub("\ufffd", shown), quote=False)
 
 
 def width_of(shown: str) -> float:
