@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aurora_cli.errors import UnknownPersonaError
 from aurora_cli.escapes import printable
 from aurora_cli.output import note, note_once
 from aurora_cli.render.words import one_line
@@ -13,7 +14,6 @@ from aurora_cli.user_prompts import ask_about_held_tasks, is_interactive
 from aurora_core import Project
 from aurora_core.settings.variables import unknown_variables
 from aurora_soar.aurora.root import Aurora
-from aurora_soar.errors import UnknownAgentError
 
 if TYPE_CHECKING:
     from aurora_soar.notices import Notice
@@ -79,11 +79,14 @@ def persona_named(aurora: Aurora, name: str) -> Persona:
     """Returns the persona of a name.
 
     Raises:
-        UnknownAgentError: there is none of that name.
+        UnknownPersonaError: there is none of that name.
     """
     found = aurora.personas.get(name)
     if found is None:
-        raise UnknownAgentError(name.removeprefix("@"), "aur agents show", aurora.personas.by_id)
+        from aurora_soar.taskruns.backends import known_agents  # most commands need no agents
+
+        bare = name.removeprefix("@")
+        raise UnknownPersonaError(bare, aurora.personas.by_id, is_agent=bare in known_agents(aurora.config))
     return found
 
 

@@ -166,5 +166,6 @@ def command(**given: object) -> int:
         as_json=options.as_json,
         answer_of=plan.file.lines[0].id,
         merge=aurora.merge,
+        over_budget=aurora.over_budget,
         outbox=aurora.outbox,
     )

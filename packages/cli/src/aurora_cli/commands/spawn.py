@@ -269,7 +269,13 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         with TemporaryDirectory(prefix="aurora-") as folder:
             run = aurora.new_run(plan, stagger_s=options.stagger_s, keep_in=Path(folder))
             return run_progress.execute(
-                run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start, outbox=aurora.outbox
+                run,
+                plan.file,
+                plan.titles,
+                as_json=options.as_json,
+                over_budget=aurora.over_budget,
+                on_start=on_start,
+                outbox=aurora.outbox,
             )
     run = aurora.new_run(plan, stagger_s=options.stagger_s)
     if options.background:
@@ -283,6 +289,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         plan.titles,
         as_json=options.as_json,
         merge=aurora.merge,
+        over_budget=aurora.over_budget,
         on_start=on_start,
         outbox=aurora.outbox,
     )

@@ -345,13 +345,18 @@ class Aurora(ProjectParts):
     def status(self, run_id: str | None = None) -> list[RunStatus]:
         """Returns the status of one run, or of each run that is in progress or was cut off, newest first.
 
+        Questions that were stopped are left out of the latter: nothing continues them.
+
         Raises:
             UnknownRunError: the journal has no such run.
         """
+        from aurora_soar.taskruns.resume import is_left_question
         from aurora_spawner.control.status import run_status, unfinished_statuses
 
         journal = self.project.runs_db
-        return unfinished_statuses(journal) if run_id is None else [run_status(journal, run_id)]
+        if run_id is not None:
+            return [run_status(journal, run_id)]
+        return [status for status in unfinished_statuses(journal) if not is_left_question(status)]
 
     def cancel(
         self, run_id: str, *, task_id: str | None = None, at_once: bool = False
@@ -488,6 +493,12 @@ class Aurora(ProjectParts):
                 costs.setdefault(entry.task_id, []).append(entry.cost_usd)
         known = {each: [cost for cost in found if cost is not None] for each, found in costs.items()}
         return {each: sum(known[each]) if len(known[each]) == len(found) else None for each, found in costs.items()}
+
+    def over_budget(self, run_id: str, *, per_run_usd: float | None = None) -> tuple[str, ...]:
+        """Returns a sentence for each budget that is passed after a run; see `taskruns.spending.over_budget`."""
+        from aurora_soar.taskruns.spending import over_budget
+
+        return over_budget(self.policies, run_id, per_run_usd=per_run_usd)
 
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Roster
     from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.control.checkpoints import RunSummary
+    from aurora_spawner.control.status import RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.taskfiles.model import TaskFile
 
@@ -33,6 +34,7 @@ __all__ = [
     "ResumePlan",
     "can_resume",
     "find_taskfile",
+    "is_left_question",
     "list_resumable",
     "plan_resume",
     "runs_working_on",
@@ -178,6 +180,12 @@ def taskfile_of(run: RunRow) -> Path | None:
 def can_resume(summary: RunSummary) -> bool:
     """Returns True if a run of tasks has unfinished tasks and no process works on it."""
     return summary.resumable and summary.run.kind in _RESUMABLE
+
+
+def is_left_question(status: RunStatus) -> bool:
+    """Returns True for a question that was stopped: it cannot be resumed, and nothing of it works any more."""
+    works = status.pid is not None or any(not task.ended for task in status.running)
+    return status.kind not in _RESUMABLE and not works
 
 
 def list_resumable(journal: Path) -> list[RunSummary]:
