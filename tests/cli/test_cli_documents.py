@@ -43,6 +43,7 @@ COMMANDS = {
     "agents_show": ["agents", "show", "tester", "--json"],
     "agents_search": ["agents", "search", "write a test", "--json"],
     "agents_doctor": ["agents", "doctor", "--json"],
+    "agents_stats": ["agents", "stats", "--json"],
     "budget_show": ["budget", "show", "--json"],
     "budget_set": ["budget", "set", "--monthly", "9", "--json"],
     "budget_reset": ["budget", "reset", "--yes", "--json"],

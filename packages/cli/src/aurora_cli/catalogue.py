@@ -75,6 +75,7 @@ AGENTS: Final[tuple[Entry, ...]] = (
     Entry(name="search", module="agents.search", summary="Find the persona for a task."),
     Entry(name="refresh", module="agents.refresh", summary="Read all personas again, without the cache."),
     Entry(name="doctor", module="agents.doctor", summary="Check the installed agents."),
+    Entry(name="stats", module="agents.stats", summary="Show what each agent has achieved in this project."),
 )
 
 AUDIT: Final[tuple[Entry, ...]] = (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
+    from aurora_soar.taskruns.agent_records import AgentRecord
     from aurora_soar.taskruns.execute import TaskRunResult
     from aurora_soar.taskruns.isolation import WantedIsolation
     from aurora_soar.taskruns.limits import RunLimits
@@ -493,6 +494,12 @@ class Aurora(ProjectParts):
                 costs.setdefault(entry.task_id, []).append(entry.cost_usd)
         known = {each: [cost for cost in found if cost is not None] for each, found in costs.items()}
         return {each: sum(known[each]) if len(known[each]) == len(found) else None for each, found in costs.items()}
+
+    def agent_records(self) -> tuple[AgentRecord, ...]:
+        """Returns what each agent has achieved in this project's runs; see `taskruns.agent_records`."""
+        from aurora_soar.taskruns.agent_records import agent_records
+
+        return agent_records(self.project.runs_db, self.ledger)
 
     def over_budget(self, run_id: str, *, per_run_usd: float | None = None) -> tuple[str, ...]:
         """Returns a sentence for each budget that is passed after a run; see `taskruns.spending.over_budget`."""

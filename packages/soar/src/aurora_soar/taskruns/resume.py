@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = [
+    "RUNS_OF_TASKS",
     "TASKFILE_RUN",
     "TASK_RUN",
     "ResumePlan",
@@ -46,7 +47,8 @@ TASKFILE_RUN: Final = "spawn"
 """The kind of the runs of task files, as the journal has it."""
 TASK_RUN: Final = "exec"
 """The kind of the runs of one task that the user gave in a command."""
-_RESUMABLE: Final = frozenset({TASKFILE_RUN, TASK_RUN})
+RUNS_OF_TASKS: Final = frozenset({TASKFILE_RUN, TASK_RUN})
+"""The kinds of runs that can be resumed; the others answer questions."""
 _POINTER: Final = "taskfile"
 _LIMIT: Final = "limit_usd"
 
@@ -123,7 +125,7 @@ def plan_resume(
     """
     check_unchanged(journal, run_id, accept=accept_changes)
     run, tasks = find_run(journal, run_id)
-    if run.kind not in _RESUMABLE:
+    if run.kind not in RUNS_OF_TASKS:
         raise NotResumableError(run_id)
     file = find_taskfile(run, taskfile)
     if file:
@@ -179,13 +181,13 @@ def taskfile_of(run: RunRow) -> Path | None:
 
 def can_resume(summary: RunSummary) -> bool:
     """Returns True if a run of tasks has unfinished tasks and no process works on it."""
-    return summary.resumable and summary.run.kind in _RESUMABLE
+    return summary.resumable and summary.run.kind in RUNS_OF_TASKS
 
 
 def is_left_question(status: RunStatus) -> bool:
     """Returns True for a question that was stopped: it cannot be resumed, and nothing of it works any more."""
     works = status.pid is not None or any(not task.ended for task in status.running)
-    return status.kind not in _RESUMABLE and not works
+    return status.kind not in RUNS_OF_TASKS and not works
 
 
 def list_resumable(journal: Path) -> list[RunSummary]:
