@@ -152,11 +152,7 @@ def plan_taskfile(
     default_agent = agents.default_agent
     named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
     default_from = f"tool ({config.origin('tool')})"
-    named |= {
-        task.reviewer.agent: f"{file.path}:{file.line_of(task.id or '')}"
-        for task in file.tasks
-        if task.reviewer and task.reviewer.agent
-    }
+    named |= {task.reviewer.agent: _place(file, task) for task in file.tasks if task.reviewer and task.reviewer.agent}
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
     plan = SpawnPlan(
@@ -190,7 +186,10 @@ def plan_taskfile(
     )
     _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
-    return replace(plan, isolation=placed, untrusted_checks=untrusted, gate=agents.gate(plan.agents))
+    plan = replace(plan, isolation=placed, untrusted_checks=untrusted)
+    return replace(
+        plan, gate=agents.gate(plan.agents)
+    )  # of a plan that knows its place, and so who resolves conflicts
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:
@@ -254,5 +253,4 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
             raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
         reviewer = task.reviewer.agent if task.reviewer else None
         if reviewer is not None and reviewer not in plan.backends:
-            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
-            raise UnknownAgentError(reviewer, where, {*plan.backends, *personas})
+            raise UnknownAgentError(reviewer, _place(plan.file, task), {*plan.backends, *personas})
