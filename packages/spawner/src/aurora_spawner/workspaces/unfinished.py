@@ -26,7 +26,7 @@ MARKER_SIZE: Final = 7
 """The number of characters of a conflict marker, if the attribute conflict-marker-size says nothing else."""
 _MOST_DIGITS: Final = 5
 """A size with more is not one: nobody writes such lines."""
-_BINARY_WITHIN: Final = 8000
+BINARY_WITHIN: Final = 8000
 """Git takes a file with a NUL byte in its first bytes for a binary one."""
 
 
@@ -105,7 +105,7 @@ def _base_of(worktree: Worktree, name: str) -> bytes:
 
 def _conflicts(content: bytes, size: int) -> int:
     """Returns the number of conflicts, each marked as git does it; 0 for a binary file."""
-    if b"<" * size not in content or b"\0" in content[:_BINARY_WITHIN]:
+    if b"<" * size not in content or b"\0" in content[:BINARY_WITHIN]:
         return 0
     return sum(1 for _ in _ends(content.split(b"\n"), size))
 

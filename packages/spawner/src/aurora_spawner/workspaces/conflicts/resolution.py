@@ -11,7 +11,7 @@ from aurora_spawner.workspaces.conflicts.hunks import choices, marker_lines
 from aurora_spawner.workspaces.conflicts.tree_edits import entries_of
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import commit_merge
-from aurora_spawner.workspaces.unfinished import marker_sizes
+from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, marker_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -190,6 +190,6 @@ def _texts(git: Git, tree: str, names: Sequence[str]) -> Mapping[str, Sequence[s
     for name, entry in entries_of(git, tree, names).items():
         mode, blob = entry.split()
         content = git.run("cat-file", "blob", blob).data if mode.startswith("100") else b"\0"
-        if b"\0" not in content[:8000]:
+        if b"\0" not in content[:BINARY_WITHIN]:
             found[name] = content.decode(errors="surrogateescape").split("\n")
     return found
