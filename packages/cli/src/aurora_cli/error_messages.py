@@ -75,6 +75,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.UnknownAgentError,
         errors.NotResumableError,
         errors.IncludeDirtyError,
+        errors.SearchByMeaningError,
     )
     exit_code = ExitCode.ENVIRONMENT
     if isinstance(error, refused):
