@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -114,6 +116,34 @@ def test_no_secret_is_in_the_words_of_an_error(chat: Chat) -> None:
         http(chat.url, Authorization="keys:unknown").send(FAILED)
 
 
+def test_an_answer_that_trickles_does_not_outlast_the_limit() -> None:
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not done.wait(0.05):
+                    connection.sendall(b"z")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            with pytest.raises(NotificationError, match=r"it took longer than 0\.4 s"):
+                http(f"http://127.0.0.1:{server.getsockname()[1]}").send(FAILED, limit_s=0.4)
+        finally:
+            done.set()
+            thread.join()
+
+
+def test_a_failure_of_the_system_is_one_of_the_delivery(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    outbox = Outbox([(frozenset({"task_failed"}), http(chat.url))], debounce_s=0)
+    outbox.put(FAILED)
+    assert outbox.flush() == (f"notify: could not notify {chat.url}: FileNotFoundError",)
+
+
 def test_a_command_gets_the_document_in_the_folder_of_the_project(tmp_path: Path) -> None:
     config = NotifyConfig(on=(), command=("sh", "-c", "cat > told.json"))
     receiver_of(config, project=str(tmp_path), key=key).send(FAILED)
@@ -200,6 +230,22 @@ def test_a_receiver_that_hangs_is_left_and_keeps_nothing_from_others(monkeypatch
     assert sum(each.count for each in ear.heard) == 11
     assert ear.heard[-1].message == "over"
     hanging.open.set()
+
+
+def test_a_thread_that_was_left_behind_serves_its_queue_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "END_S", 0.1)
+    ear = Ear()
+    ear.open.clear()
+    outbox = Outbox([(frozenset({"task_failed"}), ear)], debounce_s=60)
+    outbox.put(FAILED)
+    assert outbox.flush(limit_s=0.1) == ("notify: ear was not told everything in time",)
+    (left,) = [each for each in threading.enumerate() if each.name == "notifications"]
+    outbox.put(FAILED)
+    ear.open.set()
+    left.join(5)
+    assert not left.is_alive()
+    assert outbox.flush() == ()
+    assert len(ear.heard) == 2
 
 
 def test_no_command_outlives_the_end_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
