@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from tests.cli.waiting import wait_for
 
 from aurora_core.errors import UnknownKeyError
 from aurora_core.settings.config import NotifyConfig
@@ -193,8 +195,7 @@ def test_what_follows_shortly_is_told_together() -> None:
     ear = Ear()
     outbox = Outbox([(frozenset({"task_failed"}), ear)])
     outbox.put(FAILED)
-    while not ear.heard:
-        time.sleep(0.01)
+    wait_for(lambda: bool(ear.heard))
     for number in range(12):
         outbox.put(Notification(event="task_failed", message=f"m{number}", at=number))
     outbox.put(Notification(event="run_ended", message="nobody wants it", at=0))
@@ -249,18 +250,24 @@ def test_a_thread_that_was_left_behind_serves_its_queue_no_more(monkeypatch: pyt
 
 
 def test_no_command_outlives_the_end_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outboxes, "LIMIT_S", 0.5)
-    command = ("sh", "-c", "echo $$ >> pids; exec sleep 60")
-    hangs = receiver_of(NotifyConfig(on=(), command=command), project=str(tmp_path), key=key)
-    outbox = Outbox([(frozenset({"task_failed"}), hangs)])
+    monkeypatch.setattr(outboxes, "LIMIT_S", 0.3)
+    started: list[int] = []
+    popen = subprocess.Popen
+
+    def recorded(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = popen(*args, **options)
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", recorded)
+    config = NotifyConfig(on=(), command=("sleep", "60"))
+    outbox = Outbox([(frozenset({"task_failed"}), receiver_of(config, project=str(tmp_path), key=key))])
     outbox.put(FAILED)
-    while not (tmp_path / "pids").exists():
-        time.sleep(0.01)
+    wait_for(lambda: bool(started))
     outbox.put(FAILED)
-    assert outbox.flush(limit_s=5.0) == ("notify: could not notify sh: it took longer than 0.5 s",)
-    pids = (tmp_path / "pids").read_text().split()
-    assert len(pids) == 2
-    assert not any(psutil.pid_exists(int(pid)) for pid in pids)
+    assert outbox.flush(limit_s=5.0) == ("notify: could not notify sleep: it took longer than 0.3 s",)
+    assert len(started) == 2
+    assert not any(psutil.pid_exists(pid) for pid in started)
 
 
 def test_a_failure_is_told_once_and_keeps_no_other_from_being_told(tmp_path: Path) -> None:
