@@ -120,10 +120,13 @@ class ProjectParts:
         self.close()
 
     def close(self) -> None:
-        """Closes the memories that were opened."""
+        """Closes the memories that were opened, and delivers the notifications that no run has delivered."""
         self._resources.close()
         self.__dict__.pop("memory", None)
         self.__dict__.pop("shared_answers", None)
+        if "outbox" in self.__dict__:
+            for undelivered in self.outbox.flush():
+                self.notify(Notice(message=undelivered, warning=True))
 
     def set_up(self) -> None:
         """Makes the project's `.aurora` and says so; an existing one does not change.

@@ -154,8 +154,11 @@ class ProjectAgents:
             found += [each for each in chains.get(name, ()) if each in self.backends and each not in found]
         return tuple(found)
 
-    def limits(self, *, per_run_usd: float | None = None) -> RunLimits:
+    def limits(self, *, per_run_usd: float | None = None, elsewhere: bool = False) -> RunLimits:
         """Builds the limits of one run: budget and caps.
+
+        Args:
+            elsewhere: another process executes the run, and sends what `notify:` asks for.
 
         Raises:
             PriceFileError: the user's prices cannot be understood.
@@ -166,8 +169,11 @@ class ProjectAgents:
             may_use=frozenset({*self.config.backends, self.default_agent}),
             prices=user_prices(os.environ),
             per_run_usd=per_run_usd,
-            notify=self.notify,
+            notify=self._notify_here if elsewhere else self.notify,
         )
+
+    def _notify_here(self, notice: Notice) -> None:
+        self.notify(replace(notice, budget=False))
 
     def recovery(self, *, background: bool = False) -> RecoverySettings:
         """Reads how failed agents are recovered: `spawner.recovery` over the policies' `agent_recovery`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,7 @@ class RunLimits:
         may_use: agents that the run may use, fallbacks included.
         per_run_usd: a limit that was set for this run.
         notify: receives what the user should know about the budget.
+        told: warnings about the budget so far, which `notify:` in the configuration tells once.
     """
 
     policies: PoliciesEngine
@@ -74,6 +75,7 @@ class RunLimits:
     prices: PriceTable
     per_run_usd: float | None = None
     notify: Notify = log_notice
+    told: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def using(self, agents: Collection[str]) -> RunLimits:
         """Returns the limits for a run that may use these agents, too."""
@@ -116,7 +118,7 @@ class RunLimits:
                 raise OverLimitError(unwatchable, "`aur budget show` shows the limits in force")
             answer = ledger.would_admit(agent, model)
             for message in answer.notices:
-                self.notify(Notice(message=message, warning=True, budget=True))
+                self.notify(Notice(message=message, warning=True, budget=self._is_new(message)))
             if not answer.granted:
                 hint = "`aur budget show` shows what it was spent on; `aur budget set --monthly USD` changes it"
                 raise OverLimitError(answer.reason, hint)
@@ -151,7 +153,7 @@ class RunLimits:
                 free=free_agents(self.backends),
                 prices=self.prices,
                 refuse_unpriced=_refuses_unpriced(ledger.limits),
-                tell=lambda message: self.notify(Notice(message=f"budget: {message}", budget=True)),
+                tell=lambda message: self.notify(Notice(message=f"budget: {message}", budget=self._is_new(message))),
             )
         return CappedExecutor(
             inner=inner,
@@ -181,6 +183,12 @@ class RunLimits:
             if ended:  # without a record, or of an agent that counts as free by now; else this changes nothing
                 self._ledger().settle(token, None)
         executor.close()
+
+    def _is_new(self, message: str) -> bool:
+        """Notes a warning; returns False if it was given before: attempts repeat what the check has said."""
+        is_new = message not in self.told
+        self.told.add(message)
+        return is_new
 
     def _ledger(self) -> Ledger:
         return open_ledger(self.policies, per_run_usd=self.per_run_usd)

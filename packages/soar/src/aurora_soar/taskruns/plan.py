@@ -165,7 +165,7 @@ def plan_taskfile(
         recovery=agents.recovery(background=background),
         personas=assigned.personas,
         generated=assigned.generated,
-        limits=agents.limits(per_run_usd=budget_usd),
+        limits=agents.limits(per_run_usd=budget_usd, elsewhere=background),
         content=content,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
@@ -187,9 +187,8 @@ def plan_taskfile(
     _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
     plan = replace(plan, isolation=placed, untrusted_checks=untrusted)
-    return replace(
-        plan, gate=agents.gate(plan.agents)
-    )  # of a plan that knows its place, and so who resolves conflicts
+    # Only a plan that knows its place knows who resolves conflicts.
+    return replace(plan, gate=agents.gate(plan.agents))
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:
