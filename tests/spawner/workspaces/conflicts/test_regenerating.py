@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.resolved import Resolver
-from aurora_spawner.tasks.work import Delivery, MergeOutcome
+from aurora_spawner.tasks.work import Delivery, MergeOutcome, delivery_from_text
 from aurora_spawner.workspaces.conflicts.regenerating import matching
 from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
@@ -145,6 +147,43 @@ def test_a_command_that_fails_leaves_the_task_unmerged_with_its_output(locked: R
     assert again.arrived
     assert lock_is_current(locked)
     assert "two" in (locked.path / "manifest.txt").read_text()
+
+
+def user_adds(repository: Repository, name: str, after: str) -> str:
+    """A command with which the user adds a package to the target, too."""
+    edit = f"sed -i 's/^{after}$/{after}\\n{name}/' manifest.txt"
+    return f"cd {repository.path} && {edit} && {LOCK} && git commit -qam {name}"
+
+
+def test_what_made_files_again_for_a_target_that_moved_is_told(locked: Repository, place: Path) -> None:
+    task = adds("one", "beta", task="a")
+    task = replace(task, prompt=f"({task.prompt}) && ({user_adds(locked, 'two', 'gamma')})")
+    report = run(locked, place, task, regenerate={"lock.json": LOCK})
+    assert report.merge is not None
+    delivery = report.merge.delivery
+    assert delivery.outcome is Delivery.MERGED
+    assert lock_is_current(locked)
+    assert [(each.path, each.kind, each.by) for each in delivery.resolved] == [("lock.json", Resolver.COMMAND, LOCK)]
+    assert delivery_from_text(json.dumps(delivery.to_json())) == delivery
+
+
+def test_why_files_were_not_made_again_for_a_target_that_moved_is_told(locked: Repository, place: Path) -> None:
+    task = adds("one", "beta", task="a")
+    task = replace(task, prompt=f"({task.prompt}) && ({user_adds(locked, 'two', 'gamma')})")
+    report = run(locked, place, task, regenerate={"lock.json": "echo registry is away >&2; exit 3"})
+    assert report.merge is not None
+    delivery = report.merge.delivery
+    assert (delivery.outcome, delivery.files) == (Delivery.CONFLICT, ("lock.json",))
+    assert "registry is away" in delivery.files_problem
+
+
+def test_files_in_conflict_with_a_target_that_moved_are_named(locked: Repository, place: Path) -> None:
+    task = adds("one", "beta", task="a")
+    task = replace(task, prompt=f"({task.prompt}) && ({user_adds(locked, 'two', 'beta')})")
+    report = run(locked, place, task, regenerate={"lock.json": LOCK})
+    assert report.merge is not None
+    assert report.merge.delivery.outcome is Delivery.CONFLICT
+    assert report.merge.delivery.files == ("manifest.txt",)
 
 
 def test_a_conflict_in_another_file_stays_one_and_the_command_does_not_run(locked: Repository, place: Path) -> None:

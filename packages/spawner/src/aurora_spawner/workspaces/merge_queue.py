@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aurora_spawner.tasks.resolved import ResolvedFile
-    from aurora_spawner.workspaces.merging import Merger
+    from aurora_spawner.workspaces.merging import Merger, TreeMerge
 
 _TRIES: Final = 5
 """Number of merges into a target that keeps moving; then the work stays on the integration branch."""
@@ -110,6 +110,8 @@ class MergeQueue:
     merger: Merger | None = None
     checked: dict[str, Check] = field(default_factory=dict)
     """The last answer of the check for each tree; queues of one execution share it."""
+    with_target: TreeMerge | None = None
+    """The last merge with the target's new commits; None if none was needed."""
     _merged: list[Work] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -255,7 +257,7 @@ class MergeQueue:
             return None
         newer = target
         if not is_ancestor(self.git, base, target):
-            merge = self._using.merge(base, target)
+            self.with_target = merge = self._using.merge(base, target)
             if not merge.is_clean:
                 return None
             message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
@@ -373,7 +375,7 @@ class MergeQueue:
 
     def _merge_target(self, head: str, target: str) -> Delivery | None:
         """Merges the target's new commits into the integration branch; returns the reason if that is not possible."""
-        merge = self._using.merge(target, head)
+        self.with_target = merge = self._using.merge(target, head)
         if not merge.is_clean:
             return Delivery.CONFLICT
         message = f"Merge run {self.run_id} into {self.target}\n\nAurora-Run: {self.run_id}\n"
