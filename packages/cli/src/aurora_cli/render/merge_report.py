@@ -20,6 +20,8 @@ def task_lines(report: MergeReport) -> Iterator[str]:
     """Yields a line for each task."""
     for each in report.merge.tasks.values():
         yield f"{one_line(each.task_id)}  {merge_words(each)}"
+        if each.task_id in report.unaccepted:
+            yield f"  although it did not succeed: {one_line(report.unaccepted[each.task_id], 300)}"
         yield from (f"  {line}" for line in resolved_lines(each.resolved))
     for task_id, reason in report.left_out.items():
         yield f"{one_line(task_id)}  not merged: {one_line(reason, 300)}"
@@ -74,6 +76,7 @@ def as_document(run_id: str, report: MergeReport) -> dict[str, object]:
             for each in report.merge.tasks.values()
         ],
         "left_out": dict(report.left_out),
+        "unaccepted": dict(report.unaccepted),
         "uncommitted": list(report.uncommitted),
         "blocking": list(report.blocking),
         "kept": list(report.kept),
