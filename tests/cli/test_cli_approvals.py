@@ -159,7 +159,7 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     other = tmp_path / "other.yaml"
     other.write_text("safety: {max_files_modified: 0}\nanomalies: {unexpected_file_types: []}\n")
     shown = aur("policies", "rehearse", str(other)).stdout
-    assert "changes 1 files, more than 0: deploy1.sh [max_files_modified]" in shown
+    assert "changes 1 file, more than 0: deploy1.sh [max_files_modified]" in shown
     assert "unexpected_file_types no longer objects" in shown
     assert shown.endswith(
         "judged the work of 2 attempts: 0 would be stopped that passed, 0 would pass that were stopped,"

@@ -173,7 +173,7 @@ def test_what_a_reviewer_changes_is_put_back_and_told(repository: Repository, pl
     ("answer", "complaint"),
     [
         (verdict("send_back", {"reason": "x", "file": "no/such.py"}), "the work has no file 'no/such.py'"),
-        (verdict("send_back", {"reason": "x", "file": "hello.txt", "line": 9}), "hello.txt has 1 lines, not 9"),
+        (verdict("send_back", {"reason": "x", "file": "hello.txt", "line": 9}), "hello.txt has 1 line, not 9"),
     ],
     ids=["no such file", "no such line"],
 )

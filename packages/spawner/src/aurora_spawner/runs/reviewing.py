@@ -322,4 +322,5 @@ class Reviewing:
             if lines is None and remark.file not in changed:
                 raise DocumentError(f"$.reasons[{at}].file: the work has no file {remark.file!a:.200}")
             if lines is not None and (remark.line or 0) > len(lines):
-                raise DocumentError(f"$.reasons[{at}].line: {remark.file} has {len(lines)} lines, not {remark.line}")
+                size = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+                raise DocumentError(f"$.reasons[{at}].line: {remark.file} has {size}, not {remark.line}")
