@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -39,6 +41,39 @@ def linked_git_dir(worktree: Path) -> Path:
     if back.parent.resolve() != worktree.resolve():
         raise ForeignWorktreeError(worktree, f"names {git_dir} as its repository, which belongs to {back.parent}")
     return git_dir.resolve()
+
+
+def relink(worktree: Path, repository: Git) -> bool:
+    """Writes the `.git` file of a worktree again if an agent has removed or replaced it; returns whether it had.
+
+    Args:
+        repository: in the user's checkout.
+
+    Raises:
+        ForeignWorktreeError: The worktree is gone, or its repository does not know it.
+    """
+    try:
+        linked_git_dir(worktree)
+    except ForeignWorktreeError:
+        own = _part_of(worktree, Path(repository.text("rev-parse", "--path-format=absolute", "--git-common-dir")))
+        if own is None or not worktree.is_dir():
+            raise
+        link = worktree / ".git"
+        if link.is_dir() and not link.is_symlink():
+            shutil.rmtree(link)
+        link.unlink(missing_ok=True)
+        link.write_bytes(b"gitdir: " + os.fsencode(own) + b"\n")
+        return True
+    return False
+
+
+def _part_of(worktree: Path, common: Path) -> Path | None:
+    """Returns the part of a repository that belongs to a worktree; None if it has none."""
+    for each in (common / "worktrees").glob("*/gitdir"):
+        with suppress(OSError):
+            if (each.parent / _named(each)).parent.resolve() == worktree.resolve():
+                return each.parent
+    return None
 
 
 def _named(file: Path) -> str:
