@@ -107,10 +107,7 @@ class ProjectAgents:
         Args:
             agents: those that its tasks name.
         """
-        chains, used = self._fallbacks(), list(dict.fromkeys(agents))
-        for name in used:
-            used += [each for each in chains.get(name, ()) if each not in used]
-        found = find_gate(self.engines, self.backends, used)
+        found = find_gate(self.engines, self.backends, self._reached(agents))
         if found.problem:
             self.notify(Notice(message=f"agents run without the policy gate: {found.problem}", warning=True))
         return found
@@ -148,11 +145,7 @@ class ProjectAgents:
         """
         if agent not in self.backends:
             raise UnknownAgentError(agent, where, self.backends.keys())
-        chains = self._fallbacks()
-        found = [agent]
-        for name in found:
-            found += [each for each in chains.get(name, ()) if each in self.backends and each not in found]
-        return tuple(found)
+        return tuple(self._reached([agent]))
 
     def limits(self, *, per_run_usd: float | None = None, elsewhere: bool = False) -> RunLimits:
         """Builds the limits of one run: budget and caps.
@@ -196,6 +189,17 @@ class ProjectAgents:
             raise ConfigError(source, line_of(source, error.field), error.field, error.problem) from error
         ask = None if background else self.on_batch_held
         return RecoverySettings(policy=policy, fallbacks=self._fallbacks(), on_batch_held=ask)
+
+    def _reached(self, agents: Iterable[str]) -> list[str]:
+        """Returns agents, and those that they may fall back to, directly or through another.
+
+        Raises:
+            ConfigError: a name that no agent has.
+        """
+        chains, found = self._fallbacks(), list(dict.fromkeys(agents))
+        for name in found:
+            found += [each for each in chains.get(name, ()) if each not in found]
+        return found
 
     def _fallbacks(self) -> dict[str, tuple[str, ...]]:
         """Reads the fallbacks of each agent; a known CLI that is not installed here is left out.
