@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aurora_core.settings.user_folder import user_folder
 from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
 from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
@@ -39,8 +39,8 @@ def user_prices(environ: Mapping[str, str]) -> PriceTable:
     Raises:
         PriceFileError: the user's file cannot be understood.
     """
-    base = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
-    return load_prices(Path(base) / "aurora" / "prices.yaml" if base else None)
+    folder = user_folder(environ)
+    return load_prices(folder / "prices.yaml" if folder else None)
 
 
 def free_agents(backends: Mapping[str, Backend]) -> frozenset[str]:
