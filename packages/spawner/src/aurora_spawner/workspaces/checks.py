@@ -104,6 +104,7 @@ class CommandRunner:
                     ("sh", "-c", command), folder, environment=self.environment, until=end, stopped=self.stopped
                 )
             finally:
+                seconds = time.monotonic() - began
                 self.sweep()
                 changed = after()
             if status is None and self.stopped():
@@ -112,7 +113,7 @@ class CommandRunner:
                 CheckRun(
                     command=command,
                     status=status,
-                    seconds=round(time.monotonic() - began, 3),
+                    seconds=round(seconds, 3),
                     output=output[-SHOWN_CHARACTERS:],
                     changed=changed,
                 )
