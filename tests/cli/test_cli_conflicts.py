@@ -98,6 +98,9 @@ def test_the_configuration_can_ask_for_it_and_a_stranger_s_cannot(
         return json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["isolation"]["resolver"]
 
     assert resolver() == "writer"
+    for named in ("mender", "@mender"):
+        plan = json.loads(aur("spawn", "tasks.md", "--conflicts", named, "--dry-run", "--json").stdout)
+        assert plan["isolation"]["resolver"] == "mender"
     monkeypatch.delenv("AURORA_TRUST")
     assert resolver() is None
     assert "conflicts of finished work are resolved by agent, at your cost" in aur("trust").stdout

@@ -171,7 +171,7 @@ def plan_taskfile(
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)
     origin = f"conflicts ({config.origin('conflicts')})" if wanted.conflicts == config.conflicts else "--conflicts"
-    agents.check_trusted([(wanted.conflicts, origin)])
+    agents.check_trusted([(wanted.conflicts.removeprefix("@"), origin)])
     resolver = find_resolver(
         wanted.conflicts, backends=plan.backends, default_agent=default_agent, roster=roster, where=origin
     )
