@@ -10,7 +10,7 @@ from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import PlainMerger, commit_merge, is_ancestor, one_line
+from aurora_spawner.workspaces.merging import PlainMerger, commit_merge, is_ancestor, merge_parents, one_line
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
@@ -288,8 +288,9 @@ class MergeQueue:
         """Returns the resolution of a work's conflict, unless it holds what the head does not, as work left out."""
         if work.resolution is None or not self.git.commit_of(work.resolution):
             return None
-        onto, theirs = self.git.text("show", "--no-patch", "--format=%P", work.resolution).split()
-        return work.resolution if theirs == work.commit and is_ancestor(self.git, onto, head) else None
+        onto, theirs = merge_parents(self.git, work.resolution) or (None, None)
+        fits = theirs == work.commit and onto is not None and is_ancestor(self.git, onto, head)
+        return work.resolution if fits else None
 
     def _trailers(self, work: Work) -> str:
         agent = f"Aurora-Agent: {one_line(work.agent)}\n" if work.agent else ""

@@ -10,7 +10,7 @@ from aurora_spawner.tasks.resolved import ResolvedFile, Resolver
 from aurora_spawner.workspaces.conflicts.hunks import choices, marker_lines
 from aurora_spawner.workspaces.conflicts.tree_edits import entries_of
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import commit_merge
+from aurora_spawner.workspaces.merging import commit_merge, merge_parents
 from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, marker_sizes
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def resolve(merger: ConflictMerger, conflict: Conflict, commit: str, message: st
     made = merger.complete(*parents, tree)
     if not made.is_clean:
         raise NotResolvedError(git.folder, made.problem)
-    if made.tree == tree and tuple(git.text("show", "--no-patch", "--format=%P", commit).split()) == parents:
+    if made.tree == tree and merge_parents(git, commit) == parents:
         return commit  # an earlier process has made it
     return commit_merge(git, made.tree, parents, message)
 
@@ -178,10 +178,10 @@ def _with_base(merger: ConflictMerger) -> ConflictMerger:
 
 
 def _parents(git: Git, commit: str) -> tuple[str, str]:
-    parents = git.text("show", "--no-patch", "--format=%P", f"{commit}^{{commit}}").split()
-    if len(parents) != 2:
+    parents = merge_parents(git, commit)
+    if parents is None:
         raise WorkspaceError(git.folder, f"{commit[:12]} is no merge of two commits")
-    return parents[0], parents[1]
+    return parents
 
 
 def _texts(git: Git, tree: str, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
