@@ -12,6 +12,7 @@ import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
+from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
@@ -119,11 +120,13 @@ def test_without_the_command_the_same_work_conflicts(locked: Repository, place: 
 def test_a_lock_file_that_merges_line_by_line_is_made_again_too(locked: Repository, place: Path) -> None:
     """Git merges the two changes of it cleanly, into what no generator would make."""
     lines = "n=$(wc -w < manifest.txt); { echo $n; echo; echo; echo; sort manifest.txt; } > lock.json"
-    locked.commit({"lock.json": "4\n\n\n\n\n\n\n\nalpha\nbeta\ngamma\nomega\n"}, "plain lock")
+    base = locked.commit({"lock.json": "4\n\n\n\n\n\n\n\nalpha\nbeta\ngamma\nomega\n"}, "plain lock")
     tasks = [adds("aaa", "beta", task="a", lock=lines), adds("zzz", "gamma", task="b", lock=lines)]
     report = run(locked, place, *tasks, regenerate={"lock.json": lines})
     assert report.ok
     assert (locked.path / "lock.json").read_text().startswith("6\n")
+    shown = work_diff(place / "runs.db", report.run_id).decode()
+    assert shown.strip() == locked("diff-tree", "-r", "--patch", "--full-index", base, "main")
 
 
 def test_a_command_that_fails_leaves_the_task_unmerged_with_its_output(locked: Repository, place: Path) -> None:
@@ -165,6 +168,17 @@ def test_what_made_files_again_for_a_target_that_moved_is_told(locked: Repositor
     assert lock_is_current(locked)
     assert [(each.path, each.kind, each.by) for each in delivery.resolved] == [("lock.json", Resolver.COMMAND, LOCK)]
     assert delivery_from_text(json.dumps(delivery.to_json())) == delivery
+
+
+def test_the_change_of_a_run_is_without_that_of_a_target_that_moved(locked: Repository, place: Path) -> None:
+    one, three = adds("one", "beta", task="a"), adds("three", "omega", task="b")
+    one = replace(one, prompt=f"({one.prompt}) && ({user_adds(locked, 'two', 'gamma')})")
+    report = run(locked, place, one, three, regenerate={"lock.json": LOCK})
+    assert report.ok, report.merge
+    shown = work_diff(place / "runs.db", report.run_id)
+    assert b"\n+one" in shown
+    assert b"\n+three" in shown
+    assert b"\n+two" not in shown, "the user's own change is none of the run"
 
 
 def test_why_files_were_not_made_again_for_a_target_that_moved_is_told(locked: Repository, place: Path) -> None:
