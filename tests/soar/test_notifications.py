@@ -156,7 +156,7 @@ def test_a_command_gets_the_document_in_the_folder_of_the_project(tmp_path: Path
     ("command", "problem"),
     [
         (("sh", "-c", "exit 3"), "exit status 3"),
-        (("/no/such/program",), "No such file"),
+        (("/no/such/program",), r"notify /no/such/program: /no/such/program: No such file or directory$"),
         (("sh", "-c", "sleep 60 & sleep 60"), "longer than"),
     ],
 )

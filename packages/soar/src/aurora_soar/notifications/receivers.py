@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_core.errors import KeyStoreError, UnknownKeyError
 from aurora_soar.errors import NotificationError
+from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class BellReceiver:
                 sys.stderr.write("\a")
                 sys.stderr.flush()
         except (OSError, ValueError) as error:
-            raise NotificationError(self.name, str(error)) from error
+            raise NotificationError(self.name, system_words(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise NotificationError(command[0], str(error)) from error
+        raise NotificationError(command[0], system_words(error)) from error
     with process:
         try:
             process.communicate(text.encode("utf-8", "replace"), timeout=limit_s)
@@ -198,6 +199,6 @@ def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None
             raise NotificationError(command[0], f"it took longer than {limit_s:.3g} s") from None
         except OSError as error:
             os.killpg(process.pid, signal.SIGKILL)
-            raise NotificationError(command[0], str(error)) from error
+            raise NotificationError(command[0], system_words(error)) from error
     if process.returncode:
         raise NotificationError(command[0], f"it ended with exit status {process.returncode}")

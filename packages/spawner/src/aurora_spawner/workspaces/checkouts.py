@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
@@ -36,7 +37,9 @@ def linked_git_dir(worktree: Path) -> Path:
     except OSError as error:
         if not worktree.is_dir():
             raise ForeignWorktreeError(worktree, "is gone; the task's commits are on its branch") from error
-        problem = f"is no worktree any more ({error}); `git worktree repair` in the project can link it again"
+        problem = (
+            f"is no worktree any more ({system_words(error)}); `git worktree repair` in the project can link it again"
+        )
         raise ForeignWorktreeError(worktree, problem) from error
     if back.parent.resolve() != worktree.resolve():
         raise ForeignWorktreeError(worktree, f"names {git_dir} as its repository, which belongs to {back.parent}")
@@ -92,7 +95,7 @@ def exact_settings(folder: Path) -> tuple[str, ...]:
     try:
         return _measured(folder)
     except OSError as error:
-        raise WorkspaceError(folder, f"cannot be written to: {error}") from error
+        raise WorkspaceError(folder, f"cannot be written to: {system_words(error)}") from error
 
 
 def _measured(folder: Path) -> tuple[str, ...]:

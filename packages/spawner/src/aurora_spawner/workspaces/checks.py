@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, GitError, WorkspaceError
+from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckRun
 from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
@@ -223,7 +224,7 @@ def run_command(
             process_group=0,
         )
     except (OSError, ValueError) as error:
-        raise WorkspaceError(folder, f"a command could not be started: {error}") from error
+        raise WorkspaceError(folder, f"a command could not be started: {system_words(error)}") from error
     with process:
         try:
             assert process.stdout is not None

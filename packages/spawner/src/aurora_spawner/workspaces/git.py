@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError, GitLockedError, GitVersionError
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -145,7 +146,9 @@ class Git:
                         raise GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
                     lock.unlink()
                 except OSError as error:
-                    raise GitError(self.folder, arguments, f"{reason}; it cannot be removed: {error}") from error
+                    raise GitError(
+                        self.folder, arguments, f"{reason}; it cannot be removed: {system_words(error)}"
+                    ) from error
                 removed.add(lock)
             time.sleep(_LOCK_PAUSE_S)
 
@@ -167,7 +170,7 @@ class Git:
                 found = {each: _beginning(process.stdin, process.stdout, each, count) for each in blobs}
             except OSError as error:
                 end_group(process)
-                raise GitError(self.folder, arguments, f"has ended: {error}") from error
+                raise GitError(self.folder, arguments, f"has ended: {system_words(error)}") from error
         return found
 
     def text(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -248,7 +251,7 @@ class Git:
                 process_group=0,  # its hooks are in it, too
             )
         except (OSError, ValueError) as error:
-            raise GitError(self.folder, arguments, f"could not be started: {error}") from error
+            raise GitError(self.folder, arguments, f"could not be started: {system_words(error)}") from error
 
 
 def _beginning(asked: IO[bytes], said: IO[bytes], blob: str, count: int) -> bytes:
