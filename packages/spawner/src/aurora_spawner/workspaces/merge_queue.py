@@ -255,14 +255,18 @@ class MergeQueue:
         target = self.git.commit_of(self._target_ref)
         if not target or is_ancestor(self.git, target, base):
             return None
-        newer = target
-        if not is_ancestor(self.git, base, target):
-            self.with_target = merge = self._using.merge(base, target)
-            if not merge.is_clean:
-                return None
-            message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
-            newer = commit_merge(self.git, merge.tree, (base, target), message)
-        return newer if self._passes(newer) else None
+        if is_ancestor(self.git, base, target):
+            return target if self._passes(target) else None
+        merge = self._using.merge(base, target)
+        if not merge.is_clean:
+            self.with_target = merge
+            return None
+        message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
+        newer = commit_merge(self.git, merge.tree, (base, target), message)
+        if not self._passes(newer):
+            return None
+        self.with_target = merge
+        return newer
 
     def _put_on(self, head: str, work: Work, before: Sequence[Work]) -> tuple[str, Merged]:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
