@@ -117,8 +117,8 @@ class RunLimits:
             if unwatchable:
                 raise OverLimitError(unwatchable, "`aur budget show` shows the limits in force")
             answer = ledger.would_admit(agent, model)
-            for message in answer.notices:
-                self.notify(Notice(message=message, warning=True, budget=self._is_new(message)))
+            for message in filter(self._is_new, answer.notices):
+                self.notify(Notice(message=message, warning=True, budget=True))
             if not answer.granted:
                 hint = "`aur budget show` shows what it was spent on; `aur budget set --monthly USD` changes it"
                 raise OverLimitError(answer.reason, hint)
