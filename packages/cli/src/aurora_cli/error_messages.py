@@ -75,6 +75,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.UnknownAgentError,
         errors.NotResumableError,
         errors.IncludeDirtyError,
+        errors.SearchByMeaningError,
     )
     exit_code = ExitCode.ENVIRONMENT
     if isinstance(error, refused):
@@ -117,6 +118,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     from aurora_spawner.errors import (
         GraphError,
         NoShapeError,
+        NotPickableError,
         NoWorkError,
         PreparationError,
         PriceFileError,
@@ -139,6 +141,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
     wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError, UnknownApprovalError, NoShapeError)
     return (
+        ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),

@@ -14,6 +14,7 @@ SpawnerError
 ├── UnknownRunError         a run that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
+│   ├── NotPickableError        a candidate that cannot be taken as things are
 │   └── WorkChangedError        comments on lines of work that has changed: the places
 ├── RunHeldError            a run that another living coordinator works on
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
@@ -180,6 +181,10 @@ class NoWorkError(SpawnerError):
         self.run_id = run_id
         self.task_id = task_id
         self.problem = problem
+
+
+class NotPickableError(NoWorkError):
+    """A candidate cannot be taken: it has no work, others still run, or another one's work is in use."""
 
 
 class WorkChangedError(NoWorkError):

@@ -241,6 +241,48 @@ def test_a_deletion_against_an_edit_is_a_conflict_too(repository: Repository, pl
     assert not (repository.path / "docs/guide.md").exists()
 
 
+def test_a_file_may_be_kept_as_it_is_if_the_agent_says_so(repository: Repository, place: Path) -> None:
+    deletes = SpawnTask("rm docs/guide.md; echo done", id="a")
+    changes = SpawnTask("echo more >> docs/guide.md; echo done", id="b")
+    keep = "git commit -q --allow-empty -m 'The guide is still needed'; echo kept"
+    report = run(repository, place, deletes, changes, resolver=keep)
+    assert report.ok, report.results["resolve-b"].error
+    assert (repository.path / "docs/guide.md").read_text().endswith("more\n")
+    assert "git commit --allow-empty" in (place / "prompts" / "0").read_text()
+
+
+def test_an_agent_that_does_nothing_keeps_no_file(repository: Repository, place: Path) -> None:
+    """It may have been unable to: of a binary conflict, its folder has one side alone."""
+    changes = [SpawnTask(f"printf '\\0{each}' > logo.bin; echo done", id=each) for each in "ab"]
+    report = run(repository, place, *changes, resolver="echo 'I cannot see pictures'")
+    assert not report.ok
+    assert "changed nothing, and made no empty commit" in str(report.results["resolve-b"].error)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "resolver", "resolved"),
+    [
+        ("20", "sed -i '/^|||||||/d' app.py", False),
+        ("20", "sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' app.py", True),
+        ("3", "sed -i '/^|||/d' app.py", False),
+        ("9" * 5000, "sed -i '/^|||||||/d' app.py", False),
+    ],
+)
+def test_markers_have_the_size_that_the_attribute_says(
+    repository: Repository, place: Path, attribute: str, resolver: str, resolved: bool
+) -> None:
+    repository.commit({".gitattributes": f"*.py conflict-marker-size={attribute}\n"})
+    report = run(repository, place, edits("a", 3, "a"), edits("b", 3, "b"), resolver=f"{resolver}; echo ok")
+    result = report.results["resolve-b"]
+    assert result.success is resolved, result.error
+    if resolved:
+        assert report.merge is not None
+        assert report.merge.tasks["b"].resolved[0].hunks == (HunkChoice.COMBINED,)
+        assert "line 2\na\nb\nline 4\n" in (repository.path / "app.py").read_text()
+    else:
+        assert "conflict markers are left in app.py" in str(result.error)
+
+
 def test_generated_files_are_made_again_from_the_resolution(repository: Repository, place: Path) -> None:
     lock = "cksum < app.py > sum.lock"
     repository.commit({"sum.lock": "none\n"}, "lock")

@@ -13,6 +13,7 @@ from aurora_core import AuroraCoreError, Memory, Project, load_config
 from aurora_core.checkouts import linked_worktree_above
 from aurora_core.private_files import private_folder
 from aurora_core.project import shared_answers_folder
+from aurora_core.settings.user_folder import user_folder
 from aurora_core.trust import Part
 from aurora_soar.aurora import trust
 from aurora_soar.errors import NoProjectError
@@ -120,10 +121,13 @@ class ProjectParts:
         self.close()
 
     def close(self) -> None:
-        """Closes the memories that were opened."""
+        """Closes the memories that were opened, and delivers the notifications that no run has delivered."""
         self._resources.close()
         self.__dict__.pop("memory", None)
         self.__dict__.pop("shared_answers", None)
+        if "outbox" in self.__dict__:
+            for undelivered in self.outbox.flush():
+                self.notify(Notice(message=undelivered, warning=True))
 
     def set_up(self) -> None:
         """Makes the project's `.aurora` and says so; an existing one does not change.
@@ -168,9 +172,9 @@ class ProjectParts:
         """
         from aurora_policies import PoliciesEngine
 
-        config_home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-        found = PoliciesEngine.load(Path(config_home) / "aurora" / "policies.yaml")
-        return found if found.source else None
+        folder = user_folder(os.environ | {"HOME": str(Path.home())})  # limits hold without the variable, too
+        found = PoliciesEngine.load(folder / "policies.yaml") if folder else None
+        return found if found and found.source else None
 
     @cached_property
     def personas(self) -> Roster:

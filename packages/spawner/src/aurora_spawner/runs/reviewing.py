@@ -28,6 +28,7 @@ from aurora_spawner.tasks.review import VERDICT_SCHEMA, Remark, Review, Verdict,
 from aurora_spawner.tasks.review_prompt import review_prompt
 from aurora_spawner.tasks.run_events import TaskReviewing
 from aurora_spawner.tasks.task import SpawnTask
+from aurora_spawner.workspaces.checkouts import relink
 from aurora_spawner.workspaces.task_checks import put_back
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Reviewing:
     """Its answers that were no verdict."""
     _started: int = 0
     _failures: int = 0
+    _unlinked: int = 0
+    """The number of its attempts that removed or replaced the `.git` of the worktree."""
 
     async def review(self) -> Review | NoVerdict:
         """Returns the verdict, once it is durable."""
@@ -129,7 +132,11 @@ class Reviewing:
         self._started += 1
         on = await asyncio.to_thread(self.attempt.worktree.git.branch) if self.work and self.attempt.worktree else ""
         end = running if isinstance(running, AttemptEnd) else await self._follow(number, running, adopted=bool(found))
-        await self._undo(on)
+        try:
+            await self._undo(on)
+        except WorkspaceError:
+            await self.run.recorder.append(self.attempt.task_id, ended_fact(number, end))
+            raise
         return await self._read(asked, number, end)
 
     async def _wait_for_provider(self) -> NoVerdict | None:
@@ -217,7 +224,11 @@ class Reviewing:
         worktree = self.attempt.worktree
         if self.work is None or worktree is None:
             return
+        relinked = await asyncio.to_thread(relink, worktree.path, self.work.git)
         changed = await asyncio.to_thread(put_back, worktree, self.work.commit, on)
+        if relinked:
+            self._unlinked += 1
+            changed = (".git", *changed)
         if changed:
             files = ", ".join(changed[:5])
             problem = f"task {self.attempt.task_id}: its reviewer {self.agent} changed {files}; that was put back"
@@ -243,6 +254,9 @@ class Reviewing:
         if result.success:
             spent = len(self._refused) > self.run.options.check_rounds
             return NoVerdict(error=f"its verdict cannot be read: {self._refused[-1].complaint}") if spent else None
+        if end.reason == EndReason.WORKTREE_GONE:  # it was ended, since git would take another repository for it
+            spent = not self._unlinked or self._unlinked > self.run.options.check_rounds
+            return NoVerdict(error=end.stderr) if spent else None
         never_begun = end.reason == EndReason.VOIDED
         if not never_begun and (wait_s is None or self._started >= _MOST_STARTS):
             return NoVerdict(error=str(result.error))
@@ -322,4 +336,5 @@ class Reviewing:
             if lines is None and remark.file not in changed:
                 raise DocumentError(f"$.reasons[{at}].file: the work has no file {remark.file!a:.200}")
             if lines is not None and (remark.line or 0) > len(lines):
-                raise DocumentError(f"$.reasons[{at}].line: {remark.file} has {len(lines)} lines, not {remark.line}")
+                size = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+                raise DocumentError(f"$.reasons[{at}].line: {remark.file} has {size}, not {remark.line}")
