@@ -87,6 +87,14 @@ def test_mentions_are_lines_of_code_not_of_strings(memory: Memory) -> None:
         ("a.js", "/* g()\n h() */ f('i()') // j()\n", "\n        f(     )"),
         ("a.rs", "fn f<'a>(x: &'a str) { g('(') }\n", "fn f<'a>(x: &'a str) { g(   ) }"),
         ("a.go", "f(`g()`) /* open\nh()\n", "f(`g()`)"),
+        ("a.py", "f(f'g() {h(x[\"k()\"])!r} {{i()}}')", "f(       h(x[     ])!r          )"),
+        ("a.py", 'f(F"""g()\n{h()} {x=}""")', "f(\n h()   x     )"),
+        ("a.js", "f(`g() ${h(`i() ${j()}`)} \\${k()}`)", "f(       h(       j()  )          )"),
+        ("Gemfile", "gem 'a' # f()\n", "gem"),
+        ("a.lua", "f('g()') -- h()\n--[[ i()\nj() ]] k()\n", "f(     )\n\n       k()"),
+        ("a.sql", "SELECT f('it''s g()') -- h()\n/* i() */", "SELECT f(           )"),
+        ("a.hs", 'f x\' = g "h" -- i\n{- j -} k\n', "f x' = g\n        k"),
+        ("run", "#!/bin/sh\nf # g\n", "\nf"),
     ],
 )
 def test_comments_and_strings_are_blanked_and_lines_stay(path: str, text: str, left: str) -> None:
