@@ -170,3 +170,19 @@ class TestStatements:
 def test_nothing_is_found_in_an_empty_project(tmp_path: Path) -> None:
     for aspect in Aspect:
         assert find(tmp_path, aspect, "charge card", {}) == []
+
+
+def test_no_number_of_tests_hides_a_caller_and_no_number_of_callers_a_test(tmp_path: Path) -> None:
+    """One side alone has more lines than are read."""
+    calls = "def test_{0}():\n    settle_debt({0})\n\n\n"
+    (tmp_path / "a_test.py").write_text("".join(calls.format(at) for at in range(500)))
+    (tmp_path / "test_few.py").write_text("def test_debt():\n    assert collect_debt(1)\n")
+    (tmp_path / "many.py").write_text("".join(f"def run_{at}():\n    collect_debt({at})\n\n\n" for at in range(500)))
+    (tmp_path / "z.py").write_text(
+        "def settle_debt(x):\n    return x\n\n\ndef collect_debt(x):\n    return x\n\n\n"
+        "def main():\n    settle_debt(1)\n"
+    )
+    flow = find(tmp_path, Aspect.FLOW, "settle_debt", {})
+    assert ("z.py", "main") in {(f.file, f.symbol) for f in flow if f.kind is FindingKind.CALLER}
+    tests = find(tmp_path, Aspect.TESTS, "collect_debt", {})
+    assert [f.symbol for f in tests if f.kind is FindingKind.TEST] == ["test_debt"]

@@ -22,7 +22,6 @@ from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
-from aurora_core.references import calling, having, mentioning
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending, word_counts
 from aurora_core.store.accesses import restore_accesses, symbol_of
@@ -47,6 +46,7 @@ from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoni
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.store.vectors import encoded, use_model
 from aurora_core.symbols import defined, of_file
+from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -362,28 +362,38 @@ class Memory:
         with reading(self._connection, self._database):
             return file_note(self._connection, file)
 
-    def callers(self, name: str, limit: int = 10) -> list[Reference]:
-        """Returns the lines that call a symbol, named as in `definitions`: certain calls, then doubtful ones."""
+    def callers(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
+        """Returns the lines that call a symbol, named as in `definitions`: certain calls, then doubtful ones.
+
+        Args:
+            tests: True for lines of tests alone, False for others alone; by default those of tests come last.
+        """
+        from aurora_core.references import calling  # a search does not pay for it
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):
-                return calling(self._connection, self._searcher, name, count)
+                return calling(self._connection, self._searcher, name, count, tests=tests)
 
         return self._freshness.checked(ask, limit)
 
-    def mentions(self, name: str, limit: int = 10) -> list[Reference]:
-        """Returns the lines of code that mention a name (its last component), in index order, without comments."""
+    def mentions(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
+        """Returns the lines of code that mention a name (its last component), without comments, in index order.
+
+        Args:
+            tests: True for lines of tests alone, False for others alone; by default those of tests come last.
+        """
+        from aurora_core.references import mentioning  # a search does not pay for it
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):
-                return mentioning(self._connection, self._searcher, name, count)
+                return mentioning(self._connection, self._searcher, name, count, tests=tests)
 
         return self._freshness.checked(ask, limit)
 
-    def files_with(self, word: str) -> list[str]:
-        """Returns the files of code that have a word anywhere, comments and strings included."""
+    def files_with(self, words: str) -> list[str]:
+        """Returns the files of code that have all words in one place, comments and strings included; tests last."""
         with reading(self._connection, self._database):
-            return having(self._connection, self._searcher, word)
+            return self._searcher.files_with(terms(words))
 
     def files(self) -> list[str]:
         """Returns the paths of the files in the memory, from the root, in alphabetical order."""

@@ -257,10 +257,40 @@ class Searcher:
                 total[arrays.places[path]] += len(rows) ** -0.5
         return total
 
-    def containing(self, term: str) -> list[int]:
-        """Returns the ids of the project's chunks that have a term, ascending; earlier answers are left out."""
+    def code_with(self, wanted: Collection[str], *, tests: bool | None = None) -> list[int]:
+        """Returns the ids of the chunks of code that have all terms: those outside of tests first, each ascending.
+
+        Args:
+            tests: True for the chunks of tests alone, False for the others alone.
+        """
         arrays = self._current()
-        return sorted(arrays.ids[self._having(arrays, term)].tolist())
+        at = self._code_with(arrays, wanted)
+        of_tests = arrays.tests[arrays.files[at]]
+        if tests is not None:
+            at, of_tests = at[of_tests == tests], of_tests[of_tests == tests]
+        ids = arrays.ids[at]
+        found: list[int] = ids[np.lexsort((ids, of_tests))].tolist()
+        return found
+
+    def files_with(self, wanted: Collection[str]) -> list[str]:
+        """Returns the files of code with a chunk that has all terms: tests last, each in index order."""
+        arrays = self._current()
+        places = np.unique(arrays.files[self._code_with(arrays, wanted)])
+        ordered = places[np.argsort(arrays.tests[places], kind="stable")]
+        return [arrays.paths[place] for place in ordered]
+
+    def _code_with(self, arrays: _Chunks, wanted: Collection[str]) -> NDArray[np.int64]:
+        """Returns the positions of the living chunks of code that have all terms, ascending; none without terms."""
+        found: NDArray[np.int64] | None = None
+        for term in dict.fromkeys(wanted):
+            having = self._having(arrays, term)
+            found = having if found is None else np.intersect1d(found, having)
+            if not len(found):
+                break
+        if found is None or not len(found):
+            return np.zeros(0, dtype=np.int64)
+        code: NDArray[np.int64] = found[arrays.kinds[found] == KINDS[ChunkKind.CODE]]
+        return code
 
     def _having(self, arrays: _Chunks, term: str) -> NDArray[np.int64]:
         """Returns the positions of the living chunks that have a term and are no earlier answers."""

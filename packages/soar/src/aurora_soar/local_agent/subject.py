@@ -30,7 +30,7 @@ MEMBERS_SHOWN: Final = 12
 FILES_SHOWN: Final = 24
 USES_SHOWN: Final = 4
 NAMES_SHOWN: Final = 5
-MAX_MENTIONS: Final = 60
+MAX_MENTIONS: Final = 400
 # The file that says what its folder is for.
 _ENTRY_FILES: Final = ("README.md", "__init__.py", "index.js", "index.ts", "mod.rs", "lib.rs", "doc.go")
 
@@ -111,8 +111,8 @@ def _relatives(memory: Memory, place: Finding) -> Iterator[Hit]:
     for parent in parents:
         children = [
             hit
-            for reference in memory.mentions(parent, limit=MAX_MENTIONS)
-            if _EXTENDS.match(reference.text) and not is_test_file(reference.file)
+            for reference in memory.mentions(parent, limit=MAX_MENTIONS, tests=False)
+            if _EXTENDS.match(reference.text)
             for hit in memory.definitions(reference.name, limit=1)
             if hit.file == reference.file and hit.name not in (parent, place.symbol)
         ]
@@ -181,9 +181,9 @@ def _member(hit: Hit, about: str) -> Finding:
 def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
     name = hit.name.rpartition(".")[2]
     shown = 0
-    for reference in memory.mentions(name, limit=MAX_MENTIONS):
+    for reference in memory.mentions(name, limit=MAX_MENTIONS, tests=False):
         own = reference.file == hit.file and hit.line_start <= reference.line <= hit.line_end
-        if own or is_test_file(reference.file) or shown == USES_SHOWN:
+        if own or shown == USES_SHOWN:
             continue
         shown += 1
         yield Finding(

@@ -48,9 +48,9 @@ def find_tests(
 def _naming(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields the tests whose code names a definition; of a method, in files that name its class too."""
     owner, _, name = hit.name.rpartition(".")
-    owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS)} if owner else set()
-    for reference in memory.mentions(name, limit=MAX_MENTIONS):
-        if is_test_file(reference.file) and (not owner or reference.file in owners):
+    owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS, tests=True)} if owner else set()
+    for reference in memory.mentions(name, limit=MAX_MENTIONS, tests=True):
+        if not owner or reference.file in owners:
             yield _test(reference, hit, focus)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.file_kinds import is_source, is_test_file
 from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
+from aurora_core.tokens import words as name_parts
 from aurora_soar.question.names import KIND_NOUNS, NameSort, names_in
 from aurora_soar.question.spelling import spellings
 
@@ -31,7 +32,6 @@ __all__ = ["ALL_PRESENT", "Nearest", "Presence", "find_presence"]
 # Of 66 questions with and without an answer on two code bases, none with an answer and without a missing name misses
 # more than 0.41 of its weight, and none without an answer less than 0.84.
 DECISIVE_SHARE: Final = 0.5
-_PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _VERB_LIKE: Final = re.compile(r"(?:ed|ing|en)$")
 NEAR: Final = 0.72
 MAX_ELSEWHERE: Final = 2
@@ -143,11 +143,12 @@ def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity
 
 def _is_written(memory: Memory, name: str) -> bool:
     """Returns True if code writes a name, alone or in a longer one, in any case: `web_socket` for `WebSocket`."""
-    first = _PART.search(name)
-    if first is None:
+    parts = name_parts(name)
+    if not parts:
         return True
     wanted = name.lower().replace("_", "")
-    having = dict.fromkeys((*memory.files_with(name), *memory.files_with(first.group())))
+    # As one word, or in its parts.
+    having = dict.fromkeys((*memory.files_with(wanted), *memory.files_with(" ".join(parts))))
     files = (file for file in having if not is_test_file(file) and is_source(file))
     return any(wanted in (memory.text(file) or "").lower().replace("_", "") for file in files)
 
