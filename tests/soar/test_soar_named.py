@@ -40,7 +40,7 @@ FILES = {
         '    """Delivers at once."""\n'
     ),
     "mail/main.py": (
-        "from mail.queue import Outbox\n\n\ndef run():\n"
+        "from mail.queue import Outbox\n\nSETTINGS = 'config/postbox.toml'\n\n\ndef run():\n"
         '    """Starts the delivery."""\n    box = Outbox()\n    box.deliver()\n'
     ),
     "tests/test_queue.py": (
@@ -105,7 +105,7 @@ def test_a_folder_says_what_its_files_are(memory: Memory) -> None:
     result = ask(memory, "What is in the mail folder?")
     assert "`mail` holds 4 files." in result.answer
     assert "“Sends letters over a queue.”" in result.answer
-    assert "`mail/main.py` defines run (`mail/main.py:1`)" in result.details
+    assert "`mail/main.py` defines run, SETTINGS (`mail/main.py:1`)" in result.details
 
 
 def test_a_class_lists_its_members(memory: Memory) -> None:
@@ -115,7 +115,7 @@ def test_a_class_lists_its_members(memory: Memory) -> None:
 
 def test_who_calls_is_answered_with_the_callers(memory: Memory) -> None:
     assert first_line(memory, "Who calls Outbox.deliver?") == (
-        "`Outbox.deliver` (`mail/queue.py:13`) is called by `run` (`mail/main.py:7`)."
+        "`Outbox.deliver` (`mail/queue.py:13`) is called by `run` (`mail/main.py:9`)."
     )
 
 
@@ -197,11 +197,32 @@ def test_an_answer_is_short_and_every_place_exists(memory: Memory) -> None:
         ("How does it talk to Kafka?", [("Kafka", NameSort.PROPER)]),
         ("Where does run() end?", [("run", NameSort.SYMBOL)]),
         ("How are letters sent?", []),
+        ("How are letters sent, e.g. by U.S. mail?", []),
+        ("Does it run on Node.js?", [("Node.js", NameSort.PROPER)]),
+        ("Does it use `Node.js` or web/Node.js?", [("Node.js", NameSort.FILE), ("web/Node.js", NameSort.FILE)]),
         ("What is the type of a letter?", []),
     ],
 )
 def test_names_are_told_from_words(text: str, names: list[tuple[str, NameSort]]) -> None:
-    assert [(name.text, name.sort) for name in names_in(text)] == names
+    assert sorted((name.text, name.sort) for name in names_in(text)) == sorted(names)
+
+
+def test_an_abbreviation_is_no_word_of_the_question() -> None:
+    question = read_question("How are letters sent, e.g. by U.S. mail, i.e. slowly?")
+    assert question.terms == ("letters", "sent", "mail", "slowly")
+    assert question.identifiers == ()
+
+
+def test_a_file_that_only_the_user_has_is_there_if_code_names_it(memory: Memory) -> None:
+    assert not ask(memory, "Where is config/postbox.toml read?").absent
+    assert not ask(memory, "Where is postbox.toml read?").absent
+    assert ask(memory, "Where is box.toml read?").absent
+    assert ask(memory, "Where is letterbox.toml read?").absent
+
+
+def test_a_library_is_no_file(memory: Memory) -> None:
+    assert not ask(memory, "How does the Outbox deliver to Mail.js?").absent
+    assert ask(memory, "How are letters sent to Vue.js?").absent
 
 
 def test_a_change_has_its_place_before_its_purpose() -> None:

@@ -13,7 +13,7 @@ from aurora_soar.evidence.code_prose import PROSE_SUFFIXES, docstring, sentences
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.bindings import bindings_in, find_binding
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, definition_line, signature
-from aurora_soar.question.names import NameSort, names_in
+from aurora_soar.question.names import NameSort, files_named, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,11 +59,10 @@ def find_subjects(memory: Memory, words: str) -> list[Subject]:
 
 
 def _subject(memory: Memory, name: Name, files: Sequence[str]) -> Subject | None:
-    if name.sort is NameSort.FILE:
-        wanted = name.text.removeprefix("./")
-        same = [file for file in files if file == wanted or file.endswith(f"/{wanted}")]
+    if name.sort is NameSort.FILE or (name.sort is NameSort.PROPER and "." in name.text):
+        same = files_named(name.text, files)
         best = sorted(same, key=lambda file: (is_test_file(file), is_document(file), file.count("/")))
-        return Subject(name=name.text, sort=name.sort, files=tuple(best[:1])) if best else None
+        return Subject(name=name.text, sort=NameSort.FILE, files=tuple(best[:1])) if best else None
     if name.sort is NameSort.FOLDER:
         return _folder(name.text.strip("./"), files)
     hits = _definitions(memory, name.text)

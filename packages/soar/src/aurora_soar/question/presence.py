@@ -15,7 +15,7 @@ from aurora_core.file_kinds import is_source, is_test_file
 from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
 from aurora_core.tokens import words as name_parts
-from aurora_soar.question.names import KIND_NOUNS, NameSort, names_in
+from aurora_soar.question.names import KIND_NOUNS, NameSort, files_named, names_in
 from aurora_soar.question.spelling import spellings
 
 if TYPE_CHECKING:
@@ -132,13 +132,22 @@ def _in_code(word: str, rarity: Rarity) -> bool:
 
 def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity) -> bool:
     if name.sort is NameSort.FILE:
-        return not any(file == name.text or file.endswith(f"/{name.text.lstrip('./')}") for file in files)
+        return not files_named(name.text, files) and not _is_mentioned(memory, name.text)
     if name.sort is NameSort.FOLDER:
         folder = name.text.strip("./")
         return not any(f"/{folder}/" in f"/{file}" for file in files) and not _in_code(folder, rarity)
     if name.sort is NameSort.SYMBOL:
         return not _is_written(memory, name.text.rpartition(".")[2])
-    return bool(terms(name.text)) and not _in_code(name.text, rarity)
+    # Code that knows the library Node.js may call it by its first word.
+    word, dot, _ = name.text.partition(".")
+    return bool(terms(word)) and not _in_code(word, rarity) and not (dot and files_named(name.text, files))
+
+
+def _is_mentioned(memory: Memory, path: str) -> bool:
+    """Returns True if code names a file that the project itself does not have, such as the user's settings."""
+    written = re.compile(rf"(?<![\w.-]){re.escape(path.removeprefix('./'))}(?!\w)")
+    files = (file for file in memory.files_with(path) if not is_test_file(file) and is_source(file))
+    return any(written.search(memory.text(file) or "") for file in files)
 
 
 def _is_written(memory: Memory, name: str) -> bool:

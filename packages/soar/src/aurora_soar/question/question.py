@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import EmptyQuestionError
-from aurora_soar.question.intent_patterns import ASKS_CHANGE, ASKS_DEBUG, ASKS_PLAN, ASKS_REVIEW, STOP_WORDS
+from aurora_soar.question.intent_patterns import (
+    ABBREVIATION,
+    ASKS_CHANGE,
+    ASKS_DEBUG,
+    ASKS_PLAN,
+    ASKS_REVIEW,
+    STOP_WORDS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,6 +138,7 @@ def read_question(text: str) -> Question:
 def _identifiers(text: str) -> tuple[str, ...]:
     quoted = [m.group(1).strip() for m in _QUOTED.finditer(text)]
     plain = [m.group(0) for m in _PATH.finditer(text)] + [m.group(0) for m in _CODE_LIKE.finditer(text)]
+    plain = [token.rstrip(".") for token in plain if not ABBREVIATION.fullmatch(token)]
     return tuple(dict.fromkeys(token.removesuffix("()") for token in (*quoted, *plain) if token.strip("()./")))
 
 
@@ -150,7 +158,8 @@ def _terms(text: str, identifiers: tuple[str, ...]) -> tuple[str, ...]:
 def _is_content(word: str, identifiers: tuple[str, ...]) -> bool:
     if word in identifiers:
         return True
-    return len(word) > 1 and word.lower().replace("\u2019", "'") not in STOP_WORDS
+    ordinary = word.lower().replace("\u2019", "'") in STOP_WORDS or ABBREVIATION.fullmatch(word)
+    return len(word) > 1 and not ordinary
 
 
 def _sides(text: str) -> tuple[str, ...]:
