@@ -147,6 +147,14 @@ def test_a_document_that_mentions_it_is_named_but_does_not_count(memory: Memory)
     assert "`CHANGELOG.md:3`" in first
 
 
+def test_no_code_is_called_a_document(memory: Memory) -> None:
+    """Code has another form of the word."""
+    assert "only documents" not in first_line(memory, "What does the class Outboxes do?")
+    first = first_line(memory, "What does redis_letters do?")
+    assert "`redis_letters`" in first
+    assert "only documents" not in first
+
+
 def test_a_similar_name_is_offered(memory: Memory) -> None:
     assert "The most similar name is `Outbox` (`mail/queue.py:6`)." in first_line(
         memory, "What does the class Outboxes do?"
@@ -162,6 +170,7 @@ def test_a_similar_name_is_offered(memory: Memory) -> None:
         "Where is RETRY_CEILING altered, adjusted or overridden?",
         "How does the OutBox deliver?",
         "What does the Outbox do?",
+        "How does Outbox.deliver talk to Redis?",  # what is asked about is there
     ],
 )
 def test_absence_is_not_said_of_what_is_there(memory: Memory, question: str) -> None:

@@ -35,6 +35,7 @@ DECISIVE_SHARE: Final = 0.5
 _VERB_LIKE: Final = re.compile(r"(?:ed|ing|en)$")
 NEAR: Final = 0.72
 MAX_ELSEWHERE: Final = 2
+ELSEWHERE_SEARCHED: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +94,17 @@ def find_presence(memory: Memory, question: Question, focus: Focus) -> Presence:
     )
     missing = {word for word in question.terms if word in words or word.lower() in lowered}
     share = min(1.0, sum(focus.weights.get(word, 0.0) for word in missing))
-    there = any(name.sort is not NameSort.PROPER and name.text not in names for name in named)
+    code_names = [name.text for name in named if name.sort is not NameSort.PROPER]
+    there = any(name not in names for name in code_names)
+    amiss = any(name in names for name in code_names)
     return Presence(
         names=names,
         words=words,
-        # With what the question names at hand, other words may be the user's own.
-        decisive=bool(names) or (share >= DECISIVE_SHARE and not there and _are_the_subject(words, question)),
+        # With what the question names at hand, proper nouns and other words may be the user's own.
+        decisive=amiss
+        or (not there and (bool(names) or (share >= DECISIVE_SHARE and _are_the_subject(words, question)))),
         share=share,
-        elsewhere=_elsewhere(memory, (*names, *words), rarity),
+        elsewhere=_elsewhere(memory, names, words, rarity),
         nearest=_nearest(memory, named, names, files),
     )
 
@@ -162,16 +166,23 @@ def _is_written(memory: Memory, name: str) -> bool:
     return any(wanted in (memory.text(file) or "").lower().replace("_", "") for file in files)
 
 
-def _elsewhere(memory: Memory, missing: Sequence[str], rarity: Rarity) -> dict[str, str]:
+def _elsewhere(memory: Memory, names: Sequence[str], words: Sequence[str], rarity: Rarity) -> dict[str, str]:
+    """Returns the first document or test that mentions a missing name as it is written, or a word in any form."""
     found: dict[str, str] = {}
-    for word in missing:
-        wanted = terms(word.rpartition("/")[2])
-        if len(found) == MAX_ELSEWHERE or not wanted or not rarity.containing.get(wanted[-1], 0):
+    for word in (*names, *words):
+        wanted = set(terms(word))
+        if len(found) == MAX_ELSEWHERE or not wanted or any(rarity.unknown(term) for term in wanted):
             continue
-        for hit in memory.search(word, limit=5, record=False):
-            row = next((row for row, line in enumerate(hit.content.split("\n")) if wanted[-1] in terms(line)), None)
-            if row is not None:
-                found[word] = f"{hit.file}:{hit.line_start + row}"
+        as_written = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+        for hit in memory.search(word, limit=ELSEWHERE_SEARCHED, record=False):
+            if is_source(hit.file) and not is_test_file(hit.file):
+                continue
+            lines = enumerate(hit.content.split("\n"), start=hit.line_start)
+            says = (
+                at for at, line in lines if as_written.search(line) or (word in words and wanted <= set(terms(line)))
+            )
+            if (line_number := next(says, None)) is not None:
+                found[word] = f"{hit.file}:{line_number}"
                 break
     return found
 
