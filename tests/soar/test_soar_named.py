@@ -238,3 +238,38 @@ def test_a_change_has_its_place_before_its_purpose() -> None:
     question = read_question("Add a letter format for parcels")
     assert question.terms == ("letter", "format", "parcels")
     assert question.place == "letter format"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    """A folder with more files, and classes with more members, than a summary shows."""
+    root = tmp_path_factory.mktemp("large-project")
+    (root / "parts").mkdir()
+    (root / "solo").mkdir()
+    (root / "solo" / "single.py").write_text("PARTS_OF_ALL = 12\n\n\ndef use_it():\n    return PARTS_OF_ALL\n")
+    for number in range(30):
+        (root / "parts" / f"part_{number}.py").write_text(f'"""Makes part {number}."""\n')
+    for name, own, count in (("Lorry", "tow", 20), ("Wagon", "pull", 20), ("Giant", "dig", 90)):
+        methods = "".join(f"    def method_{at}(self):\n        return {at}\n\n" for at in range(count))
+        text = f"class {name}:\n{methods}    def {own}(self):\n        return 1\n"
+        (root / f"{name.lower()}.py").write_text(text)
+    with Memory.open(root) as memory:
+        memory.index()
+        yield memory
+
+
+def test_a_folder_s_files_are_all_counted(large: Memory) -> None:
+    assert "`parts` holds 30 files." in ask(large, "What is in the parts folder?").answer
+    assert "`solo` holds 1 file." in ask(large, "What is in the solo folder?").answer
+
+
+def test_a_comparison_knows_all_members_or_says_nothing_of_them(large: Memory) -> None:
+    answer = ask(large, "What is the difference between Lorry and Wagon?").answer
+    assert "| only here | `tow` | `pull` |" in answer
+    assert "only here" not in ask(large, "What is the difference between Lorry and Giant?").answer
+
+
+def test_a_line_that_mentions_a_constant_does_not_call_it(large: Memory) -> None:
+    answer = ask(large, "Where is PARTS_OF_ALL used?").answer
+    assert "called by" not in answer
+    assert "Used by `solo/single.py:5`." in answer

@@ -12,7 +12,7 @@ from aurora_soar.local_agent.definitions import find_definitions, find_steps
 from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
 from aurora_soar.local_agent.statements import find_statements
-from aurora_soar.local_agent.subject import find_examples, find_subjects, summary_of
+from aurora_soar.local_agent.subject import MEMBERS_SHOWN, find_examples, find_subjects, summary_of
 from aurora_soar.local_agent.tests import find_tests
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import Intent, read_question
@@ -30,6 +30,8 @@ POOL: Final = 40
 FLOW_DEFINITIONS: Final = 3
 NEAR_SUBJECT: Final = 0.5
 NEAR_SHOWN: Final = 3
+# What only one of two classes has can be told only if all members of both are known.
+MEMBERS_COMPARED: Final = 60
 _WRITTEN: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
 
 
@@ -70,7 +72,8 @@ def _definitions(memory: Memory, request: LocalRequest, hits: Sequence[Hit], foc
     """Returns what the words name with its summary, then the definitions that mention most of them."""
     question = _asked(request)
     subjects = find_subjects(memory, _words(request))
-    summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus)]
+    members = MEMBERS_COMPARED if question.sides else MEMBERS_SHOWN
+    summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus, members=members)]
     # What a file or a folder holds answers the question; of a symbol, only its near relations may help.
     whole = any(subject.files for subject in subjects)
     definitions = [] if whole else find_definitions(hits, focus, request.limit, about_values=question.about_values)
@@ -88,8 +91,8 @@ def _definitions(memory: Memory, request: LocalRequest, hits: Sequence[Hit], foc
 
 
 def _words(request: LocalRequest) -> str:
-    """Returns the user's words about the focus: of a comparison, one side; else the whole question."""
-    return request.focus if _asked(request).sides else request.question
+    """Returns the user's words about the focus: of one side of a comparison, these; else the whole question."""
+    return request.focus if request.focus in _asked(request).sides else request.question
 
 
 def _asked(request: LocalRequest) -> Question:

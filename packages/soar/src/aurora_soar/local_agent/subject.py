@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.names import Name
 
-__all__ = ["Subject", "find_examples", "find_subjects", "summary_of"]
+__all__ = ["MEMBERS_SHOWN", "Subject", "find_examples", "find_subjects", "summary_of"]
 
 MAX_SUBJECTS: Final = 4
 MAX_SAME_NAME: Final = 4
@@ -102,7 +102,7 @@ def find_examples(memory: Memory, places: Sequence[Finding]) -> list[Finding]:
     """Returns the shortest class that extends the class of a place, or its parent's: the example to follow."""
     found = [hit for place in places for hit in _relatives(memory, place)]
     shortest = sorted(found, key=_length)[:1]
-    return [_member(hit, hit.name).model_copy(update={"kind": FindingKind.EXAMPLE}) for hit in shortest]
+    return [_member(hit, hit.name, 1).model_copy(update={"kind": FindingKind.EXAMPLE}) for hit in shortest]
 
 
 def _relatives(memory: Memory, place: Finding) -> Iterator[Hit]:
@@ -131,8 +131,12 @@ def _length(hit: Hit) -> int:
     return hit.line_end - hit.line_start
 
 
-def summary_of(memory: Memory, subject: Subject, focus: Focus) -> Iterator[Finding]:
-    """Yields the findings that sum a subject up: itself, what it offers, and who uses it."""
+def summary_of(memory: Memory, subject: Subject, focus: Focus, *, members: int = MEMBERS_SHOWN) -> Iterator[Finding]:
+    """Yields the findings that sum a subject up: itself, what it offers, and who uses it.
+
+    Args:
+        members: most members of a class to yield.
+    """
     if subject.sort is NameSort.FILE:
         yield from _file_summary(memory, subject.files[0])
     elif subject.sort is NameSort.FOLDER:
@@ -142,7 +146,7 @@ def summary_of(memory: Memory, subject: Subject, focus: Focus) -> Iterator[Findi
             yield _itself(hit, focus)
         first = subject.hits[0]
         if first.symbol_type is SymbolType.CLASS:
-            yield from _members(memory, first)
+            yield from _members(memory, first, members)
         elif first.symbol_type is SymbolType.CONSTANT:
             yield from _uses(memory, first)
 
@@ -152,17 +156,17 @@ def _itself(hit: Hit, focus: Focus) -> Finding:
     return definition_finding(hit, FindingKind.DEFINITION, coverage)
 
 
-def _members(memory: Memory, owner: Hit) -> Iterator[Finding]:
+def _members(memory: Memory, owner: Hit, limit: int) -> Iterator[Finding]:
     inside = [h for h in memory.chunks_of(owner.file) if h.name.rpartition(".")[0] == owner.name]
     distinct = {h.name: h for h in inside if h.symbol_type in NAMED_SYMBOLS}
     members = sorted(distinct.values(), key=lambda h: h.name.rpartition(".")[2].startswith("_"))
     if not members:
         members = bindings_in(owner)
-    for hit in members[:MEMBERS_SHOWN]:
-        yield _member(hit, owner.name)
+    for hit in members[:limit]:
+        yield _member(hit, owner.name, len(members))
 
 
-def _member(hit: Hit, about: str) -> Finding:
+def _member(hit: Hit, about: str, total: int) -> Finding:
     line = definition_line(hit)
     return Finding(
         kind=FindingKind.MEMBER,
@@ -174,6 +178,7 @@ def _member(hit: Hit, about: str) -> Finding:
         about=about,
         detail=docstring(hit.content, hit.file),
         chunk_id=hit.chunk_id,
+        total=total,
     )
 
 
@@ -198,8 +203,9 @@ def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
 
 def _file_summary(memory: Memory, file: str) -> Iterator[Finding]:
     yield _file(memory, file, file)
-    for hit in _offers(memory, file)[:MEMBERS_SHOWN]:
-        yield _member(hit, file)
+    offered = _offers(memory, file)
+    for hit in offered[:MEMBERS_SHOWN]:
+        yield _member(hit, file, len(offered))
     yield from _importers(memory, file)
 
 
@@ -223,11 +229,12 @@ def _offered(memory: Memory, file: str) -> list[str]:
 
 def _folder_summary(memory: Memory, subject: Subject) -> Iterator[Finding]:
     direct = [file for file in subject.files if file.count("/") == subject.name.count("/") + 1]
-    for file in (direct or list(subject.files))[:FILES_SHOWN]:
-        yield _file(memory, file, subject.name)
+    files = direct or list(subject.files)
+    for file in files[:FILES_SHOWN]:
+        yield _file(memory, file, subject.name, len(files))
 
 
-def _file(memory: Memory, file: str, about: str) -> Finding:
+def _file(memory: Memory, file: str, about: str, total: int = 1) -> Finding:
     line, text = _purpose(memory, file)
     return Finding(
         kind=FindingKind.FILE,
@@ -240,6 +247,7 @@ def _file(memory: Memory, file: str, about: str) -> Finding:
         detail=", ".join(_offered(memory, file)),
         relevance=1.0,
         chunk_id=next((h.chunk_id for h in memory.chunks_of(file)), ""),
+        total=total,
     )
 
 

@@ -226,7 +226,7 @@ def _write_lead(
     _write_more(writer, lead, findings, focus)
 
 
-_CALLERS: Final = frozenset({FindingKind.CALLER, FindingKind.MAYBE_CALLER, FindingKind.USE})
+_CALLERS: Final = frozenset({FindingKind.CALLER, FindingKind.MAYBE_CALLER})
 
 
 def _sides(question: Question, definitions: Sequence[Finding]) -> tuple[Finding, Finding] | None:
@@ -246,7 +246,8 @@ def _described(lead: Finding, findings: Sequence[Finding]) -> str:
     if lead.kind is FindingKind.FILE and lead.about != lead.file:
         files = [f for f in findings if f.kind is FindingKind.FILE and f.about == lead.about]
         says = f" {name} says: {_quoted(lead.text)}" if lead.text else ""
-        return f"`{lead.about}` holds {len(files)} files.{says}"
+        count = max(lead.total, len(files))
+        return f"`{lead.about}` holds {count} {'file' if count == 1 else 'files'}.{says}"
     if lead.kind is FindingKind.FILE:
         says = f": {_quoted(lead.text)}" if lead.text else ""
         defines = f"{' It defines' if says else ' defines'} {lead.detail}." if lead.detail else ""
