@@ -177,6 +177,13 @@ def test_absence_is_not_said_of_what_is_there(memory: Memory, question: str) -> 
     assert not ask(memory, question).absent
 
 
+def test_what_is_to_be_added_is_not_absent(memory: Memory) -> None:
+    result = ask(memory, "Add a Zeppelin to the Outbox")
+    assert result.answer.startswith("The place for it is ")
+    assert "Not there yet: Zeppelin" in result.answer
+    assert not result.absent
+
+
 def test_confidence_is_never_high_with_a_word_missing(memory: Memory) -> None:
     named = ask(memory, "What is the class Outbox for?").confidence
     missing = ask(memory, "How does the Outbox deliver letters by zeppelin?").confidence

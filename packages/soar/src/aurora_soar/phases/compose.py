@@ -43,12 +43,14 @@ class Answer:
         full: the lead and every finding.
         used: the findings that the short form cites, in order of appearance.
         lead: the finding that the answer rests on; None if nothing was found.
+        absent: True if it begins with what is not in the project.
     """
 
     text: str
     full: str
     used: tuple[Finding, ...]
     lead: Finding | None
+    absent: bool
 
 
 _LEAD: Final[Mapping[Intent, str]] = {
@@ -121,7 +123,7 @@ def compose(
             writer.line(_nothing(focus, outputs))
         _write_failures(writer, outputs)
         text = "\n".join(writer.lines) + "\n"
-        return Answer(text=text, full=text, used=(), lead=None)
+        return Answer(text=text, full=text, used=(), lead=None, absent=absent)
     lead = _lead_of(question, everything)
     if absent:
         _write_closest(writer, lead, presence)
@@ -147,6 +149,7 @@ def compose(
         full="\n".join(full).strip() + "\n",
         used=tuple(writer.used),
         lead=lead,
+        absent=absent,
     )
 
 
