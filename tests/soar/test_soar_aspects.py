@@ -162,6 +162,15 @@ class TestStatements:
         )
         assert [f.text for f in found] == ["The zebra card has a limit of nine."]
 
+    def test_of_programs_none_is_a_record_of_what_was(self, tmp_path: Path) -> None:
+        comment = "# A card has a limit of nine.\nLIMIT_OF_A_CARD = 9\n"
+        found = find(tmp_path, Aspect.STATEMENTS, "card limit", {"release.py": comment})
+        assert [f.text for f in found] == ["A card has a limit of nine."]
+        assert (
+            find(tmp_path / "b", Aspect.STATEMENTS, "card limit", {"release.md": "A card has a limit of nine.\n"})
+            == []
+        )
+
     def test_a_paragraph_has_no_symbol(self, tmp_path: Path) -> None:
         found = find(tmp_path, Aspect.STATEMENTS, "card limit", {"a.txt": "A card has a limit of nine.\n"})
         assert [(f.text, f.symbol) for f in found] == [("A card has a limit of nine.", "")]
