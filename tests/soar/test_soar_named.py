@@ -10,7 +10,7 @@ from aurora_core import Memory
 from aurora_soar.local_agent.lookup import answer_directly
 from aurora_soar.phases.confidence import HIGH_FROM, Level, level_of
 from aurora_soar.question.names import NameSort, names_in
-from aurora_soar.question.question import read_question
+from aurora_soar.question.question import Intent, read_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,6 +221,15 @@ def test_an_answer_is_short_and_every_place_exists(memory: Memory) -> None:
 )
 def test_names_are_told_from_words(text: str, names: list[tuple[str, NameSort]]) -> None:
     assert sorted((name.text, name.sort) for name in names_in(text)) == sorted(names)
+
+
+def test_a_pasted_log_is_not_read_name_by_name(memory: Memory) -> None:
+    log = "\n".join(f"E{number} in module_{number}.run()" for number in range(5000))
+    question = f"The outbox stops.\n{log}\nWhy does it fail?"
+    assert len(names_in(question)) == 40
+    assert read_question(question).intent is Intent.DEBUG
+    assert read_question(question).terms[:2] == ("outbox", "stops")
+    assert len(ask(memory, question).answer) < 4000
 
 
 def test_an_abbreviation_is_no_word_of_the_question() -> None:

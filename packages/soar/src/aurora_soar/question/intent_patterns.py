@@ -10,7 +10,15 @@ from typing import Final
 
 from aurora_soar.question.word_patterns import any_of
 
-__all__ = ["ABBREVIATION", "ASKS_CHANGE", "ASKS_DEBUG", "ASKS_PLAN", "ASKS_REVIEW", "STOP_WORDS"]
+__all__ = ["ABBREVIATION", "ASKS_CHANGE", "ASKS_DEBUG", "ASKS_PLAN", "ASKS_REVIEW", "STOP_WORDS", "in_short"]
+
+START_CHARS: Final = 3_000
+END_CHARS: Final = 1_000
+
+
+def in_short(text: str) -> str:
+    """Returns the parts of a question that are read for its meaning: start and end; between, people paste logs."""
+    return text if len(text) <= START_CHARS + END_CHARS else f"{text[:START_CHARS]}\n{text[-END_CHARS:]}"
 
 
 def _words_of(text: str) -> frozenset[str]:

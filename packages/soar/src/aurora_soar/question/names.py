@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.question.intent_patterns import ABBREVIATION, STOP_WORDS
+from aurora_soar.question.intent_patterns import ABBREVIATION, STOP_WORDS, in_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +31,9 @@ class Name:
     text: str
     sort: NameSort
 
+
+MAX_NAMES: Final = 40
+"""As many as a question has terms: each name is looked up in the project."""
 
 KIND_NOUNS: Final = frozenset(
     "class classes function functions method methods module modules file files folder folders directory package type"  # noqa: SIM905
@@ -69,9 +72,12 @@ _SHOUTED: Final = re.compile(r"(?<![\w.])[A-Z][A-Z0-9]+(?![\w.])")
 
 
 def names_in(text: str) -> tuple[Name, ...]:
-    """Returns the names in a text, each once, the surest first: paths, folders, symbols, then proper nouns."""
+    """Returns the first names in a text, each once, the surest first: paths, folders, symbols, then proper nouns."""
     found: dict[str, Name] = {}
-    for written, sort in (*_paths(text), *_symbols(text), *_proper(text)):
+    short = in_short(text)
+    for written, sort in (*_paths(short), *_symbols(short), *_proper(short)):
+        if len(found) == MAX_NAMES:
+            break
         name = written.removesuffix("()").strip(".,;:?!'\"")
         whole = sort in (NameSort.FILE, NameSort.FOLDER)
         ordinary = name.lower() in STOP_WORDS or (not whole and name.lower() in KIND_NOUNS)

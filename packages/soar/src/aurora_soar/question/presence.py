@@ -36,6 +36,8 @@ _VERB_LIKE: Final = re.compile(r"(?:ed|ing|en)$")
 NEAR: Final = 0.72
 MAX_ELSEWHERE: Final = 2
 ELSEWHERE_SEARCHED: Final = 20
+# Each is compared with every name of the project.
+MAX_NEAREST: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,16 +193,16 @@ def _nearest(
     memory: Memory, named: Sequence[Name], missing: Sequence[str], files: Sequence[str]
 ) -> dict[str, Nearest]:
     found: dict[str, Nearest] = {}
-    for name in named:
-        if name.text not in missing:
-            continue
+    asked = [name for name in named if name.text in missing and name.sort is not NameSort.PROPER]
+    symbols = memory.names() if any(name.sort is NameSort.SYMBOL for name in asked) else []
+    bases = {PurePosixPath(file).name: file for file in reversed(files)} if asked else {}
+    for name in asked[:MAX_NEAREST]:
         if name.sort in (NameSort.FILE, NameSort.FOLDER):
-            stems = {PurePosixPath(file).name: file for file in reversed(files)}
-            close = get_close_matches(PurePosixPath(name.text).name, list(stems), n=1, cutoff=NEAR)
+            close = get_close_matches(PurePosixPath(name.text).name, list(bases), n=1, cutoff=NEAR)
             if close:
-                found[name.text] = Nearest(name=stems[close[0]], file=stems[close[0]], line=1)
-        elif name.sort is NameSort.SYMBOL:
-            close = get_close_matches(name.text.rpartition(".")[2], memory.names(), n=1, cutoff=NEAR)
+                found[name.text] = Nearest(name=bases[close[0]], file=bases[close[0]], line=1)
+        else:
+            close = get_close_matches(name.text.rpartition(".")[2], symbols, n=1, cutoff=NEAR)
             defined = memory.definitions(close[0], limit=1) if close else []
             if defined:
                 found[name.text] = Nearest(name=defined[0].name, file=defined[0].file, line=defined[0].line_start)

@@ -15,6 +15,7 @@ from aurora_soar.question.intent_patterns import (
     ASKS_PLAN,
     ASKS_REVIEW,
     STOP_WORDS,
+    in_short,
 )
 
 if TYPE_CHECKING:
@@ -109,19 +110,20 @@ _INTENTS: Final[Mapping[Intent, re.Pattern[str]]] = {
 
 
 def read_question(text: str) -> Question:
-    """Reads a question once, so that every phase sees the same terms.
+    """Reads a question once, so that every phase sees the same terms; of a long one, start and end.
 
     Raises:
         EmptyQuestionError: the question has no word to search for.
     """
     # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
     text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
-    identifiers = _identifiers(text)
-    sides = _sides(text)
-    intent = Intent.COMPARE if sides else _intent(text)
+    short = in_short(text)
+    identifiers = _identifiers(short)
+    sides = _sides(short)
+    intent = Intent.COMPARE if sides else _intent(short)
     # Of a change, the verb says that it is one; it is no word to search for.
-    asked = ASKS_CHANGE.sub("", text, count=1) if intent is Intent.IMPLEMENT else text
-    terms = _terms(asked, identifiers) or _terms(text, identifiers)
+    asked = ASKS_CHANGE.sub("", short, count=1) if intent is Intent.IMPLEMENT else short
+    terms = _terms(asked, identifiers) or _terms(short, identifiers)
     if not terms:
         raise EmptyQuestionError(text)
     return Question(
@@ -130,8 +132,8 @@ def read_question(text: str) -> Question:
         terms=terms,
         identifiers=identifiers,
         sides=sides,
-        about_tests=bool(_TESTS.search(text)),
-        about_values=bool(_VALUES.search(text)),
+        about_tests=bool(_TESTS.search(short)),
+        about_values=bool(_VALUES.search(short)),
     )
 
 
