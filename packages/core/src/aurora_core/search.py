@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -45,6 +46,8 @@ __all__ = ["Rarity", "Searcher"]
 
 # Of a chunk's score, how much the standing of its whole file counts.
 FILE_WEIGHT: Final = 0.2
+# Each code-like word of a query is looked up.
+MAX_SYMBOLS: Final = 1_000
 # "test" alone says nothing: many projects are about testing, and most issues mention a test.
 _ASKS_FOR_TESTS: Final = re.compile(
     r"\b(?:add|fix|update|write|flaky|failing|which|what|missing|find|show)\s+(?:\w+\s+)?tests?\b"
@@ -249,7 +252,7 @@ class Searcher:
     def _symbols(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
         """Returns Σ 1/√(number of files that define it) over the code-like words of the query, by file."""
         total = np.zeros(len(arrays.paths), dtype=np.float32)
-        for word in set(_CODE_LIKE.findall(query)):
+        for word in islice(dict.fromkeys(_CODE_LIKE.findall(query)), MAX_SYMBOLS):
             rows = self._connection.execute(
                 "SELECT DISTINCT path FROM chunks JOIN files ON files.id = file_id WHERE short_name = ?", (word,)
             ).fetchall()
