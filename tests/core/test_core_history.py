@@ -13,6 +13,7 @@ import pytest
 from aurora_core import Memory
 from aurora_core.git import GitOutput, run_git
 from aurora_core.index import history
+from aurora_core.index.bm25 import query_weights
 from aurora_core.index.history import neighbours, new_history, put_history, read_commits, read_history
 from aurora_core.store.database import connect
 
@@ -153,7 +154,7 @@ def test_of_two_commits_alike_the_newer_says_more(repository: Path) -> None:
         new = new_history(connection, repository)
         assert new is not None
         put_history(connection, new)
-        found = neighbours(connection, "polish the brass bell", read_history(connection))
+        found = neighbours(connection, query_weights("polish the brass bell"), read_history(connection))
     assert found["old.py"] == pytest.approx(found["new.py"] / 4, rel=0.01)
 
 

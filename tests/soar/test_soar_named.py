@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_core import Memory
+from aurora_soar.local_agent.bindings import find_binding
 from aurora_soar.local_agent.lookup import answer_directly
 from aurora_soar.phases.confidence import HIGH_FROM, Level, level_of
 from aurora_soar.question.names import NameSort, names_in
 from aurora_soar.question.question import Intent, read_question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from aurora_soar.phases.synthesize import Synthesis
@@ -272,6 +273,24 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     with Memory.open(root) as memory:
         memory.index()
         yield memory
+
+
+def test_a_name_without_a_definition_is_looked_up_once(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counting(of: str) -> Callable[..., object]:
+        original = getattr(memory, of)
+
+        def call(name: str, **more: object) -> object:
+            asked.append(name)
+            return original(name, **more)
+
+        return call
+
+    for each in ("mentions", "chunks_of"):
+        monkeypatch.setattr(memory, each, counting(each))
+    assert [hit.line_start for hit in find_binding(memory, "attempt")] == []
+    assert len(asked) == len(set(asked)) > 1
 
 
 def test_a_folder_s_files_are_all_counted(large: Memory) -> None:

@@ -145,11 +145,13 @@ class _Matches:
         chunks: (n,) positions in the arrays, ascending.
         files: (n,) positions of their files.
         terms: the query's most informative terms.
+        weights: of all terms of the query.
     """
 
     chunks: NDArray[np.int64]
     files: NDArray[np.int64]
     terms: Sequence[_Term]
+    weights: Mapping[str, float]
 
 
 class Searcher:
@@ -223,6 +225,7 @@ class Searcher:
                 _term(weights[term] * idfs[term], local[at], [p for _, p in postings[term]])
                 for term, at in zip(chosen, places, strict=True)
             ],
+            weights=weights,
         )
 
     def _file_scores(
@@ -234,7 +237,7 @@ class Searcher:
         parts = FileParts(
             ranked=ranked,
             best=best_of(_chunk_scores(arrays, matches, SINGLE), matches.files, count),
-            history=self._history(arrays, query),
+            history=self._history(arrays, matches.weights),
             recency=arrays.recency,
             symbol=self._symbols(arrays, query),
             path=arrays.names.mentioned(query),
@@ -242,9 +245,9 @@ class Searcher:
         worth = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
         return np.where(worth, combined(parts, weights), np.float32(0))
 
-    def _history(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
+    def _history(self, arrays: _Chunks, weights: Mapping[str, float]) -> NDArray[np.float32]:
         total = np.zeros(len(arrays.paths), dtype=np.float32)
-        for path, score in neighbours(self._connection, query, arrays.commits).items():
+        for path, score in neighbours(self._connection, weights, arrays.commits).items():
             if path in arrays.places:
                 total[arrays.places[path]] = score
         return total

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aurora_core.git import run_git
-from aurora_core.index.bm25 import idf, query_weights, saturated
+from aurora_core.index.bm25 import idf, saturated
 from aurora_core.store.database import bump_generation
 from aurora_core.store.files import unpacked
 from aurora_core.tokens import terms
@@ -269,15 +269,20 @@ def read_history(connection: sqlite3.Connection) -> CommitIndex:
     )
 
 
-def neighbours(connection: sqlite3.Connection, query: str, commits: CommitIndex) -> Mapping[str, float]:
+def neighbours(
+    connection: sqlite3.Connection, weights: Mapping[str, float], commits: CommitIndex
+) -> Mapping[str, float]:
     """Returns for each file the sum of w · s² / √(files in the commit) over the commits most similar to a query.
 
     s is the commit's BM25 score as a share of the best commit's, w is halved for every eight years before the newest
     commit; only the nearest commits count.
+
+    Args:
+        weights: of the query's terms.
     """
     total = np.zeros(len(commits.lengths), dtype=np.float32)
     mean = float(commits.lengths.mean()) if len(total) else 1.0
-    for term, weight in query_weights(query).items():
+    for term, weight in weights.items():
         found = connection.execute("SELECT entries FROM history_postings WHERE term = ?", (term,)).fetchone()
         if found is None:
             continue
