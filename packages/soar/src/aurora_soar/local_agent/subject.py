@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import SymbolType
+from aurora_core import Reference, SymbolType
 from aurora_core.file_kinds import is_document, is_test_file
-from aurora_soar.evidence.code_prose import PROSE_SUFFIXES, docstring, sentences
+from aurora_soar.evidence.code_prose import PROSE_SUFFIXES, sentences
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.bindings import bindings_in, find_binding
-from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, definition_line, signature
+from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, reference_finding
 from aurora_soar.question.names import NameSort, files_named, names_in
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def find_examples(memory: Memory, places: Sequence[Finding]) -> list[Finding]:
     """Returns the shortest class that extends the class of a place, or its parent's: the example to follow."""
     found = [hit for place in places for hit in _relatives(memory, place)]
     shortest = sorted(found, key=_length)[:1]
-    return [_member(hit, hit.name, 1).model_copy(update={"kind": FindingKind.EXAMPLE}) for hit in shortest]
+    return [definition_finding(hit, FindingKind.EXAMPLE, about=hit.name) for hit in shortest]
 
 
 def _relatives(memory: Memory, place: Finding) -> Iterator[Hit]:
@@ -163,23 +163,7 @@ def _members(memory: Memory, owner: Hit, limit: int) -> Iterator[Finding]:
     if not members:
         members = bindings_in(owner)
     for hit in members[:limit]:
-        yield _member(hit, owner.name, len(members))
-
-
-def _member(hit: Hit, about: str, total: int) -> Finding:
-    line = definition_line(hit)
-    return Finding(
-        kind=FindingKind.MEMBER,
-        file=hit.file,
-        line=line,
-        line_end=max(line, hit.line_end),
-        symbol=hit.name,
-        text=signature(hit),
-        about=about,
-        detail=docstring(hit.content, hit.file),
-        chunk_id=hit.chunk_id,
-        total=total,
-    )
+        yield definition_finding(hit, FindingKind.MEMBER, about=owner.name, total=len(members))
 
 
 def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
@@ -190,22 +174,14 @@ def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
         if own or shown == USES_SHOWN:
             continue
         shown += 1
-        yield Finding(
-            kind=FindingKind.USE,
-            file=reference.file,
-            line=reference.line,
-            line_end=reference.line,
-            symbol=reference.name,
-            text=reference.text,
-            about=hit.name,
-        )
+        yield reference_finding(reference, FindingKind.USE, hit.name)
 
 
 def _file_summary(memory: Memory, file: str) -> Iterator[Finding]:
     yield _file(memory, file, file)
     offered = _offers(memory, file)
     for hit in offered[:MEMBERS_SHOWN]:
-        yield _member(hit, file, len(offered))
+        yield definition_finding(hit, FindingKind.MEMBER, about=file, total=len(offered))
     yield from _importers(memory, file)
 
 
@@ -273,28 +249,20 @@ def _importers(memory: Memory, file: str) -> Iterator[Finding]:
     stem = file.rpartition("/")[2].partition(".")[0]
     shown: set[str] = set()
     for reference in _import_lines(memory, stem):
-        if reference[0] != file and reference[0] not in shown and len(shown) < USES_SHOWN:
-            shown.add(reference[0])
-            yield Finding(
-                kind=FindingKind.USE,
-                file=reference[0],
-                line=reference[1],
-                line_end=reference[1],
-                symbol="",
-                text=reference[2],
-                about=file,
-            )
+        if reference.file != file and reference.file not in shown and len(shown) < USES_SHOWN:
+            shown.add(reference.file)
+            yield reference_finding(reference, FindingKind.USE, file)
 
 
-def _import_lines(memory: Memory, stem: str) -> Iterator[tuple[str, int, str]]:
-    """Yields file, line and text of the first line of each file that imports a module by its last name."""
+def _import_lines(memory: Memory, stem: str) -> Iterator[Reference]:
+    """Yields the first line of each file that imports a module by its last name."""
     module = re.compile(rf"(?:^|[\s./'\"<]){re.escape(stem)}(?:\.\w+)?(?:['\">;,\s]|$)")
     for file in memory.files_with(stem):
         if is_test_file(file):
             continue
         lines = enumerate((memory.text(file) or "").split("\n"), start=1)
         imports = ((at, line.strip()) for at, line in lines if _IMPORTS.search(line) and module.search(line))
-        yield from ((file, at, text) for at, text in islice(imports, 1))
+        yield from (Reference(file=file, line=at, name="", text=text) for at, text in islice(imports, 1))
 
 
 _IMPORTS: Final = re.compile(r"^\s*(?:import|from|export|use|mod|#\s*include)\b|\brequire\(")

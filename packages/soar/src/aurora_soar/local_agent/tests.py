@@ -8,13 +8,13 @@ from aurora_core.file_kinds import is_test_file
 from aurora_core.project_profile.detect import detect_profile
 from aurora_core.project_profile.profile import Purpose
 from aurora_soar.evidence.evidence import Finding, FindingKind
-from aurora_soar.local_agent.definitions import definition_finding
+from aurora_soar.local_agent.definitions import definition_finding, reference_finding
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory, Reference
+    from aurora_core import Hit, Memory
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
 
@@ -51,22 +51,7 @@ def _naming(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS, tests=True)} if owner else set()
     for reference in memory.mentions(name, limit=MAX_MENTIONS, tests=True):
         if not owner or reference.file in owners:
-            yield _test(reference, hit, focus)
-
-
-def _test(reference: Reference, hit: Hit, focus: Focus) -> Finding:
-    coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
-    return Finding(
-        kind=FindingKind.TEST,
-        file=reference.file,
-        line=reference.line,
-        line_end=reference.line,
-        symbol=reference.name,
-        text=reference.text,
-        about=hit.name,
-        terms=coverage.words,
-        relevance=coverage.share,
-    )
+            yield reference_finding(reference, FindingKind.TEST, hit.name, focus)
 
 
 def _mentioning(memory: Memory, focus: Focus) -> Iterator[Finding]:
