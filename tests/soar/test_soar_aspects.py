@@ -181,6 +181,16 @@ def test_nothing_is_found_in_an_empty_project(tmp_path: Path) -> None:
         assert find(tmp_path, aspect, "charge card", {}) == []
 
 
+def test_of_tests_that_mention_as_much_the_one_named_after_it_is_first(tmp_path: Path) -> None:
+    files = {
+        "debt.py": "class Debt:\n    def settle(self):\n        return 0\n",
+        "a_test.py": "def test_all():\n    assert Debt().settle() == 0  # settle debt\n",
+        "settle_debt_test.py": "def test_zero():\n    assert Debt().settle() == 0\n",
+    }
+    found = find(tmp_path, Aspect.TESTS, "Which tests settle a debt? Debt.settle", files)
+    assert [f.file for f in found] == ["settle_debt_test.py", "a_test.py"]
+
+
 def test_no_number_of_tests_hides_a_caller_and_no_number_of_callers_a_test(tmp_path: Path) -> None:
     """One side alone has more lines than are read."""
     calls = "def test_{0}():\n    settle_debt({0})\n\n\n"

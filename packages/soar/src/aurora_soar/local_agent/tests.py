@@ -30,7 +30,7 @@ TESTS_SEARCHED: Final = 20
 def find_tests(
     memory: Memory, subjects: Sequence[Hit], focus: Focus, question: Question, limit: int
 ) -> list[Finding]:
-    """Returns the tests that name the subjects, those that mention most of the question first.
+    """Returns the tests that name the subjects, those that mention most of the question first, best in their names.
 
     If the question asks for tests, those that mention most of its words join them. For a change, the command that
     runs the tests follows.
@@ -39,7 +39,8 @@ def find_tests(
     if question.about_tests:
         found += _mentioning(memory, focus)
     distinct: dict[tuple[str, str], Finding] = {}
-    for finding in sorted(found, key=lambda f: -f.relevance):
+    # Of tests that mention as much, the one that is named after it is about it.
+    for finding in sorted(found, key=lambda f: (-f.relevance, -focus.coverage(f"{f.file} {f.symbol}").share)):
         distinct.setdefault((finding.file, finding.symbol), finding)
     tests = _spread(list(distinct.values()))[:limit]
     return [*tests, *(_commands(memory) if question.intent is Intent.IMPLEMENT else ())]
