@@ -64,7 +64,7 @@ def _subject(memory: Memory, name: Name, files: Sequence[str]) -> Subject | None
         best = sorted(same, key=lambda file: (is_test_file(file), is_document(file), file.count("/")))
         return Subject(name=name.text, sort=NameSort.FILE, files=tuple(best[:1])) if best else None
     if name.sort is NameSort.FOLDER:
-        return _folder(name.text.strip("./"), files)
+        return _folder(name.text, files)
     hits = _definitions(memory, name.text)
     return Subject(name=name.text, sort=NameSort.SYMBOL, hits=tuple(hits)) if hits else None
 

@@ -48,7 +48,11 @@ _CODE_NOUN: Final = (
 )
 _FOLDER_NOUN: Final = r"(?:folder|directory|package|subpackage)"
 _QUOTED: Final = re.compile(r"`([^`\s]{1,120})`")
-_PATH: Final = re.compile(r"(?<![\w./-])(?:[\w.-]+/)+[\w.-]*|(?<![\w./-])[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{1,5}\b(?!\()")
+_PATH: Final = re.compile(
+    r"(?<![\w./-])(?:[\w.-]+/)+[\w.-]*|(?<![\w./-])\.?[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{1,5}\b(?!\()"
+)
+# The start of a path that says nothing; `.github` says something.
+_FROM_HERE: Final = re.compile(r"^(?:\.{0,2}/)+")
 _ENDING: Final = re.compile(
     r"\.(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|go|rs|java|kt|c|h|cc|cpp|hpp|cs|rb|php|swift|scala|sh|sql|lua|ex|exs|hs|vue"
     r"|md|rst|txt|toml|ya?ml|json|cfg|ini|html|css)$"
@@ -78,7 +82,7 @@ def names_in(text: str) -> tuple[Name, ...]:
     for written, sort in (*_paths(short), *_symbols(short), *_proper(short)):
         if len(found) == MAX_NAMES:
             break
-        name = written.removesuffix("()").strip(".,;:?!'\"")
+        name = _FROM_HERE.sub("", written.removesuffix("()").strip(",;:?!'\"")).rstrip(".")
         whole = sort in (NameSort.FILE, NameSort.FOLDER)
         ordinary = name.lower() in STOP_WORDS or (not whole and name.lower() in KIND_NOUNS)
         part = not whole and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", other) for other in found)
@@ -89,8 +93,7 @@ def names_in(text: str) -> tuple[Name, ...]:
 
 def files_named(path: str, files: Sequence[str]) -> list[str]:
     """Returns those of some files that a path stands for, which may leave out folders at its start."""
-    wanted = path.removeprefix("./").lstrip("/")
-    return [file for file in files if file == wanted or file.endswith(f"/{wanted}")]
+    return [file for file in files if file == path or file.endswith(f"/{path}")]
 
 
 def _paths(text: str) -> Iterator[tuple[str, NameSort]]:

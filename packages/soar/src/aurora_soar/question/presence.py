@@ -140,8 +140,7 @@ def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity
     if name.sort is NameSort.FILE:
         return not files_named(name.text, files) and not _is_mentioned(memory, name.text)
     if name.sort is NameSort.FOLDER:
-        folder = name.text.strip("./")
-        return not any(f"/{folder}/" in f"/{file}" for file in files) and not _in_code(folder, rarity)
+        return not any(f"/{name.text}/" in f"/{file}" for file in files) and not _in_code(name.text, rarity)
     if name.sort is NameSort.SYMBOL:
         return not _is_written(memory, name.text.rpartition(".")[2])
     # Code that knows the library Node.js may call it by its first word.
@@ -151,7 +150,7 @@ def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity
 
 def _is_mentioned(memory: Memory, path: str) -> bool:
     """Returns True if code names a file that the project itself does not have, such as the user's settings."""
-    written = re.compile(rf"(?<![\w.-]){re.escape(path.removeprefix('./'))}(?!\w)")
+    written = re.compile(rf"(?<![\w.-]){re.escape(path)}(?!\w)")
     files = (file for file in memory.files_with(path) if not is_test_file(file) and is_source(file))
     return any(written.search(memory.text(file) or "") for file in files)
 
