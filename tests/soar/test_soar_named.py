@@ -250,6 +250,18 @@ def test_a_file_that_only_the_user_has_is_there_if_code_names_it(memory: Memory)
     assert ask(memory, "Where is letterbox.toml read?").absent
 
 
+def test_a_file_that_is_left_out_is_not_said_to_be_missing(memory: Memory) -> None:
+    (memory.root / "build").mkdir()
+    (memory.root / "build" / "made.py").write_text("made = 1\n")
+    first = first_line(memory, "What does build/made.py do?")
+    assert first.startswith("Not indexed: `build/made.py`; `aur mem index` adds new files")
+    assert "Not found" not in first
+    first = first_line(memory, "What do build/made.py and build/other.py do?")
+    assert "Not indexed: `build/made.py`" in first
+    assert "Not found in this project's code: `build/other.py`" in first
+    assert "Not indexed" not in first_line(memory, "What does ../../etc/passwd.txt do?")
+
+
 def test_a_library_is_no_file(memory: Memory) -> None:
     assert not ask(memory, "How does the Outbox deliver to Mail.js?").absent
     assert ask(memory, "How are letters sent to Vue.js?").absent

@@ -159,7 +159,15 @@ def place(finding: Finding) -> str:
 
 
 def _absence(presence: Presence) -> str:
-    words = [*(f"`{name}`" for name in presence.names), *presence.words]
+    left_out = ", ".join(f"`{name}`" for name in presence.unindexed)
+    note = f"Not indexed: {left_out}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
+    words = [*(f"`{name}`" for name in presence.names if name not in presence.unindexed), *presence.words]
+    if left_out:
+        return note if not words else f"{note} {_not_found(words, presence)}"
+    return _not_found(words, presence)
+
+
+def _not_found(words: Sequence[str], presence: Presence) -> str:
     return f"Not found in this project's code: {', '.join(words)}{_only_elsewhere(presence)}.{_similar(presence)}"
 
 

@@ -38,6 +38,7 @@ MAX_ELSEWHERE: Final = 2
 ELSEWHERE_SEARCHED: Final = 20
 # Each is compared with every name of the project.
 MAX_NEAREST: Final = 3
+_PATHS: Final = (NameSort.FILE, NameSort.FOLDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Presence:
         share: the share of the question's weight that names and words have together, 0 to 1.
         elsewhere: the documents or tests that mention such a word, by word, as `file:line`.
         nearest: names of the project that resemble a missing one, by the missing one.
+        unindexed: those of the names that are files or folders on disk, which the memory leaves out.
     """
 
     names: tuple[str, ...] = ()
@@ -68,11 +70,12 @@ class Presence:
     share: float = 0.0
     elsewhere: Mapping[str, str]
     nearest: Mapping[str, Nearest]
+    unindexed: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """All that is missing, names first."""
-        return (*self.names, *self.words)
+        """All that is missing, names first; what is on disk is not."""
+        return (*(name for name in self.names if name not in self.unindexed), *self.words)
 
 
 ALL_PRESENT: Final = Presence(elsewhere={}, nearest={})
@@ -96,19 +99,29 @@ def find_presence(memory: Memory, question: Question, focus: Focus) -> Presence:
     )
     missing = {word for word in question.terms if word in words or word.lower() in lowered}
     share = min(1.0, sum(focus.weights.get(word, 0.0) for word in missing))
-    code_names = [name.text for name in named if name.sort is not NameSort.PROPER]
-    there = any(name not in names for name in code_names)
-    amiss = any(name in names for name in code_names)
+    unindexed = tuple(n.text for n in named if n.text in names and n.sort in _PATHS and _is_on_disk(memory, n.text))
+    lacking = [name for name in names if name not in unindexed]
     return Presence(
         names=names,
         words=words,
-        # With what the question names at hand, proper nouns and other words may be the user's own.
-        decisive=amiss
-        or (not there and (bool(names) or (share >= DECISIVE_SHARE and _are_the_subject(words, question)))),
+        decisive=_is_decisive(question, named, names, words, share),
         share=share,
-        elsewhere=_elsewhere(memory, names, words, rarity),
-        nearest=_nearest(memory, named, names, files),
+        elsewhere=_elsewhere(memory, lacking, words, rarity),
+        nearest=_nearest(memory, named, lacking, files),
+        unindexed=unindexed,
     )
+
+
+def _is_decisive(
+    question: Question, named: Sequence[Name], names: Sequence[str], words: Sequence[str], share: float
+) -> bool:
+    """Returns True if a name of code is missing, or, where no code is named, a proper noun or the subject."""
+    of_code = [name.text for name in named if name.sort is not NameSort.PROPER]
+    if any(name in names for name in of_code):
+        return True
+    if of_code:
+        return False  # with what the question names at hand, other words may be the user's own
+    return bool(names) or (share >= DECISIVE_SHARE and _are_the_subject(words, question))
 
 
 def _are_the_subject(missing: Sequence[str], question: Question) -> bool:
@@ -167,6 +180,14 @@ def _is_written(memory: Memory, name: str) -> bool:
     return any(wanted in (memory.text(file) or "").lower().replace("_", "") for file in files)
 
 
+def _is_on_disk(memory: Memory, path: str) -> bool:
+    try:
+        full = (memory.root / path).resolve()
+        return full.is_relative_to(memory.root) and full.exists()
+    except OSError:
+        return False  # no such name is possible here
+
+
 def _elsewhere(memory: Memory, names: Sequence[str], words: Sequence[str], rarity: Rarity) -> dict[str, str]:
     """Returns the first document or test that mentions a missing name as it is written, or a word in any form."""
     found: dict[str, str] = {}
@@ -196,7 +217,7 @@ def _nearest(
     symbols = memory.names() if any(name.sort is NameSort.SYMBOL for name in asked) else []
     bases = {PurePosixPath(file).name: file for file in reversed(files)} if asked else {}
     for name in asked[:MAX_NEAREST]:
-        if name.sort in (NameSort.FILE, NameSort.FOLDER):
+        if name.sort in _PATHS:
             close = get_close_matches(PurePosixPath(name.text).name, list(bases), n=1, cutoff=NEAR)
             if close:
                 found[name.text] = Nearest(name=bases[close[0]], file=bases[close[0]], line=1)
