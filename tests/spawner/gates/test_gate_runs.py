@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options
 
-from aurora_spawner import Run, RunReport, SpawnTask
+from aurora_spawner import CliBackend, Run, RunReport, SpawnTask
 from aurora_spawner.control.approvals import answer_approval
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.facts import ToolCallJudged
@@ -33,6 +33,10 @@ def facts(folder: Path, run_id: str) -> list[ToolCallJudged]:
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
         return [each.fact for each in load_events(journal, run_id) if isinstance(each.fact, ToolCallJudged)]
+
+
+def reviewer_running(command: str) -> CliBackend:
+    return CliBackend(name="critic", kind="claude", command=(*BACKENDS["claude"].command, "--review", command))
 
 
 def run_commands(folder: Path, *commands: str, gate: WordGate | None = None, **more: object) -> RunReport:
@@ -60,6 +64,24 @@ def test_each_call_is_judged_and_written_down_before_it_happens(tmp_path: Path) 
     output = report.results["1"].output
     assert "it is dangerous (rule words). Do not." in output
     assert "the time limit for an answer is 0, so nobody was asked" in output
+
+
+def test_a_reviewer_meets_the_same_gate(tmp_path: Path) -> None:
+    """Its attempts have a spool of their own, the gate of the run has one socket."""
+    report = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("echo 1 > worked", id="1", review="critic")],
+        {**BACKENDS, "critic": reviewer_running("echo 1 > reviewed")},
+        options(tmp_path),
+    ).execute_sync()
+    assert (tmp_path / "reviewed").exists()
+    review = report.results["1"].review
+    assert review is not None
+    assert review.summary == "done: echo 1 > reviewed"
+    assert [(each.subject, each.allowed) for each in facts(tmp_path, report.run_id)] == [
+        ("echo 1 > worked", True),
+        ("echo 1 > reviewed", True),
+    ]
 
 
 def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.gates.hook import CALL_LIMIT_BYTES
-from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
@@ -133,16 +132,17 @@ def note_unasked(run: RunContext, attempt: Attempt) -> None:
 @asynccontextmanager
 async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     """Answers hooks while this is open, if the run has a gate. Without its socket the hooks deny everything."""
-    gate, folder = run.options.gate, run.orders.spool
-    if gate is None:
+    gate, at = run.options.gate, run.orders.gate
+    if gate is None or at is None:
         yield
         return
+    folder = at.parent
     service = GateService(run=run, gate=gate)
     hooks = _Hooks(service)
     try:
         make_private_folder(folder)
         with short_path(folder) as place:
-            server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / SOCKET_NAME))
+            server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / at.name))
     except OSError as error:
         run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
         service.close()
@@ -156,7 +156,7 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
         run.notices.extend(service.notices())
         service.close()
         with suppress(OSError):
-            (folder / SOCKET_NAME).unlink()
+            at.unlink()
 
 
 class _Hooks:

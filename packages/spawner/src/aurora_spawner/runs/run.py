@@ -14,6 +14,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
+from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunCreated, RunEnded, entry_of
@@ -475,14 +476,15 @@ def _options_of(row: RunRow) -> RunOptions:
 
 
 def _orders(run_id: str, options: RunOptions) -> OrderBuilder:
+    spool = options.spool.resolve() / run_id
     return OrderBuilder(
         run_id=run_id,
         cwd=options.cwd.resolve(),
-        spool=options.spool.resolve() / run_id,
+        spool=spool,
         default_agent=options.default_agent,
         default_timeout_s=options.default_timeout_s,
         environ=dict(os.environ if options.environ is None else options.environ),
-        gated=options.gate is not None,
+        gate=None if options.gate is None else spool / SOCKET_NAME,
     )
 
 
