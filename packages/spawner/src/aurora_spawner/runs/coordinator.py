@@ -199,9 +199,9 @@ class Coordinator:
     def end(self, why: str, *, at_once: bool = False) -> None:
         """Ends the run: running attempts are ended, waiting tasks do not start. A second call may only hurry it.
 
-        A run whose tasks have all ended does not change.
+        A run whose tasks have all ended does not change, unless their work is still looked through for conflicts.
         """
-        if self._scheduler.done:
+        if self._over:
             return
         if self._wishes.ending is None:
             self._wishes.ending = why
@@ -213,13 +213,18 @@ class Coordinator:
         self.approvals.cut_off()
         self.dispatch()
 
+    @property
+    def _over(self) -> bool:
+        """True if there is nothing left to end: no task, and no conflict to find."""
+        return self._scheduler.done and not self._integrating
+
     async def cancel(self, *, at_once: bool) -> bool:
         """Ends the run because a user wants it; returns when that is durable.
 
         Returns:
             True if there was anything left to end.
         """
-        over = self._scheduler.done
+        over = self._over
         self.end("cancelled", at_once=at_once)
         await self._recorder.flush()
         return not over
@@ -327,7 +332,7 @@ class Coordinator:
     async def _resolve_next(self, integration: Integration) -> None:
         """Merges what is finished, and gives the first conflict of it to an agent; without one the run ends."""
         merge = await integration.merge(self.all_results(), self.tasks, deliver=False)
-        task = await next_resolver(self._run, merge)
+        task = None if self.ending is not None else await next_resolver(self._run, merge)
         self._integrating = False
         if task is None or self.ending is not None:
             self._finished.set()

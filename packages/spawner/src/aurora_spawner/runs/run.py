@@ -241,7 +241,11 @@ class Run:
         )
         # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
         stopped = threading.Event()
-        integration = self._integration(writer, worktrees, state, stopped) if worktrees else None
+
+        def to_stop() -> bool:
+            return stopped.is_set() or coordinator.ending is not None
+
+        integration = self._integration(writer, worktrees, state, to_stop) if worktrees else None
         coordinator = self._coordinator(
             state, writer, recovery, on_event, worktrees=worktrees, integration=integration
         )
@@ -280,7 +284,7 @@ class Run:
         return report
 
     def _integration(
-        self, writer: GroupWriter, worktrees: RunWorktrees, state: ResumeState, stopped: threading.Event
+        self, writer: GroupWriter, worktrees: RunWorktrees, state: ResumeState, stopped: Callable[[], bool]
     ) -> Integration:
         return Integration(
             run_id=self.run_id,
@@ -289,7 +293,7 @@ class Run:
             checks=self.options.checks,
             environ=self.orders.environ,
             discarded=state.discarded,
-            stopped=stopped.is_set,
+            stopped=stopped,
             merges=dict(state.merges),
         )
 
