@@ -72,7 +72,7 @@ class Coordinator:
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
-        self._tasks = RunTasks(state, options=options, agents=backends)
+        self._tasks = RunTasks(state, options=options, backends=backends)
         self._scheduler = scheduler
         self._executor = executor
         self._recovery = recovery

@@ -92,12 +92,7 @@ class Run:
         """
         graph = build_graph(with_candidates(tasks))
         _check_agents(graph, backends, options)
-        check_places(
-            graph.tasks.values(),
-            backends=backends,
-            default_agent=options.default_agent,
-            isolated=options.isolation is not None,
-        )
+        _check_places(graph, backends, options)
         created = RunCreated(
             run_kind=options.kind,
             cwd=str(options.cwd.resolve()),
@@ -157,6 +152,7 @@ class Run:
             UnknownRunError: The journal has no such run.
             JournalChangedError: Its part of the journal is not as it was written.
             GraphError: The edited tasks do not fit together.
+            TaskError: Candidates of a task may write, and the run has no worktrees.
             BackendError: A task's agent has no backend.
         """
         revision = Revision(tasks=None if tasks is None else tuple(tasks), retry_failed=retry_failed)
@@ -169,6 +165,7 @@ class Run:
         if agreed and options.isolation and options.isolation.merge is MergeMode.ASK:
             options = replace(options, isolation=replace(options.isolation, merge=MergeMode.AUTO))
         _check_agents(state.graph, backends, options)
+        _check_places(state.graph, backends, options)
         return cls(
             run_id=run_id,
             journal=journal,
@@ -511,6 +508,16 @@ def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
     recovery = settings_of(options.recovery)
     if recovery is not None:
         check_fallbacks(recovery.fallbacks, backends)
+
+
+def _check_places(graph: TaskGraph, backends: Mapping[str, Backend], options: RunOptions) -> None:
+    """Sees that candidates that may write have worktrees.
+
+    Raises:
+        TaskError: Those of a task have none.
+    """
+    isolated = options.isolation is not None
+    check_places(graph.tasks.values(), backends=backends, default_agent=options.default_agent, isolated=isolated)
 
 
 def _write_new_run(store: Journal, created: RunCreated, graph: TaskGraph) -> str:
