@@ -169,7 +169,7 @@ async def test_a_question_that_is_open_is_not_asked_twice(tmp_path: Path, monkey
     async def gate(_task_id: str) -> None:
         answer = asyncio.create_task(asking.answer_later(0.3))
         first, second = await asyncio.gather(asking.ask(), asking.ask())
-        assert first == second == ApprovalAnswer(approved=True, by="user")
+        assert first == second == ApprovalAnswer(approved=True, by="user", approval=first.approval)
         await answer
         again = asyncio.create_task(asking.answer_later(0.2, approved=False))
         assert not (await asking.ask()).approved, "what was approved once is asked again"

@@ -1,9 +1,12 @@
 """A coordinator with a gate, to be killed: `gated_coordinator.py FOLDER [RUN_ID]` makes a run, or resumes one.
 
-Commands that hold the word "danger" are denied, and those with "ask" need a consent that nobody gives.
+Commands that hold the word "danger" are denied, and those with "ask" need a consent, within ANSWER_LIMIT_S (0 by
+default, so that nobody gives it). COMMANDS are those of its agent.
 """
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
@@ -38,11 +41,13 @@ def options(folder: Path, gate: WordGate | None = None) -> RunOptions:
 def main() -> None:
     folder, *run_ids = sys.argv[1:]
     journal = Path(folder) / "runs.db"
+    limit_s = float(os.environ.get("ANSWER_LIMIT_S", "0"))
     if run_ids:
-        run = Run.resume(journal, run_ids[0], BACKENDS, gate=WordGate(), approval_limit_s=0.0)
+        run = Run.resume(journal, run_ids[0], BACKENDS, gate=WordGate(), approval_limit_s=limit_s)
     else:
-        prompt = "echo one > one\nwait for go\necho danger > two\necho three > three"
-        run = Run.create(journal, [SpawnTask(prompt, id="1")], BACKENDS, options(Path(folder)))
+        prompt = os.environ.get("COMMANDS", "echo one > one\nwait for go\necho danger > two\necho three > three")
+        chosen = replace(options(Path(folder)), approval_limit_s=limit_s)
+        run = Run.create(journal, [SpawnTask(prompt, id="1")], BACKENDS, chosen)
     print(run.run_id, flush=True)
     run.execute_sync()
 

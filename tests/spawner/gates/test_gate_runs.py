@@ -1,6 +1,7 @@
 """Runs with a gate: decisions, their facts, and a coordinator that is killed and followed by another."""
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options
 
 from aurora_spawner import CliBackend, Run, RunReport, SpawnTask
-from aurora_spawner.control.approvals import answer_approval
+from aurora_spawner.control.approvals import answer_approval, approvals_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
@@ -186,9 +187,12 @@ def asked(place: Path, request: bytes) -> bytes:
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a coordinator in a process of its own."""
 
-    def begin(*words: str) -> subprocess.Popen[str]:
+    def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(COORDINATOR), str(tmp_path), *words], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(COORDINATOR), str(tmp_path), *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **variables},
         )
 
     return begin
@@ -213,3 +217,26 @@ def test_after_a_kill_the_next_coordinator_judges_the_adopted_attempt(
         ("echo danger > two", False),
         ("echo three > three", True),
     ]
+
+
+def test_a_consent_before_a_kill_holds_for_no_call_after_it(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """The same command once more is another call, and its attempt still the same."""
+    first = start(COMMANDS="echo > ask\nwait for go\necho > ask", ANSWER_LIMIT_S="40")
+    assert first.stdout
+    run_id = first.stdout.readline().strip()
+    until = time.monotonic() + 20
+    while not (asked := approvals_of(tmp_path / "runs.db")) and time.monotonic() < until:
+        time.sleep(0.02)
+    answer_approval(tmp_path / "runs.db", asked[0].approval, approved=True)
+    wait_for(tmp_path / "ask")
+    first.kill()
+    first.communicate()
+    (tmp_path / "ask").unlink()
+    (tmp_path / "go").touch()
+    start(run_id).communicate(timeout=40)
+    assert not (tmp_path / "ask").exists()
+    judged = facts(tmp_path, run_id)
+    assert [(each.allowed, each.answered_by) for each in judged] == [(True, "user"), (False, "limit")]
+    assert [each.approval for each in judged] == [each.approval for each in approvals_of(tmp_path / "runs.db")]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.views import as_written
-from aurora_spawner.storage.stored_values import Reader, count, read_fields
+from aurora_spawner.storage.stored_values import Reader, count, read_fields, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +90,16 @@ def load_approvals(journal: Journal, run_id: str | None = None, *, open_only: bo
     with translated(journal.path):
         rows = cursor.execute(*select_approvals(run_id, open_only=open_only)).fetchall()
     return [read_approval(row, journal.path) for row in rows]
+
+
+def load_used_approvals(journal: Journal, run_id: str) -> frozenset[str]:
+    """Returns the questions of a run whose answers have decided on a tool call; each answer is for one call."""
+    query = "SELECT payload FROM events WHERE run_id = ? AND kind = ? AND payload IS NOT NULL"
+    with translated(journal.path):
+        rows = journal.connection.execute(query, (run_id, ToolCallJudged.kind)).fetchall()
+    with as_written(journal.path, f"run {run_id}: its tool calls"):
+        found = (json.loads(payload).get("approval") for (payload,) in rows)
+        return frozenset(text(each) for each in found if each)
 
 
 def read_approval(row: sqlite3.Row, journal: Path) -> ApprovalRow:

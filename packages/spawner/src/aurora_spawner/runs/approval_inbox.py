@@ -105,8 +105,12 @@ class ApprovalInbox:
     _waiting: dict[str, int] = field(default_factory=dict)
     """Questions that wait, by task."""
 
-    def restore(self, rows: Sequence[ApprovalRow]) -> None:
-        """Takes over what earlier coordinators have asked, and what was answered since."""
+    def restore(self, rows: Sequence[ApprovalRow], *, used: Collection[str] = ()) -> None:
+        """Takes over what earlier coordinators have asked, and what was answered since.
+
+        Args:
+            used: the questions whose answers have decided on a tool call, and hold for no other.
+        """
         for row in rows:
             entry = _Entry(approval=row.approval, question=_question_of(row), number=row.number)
             entry.withdrawn = row.state is ApprovalState.WITHDRAWN
@@ -115,7 +119,7 @@ class ApprovalInbox:
                 entry.answer = ApprovalAnswer(approved=approved, by=row.answered_by or "user", note=row.note)
                 entry.settled.set()
             self._entries[row.approval] = entry
-            if not entry.withdrawn:
+            if not entry.withdrawn and row.approval not in used:
                 self._left[entry.key] = entry
             if row.granted:
                 self._grants[row.rule, row.shape] = row.approval
@@ -162,7 +166,7 @@ class ApprovalInbox:
             await self._wait(entry)
         if entry.answer is None:
             raise ApprovalCutOffError(question.task_id)
-        return entry.answer
+        return replace(entry.answer, approval=entry.approval)
 
     def _same_open(self, key: _Key) -> _Entry | None:
         """Returns the question if it is asked already, as by an agent that lost its first call."""

@@ -228,6 +228,7 @@ def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, a
         rule=verdict.rule,
         reason=verdict.reason[:REASON_LIMIT],
         answered_by="" if consent is None else consent.by,
+        approval="" if consent is None else consent.approval,
     )
 
 

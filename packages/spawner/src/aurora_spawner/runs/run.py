@@ -16,7 +16,7 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
-from aurora_spawner.journal.approval_views import load_approvals
+from aurora_spawner.journal.approval_views import load_approvals, load_used_approvals
 from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
@@ -47,7 +47,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
@@ -206,7 +206,8 @@ class Run:
             writer = GroupWriter(store, lease=lease)
             try:
                 asked = load_approvals(store, self.run_id)
-                report = await self._execute(state, recovery, writer, on_event, asked)
+                used = load_used_approvals(store, self.run_id)
+                report = await self._execute(state, recovery, writer, on_event, asked=asked, used=used)
                 unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
@@ -228,7 +229,9 @@ class Run:
         recovery: RunRecovery | NoRecovery,
         writer: GroupWriter,
         on_event: Callable[[RunEvent], None] | None,
+        *,
         asked: Sequence[ApprovalRow],
+        used: Collection[str],
     ) -> RunReport:
         started = time.monotonic()
         isolation = self.options.isolation
@@ -246,7 +249,7 @@ class Run:
         coordinator = self._coordinator(
             state, writer, recovery, on_event, worktrees=worktrees, integration=integration
         )
-        coordinator.approvals.restore(asked)
+        coordinator.approvals.restore(asked, used=used)
 
         def end(_name: str, at_once: bool) -> None:
             stopped.set()

@@ -25,6 +25,7 @@ class ApprovalAnswer:
     approved: bool
     by: str  # "user", "limit" (nobody answered in time), "grant" (remembered), "no inbox"
     note: str = ""
+    approval: str = ""  # the id of the question; "" if it was not asked
 
 
 class Approver(Protocol):
