@@ -219,7 +219,7 @@ def test_a_record_of_waits_that_is_damaged_counts_as_none(tmp_path: Path) -> Non
     assert files.waited_s(12.5) == 3.5
     files.write_waited(4.0, since=None)
     assert files.waited_s(30.0) == 4.0
-    for damage in ("", "x -", "1", "nan -", "inf -", "-5 -", "1 2 3", "\xe4 -"):
+    for damage in ("", "x -", "1", "nan -", "inf -", "-5 -", "1 2", "1 2 3", "1 - 3", "\xe4 -"):
         files.waited.write_text(damage)
         assert files.waited_s(30.0) == 0.0
 
