@@ -18,7 +18,7 @@ from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
 from aurora_spawner.runs.coordinator import Coordinator
 from aurora_spawner.supervision.local_executor import LocalExecutor
-from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.run_events import RunEvent, TaskStarted
 
@@ -74,7 +74,7 @@ class Asking:
         return report
 
     async def ask(self, **fields: str) -> ApprovalAnswer:
-        return await self.coordinator.approvals.ask(question(**fields))
+        return await self.coordinator.approvals.ask(question(**fields), AskingAttempt(number=1, agent="sh"))
 
     async def answer_later(self, after_s: float, *, approved: bool = True) -> None:
         """Answer what is open, once something is."""

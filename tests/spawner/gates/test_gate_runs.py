@@ -24,7 +24,7 @@ from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.storage.private_sockets import short_path
-from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.run_events import ApprovalAsked, RunEvent
 
 COORDINATOR = Path(__file__).with_name("gated_coordinator.py")
@@ -68,21 +68,23 @@ def test_each_call_is_judged_and_written_down_before_it_happens(tmp_path: Path) 
 
 
 def test_a_reviewer_meets_the_same_gate(tmp_path: Path) -> None:
-    """Its attempts have a spool of their own, the gate of the run has one socket."""
+    """Its attempts have a spool of their own, the gate of the run has one socket; its calls are its own."""
+    gate = WordGate()
     report = Run.create(
         tmp_path / "runs.db",
         [SpawnTask("echo 1 > worked", id="1", review="critic")],
         {**BACKENDS, "critic": reviewer_running("echo 1 > reviewed")},
-        options(tmp_path),
+        options(tmp_path, gate),
     ).execute_sync()
     assert (tmp_path / "reviewed").exists()
     review = report.results["1"].review
     assert review is not None
     assert review.summary == "done: echo 1 > reviewed"
-    assert [(each.subject, each.allowed) for each in facts(tmp_path, report.run_id)] == [
-        ("echo 1 > worked", True),
-        ("echo 1 > reviewed", True),
+    assert [(each.agent, each.subject, each.allowed) for each in facts(tmp_path, report.run_id)] == [
+        ("claude", "echo 1 > worked", True),
+        ("critic", "echo 1 > reviewed", True),
     ]
+    assert [each.agent for each in gate.calls] == ["claude", "critic"]
 
 
 def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
 
 
 def test_a_question_that_cannot_be_asked_is_answered_by_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_inbox: ApprovalInbox, question: ApprovalQuestion) -> ApprovalAnswer:
+    async def fail(_inbox: ApprovalInbox, question: ApprovalQuestion, _attempt: AskingAttempt) -> ApprovalAnswer:
         raise OSError(question.subject)
 
     monkeypatch.setattr(ApprovalInbox, "ask", fail)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.notifier import Notifier
     from aurora_spawner.runs.recorder import Recorder
+    from aurora_spawner.tasks.approvals import AskingAttempt
 
 _ALPHABET: Final = "23456789abcdefghjkmnpqrstvwxyz"
 """Of ids: nothing that looks like something else."""
@@ -66,15 +67,6 @@ def key_of(question: ApprovalQuestion, number: int) -> _Key:
     return question.task_id, number, question.gate, question.rule, question.subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskingAttempt:
-    """The attempt that a question comes from."""
-
-    number: int
-    """0 if there is none."""
-    agent: str
-
-
 @dataclass(slots=True, kw_only=True)
 class ApprovalInbox:
     """An `Approver` that any gate of a run can use; used from the run's event loop.
@@ -84,7 +76,6 @@ class ApprovalInbox:
 
     Attributes:
         limit_s: time for an answer, from the question or from a resume; then it is no. None for no limit.
-        attempt_of: returns the present attempt of a task.
         stopping: returns True if a task or the whole run is to end.
         on_wait: called with a task once a question of it waits: it gives back its slot, and its time stands still.
         on_go_on: called with it once none does any longer.
@@ -93,7 +84,6 @@ class ApprovalInbox:
     recorder: Recorder
     notifier: Notifier
     limit_s: float | None
-    attempt_of: Callable[[str], AskingAttempt]
     stopping: Callable[[str], bool]
     on_wait: Callable[[str], None]
     on_go_on: Callable[[str], None]
@@ -139,14 +129,14 @@ class ApprovalInbox:
 
     # Asking.
 
-    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+    async def ask(self, question: ApprovalQuestion, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks a person as `ask_or_leave` does; the end of the task or of the run is a no."""
         try:
-            return await self.ask_or_leave(question)
+            return await self.ask_or_leave(question, attempt)
         except ApprovalCutOffError as error:
             return ApprovalAnswer(approved=False, by="no inbox", note=str(error))
 
-    async def ask_or_leave(self, question: ApprovalQuestion) -> ApprovalAnswer:
+    async def ask_or_leave(self, question: ApprovalQuestion, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks a person and waits for the answer; the question is durable before anybody can see it.
 
         If the caller is cancelled, the question is withdrawn.
@@ -158,7 +148,6 @@ class ApprovalInbox:
         question = _bounded(question)
         if self.stopping(question.task_id):
             raise ApprovalCutOffError(question.task_id)
-        attempt = self.attempt_of(question.task_id)
         entry = self._left.pop(key_of(question, attempt.number), None)
         if entry is None:
             entry = self._same_open(key_of(question, attempt.number)) or await self._request(question, attempt)

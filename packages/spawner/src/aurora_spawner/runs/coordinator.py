@@ -12,7 +12,7 @@ from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
-from aurora_spawner.runs.approval_inbox import ApprovalInbox, AskingAttempt
+from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
@@ -90,7 +90,6 @@ class Coordinator:
             recorder=self._recorder,
             notifier=self._notifier,
             limit_s=options.approval_limit_s,
-            attempt_of=self._attempt_of,
             stopping=self._stopping,
             on_wait=self._suspend,
             on_go_on=self._continue,
@@ -282,9 +281,6 @@ class Coordinator:
         }
 
     # Waiting for a person.
-
-    def _attempt_of(self, task_id: str) -> AskingAttempt:
-        return AskingAttempt(number=self._tasks.flight(task_id).number, agent=self._run.agent_of(task_id))
 
     def _stopping(self, task_id: str) -> bool:
         return self._run.stopping(task_id)

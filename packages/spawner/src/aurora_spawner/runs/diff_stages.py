@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
 from aurora_spawner.journal.facts import WorkJudged
 from aurora_spawner.runs.task_result import TASK_CANCELLED
-from aurora_spawner.tasks.approvals import ApprovalQuestion
+from aurora_spawner.tasks.approvals import ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.diff_gate import WorkDiff
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import POLICY_REFUSED, TaskState
@@ -59,8 +59,9 @@ async def approve_work(run: RunContext, attempt: Attempt) -> Attempt:
     result = attempt.result
     if not attempt.findings or result is None or not result.success:
         return attempt
+    by = AskingAttempt(number=attempt.number, agent=attempt.agent)
     asking = [
-        asyncio.ensure_future(run.approvals.ask_or_leave(_question(attempt.task_id, each)))
+        asyncio.ensure_future(run.approvals.ask_or_leave(_question(attempt.task_id, each), by))
         for each in attempt.findings
     ]
     try:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.approvals import AskingAttempt
 
 SHOWN_DENIALS: Final = 5
 """Denied calls of a task that the report of the run names; the journal has all."""
@@ -54,17 +55,19 @@ class GateService:
     async def answer(self, request: bytes) -> bytes:
         """Returns the answer to a hook."""
         token, _, raw = request.partition(b"\n")
-        task_id = await self._task_of(token.decode("ascii", "replace"))
-        if task_id is None:
+        asking = await self._asking(token.decode("ascii", "replace"))
+        if asking is None:
             return _denial("no attempt of this run asks for it")
+        task_id, attempt = asking
         try:
             reported = read_call(raw)
         except UnreadableCallError as error:
             return _denial(f"{error}, so it cannot be judged")
-        call = self._call(task_id, reported)
-        self.run.tasks.flight(task_id).judged_calls += 1
+        call = self._call(task_id, attempt.agent, reported)
+        flight = self.run.tasks.flight(task_id)
+        flight.judged_calls += attempt.number == flight.number
         verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self.gate.judge, call)
-        consent = await self._consent(call, verdict) if verdict.action is GateAction.PROMPT else None
+        consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
         if allowed:
@@ -72,10 +75,10 @@ class GateService:
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))
 
-    async def _consent(self, call: ToolCall, verdict: Verdict) -> ApprovalAnswer:
+    async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
         try:
-            return await self.run.approvals.ask(_question(call, verdict))
+            return await self.run.approvals.ask(_question(call, verdict), attempt)
         except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
             _LOG.exception("a question about a tool call could not be asked")
             return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
@@ -92,21 +95,21 @@ class GateService:
         """Ends the thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _task_of(self, token: str) -> str | None:
-        """Returns the task of a running attempt; one that was found after a restart is known a moment later."""
+    async def _asking(self, token: str) -> tuple[str, AskingAttempt] | None:
+        """Returns a running attempt and its task; one that was found after a restart is known a moment later."""
         for _ in range(int(KNOWN_WITHIN_S / 0.05)):
             for task_id, flight in self.run.tasks.in_flight.items():
-                if any(running.token == token for running in flight.running_attempts()):
-                    return task_id
+                if (attempt := flight.asking(token)) is not None:
+                    return task_id, attempt
             await asyncio.sleep(0.05)
         return None
 
-    def _call(self, task_id: str, reported: ReportedCall) -> ToolCall:
+    def _call(self, task_id: str, agent: str, reported: ReportedCall) -> ToolCall:
         worktree = self.run.tasks.flight(task_id).worktree
         cwd = self.run.cwd_of(worktree)
         return ToolCall(
             task_id=task_id,
-            agent=self.run.agent_of(task_id),
+            agent=agent,
             tool=reported.tool,
             uses=reported.uses,
             cwd=reported.cwd or cwd,

@@ -182,7 +182,7 @@ class Reviewing:
         """Watches the reviewer until its end, in place of the attempt whose work it reviews."""
         run, task_id = self.run, self.attempt.task_id
         flight, asked = run.tasks.flight(task_id), self._apart(run.task(task_id))
-        flight.running, flight.number = running, number
+        flight.running, flight.number, flight.agent = running, number, self.agent
         run.recorder.append_nowait(task_id, started_fact(number, running, adopted=adopted))
         run.notifier.emit(TaskReviewing(task_id=task_id, reviewer=self.agent))
         limits = run.recovery.limits(asked, explicit_s=run.backends[self.agent].timeout_s, default_s=None)
@@ -198,7 +198,7 @@ class Reviewing:
             end = await run.executor.collect(running)
         finally:
             run.watch.release(task_id)
-        flight.running, flight.number = None, self.attempt.number
+        flight.running, flight.number, flight.agent = None, self.attempt.number, self.attempt.agent
         termination, flight.termination = flight.termination, None
         if termination is None or end.reason not in (EndReason.CANCELLED, termination.reason):
             return end

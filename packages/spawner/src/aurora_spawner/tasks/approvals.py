@@ -19,6 +19,14 @@ class ApprovalQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskingAttempt:
+    """The attempt that a question comes from."""
+
+    number: int
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAnswer:
     """The answer to a question."""
 
