@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options
+from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options, reviewer_running
 
-from aurora_spawner import CliBackend, Run, RunReport, SpawnTask
-from aurora_spawner.control.approvals import answer_approval, approvals_of
+from aurora_spawner import Run, RunReport, SpawnTask
+from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
@@ -34,10 +34,6 @@ def facts(folder: Path, run_id: str) -> list[ToolCallJudged]:
     with Journal(folder / "runs.db") as journal:
         assert verify(journal).problem is None
         return [each.fact for each in load_events(journal, run_id) if isinstance(each.fact, ToolCallJudged)]
-
-
-def reviewer_running(command: str) -> CliBackend:
-    return CliBackend(name="critic", kind="claude", command=(*BACKENDS["claude"].command, "--review", command))
 
 
 def run_commands(folder: Path, *commands: str, gate: WordGate | None = None, **more: object) -> RunReport:
@@ -185,6 +181,15 @@ def asked(place: Path, request: bytes) -> bytes:
         return b"".join(iter(lambda: line.recv(1 << 16), b""))
 
 
+def wait_for_question(folder: Path) -> str:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if (folder / "runs.db").exists() and (asked := open_approvals(folder / "runs.db")):
+            return asked[0].approval
+        time.sleep(0.02)
+    raise AssertionError("nothing was asked")
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a coordinator in a process of its own."""
@@ -228,10 +233,7 @@ def test_a_consent_before_a_kill_holds_for_no_call_after_it(
     first = start(COMMANDS="echo > ask\nwait for go\necho > ask", ANSWER_LIMIT_S="40")
     assert first.stdout
     run_id = first.stdout.readline().strip()
-    until = time.monotonic() + 20
-    while not (asked := approvals_of(tmp_path / "runs.db")) and time.monotonic() < until:
-        time.sleep(0.02)
-    answer_approval(tmp_path / "runs.db", asked[0].approval, approved=True)
+    answer_approval(tmp_path / "runs.db", wait_for_question(tmp_path), approved=True)
     wait_for(tmp_path / "ask")
     first.kill()
     first.communicate()
@@ -242,3 +244,20 @@ def test_a_consent_before_a_kill_holds_for_no_call_after_it(
     judged = facts(tmp_path, run_id)
     assert [(each.allowed, each.answered_by) for each in judged] == [(True, "user"), (False, "limit")]
     assert [each.approval for each in judged] == [each.approval for each in approvals_of(tmp_path / "runs.db")]
+
+
+def test_the_open_question_of_a_reviewer_outlives_a_kill(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    wanted = {"COMMANDS": "true", "REVIEW": "echo > ask", "ANSWER_LIMIT_S": "40"}
+    first = start(**wanted)
+    assert first.stdout
+    run_id = first.stdout.readline().strip()
+    question = wait_for_question(tmp_path)
+    first.kill()
+    first.communicate()
+    second = start(run_id, **wanted)
+    answer_approval(tmp_path / "runs.db", wait_for_question(tmp_path), approved=True)
+    second.communicate(timeout=40)
+    assert (tmp_path / "ask").exists()
+    assert [each.approval for each in approvals_of(tmp_path / "runs.db")] == [question]

@@ -159,7 +159,8 @@ class Coordinator:
         waits = self._recovery.resume(list(self._tasks.tasks.values()), attempted=attempted)
         for task_id, after_s in waits.items():
             wait(self._run, task_id, after_s)
-        self.approvals.drop_stale({(each.task_id, each.number) for each in open_attempts})
+        asking = [*open_attempts, *(each.reviewer for each in open_attempts if each.reviewer is not None)]
+        self.approvals.drop_stale({(each.task_id, each.number) for each in asking})
         cancelled = {task_id for task_id, flight in self._tasks.in_flight.items() if flight.cancelled}
         for each in open_attempts:
             self._scheduler.begin(each.task_id)
