@@ -20,7 +20,7 @@ from aurora_spawner.runs.coordinator import Coordinator
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.result import TaskState
-from aurora_spawner.tasks.run_events import RunEvent, TaskStarted
+from aurora_spawner.tasks.run_events import ApprovalAsked, RunEvent, TaskStarted
 
 
 def question(task_id: str = "a", **fields: str) -> ApprovalQuestion:
@@ -45,6 +45,8 @@ class Asking:
 
         monkeypatch.setattr("aurora_spawner.runs.run.Coordinator", Known)
         self.coordinator: Coordinator
+        self.early: set[str] = set()
+        """Questions that were told before the journal had them: nobody could answer them."""
         timeout_s = options.pop("timeout_s", None)
         names = options.pop("names", "a")
         given = RunOptions(
@@ -64,6 +66,8 @@ class Asking:
         def follow(event: RunEvent) -> None:
             if isinstance(event, TaskStarted):
                 playing.add(asyncio.create_task(play(event.task_id)))
+            if isinstance(event, ApprovalAsked):
+                self.early |= {event.approval} - {each.approval for each in approvals_of(self.run.journal)}
 
         async def play(task_id: str) -> None:
             await gate(task_id)
@@ -176,6 +180,7 @@ async def test_a_question_that_is_open_is_not_asked_twice(tmp_path: Path, monkey
         await again
 
     assert (await asking.execute(gate)).ok
+    assert asking.early == set()
     assert [each.state for each in approvals_of(asking.run.journal)] == [ApprovalState.APPROVED, ApprovalState.DENIED]
 
 

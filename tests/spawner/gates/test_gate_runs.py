@@ -1,6 +1,7 @@
 """Runs with a gate: decisions, their facts, and a coordinator that is killed and followed by another."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -161,23 +162,65 @@ async def test_strangers_at_the_socket_get_no_consent(tmp_path: Path, monkeypatc
     running = asyncio.ensure_future(run.execute())
     place = run.orders.spool / SOCKET_NAME
     await asyncio.to_thread(wait_for, place)
-    answers = [await asyncio.to_thread(asked, place, request) for request in (b"", b"\xff\n{}")]
+    stranger = await asyncio.to_thread(asked, place, b"nobody 2\n{}")
+    garbage = (b"\xff 2\n{}", b"", b"x 9\n", b"{}\n", b"x 2")
+    answers = [await asyncio.to_thread(asked, place, each, whole=False) for each in garbage]
     (tmp_path / "go").touch()
     await running
-    assert [answer.partition(b"\n")[0] for answer in answers] == [b"deny", b"deny"]
+    assert stranger == b"deny\nno attempt of this run asks for it"
+    assert answers == [b""] * len(garbage)
+
+
+async def test_a_hook_that_is_gone_takes_its_question_back(tmp_path: Path) -> None:
+    """As when its command is interrupted: an answer would reach nobody, and the task would wait on."""
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("wait for go", id="1")],
+        BACKENDS,
+        replace(options(tmp_path), approval_limit_s=60.0),
+    )
+    running = asyncio.ensure_future(run.execute())
+    place = run.orders.spool / SOCKET_NAME
+    await asyncio.to_thread(wait_for, place)
+    token = await asyncio.to_thread(token_in, tmp_path)
+    call = json.dumps({"tool_name": "Bash", "tool_input": {"command": "echo > ask"}, "cwd": str(tmp_path)}).encode()
+    with short_path(place.parent) as short, socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(short / place.name))
+        line.sendall(b"%b %d\n%b" % (token.encode(), len(call), call))
+        await asyncio.to_thread(wait_for_question, tmp_path)
+    await asyncio.to_thread(wait_until, lambda: not open_approvals(tmp_path / "runs.db"))
+    (tmp_path / "go").touch()
+    await running
+    (row,) = approvals_of(tmp_path / "runs.db")
+    assert row.note == "its gate no longer waits for it"
+    assert facts(tmp_path, run.run_id) == []
+
+
+def token_in(folder: Path) -> str:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        for claim in folder.glob(".aurora/runs/**/claim"):
+            return str(json.loads(claim.read_text())["token"])
+        time.sleep(0.02)
+    raise AssertionError("no attempt began")
 
 
 def wait_for(path: Path) -> None:
+    wait_until(path.exists)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
     until = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < until:
+    while not true() and time.monotonic() < until:
         time.sleep(0.01)
 
 
-def asked(place: Path, request: bytes) -> bytes:
+def asked(place: Path, request: bytes, *, whole: bool = True) -> bytes:
     with short_path(place.parent) as short, socket.socket(socket.AF_UNIX) as line:
         line.connect(str(short / place.name))
         line.sendall(request)
-        line.shutdown(socket.SHUT_WR)
+        if not whole:
+            line.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: line.recv(1 << 16), b""))
 
 

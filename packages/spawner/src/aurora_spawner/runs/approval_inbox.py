@@ -49,7 +49,7 @@ class _Entry:
     answer: ApprovalAnswer | None = None
     withdrawn: bool = False
     asked: int = 0
-    """Gates that wait for the answer now."""
+    """Gates that have asked and not got an answer yet."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the answer is durable, or none will come."""
 
@@ -148,11 +148,20 @@ class ApprovalInbox:
         question = _bounded(question)
         if self.stopping(question.task_id):
             raise ApprovalCutOffError(question.task_id)
-        entry = self._left.pop(key_of(question, attempt.number), None)
-        if entry is None:
-            entry = self._same_open(key_of(question, attempt.number)) or await self._request(question, attempt)
-        if not entry.settled.is_set():
-            await self._wait(entry)
+        key = key_of(question, attempt.number)
+        entry = self._left.pop(key, None) or self._same_open(key) or self._request(question, attempt)
+        entry.asked += 1
+        try:
+            await self.recorder.flush()
+            if not entry.settled.is_set():
+                await self._wait(entry)
+        except asyncio.CancelledError:
+            if entry.asked == 1 and entry.open and not entry.settled.is_set():
+                withdrawn = self._withdraw(entry, "its gate no longer waits for it")
+                self.recorder.append_nowait(question.task_id, withdrawn)
+            raise
+        finally:
+            entry.asked -= 1
         if entry.answer is None:
             raise ApprovalCutOffError(question.task_id)
         return replace(entry.answer, approval=entry.approval)
@@ -161,7 +170,8 @@ class ApprovalInbox:
         """Returns the question if it is asked already, as by an agent that lost its first call."""
         return next((each for each in self._entries.values() if each.open and each.key == key), None)
 
-    async def _request(self, question: ApprovalQuestion, attempt: AskingAttempt) -> _Entry:
+    def _request(self, question: ApprovalQuestion, attempt: AskingAttempt) -> _Entry:
+        """Returns a new question, which is not durable yet; an earlier grant, or no time to wait, answers it."""
         entry = _Entry(approval=self._new_id(), question=question, number=attempt.number)
         self._entries[entry.approval] = entry
         facts: list[Fact] = [
@@ -185,13 +195,12 @@ class ApprovalInbox:
         if entry.answer is not None:
             facts.append(_answered(entry.approval, entry.answer))
             entry.settled.set()
-        await self.recorder.append(question.task_id, *facts)
+        self.recorder.append_nowait(question.task_id, *facts)
         return entry
 
     async def _wait(self, entry: _Entry) -> None:
         task_id = entry.question.task_id
         self._begin_wait(task_id)
-        entry.asked += 1
         asked = run_events.ApprovalAsked(
             task_id=task_id, approval=entry.approval, question=entry.question, limit_s=self.limit_s
         )
@@ -204,12 +213,7 @@ class ApprovalInbox:
                 await self._settle(entry, _no_answer(self.limit_s))
             else:
                 await entry.settled.wait()
-        except asyncio.CancelledError:
-            if entry.asked == 1 and entry.open and not entry.settled.is_set():
-                self.recorder.append_nowait(task_id, self._withdraw(entry, "its gate no longer waits for it"))
-            raise
         finally:
-            entry.asked -= 1
             self._end_wait(task_id)
 
     def _begin_wait(self, task_id: str) -> None:

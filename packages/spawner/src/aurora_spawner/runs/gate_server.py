@@ -1,7 +1,8 @@
 """The gate of a run: a local socket at which the hooks of its agents ask, before each tool call.
 
-A hook sends the token of its attempt on a line, the tool call as its CLI gives it, and closes its side. The answer is
-`allow` on a line, or `deny` and the reason in words for the agent.
+A hook sends the token of its attempt and the length of its tool call on a line, then the call as its CLI gives it.
+The answer is `allow` on a line, or `deny` and the reason in words for the agent. A hook that closes the connection
+before wants no answer any longer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.cli import CliBackend
-from aurora_spawner.gates.hook import CALL_LIMIT_BYTES
+from aurora_spawner.gates.hook import ALLOWED
+from aurora_spawner.gates.hook_request import BadRequestError, read_header
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
@@ -52,10 +54,9 @@ class GateService:
     _denied: dict[str, list[str]] = field(default_factory=dict)
     """The calls that were denied, by task."""
 
-    async def answer(self, request: bytes) -> bytes:
+    async def answer(self, token: str, raw: bytes) -> bytes:
         """Returns the answer to a hook."""
-        token, _, raw = request.partition(b"\n")
-        asking = await self._asking(token.decode("ascii", "replace"))
+        asking = await self._asking(token)
         if asking is None:
             return _denial("no attempt of this run asks for it")
         task_id, attempt = asking
@@ -71,7 +72,7 @@ class GateService:
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
         if allowed:
-            return b"allow\n"
+            return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))
 
@@ -176,8 +177,11 @@ class _Hooks:
         self._open.add(task)
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                request = await _whole(reader)
-            writer.write(await self._service.answer(request))
+                token, call = await _request(reader)
+            answer = await self._answer(token, call, reader)
+            if answer is None:
+                return
+            writer.write(answer)
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await writer.drain()
         except (ConnectionError, TimeoutError):  # the hook is gone, or was stopped
@@ -186,24 +190,35 @@ class _Hooks:
             writer.close()
             self._open.discard(task)
 
+    async def _answer(self, token: str, call: bytes, reader: asyncio.StreamReader) -> bytes | None:
+        """Returns the answer; None if the hook is gone before, as nobody's consent would reach it."""
+        answering = asyncio.ensure_future(self._service.answer(token, call))
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else None
+        finally:
+            answering.cancel()
+            gone.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+
     def close_connections(self) -> None:
         """Leaves the open requests without an answer: the run is over, or its next coordinator gets them."""
         for task in self._open:
             task.cancel()
 
 
-async def _whole(reader: asyncio.StreamReader) -> bytes:
-    """Reads until the hook has closed its side.
+async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    """Reads a request; returns the token and the call.
 
     Raises:
-        ConnectionError: It sends more than a hook does.
+        ConnectionError: It is none of a hook, or the hook is gone.
     """
-    request = bytearray()
-    while piece := await reader.read(1 << 18):
-        request += piece
-        if len(request) > CALL_LIMIT_BYTES + 4096:
-            raise ConnectionAbortedError
-    return bytes(request)
+    try:
+        token, length = read_header(await reader.readuntil(b"\n"))
+        return token, await reader.readexactly(length)
+    except (asyncio.LimitOverrunError, asyncio.IncompleteReadError) as error:
+        raise BadRequestError(str(error)) from error
 
 
 def _denial(reason: str) -> bytes:
