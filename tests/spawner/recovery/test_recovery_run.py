@@ -398,6 +398,49 @@ def test_too_many_failures_skip_the_rest(tmp_path: Path) -> None:
     assert "the rest was skipped" in report.notices[0]
 
 
+def candidates(monkeypatch: pytest.MonkeyPatch, script: str, **fields: Any) -> SpawnTask:
+    """Return a task with candidates that need no worktrees, as they would if they wrote files."""
+    monkeypatch.setattr("aurora_spawner.runs.run.check_places", lambda *_tasks, **_places: None)
+    return SpawnTask(script, id="c", candidates=2, **fields)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_is_skipped_is_no_task_whose_candidates_still_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    async def no(_reason: str) -> bool:
+        return False
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskEnded) and event.task_id == "late":
+            (tmp_path / "go").touch()
+
+    choice = candidates(monkeypatch, "until test -e go; do sleep 0.02; done; echo done")
+    tasks = [choice, SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x", id="late")]
+    policy = BATCH if asked else replace(BATCH, on_batch_failure=BatchAction.SKIP)
+    settings = RecoverySettings(policy=policy, on_batch_held=no if asked else None)
+    report = run(tmp_path, tasks, settings, max_concurrent=3, on_event=follow)
+    assert (report.results["c"].state, report.results["c"].output) == (TaskState.SUCCEEDED, "done\n")
+    assert report.results["late"].state is TaskState.SKIPPED
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_task_whose_candidates_are_skipped_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    async def no(_reason: str) -> bool:
+        return False
+
+    policy = BATCH if asked else replace(BATCH, on_batch_failure=BatchAction.SKIP)
+    settings = RecoverySettings(policy=policy, on_batch_held=no if asked else None)
+    tasks = [SpawnTask("exit 3"), SpawnTask("exit 3"), candidates(monkeypatch, "echo done")]
+    result = run(tmp_path, tasks, settings, max_concurrent=1).results["c"]
+    assert (result.state, result.error) == (
+        TaskState.SKIPPED,
+        "skipped, because 2 of 2 tasks failed, more than 50%",
+    )
+
+
 @pytest.mark.parametrize(("answer", "failed"), [(True, 8), (False, 3)])
 def test_the_user_may_be_asked_about_the_rest(tmp_path: Path, answer: bool, failed: int) -> None:
     asked: list[str] = []
