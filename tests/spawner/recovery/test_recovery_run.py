@@ -33,6 +33,7 @@ from aurora_spawner.recovery.policy import BatchAction, RecoveryPolicy
 from aurora_spawner.recovery.policy_parts import BreakerPolicy, EarlyDetection, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.result import NOT_PICKED
 from aurora_spawner.tasks.run_events import (
     BatchTripped,
     RunPaused,
@@ -439,6 +440,22 @@ def test_a_task_whose_candidates_are_skipped_is_skipped(
         TaskState.SKIPPED,
         "skipped, because 2 of 2 tasks failed, more than 50%",
     )
+
+
+def test_a_task_counts_once_however_many_candidates_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(BATCH, on_batch_failure=BatchAction.SKIP)
+    tasks = [candidates(monkeypatch, "echo done"), SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x")]
+    report = run(tmp_path, tasks, policy, max_concurrent=1)
+    assert report.notices == ("2 of 3 tasks failed, more than 50%; the rest was skipped",)
+
+
+def test_a_task_that_waits_for_your_pick_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(BATCH, max_failure_rate=0.0, min_batch=1)
+    tasks = [candidates(monkeypatch, "echo done", pick="ask"), SpawnTask("echo x", id="x")]
+    report = run(tmp_path, tasks, policy, max_concurrent=1)
+    assert report.notices == ()
+    assert report.results["c"].termination_reason == NOT_PICKED
+    assert report.results["x"].success
 
 
 @pytest.mark.parametrize(("answer", "failed"), [(True, 8), (False, 3)])
