@@ -326,3 +326,18 @@ def test_a_cancel_while_conflicts_are_looked_for_ends_the_run(repository: Reposi
     assert list(report.results) == ["a", "b"]
     assert not list((place / "prompts").iterdir())
     assert report.duration_s < 50
+
+
+def test_what_goes_wrong_with_each_merge_is_told_once(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is merged again after each resolution, and at the end of the run."""
+
+    async def stays(*_run: object) -> list[str]:
+        return ["candidate x has no branch"]
+
+    monkeypatch.setattr("aurora_spawner.runs.work_merge.bring_candidates_back", stays)
+    changes = [edits(each, 3, f"of {each}") for each in "abc"]
+    report = run(repository, place, *changes, resolver=both(place))
+    assert "resolve-c" in report.results
+    assert report.notices == ("candidate x has no branch",)
