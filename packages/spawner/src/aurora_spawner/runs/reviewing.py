@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _ASK_S: Final = 2.0
 """The longest time between two looks at a provider that the reviewer waits for."""
+_LOOK_S: Final = 0.1
+"""Time between two looks whether the reviewer's agent is below its limit."""
 _MOST_STARTS: Final = 500
 """Starts of a reviewer for one review, most of which its provider has refused: with pauses that grow, days."""
 _AGAIN: Final = (
@@ -84,7 +86,10 @@ class Reviewing:
             flight = self.run.tasks.flight(self.attempt.task_id)
             found, flight.reviewer = flight.reviewer, None
             while True:
-                outcome = await self._ask(asked, found)
+                try:
+                    outcome = await self._ask(asked, found)
+                finally:
+                    self.run.scheduler.take_back(self.attempt.task_id)
                 if outcome is not None:
                     return outcome
                 found = None
@@ -120,7 +125,7 @@ class Reviewing:
     async def _ask(self, asked: SpawnTask, found: FoundAttempt | None) -> Review | NoVerdict | None:
         """Sees one attempt of the reviewer to its end; returns None if another has to follow."""
         if found is None:
-            refused = await self._wait_for_provider()
+            refused = await self._wait_for_provider() or await self._wait_for_room()
             if refused is not None:
                 return refused
             number, running = await self._start(asked)
@@ -144,6 +149,17 @@ class Reviewing:
             return NoVerdict(error="it was ended before its review", stopped=True)
         refused = run.recovery.unavailable(self.agent)
         return None if refused is None else NoVerdict(error=refused)
+
+    async def _wait_for_room(self) -> NoVerdict | None:
+        """Waits until the reviewer's agent is below its limit; the slot of the task then counts for it."""
+        run, task_id = self.run, self.attempt.task_id
+        while not run.scheduler.lend(task_id, self.agent):
+            run.dispatch()  # the agent of the task has room meanwhile
+            if run.stopping(task_id):
+                return NoVerdict(error="it was ended before its review", stopped=True)
+            await asyncio.sleep(_LOOK_S)
+        run.dispatch()
+        return None
 
     async def _start(self, asked: SpawnTask) -> tuple[int, RunningAttempt | AttemptEnd]:
         """Makes the order of a new attempt, writes it down, and starts it.
