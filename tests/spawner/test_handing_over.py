@@ -103,6 +103,24 @@ def test_without_a_worktree_the_last_lines_are_told(repository: Repository, plac
     assert "in your working folder" not in prompt(place, 2)
 
 
+def test_what_an_attempt_left_is_looked_at_only_for_a_note(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent whose work comes back is told of that instead."""
+    looked: list[int] = []
+
+    def look(*_folder: object, number: int, **_more: object) -> None:
+        looked.append(number)
+
+    monkeypatch.setattr("aurora_spawner.runs.run_context.read_earlier", look)
+    report = run(repository, place, "true", prompt="Write", checks=("test $(ls | wc -l) -gt 1",))
+    assert not report.ok
+    assert "the check" in prompt(place, 2)
+    assert looked == []
+    run(repository, place, HALF)
+    assert looked == [2]
+
+
 def test_a_json_prompt_stays_json(repository: Repository, place: Path) -> None:
     run(repository, place, HALF, prompt='{"goal": "both"}', prompt_format="json")
     note = json.loads(prompt(place, 2))["earlier_attempt"]

@@ -86,9 +86,12 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         flight.number, flight.agent = attempt.number, agent
         return attempt._replace(agent=agent)
     next_number = flight.attempts + 1
-    earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
+    order_now = partial(run.order, task_id, number=next_number, agent=agent, worktree=attempt.worktree)
     try:
-        order = run.order(task_id, number=next_number, agent=agent, worktree=attempt.worktree, earlier=earlier)
+        order = order_now()
+        if order.resumes is None and flight.sent_back is None:  # else it knows, and the note would go unread
+            earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
+            order = order if earlier is None else order_now(earlier=earlier)
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
