@@ -13,10 +13,11 @@ from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
 from aurora_spawner.control.control_client import request_coordinator
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import AgentAnswersError, SpawnerError
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
 from aurora_spawner.runs.coordinator import Coordinator
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.result import TaskState
@@ -215,6 +216,22 @@ async def test_a_note_that_cannot_be_stored_as_it_is_ends_no_run(
 
     assert (await asking.execute(gate)).ok
     assert notes == ["\\ud800"]
+
+
+async def test_no_agent_answers_by_the_library_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking = Asking(tmp_path, monkeypatch)
+
+    async def gate(_task_id: str) -> None:
+        answer = asyncio.create_task(asking.ask())
+        (waiting,) = await asking.open_ones()
+        with monkeypatch.context() as inside:
+            inside.setenv(TOKEN_VARIABLE, "t")
+            with pytest.raises(AgentAnswersError, match="is for the user"):
+                answer_approval(asking.run.journal, waiting.approval, approved=True)
+        await asking.answer_later(0.0, approved=False)
+        assert not (await answer).approved
+
+    assert (await asking.execute(gate)).ok
 
 
 def test_a_record_of_waits_that_is_damaged_counts_as_none(tmp_path: Path) -> None:

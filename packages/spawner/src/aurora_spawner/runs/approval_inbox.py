@@ -69,7 +69,7 @@ def key_of(question: ApprovalQuestion, number: int) -> _Key:
 
 @dataclass(slots=True, kw_only=True)
 class ApprovalInbox:
-    """An `Approver` that any gate of a run can use; used from the run's event loop.
+    """Asks a person for any gate of a run; used from the run's event loop.
 
     A question of the same attempt, gate, rule and subject as one that an earlier coordinator has left is that one:
     it keeps its id, and an answer that was given meanwhile counts.

@@ -23,6 +23,7 @@ from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
 from aurora_spawner.runs.waiting import take_signal
 from aurora_spawner.tasks.documents import DocumentError, read_document
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.tasks.result_schema import schema_text
 from aurora_spawner.tasks.returned import Returned, ReturnedFor
 from aurora_spawner.tasks.review import VERDICT_SCHEMA, Remark, Review, Verdict, remarks_of
 from aurora_spawner.tasks.review_prompt import review_prompt
@@ -292,10 +293,8 @@ class Reviewing:
 
     def _verdict(self, number: int, result: SpawnResult) -> Review | None:
         """Returns the verdict of an answer; None if it is none, which is then remembered."""
-        schema = SpawnTask("verdict", result_schema=VERDICT_SCHEMA).schema
-        assert schema is not None
         try:
-            document = read_document(result.output, schema)
+            document = read_document(result.output, schema_text(VERDICT_SCHEMA))
             remarks = remarks_of(document)
             self._check_places(remarks)
         except DocumentError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +33,3 @@ class ApprovalAnswer:
     by: str  # "user", "limit" (nobody answered in time), "grant" (remembered), "no inbox"
     note: str = ""
     approval: str = ""  # the id of the question; "" if it was not asked
-
-
-class Approver(Protocol):
-    """Asks a person; an error that it raises means no."""
-
-    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
-        """Returns the answer, however long it takes."""
-        ...
