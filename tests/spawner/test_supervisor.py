@@ -104,19 +104,18 @@ sys.stdin.read()
 
 def test_the_deadline_stands_still_only_while_somebody_can_be_answered(tmp_path: Path) -> None:
     """A coordinator has asked a person and is killed, but not reaped: nobody resumes its run."""
-    with subprocess.Popen(arguments(tmp_path, "sleep 60", deadline_s=1.5)) as supervisor:
-        try:
-            wait_for(tmp_path / "claim")
-            command = [sys.executable, "-c", ASKING, str(tmp_path)]
-            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as coordinator:
-                assert coordinator.stdout
-                assert coordinator.stdout.readline() == b"asked\n"
+    command = [sys.executable, "-c", ASKING, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as coordinator:
+        assert coordinator.stdout
+        assert coordinator.stdout.readline() == b"asked\n"
+        with subprocess.Popen(arguments(tmp_path, "sleep 60", deadline_s=0.3)) as supervisor:
+            try:
                 with pytest.raises(subprocess.TimeoutExpired):
-                    supervisor.wait(timeout=3)
+                    supervisor.wait(timeout=2)
                 coordinator.kill()
                 assert supervisor.wait(timeout=20) == 0
-        finally:
-            supervisor.terminate()
+            finally:
+                supervisor.terminate()
     assert exit_record(tmp_path)["reason"] == "deadline"
 
 
