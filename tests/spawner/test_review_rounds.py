@@ -1,5 +1,6 @@
 """Reviews without a repository: verdicts read strictly, rounds with a limit, reviewers that fail."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -213,3 +214,24 @@ def test_a_task_file_names_its_reviewer(tmp_path: Path) -> None:
     assert inside.reviewer == Reviewer(agent="critic")
     assert outside.reviewer is None
     assert "Review: carefully" in outside.prompt
+
+
+async def test_a_review_that_was_cut_off_is_no_retry_of_its_task(tmp_path: Path) -> None:
+    executor = SimulatedExecutor(agent=said_by_all, duration_s=0.1)
+    given = RunOptions(default_agent="a", cwd=tmp_path, spool=tmp_path / "runs", executor=executor)
+    backends = {name: SimulatedBackend(name) for name in ("a", "critic")}
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("x", id="1", review="critic")], backends, given)
+
+    def cut_off(event: RunEvent) -> None:
+        if isinstance(event, TaskReviewing):
+            running.cancel()
+
+    running = asyncio.ensure_future(run.execute(cut_off))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    again = Run.resume(tmp_path / "runs.db", run.run_id, backends, executor=executor)
+    result = (await again.execute()).results["1"]
+    with Journal(tmp_path / "runs.db") as journal:
+        roles = [each.role for each in load_attempts(journal, run.run_id)]
+    assert roles == ["work", "review", "work", "review"]
+    assert result.retry_count == 1

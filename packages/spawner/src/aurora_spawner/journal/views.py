@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
-from aurora_spawner.journal.facts import FACT_TYPES, WORK
+from aurora_spawner.journal.facts import FACT_TYPES, REVIEW, WORK
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
 from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text
@@ -274,6 +274,14 @@ def load_attempts(
     with translated(journal.path):
         rows = _rows(journal, select_attempts(run_id, task_id=task_id, open_only=open_only))
     return [read_attempt(row, journal.path, run_id) for row in rows]
+
+
+def count_reviewing(journal: Journal, run_id: str) -> dict[str, int]:
+    """Returns the number of attempts by reviewers of each task that had one."""
+    query = "SELECT task_id, count(*) AS attempts FROM attempts WHERE run_id = ? AND role = ? GROUP BY task_id"
+    with translated(journal.path):
+        rows = _rows(journal, (query, (run_id, REVIEW)))
+    return {row["task_id"]: row["attempts"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.facts import WORK, CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
@@ -33,6 +34,7 @@ COMMENTED = "commented"
 AFTER_OTHERS = "what it needs runs again"
 DROPPED = "dropped"
 """Termination reason of an unfinished task that a resume no longer wants."""
+_NONE_REVIEWED: Mapping[str, int] = MappingProxyType({})
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
 """The most tasks in one event, so that events stay small in runs of very many tasks."""
@@ -62,6 +64,8 @@ class ResumeState:
     """Tasks that results of others added."""
     attempts: Mapping[str, int]
     """The attempts so far of each task that has had one."""
+    reviewing: Mapping[str, int]
+    """Those of them that were attempts of reviewers."""
     checking: Mapping[str, CheckingWork]
     """The latest work of a task whose checks have begun."""
     rounds: Mapping[str, tuple[CheckedWork, ...]]
@@ -124,9 +128,16 @@ def tasks_added(
 
 
 def find_resume_state(
-    rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision
+    rows: Sequence[TaskRow],
+    open_attempts: Sequence[AttemptRow],
+    revision: Revision,
+    *,
+    reviewing: Mapping[str, int] = _NONE_REVIEWED,
 ) -> ResumeState:
     """Compares the journal with the tasks that are wanted; reads nothing else.
+
+    Args:
+        reviewing: The attempts of reviewers, by task.
 
     Raises:
         GraphError: The revised tasks do not fit together.
@@ -174,6 +185,7 @@ def find_resume_state(
         },
         added=sum(row.added_by is not None for row in rows),
         attempts={row.task_id: row.attempts for row in rows if row.attempts},
+        reviewing=reviewing,
         checking={row.task_id: row.checking for row in rows if row.checking is not None},
         rounds={
             row.task_id: row.checked for row in rows if row.checked and reopened.get(row.task_id) in (None, *CUT_OFF)

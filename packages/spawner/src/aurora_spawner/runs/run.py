@@ -20,7 +20,7 @@ from aurora_spawner.journal.approval_views import load_approvals, load_used_appr
 from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunCreated, RunEnded, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
-from aurora_spawner.journal.views import StoredOptions, load_attempts, load_run, load_tasks
+from aurora_spawner.journal.views import StoredOptions, count_reviewing, load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.fallbacks import check_fallbacks
 from aurora_spawner.recovery.no_recovery import NoRecovery
@@ -221,7 +221,8 @@ class Run:
 
     def _resume_state(self, store: Journal) -> ResumeState:
         open_attempts = load_attempts(store, self.run_id, open_only=True)
-        return find_resume_state(load_tasks(store, self.run_id), open_attempts, self.revision)
+        reviewing = count_reviewing(store, self.run_id)
+        return find_resume_state(load_tasks(store, self.run_id), open_attempts, self.revision, reviewing=reviewing)
 
     async def _execute(
         self,

@@ -149,7 +149,7 @@ def _left_in_flight(state: ResumeState) -> dict[str, TaskInFlight]:
             rounds=list(state.rounds.get(task_id, ())),
             returned=list(state.returned.get(task_id, ())),
             reviews=list(state.reviews.get(task_id, ())),
-            reviewing=sum(each.attempts for each in state.reviews.get(task_id, ())),
+            reviewing=state.reviewing.get(task_id, 0),
         )
         for task_id, attempts in state.attempts.items()
         if task_id not in state.states
