@@ -18,6 +18,7 @@ from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options, r
 
 from aurora_spawner import Run, RunReport, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
+from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
@@ -162,7 +163,7 @@ async def test_strangers_at_the_socket_get_no_consent(tmp_path: Path, monkeypatc
     running = asyncio.ensure_future(run.execute())
     place = run.orders.spool / SOCKET_NAME
     await asyncio.to_thread(wait_for, place)
-    stranger = await asyncio.to_thread(asked, place, b"nobody 2\n{}")
+    stranger = await asyncio.to_thread(asked, place, request_of("nobody", b"{}"))
     garbage = (b"\xff 2\n{}", b"", b"x 9\n", b"{}\n", b"x 2")
     answers = [await asyncio.to_thread(asked, place, each, whole=False) for each in garbage]
     (tmp_path / "go").touch()
@@ -186,7 +187,7 @@ async def test_a_hook_that_is_gone_takes_its_question_back(tmp_path: Path) -> No
     call = json.dumps({"tool_name": "Bash", "tool_input": {"command": "echo > ask"}, "cwd": str(tmp_path)}).encode()
     with short_path(place.parent) as short, socket.socket(socket.AF_UNIX) as line:
         line.connect(str(short / place.name))
-        line.sendall(b"%b %d\n%b" % (token.encode(), len(call), call))
+        line.sendall(request_of(token, call))
         await asyncio.to_thread(wait_for_question, tmp_path)
     await asyncio.to_thread(wait_until, lambda: not open_approvals(tmp_path / "runs.db"))
     (tmp_path / "go").touch()
