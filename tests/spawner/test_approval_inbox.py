@@ -44,7 +44,7 @@ class Asking:
                 super().__init__(*args, **more)
                 asking.coordinator = self
 
-        monkeypatch.setattr("aurora_spawner.runs.run.Coordinator", Known)
+        monkeypatch.setattr("aurora_spawner.runs.execution.Coordinator", Known)
         self.coordinator: Coordinator
         self.early: set[str] = set()
         """Questions that were told before the journal had them: nobody could answer them."""
