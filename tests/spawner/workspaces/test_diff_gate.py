@@ -217,7 +217,7 @@ def test_an_approval_for_the_run_covers_its_rule_and_shape_and_no_other(reposito
     assert [each.approval for each in grants_of(run.journal)] == [by_task["a"].approval]
     revoke_grant(run.journal, by_task["a"].approval)
     assert grants_of(run.journal) == []
-    with pytest.raises(UnknownApprovalError):
+    with pytest.raises(UnknownApprovalError, match="is not approved for a whole run; `aur policies grants` lists"):
         revoke_grant(run.journal, by_task["a"].approval)
     with Journal(run.journal) as journal:
         assert verify(journal).problem is None

@@ -116,6 +116,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
+        AgentAnswersError,
         GraphError,
         NoShapeError,
         NotPickableError,
@@ -143,6 +144,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
+        ((AgentAnswersError,), ExitCode.REFUSED, "answer it from a terminal of your own"),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
         ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur process is writing there; try again later"),

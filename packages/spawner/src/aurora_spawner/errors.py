@@ -213,6 +213,24 @@ class UnknownApprovalError(SpawnerError):
         self.approval = approval
 
 
+class NotGrantedError(UnknownApprovalError):
+    """A question was not approved for the whole run, or that was taken back."""
+
+    def __init__(self, approval: str) -> None:
+        SpawnerError.__init__(
+            self, f"question {approval} is not approved for a whole run; `aur policies grants` lists those that are"
+        )
+        self.approval = approval
+
+
+class AgentAnswersError(SpawnerError):
+    """An agent tries to answer a question that is for the user."""
+
+    def __init__(self, approval: str) -> None:
+        super().__init__(f"question {approval} is for the user, and this process belongs to an agent")
+        self.approval = approval
+
+
 class NoShapeError(SpawnerError):
     """An approval for the whole run cannot be given."""
 

@@ -10,9 +10,9 @@ from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NotPickableError, NoWorkError, UnknownTaskError, WorkspaceError
 from aurora_spawner.journal.facts import TaskReopened, TaskSettled, entry_of
-from aurora_spawner.runs.resume_state import stored_task
+from aurora_spawner.runs.resume_state import AFTER_OTHERS, stored_task
 from aurora_spawner.tasks.choice import ChosenBy
-from aurora_spawner.tasks.choosing import Candidate, taken
+from aurora_spawner.tasks.choosing import Candidate, picked_by_user, taken
 from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.attic import list_attic
@@ -211,12 +211,12 @@ def _take(held: HeldRun, task: TaskRow, winner: Candidate, before: SpawnResult |
         bring_back(held.worktrees, winner.result.task_id, winner.result.work)
     if before is not None and before.work is not None and before.work.commit is not None:
         held.worktrees.leave_out(before.work.commit)
-    result = taken(task.task, winner, by=ChosenBy.USER, why=f"{winner.name}: picked by the user")
+    result = taken(task.task, winner, by=ChosenBy.USER, why=picked_by_user(winner))
     entries = [entry_of(TaskSettled(result=result.to_json()), run_id=held.run.run_id, task_id=task.task_id)]
     waiting = _skipped_behind(task.task_id, held.rows)
     entries += [
         entry_of(
-            TaskReopened(why="what it needs runs again", task=stored_task(row.task)),
+            TaskReopened(why=AFTER_OTHERS, task=stored_task(row.task)),
             run_id=held.run.run_id,
             task_id=row.task_id,
         )
