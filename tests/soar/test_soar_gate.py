@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aurora_policies import PoliciesEngine
-from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate, shape_of
+from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate
 from aurora_spawner import Backend, CliBackend, CommandBackend
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
@@ -67,25 +67,6 @@ def test_of_the_users_policies_and_the_projects_the_stricter_ones_count(tmp_path
         gate = PolicyGate(engines=engines)
         assert gate.judge(call(command("npm publish"))).action is GateAction.DENY
         assert gate.judge(call(command("rm -rf victim"))).action is GateAction.PROMPT
-
-
-@pytest.mark.parametrize(
-    ("use", "shape"),
-    [
-        (command("rm -rf build"), "rm -rf <in the workspace: *build>"),
-        (command("rm -rf /etc"), "rm -rf <outside the workspace: *etc>"),
-        (command("git push origin main"), "git push <in the workspace: *origin> <in the workspace: *main>"),
-        (command("npm install --prefix=x left-pad"), "npm install --prefix <in the workspace: *left-pad>"),
-        (command("rm -rf $X"), ""),
-        (command("rm -rf a; rm -rf b"), ""),
-        (command("rm -rf a\nrm -rf b"), ""),
-        (command("rm -rf *"), ""),
-        (write("a/x.pem", "y.pem"), "write <in the workspace: *.pem>"),
-        (write("../x.pem"), "write <outside the workspace: *.pem>"),
-    ],
-)
-def test_a_shape_has_the_form_of_a_call_and_not_its_letters(use: ToolUse, shape: str) -> None:
-    assert shape_of(call(use)) == shape
 
 
 def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -> None:

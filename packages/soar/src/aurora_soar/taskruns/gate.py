@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies import Action, Operation, OperationType, PolicyResult
 from aurora_soar.registry import LOCAL_AGENT
+from aurora_soar.taskruns.shapes import shape_of
 from aurora_spawner import CliBackend, ModelBackend
 from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
 
-__all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated", "shape_of"]
+__all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated"]
 
 GATED: Final = "on: a hook asks the policies before each tool call"
 
@@ -35,16 +35,6 @@ _UNSEEN: Final = PolicyResult(
     reason="destroys something that cannot be seen from here, as its name says",
     instead="Leave it to the user, or ask them.",
 )
-_SIMPLE: Final = re.compile(r"[\w\s./:=@,+%^~-]*")
-"""Commands without anything that a shell would act on: these alone have a shape."""
-_WITH_SUBCOMMANDS: Final = frozenset(
-    (
-        *("apt", "apt-get", "aws", "az", "brew", "bun", "cargo", "composer", "docker", "gcloud", "gem", "gh", "git"),
-        *("go", "helm", "kubectl", "make", "npm", "pip", "pip3", "pnpm", "podman", "poetry", "systemctl"),
-        *("terraform", "uv", "yarn"),
-    )
-)
-"""Programs whose first operand says what they do, and is part of a shape as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +56,7 @@ class PolicyGate:
             rule=worst.rule or "",
             reason=worst.reason,
             instead=worst.instead,
-            shape=shape_of(call) if worst.action is Action.PROMPT else "",
+            shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "",
         )
 
     def _results(self, use: ToolUse, call: ToolCall) -> Iterator[PolicyResult]:
@@ -85,46 +75,6 @@ class PolicyGate:
         )
         for engine in self.engines:
             yield engine.check(operation)
-
-
-def shape_of(call: ToolCall) -> str:
-    """Returns the shape of a call that a consent may be remembered for; "" for a call of several effects.
-
-    A command's shape is its program, subcommand, options and the classes of its other words; it has none if a shell
-    would act on its text. An edit's shape is its kind and the class of each path.
-    """
-    if len(call.uses) != 1:
-        return ""
-    use = call.uses[0]
-    if use.kind is UseKind.COMMAND:
-        return _shape_of_command(use.command, call) if _SIMPLE.fullmatch(use.command) else ""
-    if use.kind is UseKind.UNSEEN:
-        return call.tool
-    classes = sorted({_class_of(path, call) for path in use.files})
-    return " ".join((use.kind.value, *classes))
-
-
-def _shape_of_command(command: str, call: ToolCall) -> str:
-    if "\n" in command.strip():
-        return ""
-    program, *words = command.split() or [""]
-    shape, subcommand = [program], program in _WITH_SUBCOMMANDS
-    for word in words:
-        if word.startswith("-"):
-            shape.append(word.partition("=")[0])
-        elif subcommand:
-            shape.append(word)
-            subcommand = False
-        else:
-            shape.append(_class_of(word, call))
-    return " ".join(shape)
-
-
-def _class_of(path: str, call: ToolCall) -> str:
-    """Returns the class of a path: where it is, and what kind of file it names."""
-    place = (call.cwd / path).resolve()
-    inside = place.is_relative_to(call.workspace.resolve())
-    return f"<{'in the workspace' if inside else 'outside the workspace'}: *{place.suffix or place.name}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
