@@ -65,6 +65,14 @@ def test_the_effects_of_a_tool(
     assert uses(tool, **arguments) == expected
 
 
+@pytest.mark.parametrize("space", [" ", "\t", " \t  ", "\u00a0", "\x0b"])
+def test_a_header_that_stands_further_right_is_a_header_too(space: str) -> None:
+    patch = (
+        f"*** Begin Patch\n*** Add File: a\n+x\n{space}*** Delete File: .env\n{space}*** Move to: b\n*** End Patch"
+    )
+    assert uses("apply_patch", command=patch) == [("write", ("a", "b")), ("delete", (".env",))]
+
+
 def test_lines_that_an_edit_adds_and_removes_are_counted() -> None:
     edit = {"file_path": "a", "edits": [{"old_string": "1\n2", "new_string": "3"}, {"new_string": "4\n5\n6"}]}
     call = read_call(json.dumps({"tool_name": "MultiEdit", "tool_input": edit}).encode())
