@@ -1,6 +1,7 @@
 """Tool calls as the CLIs report them, and the effects that are read in them."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,54 @@ def test_the_effects_of_a_tool(
     tool: str, arguments: dict[str, Any], expected: list[tuple[str, str | tuple[str, ...]]]
 ) -> None:
     assert uses(tool, **arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "query"),
+    [
+        ("WebSearch", "drop table migration alembic"),
+        ("google_web_search", "delete from a list"),
+        ("mcp__github__search_issues", "drop table crash"),
+        ("mcp__brave-search__query", "truncate text in css"),
+        ("mcp__docs__fetchPages", "alter table"),
+        ("mcp__memory__recall", "delete all files older than git"),
+        ("mcp__notes__ask", "update the readme"),
+        ("mcp__db__query", "select * from t where name = 'x'"),
+        ("mcp__db__query", ""),
+    ],
+)
+def test_words_that_are_searched_for_are_no_statement(tool: str, query: str) -> None:
+    assert uses(tool, query=query) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "drop table t",
+        "  DROP\n TABLE t",
+        "select 1; delete from t",
+        "/* x */ delete from t",
+        "-- x\nupdate t set a = 1",
+        "update only t as x set a = 1",
+        "create or replace view v as select 1",
+        "with a as (delete from t returning 1) select 1",
+        "grant all on t to public",
+        "truncate t",
+        "insert into t values (1)",
+    ],
+)
+def test_statements_that_change_something_are_read(statement: str) -> None:
+    expected = [("command", f"psql -c {shlex.quote(statement)}")]
+    assert uses("mcp__warehouse__run", query=statement) == expected
+    assert uses("mcp__postgres__search", query=statement) == expected
+    assert uses("mcp__warehouse__run", statement=statement) == expected
+    assert uses("mcp__search__run", sql=statement) == expected
+
+
+@pytest.mark.parametrize("piece", ["\n", " ", "(", "(grant ", ";with ", "update ", "(update a ", "*/ "])
+def test_a_long_text_takes_no_time(piece: str) -> None:
+    assert uses("mcp__db__query", query=(piece * 50_000)[:50_000]) == []
+    assert uses("mcp__db__query", query="x" * 50_001) != []
 
 
 @pytest.mark.parametrize("space", [" ", "\t", " \t  ", "\u00a0", "\x0b"])

@@ -29,10 +29,20 @@ _FROM_TO: Final = (("source", "destination"), ("from", "to"), ("old_path", "new_
 _CONTENTS: Final = ("content", "contents", "file_text", "new_source", "text", "data")
 _REPLACEMENTS: Final = (("old_string", "new_string"), ("old_str", "new_str"), ("oldText", "newText"))
 _EDITS: Final = "edits"
-_STATEMENTS: Final = ("sql", "statement", "query")
+_STATEMENT: Final = "sql"
+_PERHAPS_STATEMENTS: Final = ("statement", "query")
+"""SQL, or words that are searched for."""
 _CHANGES_DATA: Final = re.compile(
-    r"\s*(drop|delete|truncate|alter|update|insert|replace|merge|grant|with)\b", re.IGNORECASE
+    r"(?:^|[;\n(]|\*/)[^\S\n]*+(?:(?:drop|alter|create)\s+(?:or\s+replace\s+)?[a-z]+\s+\S|truncate\s+\S"
+    r"|delete\s+from\s+\S|update\s+(?:only\s+)?\S+\s+(?:as\s+\S+\s+|\S+\s+)?set\s|(?:insert|replace|merge)\s+into\s+\S"
+    r"|grant\s.{1,300}?\sto\s|revoke\s.{1,300}?\sfrom\s|with\s.{1,300}?\sas\s*\()",
+    re.IGNORECASE | re.DOTALL,
 )
+"""The forms of statements that change something; a clause that begins with one of the verbs is none."""
+_LONGEST_SEARCH: Final = 50_000
+"""Characters of the longest text that may be a search; a longer one counts as a statement."""
+_SEARCHES: Final = re.compile(r"(^|[^a-z])(search|find|fetch|lookup|browse)([^a-z]|$)", re.IGNORECASE)
+_DATABASE: Final = re.compile(r"sql|(^|[^a-z])(db|database|postgres|maria|oracle|duckdb)([^a-z]|$)", re.IGNORECASE)
 _REMOVES: Final = re.compile(r"(^|[^a-z])(delete|remove|rm|unlink|trash|erase)([^a-z]|$)", re.IGNORECASE)
 _DESTROYS: Final = re.compile(
     r"(^|[^a-z])(delete|remove|drop|destroy|truncate|purge|wipe|reset|revoke|force|terminate|erase)([^a-z]|$)",
@@ -115,14 +125,25 @@ def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
             words = [word for word in given if isinstance(word, str)]
             given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
         yield from _command(given)
-    for name in _STATEMENTS:
-        statement = arguments.get(name)
-        if isinstance(statement, str) and _CHANGES_DATA.match(statement):
-            yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
+    for statement in _statements(tool, arguments):
+        yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
     yield from _changes(tool, arguments)
     url = arguments.get("url")
     if isinstance(url, str) and url:
         yield ToolUse(kind=UseKind.FETCH, url=url)
+
+
+def _statements(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yields SQL that the arguments hold; a search for words such as "drop table" is none."""
+    statement, words = arguments.get(_STATEMENT), _CAMEL.sub("_", tool)
+    if isinstance(statement, str) and statement.strip():
+        yield statement
+    if _SEARCHES.search(words) and not _DATABASE.search(words):
+        return
+    for name in _PERHAPS_STATEMENTS:
+        text = arguments.get(name)
+        if isinstance(text, str) and (len(text) > _LONGEST_SEARCH or _CHANGES_DATA.search(text)):
+            yield text
 
 
 def _command(given: object) -> Iterator[ToolUse]:
