@@ -42,6 +42,7 @@ def write(*files: str, lines: int | None = 1) -> ToolUse:
         (ToolUse(kind=UseKind.DELETE, files=("../other",)), "prompt", "file_delete"),
         (ToolUse(kind=UseKind.FETCH, url="https://example.invalid/docs"), "allow", ""),
         (ToolUse(kind=UseKind.UNSEEN), "prompt", "undecidable"),
+        (ToolUse(kind=UseKind.TYPED), "prompt", "undecidable"),
     ],
 )
 def test_a_verdict_is_that_of_the_policies(use: ToolUse, action: str, rule: str) -> None:

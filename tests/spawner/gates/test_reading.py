@@ -114,6 +114,28 @@ def test_a_long_text_takes_no_time(piece: str) -> None:
     assert uses("mcp__db__query", query="x" * 50_001) != []
 
 
+@pytest.mark.parametrize(
+    ("chars", "command", "in_part"),
+    [
+        ("rm -rf ", "rm -rf ", True),
+        ("rm -rf x\nls", "rm -rf x\nls", True),
+        ("rm -rf x\r", "rm -rf x\n", False),
+        ("rm -rf s\t\n", "rm -rf s\t\n", True),
+        ("rm -rf sr\bc\n", "rm -rf sr\bc\n", True),
+        ("\x1b[A\n", "\x1b[A\n", True),
+        ("\x10\n", "", True),
+        ("\x03", "", False),
+        ("y\n", "y\n", False),
+        ("\n", "", False),
+        ("", "", False),
+        (None, "", False),
+    ],
+)
+def test_a_part_of_a_line_is_told_from_a_whole_one(chars: str | None, command: str, in_part: bool) -> None:
+    expected = [("command", command)] if command else []
+    assert uses("write_stdin", chars=chars) == [*expected, *([("typed in part", "")] if in_part else [])]
+
+
 @pytest.mark.parametrize("space", [" ", "\t", " \t  ", "\u00a0", "\x0b"])
 def test_a_header_that_stands_further_right_is_a_header_too(space: str) -> None:
     patch = (
@@ -141,7 +163,7 @@ def test_lines_that_an_edit_adds_and_removes_are_counted() -> None:
     ],
 )
 def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: Path | None) -> None:
-    call = read_call(json.dumps({"tool_name": "Bash", "tool_input": arguments, "cwd": cwd}).encode())
+    call = read_call(json.dumps({"tool_name": "Grep", "tool_input": arguments, "cwd": cwd}).encode())
     assert call.cwd == expected
 
 
@@ -156,6 +178,14 @@ def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: 
         b'{"tool_name": 1, "tool_input": {}}',
         b'{"tool_name": "Bash", "tool_input": [1]}',
         b'{"tool_name": "apply_patch", "tool_input": {"command": "no patch"}}',
+        b'{"tool_name": "Bash"}',
+        b'{"tool_name": "Bash", "tool_input": {}}',
+        b'{"tool_name": "Bash", "tool_input": {"command": ""}}',
+        b'{"tool_name": "shell", "tool_input": {"command": []}}',
+        b'{"tool_name": "shell", "tool_input": {"command": ["rm", ["-rf", "x"]]}}',
+        b'{"tool_name": "run_shell_command", "tool_input": {"command": {"text": "rm -rf x"}}}',
+        b'{"tool_name": "exec_command", "tool_input": {"other": "rm -rf x"}}',
+        b'{"tool_name": "write_stdin", "tool_input": {"chars": ["rm -rf x"]}}',
         b"[" * 100_000,
     ],
 )
@@ -185,4 +215,6 @@ def test_nothing_else_is_ever_raised(tool: str, arguments: object, cwd: object) 
         call = read_call(raw)
     except UnreadableCallError:
         return
-    assert all(use.command or use.files or use.url or use.kind is UseKind.UNSEEN for use in call.uses)
+    assert all(
+        use.command or use.files or use.url or use.kind in (UseKind.UNSEEN, UseKind.TYPED) for use in call.uses
+    )

@@ -29,12 +29,20 @@ _TYPES: Final = {
     UseKind.WRITE: OperationType.EDIT,
     UseKind.DELETE: OperationType.DELETE,
 }
-_UNSEEN: Final = PolicyResult(
-    action=Action.PROMPT,
-    rule="undecidable",
-    reason="destroys something that cannot be seen from here, as its name says",
-    instead="Leave it to the user, or ask them.",
-)
+_UNDECIDABLE: Final = {
+    UseKind.UNSEEN: PolicyResult(
+        action=Action.PROMPT,
+        rule="undecidable",
+        reason="destroys something that cannot be seen from here, as its name says",
+        instead="Leave it to the user, or ask them.",
+    ),
+    UseKind.TYPED: PolicyResult(
+        action=Action.PROMPT,
+        rule="undecidable",
+        reason="types a part of a line, and what the whole line becomes is not known",
+        instead="Type whole lines, each with its newline, and without control characters.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +68,8 @@ class PolicyGate:
         )
 
     def _results(self, use: ToolUse, call: ToolCall) -> Iterator[PolicyResult]:
-        if use.kind is UseKind.UNSEEN:
-            yield _UNSEEN
+        if use.kind in _UNDECIDABLE:
+            yield _UNDECIDABLE[use.kind]
             return
         operation = Operation(
             type=_TYPES.get(use.kind, OperationType.COMMAND),

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _PATCH_TOOL: Final = "apply_patch"
 _TYPING_TOOL: Final = "write_stdin"
 """Types into a program that an earlier call has started, such as a shell."""
+_COMMAND_TOOLS: Final = frozenset(
+    {
+        *("bash", "shell", "local_shell", "container.exec", "exec_command", "shell_command", "unified_exec"),
+        *("run_shell_command", "run_commands"),
+    }
+)
+"""Tools that do nothing but run commands, in lower case."""
 _SEVERAL: Final = "commands"
 _COMMANDS: Final = ("command", "cmd", _SEVERAL, "script", "shell_command")
 _FOLDERS: Final = ("workdir", "working_directory", "dir_path", "directory", "cwd")
@@ -50,6 +57,7 @@ _DESTROYS: Final = re.compile(
 )
 _PATCHED: Final = re.compile(r"^[^\S\n]*\*\*\* (?:(Add|Update|Delete) File: (.+)|(Move) to: (.+))$", re.MULTILINE)
 """Headers of files in a patch; Codex trims its lines before it looks for them."""
+_EDITS_LINE: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -102,7 +110,7 @@ def _folder(given: object, above: Path | None) -> Path | None:
 
 def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     if tool == _TYPING_TOOL:
-        yield from _command(arguments.get("chars"))
+        yield from _typed(arguments.get("chars"))
         return
     patch = _patch_of(tool, arguments)
     if patch is not None:
@@ -112,6 +120,8 @@ def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     for use in _seen(tool, arguments):
         found = True
         yield use
+    if not found and tool.lower() in _COMMAND_TOOLS:
+        raise UnreadableCallError(f"the call of {tool} shows no command")
     own = tool.rpartition("__")[2]
     if not found and own != tool and _DESTROYS.search(_CAMEL.sub("_", own)):
         yield ToolUse(kind=UseKind.UNSEEN)
@@ -123,6 +133,8 @@ def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
         given = arguments.get(name)
         if isinstance(given, list):  # the words of one command, or several commands
             words = [word for word in given if isinstance(word, str)]
+            if len(words) < len(given) and tool.lower() in _COMMAND_TOOLS:
+                raise UnreadableCallError(f"the call of {tool} has words that are no text")
             given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
         yield from _command(given)
     for statement in _statements(tool, arguments):
@@ -149,6 +161,22 @@ def _statements(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
 def _command(given: object) -> Iterator[ToolUse]:
     if isinstance(given, str) and given.strip():
         yield ToolUse(kind=UseKind.COMMAND, command=given)
+
+
+def _typed(chars: object) -> Iterator[ToolUse]:
+    """Yields what is typed, and whether it is only a part of a line, since what the whole becomes is not known.
+
+    A terminal takes a carriage return for the end of a line, and other control characters complete, delete or recall.
+    """
+    if not isinstance(chars, str | None):
+        raise UnreadableCallError(f"the call of {_TYPING_TOOL} shows no text")
+    text = (chars or "").replace("\r", "\n")
+    written = any(each.isprintable() and each != " " for each in text)
+    if written:
+        yield from _command(text)
+    edited = _EDITS_LINE.search(text) and (written or "\n" in text)
+    if edited or (written and not text.endswith("\n")):
+        yield ToolUse(kind=UseKind.TYPED)
 
 
 def _changes(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:

@@ -22,6 +22,8 @@ class UseKind(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     FETCH = "fetch"
+    TYPED = "typed in part"
+    """It types a part of a line into a program that runs."""
     UNSEEN = "unseen"
     """It destroys something, as its name says, and what that is cannot be seen."""
 
