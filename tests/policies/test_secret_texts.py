@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_policies.secret_texts import secret_in
+from aurora_policies.secret_texts import _KINDS, secret_in
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM = random.Random(7)
@@ -48,6 +48,8 @@ SECRETS = {
     "Anthropic": f"sk-ant-api03-{made(90)}",
     "OpenAI": f"sk-proj-{made(30)}T3BlbkFJ{made(30)}",
     "Google": f"AIza{made(35)}",
+    "Google client": f"GOCSPX-{made(28)}",
+    "Slack webhook": f"https://hooks.slack.com/services/T{made(9, '012345')}/B{made(9, '012345')}/{made(24)}",
     "Slack": f"xoxb-{made(11, string.digits)}-{made(24)}",
     "Stripe": f"sk_live_{made(24)}",
     "SendGrid": f"SG.{made(22)}.{made(43)}",
@@ -104,6 +106,10 @@ HARMLESS = [
 @pytest.mark.parametrize("line", HARMLESS)
 def test_what_is_no_secret_is_left_alone(line: str) -> None:
     assert secret_in(line) is None
+
+
+def test_there_is_a_secret_of_each_kind() -> None:
+    assert {secret_in(each) for each in SECRETS.values()} == {*(name for name, *_ in _KINDS), "a key or password"}
 
 
 def test_the_kind_is_told_and_not_the_secret() -> None:
