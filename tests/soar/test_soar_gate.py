@@ -1,5 +1,6 @@
 """The policies as a gate of tool calls: verdicts, shapes, and which agents pass it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from aurora_policies import PoliciesEngine
 from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate
 from aurora_spawner import Backend, CliBackend, CommandBackend
+from aurora_spawner.gates.hook_command import HOOK
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
 DEFAULTS = PoliciesEngine.load(None)
@@ -50,6 +52,18 @@ def test_a_verdict_is_that_of_the_policies(use: ToolUse, action: str, rule: str)
     assert (verdict.action.value, verdict.rule) == (action, rule)
     assert bool(verdict.reason) == (action != "allow")
     assert bool(verdict.instead) == (action != "allow")
+
+
+@pytest.mark.parametrize("place", [HOOK, Path(sys.executable), Path(sys.prefix) / "pyvenv.cfg", Path(sys.prefix)])
+@pytest.mark.parametrize("verb", ["echo x >", "cp x", "ln -sf x", "mv x", "sed -i s/a/b/", "mv {} x; echo"])
+def test_the_hook_and_its_interpreter_control_agents(place: Path, verb: str) -> None:
+    gate = PolicyGate(engines=(DEFAULTS,))
+    text = verb.format(place) if "{}" in verb else f"{verb} {place}"
+    for workspace in (Path("/w"), place.parent, place.parents[2]):
+        verdict = gate.judge(call(command(text), workspace=workspace, isolated=False))
+        assert (verdict.action, verdict.rule, verdict.shape) == (GateAction.PROMPT, "self_protection", "")
+        verdict = gate.judge(call(write(str(place)), workspace=workspace, isolated=False))
+        assert (verdict.action, verdict.rule, verdict.shape) == (GateAction.PROMPT, "self_protection", "")
 
 
 def test_of_several_effects_the_strictest_counts() -> None:

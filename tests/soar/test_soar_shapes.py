@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aurora_policies import PoliciesEngine
 from aurora_soar.taskruns.gate import PolicyGate
 from aurora_soar.taskruns.shapes import LONGEST, shape_of
+from aurora_spawner.gates.hook_command import HOOK
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind
 
 GATE = PolicyGate(engines=(PoliciesEngine.load(None),))
@@ -173,3 +174,8 @@ def test_the_gate_gives_a_shape_to_questions_only() -> None:
 def test_any_text_has_a_shape_or_none(text: str, rule: str) -> None:
     shape_of(call(command(f"rm {text}")), rule)
     shape_of(call(write(text)), rule)
+
+
+def test_the_program_of_the_hook_has_no_shape() -> None:
+    for name, has in ((HOOK.name, False), ("other.py", True)):
+        assert bool(shape_of(call(write(name), workspace=HOOK.parent), "protected_paths")) == has

@@ -50,7 +50,11 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
     workspace = operation.workspace or operation.cwd or Path.cwd()
     cwd = operation.cwd or workspace
     around = Surroundings(
-        places=Places(workspace=posixpath.normpath(workspace), home=str(operation.home or _home())),
+        places=Places(
+            workspace=posixpath.normpath(workspace),
+            home=str(operation.home or _home()),
+            controls=tuple(map(posixpath.normpath, operation.controls)),
+        ),
         protected=_patterns(policies.safety.protected_paths),
         repository=repository or read_repository(workspace),
         isolated=operation.isolated,

@@ -10,11 +10,13 @@ from aurora_policies import Action, Operation, OperationType, PolicyResult
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.shapes import shape_of
 from aurora_spawner import CliBackend, ModelBackend
+from aurora_spawner.gates.hook_command import hook_files
 from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
@@ -51,9 +53,11 @@ class PolicyGate:
 
     Attributes:
         engines: the policies in force: the user's own, and the project's.
+        controls: what decides if they are asked at all.
     """
 
     engines: tuple[PoliciesEngine, ...]
+    controls: tuple[Path, ...] = field(default_factory=hook_files)
 
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict on a call: the strictest for its effects."""
@@ -80,6 +84,7 @@ class PolicyGate:
             cwd=call.cwd,
             workspace=call.workspace,
             isolated=call.isolated,
+            controls=self.controls,
         )
         for engine in self.engines:
             yield engine.check(operation)

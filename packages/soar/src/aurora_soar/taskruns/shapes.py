@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.places import Places, is_secret
+from aurora_spawner.gates.hook_command import hook_files
 from aurora_spawner.gates.tool_calls import UseKind
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ class _Around:
     @classmethod
     def of(cls, call: ToolCall) -> _Around:
         """Reads the folders once for all paths of a call."""
-        places = Places(workspace=os.path.realpath(call.workspace), home=os.path.realpath(Path.home()))
+        places = Places(
+            workspace=os.path.realpath(call.workspace),
+            home=os.path.realpath(Path.home()),
+            controls=tuple(map(str, hook_files())),
+        )
         return cls(given=str(call.workspace), cwd=os.path.realpath(call.cwd), places=places)
 
     def class_of(self, path: str) -> str:
