@@ -179,3 +179,10 @@ def test_any_text_has_a_shape_or_none(text: str, rule: str) -> None:
 def test_the_program_of_the_hook_has_no_shape() -> None:
     for name, has in ((HOOK.name, False), ("other.py", True)):
         assert bool(shape_of(call(write(name), workspace=HOOK.parent), "protected_paths")) == has
+
+
+def test_a_call_in_a_folder_that_no_disk_has_is_answered() -> None:
+    for use in (command("rm -rf a.d"), write(".env"), write("a\ud800"), ToolUse(kind=UseKind.DELETE, files=("/x",))):
+        for odd in ("\ud800", "\0"):
+            verdict = GATE.judge(call(use, cwd=odd))
+            assert (verdict.action, verdict.shape) == (GateAction.PROMPT, "")

@@ -158,7 +158,6 @@ def test_lines_that_an_edit_adds_and_removes_are_counted() -> None:
         ("/w", {"directory": "/other"}, Path("/other")),
         (None, {"dir_path": "sub"}, None),
         ("relative", {}, None),
-        ("/w\0", {}, None),
         (7, {}, None),
     ],
 )
@@ -179,6 +178,9 @@ def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: 
         b'{"tool_name": "Bash", "tool_input": [1]}',
         b'{"tool_name": "apply_patch", "tool_input": {"command": "no patch"}}',
         b'{"tool_name": "Bash"}',
+        b'{"tool_name": "Grep", "cwd": "/w\\u0000"}',
+        b'{"tool_name": "Grep", "cwd": "/w\\ud800"}',
+        b'{"tool_name": "Grep", "cwd": "/w", "tool_input": {"workdir": "a\\udfff"}}',
         b'{"tool_name": "Bash", "tool_input": {}}',
         b'{"tool_name": "Bash", "tool_input": {"command": ""}}',
         b'{"tool_name": "shell", "tool_input": {"command": []}}',

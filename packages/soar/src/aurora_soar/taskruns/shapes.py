@@ -63,7 +63,10 @@ def shape_of(call: ToolCall, rule: str) -> str:
     use = call.uses[0]
     if sum(map(len, use.files)) + len(use.command) > LONGEST:
         return ""
-    around = _Around.of(call)
+    try:
+        around = _Around.of(call)
+    except ValueError:  # a folder that no disk can have
+        return ""
     if use.kind is UseKind.COMMAND:
         return _of_command(use.command.strip(), around, about_files=rule in _ABOUT_FILES)
     return _joined(use.kind.value, sorted({around.class_of(path) for path in use.files})) if use.files else ""

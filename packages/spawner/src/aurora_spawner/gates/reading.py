@@ -58,6 +58,7 @@ _DESTROYS: Final = re.compile(
 _PATCHED: Final = re.compile(r"^[^\S\n]*\*\*\* (?:(Add|Update|Delete) File: (.+)|(Move) to: (.+))$", re.MULTILINE)
 """Headers of files in a patch; Codex trims its lines before it looks for them."""
 _EDITS_LINE: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+_NO_NAME: Final = re.compile("[\0\ud800-\udfff]")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -102,8 +103,10 @@ def read_call(raw: bytes) -> ReportedCall:
 
 
 def _folder(given: object, above: Path | None) -> Path | None:
-    if not isinstance(given, str) or "\0" in given:
+    if not isinstance(given, str):
         return above
+    if _NO_NAME.search(given):
+        raise UnreadableCallError("the folder of the call is no path")  # CLIs differ in what they make of it
     path = (above or Path("/")) / given
     return path if above is not None or Path(given).is_absolute() else None
 
