@@ -146,7 +146,10 @@ def run_alone(
         cwd=work,
         env={
             **(inherited or {}),
-            "PATH": search_path(), "HOME": str(user), TOKEN_VARIABLE: hook.token, **invocation.env,
+            "PATH": search_path(),
+            "HOME": str(user),
+            TOKEN_VARIABLE: hook.token,
+            **invocation.env,
         },
         input=f"Please do it in the folder {work}",
         text=True,

@@ -96,7 +96,7 @@ class Verdict:
 
 
 class ToolCallGate(Protocol):
-    """Judges tool calls; called from one thread at a time."""
+    """Judges tool calls; several threads may call it at the same time."""
 
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict; whatever the call holds, this raises nothing."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.gates.hook import CALL_LIMIT_BYTES
@@ -24,7 +26,7 @@ from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
@@ -35,10 +37,14 @@ SHOWN_DENIALS: Final = 5
 """Denied calls of a task that the report of the run names; the journal has all."""
 CALL_TIMEOUT_S: Final = 30.0
 """The longest wait for a hook to send its call."""
+JUDGE_LIMIT_S: Final = 30.0
+"""The longest time for a verdict: a path may lead to a disk that does not answer."""
+JUDGED_AT_ONCE: Final = 4
 KNOWN_WITHIN_S: Final = 10.0
 """The time in which a new coordinator takes over the attempts that it has found."""
 REASON_LIMIT: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +53,21 @@ class GateService:
 
     run: RunContext
     gate: ToolCallGate
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aurora-gate"))
-    """Judges one call after the other, off the event loop."""
+    _judges: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
     _denied: dict[str, list[str]] = field(default_factory=dict)
     """The calls that were denied, by task."""
 
     async def answer(self, request: bytes) -> bytes:
-        """Returns the answer to a hook."""
+        """Returns the answer to a hook; whatever goes wrong denies the call."""
+        try:
+            return await self._answer(request)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            _LOG.exception("a tool call could not be answered")
+            failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
+            self.run.notices.append(failed)
+            return _denial(f"{failed}; nothing may be done without it")
+
+    async def _answer(self, request: bytes) -> bytes:
         token, _, raw = request.partition(b"\n")
         task_id = await self._task_of(token.decode("ascii", "replace"))
         if task_id is None:
@@ -64,7 +78,7 @@ class GateService:
             return _denial(f"{error}, so it cannot be judged")
         call = self._call(task_id, reported)
         self.run.tasks.flight(task_id).judged_calls += 1
-        verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self.gate.judge, call)
+        verdict = await self._verdict(call)
         consent = await self._consent(call, verdict) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
@@ -72,6 +86,18 @@ class GateService:
             return b"allow\n"
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))
+
+    async def _verdict(self, call: ToolCall) -> Verdict:
+        """Returns the gate's verdict; a gate that fails or takes too long denies."""
+        try:
+            async with self._judges, asyncio.timeout(JUDGE_LIMIT_S):
+                return await _in_thread(partial(self.gate.judge, call))
+        except TimeoutError:
+            reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            _LOG.exception("the gate failed on a tool call")
+            reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
+        return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
 
     async def _consent(self, call: ToolCall, verdict: Verdict) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
@@ -88,10 +114,6 @@ class GateService:
             f"{'; '.join(calls[:SHOWN_DENIALS])}{'; …' if len(calls) > SHOWN_DENIALS else ''}"
             for task_id, calls in sorted(self._denied.items())
         ]
-
-    def close(self) -> None:
-        """Ends the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _task_of(self, token: str) -> str | None:
         """Returns the task of a running attempt; one that was found after a restart is known a moment later."""
@@ -145,7 +167,6 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
             server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / SOCKET_NAME))
     except OSError as error:
         run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
-        service.close()
         yield
         return
     try:
@@ -154,7 +175,6 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
         server.close()
         hooks.close_connections()
         run.notices.extend(service.notices())
-        service.close()
         with suppress(OSError):
             (folder / SOCKET_NAME).unlink()
 
@@ -201,6 +221,21 @@ async def _whole(reader: asyncio.StreamReader) -> bytes:
         if len(request) > CALL_LIMIT_BYTES + 4096:
             raise ConnectionAbortedError
     return bytes(request)
+
+
+async def _in_thread(work: Callable[[], _Result]) -> _Result:
+    """Returns what this does in a thread of its own, which the end of the process does not wait for if it hangs."""
+    future: Future[_Result] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 -- it is raised where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="aurora-gate", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 def _denial(reason: str) -> bytes:
