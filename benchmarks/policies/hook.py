@@ -38,7 +38,7 @@ async def measure(folder: Path) -> None:
     """Measures in a run whose agent waits."""
     waits = (sys.executable, "-c", "import time; time.sleep(600)")
     backends = {"claude": CliBackend(name="claude", kind="claude", command=waits)}
-    gate = PolicyGate(engines=(PoliciesEngine.load(None),))
+    gate = PolicyGate(policies=PoliciesEngine.load(None))
     options = RunOptions(default_agent="claude", cwd=folder, spool=folder / "runs", gate=gate)
     run = Run.create(folder / "runs.db", [SpawnTask("wait", id="1")], backends, options)
     running = asyncio.ensure_future(run.execute())

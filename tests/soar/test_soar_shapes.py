@@ -12,7 +12,7 @@ from aurora_soar.taskruns.shapes import LONGEST, shape_of
 from aurora_spawner.gates.hook_command import HOOK
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind
 
-GATE = PolicyGate(engines=(PoliciesEngine.load(None),))
+GATE = PolicyGate(policies=PoliciesEngine.load(None))
 
 
 def call(use: ToolUse, *more: ToolUse, workspace: Path = Path("/w"), cwd: str = "") -> ToolCall:

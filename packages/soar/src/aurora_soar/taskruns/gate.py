@@ -15,7 +15,7 @@ from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from aurora_policies import PoliciesEngine
@@ -49,19 +49,19 @@ _UNDECIDABLE: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyGate:
-    """Judges tool calls by policies; of several, the strictest answer counts.
+    """Judges tool calls by policies.
 
     Attributes:
-        engines: the policies in force: the user's own, and the project's.
+        policies: those in force.
         controls: what decides if they are asked at all.
     """
 
-    engines: tuple[PoliciesEngine, ...]
+    policies: PoliciesEngine
     controls: tuple[Path, ...] = field(default_factory=hook_files)
 
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict on a call: the strictest for its effects."""
-        results = [result for use in call.uses for result in self._results(use, call)]
+        results = [self._result(use, call) for use in call.uses]
         worst = max(results, key=lambda each: _SEVERITY.index(each.action), default=PolicyResult(action=Action.ALLOW))
         return Verdict(
             action=GateAction(worst.action.value),
@@ -71,10 +71,9 @@ class PolicyGate:
             shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "",
         )
 
-    def _results(self, use: ToolUse, call: ToolCall) -> Iterator[PolicyResult]:
+    def _result(self, use: ToolUse, call: ToolCall) -> PolicyResult:
         if use.kind in _UNDECIDABLE:
-            yield _UNDECIDABLE[use.kind]
-            return
+            return _UNDECIDABLE[use.kind]
         operation = Operation(
             type=_TYPES.get(use.kind, OperationType.COMMAND),
             command=f"curl {shlex.quote(use.url)}" if use.kind is UseKind.FETCH else use.command,
@@ -86,8 +85,7 @@ class PolicyGate:
             isolated=call.isolated,
             controls=self.controls,
         )
-        for engine in self.engines:
-            yield engine.check(operation)
+        return self.policies.check(operation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +103,7 @@ class RunGate:
     problem: str = ""
 
 
-def find_gate(
-    engines: tuple[PoliciesEngine, ...], backends: Mapping[str, Backend], agents: Collection[str]
-) -> RunGate:
+def find_gate(policies: PoliciesEngine, backends: Mapping[str, Backend], agents: Collection[str]) -> RunGate:
     """Builds the gate for these agents, and tries its hook with a harmless and a dangerous call.
 
     Args:
@@ -116,7 +112,7 @@ def find_gate(
     used = {name: backends[name] for name in sorted(agents) if name in backends and _acts(name, backends[name])}
     if not any(isinstance(each, CliBackend) and not each.gate_problem for each in used.values()):
         return RunGate(words={name: how_gated(each) for name, each in used.items()})
-    gate = PolicyGate(engines=engines)
+    gate = PolicyGate(policies=policies)
     problem = probe_gate(gate)
     words = {name: how_gated(each, problem=problem) for name, each in used.items()}
     return RunGate(gate=None if problem else gate, words=words, problem=problem)
