@@ -39,7 +39,8 @@ async def measure(folder: Path) -> None:
     waits = (sys.executable, "-c", "import time; time.sleep(600)")
     backends = {"claude": CliBackend(name="claude", kind="claude", command=waits)}
     gate = PolicyGate(policies=PoliciesEngine.load(None))
-    options = RunOptions(default_agent="claude", cwd=folder, spool=folder / "runs", gate=gate)
+    spool = folder / "runs"
+    options = RunOptions(default_agent="claude", cwd=folder, spool=spool, gate=gate, approval_limit_s=0.0)
     run = Run.create(folder / "runs.db", [SpawnTask("wait", id="1")], backends, options)
     running = asyncio.ensure_future(run.execute())
     place = run.orders.spool / SOCKET_NAME

@@ -59,6 +59,28 @@ def test_a_folder_that_no_disk_has_is_a_prompt(kind: OperationType) -> None:
     assert change(kind, "a", cwd=WORKSPACE / "\ud800").action == "prompt"
 
 
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("/opt2/tool/hook.py", "self_protection"),
+        ("/opt2/tool/lib/deep/a.py", "self_protection"),
+        ("/opt2/tool", "self_protection"),
+        ("/opt2", "self_protection"),
+        ("tools/venv/bin/python", "self_protection"),
+        ("tools/venv", "self_protection"),
+        ("tools", "self_protection"),
+        ("tools/other.py", None),
+        ("src/a.py", None),
+        ("/opt2/other", "worktree_escape"),
+    ],
+)
+def test_further_controls_are_guarded(file: str, rule: str | None) -> None:
+    tool = Path("/opt2/tool")
+    places = (tool / "hook.py", tool / "lib", WORKSPACE / "tools/venv", WORKSPACE, HOME)
+    operation = Operation(type=OperationType.WRITE, files=(file,), workspace=WORKSPACE, home=HOME, controls=places)
+    assert check(operation, Policies()).rule == rule
+
+
 def test_a_change_of_very_many_files_is_answered_in_time() -> None:
     files = [f"{number}.txt" for number in range(50_000)]
     before = time.monotonic()

@@ -106,11 +106,13 @@ class Places:
         return any(map(partial(self._holds, path), self.controls))
 
     def _holds(self, path: str, control: str) -> bool:
-        """The path is a control, in one, or a folder above one that is not also above the work or a home."""
-        if path == control or path.startswith(f"{control}/"):
+        """The path is a control, in one, or a folder above one; folders above the work or the home are no reason."""
+        if path == control:
             return True
-        above = not any(f"{each}/".startswith(f"{path}/") for each in (self.workspace, self.home))
-        return above and control.startswith(f"{path}/")
+        outer, inner = sorted((path, control), key=len)
+        return inner.startswith(f"{outer}/") and not any(
+            f"{each}/".startswith(f"{outer}/") for each in (self.workspace, self.home)
+        )
 
     def relative(self, path: str) -> str:
         """Returns the path from the workspace, or the absolute one outside of it."""

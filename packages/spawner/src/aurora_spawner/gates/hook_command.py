@@ -24,7 +24,8 @@ CLI_LIMIT_S: Final = 86_400
 
 def hook_files() -> tuple[Path, ...]:
     """Returns the files and folders that decide what the hook does: its program, its interpreter, and its library."""
-    environment = [Path(sys.prefix)] if sys.prefix != sys.base_prefix else []
+    prefix = Path(sys.prefix)
+    environment = [prefix, prefix / "pyvenv.cfg"] if sys.prefix != sys.base_prefix else []
     named = [HOOK, Path(sys.executable), Path(os.__file__).parent, *environment]
     return tuple(dict.fromkeys((*named, *(each.resolve() for each in named))))
 
