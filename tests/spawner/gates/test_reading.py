@@ -175,6 +175,7 @@ def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: 
         b'{"tool_input": {}}',
         b'{"tool_name": "", "tool_input": {}}',
         b'{"tool_name": 1, "tool_input": {}}',
+        b'{"tool_name": "mcp__' + b"aA" * 1000 + b'", "tool_input": {}}',
         b'{"tool_name": "Bash", "tool_input": [1]}',
         b'{"tool_name": "apply_patch", "tool_input": {"command": "no patch"}}',
         b'{"tool_name": "Bash"}',

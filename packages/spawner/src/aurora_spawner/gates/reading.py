@@ -58,6 +58,8 @@ _DESTROYS: Final = re.compile(
 _PATCHED: Final = re.compile(r"^[^\S\n]*\*\*\* (?:(Add|Update|Delete) File: (.+)|(Move) to: (.+))$", re.MULTILINE)
 """Headers of files in a patch; Codex trims its lines before it looks for them."""
 _EDITS_LINE: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+LONGEST_NAME: Final = 1_000
+"""Characters of a tool's name; a server of tools that gives a longer one only wants to keep the coordinator busy."""
 _NO_NAME: Final = re.compile("[\0\ud800-\udfff]")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -87,7 +89,7 @@ def read_call(raw: bytes) -> ReportedCall:
     except (ValueError, RecursionError) as error:
         raise UnreadableCallError("the tool call is not JSON") from error
     tool = given.get("tool_name") if isinstance(given, dict) else None
-    if not isinstance(tool, str) or not tool:
+    if not isinstance(tool, str) or not 0 < len(tool) <= LONGEST_NAME:
         raise UnreadableCallError("the tool call names no tool")
     arguments = given.get("tool_input", {})
     if isinstance(arguments, str):
