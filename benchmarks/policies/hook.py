@@ -39,7 +39,7 @@ async def measure(folder: Path) -> None:
     """Measures in a run whose agent waits."""
     waits = (sys.executable, "-c", "import time; time.sleep(600)")
     backends = {"claude": CliBackend(name="claude", kind="claude", command=waits)}
-    gate = PolicyGate(engines=(PoliciesEngine.load(None),))
+    gate = PolicyGate(policies=PoliciesEngine.load(None))
     spool = folder / "runs"
     options = RunOptions(default_agent="claude", cwd=folder, spool=spool, gate=gate, approval_limit_s=0.0)
     run = Run.create(folder / "runs.db", [SpawnTask("wait", id="1")], backends, options)

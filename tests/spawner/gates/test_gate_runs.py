@@ -20,11 +20,13 @@ from aurora_spawner import Run, RunReport, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
 from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
+from aurora_spawner.gates.tool_calls import ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
+from aurora_spawner.runs.gate_server import GateService
 from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.run_events import ApprovalAsked, RunEvent
@@ -83,6 +85,43 @@ def test_a_reviewer_meets_the_same_gate(tmp_path: Path) -> None:
         ("critic", "echo 1 > reviewed", True),
     ]
     assert [each.agent for each in gate.calls] == ["claude", "critic"]
+
+
+class BrokenGate(WordGate):
+    """Fails on some calls, and never returns from others."""
+
+    def judge(self, call: ToolCall) -> Verdict:
+        if "fail" in call.subject:
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "cannot be encoded")
+        if "hang" in call.subject:
+            threading.Event().wait(60)
+        return super().judge(call)
+
+
+def test_a_gate_that_fails_or_hangs_denies_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aurora_spawner.runs.gate_server.JUDGE_LIMIT_S", 0.2)
+    calls = ("echo > fail", *(f"echo > hang{number}" for number in range(5)), "echo > kept")
+    before = time.monotonic()
+    report = run_commands(tmp_path, *calls, gate=BrokenGate())
+    assert time.monotonic() - before < 20
+    assert {path.name for path in tmp_path.iterdir() if path.stat().st_size < 2} == {"kept"}
+    assert [(each.action, each.rule) for each in facts(tmp_path, report.run_id)] == [
+        *[("deny", "undecidable")] * 6,
+        ("allow", ""),
+    ]
+    assert "the policy gate failed on it (UnicodeEncodeError)" in report.results["1"].output
+    assert "cannot be judged within 0.2 s" in report.results["1"].output
+    assert "stopped 6 tool calls" in report.notices[0]
+
+
+def test_a_call_that_cannot_be_answered_is_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_service: GateService, _task_id: str, _agent: str, _reported: object) -> ToolCall:
+        raise KeyError("1")
+
+    monkeypatch.setattr(GateService, "_call", fail)
+    report = run_commands(tmp_path, "echo > kept")
+    assert not (tmp_path / "kept").exists()
+    assert report.notices[0] == "the policy gate failed on a tool call (KeyError), which was denied"
 
 
 def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:

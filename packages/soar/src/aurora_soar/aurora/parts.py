@@ -13,7 +13,6 @@ from aurora_core import AuroraCoreError, Memory, Project, load_config
 from aurora_core.checkouts import linked_worktree_above
 from aurora_core.private_files import private_folder
 from aurora_core.project import shared_answers_folder
-from aurora_core.settings.user_folder import user_folder
 from aurora_core.trust import Part
 from aurora_soar.aurora import trust
 from aurora_soar.errors import NoProjectError
@@ -154,27 +153,27 @@ class ProjectParts:
 
     @cached_property
     def policies(self) -> PoliciesEngine:
-        """The policies, or the defaults if the project has none; looser ones only if the user trusts them.
+        """The policies in force: the project's, or the defaults, and the user's own where these are stricter.
+
+        What is looser than the defaults counts only if the user trusts the project.
 
         Raises:
             PolicyFileError: the file is not valid; nothing may run.
         """
         policies, untrusted = self._policies
         self._report_left_aside(untrusted)
-        return policies
+        return policies.beside(self.user_policies)
 
     @cached_property
     def user_policies(self) -> PoliciesEngine | None:
-        """The user's policies for all projects, beside which a project's can only be stricter; None without a file.
+        """The user's own policies for all projects; None without a file.
 
         Raises:
             PolicyFileError: the file is not valid; nothing may run.
         """
-        from aurora_policies import PoliciesEngine
+        from aurora_soar.taskruns.user_policies import load_user_policies
 
-        folder = user_folder(os.environ | {"HOME": str(Path.home())})  # limits hold without the variable, too
-        found = PoliciesEngine.load(folder / "policies.yaml") if folder else None
-        return found if found and found.source else None
+        return load_user_policies(os.environ)
 
     @cached_property
     def personas(self) -> Roster:
@@ -297,7 +296,6 @@ class ProjectParts:
             on_batch_held=self._on_batch_held,
             notify=self._notify_of_run,
             preparation=lambda: self.preparation,
-            user_policies=self.user_policies,
         )
 
     @cached_property

@@ -55,7 +55,6 @@ class ProjectAgents:
         on_batch_held: answers if too many tasks of a run fail; None leaves the rest of the run held, for a resume.
         notify: receives notices about limits.
         preparation: reads what worktrees of tasks contain besides their base commit.
-        user_policies: those of the user for all projects; None if there are none.
     """
 
     project: Project
@@ -65,7 +64,6 @@ class ProjectAgents:
     on_batch_held: BatchQuestion | None = None
     notify: Notify = log_notice
     preparation: Callable[[], Preparation] = Preparation
-    user_policies: PoliciesEngine | None = None
 
     @property
     def default_agent(self) -> str:
@@ -96,18 +94,13 @@ class ProjectAgents:
             "check_protect": self.config.check_protect,
         }
 
-    @property
-    def engines(self) -> tuple[PoliciesEngine, ...]:
-        """The policies that a tool call has to satisfy: the user's own, if there are any, and the project's."""
-        return (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
-
     def gate(self, agents: Iterable[str]) -> RunGate:
         """Builds the policy gate of a run, which the agents that it may fall back to pass, too.
 
         Args:
             agents: those that its tasks name.
         """
-        found = find_gate(self.engines, self.backends, self._reached(agents))
+        found = find_gate(self.policies, self.backends, self._reached(agents))
         if found.problem:
             self.notify(Notice(message=f"agents run without the policy gate: {found.problem}", warning=True))
         return found

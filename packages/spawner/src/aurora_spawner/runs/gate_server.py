@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.gates.hook import ALLOWED
@@ -25,7 +27,7 @@ from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
@@ -37,10 +39,14 @@ SHOWN_DENIALS: Final = 5
 """Denied calls of a task that the report of the run names; the journal has all."""
 CALL_TIMEOUT_S: Final = 30.0
 """The longest wait for a hook to send its call."""
+JUDGE_LIMIT_S: Final = 30.0
+"""The longest time for a verdict: a path may lead to a disk that does not answer."""
+JUDGED_AT_ONCE: Final = 4
 KNOWN_WITHIN_S: Final = 10.0
 """The time in which a new coordinator takes over the attempts that it has found."""
 REASON_LIMIT: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +55,21 @@ class GateService:
 
     run: RunContext
     gate: ToolCallGate
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aurora-gate"))
-    """Judges one call after the other, off the event loop."""
+    _judges: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
     _denied: dict[str, list[str]] = field(default_factory=dict)
     """The calls that were denied, by task."""
 
     async def answer(self, token: str, raw: bytes) -> bytes:
-        """Returns the answer to a hook."""
+        """Returns the answer to a hook; whatever goes wrong denies the call."""
+        try:
+            return await self._answer(token, raw)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            _LOG.exception("a tool call could not be answered")
+            failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
+            self.run.notices.append(failed)
+            return _denial(f"{failed}; nothing may be done without it")
+
+    async def _answer(self, token: str, raw: bytes) -> bytes:
         asking = await self._asking(token)
         if asking is None:
             return _denial("no attempt of this run asks for it")
@@ -67,7 +81,7 @@ class GateService:
         call = self._call(task_id, attempt.agent, reported)
         flight = self.run.tasks.flight(task_id)
         flight.judged_calls += attempt.number == flight.number
-        verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self.gate.judge, call)
+        verdict = await self._verdict(call)
         consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
@@ -75,6 +89,18 @@ class GateService:
             return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))
+
+    async def _verdict(self, call: ToolCall) -> Verdict:
+        """Returns the gate's verdict; a gate that fails or takes too long denies."""
+        try:
+            async with self._judges, asyncio.timeout(JUDGE_LIMIT_S):
+                return await _in_thread(partial(self.gate.judge, call))
+        except TimeoutError:
+            reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            _LOG.exception("the gate failed on a tool call")
+            reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
+        return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
 
     async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
@@ -91,10 +117,6 @@ class GateService:
             f"{'; '.join(calls[:SHOWN_DENIALS])}{'; …' if len(calls) > SHOWN_DENIALS else ''}"
             for task_id, calls in sorted(self._denied.items())
         ]
-
-    def close(self) -> None:
-        """Ends the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _asking(self, token: str) -> tuple[str, AskingAttempt] | None:
         """Returns a running attempt and its task; one that was found after a restart is known a moment later."""
@@ -149,7 +171,6 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
             server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / at.name))
     except OSError as error:
         run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
-        service.close()
         yield
         return
     try:
@@ -158,7 +179,6 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
         server.close()
         hooks.close_connections()
         run.notices.extend(service.notices())
-        service.close()
         with suppress(OSError):
             at.unlink()
 
@@ -219,6 +239,21 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
         return token, await reader.readexactly(length)
     except (asyncio.LimitOverrunError, asyncio.IncompleteReadError) as error:
         raise BadRequestError(str(error)) from error
+
+
+async def _in_thread(work: Callable[[], _Result]) -> _Result:
+    """Returns what this does in a thread of its own, which the end of the process does not wait for if it hangs."""
+    future: Future[_Result] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 -- it is raised where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="aurora-gate", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 def _denial(reason: str) -> bytes:
