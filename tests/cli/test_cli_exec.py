@@ -56,6 +56,18 @@ def test_the_result_can_be_had_again_with_or_without_the_name_of_the_task(aur: A
     assert (document["run_id"], document["id"], document["output"]) == (run_id, "1", "Say hello")
 
 
+def test_of_a_very_long_answer_the_journal_has_the_ends_and_the_log_all(aur: Aur, works: Path) -> None:
+    task = "begin " + "x" * 90_000 + " end"
+    outcome = aur("exec", task, "--agent", "echo", "--json")
+    run_id = json.loads(outcome.stdout)["run_id"]
+    again = aur("runs", "result", run_id)
+    assert again.stdout.startswith("begin x")
+    assert again.stdout.endswith("x end\n")
+    assert len(again.stdout) < len(task)
+    assert f"all of it: aur logs {run_id}/1" in again.stderr
+    assert aur("logs", f"{run_id}/1").stdout.strip() == task
+
+
 def test_a_failed_task_is_the_exit_status_then_and_later(aur: Aur, works: Path) -> None:
     outcome = aur("exec", "Break", "--agent", "broken", "--json")
     assert outcome.returncode == ExitCode.NOT_REACHED

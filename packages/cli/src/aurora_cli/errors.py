@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "AgentAnswersError",
-    "AgentChecksError",
-    "AgentSettingsError",
     "CliError",
     "CommentsKeptError",
     "CoordinatorLostError",
@@ -35,36 +32,6 @@ class CliError(Exception):
 
     exit_code = ExitCode.ENVIRONMENT
     hint = ""
-
-
-class AgentAnswersError(CliError):
-    """An agent tries to answer a question that is for the user."""
-
-    exit_code = ExitCode.REFUSED
-
-    def __init__(self, approval: str) -> None:
-        super().__init__(f"question {approval} is for the user, and this process belongs to an agent")
-        self.hint = "answer it from a terminal of your own"
-
-
-class AgentChecksError(CliError):
-    """An agent names commands that Aurora would run itself, past the gate of that agent."""
-
-    exit_code = ExitCode.REFUSED
-    hint = "leave --check out, and run the command as a tool call of your own"
-
-    def __init__(self) -> None:
-        super().__init__("--check is for the user, and this process belongs to an agent")
-
-
-class AgentSettingsError(CliError):
-    """An agent tries to change a setting, which could start programs or loosen rules."""
-
-    exit_code = ExitCode.REFUSED
-    hint = "ask the user to change it"
-
-    def __init__(self) -> None:
-        super().__init__("settings are the user's, and this process belongs to an agent")
 
 
 class NoResultError(CliError):

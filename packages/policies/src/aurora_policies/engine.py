@@ -12,7 +12,7 @@ from aurora_policies.check import broken_examples, check
 from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
 from aurora_policies.schema import Caps, Policies
-from aurora_policies.strictness import Loosening, for_agent, loosenings, tightened
+from aurora_policies.strictness import Loosening, beside, for_agent, loosenings, tightened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,10 +49,12 @@ class PoliciesEngine:
 
     Attributes:
         source: the file; None if the defaults are in force.
+        user_source: the file of the user's own policies that hold too; None if there is none.
     """
 
     policies: Policies
     source: Path | None
+    user_source: Path | None = None
 
     @classmethod
     def load(cls, path: Path | None) -> PoliciesEngine:
@@ -78,6 +80,12 @@ class PoliciesEngine:
     ) -> tuple[Finding, ...]:
         """Returns what the policies object to in the diff of a task; see `aurora_policies.diff`."""
         return judge_diff(files, for_agent(self.policies, agent), planned=planned)
+
+    def beside(self, users: PoliciesEngine | None) -> PoliciesEngine:
+        """Returns these policies with the user's own for all projects, where these are stricter."""
+        if users is None:
+            return self
+        return replace(self, policies=beside(self.policies, users.policies), user_source=users.source)
 
     def for_agent(self, agent: str | None) -> PoliciesEngine:
         """Returns the policies for an agent: those for all, and its own section where it is stricter."""

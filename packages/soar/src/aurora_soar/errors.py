@@ -14,6 +14,7 @@ SoarError
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
 ├── StartLockError         another process that does not finish starting a run
+├── SearchByMeaningError   search by meaning that cannot be turned on or off
 └── NotificationError      a notification that could not be delivered: the receiver
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
@@ -37,6 +38,7 @@ __all__ = [
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
+    "SearchByMeaningError",
     "SoarError",
     "StartLockError",
     "StoredLimitError",
@@ -44,6 +46,7 @@ __all__ = [
     "TaskFileInUseError",
     "UnknownAgentError",
     "UntrustedAgentError",
+    "UserOnlyError",
 ]
 
 
@@ -159,6 +162,14 @@ class IncludeDirtyError(SoarError):
         super().__init__("include_dirty and merge=auto exclude each other: the branch has to get your changes first")
 
 
+class UserOnlyError(SoarError):
+    """An agent, by its environment, asks for something that only the user may do."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        self.hint = hint
+        super().__init__(f"{what} for the user, and this process belongs to an agent")
+
+
 class NotResumableError(SoarError):
     """A run answered a question, so it cannot be resumed by itself."""
 
@@ -216,6 +227,10 @@ class StartLockError(SoarError):
 
     def __init__(self, root: Path) -> None:
         super().__init__(f"another aur process is still starting a run in {root}; nothing was started")
+
+
+class SearchByMeaningError(SoarError, ValueError):
+    """A request to turn search by meaning on or off that cannot be met; the message says what to do."""
 
 
 class NotificationError(SoarError):

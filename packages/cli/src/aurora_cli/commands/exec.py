@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 
 import click
 
 from aurora_cli import run_progress, wiring
-from aurora_cli.errors import AgentChecksError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -17,7 +15,6 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options
-from aurora_spawner.supervision.environment import inside_agent
 
 __all__ = ["command"]
 
@@ -46,11 +43,10 @@ class _Options:
     as_json: bool
 
     def check(self) -> None:
-        """Refuses options that contradict each other, and checks that an agent of ours wants to have run.
+        """Refuses options that contradict each other.
 
         Raises:
             click.UsageError: they do.
-            AgentChecksError: an agent names commands that Aurora would run without a gate.
         """
         if self.agent and self.match:
             raise click.UsageError("--agent names who does the task, so --match has nothing to find")
@@ -58,8 +54,6 @@ class _Options:
             raise click.UsageError("--agent and --agents exclude each other")
         if self.work.conflict:
             raise click.UsageError(self.work.conflict)
-        if self.checks and inside_agent(os.environ):
-            raise AgentChecksError
 
     @property
     def work(self) -> WorkOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +13,11 @@ from aurora_core.settings.config import project_claims
 from aurora_core.settings.config_edit import ChangedSetting, change_setting
 from aurora_core.trust import VARIABLE, Part
 from aurora_soar.aurora.trust import trust_store
+from aurora_soar.errors import UserOnlyError
 from aurora_soar.taskruns.backends import check_kinds
 from aurora_spawner import RecoveryPolicy
 from aurora_spawner.errors import RecoveryPolicyError
+from aurora_spawner.supervision.environment import inside_agent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +43,11 @@ def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> 
     A project whose settings the user trusts stays trusted, because it is the user who changes them.
 
     Raises:
+        UserOnlyError: an agent wants to change it.
         ConfigError: the file, the key or the value is not valid.
         TrustStoreError: the record of trust cannot be read or written.
     """
+    _check_user()
     store = trust_store()
     before = project_claims(project)
     trusted = store.trusts(project, Part.CONFIG, before)
@@ -55,7 +60,18 @@ def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> 
 
 def change_user_setting(path: Path, key: str, texts: Sequence[str]) -> ChangedSetting:
     """Changes a setting in the user's own configuration; errors as `change_project_setting`."""
+    _check_user()
     return change_setting(path, key, texts, check=_check)
+
+
+def _check_user() -> None:
+    """Refuses agents: a setting can start programs and loosen rules.
+
+    Raises:
+        UserOnlyError: this process belongs to one.
+    """
+    if inside_agent(os.environ):
+        raise UserOnlyError("changes of settings are", "ask the user for it")
 
 
 def _check(content: bytes) -> None:

@@ -196,13 +196,13 @@ def plan_tasks(
         recovery=agents.recovery(background=background),
         personas=assigned.personas,
         generated=assigned.generated,
-        limits=agents.limits(per_run_usd=budget_usd),
+        limits=agents.limits(per_run_usd=budget_usd, elsewhere=background),
         from_file=taskfile is not None,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)
     origin = f"conflicts ({config.origin('conflicts')})" if wanted.conflicts == config.conflicts else "--conflicts"
-    agents.check_trusted([(wanted.conflicts, origin)])
+    agents.check_trusted([(wanted.conflicts.removeprefix("@"), origin)])
     resolver = find_resolver(
         wanted.conflicts, backends=plan.backends, default_agent=default_agent, roster=roster, where=origin
     )
@@ -216,7 +216,9 @@ def plan_tasks(
         resolver=resolver,
     )
     _check_places(plan, placed)
-    return replace(plan, isolation=placed, gate=agents.gate(plan.agents))
+    plan = replace(plan, isolation=placed)
+    # Only a plan that knows its place knows who resolves conflicts.
+    return replace(plan, gate=agents.gate(plan.agents))
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:

@@ -7,7 +7,6 @@ import os
 import click
 
 from aurora_cli import wiring
-from aurora_cli.errors import AgentSettingsError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -15,7 +14,6 @@ from aurora_cli.output import emit_json, note
 from aurora_cli.render import settings
 from aurora_core.settings.config import user_config_file
 from aurora_soar.aurora.settings import change_project_setting, change_user_setting
-from aurora_spawner.supervision.environment import inside_agent
 
 __all__ = ["command"]
 
@@ -40,8 +38,6 @@ def command(*, key: str, value: tuple[str, ...], user: bool, as_json: bool) -> i
     The file keeps its comments and all its other settings. It is validated before it is written, and written as a
     whole or not at all. Keys of models do not belong there: see `aur keys`.
     """
-    if inside_agent(os.environ):
-        raise AgentSettingsError
     trusted = True
     if user:
         path = user_config_file(os.environ)

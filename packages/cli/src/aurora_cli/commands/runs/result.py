@@ -16,6 +16,7 @@ from aurora_cli.render.run import row_of
 from aurora_cli.render.words import one_line
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.errors import UnknownTaskError
+from aurora_spawner.runs.task_result import JOURNAL_OUTPUT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,8 @@ __all__ = ["command"]
 def command(*, target: str, as_json: bool) -> int:
     """Print the result of a finished task.
 
-    That is the answer of its agent, as the journal keeps it. TASK can be left out of a run that has only one. The
-    exit status is 1 if the task has no result yet, or did not succeed.
+    That is the answer of its agent, as the journal keeps it: of a very long one its head and tail. TASK can be left
+    out of a run that has only one. The exit status is 1 if the task has no result yet, or did not succeed.
     """
     run_id, _, task_id = target.partition("/")
     _, rows = find_run(wiring.open_existing().project.runs_db, run_id)
@@ -51,6 +52,8 @@ def command(*, target: str, as_json: bool) -> int:
         emit_json({"run_id": run_id} | row_of(row.result, row.task.headline))
     else:
         emit(row.result.output.rstrip("\n"))
+        if len(row.result.output) >= JOURNAL_OUTPUT_LIMIT:
+            note(f"the middle of a long answer is left out here; all of it: aur logs {run_id}/{row.task_id}")
         if row.result.error:
             note(one_line(row.result.error, 400))
     return ExitCode.DONE if row.result.success else ExitCode.NOT_REACHED
