@@ -45,6 +45,7 @@ def test_the_answer_alone_is_on_standard_output(aur: Aur, works: Path) -> None:
     assert (outcome.returncode, outcome.stdout) == (ExitCode.DONE, "Say hello\n")
     assert "1  Say hello  (@echo" in outcome.stderr
     assert "1 of 1 succeeded in" in outcome.stderr
+    assert "concurrent" not in outcome.stderr
 
 
 def test_the_result_can_be_had_again_with_or_without_the_name_of_the_task(aur: Aur, works: Path) -> None:

@@ -199,7 +199,10 @@ def _preparation_document(plan: IsolationPlan) -> dict[str, object]:
 def _limits(plan: SpawnPlan) -> str:
     policies = f"policies {plan.policies}" if plan.policies else "default policies"
     cost = "" if plan.expected_usd is None else f" · estimated ${plan.expected_usd:.2f}"
-    return f"{plan.max_concurrent} concurrent · {policies}{cost}"
+    concurrent = (
+        f"{plan.max_concurrent} concurrent · " if plan.from_file or len(attempted(plan.file.tasks)) > 1 else ""
+    )
+    return f"{concurrent}{policies}{cost}"
 
 
 def _time(limit: float | None, extended: float | None) -> str:
