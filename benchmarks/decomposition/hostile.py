@@ -12,7 +12,9 @@ from typing import Any
 
 import yaml
 
-__all__ = ["GOAL", "VARIANTS", "Variant"]
+from aurora_soar.model_plans.planned import PLAN_FORM
+
+__all__ = ["GOAL", "LATER", "VARIANTS", "Variant"]
 
 GOAL = "Explain how the retry loop computes the backoff delay and why it gives up after the limit"
 FIRST = "Read how backoff_delay doubles the wait"
@@ -221,11 +223,54 @@ _WORDS = _of(
     ("a refusal", "I'm sorry, but I can't help with that request.", ()),
     (
         "a refusal with reasons",
-        "I cannot create this plan because:\n\n- the goal is unclear to me\n- I have no access to your files\n\n"
-        "Please give me more context.",
+        "I cannot create this plan because:\n\n- the goal is unclear to me\n- I see no files\n\nPlease say more.",
         (),
     ),
     ("nothing", "  \n", ()),
 )
 
 VARIANTS = (*_WRAPPING, *_SYNTAX, *_CUT_OFF, *_TYPES, *_AGENTS, *_GRAPH, *_SIZE, *_WORDS)
+
+_SHORT = {"goal": "g", "subgoals": list(TWO)}
+LATER = _of(
+    "later",
+    ("a tool call with arguments as text", json.dumps({"name": "plan", "arguments": json.dumps(_SHORT)}), BOTH),
+    ("an assignment in JavaScript", f"const plan = {json.dumps(_SHORT)};\nexport default plan;", BOTH),
+    ("one object a line", "\n".join(json.dumps(part) for part in TWO), BOTH),
+    ("objects without a list around them", f"{json.dumps(TWO[0])}, {json.dumps(TWO[1])}", BOTH),
+    ("an apostrophe in single quotes", repr(_SHORT).replace("the limit at", "the loop's limit at"), BOTH),
+    ("quotes inside quotes", json.dumps(_SHORT).replace("the limit at", 'the "hard" limit at'), BOTH),
+    ("a diff", "\n".join("+" + line for line in json.dumps(_SHORT, indent=2).splitlines()), BOTH),
+    ("colours of a terminal", f"\x1b[32m{json.dumps(_SHORT)}\x1b[0m", BOTH),
+    (
+        "a tree of parts",
+        json.dumps({"goal": "g", "subgoals": [{**TWO[0], "subgoals": [_part(SECOND)]}]}),
+        ALL[:1],
+    ),
+    ("a key twice", json.dumps(_SHORT)[:-1] + ', "subgoals": []}', BOTH),
+    ("not a number", json.dumps(_SHORT)[:-1] + ', "cost": NaN, "limit": Infinity}', BOTH),
+    ("stops of full width", json.dumps(_SHORT).replace('": ', '"：').replace('", "', '"，"'), BOTH),  # noqa: RUF001
+    (
+        "blocks with labels",
+        f"Subgoal 1: {FIRST}\nAgent: coder\nDepends on: none\n\nSubgoal 2: {SECOND}\nAgent: local\nDepends on: 1\n",
+        BOTH,
+    ),
+    ("check boxes", f"## Plan\n- [ ] {FIRST}\n- [ ] {SECOND}\n", BOTH),
+    ("headings with text below", f"### 1. {FIRST}\nIt is short.\n\n### 2. {SECOND}\nSee the constant.\n", BOTH),
+    ("a list in HTML", f"<ol><li>{FIRST}</li><li>{SECOND}</li></ol>", BOTH),
+    ("elements of XML", f"<plan><subgoal>{FIRST}</subgoal><subgoal>{SECOND}</subgoal></plan>", BOTH),
+    ("prose that counts", f"First, {FIRST.lower()}. Then {SECOND.lower()}. Finally, summarise both.", ALL[:2]),
+    (
+        "prose in French",
+        "D'abord, lire comment backoff_delay double l'attente. Ensuite, trouver la limite de retry_loop.",
+        ("backoff_delay double", "limite de retry_loop"),
+    ),
+    ("YAML without a fence", yaml.safe_dump(_SHORT, sort_keys=False), BOTH),
+    ("TOML", f'[[subgoals]]\ndescription = "{FIRST}"\n\n[[subgoals]]\ndescription = "{SECOND}"\n', BOTH),
+    ("sorry, and then a plan", f"I'm sorry for the delay. Here you are:\n{json.dumps(_SHORT)}", BOTH),
+    ("sorry, and then a list", f"I can't run the tests here, but this is the plan:\n1. {FIRST}\n2. {SECOND}\n", BOTH),
+    ("the form itself", json.dumps(PLAN_FORM), ()),
+    ("a refusal in German", "Leider kann ich dabei nicht helfen:\n- zu wenig Kontext\n- keine Dateien\n", ()),
+    ("a question back", "Which of the two loops do you mean?\n1. the one in retry.py\n2. the one in client.py\n", ()),
+)
+"""Written after the reader, to see how it copes with what it was not made for."""
