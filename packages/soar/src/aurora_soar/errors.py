@@ -14,6 +14,8 @@ SoarError
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
 ├── StartLockError         another process that does not finish starting a run
+├── UnknownPlanError       a plan that is not there
+├── PlanFileError          a file of a plan that cannot be read: the file and the field
 └── NotificationError      a notification that could not be delivered: the receiver
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
@@ -37,12 +39,14 @@ __all__ = [
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
+    "PlanFileError",
     "SoarError",
     "StartLockError",
     "StoredLimitError",
     "TaskFileChangedError",
     "TaskFileInUseError",
     "UnknownAgentError",
+    "UnknownPlanError",
     "UntrustedAgentError",
 ]
 
@@ -225,3 +229,29 @@ class NotificationError(SoarError):
 
     def __init__(self, receiver: str, problem: str) -> None:
         super().__init__(f"could not notify {receiver}: {problem}")
+
+
+class UnknownPlanError(SoarError, LookupError):
+    """A plan that is not there, or a number that several plans have."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        self.name = name
+        close = get_close_matches(name, known, n=1)
+        several = name.isdecimal() and sum(each.lstrip("0").startswith(f"{int(name)}-") for each in known) > 1
+        reason = "several plans have that number; use the whole name" if several else "there is no such plan"
+        super().__init__(
+            f"plan {name!r}: {reason}" + (f"; did you mean {close[0]}?" if close and not several else "")
+        )
+        self.hint = "`aur plan list` shows all plans"
+
+
+class PlanFileError(SoarError, ValueError):
+    """A file of a plan that cannot be read, or not be written.
+
+    Attributes:
+        path: the file or folder.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
