@@ -93,10 +93,10 @@ def command(
 
 def _ask(aurora: Aurora, review: DecompositionReview) -> tuple[DecompositionReview, ReviewDecision | None]:
     """Asks once; returns the review, edited if the user has done so, and the decision if there is one."""
-    fallback = ", f = fallback" if review.gaps else ""
-    letters = "pfea" if review.gaps else "pea"
-    question = f"p = proceed{fallback}, e = edit, a = abort"
-    choice = click.Choice(list(letters), case_sensitive=False)
+    letters = {letter: answer.value for letter, answer in _ANSWERS.items() if answer in review.decisions}
+    words = {**letters, "e": "edit"}
+    question = ", ".join(f"{letter} = {words[letter]}" for letter in "pfea" if letter in words)
+    choice = click.Choice(list(words), case_sensitive=False)
     answer = click.prompt(question, type=choice, default="p", show_choices=False, err=True)
     if answer != "e":
         return review, _ANSWERS[answer]

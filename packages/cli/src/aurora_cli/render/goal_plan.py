@@ -73,6 +73,8 @@ def _lines(review: DecompositionReview) -> Iterator[str]:
     by = one_line(plan.planned_by) if plan.planned_by else "rules, without a model"
     yield f"Goal: {one_line(plan.title)}"
     yield f"{plan.complexity.value}; planned by {by}; verified with {plan.score:.2f} of 1"
+    if plan.issues:
+        yield f"weak: {one_line('; '.join(plan.issues), 300)}"
     if plan.note:
         yield f"note: {one_line(plan.note, 300)}"
     yield ""
