@@ -52,6 +52,10 @@ COMMANDS = {
     "config_set": ["config", "set", "merge", "never", "--json"],
     "config_list": ["config", "list", "--json"],
     "config_path": ["config", "path", "--json"],
+    "goals": ["goals", "explain how prices add up", "--yes", "--json"],
+    "plan_list": ["plan", "list", "--json"],
+    "plan_show": ["plan", "show", "1", "--json"],
+    "plan_archive": ["plan", "archive", "1", "--json"],
     "keys_list": ["keys", "list", "--json"],
     "agents_refresh": ["agents", "refresh", "--json"],
     "policies_init": ["policies", "init", "--json"],
@@ -86,6 +90,7 @@ def run_before(aur: Aur, shop: Path) -> str:
     persona = "---\nid: tester\ngoal: Test\nskills: [a]\nexamples: {a: b}\n---\n"
     (shop / ".aurora" / "agents" / "tester.md").write_text(persona, encoding="utf-8")
     aur("mem", "index")
+    aur("goals", "explain how prices add up", "--yes")
     run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")
     assert isinstance(run_id, str)

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from benchmarks.assess.run import SETS, labelled, wrong
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_soar import Complexity, assess, read_question
 
-PROMPTS = Path(__file__).with_name("data") / "complexity.txt"
+
+@pytest.mark.parametrize("name", [each.name for each in SETS])
+def test_at_least_96_in_100_published_prompts_are_sized_right(name: str) -> None:
+    prompts = labelled(name)
+    missed = wrong(prompts)
+    assert len(prompts) >= 60
+    assert len(missed) <= 0.04 * len(prompts), missed
+    assert all(sum(given is label for given, _ in prompts) >= 10 for label in Complexity)
 
 
-def labelled_prompts() -> list[tuple[Complexity, str]]:
-    rows = [line.split(": ", 1) for line in PROMPTS.read_text().splitlines() if line and not line.startswith("#")]
-    return [(Complexity(label), prompt) for label, prompt in rows]
+def test_no_prompt_is_in_two_sets() -> None:
+    prompts = [prompt.lower() for each in SETS if each.name != "first" for _, prompt in labelled(each.name)]
+    assert len(set(prompts)) == len(prompts)
 
 
-def test_at_least_96_in_100_published_prompts_are_sized_right() -> None:
-    prompts = labelled_prompts()
-    wrong = [(label, prompt) for label, prompt in prompts if assess(read_question(prompt)).complexity is not label]
-    assert len(prompts) >= 100
-    assert len(wrong) <= 0.04 * len(prompts), wrong
-
-
-@pytest.mark.parametrize("label", list(Complexity))
-def test_every_size_is_well_represented(label: Complexity) -> None:
-    assert sum(given is label for given, _ in labelled_prompts()) >= 20
+@pytest.mark.parametrize(
+    ("text", "complexity"),
+    [
+        ("how do we store passwords?", Complexity.MEDIUM),
+        ("what does the payment service do with a declined card", Complexity.MEDIUM),
+        ("why does the build fail", Complexity.MEDIUM),
+        ("the port is taken, explain why", Complexity.MEDIUM),
+        ("find out why passwords leaked and rotate them", Complexity.CRITICAL),
+        ("write a helper that splits a path", Complexity.MEDIUM),
+        ("show a tooltip on hover", Complexity.MEDIUM),
+        ("show the tooltip class", Complexity.SIMPLE),
+        ("x" * 100_000, Complexity.SIMPLE),
+    ],
+)
+def test_like_words_of_other_kinds_are_told_apart(text: str, complexity: Complexity) -> None:
+    question = replace(read_question("cache"), text=text) if len(text) > 1_000 else read_question(text)
+    assert assess(question).complexity is complexity
 
 
 def test_asking_how_something_dangerous_works_is_not_dangerous() -> None:

@@ -29,6 +29,19 @@ def test_the_examples_run(
     assert capsys.readouterr().out
 
 
+def test_the_example_of_plans_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scheduler.py").write_text("def next_task(heap):\n    return heap.pop()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    page = PACKAGES.parent / "docs" / "plans.md"
+    (example,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    exec(compile(example, str(page), "exec"), {})
+    assert "tasks.md" in capsys.readouterr().out
+
+
 def test_soar_s_example_answers_with_a_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "CONFIG",
     "KEYS",
     "MEM",
+    "PLAN",
     "POLICIES",
     "RUNS",
     "SEMANTIC",
@@ -56,6 +57,12 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="forget", module="mem.forget", summary="Forget earlier answers."),
     Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files."),
     Entry(name="semantic", module="mem.semantic", summary="Turn search by meaning on or off.", entries=SEMANTIC),
+)
+
+PLAN: Final[tuple[Entry, ...]] = (
+    Entry(name="list", module="plan.list", summary="List plans, and how much of each is done."),
+    Entry(name="show", module="plan.show", summary="Show a plan."),
+    Entry(name="archive", module="plan.archive", summary="Move a plan into the archive."),
 )
 
 RUNS: Final[tuple[Entry, ...]] = (
@@ -135,6 +142,19 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="soar",
         summary="Answer a question from the project, with sources.",
         section="Ask and work",
+    ),
+    Entry(
+        name="goals",
+        module="goals",
+        summary="Plan a goal, and keep the plan as tasks.",
+        section="Ask and work",
+    ),
+    Entry(
+        name="plan",
+        module="plan",
+        summary="List, show and archive plans.",
+        section="Ask and work",
+        entries=PLAN,
     ),
     Entry(
         name="spawn",

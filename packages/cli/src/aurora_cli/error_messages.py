@@ -73,6 +73,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
     misused = (
         errors.EmptyQuestionError,
         errors.UnknownAgentError,
+        errors.UnknownPlanError,
         errors.NotResumableError,
         errors.IncludeDirtyError,
         errors.SearchByMeaningError,

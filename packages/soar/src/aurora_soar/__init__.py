@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         NoProjectError,
         NotResumableError,
         OverLimitError,
+        PlanFileError,
         SoarError,
         StartLockError,
         StoredLimitError,
         TaskFileChangedError,
         TaskFileInUseError,
         UnknownAgentError,
+        UnknownPlanError,
         UntrustedAgentError,
     )
     from aurora_soar.models.language_model import AgentModel, Completion, LanguageModel
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.phases.assess import Assessment, Complexity, assess
     from aurora_soar.phases.synthesize import Source
+    from aurora_soar.plans.estimate import ExecutionPreview
+    from aurora_soar.plans.plan import AgentGap, GoalPlan, ReviewDecision
+    from aurora_soar.plans.review import DecompositionReview
+    from aurora_soar.plans.store import PlanStore, StoredPlan
     from aurora_soar.question.question import Intent, Question, read_question
     from aurora_soar.registry import Agent, AgentRegistry
     from aurora_soar.report.execution import Phase, Verbosity
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Agent",
+    "AgentGap",
     "AgentModel",
     "AgentOutputError",
     "AgentRegistry",
@@ -47,7 +54,10 @@ __all__ = [
     "Aurora",
     "Completion",
     "Complexity",
+    "DecompositionReview",
     "EmptyQuestionError",
+    "ExecutionPreview",
+    "GoalPlan",
     "IncludeDirtyError",
     "Intent",
     "LanguageModel",
@@ -57,7 +67,10 @@ __all__ = [
     "Notice",
     "OverLimitError",
     "Phase",
+    "PlanFileError",
+    "PlanStore",
     "Question",
+    "ReviewDecision",
     "SOAROrchestrator",
     "SoarError",
     "SoarEvent",
@@ -66,10 +79,12 @@ __all__ = [
     "SpawnPlan",
     "StartLockError",
     "StoredLimitError",
+    "StoredPlan",
     "TaskFileChangedError",
     "TaskFileInUseError",
     "TaskRunResult",
     "UnknownAgentError",
+    "UnknownPlanError",
     "UntrustedAgentError",
     "Verbosity",
     "WantedIsolation",
@@ -88,6 +103,10 @@ _MODULES: Final = {
     "phases.assess": ("Assessment", "Complexity", "assess"),
     "report.respond": ("render",),
     "phases.synthesize": ("Source",),
+    "plans.estimate": ("ExecutionPreview",),
+    "plans.plan": ("AgentGap", "GoalPlan", "ReviewDecision"),
+    "plans.review": ("DecompositionReview",),
+    "plans.store": ("PlanStore", "StoredPlan"),
     "question.question": ("Intent", "Question", "read_question"),
     "registry": ("Agent", "AgentRegistry"),
     "report.result": ("SoarEvent", "SoarResult"),

@@ -15,6 +15,8 @@ SoarError
 ├── TaskFileChangedError   a task file that changed after it was read
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
+├── UnknownPlanError       a plan that is not there
+├── PlanFileError          a file of a plan that cannot be read: the file and the field
 └── NotificationError      a notification that could not be delivered: the receiver
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
@@ -38,6 +40,7 @@ __all__ = [
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
+    "PlanFileError",
     "SearchByMeaningError",
     "SoarError",
     "StartLockError",
@@ -45,6 +48,7 @@ __all__ = [
     "TaskFileChangedError",
     "TaskFileInUseError",
     "UnknownAgentError",
+    "UnknownPlanError",
     "UntrustedAgentError",
     "UserOnlyError",
 ]
@@ -240,3 +244,29 @@ class NotificationError(SoarError):
 
     def __init__(self, receiver: str, problem: str) -> None:
         super().__init__(f"could not notify {receiver}: {problem}")
+
+
+class UnknownPlanError(SoarError, LookupError):
+    """A plan that is not there, or a number that several plans have."""
+
+    def __init__(self, name: str, known: Collection[str]) -> None:
+        self.name = name
+        close = get_close_matches(name, known, n=1)
+        several = name.isdecimal() and sum(each.lstrip("0").startswith(f"{int(name)}-") for each in known) > 1
+        reason = "several plans have that number; use the whole name" if several else "there is no such plan"
+        super().__init__(
+            f"plan {name!r}: {reason}" + (f"; did you mean {close[0]}?" if close and not several else "")
+        )
+        self.hint = "`aur plan list` shows all plans"
+
+
+class PlanFileError(SoarError, ValueError):
+    """A file of a plan that cannot be read, or not be written.
+
+    Attributes:
+        path: the file or folder.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")

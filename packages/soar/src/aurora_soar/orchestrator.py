@@ -12,8 +12,8 @@ from aurora_soar.local_agent.lookup import look_up
 from aurora_soar.phase_runner import Findings, PhaseTimer, Step, run_steps
 from aurora_soar.phases.assess import Assessment, Complexity, assess
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
-from aurora_soar.phases.decompose import Decomposition, decompose
-from aurora_soar.phases.decompose_with_model import plan_with_model
+from aurora_soar.phases.decompose import decompose
+from aurora_soar.phases.decompose_with_model import Planned, plan_with_model
 from aurora_soar.phases.record import NOT_RECORDED, Recorded, record
 from aurora_soar.phases.retrieve import RetrievedContext, retrieve
 from aurora_soar.phases.synthesize import Synthesis, synthesize
@@ -88,23 +88,6 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """The result of phase 3.
-
-    Attributes:
-        calls: the model's answers when it was asked for the plan.
-    """
-
-    decomposition: Decomposition
-    calls: tuple[Completion, ...] = ()
-
-    @property
-    def interrupted(self) -> bool:
-        """True if a signal ended the planning."""
-        return any(call.interrupted for call in self.calls)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Synthesized:
     """The result of phase 6.
 
@@ -140,17 +123,14 @@ def _retrieve(context: Context, found: Findings) -> Retrieved:
 
 
 async def _decompose(context: Context, found: Findings) -> Planned:
-    """Plans with the model if there is one; the rules plan if the model's plan cannot be used."""
+    """Plans with the model if there is one, else by rules."""
     question, retrieved = found.of(Assessed).question, found.of(Retrieved).context
-    calls: tuple[Completion, ...] = ()
-    if context.model is not None:
-        plan = await plan_with_model(question, retrieved, context.registry, context.model)
-        calls = plan.calls
-        if plan.value is not None:
-            return Planned(decomposition=plan.value, calls=calls)
-        message = f"{context.model.name} gave no usable plan ({plan.errors[-1]}); planned by rules"
-        context.timer.emit(Phase.DECOMPOSE, "progress", message)
-    return Planned(decomposition=decompose(question, retrieved, context.registry), calls=calls)
+    if context.model is None:
+        return Planned(decomposition=decompose(question, retrieved, context.registry))
+    planned = await plan_with_model(question, retrieved, context.registry, context.model)
+    if planned.note:
+        context.timer.emit(Phase.DECOMPOSE, "progress", planned.note)
+    return planned
 
 
 def _verify(context: Context, found: Findings) -> Verification:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from aurora_core import Memory
     from aurora_policies.budget import BudgetStatus
     from aurora_soar.taskruns.agents import ProjectAgents
-    from aurora_spawner import Backend, RecoverySettings
+    from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.runs.run_options import GateOptions
 
-__all__ = ["build_orchestrator"]
+__all__ = ["ModelParts", "build_orchestrator", "model_parts"]
 
 _DESCRIPTION: Final = (
     "A coding agent with a model: reads and searches the project's files, reasons about them and explains. It costs "
@@ -34,7 +34,7 @@ _DESCRIPTION: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ModelParts:
+class ModelParts:
     """The parts of an orchestrator that has an agent as its model.
 
     Attributes:
@@ -64,9 +64,7 @@ def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | N
         OverLimitError: nothing is left of the budget for it.
     """
     recovery = replace(agents.recovery(), on_batch_held=None)
-    parts = None
-    if agents.config.tool not in (None, LOCAL_AGENT):
-        parts = _with_model(str(agents.config.tool), agents, recovery)
+    parts = model_parts(agents)
     registry = parts.registry if parts else AgentRegistry.local(agents.project.root)
     return SOAROrchestrator(
         project=agents.project,
@@ -83,7 +81,11 @@ def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | N
     )
 
 
-def _with_model(tool: str, agents: ProjectAgents, recovery: RecoverySettings) -> _ModelParts:
+def model_parts(agents: ProjectAgents) -> ModelParts | None:
+    """Builds what an agent that was named for it needs to be a model; None if none was; errors as above."""
+    if agents.config.tool in (None, LOCAL_AGENT):
+        return None
+    tool, recovery = str(agents.config.tool), replace(agents.recovery(), on_batch_held=None)
     where = f"tool ({agents.config.origin('tool')})"
     agents.check_trusted([(tool, where)])
     backends = {name: _asked(agents.backends[name]) for name in agents.with_fallbacks(tool, where)}
@@ -102,7 +104,7 @@ def _with_model(tool: str, agents: ProjectAgents, recovery: RecoverySettings) ->
         executor=executor,
         gate=gate,
     )
-    return _ModelParts(registry=registry, model=model, executor=executor, gate=gate)
+    return ModelParts(registry=registry, model=model, executor=executor, gate=gate)
 
 
 def _asked(backend: Backend) -> Backend:

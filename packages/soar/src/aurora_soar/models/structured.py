@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
     from aurora_soar.models.language_model import Completion, LanguageModel
 
-__all__ = ["PlannedSubgoal", "PlannedWork", "Replies", "WrittenAnswer", "ask_until_valid", "read_document"]
+__all__ = ["Replies", "WrittenAnswer", "ask_until_valid", "read_document"]
 
 T = TypeVar("T")
 Document = TypeVar("Document", bound=BaseModel)
 Sentence = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"\S")]
-MAX_SUBGOALS: Final = 12
 MAX_ANSWER: Final = 200_000
 """Characters of a model's answer that are read."""
 TRIES: Final = 3
@@ -30,36 +29,6 @@ TRIES: Final = 3
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class PlannedSubgoal(_Document):
-    """A subgoal as a model plans it; the fields are those of `phases.decompose.Subgoal`."""
-
-    description: Sentence
-    ideal_agent: Sentence
-    ideal_agent_desc: str = ""
-    assigned_agent: Sentence
-    match_quality: Annotated[str, Field(pattern="^(excellent|acceptable|insufficient)$")] = "acceptable"
-    source_file: str | None = None
-    is_critical: bool = True
-    depends_on: list[Annotated[int, Field(ge=0)]] = []
-
-
-class PlannedStep(_Document):
-    """A layer of the plan; only its shape is checked, because the order follows from the dependencies."""
-
-    phase: int
-    parallelizable: list[int] = []
-    sequential: list[int] = []
-
-
-class PlannedWork(_Document):
-    """A decomposition as a model writes it."""
-
-    goal: Sentence
-    subgoals: Annotated[list[PlannedSubgoal], Field(min_length=1, max_length=MAX_SUBGOALS)]
-    execution_order: list[PlannedStep] = []
-    expected_tools: list[str] = []
 
 
 class WrittenAnswer(_Document):

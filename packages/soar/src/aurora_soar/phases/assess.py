@@ -9,11 +9,12 @@ that endangers people, money or data is CRITICAL whatever its score.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.phases import complexity_signals as signals
+from aurora_soar.phases import stakes
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
@@ -59,12 +60,16 @@ MEDIUM_FROM: Final = 0.16
 COMPLEX_FROM: Final = 0.40
 
 
+_READ: Final = 2_000
+"""Characters that are looked at, so that no request takes long."""
+_UNDERSTANDING: Final = frozenset({Intent.EXPLAIN, Intent.COMPARE})
 _LIST_ITEM: Final = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s+")
 _JOINED: Final = re.compile(r"\b(?:and|then|also|plus|as well as|including|along with)\b|[;,]", re.IGNORECASE)
 
 
 def assess(question: Question) -> Assessment:
-    """Returns the complexity of a question from its words alone."""
+    """Returns the complexity of a question from the words of its beginning."""
+    question = replace(question, text=question.text[:_READ])
     text = question.text
     dimensions = {
         "keywords": _keywords(question),
@@ -95,15 +100,15 @@ def assess(question: Question) -> Assessment:
 
 def _at_stake(question: Question) -> str | None:
     """Returns the words that make a request critical; a question about how something works is not critical."""
-    match = signals.HIGH_STAKES.search(question.text)
+    match = stakes.HIGH_STAKES.search(question.text)
     if match is None:
         return None
-    harmless = question.intent is Intent.EXPLAIN and not _acts(question.text)
-    return None if harmless else match.group(0)
+    asks = stakes.ASKS.search(question.text) is not None and question.intent in _UNDERSTANDING
+    return None if asks and not stakes.ACTED.search(question.text) else match.group(0)
 
 
 def _acts(text: str) -> bool:
-    return any(pattern.search(text) for pattern in (signals.ACTIONS, signals.CHANGE, signals.BUILD))
+    return any(pattern.search(text) for pattern in (stakes.ACTIONS, signals.CHANGE, signals.BUILD))
 
 
 def _keywords(question: Question) -> float:
@@ -112,7 +117,7 @@ def _keywords(question: Question) -> float:
         builds = signals.BUILD.search(text) and len(question.terms) > 6
         return signals.LOOK_UP_WITH_BUILD_WEIGHT if builds else signals.LOOK_UP_WEIGHT
     if signals.BUILD.search(text):
-        return signals.BUILD_WEIGHT
+        return signals.CHANGE_WEIGHT if signals.BOUNDED.search(text) else signals.BUILD_WEIGHT
     if question.intent is Intent.PLAN:
         return signals.PLAN_WEIGHT
     if signals.ANALYSIS.search(text):

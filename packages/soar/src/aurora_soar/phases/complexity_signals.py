@@ -10,9 +10,9 @@ from typing import Final
 from aurora_soar.question.word_patterns import any_of
 
 __all__ = [
-    "ACTIONS",
     "ANALYSIS",
     "ANALYSIS_WEIGHT",
+    "BOUNDED",
     "BUILD",
     "BUILD_WEIGHT",
     "CHANGE",
@@ -21,7 +21,6 @@ __all__ = [
     "CONSTRAINT_WEIGHT",
     "DEMANDING_FIELDS",
     "DEMANDING_FIELD_WEIGHT",
-    "HIGH_STAKES",
     "LOOK_UP",
     "LOOK_UP_WEIGHT",
     "LOOK_UP_WITH_BUILD_WEIGHT",
@@ -40,24 +39,41 @@ LOOK_UP_WITH_BUILD_WEIGHT: Final = 0.15
 # Looks something up, or edits one line.
 LOOK_UP: Final = any_of(
     r"""
-    (?:show|list|print|display|open|read|cat|view|find|get|count|run|grep)
-    (?:format|sort|indent|commit|checkout|pull|stash|undo)
+    (?:show(?! an? )|list|print|display|open|read|cat|view|get|count|run|grep|look up|locate|search)
+    find(?! out| (?:an? |the |all )?(?:\w+ )?(?:causes?|reasons?|bugs?|leaks?|problems?|bottlenecks?|ways?)\b| and )
+    (?:tell|give) me (?:the |which |what |where |how many |a list )(?!(?:\w+ ){0,2}(?:difference|reason|cause))
+    (?:format|indent|commit|checkout|pull|stash|undo|git [a-z]+)
+    sort (?:the |these |those )?(?:\w+ )?(?:imports|lines|keys|words|entries|names)
     where(?:'s)?
     which
     who
     when
-    what(?:'s| is| are| was| were)(?! the (?:difference|impact|effect|reason|cause|flow))
-    what (?:version|does .{1,40} (?:mean|stand for|return))
-    is there
-    does .{1,40} exist
+    what(?:'s| is| are| was| were)(?! (?:the |our )?(?:difference|impact|effect|reason|cause|flow|pros|risk|step))
+    what (?:version|does .{1,40} (?:mean|stand for|return|print|take))
+    what (?:arguments|parameters|options|fields|columns|keys|licen[cs]e)
+    what does (?:\S+ ){1,4}do\W*$
+    (?:is|are) there
+    does .{1,40} (?:exist|have)
     do we have
     how (?:many|much|long|often|old|big)
-    delete (?:this|that|the) (?:line|comment|import|blank|file)
+    (?:delete|remove|comment out) (?:this |that |the |an? )?(?:\S+ ){0,3}(?:line|comment|import|semicolon)
+    (?:delete|remove) (?:this |that |the |an? )?(?:\w+ )?(?:print|log|debug|file|blank|statement)
+    (?:set|increase|decrease|raise|lower|reduce|change) (?:the )?(?:\S+ ){1,4}to (?:\d|true|false|none|null|off|on)
+    change [\"'`].{1,40}[\"'`] (?:to|into)
+    remove (?:the |all |these )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
+    (?:fix|correct) (?:the )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:comment))
+    (?:fix|correct) (?:a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:comment))
+    (?:fix|correct) (?:the )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:docstring))
+    (?:fix|correct) (?:a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:docstring))
+    (?:swap|toggle|increment|decrement|uncomment)
+    make (?:this|that|the) (?:function|method|field|class|variable|attribute) (?:private|public|static|final|const)
+    rename [A-Za-z_.]+ (?:to|into|as) [A-Za-z_.]+\W*$
+    rename (?:this |the |that |a |my )?(?:\w+ )?(?:property|module|folder|column) \S+ to
     rename (?:this |the |that |a |my )?(?:local )?(?:variable|function|parameter|method|file)
     rename (?:this |the |that |a |my )?(?:constant|field|argument|class|test)
     bump
-    (?:fix|correct) (?:a|the|this|that) (?:typo|spelling|indentation|whitespace|lint)
-    add (?:a |an |the )?(?:missing )?(?:comment|docstring|newline|semicolon|import|type hint|blank line|space|comma)
+    (?:fix|correct) (?:an? |the |this |that )?(?:\w+ )?(?:typos?|spelling|indentation|whitespace|lint)
+    add (?:a |an |the )?(?:\w+ )?(?:comment|docstring|newline|semicolon|import|type hint|blank line|space|comma)
     remove (?:the |this |that |an? )?(?:unused|trailing|blank|debug|extra)
     change (?:the|this) (?:\w+ )?(?:colou?r|text|label|string|name|title|constant|default)
     update (?:the )?(?:version|copyright|year|date)
@@ -73,25 +89,45 @@ BUILD_WEIGHT: Final = 0.9
 # Makes something new, or moves much of what exists.
 BUILD: Final = any_of(r"""
     implement(?:s|ing)?
-    build(?:ing)?
+    (?<!the )(?<!our )(?<!this )(?<!my )(?<!a )build(?:ing)?(?! (?:is|fails?|breaks?|scripts?|files?|logs?|errors?))
     (?:re-?)?architect(?:ure)?
     refactor(?:ing)?
     (?:re)?design(?:ing)?
     migrat(?:e|ing|ion)
-    write (?:a|the|an|our) (?:\w+ )?(?:compiler|parser|engine|server|client|service|framework)
-    write (?:a|the|an|our) (?:\w+ )?(?:library|system|backend|api)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:compiler|interpreter|parser)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:engine|server|client|service)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:framework|library|sdk|system|backend|api|platform)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:optimi[sz]er|generator|scheduler|debugger|emulator)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:extension|plugin|orm|dashboard|marketplace|pipeline)
+    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:collaboration|replication|sharding)
+    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:clustering|federation|multi-tenancy)
+    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:synchroni[sz]ation|generics|macros|streaming|versioning|search)
+    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:compiler|language|type system|protocol)
+    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:engine|framework|platform|query planner)
+    redo
     rewrite
     create
     develop
     integrate
     introduce
-    port
+    internationali[sz](?:e|ation)
+    locali[sz](?:e|ation)
+    port(?! (?:is|number|\d))
     overhaul
+    rework
+    unify
+    standardi[sz]e
+    re-?engineer
+    (?:turn|transform) .{1,60} into
+    break (?:up|apart|down|.{1,60} (?:into|apart))
+    (?:move|switch|transition) (?:\S+ ){0,6}(?:from .{1,40} to|onto)
+    replace .{1,60} (?:in (?:all|every|each)|across|throughout|everywhere)
     restructure
     modulari[sz]e
     decouple
     paralleli[sz]e
-    add (?:full |native |first-class )?support
+    add (?:[\w-]+ )?support
+    upgrade .{1,60} (?:from .{1,20} to|and (?:fix|adapt|update) (?:everything|all))
     set up
     deploy
     generate
@@ -99,6 +135,27 @@ BUILD: Final = any_of(r"""
     extract
     consolidate
     split the (?:monolith|module|package|service|application|app)
+""")
+
+# A single thing of a known kind is built: no more than a bounded change.
+BOUNDED: Final = any_of(r"""
+    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:function|method|helper)
+    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:function|method|helper)
+    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:flag|option|button)
+    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:flag|option|button)
+    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:script|decorator|field)
+    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:script|decorator|field)
+    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:constant|variable|enum)
+    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:constant|variable|enum)
+    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:fixture|regex|wrapper)
+    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:fixture|regex|wrapper)
+    (?:rewrite|redo|restructure) (?:\S+ ){0,3}(?:readme|section|paragraph|sentence|comment)
+    (?:redesign|create|design|convert) (?:\S+ ){0,3}(?:readme|section|paragraph|sentence|comment)
+    (?:rewrite|redo|restructure) (?:\S+ ){0,3}(?:docstring|message|loop|regex|query|icon)
+    (?:redesign|create|design|convert) (?:\S+ ){0,3}(?:docstring|message|loop|regex|query|icon)
+    extract .{1,60} (?:in)?to an? (?:\w+ )?(?:function|method|constant|variable|helper)
+    (?:convert|extract|port|migrate|rewrite|refactor) this (?:\w+ ){0,2}\w+
+    (?:create|generate|write) (?:an?|the|some|more|unit|regression) (?:\w+ ){0,2}tests?
 """)
 
 PLAN_WEIGHT: Final = 0.75
@@ -126,6 +183,10 @@ ANALYSIS: Final = any_of(r"""
     versus
     what happens
     what causes
+    what (?:is|went|goes) wrong
+    (?:find|figure|work) out
+    find the (?:\w+ )?(?:cause|reason|source|bottleneck)
+    pros and cons
     reproduce
     evaluate
     assess
@@ -162,6 +223,9 @@ CHANGE: Final = any_of(r"""
     enhance
     simplify
     clean ?up
+    (?:show|display|log|raise|print) (?:an?|the)
+    (?:return|hide|sort|refresh|allow|let|stop|skip|ignore|retry|respect|accept|reject|limit|round|trim)
+    (?:normali[sz]e|escape|disable|use|switch|catch|warn|redirect|highlight|align|resize|rewrite|redo)
 """)
 
 # --- How much does it touch? Matches of these are counted. ---
@@ -192,8 +256,25 @@ WIDE_SCOPE: Final = any_of(r"""
     microservices?
     subsystems?
     monolith
-    frontend
-    backend
+    frontends?
+    backends?
+    throughout
+    applications?
+    languages
+    multi-?language
+    everything
+    platforms
+    machines
+    offline
+    code base
+    plugin (?:system|api|architecture)
+    with [\w -]{3,40}, [\w -]{3,40},? (?:and|or)
+    producers and consumers
+    client and server
+    the (?:app|website|product)
+    multi-?tenan\w+
+    from scratch
+    callers
     full[- ]stack
 """)
 
@@ -262,101 +343,4 @@ DEMANDING_FIELDS: Final = any_of(r"""
     machine learning
     kubernetes
     cluster
-""")
-
-# --- What is at stake? These have no weight: a request that acts on something at stake is CRITICAL. ---
-
-# Fields in which a mistake cannot be undone: safety, money, people's data.
-HIGH_STAKES: Final = any_of(r"""
-    vulnerabilit\w+
-    exploit(?:s|able|ed|ation)?
-    cve(?:-[\d-]+)?
-    zero-?day
-    breach(?:ed|es)?
-    xss
-    csrf
-    (?:sql |command |code )?injection
-    ransomware
-    privilege escalation
-    remote code execution
-    rce
-    pen(?:etration)?[- ]?test\w*
-    threat model\w*
-    (?:pci|hipaa|gdpr|sox|soc ?2)(?:-dss)?
-    security (?:audit|incident|hole|flaw|review|issue|bug|patch|fix|risk)s?
-    (?:secrets?|credentials?|passwords?|certificates?|pii|personal data|card (?:data|numbers?))
-    (?:api|private|signing|encryption) keys?
-    access tokens?
-    tokens? (?:was |were |has been |have been |is |are |got )?(?:leaked|stolen|exposed|compromised)
-    (?:leaked|stolen|exposed|compromised) tokens?
-    (?:two|multi)-factor
-    2fa
-    mfa
-    (?:bypass|hijack|forge|spoof)(?:s|ed|ing|es)?
-    (?:payments?|billing|invoices?|invoicing|payouts?|refunds?|payroll|ledger)
-    (?:money|bank|wire|fund) transfers?
-    (?:double[- ])?charg(?:e|es|ed|ing) (?:\w+ )?(?:customers?|users?|cards?|twice)
-    double[- ]charg\w+
-    credit cards?
-    transfer(?:s|ring)? (?:money|funds)
-    prod(?:uction)?(?:'s)? (?:\w+ )?(?:data(?:base)?s?|tables?|users?|deploy\w*|secrets?|keys?|credentials?)
-    prod(?:uction)?(?:'s)? (?:\w+ )?(?:clusters?|servers?|systems?|outage|incident|traffic|environment|api)
-    (?:deploy|roll ?back|release|ship|push|hotfix|restore)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
-    (?:migrate|change|delete|drop|wipe|truncate|purge)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
-    live (?:customer |user )?(?:data(?:base)?s?|tables?|traffic|system|site)
-    (?:delete|drop|purge|wipe|truncate|erase|remove)\w* (?:\S+ ){0,3}(?:databases?|tables?|rows|records)
-    (?:delete|drop|purge|wipe|destroy|remove)\w* (?:\S+ ){0,3}(?:users|customers?|accounts?|tenants?|user data)
-    (?:delete|drop|purge|wipe|destroy|overwrite)\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?)
-    irreversibl[ey]
-    unrecoverabl[ey]
-    permanently
-    disaster recovery
-    data (?:loss|corruption|leak)
-    (?:lose|lost|losing|corrupt\w*) (?:\w+ )?data
-    force[- ]push\w*
-    rewrit\w+ (?:the )?(?:git )?history
-    rm -rf
-""")
-
-# Verbs that act on what is at stake, rather than ask how it works.
-ACTIONS: Final = any_of(r"""
-    rotate
-    revoke
-    delete
-    drop
-    purge
-    wipe
-    erase
-    destroy
-    truncate
-    deploy
-    roll ?back
-    encrypt
-    decrypt
-    store
-    hash
-    audit
-    review
-    harden
-    secure
-    reset
-    patch
-    process
-    charge
-    transfer
-    restore
-    recover
-    prevent
-    force[- ]push
-    hotfix
-    migrate
-    rewrite
-    overwrite
-    leaked
-    protect
-    check
-    test
-    find
-    do
-    run
 """)

@@ -1,60 +1,96 @@
-"""Phase 3 with a model: the model plans, the plan is read strictly, and an invalid plan is asked for again."""
+"""Phase 3 with a model: it plans, what it answers is mended, and asked for again if something was lost.
+
+Rules plan if there is no model, or nothing in its answers is a plan: a decomposition always comes out.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import ModelAnswerError
 from aurora_soar.evidence.evidence import Aspect
-from aurora_soar.models.structured import (
-    MAX_SUBGOALS,
-    PlannedSubgoal,
-    PlannedWork,
-    ask_until_valid,
-    read_document,
-)
-from aurora_soar.phases.decompose import Decomposition, MatchQuality, Subgoal, layers, query_hash
+from aurora_soar.model_plans.planned import MAX_SUBGOALS
+from aurora_soar.model_plans.read import read_plan
+from aurora_soar.models.structured import ask_until_valid
+from aurora_soar.phases.decompose import Decomposition, MatchQuality, Subgoal, decompose, layers, query_hash
 from aurora_soar.phases.prompts import plan_request
 from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
+    from aurora_soar.model_plans.mend import Mended
+    from aurora_soar.model_plans.planned import PlannedSubgoal, PlannedWork
     from aurora_soar.models.language_model import Completion, LanguageModel
-    from aurora_soar.models.structured import Replies
     from aurora_soar.phases.retrieve import RetrievedContext
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["plan_with_model"]
+__all__ = ["Planned", "plan_with_model"]
+
+COMPLAINTS_TOLD: Final = 5
+"""Complaints of one answer that the model is told; the others follow from these, or come up at the next try."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The result of phase 3.
+
+    Attributes:
+        planned_by: the model whose plan it is; None if rules planned.
+        calls: the model's answers when it was asked for the plan.
+        note: what became of a model's plan that could not be used as it was; "" if nothing is to be said.
+    """
+
+    decomposition: Decomposition
+    planned_by: str | None = None
+    calls: tuple[Completion, ...] = ()
+    note: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """True if a signal ended the planning."""
+        return any(call.interrupted for call in self.calls)
 
 
 async def plan_with_model(
     question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel
-) -> Replies[Decomposition]:
-    """Asks the model for a plan until one is valid."""
+) -> Planned:
+    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules."""
+    agents = tuple(registry.agents)
+    incomplete: list[Mended] = []
 
-    def read(completion: Completion) -> Decomposition:
-        return _decomposition(question, read_document(completion.text, PlannedWork), context, registry)
+    def read(completion: Completion) -> PlannedWork:
+        mended = read_plan(completion.text, agents, question.text)
+        if mended.plan is not None and not mended.complaints:
+            return mended.plan
+        incomplete.append(mended)
+        raise ModelAnswerError(_told(mended))
 
     request = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
-    return await ask_until_valid(model, request, read, title="plan")
+    replies = await ask_until_valid(model, request, read, title="plan")
+    best = max(incomplete, key=_worth, default=None)
+    if replies.value is not None:
+        plan, note = replies.value, ""
+    elif best is not None and best.plan is not None:
+        plan, note = best.plan, f"the plan of {model.name} was mended ({_told(best)})"
+    else:
+        note = f"{model.name} gave no usable plan ({replies.errors[-1]}); planned by rules"
+        return Planned(decomposition=decompose(question, context, registry), calls=replies.calls, note=note)
+    decomposition = _decomposition(question, plan, context)
+    return Planned(decomposition=decomposition, planned_by=model.name, calls=replies.calls, note=note)
 
 
-def _decomposition(
-    question: Question, plan: PlannedWork, context: RetrievedContext, registry: AgentRegistry
-) -> Decomposition:
-    """Returns the plan in the form that the later phases execute.
+def _worth(mended: Mended) -> tuple[int, int]:
+    return len(mended.plan.subgoals) if mended.plan else 0, -len(mended.complaints)
 
-    Raises:
-        ModelAnswerError: an agent is unknown, or a subgoal depends on a later one.
-    """
-    for index, planned in enumerate(plan.subgoals):
-        if planned.assigned_agent not in registry:
-            known = ", ".join(registry.agents)
-            raise ModelAnswerError(
-                f"subgoals.{index}.assigned_agent: there is no {planned.assigned_agent!r}; the agents are {known}"
-            )
-        if late := [each for each in planned.depends_on if each >= index]:
-            raise ModelAnswerError(f"subgoals.{index}.depends_on: {late[0]} does not come before subgoal {index}")
+
+def _told(mended: Mended) -> str:
+    more = len(mended.complaints) - COMPLAINTS_TOLD
+    return "; ".join(mended.complaints[:COMPLAINTS_TOLD]) + (f"; and {more} more like these" if more > 0 else "")
+
+
+def _decomposition(question: Question, plan: PlannedWork, context: RetrievedContext) -> Decomposition:
+    """Returns the plan in the form that the later phases execute."""
     files = {hit.file for hit in context.code}
     subgoals = tuple(_subgoal(planned, question, files) for planned in plan.subgoals)
     return Decomposition(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.model_plans.planned import PLAN_FORM
 from aurora_spawner.tasks.prompts import quoted
 
 if TYPE_CHECKING:
@@ -22,23 +23,6 @@ PLACES_SHOWN: Final = 10
 FINDINGS_LIMIT: Final = 60_000
 """Characters of all agents' findings together that the prompt for the answer holds."""
 
-_PLAN: Final = {
-    "goal": "the goal in one sentence",
-    "subgoals": [
-        {
-            "description": "what is to be done or found out, as one sentence",
-            "ideal_agent": "who would do it best, also if not listed above",
-            "ideal_agent_desc": "what that one is good at",
-            "assigned_agent": "one of the agents listed above",
-            "match_quality": "excellent, acceptable or insufficient",
-            "source_file": "the file to start from, or null",
-            "is_critical": True,
-            "depends_on": [],
-        }
-    ],
-    "execution_order": [{"phase": 1, "parallelizable": [0], "sequential": []}],
-    "expected_tools": ["names of tools"],
-}
 _ANSWER: Final = {
     "answer": "the answer in Markdown",
     "conflicts": ["a sentence for each contradiction between findings"],
@@ -57,7 +41,7 @@ Agents there are:
 
 {_places(places)}
 Answer with one JSON object and nothing else. It has exactly these fields:
-{json.dumps(_PLAN, indent=1)}
+{json.dumps(PLAN_FORM, indent=1)}
 
 - At most {most} subgoals; one is enough where the goal is one piece of work.
 - depends_on holds indexes, from 0, of earlier subgoals whose results this one needs. What does not need another's

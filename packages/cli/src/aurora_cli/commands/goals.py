@@ -1,0 +1,128 @@
+"""`aur goals`: plan a goal, review the plan, and keep it as a folder whose tasks can be run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.goal_plan import as_document, as_text
+from aurora_cli.render.index import index_with_progress
+from aurora_cli.user_prompts import is_interactive
+from aurora_soar.errors import SoarError
+from aurora_soar.plans.plan import ReviewDecision
+from aurora_spawner.errors import SpawnerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_soar import Aurora, DecompositionReview
+
+__all__ = ["command"]
+
+_ANSWERS: Final[Mapping[str, ReviewDecision]] = {
+    "p": ReviewDecision.PROCEED,
+    "f": ReviewDecision.FALLBACK,
+    "a": ReviewDecision.ABORT,
+}
+
+
+@click.command(
+    "goals",
+    cls=AurCommand,
+    examples=(
+        ('aur goals "Add rate limiting to the API"', "Plan by rules, review, and write .aurora/plans/0001-…/."),
+        ('aur goals "Port the parser to Rust" --tool claude', "Let Claude Code plan."),
+        ('aur goals "Fix the login loop" --yes', "Write the plan without a review."),
+    ),
+)
+@click.argument("goal", nargs=-1, required=True, help="The goal; a list in it gives one subgoal an item.")
+@click.option("--tool", metavar="NAME", help="The agent that plans; rules by default.")
+@click.option("--yes", is_flag=True, help="Write the plan without a review; required without a terminal.")
+@click.option("--no-index", is_flag=True, help="Plan from the index as it stands; do not look for changed files.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, *, goal: tuple[str, ...], tool: str | None, yes: bool, no_index: bool, as_json: bool
+) -> int:
+    """Plan a goal, and keep the plan as tasks that can be run.
+
+    The goal is cut into subgoals, each with the agent or persona that fits it best. A gap is a subgoal whose ideal
+    agent is not there. Cost and time are estimated from earlier runs of the same agents. In the review, p writes the
+    plan, and gaps are filled by agents that are told to work as the ideal one; f leaves gaps to the default agent as
+    it is; e opens the tasks in $VISUAL or $EDITOR; a writes nothing, and the exit status is 1. Nothing is run.
+    """
+    text = " ".join(goal)
+    if not yes and (as_json or not is_interactive()):
+        raise click.UsageError("there is no terminal to review the plan at; use --yes", ctx)
+    from aurora_soar import read_question
+    from aurora_soar.plans.goal_text import looked_up
+
+    read_question(looked_up(text))  # an empty one is refused before anything is set up
+    with wiring.open_folder(tool=tool) as aurora:
+        aurora.set_up()
+        if not no_index:
+            index_with_progress(aurora.memory)
+        review = aurora.plan_goal(text, index=False)
+        if review is None:
+            note("interrupted; no plan was written")
+            return ExitCode.INTERRUPTED
+        if not as_json:
+            emit(as_text(review))
+        decision = ReviewDecision.PROCEED if yes else None
+        while decision is None:
+            review, decision = _ask(aurora, review)
+        if decision is ReviewDecision.ABORT:
+            note("aborted; no plan was written")
+            return ExitCode.NOT_REACHED
+        stored = aurora.write_plan(review, decision)
+    if as_json:
+        emit_json(as_document(review, stored))
+    else:
+        emit(f"written: {_shown(stored.folder)}\nrun it:  aur spawn {_shown(stored.taskfile)}")
+    return ExitCode.DONE
+
+
+def _ask(aurora: Aurora, review: DecompositionReview) -> tuple[DecompositionReview, ReviewDecision | None]:
+    """Asks once; returns the review, edited if the user has done so, and the decision if there is one."""
+    letters = {letter: answer.value for letter, answer in _ANSWERS.items() if answer in review.decisions}
+    words = {**letters, "e": "edit"}
+    question = ", ".join(f"{letter} = {words[letter]}" for letter in "pfea" if letter in words)
+    choice = click.Choice(list(words), case_sensitive=False)
+    answer = click.prompt(question, type=choice, default="p", show_choices=False, err=True)
+    if answer != "e":
+        return review, _ANSWERS[answer]
+    if not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
+        note("there is no editor; set EDITOR, for example: EDITOR=nano")
+        return review, None
+    return _edited(aurora, review), None
+
+
+def _edited(aurora: Aurora, review: DecompositionReview) -> DecompositionReview:
+    """Opens the tasks in the editor; returns the review as it was if they cannot be read afterwards."""
+    handle, name = tempfile.mkstemp(prefix="aurora-tasks-", suffix=".md")
+    path = Path(name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(aurora.taskfile_of(review))
+    try:
+        click.edit(filename=name)
+        edited = aurora.edited_review(review, path.read_text(encoding="utf-8", errors="replace"), path)
+    except (SpawnerError, SoarError, OSError, click.ClickException) as error:
+        note(f"{error}\nthe plan is as it was before; your text is kept in {path}")
+        return review
+    path.unlink(missing_ok=True)
+    emit(as_text(edited))
+    return edited
+
+
+def _shown(path: Path) -> str:
+    """Returns a path from the current folder if it lies below it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
