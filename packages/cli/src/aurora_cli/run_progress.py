@@ -8,9 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from aurora_cli.approval_prompts import ApprovalPrompts
+from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent, RunReport
-    from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
@@ -46,7 +44,7 @@ def execute(
     titles: Mapping[str, str],
     *,
     as_json: bool,
-    merge: Callable[[str], MergeReport] | None = None,
+    aurora: Aurora | None = None,
     on_start: Callable[[], None] = lambda: None,
     outbox: Outbox | None = None,
 ) -> ExitCode:
@@ -54,7 +52,7 @@ def execute(
 
     Args:
         titles: of its tasks, by id.
-        merge: brings the work of a run to its target; called if the user agrees. None asks nothing.
+        aurora: brings the work of a run to its target, if the user agrees; None asks nothing.
         on_start: called once the journal says that this process works on the run.
         outbox: tells others of what happens.
     """
@@ -72,11 +70,11 @@ def execute(
         note(notice)
     code = report_result(result, as_json=as_json)
     target = _waiting_target(run, result.report)
-    if merge is None or target is None or as_json or not is_interactive():
+    if aurora is None or target is None or as_json or not is_interactive():
         return code
-    if not click.confirm(f"Merge it into {target}?", default=False, err=True):
+    merged = deliver_if_wanted(aurora, run.run_id, f"Merge it into {target}")
+    if merged is None:
         return code
-    merged = merge(run.run_id)
     for line in delivery_lines(run.run_id, merged):
         note(line)
     return code if merged.arrived else ExitCode.NOT_REACHED
@@ -137,7 +135,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
-    return execute(run, plan.file, plan.titles, as_json=as_json, merge=aurora.merge, outbox=aurora.outbox)
+    return execute(run, plan.file, plan.titles, as_json=as_json, aurora=aurora, outbox=aurora.outbox)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:

@@ -333,7 +333,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         plan.file,
         plan.titles,
         as_json=options.as_json,
-        merge=aurora.merge,
+        aurora=aurora,
         on_start=on_start,
         outbox=aurora.outbox,
     )

@@ -54,6 +54,8 @@ def as_document(run_id: str, report: MergeReport) -> dict[str, object]:
         "target": delivery.target,
         "outcome": str(delivery.outcome) if delivery.outcome else None,
         "problem": delivery.problem,
+        "refusal": delivery.refusal,
+        "approval": report.approval or None,
         "flaky": delivery.flaky,
         "base_fails": delivery.base_fails,
         "tasks": [

@@ -148,6 +148,8 @@ def _reason(run_id: str, delivery: RunDelivery, blocking: Sequence[str]) -> str:
         return f"{one_line(delivery.problem, 300)}; aur merge {run_id} tries again"
     if delivery.base_fails:
         return "the checks fail without the work, too"
+    if delivery.outcome is Delivery.REFUSED:
+        return one_line(delivery.refusal, 400)
     if delivery.outcome is None:
         return f"deliver it with: aur merge {run_id}"
     reason, advice = (

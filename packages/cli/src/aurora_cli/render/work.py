@@ -75,6 +75,7 @@ def run_work_document(work: WorkOfRun) -> dict[str, object]:
         "on_target": work.on_target,
         "flaky": bool(delivery and delivery.flaky),
         "base_fails": bool(delivery and delivery.base_fails),
+        "refusal": delivery.refusal if delivery else "",
         "problem": work.trouble or (delivery.problem if delivery else None),
     }
 

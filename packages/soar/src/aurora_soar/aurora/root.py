@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.status import RunStatus
     from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
     from aurora_spawner.control.worktrees import WorktreeStatus
+    from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.tasks.result import RunState, TaskState
 
@@ -372,8 +373,15 @@ class Aurora(ProjectParts):
             deliver=deliver,
             checks=self.config.check,
             preparation=self.preparation,
+            gate=self.project_agents.merge_gate,
             notify=self.notify,
         )
+
+    def judge_merge(self, run_id: str) -> Verdict | None:
+        """Returns what the policies say to the delivery of a run's work; None if nothing is to be delivered."""
+        from aurora_spawner.control.delivery_permission import judge_merge
+
+        return judge_merge(self.project.runs_db, run_id, self.project_agents.merge_gate)
 
     def diff(
         self,

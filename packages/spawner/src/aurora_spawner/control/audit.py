@@ -23,6 +23,7 @@ DECISIONS: Final = frozenset(
     for each in (
         facts.ToolCallJudged,
         facts.WorkJudged,
+        facts.DeliveryJudged,
         facts.ApprovalRequested,
         facts.ApprovalAnswered,
         facts.ApprovalWithdrawn,

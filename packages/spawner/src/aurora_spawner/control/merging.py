@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_spawner.control.delivery_permission import DeliveryPermission, agents_of
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run, rows_without_work
 from aurora_spawner.errors import WorkspaceError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.control.work_changes import HeldRun
+    from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.journal.views import TaskRow
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskWork
     from aurora_spawner.workspaces.preparation import Preparation
@@ -41,6 +43,8 @@ class MergeReport:
     """True if the target has everything that is merged, or nothing is."""
     blocking: tuple[str, ...]
     """Uncommitted files of the checkout that kept it and the target from being updated."""
+    approval: str = ""
+    """The open question that the delivery waits for; "" if it waits for none."""
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -61,6 +65,7 @@ def merge_work(
     deliver: bool = True,
     checks: Sequence[str] = (),
     preparation: Preparation | None = None,
+    gate: MergeGate | None = None,
 ) -> MergeReport:
     """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
 
@@ -73,6 +78,8 @@ def merge_work(
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         checks: Shell commands that must pass with the merged work before the target gets it.
         preparation: What the checkouts of the checks have besides their commits.
+        gate: Judges the delivery. If a person has to agree, the question is left in the inbox, and a call after the
+            approval delivers the work. None delivers it.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
@@ -84,7 +91,8 @@ def merge_work(
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
         runner = merge_runner(os.environ)
-        agents = {row.task_id: row.result.agent for row in held.rows if row.result is not None}
+        agents = agents_of(held.rows)
+        permission = DeliveryPermission(held=held, gate=gate, agents=agents)
         merge = merge_run(
             held.worktrees,
             works,
@@ -97,6 +105,7 @@ def merge_work(
                 {row.task_id: row.result for row in held.rows if row.result is not None},
             ),
             known={row.task_id: row.merge for row in held.rows if row.merge is not None},
+            may_deliver=permission,
         )
         held.append(merge_entries(run_id, merge))
         kept = remove_merged(held.worktrees, works, merge)
@@ -110,6 +119,7 @@ def merge_work(
             kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
             blocking=_blocking(held, delivery) if refused else (),
+            approval=permission.approval,
         )
 
 

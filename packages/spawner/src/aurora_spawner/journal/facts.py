@@ -363,6 +363,22 @@ class WorkJudged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryJudged(Fact):
+    """The policies have judged the delivery of a run's merged work to its target."""
+
+    kind = "delivery_judged"
+    target: str
+    """The branch."""
+    subject: str
+    action: str
+    """allow, prompt or deny."""
+    rule: str
+    """"" if no rule applies."""
+    reason: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(Fact):
     """A person is asked to approve something; until then it does not happen."""
 
@@ -499,6 +515,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         BatchTripped,
         CallbackFailed,
         WorkJudged,
+        DeliveryJudged,
         ApprovalRequested,
         ApprovalAnswered,
         ApprovalWithdrawn,

@@ -19,6 +19,7 @@ from aurora_spawner.runs.batch_breaker import BatchBreaker
 from aurora_spawner.runs.callbacks import Callbacks
 from aurora_spawner.runs.conflict_watch import ConflictWatch
 from aurora_spawner.runs.gate_server import serve_gate
+from aurora_spawner.runs.merge_gate import NO_PERMIT, ask_merge_gate
 from aurora_spawner.runs.notifier import Notifier
 from aurora_spawner.runs.recorder import Recorder
 from aurora_spawner.runs.resolving import next_resolver
@@ -30,7 +31,9 @@ from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
 from aurora_spawner.runs.work_group import WorkGroup
 from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -122,8 +125,12 @@ class Coordinator:
         self._conflicts = ConflictWatch(self._run, every_s=every_s) if worktrees and every_s else None
         self._wishes = self._run.wishes
         resolves = worktrees is not None and worktrees.isolation.resolver is not None
-        self._integration = integration if resolves else None
-        """Finds the conflicts that an agent is to resolve; None if none is."""
+        delivers = worktrees is not None and worktrees.isolation.merge is MergeMode.AUTO
+        asks = delivers and options.merge_gate is not None
+        if integration is not None and asks:
+            integration.permit = NO_PERMIT
+        self._integration = integration if resolves or asks else None
+        """Merges the finished work while the run lives, if an agent resolves conflicts or the merge gate is asked."""
         self._integrating = False
         self._finished = asyncio.Event()
         self._pauses = PauseTimers()
@@ -201,7 +208,7 @@ class Coordinator:
 
         A run whose tasks have all ended does not change.
         """
-        if self._scheduler.done:
+        if self._scheduler.done and not self.approvals.waiting:
             return
         if self._wishes.ending is None:
             self._wishes.ending = why
@@ -219,7 +226,7 @@ class Coordinator:
         Returns:
             True if there was anything left to end.
         """
-        over = self._scheduler.done
+        over = self._scheduler.done and not self.approvals.waiting
         self.end("cancelled", at_once=at_once)
         await self._recorder.flush()
         return not over
@@ -279,6 +286,8 @@ class Coordinator:
     # Waiting for a person.
 
     def _attempt_of(self, task_id: str) -> AskingAttempt:
+        if task_id == WHOLE_RUN:
+            return AskingAttempt(number=0, agent="")
         return AskingAttempt(number=self._tasks.flight(task_id).number, agent=self._run.agent_of(task_id))
 
     def _stopping(self, task_id: str) -> bool:
@@ -286,6 +295,8 @@ class Coordinator:
 
     def _suspend(self, task_id: str) -> None:
         """Lets a task wait for a person: it holds no slot, and its time stands still."""
+        if task_id == WHOLE_RUN:
+            return
         self._scheduler.suspend(task_id)
         self._watch.suspend(task_id)
         if (running := self._tasks.running(task_id)) is not None:
@@ -294,6 +305,8 @@ class Coordinator:
 
     def _continue(self, task_id: str) -> None:
         """Lets a task go on after its wait."""
+        if task_id == WHOLE_RUN:
+            return
         self._scheduler.continue_task(task_id)
         self._watch.continue_watch(task_id)
         if (running := self._tasks.running(task_id)) is not None:
@@ -325,9 +338,15 @@ class Coordinator:
             self._work.start(self._resolve_next(self._integration))
 
     async def _resolve_next(self, integration: Integration) -> None:
-        """Merges what is finished, and gives the first conflict of it to an agent; without one the run ends."""
+        """Merges what is finished, and gives the first conflict of it to an agent; without one the run ends.
+
+        Before it ends, the merge gate is asked if the work may reach its target.
+        """
         merge = await integration.merge(self.all_results(), self.tasks, deliver=False)
         task = await next_resolver(self._run, merge)
+        if task is None and integration.permit is not None and self.ending is None:
+            integration.waiting = merge
+            integration.permit = await ask_merge_gate(self._run, merge, self.all_results())
         self._integrating = False
         if task is None or self.ending is not None:
             self._finished.set()

@@ -301,6 +301,8 @@ class Run:
         if coordinator.ending is None:
             deliver = integration.worktrees.isolation.merge is MergeMode.AUTO
             merge = await integration.merge(results, coordinator.tasks, deliver=deliver)
+        else:
+            merge = integration.undelivered
         coordinator.notices += integration.notices
         if not stopped.is_set() and coordinator.ending != "interrupted":
             worktrees = integration.worktrees

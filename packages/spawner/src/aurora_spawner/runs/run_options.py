@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -95,6 +96,8 @@ class RunOptions:
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
     diff_gate: DiffGate | None = None
     """Judges the committed work of each task; only in worktrees. None takes all work. A resume is given it anew."""
+    merge_gate: MergeGate | None = None
+    """Judges the delivery of the finished work (`MergeMode.AUTO`); None delivers it. A resume is given it anew."""
     approval_limit_s: float | None = 3600.0
     """Time for a person's answer to a question of a gate; then it is no. 0 for no at once, None for no limit."""
     forecast_every_s: float | None = 2.0
@@ -175,6 +178,7 @@ class GateOptions(TypedDict, total=False):
 
     gate: ToolCallGate | None
     diff_gate: DiffGate | None
+    merge_gate: MergeGate | None
     approval_limit_s: float | None
 
 
