@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.cli.terminals import on_terminal
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
@@ -20,6 +22,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -208,3 +211,56 @@ def test_policies_that_are_broken_stop_the_merge(aur: Aur, guarded: Shed) -> Non
     assert outcome.returncode not in (ExitCode.DONE, ExitCode.NOT_REACHED)
     assert "did you mean git_merge_main?" in outcome.stderr
     assert not (guarded.path / "a.txt").exists()
+
+
+@pytest.fixture
+def project(guarded: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
+    """A project with a task file, and an agent of the user's for it."""
+    folder = tmp_path / "config" / "aurora"
+    folder.mkdir(parents=True)
+    agent = {"kind": "command", "command": ["sh", "-c", "echo work > one.txt; echo done"]}
+    (folder / "config.yaml").write_text(f"tool: sh\nbackends: {json.dumps({'sh': agent})}\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    guarded.repository.commit({"tasks.md": "- [ ] 1 Write it\n"})
+    return guarded
+
+
+@pytest.mark.parametrize(("typed", "arrives"), few([("d\n", False), ("a\n", True)], 1))
+def test_a_run_that_delivers_by_itself_asks_at_its_terminal(project: Shed, typed: str, arrives: bool) -> None:
+    code, shown = on_terminal("spawn", "tasks.md", "--merge", "auto", "--yes", typed=typed)
+    assert "then merged into main, a protected branch, after your approval" in shown
+    assert "a = approve, d = deny, l = leave it open?" in shown
+    assert code == (ExitCode.DONE if arrives else ExitCode.NOT_REACHED), shown
+    assert (project.path / "one.txt").exists() is arrives
+
+
+@pytest.mark.parametrize(("typed", "arrives"), few([("y\ny\n", True), ("y\nn\n", False)], 1))
+def test_the_question_at_the_end_of_a_run_is_the_approval(project: Shed, typed: str, arrives: bool) -> None:
+    _code, shown = on_terminal("spawn", "tasks.md", typed=typed)
+    assert shown.count("Merge it into main") == 1
+    assert "Merge it into main, a protected branch? [y/N]" in shown
+    assert (project.path / "one.txt").exists() is arrives
+    (row,) = approvals_of(project.journal)
+    assert str(row.state) == ("approved" if arrives else "denied")
+
+
+def test_no_time_for_an_answer_is_a_no_that_says_so(aur: Aur, project: Shed) -> None:
+    (project.path / ".aurora/policies.yaml").write_text("approvals: {limit_seconds: 0}\n")
+    outcome = aur("spawn", "tasks.md", "--merge", "auto", "--yes")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "the time limit for an answer is 0, so nobody was asked" in outcome.stderr
+    assert not (project.path / "one.txt").exists()
+
+
+def test_a_run_says_before_it_starts_what_the_policies_deny(aur: Aur, project: Shed) -> None:
+    (project.path / ".aurora/policies.yaml").write_text(DENY)
+    dry = aur("spawn", "tasks.md", "--merge", "auto", "--dry-run")
+    assert "not merged into main, because the policies deny it" in dry.stdout
+    outcome = aur("spawn", "tasks.md", "--merge", "auto", "--yes")
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert (
+        "the policies deny it: it brings work to main, a protected branch [git_merge_main]; instead:"
+        in outcome.stderr
+    )
+    assert approvals_of(project.journal) == []
+    assert not (project.path / "one.txt").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import count, one_line
+from aurora_spawner.gates.tool_calls import GateAction
 from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.workspaces.isolation import MergeMode
 
@@ -111,7 +112,7 @@ def _isolation(plan: IsolationPlan) -> Iterator[str]:
     if plan.uncommitted:
         files = count(plan.uncommitted, "uncommitted file")
         base += f" with {files}" if plan.include_dirty else f", without {files} (--include-dirty adds them)"
-    yield f"  each task in a worktree of {base}; {_goes(isolation)}"
+    yield f"  each task in a worktree of {base}; {_goes(plan, isolation)}"
     yield from _besides(plan)
 
 
@@ -147,16 +148,20 @@ def _gates(plan: SpawnPlan) -> Iterator[str]:
         yield f"  policy gate for {agents} is {words}"
 
 
-def _goes(isolation: Isolation) -> str:
+def _goes(plan: IsolationPlan, isolation: Isolation) -> str:
     if isolation.target is None:
         return "not merged, because no branch is checked out"
+    action = GateAction.ALLOW if plan.delivery is None else plan.delivery.action
+    approved = ", a protected branch, after your approval" if action is GateAction.PROMPT else ""
     goes = {
-        MergeMode.AUTO: f"then merged into {isolation.target}",
+        MergeMode.AUTO: f"then merged into {isolation.target}{approved}",
         MergeMode.ASK: f"merged into {isolation.target} when you agree",
         MergeMode.NEVER: f"not merged into {isolation.target}",
     }
     resolver = isolation.resolver
     resolves = f"; {one_line(resolver)} resolves conflicts" if resolver is not None else ""
+    if action is GateAction.DENY:
+        return f"not merged into {isolation.target}, because the policies deny it{resolves}"
     return f"{goes[isolation.merge]}{resolves}"
 
 
@@ -169,6 +174,7 @@ def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
         "base": isolation.head,
         "target": isolation.target,
         "merge": isolation.merge.value,
+        "delivery": plan.delivery.action.value if plan.delivery else None,
         "resolver": isolation.resolver,
         "uncommitted": plan.uncommitted,
         "include_dirty": plan.include_dirty,

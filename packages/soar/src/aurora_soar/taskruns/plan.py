@@ -14,9 +14,11 @@ from aurora_soar.taskruns.resolvers import find_resolver
 from aurora_spawner import read_taskfile
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import TaskFileError
+from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
 from aurora_spawner.taskfiles.reading import task_file_bytes
 from aurora_spawner.tasks.candidates import attempted
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.limits import RunLimits
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
+    from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.taskfiles.model import Order, TaskFile
 
 __all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile"]
@@ -188,9 +191,21 @@ def plan_taskfile(
         preparation=agents.preparation,
         resolver=resolver,
     )
+    placed = replace(placed, delivery=_delivery(agents, plan, placed))
     _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
     return replace(plan, isolation=placed, untrusted_checks=untrusted, gate=agents.gate(plan.agents))
+
+
+def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> Verdict | None:
+    """Asks the merge gate about the delivery of the work that the plan's agents will do."""
+    isolation = placed.isolation
+    if isolation is None or isolation.target is None or isolation.merge is MergeMode.NEVER:
+        return None
+    used = tuple(sorted(plan.agents))
+    return agents.merge_gate.judge(
+        DeliveryRequest(target=isolation.target, repository=isolation.repository, agents=used)
+    )
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:

@@ -102,7 +102,7 @@ def subject_of(merged: Mapping[str, TaskMerge], target: str) -> str:
     digest = hashlib.sha256(lines.encode(errors="surrogatepass")).hexdigest()[:12]
     more = f" and {len(works) - _NAMED} more" if len(works) > _NAMED else ""
     names = f"{', '.join(list(works)[:_NAMED])}{more}"
-    return f"merge into {target} the work of {'task' if len(works) == 1 else 'tasks'} {names} (state {digest})"
+    return f"{'task' if len(works) == 1 else 'tasks'} {names} for {target} (state {digest})"
 
 
 def request_of(isolation: Isolation, merged: Mapping[str, TaskMerge], agents: Mapping[str, str]) -> DeliveryRequest:
