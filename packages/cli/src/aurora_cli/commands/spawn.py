@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Config
     from aurora_soar import Aurora, SpawnPlan
+    from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
 
 __all__ = ["command"]
@@ -86,6 +87,7 @@ class _Options:
     include_dirty: bool
     merge: str | None
     conflicts: str | None
+    overlaps: Overlaps
     background: bool
     no_checkpoint: bool
     resume: str | None
@@ -238,6 +240,12 @@ class _Options:
     metavar="leave|agent|NAME",
     help="Leave work that conflicts on its branch (the default), or let an agent or a persona resolve it.",
 )
+@click.option(
+    "--overlaps",
+    type=click.Choice(["wait", "allow"]),
+    default="wait",
+    help="Tasks that declare a common file (`- Files:`) run one after the other (the default), or side by side.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option(
     "--yes", is_flag=True, help="Do not ask before starting and merging. Without a terminal, Aurora never asks."
@@ -299,6 +307,7 @@ def _spawn(options: _Options) -> ExitCode:
         isolation=options.wanted_isolation(aurora.config),
         candidates=options.candidates,
         candidate_agents=options.candidate_agents,
+        overlaps=options.overlaps,
     )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)

@@ -29,6 +29,7 @@ def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
         [
             *_lines(plan, plan.file.tasks[:limit]),
             *_notes(plan, limit),
+            *_waits(plan, limit),
             *_isolation(plan.isolation),
             *_gates(plan),
             _limits(plan),
@@ -52,6 +53,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "not_run": list(plan.file.not_run),
         "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
         "isolation": _isolation_document(plan.isolation),
+        "waits": [{"task": each.task_id, "for": each.earlier, "files": list(each.files)} for each in plan.waits],
         "gates": dict(plan.gate.words),
         "expected_usd": plan.expected_usd,
         "checks_trusted": plan.untrusted_checks is None,
@@ -100,6 +102,15 @@ def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
         yield f"  note: {one_line(str(note), 200)}"
     if len(notes) < len(plan.file.notes):
         yield f"  … and {len(plan.file.notes) - len(notes)} more notes (--dry-run shows all)"
+
+
+def _waits(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
+    """Yields the tasks that wait for another one because both declare a file."""
+    for each in plan.waits[:limit]:
+        files = one_line(", ".join(each.files), 120)
+        yield f"  {one_line(each.task_id)} waits for {one_line(each.earlier)}: both declare {files}"
+    if limit is not None and len(plan.waits) > limit:
+        yield f"  … and {len(plan.waits) - limit} more tasks wait for others (--dry-run shows all)"
 
 
 def _isolation(plan: IsolationPlan) -> Iterator[str]:

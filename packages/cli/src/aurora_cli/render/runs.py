@@ -12,6 +12,7 @@ from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.taskruns.resume import can_resume
+from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
 from aurora_spawner.providers.gate import utc_time
 from aurora_spawner.tasks.approvals import WHOLE_RUN
@@ -80,6 +81,7 @@ def as_detail(
     if work:
         yield from outcome_of_run(work, run.run_id)
     yield from _asked_of(WHOLE_RUN, approvals, indent=2)
+    holders = file_holders(tasks)
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
@@ -89,11 +91,20 @@ def as_detail(
             yield f"      {one_line(row.result.error, 200)}"
         if row.result and (row.result.success or row.result.checked or row.result.review):
             yield f"      {one_line(str(row.result.verification), 200)}"
+        yield from (f"      {line}" for line in _claim_lines(row, holders, run))
         if row.result and row.result.choice:
             yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
         yield from _asked_of(row.task_id, approvals, indent=6)
+
+
+def _claim_lines(row: TaskRow, holders: Sequence[TaskRow], run: RunRow) -> Iterator[str]:
+    """Yields the files that a task has claimed, or the task that it waits for because that has."""
+    if row.task.files and is_working(row):
+        yield f"has claimed {one_line(', '.join(row.task.files), 200)}"
+    elif (holder := awaited(row, holders, run)) is not None:
+        yield f"waits for task {one_line(holder.task_id)}, which has claimed {one_line(', '.join(holder.files), 200)}"
 
 
 def _asked_of(task_id: str, approvals: Sequence[ApprovalRow], *, indent: int) -> Iterator[str]:
@@ -249,6 +260,7 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "candidates": list(row.task.choice_of),
         "candidate_of": row.task.candidate_of,
         "choice": result.choice.to_json() if result and result.choice else None,
+        "claims": list(row.task.files) if is_working(row) else [],
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
     from aurora_spawner.control.worktrees import WorktreeStatus
     from aurora_spawner.gates.tool_calls import Verdict
+    from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.tasks.result import RunState, TaskState
 
@@ -104,6 +105,7 @@ class Aurora(ProjectParts):
         background: bool = False,
         isolation: WantedIsolation | None = None,
         candidates: int | None = None,
+        overlaps: Overlaps = "wait",
         candidate_agents: tuple[str, ...] = (),
     ) -> SpawnPlan:
         """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors."""
@@ -121,6 +123,7 @@ class Aurora(ProjectParts):
             isolation=isolation,
             candidates=candidates,
             candidate_agents=candidate_agents,
+            overlaps=overlaps,
         )
 
     def run_taskfile(

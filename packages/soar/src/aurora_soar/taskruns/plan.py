@@ -18,6 +18,7 @@ from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
 from aurora_spawner.taskfiles.reading import task_file_bytes
 from aurora_spawner.tasks.candidates import attempted
+from aurora_spawner.tasks.file_claims import foreseen_waits
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.limits import RunLimits
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
     from aurora_spawner.gates.tool_calls import Verdict
+    from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order, TaskFile
+    from aurora_spawner.tasks.file_claims import Wait
 
 __all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile"]
 
@@ -52,6 +55,7 @@ class SpawnPlan:
         isolation: the place where its tasks work.
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
         gate: judges the tool calls of its agents.
+        overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
     """
 
     file: TaskFile
@@ -68,6 +72,12 @@ class SpawnPlan:
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
     untrusted_checks: Claim | None = None
     gate: RunGate = field(default_factory=RunGate)
+    overlaps: Overlaps = "wait"
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """The tasks that will wait for another one because both declare a file."""
+        return () if self.overlaps == "allow" else tuple(foreseen_waits(self.file.tasks))
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -123,6 +133,7 @@ def plan_taskfile(
     isolation: WantedIsolation | None = None,
     candidates: int | None = None,
     candidate_agents: tuple[str, ...] = (),
+    overlaps: Overlaps = "wait",
 ) -> SpawnPlan:
     """Reads a task file and finds the agents that its tasks name; nothing is started.
 
@@ -136,6 +147,7 @@ def plan_taskfile(
         isolation: where tasks work and where their work goes; None takes the configuration.
         candidates: how often each task runs that says nothing about candidates.
         candidate_agents: the agents of those candidates, in turn, of tasks that name no agent.
+        overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
 
     Raises:
         TaskFileError, GraphError: the file cannot be understood, or the candidates of a task need worktrees and will
@@ -174,6 +186,7 @@ def plan_taskfile(
         generated=assigned.generated,
         limits=agents.limits(per_run_usd=budget_usd),
         content=content,
+        overlaps=overlaps,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)

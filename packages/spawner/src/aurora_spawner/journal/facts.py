@@ -76,6 +76,15 @@ class AttemptIntended(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesClaimed(Fact):
+    """A task that starts has claimed the files that it declares, until it is settled."""
+
+    kind = "files_claimed"
+    files: list[str]
+    """Paths and patterns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceIntended(Fact):
     """The worktree of a task is about to be made, or to be worked in again."""
 
@@ -490,6 +499,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         RunCreated,
         TasksAdded,
         RunTaken,
+        FilesClaimed,
         WorkspaceIntended,
         ChecksIntended,
         WorkChecked,

@@ -30,6 +30,7 @@ from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.candidate_places import check_places
 from aurora_spawner.runs.control_server import serve_control
 from aurora_spawner.runs.coordinator import Coordinator
+from aurora_spawner.runs.file_claims import FileClaims
 from aurora_spawner.runs.found_attempt import FoundAttempt
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_state, tasks_added
@@ -375,6 +376,7 @@ class Run:
             states=state.states,
             positions=state.positions,
             admits=recovery.admits,
+            claims=FileClaims(waits=self.options.overlaps == "wait", begun=state.begun),
         )
         return Coordinator(
             self.orders,
@@ -471,6 +473,7 @@ def _options_of(row: RunRow) -> RunOptions:
         source=TaskSource.of(stored),
         limit_usd=stored.limit_usd,
         isolation=stored.isolation,
+        overlaps="allow" if stored.overlaps == "allow" else "wait",
         max_concurrent=row.max_concurrent,
         default_timeout_s=row.default_timeout_s,
     )

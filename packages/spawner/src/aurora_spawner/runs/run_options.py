@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, Literal, Self, TypedDict
 
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal.views import StoredOptions
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
+
+Overlaps = Literal["wait", "allow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,8 @@ class TaskSource:
 class RunOptions:
     """The options of a run.
 
-    The journal keeps `kind`, `source`, `limit_usd`, `isolation`, `default_agent`, `cwd`, `spool`, `max_concurrent`
-    and `default_timeout_s` for a resume; the rest a resume is given anew.
+    The journal keeps `kind`, `source`, `limit_usd`, `isolation`, `overlaps`, `default_agent`, `cwd`, `spool`,
+    `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
@@ -80,6 +82,9 @@ class RunOptions:
     """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
     isolation: Isolation | None = None
     """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
+    overlaps: Overlaps = "wait"
+    """A task that declares a file (`SpawnTask.files`) which another has claimed waits for its end; `allow` lets it
+    start."""
     checks: tuple[str, ...] = ()
     """Shell commands that must pass on the work of each task that changed something, and again on the merged work
     before the target gets it; only in worktrees. A resume is given them anew: the journal of a stranger's project
@@ -148,7 +153,8 @@ class RunOptions:
     @property
     def stored(self) -> StoredOptions | None:
         """The part of the options that the journal keeps for a resume alone; None if there is none."""
-        if self.source is None and self.limit_usd is None and self.isolation is None:
+        kept = self.source is not None or self.limit_usd is not None or self.isolation is not None
+        if not kept and self.overlaps == "wait":
             return None
         source = self.source
         return StoredOptions(
@@ -159,6 +165,7 @@ class RunOptions:
             candidates=source.candidates if source else None,
             candidate_agents=source.candidate_agents if source else (),
             isolation=self.isolation,
+            overlaps=self.overlaps,
         )
 
 

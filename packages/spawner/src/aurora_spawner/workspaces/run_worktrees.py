@@ -6,9 +6,10 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.preparation import Preparation
     from aurora_spawner.workspaces.results import WorkResult
     from aurora_spawner.workspaces.setting_up import Prepared
+
+NO_WORK: Final[Mapping[str, TaskWork]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,7 @@ class RunWorktrees:
         runner: CommandRunner | None = None,
         *,
         start: str | None = None,
+        also: Mapping[str, TaskWork] = NO_WORK,
     ) -> tuple[Worktree, Path | None]:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
@@ -138,6 +142,7 @@ class RunWorktrees:
             before: The work of the tasks that it depends on.
             runner: Runs the commands that make generated files again, if the work before has to be merged.
             start: The commit that the task starts from instead of that work.
+            also: The work of tasks that it does not depend on; a new worktree has it, too, if it can be merged.
 
         Returns:
             The worktree; and if the task starts over, what `start_over` returns.
@@ -151,7 +156,25 @@ class RunWorktrees:
         begun, aside = self.workspaces.base_of(task_id), None
         if begun and not self._has_all_of(begun, before):
             begun, aside = "", self.start_over(task_id)
-        return self.workspaces.create(task_id, begun or start or self._joined(task_id, before, runner)), aside
+        base = begun or start or self._joined_with(task_id, before, also, runner)
+        return self.workspaces.create(task_id, base), aside
+
+    def _joined_with(
+        self,
+        task_id: str,
+        before: Mapping[str, TaskWork],
+        also: Mapping[str, TaskWork],
+        runner: CommandRunner | None,
+    ) -> str:
+        """Returns a commit with the work before, and with other work unless that conflicts."""
+        if also:
+            try:
+                return self._joined(task_id, {**before, **also}, runner)
+            except CommandStoppedError:
+                raise
+            except WorkspaceError:  # the merge of the run will tell; the task does not rest on that work
+                pass
+        return self._joined(task_id, before, runner)
 
     def set_up(self, worktree: Worktree, runner: CommandRunner, *, token: str) -> tuple[Worktree, Prepared | None]:
         """Prepares a worktree for its agent; see `Preparer.prepare`.
