@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
+from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.file_claims import awaited, file_holders
 from aurora_spawner.control.lookup import find_run
+from aurora_spawner.control.merging import merge_work
 from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
@@ -117,13 +119,19 @@ def repository(tmp_path: Path) -> Repository:
     return make_repository(tmp_path / "project", {"shared.txt": "first\n", ".gitignore": "prompt\n"})
 
 
-def make_run(repository: Repository, *tasks: SpawnTask, script: str = APPENDS, **more: Any) -> Run:
+def make_run(
+    repository: Repository,
+    *tasks: SpawnTask,
+    script: str = APPENDS,
+    mode: MergeMode = MergeMode.AUTO,
+    **more: Any,
+) -> Run:
     home = repository.path.parent
     options = RunOptions(
         default_agent="sh",
         cwd=repository.path,
         spool=home / "runs",
-        isolation=isolation_of(repository.path, home=home / "worktrees", merge=MergeMode.AUTO)[0],
+        isolation=isolation_of(repository.path, home=home / "worktrees", merge=mode)[0],
         executor=LocalExecutor(grace_s=0.3),
         forecast_every_s=None,
         **more,
@@ -239,3 +247,26 @@ def test_a_claim_outlives_its_coordinator(tmp_path: Path, repository: Repository
 
 def run_id_in(folder: Path) -> str:
     return (folder / "run_id").read_text()
+
+
+def test_what_a_task_started_from_is_merged_with_it_and_named_when_it_is_discarded(repository: Repository) -> None:
+    tasks = (task("1", "shared.txt"), task("2", "shared.txt"), task("3"))
+    script = "test $AURORA_TASK_ID = 3 && exit 3; echo $AURORA_TASK_ID >> shared.txt; echo done"
+    run = make_run(repository, *tasks, script=script, mode=MergeMode.NEVER, checks=("false",))
+    assert not run.execute_sync().ok
+    discarded = discard_work(run.journal, run.run_id, "1")
+    assert discarded.part_of == ("2",)
+
+
+def test_one_task_is_not_merged_without_what_it_started_from(repository: Repository) -> None:
+    run = make_run(repository, task("1", "shared.txt"), task("2", "shared.txt"), task("3"), mode=MergeMode.NEVER)
+    run.execute_sync()
+    repository("branch", "-D", f"aurora/{run.run_id}/integration")
+    report = merge_work(run.journal, run.run_id, tasks=["2"], deliver=False)
+    assert {"1", "2"} <= set(report.merged)
+
+
+def test_a_thousand_declarations_are_compared_at_once() -> None:
+    tasks = [task(str(n), f"src/mod{n}/a.py", f"tests/test_{n % 999}.py") for n in range(1_000)]
+    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    assert found == [("999", "0", ("tests/test_0.py",))]

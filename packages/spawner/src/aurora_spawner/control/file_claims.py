@@ -5,11 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_spawner.tasks.file_claims import FileClaim
+from aurora_spawner.workspaces.merging import is_ancestor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.workspaces.git import Git
+
+
+def built_on(git: Git, row: TaskRow, rows: Sequence[TaskRow]) -> list[str]:
+    """Returns the tasks whose work a task has in its own, because both declare a file and it started after them."""
+    claim, work = FileClaim.of(row.task), row.result.work if row.result else None
+    if not claim.files or work is None:
+        return []
+    others = [
+        (each.task_id, each.result.work) for each in rows if each.result and claim.common(FileClaim.of(each.task))
+    ]
+    return [
+        task_id
+        for task_id, other in others
+        if other is not None and other.commit is not None and is_ancestor(git, other.commit, work.head)
+    ]
 
 
 def is_working(row: TaskRow) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.delivery_permission import DeliveryPermission, agents_of
+from aurora_spawner.control.file_claims import built_on
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run, rows_without_work
 from aurora_spawner.errors import WorkspaceError
@@ -133,7 +134,7 @@ def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], 
     rows = {row.task_id: row for row in held.rows}
     asked = {held.row(task_id).worker for task_id in tasks} or rows.keys()
     aside = rows_without_work(held.rows)
-    wanted = _with_dependencies(rows, asked) if tasks else rows.keys()
+    wanted = _with_all_below(held, rows, asked) if tasks else rows.keys()
     works: dict[str, TaskWork] = {}
     left_out: dict[str, str] = {}
     for task_id, row in rows.items():
@@ -168,15 +169,16 @@ def _is_merged(row: TaskRow) -> bool:
     return row.merge is not None and row.merge.outcome is MergeOutcome.MERGED
 
 
-def _with_dependencies(rows: Mapping[str, TaskRow], asked: Collection[str]) -> set[str]:
-    """Returns the tasks and all that they depend on, whose commits theirs contain."""
+def _with_all_below(held: HeldRun, rows: Mapping[str, TaskRow], asked: Collection[str]) -> set[str]:
+    """Returns the tasks and all whose commits theirs contain: what they depend on, and what they started from."""
+    git = held.worktrees.workspaces.git
     found: set[str] = set()
     left = list(asked)
     while left:
         task_id = left.pop()
         if task_id in rows and task_id not in found:
             found.add(task_id)
-            left += rows[task_id].task.depends_on
+            left += (*rows[task_id].task.depends_on, *built_on(git, rows[task_id], held.rows))
     return found
 
 

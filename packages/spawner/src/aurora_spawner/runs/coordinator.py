@@ -206,7 +206,7 @@ class Coordinator:
     def end(self, why: str, *, at_once: bool = False) -> None:
         """Ends the run: running attempts are ended, waiting tasks do not start. A second call may only hurry it.
 
-        A run whose tasks have all ended does not change.
+        A run whose tasks have all ended does not change, unless it waits for an approval of its merge.
         """
         if self._scheduler.done and not self.approvals.waiting:
             return

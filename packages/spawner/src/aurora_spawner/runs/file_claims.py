@@ -23,7 +23,7 @@ class FileClaims:
     def __init__(self, *, waits: bool, begun: Iterable[SpawnTask] = ()) -> None:
         self._waits = waits
         self._held = {str(task.id): FileClaim.of(task) for task in begun if task.files}
-        self._unwritten: set[str] = set()
+        self._unwritten = set(self._held)  # what an earlier coordinator has written may have ended with its run
 
     def holder(self, task: SpawnTask) -> str | None:
         """Returns a task that a task has to wait for; None if it may start."""
@@ -39,7 +39,7 @@ class FileClaims:
             self._unwritten.add(str(task.id))
 
     def take_unwritten(self, task_id: str) -> FileClaim | None:
-        """Returns the claim of a task once, for the journal; None if it has none, or the journal has it."""
+        """Returns the claim of a task once, for the journal; None if it has none, or the journal was told."""
         if task_id not in self._unwritten:
             return None
         self._unwritten.discard(task_id)

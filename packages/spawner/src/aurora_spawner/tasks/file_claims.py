@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -34,9 +37,34 @@ class FileClaim:
 
     def common(self, other: FileClaim) -> tuple[str, ...]:
         """Returns the files of this claim that the other one may mean too; none if both are of one group."""
-        if self.group == other.group:
+        if self.group == other.group or not _may_clash(_shape(self.files), _shape(other.files)):
             return ()
         return tuple(each for each in self.files if any(may_overlap(each, one) for one in other.files))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """Declared files in a form in which most pairs are told apart at once."""
+
+    paths: frozenset[str]
+    folders: frozenset[str]
+    """All that these paths are in."""
+    patterns: bool
+    """True if there are wildcards."""
+
+
+@lru_cache(maxsize=8192)
+def _shape(files: tuple[str, ...]) -> _Shape:
+    paths = frozenset(_plain(each) for each in files if not _WILD.search(each))
+    folders = frozenset(str(folder) for path in paths for folder in PurePosixPath(path).parents)
+    return _Shape(paths=paths, folders=folders, patterns=len(paths) < len(set(map(_plain, files))))
+
+
+def _may_clash(one: _Shape, other: _Shape) -> bool:
+    if one.patterns or other.patterns:
+        return True
+    apart = one.paths.isdisjoint(other.paths) and one.paths.isdisjoint(other.folders)
+    return not (apart and one.folders.isdisjoint(other.paths))
 
 
 def may_overlap(one: str, other: str) -> bool:
@@ -72,17 +100,51 @@ def foreseen_waits(tasks: Sequence[SpawnTask]) -> list[Wait]:
     Args:
         tasks: In the order of the run.
     """
-    above = _ancestors(tasks)
-    claims = [(at, FileClaim.of(task)) for at, task in enumerate(tasks) if task.files and not task.candidate_of]
-    found = []
-    for number, (at, later) in enumerate(claims):
-        for before, earlier in reversed(claims[:number]):
+    above, earlier, found = _ancestors(tasks), _Earlier(), list[Wait]()
+    for at, task in enumerate(tasks):
+        if not task.files or task.candidate_of:
+            continue
+        claim = FileClaim.of(task)
+        for before in sorted(earlier.candidates(claim), reverse=True):
             related = above[at] >> before & 1 or above[before] >> at & 1
-            common = () if related else later.common(earlier)
+            common = () if related else claim.common(earlier.claims[before])
             if common:
-                found.append(Wait(task_id=later.task_id, earlier=earlier.task_id, files=common))
+                found.append(Wait(task_id=claim.task_id, earlier=earlier.claims[before].task_id, files=common))
                 break
+        earlier.add(at, claim)
     return found
+
+
+class _Earlier:
+    """Claims by their paths, so that a claim need not be compared with each one before it."""
+
+    def __init__(self) -> None:
+        self.claims: dict[int, FileClaim] = {}
+        self._paths: defaultdict[str, list[int]] = defaultdict(list)
+        self._folders: defaultdict[str, list[int]] = defaultdict(list)
+        self._patterns: list[int] = []
+
+    def add(self, at: int, claim: FileClaim) -> None:
+        shape = _shape(claim.files)
+        self.claims[at] = claim
+        for path in shape.paths:
+            self._paths[path].append(at)
+        for folder in shape.folders:
+            self._folders[folder].append(at)
+        if shape.patterns:
+            self._patterns.append(at)
+
+    def candidates(self, claim: FileClaim) -> set[int]:
+        """Returns the claims that may have a file in common with this one."""
+        shape = _shape(claim.files)
+        if shape.patterns:
+            return set(self.claims)
+        found = set(self._patterns)
+        for path in shape.paths:
+            found.update(self._paths.get(path, ()), self._folders.get(path, ()))
+        for folder in shape.folders:
+            found.update(self._paths.get(folder, ()))
+        return found
 
 
 def _ancestors(tasks: Sequence[SpawnTask]) -> list[int]:
