@@ -16,7 +16,8 @@ from aurora_spawner.control.approvals import answer_approval, approvals_of, open
 from aurora_spawner.journal.facts import ApprovalAnswered, ApprovalRequested, DeliveryJudged, RunDelivered
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.views import load_events, load_run
+from aurora_spawner.tasks.work import delivery_from_text
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -264,3 +265,12 @@ def test_a_run_says_before_it_starts_what_the_policies_deny(aur: Aur, project: S
     )
     assert approvals_of(project.journal) == []
     assert not (project.path / "one.txt").exists()
+
+
+def test_a_delivery_of_an_earlier_version_has_no_refusal(guarded: Shed) -> None:
+    run_id = waiting_run(guarded)
+    with Journal(guarded.journal) as journal:
+        delivery = load_run(journal, run_id).delivery
+    assert delivery is not None
+    stored = {name: value for name, value in delivery.to_json().items() if name != "refusal"}
+    assert delivery_from_text(json.dumps(stored)) == delivery
