@@ -69,7 +69,8 @@ def test_yes_leaves_the_question_to_aur_approve_and_the_next_call_delivers(aur: 
     assert guarded.repository("rev-parse", "main") == before
     (asked,) = open_approvals(guarded.journal)
     assert (asked.gate, asked.rule, asked.task_id, asked.limit_s) == ("merge", "git_merge_main", "", None)
-    assert f"to approve it: aur approve {asked.approval}, then: aur merge {run_id}" in first.stdout
+    assert f"[git_merge_main], and needs your approval ({asked.approval})" in first.stdout
+    assert f"to deliver it: aur approve {asked.approval}, then: aur merge {run_id}\n" in first.stdout
     listed = aur("approvals").stdout
     assert f"{asked.approval}  {run_id}  asked" in listed
     assert f"look  aur diff {run_id}\n" in listed

@@ -87,7 +87,8 @@ def _problem(details: ErrorDetails, document: PlainYaml) -> Problem:
     if details["type"] == "extra_forbidden":
         return _problem_at(place, document, _unknown(place))
     given = f", not {details['input']!r:.60}" if details["type"] != "missing" else ""
-    return _problem_at(place, document, f"{details['msg']}{given}")
+    reason = details["msg"].removeprefix("Value error, ")  # pydantic's name for what our own checks say
+    return _problem_at(place, document, f"{reason}{given}")
 
 
 def _problem_at(place: _Place, document: PlainYaml, reason: str) -> Problem:

@@ -96,10 +96,7 @@ class DeliveryPermission:
             return ""
         found = next((each.approval for each in same if each.state is ApprovalState.OPEN), None)
         self.approval = found or self._ask(judged, {each.approval for each in asked})
-        return (
-            f"it {judged.verdict.reason} [{judged.verdict.rule}]; to approve it: aur approve {self.approval}, "
-            f"then: aur merge {self.held.run.run_id}"
-        )
+        return f"it {judged.verdict.reason} [{judged.verdict.rule}], and needs your approval ({self.approval})"
 
     def _ask(self, judged: JudgedDelivery, taken: set[str]) -> str:
         question, approval = judged.question, new_approval_id(taken)
